@@ -1,0 +1,65 @@
+# Two commands do everything on a fresh machine: `make ingest` and `make test`. Each sets up what it needs.
+
+PYTHON ?= python3
+TORCH  ?= torch==2.13.0
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+REPO   ?=
+DUMP   ?=
+ROOT   ?= $(REPO)
+CONFIG ?=
+QUERY  ?= how do I wait longer after each failed attempt
+ARGS   ?=
+
+ifneq ($(DUMP),)
+SOURCE := --dump "$(DUMP)" $(if $(ROOT),--root "$(ROOT)")
+else ifneq ($(REPO),)
+SOURCE := --repo "$(REPO)"
+else
+SOURCE := --dump tests/data/sample.lsif --root tests/data/sample
+endif
+WITH_CONFIG := $(if $(CONFIG),--config "$(CONFIG)")
+
+.DEFAULT_GOAL := help
+.PHONY: help setup ingest search status test lint types check clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## install everything into .venv (a second call costs nothing)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "make: Python 3.11 or later is needed; set PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	# torch first and pinned: an open range of another package would pull gigabytes.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+ingest: $(READY) ## index the sample, or REPO=dir, or DUMP=file ROOT=dir; CONFIG=file changes settings
+	$(BIN)/lsif-ingest ingest $(SOURCE) $(WITH_CONFIG) $(ARGS)
+
+search: $(READY) ## search what was indexed last: QUERY="how do I ..."
+	$(BIN)/lsif-ingest search "$(QUERY)" $(WITH_CONFIG) $(ARGS)
+
+status: $(READY) ## show what is indexed
+	$(BIN)/lsif-ingest status $(WITH_CONFIG) $(ARGS)
+
+test: $(READY) ## run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## check style, format and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(READY) ## check types
+	$(BIN)/mypy
+
+check: lint types test ## lint, types and tests
+
+clean: ## remove the environment, the caches and everything that was indexed
+	rm -rf $(VENV) data .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

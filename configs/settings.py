@@ -1,0 +1,175 @@
+"""Settings: strict types, one loader. Loaded at entry points only; nothing here reads the environment."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from configs.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DEFAULT_CONFIG = Path(__file__).with_name("default.toml")
+
+PACKAGED_PREFIX = "packaged:"
+"""A model name that begins so is carried by an installed Python package and needs no download."""
+
+
+class Section(BaseModel):
+    """A frozen table of settings that takes no unknown key and has no default in code: default.toml has them all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ProjectSettings(Section):
+    """Which project is indexed."""
+
+    name: Annotated[str, Field(pattern=r"^(\w[\w.-]*)?$")]
+
+
+class PathSettings(Section):
+    """Where files go."""
+
+    data: str
+
+
+class RustAnalyzerSettings(Section):
+    """How rust-analyzer is run."""
+
+    command: Annotated[str, Field(min_length=1)]
+    timeout_s: Annotated[int, Field(ge=1)]
+
+
+class ParseSettings(Section):
+    """What a dump may have wrong before it is refused."""
+
+    max_bad_lines: Annotated[int, Field(ge=0)]
+    max_stale_share: Annotated[float, Field(ge=0, le=1)]
+
+
+class ModelSettings(Section):
+    """One embedding: a model and how its input is made."""
+
+    model: Annotated[str, Field(min_length=1)]
+    revision: str
+    trust_remote_code: bool
+    recipe: Literal["tutorial-1", "snippet-1"]
+    max_tokens: Annotated[int, Field(ge=0)]
+    batch_size: Annotated[int, Field(ge=1, le=4096)]
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+
+    @model_validator(mode="after")
+    def _remote_code_is_pinned(self) -> ModelSettings:
+        if self.trust_remote_code and not self.revision and not Path(self.model).is_dir():
+            raise ValueError(f'trust_remote_code runs the code of {self.model}: pin it with revision = "<commit>"')
+        return self
+
+
+class EmbeddingSettings(Section):
+    """The two named vectors."""
+
+    text: ModelSettings
+    code: ModelSettings
+
+
+class CheckpointSettings(Section):
+    """How vectors are kept."""
+
+    rows_per_file: Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class StorageSettings(Section):
+    """How points are sent."""
+
+    batch_points: Annotated[int, Field(ge=1, le=10_000)]
+    timeout_s: Annotated[int, Field(ge=1)]
+    prefer_grpc: bool
+
+
+class SearchSettings(Section):
+    """How many hits are asked for and shown."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)]
+    text_hits: Annotated[int, Field(ge=1, le=1000)]
+    code_hits: Annotated[int, Field(ge=1, le=1000)]
+
+
+class FlowSettings(Section):
+    """How the flow meets passing failures."""
+
+    retries: Annotated[int, Field(ge=0, le=20)]
+    retry_delay_s: Annotated[float, Field(ge=0)]
+
+
+class Settings(Section):
+    """All settings of a run; configs/default.toml documents each."""
+
+    project: ProjectSettings
+    paths: PathSettings
+    rust_analyzer: RustAnalyzerSettings
+    parse: ParseSettings
+    embedding: EmbeddingSettings
+    checkpoint: CheckpointSettings
+    storage: StorageSettings
+    search: SearchSettings
+    flow: FlowSettings
+
+
+def load_settings(config: Path | None = None, overrides: Iterable[str] = ()) -> Settings:
+    """Return the defaults, changed by `config` (a TOML file of differences), then by each `section.key=value`.
+
+    Raises ConfigError for a file that can't be read, an unknown key or a value out of its range.
+    """
+    table = _read_toml(DEFAULT_CONFIG)
+    if config is not None:
+        _merge(table, _read_toml(config))
+    for override in overrides:
+        _merge(table, _parse_override(override))
+    try:
+        return Settings.model_validate(table)
+    except ValidationError as exc:
+        problems = "; ".join(_describe(dict(error)) for error in exc.errors()[:3])
+        source = config.name if config is not None else "settings"
+        raise ConfigError(f"{source}: {problems}. configs/default.toml lists every key with its range.") from exc
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as exc:
+        raise ConfigError(f"no configuration file {path}") from exc
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise ConfigError(f"{path} can't be read as TOML: {exc}") from exc
+
+
+def _merge(table: dict[str, Any], changes: dict[str, Any]) -> None:
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(table.get(key), dict):
+            _merge(table[key], value)
+        else:
+            table[key] = value
+
+
+def _parse_override(override: str) -> dict[str, Any]:
+    """Return `a.b=c` as a nested table; the value is TOML where it parses as TOML, a bare string otherwise."""
+    path, separator, value = override.partition("=")
+    if not separator or not path.strip():
+        raise ConfigError(f"--set takes section.key=value, found {override!r}")
+    try:
+        parsed: Any = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    for key in reversed(path.strip().split(".")):
+        parsed = {key: parsed}
+    return dict(parsed)
+
+
+def _describe(error: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {where}"
+    return f"{where}: {error['msg']}, found {error['input']!r}" if where else str(error["msg"])

@@ -1,0 +1,190 @@
+"""The checkpoint: Parquet files of (key, vector), one folder a fingerprint. Resume point and cache in one.
+
+A file is written whole or not at all (temporary file, fsync, rename) and never changed, so what is there can be trusted after
+kill -9; what can't be read, or was written for another fingerprint, is set aside and its texts are embedded again.
+Schema: `key` fixed_size_binary(16), `vector` fixed_size_list<float32>[dimension]; the fingerprint stands in the metadata.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.atomic import atomic_writer
+from embedding.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from embedding.encoder import Fingerprint
+
+logger = logging.getLogger(__name__)
+
+_FINGERPRINT = b"lsif_ingest.fingerprint"
+_KEY_BYTES = 16
+
+
+class Checkpoint:
+    """The vectors of one fingerprint under the folder `root`."""
+
+    def __init__(self, root: Path, fingerprint: Fingerprint) -> None:
+        self.folder = root / fingerprint.digest
+        self._fingerprint = fingerprint
+        self._dimension: int | None = None
+        self._files: list[Path] = []
+        for path in sorted(self.folder.glob("*.parquet")):
+            self._adopt(path)
+
+    @property
+    def dimension(self) -> int | None:
+        """Numbers in a vector; None as long as there is no vector."""
+        return self._dimension
+
+    def keys(self) -> set[bytes]:
+        """Return the keys of all vectors."""
+        return {key for path in self._files for key in pq.read_table(path, columns=["key"])["key"].to_pylist()}
+
+    def append(self, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
+        """Write the vectors, (len(keys), dimension) float32, as one more file; once this returns they are safe."""
+        dimension = int(vectors.shape[1])
+        if self._dimension not in (None, dimension):
+            raise CheckpointError(
+                f"{self.folder} holds vectors of dimension {self._dimension}, the model now gives {dimension}. "
+                "Remove that folder, or restore the model."
+            )
+        table = pa.table(
+            [
+                pa.array(keys, pa.binary(_KEY_BYTES)),
+                pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), dimension),
+            ],
+            schema=_schema(dimension, self._fingerprint),
+        )
+        path = self.folder / f"{hashlib.blake2b(b''.join(keys), digest_size=12).hexdigest()}.parquet"
+        try:
+            with atomic_writer(path) as file:
+                pq.write_table(
+                    table,
+                    file,
+                    compression="zstd",
+                    compression_level=1,
+                    use_dictionary=False,
+                    use_byte_stream_split=["vector.list.element"],
+                    write_page_checksum=True,
+                )
+        except OSError as exc:
+            raise CheckpointError(
+                f"can't write {path}: {exc.strerror or exc}. What was embedded before is kept; "
+                "make room or mend the permission and run again."
+            ) from exc
+        self._dimension = dimension
+        self._files.append(path)
+
+    def gather(self, keys: Iterable[bytes], scratch: Path) -> VectorTable:
+        """Return the vectors of the keys, in their order, in a temporary file at `scratch`.
+
+        Raises CheckpointError where one is missing.
+        """
+        wanted, rows = np.unique(np.fromiter(keys, dtype=f"S{_KEY_BYTES}"), return_inverse=True)
+        if self._dimension is None and len(wanted):
+            raise CheckpointError(f"{self.folder} holds no vector; embed first.")
+        scratch.parent.mkdir(parents=True, exist_ok=True)
+        matrix = np.memmap(scratch, dtype=np.float32, mode="w+", shape=(max(1, len(wanted)), self._dimension or 1))
+        found = np.zeros(len(wanted), dtype=bool)
+        for file_keys, vectors in self._read():
+            position = np.searchsorted(wanted, file_keys)
+            position[position == len(wanted)] = 0
+            hit = wanted[position] == file_keys if len(wanted) else np.zeros(len(file_keys), dtype=bool)
+            matrix[position[hit]] = vectors[hit]
+            found[position[hit]] = True
+        if not found.all():
+            scratch.unlink(missing_ok=True)
+            raise CheckpointError(
+                f"{self.folder} lacks {int((~found).sum())} of {len(wanted)} vectors; run `lsif-ingest ingest` again."
+            )
+        return VectorTable(matrix, rows, scratch)
+
+    def _read(self) -> Iterator[tuple[NDArray[np.bytes_], NDArray[np.float32]]]:
+        for path in self._files:
+            try:
+                table = pq.read_table(path, page_checksum_verification=True)
+            except (OSError, pa.ArrowException) as exc:
+                self._set_aside(path, exc)
+                raise CheckpointError(f"{path} is damaged and was set aside; run again to embed its texts anew.") from exc
+            keys = np.array(table["key"].to_pylist(), dtype=f"S{_KEY_BYTES}")
+            vectors = table["vector"].combine_chunks().flatten().to_numpy()
+            yield keys, vectors.reshape(len(table), self._dimension or 1)
+
+    def _adopt(self, path: Path) -> None:
+        """Take the file into account, or set it aside where it is not what it should be."""
+        try:
+            dimension = _check_file(path, self._fingerprint, self._dimension)
+        except (OSError, pa.ArrowException, ValueError, KeyError, AttributeError) as exc:
+            self._set_aside(path, exc)
+            return
+        self._dimension = dimension
+        self._files.append(path)
+
+    def _set_aside(self, path: Path, why: Exception) -> None:
+        aside = path.with_suffix(".aside")
+        logger.warning("%s is no usable checkpoint file (%s): set aside as %s, its texts are embedded again", path, why, aside.name)
+        path.replace(aside)
+
+
+class VectorTable:
+    """Vectors in the order of the keys that were asked for, in a temporary file."""
+
+    def __init__(self, matrix: NDArray[np.float32], rows: NDArray[np.intp], scratch: Path) -> None:
+        self._matrix = matrix
+        self._rows = rows
+        self._scratch = scratch
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        """Return the rows as (n, dimension) float32."""
+        return np.asarray(self._matrix[self._rows[rows]])
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        return int(self._matrix.shape[1])
+
+    def close(self) -> None:
+        """Remove the temporary file."""
+        self._scratch.unlink(missing_ok=True)
+
+
+def _check_file(path: Path, fingerprint: Fingerprint, dimension: int | None) -> int:
+    """Return the dimension of the file's vectors. Raises where it is cut off, or not of this fingerprint and dimension."""
+    file = pq.ParquetFile(path)
+    schema = file.schema_arrow
+    found: int = schema.field("vector").type.list_size
+    if (schema.metadata or {}).get(_FINGERPRINT) != _fingerprint_json(fingerprint):
+        raise ValueError("made for another fingerprint")
+    if dimension not in (None, found) or not schema.equals(_schema(found, fingerprint)):
+        raise ValueError(f"expected vectors of dimension {dimension}, found {schema.field('vector').type}")
+    return found
+
+
+def _schema(dimension: int, fingerprint: Fingerprint) -> pa.Schema:
+    return pa.schema(
+        [
+            pa.field("key", pa.binary(_KEY_BYTES), nullable=False),
+            pa.field("vector", pa.list_(pa.float32(), dimension), nullable=False),
+        ],
+        metadata={_FINGERPRINT: _fingerprint_json(fingerprint)},
+    )
+
+
+def _fingerprint_json(fingerprint: Fingerprint) -> bytes:
+    return orjson.dumps(fingerprint, option=orjson.OPT_SORT_KEYS)

@@ -1,0 +1,81 @@
+"""What an encoder is, and what makes two vectors comparable. Knows no model library."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import orjson
+
+from embedding.errors import VectorError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What decides a vector besides the structure: vectors of different fingerprints must never meet.
+
+    The revision decides pooling, prompts and dimension too: it names one content of the model's files.
+    """
+
+    model: str
+    revision: str
+    """Commit of a hub model, digest of a model's files otherwise."""
+    recipe: str
+    max_tokens: int
+    """0 = the model's own limit."""
+    normalized: bool = True
+    precision: str = "fp32"
+
+    @property
+    def digest(self) -> str:
+        """32 hex digits."""
+        return hashlib.blake2b(orjson.dumps(self), digest_size=16).hexdigest()
+
+    def key(self, text: str) -> bytes:
+        """Return the 16 bytes that identify the vector of the text."""
+        return hashlib.blake2b(text.encode("utf-8"), digest_size=16, key=self.digest.encode("ascii")).digest()
+
+    def to_dict(self) -> dict[str, str | int | bool]:
+        """Return the fields as plain data."""
+        return asdict(self)
+
+    def describe(self) -> str:
+        """Return the fingerprint in a few words for people."""
+        limit = f", {self.max_tokens} tokens" if self.max_tokens else ""
+        return f"{self.model} ({self.revision[:12]}, recipe {self.recipe}{limit})"
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors of one model."""
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+
+    def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return (len(texts), dimension) float32, each row of L2 norm 1, in the order of the texts."""
+
+    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return what `encode_documents` returns, for texts that are searched with."""
+
+
+def normalized(vectors: NDArray[np.float32], *, count: int, dimension: int, model: str) -> NDArray[np.float32]:
+    """Return the vectors as (count, dimension) float32 of L2 norm 1.
+
+    Raises VectorError for another shape, NaN, infinity or a zero vector.
+    """
+    vectors = np.asarray(vectors, dtype=np.float32)
+    if vectors.shape != (count, dimension):
+        raise VectorError(f"{model} gave an array of shape {vectors.shape}; expected {(count, dimension)}.")
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    bad = np.flatnonzero(~np.isfinite(norms) | (norms == 0))
+    if bad.size:
+        raise VectorError(f"{model} gave NaN, infinity or zero for {bad.size} of {count} texts, the first is number {bad[0] + 1}.")
+    return np.ascontiguousarray(vectors / norms)

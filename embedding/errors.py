@@ -1,0 +1,25 @@
+"""What can go wrong between a structure and its vectors.
+
+EmbeddingError
+├── ModelError              a model can't be loaded
+├── VectorError             a model gave something that is no usable vector
+└── CheckpointError         the checkpoint can't be written or lacks a vector
+"""
+
+from configs.errors import LsifIngestError
+
+
+class EmbeddingError(LsifIngestError):
+    """A failure of this package."""
+
+
+class ModelError(EmbeddingError):
+    """A model can't be loaded."""
+
+
+class VectorError(EmbeddingError):
+    """A model gave something that is no usable vector."""
+
+
+class CheckpointError(EmbeddingError):
+    """The checkpoint can't be written or lacks a vector."""

@@ -1,0 +1,1 @@
+"""The wiring: a Prefect flow with one task a stage, and the command line."""

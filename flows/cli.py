@@ -1,0 +1,252 @@
+"""The command line. Exit codes: 0 done, 1 failed with a message of one or two lines, 2 usage.
+
+With `--json` standard output holds one JSON document and nothing else; logs and progress always go to standard error. Prefect and
+the model libraries are imported by the commands that need them only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from configs.errors import LsifIngestError
+from configs.settings import load_settings
+from flows.errors import UsageError
+from flows.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from configs.settings import Settings
+    from flows.report import IngestReport
+    from search.engine import Answer
+    from search.hit import Hit
+
+_PACKAGES = ("configs", "lsif", "embedding", "storage", "search", "flows")
+_MODES = ("text", "code", "merged")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    options = _parser().parse_args(arguments)
+    _set_up_logging(debug=options.debug)
+    try:
+        settings = load_settings(options.config, options.overrides)
+        run: Callable[[argparse.Namespace, Settings], None] = options.run
+        run(options, settings)
+    except UsageError as exc:
+        return _fail(exc, 2, debug=options.debug)
+    except LsifIngestError as exc:
+        return _fail(exc, 1, debug=options.debug)
+    except KeyboardInterrupt:
+        print("lsif-ingest: interrupted; what was embedded is kept, run again to go on", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away; nothing is left to say
+        return 1
+    except Exception as exc:  # a defect of this program or of a library: the type tells more than nothing
+        return _fail(exc, 1, debug=options.debug)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", type=Path, metavar="FILE", help="TOML file of differences to configs/default.toml")
+    common.add_argument(
+        "--set", dest="overrides", action="append", default=[], metavar="SECTION.KEY=VALUE", help="change one setting"
+    )
+    common.add_argument("--debug", action="store_true", help="show tracebacks and debug logs")
+    as_json = argparse.ArgumentParser(add_help=False)
+    as_json.add_argument("--json", action="store_true", help="print one JSON document on standard output and nothing else there")
+
+    parser = argparse.ArgumentParser(
+        prog="lsif-ingest", description="Turns a Rust repository into a code-search index, and searches it."
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    ingest = commands.add_parser("ingest", parents=[common, as_json], help="index a repository, a dump or a structures.jsonl")
+    ingest.add_argument(
+        "--repo", type=Path, metavar="DIR", help="Cargo project; rust-analyzer makes the dump (it runs build scripts)"
+    )
+    ingest.add_argument("--dump", type=Path, metavar="FILE", help="dump made elsewhere; needs --root")
+    ingest.add_argument("--root", type=Path, metavar="DIR", help="folder of the sources that the dump was taken of")
+    ingest.add_argument(
+        "--structures", type=Path, metavar="FILE", help="structures.jsonl in the tutorial's format; no dump, no sources"
+    )
+    ingest.add_argument("--rebuild", action="store_true", help="replace an index that was made with other models")
+    ingest.set_defaults(run=_ingest)
+
+    dump = commands.add_parser("dump", parents=[common], help="run rust-analyzer only")
+    dump.add_argument("--repo", type=Path, required=True, metavar="DIR", help="Cargo project")
+    dump.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the dump")
+    dump.set_defaults(run=_dump)
+
+    parse = commands.add_parser("parse", parents=[common, as_json], help="turn a dump into structures.jsonl")
+    parse.add_argument("dump", type=Path, metavar="DUMP")
+    parse.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder of the sources that the dump was taken of")
+    parse.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="structures.jsonl")
+    parse.set_defaults(run=_parse)
+
+    search = commands.add_parser("search", parents=[common, as_json], help="search the index")
+    search.add_argument("query", metavar="QUERY", help="words, or a piece of code")
+    search.add_argument("--mode", choices=_MODES, default="merged", help="vector to search by; merged (default) is both")
+    search.add_argument("--limit", type=_positive, metavar="N", help="hits shown (default: search.limit)")
+    search.add_argument("--project", default="", metavar="NAME", help="index to search (default: the one made last)")
+    search.set_defaults(run=_search)
+
+    status = commands.add_parser("status", parents=[common, as_json], help="show what is indexed")
+    status.set_defaults(run=_status)
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1, found {text!r}")
+    return number
+
+
+def _ingest(options: argparse.Namespace, settings: Settings) -> None:
+    source = Source(repo=options.repo, dump=options.dump, root=options.root, structures=options.structures)
+    report = _run_flow(source, settings, rebuild=options.rebuild, debug=options.debug)
+    if options.json:
+        _print_json(report.to_dict())
+    else:
+        program = Path(sys.argv[0]).name if sys.argv[0].endswith("lsif-ingest") else "lsif-ingest"
+        configuration = f" --config {options.config}" if options.config else ""
+        sys.stdout.write(report.to_text(f'{program} search "how do I ..." --project {report.project}{configuration}') + "\n")
+
+
+def _run_flow(source: Source, settings: Settings, *, rebuild: bool, debug: bool) -> IngestReport:
+    from flows.orchestration import prepare_prefect  # noqa: PLC0415 - see the module's docstring
+
+    prepare_prefect(debug=debug)
+    from flows.ingest import ingest  # noqa: PLC0415
+
+    report: IngestReport = ingest(source, settings, rebuild=rebuild)
+    return report
+
+
+def _dump(options: argparse.Namespace, settings: Settings) -> None:
+    from flows.stages import dump_repository  # noqa: PLC0415
+
+    seconds = dump_repository(settings, options.repo, options.output)
+    sys.stdout.write(f"{options.output}: {options.output.stat().st_size:,} bytes in {seconds:.1f} s\n")
+
+
+def _parse(options: argparse.Namespace, settings: Settings) -> None:
+    from lsif.extract import parse_dump  # noqa: PLC0415
+    from lsif.ledger import SKIP_REASONS  # noqa: PLC0415
+
+    project = Source(dump=options.dump, root=options.root).project(settings.project.name)
+    ledger = parse_dump(
+        options.dump,
+        options.root,
+        options.output,
+        project=project,
+        max_bad_lines=settings.parse.max_bad_lines,
+        max_stale_share=settings.parse.max_stale_share,
+    )
+    if options.json:
+        _print_json(ledger.to_dict())
+        return
+    lines = [
+        f"{options.output}: {ledger.structures:,} structures of {ledger.definitions:,} definitions in {ledger.files_read:,} files"
+    ]
+    lines += [f"  {count:>8,}  {kind}" for kind, count in ledger.kinds.items()]
+    lines += [f"  {count:>8,}  skipped: {SKIP_REASONS[reason]}" for reason, count in ledger.skipped.items()]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _search(options: argparse.Namespace, settings: Settings) -> None:
+    from flows.stages import choose_collection, connect, open_searcher  # noqa: PLC0415
+
+    index = connect(settings)
+    try:
+        collection = choose_collection(index, options.project or settings.project.name)
+        answer = open_searcher(settings, index, collection).search(options.query, options.mode, limit=options.limit)
+    finally:
+        index.close()
+    if options.json:
+        _print_json(answer.to_dict())
+    else:
+        sys.stdout.write(_answer_text(answer))
+
+
+def _answer_text(answer: Answer) -> str:
+    commit = f" at {answer.commit[:12]}" if answer.commit else ""
+    lines = [f"{len(answer.hits)} hits in {answer.project}{commit}, mode {answer.mode}"]
+    for number, hit in enumerate(answer.hits, start=1):
+        lines += ["", *_hit_lines(number, hit)]
+    return "\n".join(lines) + "\n"
+
+
+def _hit_lines(number: int, hit: Hit) -> list[str]:
+    signature = hit.signature if len(hit.signature) <= 160 else f"{hit.signature[:157]}..."  # noqa: PLR2004 - two lines of a terminal
+    lines = [
+        f"{number:>3}. {hit.score:.4f} {hit.vector}  {hit.file_path}:{hit.line}  {hit.code_type} {_owned_name(hit)}",
+        f"     {signature}",
+    ]
+    docs = (hit.docstring or "").split("\n", 1)[0]
+    lines += [f"     {docs}"] if docs else []
+    ranges = ", ".join(f"{match.line_from}-{match.line_to}" for match in hit.sub_matches)
+    lines += [f"     lines {hit.line_from}-{hit.line_to}; the code vector agrees on {ranges}"] if ranges else []
+    return lines
+
+
+def _owned_name(hit: Hit) -> str:
+    if hit.struct_name is None:
+        return hit.name
+    trait = f" (trait {hit.trait_name})" if hit.trait_name is not None and hit.trait_name != hit.struct_name else ""
+    return f"{hit.struct_name}::{hit.name}{trait}"
+
+
+def _status(options: argparse.Namespace, settings: Settings) -> None:
+    from flows.stages import connect, describe_collections  # noqa: PLC0415
+
+    index = connect(settings)
+    try:
+        location, collections = index.location, describe_collections(index)
+    finally:
+        index.close()
+    if options.json:
+        _print_json({"location": location, "collections": collections})
+        return
+    if not collections:
+        sys.stdout.write(f"Nothing is indexed at {location}. Index a repository: lsif-ingest ingest --repo DIR\n")
+    for one in collections:
+        commit = f"{one['commit']}{' with changes' if one['dirty'] else ''}" if one["commit"] else "not known"
+        models = "\n".join(
+            f"  {name:<6} {info['dimension']} dimensions, {info['description']}" for name, info in one["vectors"].items()
+        )
+        sys.stdout.write(
+            f"{one['collection']} at {location}\n  points {one['points']:,}\n{models}\n  commit {commit}\n"
+            f"  made   {one['created']} as {one['generation']}\n"
+        )
+
+
+def _print_json(document: Any) -> None:
+    sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    sys.stdout.buffer.flush()
+
+
+def _set_up_logging(*, debug: bool) -> None:
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    for package in _PACKAGES:
+        logging.getLogger(package).setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+def _fail(exc: BaseException, code: int, *, debug: bool) -> int:
+    if debug:
+        logging.getLogger(__name__).error("failed", exc_info=exc)
+    message = (
+        " ".join(str(exc).split()) if isinstance(exc, LsifIngestError) else f"{type(exc).__name__}: {exc}; --debug shows where"
+    )
+    print(f"lsif-ingest: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,65 @@
+"""The flow: dump → structures.jsonl → checkpoints → collection, as the README draws it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from prefect import flow
+from prefect.runtime import flow_run
+
+from configs.atomic import atomic_writer
+from configs.settings import Settings  # noqa: TC001 - Prefect reads the flow's annotations
+from flows import tasks
+from flows.report import IngestReport
+from flows.source import Source, git_state
+from flows.stages import work_folder
+from storage.index import VECTORS
+
+if TYPE_CHECKING:
+    from prefect.tasks import Task
+
+
+def _run_name() -> str:
+    """Return the flow run's name: the project's."""
+    parameters = flow_run.parameters
+    source, settings = parameters["source"], parameters["settings"]
+    return f"ingest-{source.project(settings.project.name)}"
+
+
+@flow(name="ingest", flow_run_name=_run_name, persist_result=False)
+def ingest(source: Source, settings: Settings, *, rebuild: bool = False) -> IngestReport:
+    """Index what the source names; return what was done. With `rebuild`, an index made with other models is replaced."""
+    started, seconds = time.perf_counter(), dict[str, float]()
+    project = source.project(settings.project.name)
+    folder = work_folder(settings, project)
+    structures = folder / "structures.jsonl"
+
+    def run(task: Task[..., Any], *arguments: Any, stage: str, **options: Any) -> Any:
+        begun = time.perf_counter()
+        result = task.with_options(retries=settings.flow.retries, retry_delay_seconds=settings.flow.retry_delay_s)(
+            *arguments, **options
+        )
+        seconds[stage] = time.perf_counter() - begun
+        return result
+
+    run(tasks.check_index, settings, project, rebuild=rebuild, stage="check")
+    state = git_state(source.folder)
+    dump = source.dump
+    if source.repo is not None:
+        dump = folder / "dump.lsif"
+        run(tasks.dump_repository, settings, source.repo, dump, stage="dump")
+    if dump is not None:
+        parsed = run(tasks.parse_repository, settings, dump, source.folder, structures, project, stage="parse")
+    else:
+        parsed = run(tasks.import_records, source.structures, structures, project, stage="import")
+    embeddings = [run(tasks.embed, settings, vector, structures, stage=f"embed {vector}") for vector in VECTORS]
+    uploaded = run(tasks.upload, settings, project, state, structures, stage="upload")
+
+    seconds["total"] = time.perf_counter() - started
+    report = IngestReport(project, state.commit, state.dirty, str(structures), parsed, embeddings, uploaded, seconds)
+    report.check()
+    with atomic_writer(folder / "report.json") as file:
+        file.write(orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    return report

@@ -1,0 +1,87 @@
+"""What a run did, as data and as text. The ledger: definitions = structures + skipped; structures = texts = points."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from flows.errors import LedgerError
+
+if TYPE_CHECKING:
+    from embedding.embed import EmbedReport
+    from storage.upload import UploadReport
+
+
+@dataclass(frozen=True)
+class ParseReport:
+    """What became of the input of the parse stage, a dump or a structures.jsonl of other origin."""
+
+    structures: int
+    kinds: dict[str, int]
+    skipped: dict[str, int]
+    """Definitions (or lines) that are no structures, by reason."""
+    definitions: int
+    notes: list[str] = field(default_factory=list)
+    """What the user should look at: bad lines, missing files, sources that changed."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What a run did."""
+
+    project: str
+    commit: str | None
+    dirty: bool
+    structures_file: str
+    parse: ParseReport
+    embeddings: list[EmbedReport]
+    upload: UploadReport
+    seconds: dict[str, float]
+    """Wall time by stage, in order; `total` holds what is between the stages too."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        return asdict(self)
+
+    def check(self) -> None:
+        """Raise LedgerError where something was lost between two stages."""
+        structures = self.parse.structures
+        if self.parse.definitions != structures + sum(self.parse.skipped.values()):
+            raise LedgerError(
+                f"{self.parse.definitions} definitions went in, {structures} structures and "
+                f"{sum(self.parse.skipped.values())} skipped ones came out."
+            )
+        for embedding in self.embeddings:
+            if not embedding.texts == structures == embedding.embedded + embedding.from_checkpoint + embedding.duplicates:
+                raise LedgerError(
+                    f"{structures} structures went in, {embedding.texts} texts for vector {embedding.vector} came out."
+                )
+        if self.upload.points != structures:
+            raise LedgerError(f"{structures} structures went in, {self.upload.points} points came out.")
+
+    def to_text(self, search_command: str) -> str:
+        """Return the report for a terminal."""
+        commit = f" at {self.commit[:12]}{' with changes' if self.dirty else ''}" if self.commit else ""
+        rows = [
+            ("structures", self.parse.structures, _tally(self.parse.kinds)),
+            ("skipped", sum(self.parse.skipped.values()), _tally(self.parse.skipped)),
+            *((f"{embedding.vector} texts", embedding.texts, _embedding_text(embedding)) for embedding in self.embeddings),
+            ("points", self.upload.points, f"in collection {self.upload.collection} at {self.upload.location}"),
+        ]
+        lines = [f"  {name:<11} {count:>8,}  {text}" for name, count, text in rows]
+        stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in self.seconds.items() if stage != "total")
+        lines.append(f"  {'seconds':<11} {self.seconds['total']:>8.1f}  {stages}")
+        lines += [f"  {'note':<20}  {note}" for note in self.parse.notes]
+        header = f"Indexed {self.project}{commit}; the records are in {self.structures_file}"
+        return "\n".join([header, "", *lines, "", f"Search it:  {search_command}"])
+
+
+def _tally(counts: dict[str, int]) -> str:
+    """Return the counts in words, largest first."""
+    return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _embedding_text(embedding: EmbedReport) -> str:
+    nothing = "nothing embedded again" if not embedding.embedded else f"{embedding.embedded:,} embedded"
+    return f"{nothing}, {embedding.from_checkpoint:,} from the checkpoint, {embedding.duplicates:,} duplicates"

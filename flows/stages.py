@@ -1,0 +1,228 @@
+"""The stages as plain functions of paths and settings: what the Prefect tasks call, and all that they call."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embedding.embed import EmbedReport, embed_structures, gather_vectors
+from embedding.models import FoundModel, find_model, load_encoder
+from flows.report import ParseReport
+from lsif.extract import parse_dump
+from lsif.rust_analyzer import write_dump
+from lsif.structure import ImportLedger, Structure, import_structures, write_structures
+from search.engine import Searcher
+from storage.index import VECTORS, open_index
+from storage.schema import Metadata, VectorInfo
+from storage.upload import UploadReport, build_generation, check_fingerprints, require_live
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from configs.settings import ModelSettings, Settings
+    from embedding.encoder import Encoder, Fingerprint
+    from flows.source import GitState
+    from lsif.ledger import ParseLedger
+    from storage.index import Generation, Index
+
+
+def work_folder(settings: Settings, project: str) -> Path:
+    """Return the folder of a project's dump, structures.jsonl and report."""
+    return Path(settings.paths.data) / "projects" / project
+
+
+def connect(settings: Settings) -> Index:
+    """Return the index that the settings and the environment name."""
+    return open_index(settings.storage, settings.paths.data, os.environ)
+
+
+def check_index(settings: Settings, project: str, *, rebuild: bool) -> None:
+    """Raise before any work is done where models are not to be had, or the index is out of reach or made with other models."""
+    fingerprints = _fingerprints(settings)
+    index = connect(settings)
+    try:
+        with index.writing(project):
+            live = index.live(project)
+        if live is not None and not rebuild:
+            check_fingerprints(
+                live,
+                fingerprints,
+                project,
+                "Replace it: --rebuild; or keep both: --set project.name=NAME; or use the configuration it was made with.",
+            )
+    finally:
+        index.close()
+
+
+def dump_repository(settings: Settings, repo: Path, output: Path) -> float:
+    """Write the repository's dump to `output`; return the seconds it took."""
+    started = time.perf_counter()
+    write_dump(repo, output, command=settings.rust_analyzer.command, timeout_s=settings.rust_analyzer.timeout_s)
+    return time.perf_counter() - started
+
+
+def parse_repository(settings: Settings, dump: Path, root: Path, output: Path, project: str) -> ParseReport:
+    """Write the structures of a dump to `output`."""
+    started = time.perf_counter()
+    ledger = parse_dump(
+        dump,
+        root,
+        output,
+        project=project,
+        max_bad_lines=settings.parse.max_bad_lines,
+        max_stale_share=settings.parse.max_stale_share,
+    )
+    return ParseReport(
+        ledger.structures,
+        ledger.kinds,
+        ledger.skipped,
+        ledger.definitions,
+        _notes(ledger),
+        time.perf_counter() - started,
+    )
+
+
+def import_records(structures: Path, output: Path, project: str) -> ParseReport:
+    """Write the structures of a file in the tutorial's format to `output`, completed."""
+    started, ledger, kinds = time.perf_counter(), ImportLedger(), Counter[str]()
+
+    def counted() -> Iterator[Structure]:
+        for structure in import_structures(structures, project, ledger):
+            kinds[structure.code_type] += 1
+            yield structure
+
+    write_structures(output, counted())
+    notes = [f"{ledger.skipped} lines skipped: {'; '.join(ledger.first_skipped)}"] if ledger.skipped else []
+    return ParseReport(
+        ledger.structures,
+        dict(sorted(kinds.items())),
+        {"bad_line": ledger.skipped} if ledger.skipped else {},
+        ledger.lines,
+        notes,
+        time.perf_counter() - started,
+    )
+
+
+def embed(settings: Settings, vector: str, structures: Path) -> EmbedReport:
+    """Bring the checkpoint of one named vector up to the structures."""
+    found = find_model(_model_settings(settings, vector))
+    return embed_structures(
+        structures,
+        _checkpoints(settings),
+        found.fingerprint,
+        lambda: _load(found),
+        vector=vector,
+        rows_per_file=settings.checkpoint.rows_per_file,
+        batch_size=found.settings.batch_size,
+    )
+
+
+def upload(settings: Settings, project: str, state: GitState, structures: Path) -> UploadReport:
+    """Build a generation of the structures and their vectors from the checkpoint, and publish it."""
+    fingerprints = _fingerprints(settings)
+    tables = {}
+    index = connect(settings)
+    try:
+        for name, fingerprint in fingerprints.items():
+            scratch = work_folder(settings, project) / f".vectors-{name}-{os.getpid()}.tmp"
+            tables[name] = gather_vectors(structures, _checkpoints(settings), fingerprint, scratch)
+        metadata = Metadata(
+            project=project,
+            commit=state.commit,
+            dirty=state.dirty,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            vectors={
+                name: VectorInfo(tables[name].dimension, fingerprint.digest, fingerprint.describe())
+                for name, fingerprint in fingerprints.items()
+            },
+        )
+        return build_generation(index, project, metadata, structures, tables, batch_points=settings.storage.batch_points)
+    finally:
+        for table in tables.values():
+            table.close()
+        index.close()
+
+
+def choose_collection(index: Index, wanted: str) -> str:
+    """Return the wanted collection, else the one that was published last. Raises IndexMissing where there is none."""
+    if wanted:
+        return wanted
+    live: list[tuple[str, str]] = []
+    for name in index.collections():
+        generation = index.live(name)
+        if generation is not None:
+            live.append((generation.metadata.created, name))
+    return max(live)[1] if live else require_live(index, "").name
+
+
+def describe_collections(index: Index) -> list[dict[str, Any]]:
+    """Return what each published collection holds and was made of, as plain data."""
+    described = []
+    for name in index.collections():
+        generation = index.live(name)
+        if generation is not None:
+            described.append(
+                {
+                    "collection": name,
+                    "points": generation.count(),
+                    "generation": generation.name,
+                    **generation.metadata.to_dict(),
+                }
+            )
+    return described
+
+
+def open_searcher(settings: Settings, index: Index, collection: str) -> Searcher:
+    """Return a searcher of the collection. Raises IndexMissing or IndexMismatch."""
+    generation: Generation = require_live(index, collection)
+    check_fingerprints(
+        generation,
+        _fingerprints(settings),
+        collection,
+        "Search with the configuration it was made with (--config FILE), or ingest again with --rebuild.",
+    )
+    return Searcher(generation, lambda vector: _load(find_model(_model_settings(settings, vector))), settings.search)
+
+
+def _notes(ledger: ParseLedger) -> list[str]:
+    notes = []
+    if ledger.bad_lines:
+        notes.append(f"{ledger.bad_lines} unreadable lines in the dump: {'; '.join(ledger.first_bad)}")
+    if ledger.files_missing:
+        notes.append(
+            f"{ledger.files_missing} of {ledger.files_missing + ledger.files_read} files can't be read: "
+            f"{', '.join(ledger.first_missing)}"
+        )
+    if ledger.first_stale:
+        notes.append(
+            f"{ledger.skipped['source_changed']} definitions do not stand where the dump says: {'; '.join(ledger.first_stale)}"
+        )
+    return notes
+
+
+def _checkpoints(settings: Settings) -> Path:
+    return Path(settings.paths.data) / "checkpoints"
+
+
+def _model_settings(settings: Settings, vector: str) -> ModelSettings:
+    model: ModelSettings = getattr(settings.embedding, vector)
+    return model
+
+
+def _fingerprints(settings: Settings) -> dict[str, Fingerprint]:
+    return {vector: find_model(_model_settings(settings, vector)).fingerprint for vector in VECTORS}
+
+
+def _load(found: FoundModel) -> Encoder:
+    """Return the encoder; both vectors share one where only their recipes differ, which an encoder does not see."""
+    return _load_once(found.source, found.revision, found.settings.model_copy(update={"recipe": "snippet-1"}))
+
+
+@cache
+def _load_once(source: str, revision: str | None, settings: ModelSettings) -> Encoder:
+    return load_encoder(source, revision, settings)

@@ -1,0 +1,137 @@
+"""Documentation comments and attributes: what belongs to an item, and the Markdown it amounts to.
+
+Rules: https://doc.rust-lang.org/reference/comments.html#doc-comments and rustdoc's own unindenting
+(https://doc.rust-lang.org/rustdoc/write-documentation/the-doc-attribute.html). Rows are 0-based.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_COMMENTS = ("line_comment", "block_comment")
+_DOC_ATTRIBUTE = re.compile(r'^#!?\[\s*doc\s*=\s*(?:r(?P<hashes>#*)"(?P<raw>.*)"(?P=hashes)|"(?P<plain>.*)")\s*\]$', re.DOTALL)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}
+_TEST_ATTRIBUTE = re.compile(
+    r"^#\[\s*(?:\w+\s*::\s*)*(?:test|bench|rstest|test_case|quickcheck|proptest|wasm_bindgen_test)\b(?!\s*=)"
+)
+_CFG = re.compile(r"^#\[\s*cfg\s*\((.*)\)\s*\]$", re.DOTALL)
+
+
+def attached(node: Node) -> list[Node]:
+    """Return the documentation comments, attributes, and plain comments between them, that stand before the node, in order."""
+    nodes: list[Node] = []
+    plain: list[Node] = []
+    sibling = node.prev_sibling
+    while sibling is not None:
+        if sibling.type == "attribute_item" or _is_outer_doc(sibling):
+            nodes += [*plain, sibling]
+            plain = []
+        elif sibling.type in _COMMENTS and not _is_inner_doc(sibling):
+            plain.append(sibling)
+        else:
+            break
+        sibling = sibling.prev_sibling
+    return nodes[::-1]
+
+
+def first_row(node: Node, belongings: list[Node]) -> int:
+    """Return the row that an item with these belongings begins in."""
+    return (belongings[0] if belongings else node).start_point.row
+
+
+def docstring(belongings: list[Node], inner: str | None) -> str | None:
+    """Return the Markdown of an item's documentation: that before it, then that inside it; None where there is none."""
+    fragments = [fragment for node in belongings if (fragment := _fragment(node)) is not None]
+    outer = _unindent(fragments)
+    return "\n".join(part for part in (outer, inner) if part) or None
+
+
+def inner_docs(body: Node) -> tuple[int, int, str] | None:
+    """Return first row, last row and Markdown of the inner documentation (`//!`, `#![doc = ".."]`) that the body begins with."""
+    found = []
+    for child in body.children:
+        if child.type in ("{", "shebang"):
+            continue
+        if child.type not in (*_COMMENTS, "inner_attribute_item"):
+            break
+        fragment = _fragment(child) if _is_inner_doc(child) or child.type == "inner_attribute_item" else None
+        if fragment is not None:
+            found.append((child, fragment))
+    text = _unindent([fragment for _, fragment in found])
+    return (found[0][0].start_point.row, _last_row(found[-1][0]), text) if text else None
+
+
+def is_test_attribute(node: Node) -> bool:
+    """Return whether the node is an attribute that marks a test, or code that only tests compile."""
+    if node.type != "attribute_item":
+        return False
+    text = (node.text or b"").decode("utf-8")
+    if _TEST_ATTRIBUTE.match(text):
+        return True
+    condition = _CFG.match(text)
+    if condition is None:
+        return False
+    predicate = re.sub(r'"[^"]*"', "", condition[1])  # feature = "test" is no test
+    predicate = re.sub(r"\bnot\s*\([^()]*\)", "", predicate)
+    return re.search(r"\btest\b", predicate) is not None
+
+
+def _last_row(node: Node) -> int:
+    """Return the row that the node's text ends in; a line comment's node ends at the next row's first column."""
+    end = node.end_point
+    return end.row - 1 if end.column == 0 and end.row > node.start_point.row else end.row
+
+
+def _is_outer_doc(node: Node) -> bool:
+    return node.type in _COMMENTS and node.child_by_field_name("outer") is not None
+
+
+def _is_inner_doc(node: Node) -> bool:
+    return node.type in _COMMENTS and node.child_by_field_name("inner") is not None
+
+
+def _fragment(node: Node) -> str | None:
+    """Return the documentation that a comment or attribute holds, None where it holds none."""
+    text = (node.text or b"").decode("utf-8")
+    if node.type in ("attribute_item", "inner_attribute_item"):
+        match = _DOC_ATTRIBUTE.match(text)
+        if match is None:
+            return None
+        return match["raw"] if match["raw"] is not None else _unescape(match["plain"])
+    if not (_is_outer_doc(node) or _is_inner_doc(node)):
+        return None
+    if node.type == "line_comment":
+        return text[3:].rstrip("\r\n")
+    return _strip_stars(text[3:].removesuffix("*/"))
+
+
+def _unescape(text: str) -> str:
+    text = re.sub(r"\\\r?\n\s*", "", text)
+    text = re.sub(r"\\u\{([0-9a-fA-F_]{1,8})\}", lambda match: chr(min(int(match[1].replace("_", ""), 16), 0x10FFFF)), text)
+    return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[1]), text)
+
+
+def _strip_stars(text: str) -> str:
+    """Return a block comment's text without the column of `*` that its lines may begin with."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    rest = [line for line in lines[1:] if line.strip()]
+    if rest and all(line.lstrip().startswith("*") for line in rest):
+        lines[1:] = [line.lstrip().removeprefix("*") for line in lines[1:]]
+    return "\n".join(lines)
+
+
+def _unindent(fragments: list[str]) -> str:
+    """Return the fragments' lines without the indentation that all of them share, blank lines at both ends dropped."""
+    lines = [line.rstrip() for fragment in fragments for line in fragment.replace("\r\n", "\n").split("\n")]
+    indents = [len(line) - len(line.lstrip(" ")) for line in lines if line]
+    # The first line of a block comment stands behind `/**`: its own indentation says nothing about the others'.
+    if len(indents) > 1 and len(fragments) == 1:
+        indents = indents[1:] if lines[0] else indents
+        lines[0] = lines[0].lstrip(" ")
+        lines[0] = " " * min(indents) + lines[0] if lines[0] else ""
+    width = min(indents, default=0)
+    return "\n".join(line[width:] for line in lines).strip("\n")

@@ -1,0 +1,80 @@
+"""What rust-analyzer's hover text says of a definition. Reads Markdown; reads no source.
+
+A value is a fenced block with the path of the module or owner, a fenced block with the declaration, and after the first line
+`---` the documentation. Locals, parameters, generics, lifetimes, labels, builtin types, attributes and crate roots have no path.
+The declaration is the indexer's own rendering (fields cut, types `{unknown}`, constants evaluated): where the source can be
+read, the source is right.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from lsif.structure import CodeType  # noqa: TC001 - Hover's fields are read at run time
+
+_FENCED = re.compile(r"```rust\n(.*?)\n```", re.DOTALL)
+_KEYWORD = re.compile(
+    r"^(?:pub(?:\([^)]*\))?\s+)?(?:default\s+)?"
+    r"(?:(?:const|async|unsafe|safe|gen|extern(?:\s+\"[^\"]*\")?)\s+)*?"
+    r"(?:(?P<macro>macro_rules!|macro)|(?P<keyword>fn|struct|enum|union|trait|type|const|static|mod)\b)"
+    r"\s+(?:mut\s+)?(?P<name>(?:r#)?\w+)",
+)
+_CODE_TYPES: dict[str, CodeType] = {
+    "fn": "Function",
+    "struct": "Struct",
+    "enum": "Enum",
+    "union": "Union",
+    "trait": "Trait",
+    "type": "TypeAlias",
+    "const": "Const",
+    "static": "Static",
+    "mod": "Module",
+}
+
+
+class Hover(NamedTuple):
+    """A hover that was understood; `path` None means that the name is no item (a local, a generic, a crate root ...)."""
+
+    path: str | None
+    declaration: str
+    docs: str | None
+    code_type: CodeType | None
+    """None for fields and variants, whose declarations have no keyword."""
+    name: str | None
+
+
+def parse_hover(value: str) -> Hover | None:
+    r"""Return what the hover text says, None where it has no Rust block. Docs of names that are no items are dropped.
+
+    >>> parse_hover("\n```rust\na::b\n```\n\n```rust\npub fn f()\n```\n\n---\n\nDocs.")
+    Hover(path='a::b', declaration='pub fn f()', docs='Docs.', code_type='Function', name='f')
+    """
+    head, _, docs = value.partition("\n---\n")
+    blocks = _FENCED.findall(head)
+    if not blocks:
+        return None
+    if len(blocks) == 1:
+        return Hover(None, blocks[0] if blocks[0].startswith("extern crate") else "", None, None, None)
+    # A constant's body is shown raw and may hold fences of its own: the declaration is what follows the first block.
+    declaration = (
+        head[head.index("```rust\n", head.index("\n```", head.index("```rust\n"))) + 8 :].strip().removesuffix("```").strip()
+    )
+    code_type, name = _classify(declaration)
+    return Hover(blocks[0].strip(), declaration, docs.strip() or None, code_type, name)
+
+
+def _classify(declaration: str) -> tuple[CodeType | None, str | None]:
+    """Return the kind and name that the declaration spells.
+
+    A member's declaration may begin with a line for the `impl` or trait that it stands in; then the second line counts.
+    """
+    lines = declaration.split("\n")
+    matches = [match for line in lines[:2] if (match := _KEYWORD.match(line))]
+    if not matches:
+        return None, None
+    match = matches[0]
+    if len(matches) > 1 and (match["keyword"] == "trait" and matches[1]["keyword"] in ("fn", "const", "type")):
+        match = matches[1]
+    code_type: CodeType = "Macro" if match["macro"] else _CODE_TYPES[match["keyword"]]
+    return code_type, match["name"]

@@ -1,0 +1,58 @@
+"""The ledger of a parse: every definition of a dump is a structure or was skipped for a reason that stands here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+SKIP_REASONS = {
+    "external": "defined outside the root: the standard library, dependencies, build output",
+    "file_missing": "its file is not under the root",
+    "file_unreadable": "its file is not UTF-8 or can't be read",
+    "dangling": "an id on the way from the definition to its place exists nowhere in the dump",
+    "no_hover": "the dump says nothing of it",
+    "local": "a local, parameter, generic, lifetime, label, builtin type or attribute",
+    "field_or_variant": "a field or variant, part of its struct or enum",
+    "crate_root": "a crate as a whole",
+    "undocumented_module": "a module without documentation",
+    "self_type": "`Self`, which the dump places at the type in the impl's header",
+    "same_place": "another definition has the same place (one file in several crates, `Self` in a trait)",
+    "derived": "made by a derive; the source does not spell it",
+    "macro_made": "made by a macro call in which its name does not stand",
+    "source_changed": "another text stands in its place: the source changed since the dump was made",
+    "no_extent": "the grammar finds no item in its place",
+}
+"""Why a definition is no structure, and what that means."""
+
+
+@dataclass
+class ParseLedger:
+    """What happened to the lines, files and definitions of a dump."""
+
+    lines: int = 0
+    bad_lines: int = 0
+    first_bad: list[str] = field(default_factory=list)
+    tool: str = ""
+    documents: int = 0
+    files_read: int = 0
+    files_missing: int = 0
+    first_missing: list[str] = field(default_factory=list)
+    """The first three missing or unreadable files, relative to the root."""
+    definitions: int = 0
+    structures: int = 0
+    kinds: dict[str, int] = field(default_factory=dict)
+    """Structures by code_type."""
+    skipped: dict[str, int] = field(default_factory=dict)
+    """Definitions by the reason why they are no structures; SKIP_REASONS explains each."""
+    first_stale: list[str] = field(default_factory=list)
+    """The first three definitions that do not stand where the dump says, as `file:line: ...`."""
+    snippets_checked: int = 0
+    """Structures whose snippet was compared with the file's lines, read again."""
+
+    @property
+    def balanced(self) -> bool:
+        """Whether definitions = structures + skipped."""
+        return self.definitions == self.structures + sum(self.skipped.values())
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the ledger as plain data."""
+        return asdict(self)

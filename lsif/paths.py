@@ -1,0 +1,77 @@
+"""Where files stand: a document's URI to a path under the root, a path to a module, and which files only tests compile."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_TEST_MODULE = re.compile(rb"#\[\s*cfg\s*\(([^\]]*\btest\b[^\]]*)\)\s*\]\s*(?:pub\s*(?:\([^)]*\)\s*)?)?mod\s+(\w+)\s*;")
+_NOT_TEST = re.compile(rb"\bnot\s*\(\s*test\b")
+_TEST_FOLDERS = frozenset({"tests", "benches"})
+_FOLDER_MODULES = frozenset({"mod.rs", "lib.rs", "main.rs"})
+"""Files whose modules' files lie beside them; those of other files lie in a folder of the file's name."""
+
+
+def relative_path(uri: str, project_root: str, root: Path) -> str | None:
+    """Return the POSIX path under `root` (resolved) of a document's URI, None where it lies outside.
+
+    `project_root` is the URI of the folder that the dump was taken of, which may be another than `root`. A path that leaves
+    the root by `..` or a symbolic link lies outside.
+
+    >>> relative_path("file:///a/b/src/my%20lib.rs", "file:///a/b", Path("/elsewhere"))
+    'src/my lib.rs'
+    """
+    path, base = _uri_path(uri), (_uri_path(project_root) or root.as_posix()).rstrip("/") + "/"
+    if path is None or "\0" in path or not path.startswith(base):
+        return None
+    relative = PurePosixPath(path[len(base) :])
+    if ".." in relative.parts or relative.is_absolute() or not relative.parts:
+        return None
+    return relative.as_posix() if (root / relative).resolve().is_relative_to(root) else None
+
+
+def module_path_by_file(path: str) -> str:
+    """Return the module path that Cargo's conventions give a file.
+
+    >>> module_path_by_file("crates/my-cache/src/lru/mod.rs")
+    'my_cache::lru'
+    """
+    parts = list(PurePosixPath(path).with_suffix("").parts)
+    if "src" in parts:
+        at = len(parts) - 1 - parts[::-1].index("src")
+        parts = [parts[at - 1] if at else "crate", *parts[at + 1 :]]
+    if len(parts) > 1 and parts[-1] in ("mod", "lib", "main"):
+        parts.pop()
+    return "::".join(part.replace("-", "_") for part in parts)
+
+
+def cfg_test_modules(root: Path, paths: Iterable[str]) -> set[str]:
+    """Return the files, and the folders of the modules below them, that a `#[cfg(test)] mod name;` in one of the files declares."""
+    found: set[str] = set()
+    for path in paths:
+        try:
+            data = (root / path).read_bytes()
+        except OSError:
+            continue  # counted where the file is opened for its definitions
+        posix = PurePosixPath(path)
+        folder = posix.parent if posix.name in _FOLDER_MODULES else posix.with_suffix("")
+        for condition, name in _TEST_MODULE.findall(data):
+            if not _NOT_TEST.search(condition):
+                module = (folder / name.decode("utf-8", "replace")).as_posix()
+                found |= {module, f"{module}.rs"}
+    return found
+
+
+def is_test_path(path: str, modules: set[str]) -> bool:
+    """Return whether the file lies in a folder of tests or benchmarks, or in one of the modules that `cfg_test_modules` found."""
+    parents = [parent.as_posix() for parent in PurePosixPath(path).parents]
+    return not _TEST_FOLDERS.isdisjoint(path.split("/")[:-1]) or not modules.isdisjoint((path, *parents))
+
+
+def _uri_path(uri: str) -> str | None:
+    return unquote(uri.removeprefix("file://")) if uri.startswith("file://") else None

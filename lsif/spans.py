@@ -1,0 +1,329 @@
+"""What the source says: where each item begins and ends, what belongs to it, what it is called. Knows nothing of dumps.
+
+A dump gives only the place of a name. This module parses the file with tree-sitter's Rust grammar
+(https://github.com/tree-sitter/tree-sitter-rust) and answers for a name's place which item it names. Rows and byte columns are
+0-based here; both ends of a row range are inclusive.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import tree_sitter
+import tree_sitter_rust
+
+from lsif.docs import attached, docstring, first_row, inner_docs, is_test_attribute
+from lsif.signature import base_name, fold, signature, visibility
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tree_sitter import Node
+
+    from lsif.structure import CodeType
+
+_CODE_TYPES: dict[str, CodeType] = {
+    "function_item": "Function",
+    "function_signature_item": "Function",
+    "struct_item": "Struct",
+    "enum_item": "Enum",
+    "union_item": "Union",
+    "trait_item": "Trait",
+    "type_item": "TypeAlias",
+    "associated_type": "TypeAlias",
+    "const_item": "Const",
+    "static_item": "Static",
+    "macro_definition": "Macro",
+    "mod_item": "Module",
+}
+_MACRO_DEPTH = 8
+"""Macro calls inside macro calls that are looked into."""
+
+
+class SourceItem(NamedTuple):
+    """One item of a source file."""
+
+    name: str
+    """As in the source: `r#type` keeps its `r#`."""
+    code_type: CodeType
+    row: int
+    """Of the name."""
+    row_from: int
+    row_to: int
+    signature: str
+    docstring: str | None
+    visibility: str
+    owner: str | None = None
+    trait_name: str | None = None
+    is_test: bool = False
+    modules: tuple[str, ...] = ()
+    """Inline modules around it, outermost first."""
+    qualifiers: tuple[str, ...] = ()
+    """What stands between module and name in the symbol: functions, `Type<T>`, `<Type as Trait>`."""
+
+
+class MacroCall(NamedTuple):
+    """The rows of a macro call, its own documentation and attributes included, and what it stands in."""
+
+    row_from: int
+    row_to: int
+    is_test: bool
+    modules: tuple[str, ...]
+    qualifiers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """A node that items stand in."""
+
+    start: int
+    end: int
+    modules: tuple[str, ...] = ()
+    qualifiers: tuple[str, ...] = ()
+    owner: str | None = None
+    trait_name: str | None = None
+    member_visibility: str | None = None
+    is_test: bool = False
+
+
+class SourceFile:
+    """A parsed Rust file. Raises UnicodeDecodeError where the bytes are not UTF-8."""
+
+    def __init__(self, data: bytes) -> None:
+        data.decode("utf-8")
+        self._bom = 3 if data.startswith(b"\xef\xbb\xbf") else 0
+        self._data = data[self._bom :]
+        self._lines = data.split(b"\n")
+        self._items: dict[tuple[int, int], SourceItem] = {}
+        self._scopes: list[_Scope] = []
+        self._looked_into: dict[int, tree_sitter.Tree] = {}
+        self._tree = _parser().parse(self._data)
+        self._collect(self._tree.root_node, [_Scope(0, len(self._data) + 1)])
+
+    def items(self) -> Iterator[SourceItem]:
+        """Yield all items found so far, in no particular order."""
+        yield from self._items.values()
+
+    def item_at(self, row: int, column: int) -> SourceItem | None:
+        """Return the item whose name begins at the byte column, looking into macro calls where there is none outside them."""
+        item = self._items.get((row, column))
+        root = self._tree.root_node
+        for _ in range(_MACRO_DEPTH):
+            if item is not None:
+                break
+            call = _enclosing(root, row, column, "macro_invocation")
+            if call is None:
+                break
+            root = self._look_into(call)
+            item = self._items.get((row, column))
+        return item
+
+    def macro_call_at(self, row: int, column: int) -> MacroCall | None:
+        """Return the outermost macro call around the place."""
+        call = _enclosing(self._tree.root_node, row, column, "macro_invocation")
+        if call is None:
+            return None
+        statement = call.parent if call.parent is not None and call.parent.type == "expression_statement" else call
+        belongings = attached(statement)
+        scope = self._scope_of(call)
+        is_test = scope.is_test or any(is_test_attribute(node) for node in belongings)
+        return MacroCall(first_row(statement, belongings), statement.end_point.row, is_test, scope.modules, scope.qualifiers)
+
+    def stands_in(self, row: int, column: int, node_type: str) -> bool:
+        """Return whether a node of the type is around the place; for impl_item, whether the place is in its header."""
+        node = _enclosing(self._tree.root_node, row, column, node_type, innermost=True)
+        if node is None or node_type != "impl_item":
+            return node is not None
+        body = _body(node)
+        return body is None or (row, column) < (body.start_point.row, body.start_point.column)
+
+    def module_docs(self) -> tuple[int, int, str] | None:
+        """Return first row, last row and text of the inner documentation that the file begins with."""
+        return inner_docs(self._tree.root_node)
+
+    def byte_column(self, row: int, column: int, encoding: str) -> int | None:
+        """Return the byte column of a column counted in `encoding`'s units, None where the file has no such place."""
+        line = self._line(row)
+        if line is None:
+            return None
+        if line.isascii() or encoding == "utf-8":
+            return column if column <= len(line) else None
+        unit = {"utf-16": 2, "utf-32": 4}[encoding]
+        units = line.decode("utf-8").encode(f"{encoding}-le")
+        if column * unit > len(units):
+            return None
+        try:
+            return len(units[: column * unit].decode(f"{encoding}-le").encode("utf-8"))
+        except UnicodeDecodeError:  # in the middle of a surrogate pair
+            return None
+
+    def identifier_at(self, row: int, column: int) -> str | None:
+        """Return the identifier that begins at the byte column."""
+        line = self._line(row)
+        match = re.match(r"((?:r#)?\w+)", line[column:].decode("utf-8", "replace")) if line is not None else None
+        return match[1] if match else None
+
+    def snippet(self, row_from: int, row_to: int) -> str:
+        """Return the rows as they are in the file, each ended by a newline."""
+        return b"".join(line + b"\n" for line in self._lines[row_from : row_to + 1]).decode("utf-8")
+
+    def _line(self, row: int) -> bytes | None:
+        if row >= len(self._lines):
+            return None
+        return self._lines[row][self._bom :] if row == 0 else self._lines[row]
+
+    def _look_into(self, call: Node) -> Node:
+        """Parse the tokens of a macro call as items, in place, and add those that parse without an error."""
+        tree = self._looked_into.get(call.start_byte)
+        if tree is None:
+            tokens = next((child for child in call.children if child.type == "token_tree"), None)
+            inside = (
+                [
+                    tree_sitter.Range(
+                        tokens.children[0].end_point,
+                        tokens.children[-1].start_point,
+                        tokens.children[0].end_byte,
+                        tokens.children[-1].start_byte,
+                    )
+                ]
+                if tokens
+                else []
+            )
+            parser = tree_sitter.Parser(_language(), included_ranges=inside)
+            tree = self._looked_into[call.start_byte] = parser.parse(self._data if inside else b"")
+            self._collect(tree.root_node, [self._scope_of(call)])
+        return tree.root_node
+
+    def _scope_of(self, node: Node) -> _Scope:
+        """Return the innermost scope around the node."""
+        around = [scope for scope in self._scopes if scope.start <= node.start_byte and node.end_byte <= scope.end]
+        return min(around, key=lambda scope: scope.end - scope.start)
+
+    def _collect(self, root: Node, scopes: list[_Scope]) -> None:
+        """Add the items under `root`, which stands in the innermost of `scopes`."""
+        self._scopes += scopes
+        captures = tree_sitter.QueryCursor(_item_query()).captures(root)
+        for node in sorted(captures.get("item", []), key=lambda node: (node.start_byte, -node.end_byte)):
+            if node.has_error and root is not self._tree.root_node and not _has_name(node):
+                continue
+            while len(scopes) > 1 and scopes[-1].end <= node.start_byte:
+                scopes.pop()
+            belongings = attached(node)
+            is_test = scopes[-1].is_test or any(is_test_attribute(one) for one in belongings)
+            name = node.child_by_field_name("name")
+            if node.type in _CODE_TYPES and name is not None and not (node.type == "mod_item" and _body(node) is None):
+                key = (name.start_point.row, name.start_point.column)
+                self._items.setdefault(key, _make_item(node, name, belongings, scopes[-1], is_test=is_test))
+            inner = _inner_scope(node, name, scopes[-1], is_test=is_test)
+            if inner is not None:
+                scopes.append(inner)
+                self._scopes.append(inner)
+
+
+def _has_name(node: Node) -> bool:
+    name = node.child_by_field_name("name")
+    return name is not None and not name.is_missing
+
+
+def _make_item(node: Node, name: Node, belongings: list[Node], scope: _Scope, *, is_test: bool) -> SourceItem:
+    code_type = _CODE_TYPES[node.type]
+    row_to = node.end_point.row
+    body = _body(node)
+    inside = inner_docs(body) if body is not None and code_type in ("Function", "Module") else None
+    if code_type == "Module" and body is not None:  # its items are structures of their own
+        row_to = inside[1] if inside is not None else body.start_point.row
+    own = visibility(node)
+    if code_type == "Macro":
+        own = "pub" if any(b"macro_export" in (one.text or b"") for one in belongings) else None
+    return SourceItem(
+        name=_text(name),
+        code_type=code_type,
+        row=name.start_point.row,
+        row_from=first_row(node, belongings),
+        row_to=row_to,
+        signature=signature(node),
+        docstring=docstring(belongings, inside[2] if inside is not None else None),
+        owner=scope.owner,
+        trait_name=scope.trait_name,
+        visibility=own or scope.member_visibility or "private",
+        is_test=is_test,
+        modules=scope.modules,
+        qualifiers=scope.qualifiers,
+    )
+
+
+def _inner_scope(node: Node, name: Node | None, around: _Scope, *, is_test: bool) -> _Scope | None:
+    """Return the scope that the node opens for items inside it, None where it holds none."""
+    scope = _Scope(node.start_byte, node.end_byte, around.modules, around.qualifiers, is_test=is_test)
+    if node.type == "foreign_mod_item":
+        return scope
+    if node.type == "impl_item":
+        return _impl_scope(node, scope)
+    if name is None:
+        return None
+    text = _text(name)
+    if node.type == "mod_item":
+        return replace(scope, modules=(*scope.modules, text))
+    if node.type == "function_item":
+        return replace(scope, qualifiers=(*scope.qualifiers, text))
+    if node.type == "trait_item":
+        members = visibility(node) or "private"
+        return replace(scope, qualifiers=(*scope.qualifiers, text), owner=text, trait_name=text, member_visibility=members)
+    return None
+
+
+def _impl_scope(node: Node, scope: _Scope) -> _Scope | None:
+    self_type, trait = node.child_by_field_name("type"), node.child_by_field_name("trait")
+    if self_type is None:
+        return None
+    written, owner = fold(_text(self_type)), base_name(self_type)
+    if trait is None:
+        return replace(scope, qualifiers=(*scope.qualifiers, written), owner=owner)
+    qualifier = f"<{written} as {fold(_text(trait))}>"
+    return replace(
+        scope,
+        qualifiers=(*scope.qualifiers, qualifier),
+        owner=owner,
+        trait_name=base_name(trait),
+        member_visibility="inherited",
+    )
+
+
+def _body(node: Node) -> Node | None:
+    return node.child_by_field_name("body")
+
+
+def _text(node: Node) -> str:
+    return (node.text or b"").decode("utf-8")
+
+
+def _enclosing(root: Node, row: int, column: int, node_type: str, *, innermost: bool = False) -> Node | None:
+    """Return the outermost or innermost node of the type around the place."""
+    node = root.descendant_for_point_range((row, column), (row, column + 1))
+    found = None
+    while node is not None:
+        if node.type == node_type:
+            found = node
+            if innermost:
+                break
+        node = node.parent
+    return found
+
+
+@cache
+def _language() -> tree_sitter.Language:
+    return tree_sitter.Language(tree_sitter_rust.language())
+
+
+@cache
+def _parser() -> tree_sitter.Parser:
+    return tree_sitter.Parser(_language())
+
+
+@cache
+def _item_query() -> tree_sitter.Query:
+    kinds = " ".join(f"({kind})" for kind in (*_CODE_TYPES, "impl_item", "foreign_mod_item"))
+    return tree_sitter.Query(_language(), f"[{kinds}] @item")

@@ -1,0 +1,1 @@
+"""From vectors to Qdrant: build a generation of a collection aside, verify it, publish it."""

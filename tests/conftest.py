@@ -1,0 +1,140 @@
+"""Fixtures: the sample repository, a fake encoder that counts, both ends of the storage interface."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pytest
+from numpy.typing import NDArray
+from qdrant_client import QdrantClient
+
+from configs.settings import Settings, load_settings
+from embedding.encoder import Fingerprint
+from lsif.extract import parse_dump
+from lsif.structure import Structure, read_structures
+from storage.embedded import EmbeddedIndex
+from storage.index import Index
+from storage.schema import Metadata, VectorInfo
+from storage.server import ServerIndex, connect
+
+PROJECT_ROOT = Path(__file__).parent.parent
+DATA = Path(__file__).parent / "data"
+SAMPLE = DATA / "sample"
+SAMPLE_DUMP = DATA / "sample.lsif"
+
+
+class FakeEncoder:
+    """Makes a vector of norm 1 from a text's digest, and remembers the batches it was given."""
+
+    def __init__(self, dimension: int = 8) -> None:
+        self.dimension = dimension
+        self.batches: list[list[str]] = []
+
+    def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.batches.append(list(texts))
+        return np.stack([self.vector(text) for text in texts])
+
+    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return self.encode_documents(texts)
+
+    def vector(self, text: str) -> NDArray[np.float32]:
+        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+        vector = np.random.default_rng(seed).normal(size=self.dimension).astype(np.float32)
+        return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
+
+
+@pytest.fixture
+def encoder() -> FakeEncoder:
+    return FakeEncoder()
+
+
+@pytest.fixture
+def fingerprint() -> Fingerprint:
+    return Fingerprint("fake", "1", "snippet-1", 0)
+
+
+@pytest.fixture(scope="session")
+def sample_structures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """structures.jsonl of the sample."""
+    output = tmp_path_factory.mktemp("sample") / "structures.jsonl"
+    parse_dump(SAMPLE_DUMP, SAMPLE, output, project="sample", max_bad_lines=0, max_stale_share=0)
+    return output
+
+
+@pytest.fixture(scope="session")
+def structures(sample_structures: Path) -> list[Structure]:
+    return list(read_structures(sample_structures))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """The default settings, with data in a temporary folder and no pause between tries."""
+    return load_settings(None, [f"paths.data={tmp_path / 'data'}", "flow.retry_delay_s=0.0"])
+
+
+@pytest.fixture
+def metadata() -> Metadata:
+    vectors = {name: VectorInfo(8, f"digest-{name}", f"fake {name}") for name in ("text", "code")}
+    return Metadata("sample", "0123abc", dirty=False, created="2026-01-01T00:00:00+00:00", vectors=vectors)
+
+
+@pytest.fixture(params=["embedded", "server", "real-server"])
+def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Index]:
+    """Both ends of the interface; a real server where QDRANT_URL names one."""
+    opened: Index
+    if request.param == "embedded":
+        opened = EmbeddedIndex(tmp_path / "qdrant")
+    elif request.param == "server":
+        opened = ServerIndex(QdrantClient(":memory:"), "http://memory")
+    else:
+        url = os.environ.get("QDRANT_URL")
+        if not url:
+            pytest.skip("QDRANT_URL names no server")
+        client = connect(url, os.environ.get("QDRANT_API_KEY"), timeout_s=60, prefer_grpc=False)
+        for alias in client.get_aliases().aliases:
+            if alias.alias_name.startswith("test-"):
+                client.delete_collection(alias.collection_name)
+        opened = ServerIndex(client, url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def write_lines(tmp_path: Path) -> Callable[..., Path]:
+    """Write a dump of the given elements (dicts) or raw lines (bytes)."""
+
+    def write(*lines: dict[str, object] | bytes, name: str = "dump.lsif") -> Path:
+        path = tmp_path / name
+        path.write_bytes(b"".join(line if isinstance(line, bytes) else orjson.dumps(line) + b"\n" for line in lines))
+        return path
+
+    return write
+
+
+def run_cli(*arguments: str, environment: dict[str, str] | None = None, cwd: Path = PROJECT_ROOT) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a user would, in a process of its own."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("QDRANT_", "PREFECT_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "flows", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env={**inherited, "PYTHONPATH": str(PROJECT_ROOT), **(environment or {})},
+        timeout=300,
+    )
+
+
+def moved(structure: Structure, lines: int) -> Structure:
+    """Return the structure as many lines further down."""
+    return replace(
+        structure, line=structure.line + lines, line_from=structure.line_from + lines, line_to=structure.line_to + lines
+    )

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from configs.atomic import atomic_writer
+from configs.errors import ConfigError
+from configs.settings import DEFAULT_CONFIG, Settings, load_settings
+
+CONFIGS = sorted(DEFAULT_CONFIG.parent.glob("*.toml"))
+
+
+def test_default_toml_has_every_key_and_no_other() -> None:
+    def keys(model: type[BaseModel], prefix: str = "") -> set[str]:
+        found: set[str] = set()
+        for name, field in model.model_fields.items():
+            inner = field.annotation
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                found |= keys(inner, f"{prefix}{name}.")
+            else:
+                found.add(prefix + name)
+        return found
+
+    def leaves(table: dict[str, object], prefix: str = "") -> set[str]:
+        found: set[str] = set()
+        for name, value in table.items():
+            found |= leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name}
+        return found
+
+    assert leaves(tomllib.loads(DEFAULT_CONFIG.read_text())) == keys(Settings)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.name)
+def test_every_shipped_configuration_loads(config: Path) -> None:
+    assert isinstance(load_settings(config), Settings)
+
+
+def test_differences_and_overrides_win_over_the_defaults(tmp_path: Path) -> None:
+    config = tmp_path / "mine.toml"
+    config.write_text("[search]\nlimit = 3\ntext_hits = 4\n")
+    settings = load_settings(config, ["search.limit=7", "project.name=mine", "embedding.code.device=cpu"])
+    assert settings.search.limit == 7
+    assert settings.search.text_hits == 4
+    assert settings.project.name == "mine"
+    assert settings.embedding.code.device == "cpu"
+    assert settings.embedding.text.device == "auto"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("search.limt=3", "unknown key search.limt"),
+        ("search.limit=0", "search.limit"),
+        ("search.limit=many", "search.limit"),
+        ("flow.retries=2.5", "flow.retries"),
+        ("project.name=../evil", "project.name"),
+        ("embedding.text.recipe=tutorial-9", "embedding.text.recipe"),
+        ("nonsense", "section.key=value"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        load_settings(None, [override])
+
+
+def test_remote_code_must_be_pinned() -> None:
+    with pytest.raises(ConfigError, match="pin it with revision"):
+        load_settings(None, ["embedding.code.model=some/model", "embedding.code.trust_remote_code=true"])
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no configuration file"):
+        load_settings(tmp_path / "absent.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("[search\n")
+    with pytest.raises(ConfigError, match=r"broken\.toml can't be read as TOML"):
+        load_settings(broken)
+
+
+def test_a_failed_write_leaves_the_old_content(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "file"
+    with atomic_writer(path) as file:
+        file.write(b"old")
+
+    def fail() -> None:
+        with atomic_writer(path) as file:
+            file.write(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert path.read_bytes() == b"old"
+    assert list(path.parent.iterdir()) == [path]
