@@ -16,7 +16,7 @@ from lsif.structure import CodeType  # noqa: TC001 - Hover's fields are read at 
 _FENCED = re.compile(r"```rust\n(.*?)\n```", re.DOTALL)
 _KEYWORD = re.compile(
     r"^(?:pub(?:\([^)]*\))?\s+)?(?:default\s+)?"
-    r"(?:(?:const|async|unsafe|safe|gen|extern(?:\s+\"[^\"]*\")?)\s+)*?"
+    r"(?:(?:const|async|unsafe|safe|gen|auto|extern(?:\s+\"[^\"]*\")?)\s+)*"
     r"(?:(?P<macro>macro_rules!|macro)|(?P<keyword>fn|struct|enum|union|trait|type|const|static|mod)\b)"
     r"\s+(?:mut\s+)?(?P<name>(?:r#)?\w+)",
 )

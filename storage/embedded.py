@@ -107,8 +107,8 @@ class EmbeddedIndex:
 
     def drop(self, collection: str, generation: Generation) -> None:
         """Remove a generation that is not live."""
-        generation.close()
         if generation.name != self._live_name(collection):
+            generation.close()
             shutil.rmtree(self._root / collection / generation.name, ignore_errors=True)
 
     def close(self) -> None:
@@ -144,6 +144,7 @@ class EmbeddedGeneration:
         self._folder = folder
         self._shard: edge.EdgeShard | None = shard
         self._metadata = metadata
+        self._written = False
 
     @classmethod
     def create(cls, folder: Path, metadata: Metadata) -> EmbeddedGeneration:
@@ -199,7 +200,7 @@ class EmbeddedGeneration:
                     edge.Point(
                         id=point.id,
                         vector={name: vector.tolist() for name, vector in point.vectors.items()},
-                        payload=point.payload,
+                        payload=_with_shadows(point.payload),
                     )
                     for point in points
                 ]
@@ -208,7 +209,7 @@ class EmbeddedGeneration:
 
     def set_payload(self, point_id: str, payload: dict[str, Any]) -> None:
         """Set these fields of the point's payload; the others and the vectors stay."""
-        self._update(edge.UpdateOperation.set_payload([point_id], payload))
+        self._update(edge.UpdateOperation.set_payload([point_id], _with_shadows(payload)))
 
     def delete(self, point_ids: Sequence[str]) -> None:
         """Delete the points; absent ones are no error."""
@@ -232,7 +233,7 @@ class EmbeddedGeneration:
 
     def search(self, using: str, vector: NDArray[np.float32], *, limit: int, where: Where | None = None) -> list[ScoredPoint]:
         """Return the `limit` points nearest to the vector by the named vector, best first."""
-        must: list[Any] = [edge.FieldCondition(key=key, match=edge.MatchValue(value)) for key, value in (where or {}).items()]
+        must: list[Any] = [_condition(key, value) for key, value in (where or {}).items()]
         try:
             hits = self._open_shard.query(
                 edge.QueryRequest(
@@ -244,12 +245,13 @@ class EmbeddedGeneration:
             )
         except Exception as exc:  # the engine raises plain Exception
             raise StorageError(f"search in {self._folder} failed: {exc}") from exc
-        return [ScoredPoint(str(hit.id), hit.score, hit.payload or {}) for hit in hits]
+        return [ScoredPoint(str(hit.id), hit.score, _without_shadows(hit.payload or {})) for hit in hits]
 
     def close(self) -> None:
         """Make everything durable and release the shard."""
         if self._shard is not None:
-            self._shard.flush()
+            if self._written:  # a generation that was only read may have been dropped by another process meanwhile
+                self._shard.flush()
             self._shard.close()
             self._shard = None
 
@@ -260,9 +262,35 @@ class EmbeddedGeneration:
         return self._shard
 
     def _update(self, operation: edge.UpdateOperation) -> None:
+        self._written = True
         try:
             self._open_shard.update(operation)
         except StorageError:
             raise
         except Exception as exc:  # the engine raises plain Exception
             raise StorageError(f"can't write {self._folder}: {exc}") from exc
+
+
+# qdrant-edge-py 0.9.0 takes a boolean for an integer in MatchValue, so that it matches no boolean. Beside each boolean field that
+# is filtered on stands a keyword field of the same meaning, which never leaves this module.
+
+
+def _shadow(field: str) -> str:
+    return f"_{field}"
+
+
+def _with_shadows(payload: dict[str, Any]) -> dict[str, Any]:
+    return {**payload, **{_shadow(field): str(payload[field]) for field in BOOL_FIELDS if field in payload}}
+
+
+def _without_shadows(payload: dict[str, Any]) -> dict[str, Any]:
+    shadows = {_shadow(field) for field in BOOL_FIELDS}
+    return {key: value for key, value in payload.items() if key not in shadows}
+
+
+def _condition(key: str, value: str | int | bool) -> edge.FieldCondition:
+    if isinstance(value, bool):
+        if key not in BOOL_FIELDS:
+            raise StorageError(f"can't filter on {key}: the boolean fields that can be filtered on are {', '.join(BOOL_FIELDS)}.")
+        return edge.FieldCondition(key=_shadow(key), match=edge.MatchValue(str(value)))
+    return edge.FieldCondition(key=key, match=edge.MatchValue(value))

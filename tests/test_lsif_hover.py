@@ -18,7 +18,11 @@ def hover(path: str, declaration: str, docs: str | None = None) -> str:
         ('pub unsafe extern "C" fn c_fn(a: i32) -> i32', "Function", "c_fn"),
         ("const fn f()", "Function", "f"),
         ("fn r#type()", "Function", "r#type"),
-        ("impl<'a, T, const N: usize> Gen<'a, T, N>\npub fn new(x: T) -> Self\nwhere\n    // Bounds from impl:\n    T: Copy", "Function", "new"),
+        (
+            "impl<'a, T, const N: usize> Gen<'a, T, N>\npub fn new(x: T) -> Self\nwhere\n    // Bounds from impl:\n    T: Copy",
+            "Function",
+            "new",
+        ),
         ("pub trait Shape\npub fn area(&self) -> f64", "Function", "area"),
         ("pub trait Shape\nwhere\n    Self: Sized", "Trait", "Shape"),
         ("pub struct S {\n    a: u8,\n    /* … */\n}", "Struct", "S"),

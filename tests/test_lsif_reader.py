@@ -10,7 +10,7 @@ from lsif.elements import Document, Edge, HoverResult, Item, MetaData, Range
 from lsif.errors import DumpError
 from lsif.reader import ReadLedger, read_elements
 
-from conftest import SAMPLE_DUMP  # isort: skip
+from conftest import SAMPLE_DUMP
 
 META = {"id": 0, "type": "vertex", "label": "metaData", "version": "0.5.0", "projectRoot": "file:///r", "positionEncoding": "utf-8",
         "toolInfo": {"name": "rust-analyzer", "version": "1"}}  # fmt: skip

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+
+from embedding.checkpoint import Checkpoint
+from embedding.encoder import Fingerprint
+from embedding.errors import CheckpointError
+
+
+def key(number: int) -> bytes:
+    """16 bytes that end in zeros for some numbers, as digests do."""
+    return number.to_bytes(16, "little") if number % 2 else number.to_bytes(16, "big")
+
+
+def rows(*numbers: int) -> NDArray[np.float32]:
+    return np.array([[number, number + 0.5] for number in numbers], dtype=np.float32)
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, fingerprint: Fingerprint) -> Checkpoint:
+    filled = Checkpoint(tmp_path, fingerprint)
+    filled.append([key(1), key(2), key(3)], rows(1, 2, 3))
+    filled.append([key(4)], rows(4))
+    return filled
+
+
+def test_vectors_come_back_in_the_order_they_are_asked_for(
+    checkpoint: Checkpoint, tmp_path: Path, fingerprint: Fingerprint
+) -> None:
+    again = Checkpoint(tmp_path, fingerprint)
+    assert again.keys() == {key(1), key(2), key(3), key(4)}
+    table = again.gather([key(4), key(1), key(4), key(3)], tmp_path / "scratch")
+    assert (len(table), table.dimension) == (4, 2)
+    np.testing.assert_array_equal(table[0:4], rows(4, 1, 4, 3))
+    table.close()
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_the_file_says_what_made_it(checkpoint: Checkpoint, fingerprint: Fingerprint) -> None:
+    path = sorted(checkpoint.folder.iterdir())[0]
+    schema = pq.read_schema(path)
+    assert schema.field("vector").type == pa.list_(pa.float32(), 2)
+    assert schema.field("key").type == pa.binary(16)
+    assert b'"model":"fake"' in schema.metadata[b"lsif_ingest.fingerprint"]
+    assert path.parent.name == fingerprint.digest
+
+
+def test_a_missing_vector_is_an_error_with_its_count(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="lacks 2 of 3 vectors"):
+        checkpoint.gather([key(1), key(7), key(8)], tmp_path / "scratch")
+    assert not (tmp_path / "scratch").exists()
+
+
+def test_another_fingerprint_has_another_folder(checkpoint: Checkpoint, tmp_path: Path, fingerprint: Fingerprint) -> None:
+    for change in ({"model": "other"}, {"revision": "2"}, {"recipe": "tutorial-1"}, {"max_tokens": 5}, {"precision": "bf16"}):
+        other = Checkpoint(tmp_path, replace(fingerprint, **change))  # type: ignore[arg-type]
+        assert other.folder != checkpoint.folder
+        assert other.keys() == set()
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "foreign"])
+def test_an_unusable_file_is_set_aside(
+    checkpoint: Checkpoint, tmp_path: Path, fingerprint: Fingerprint, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    victim = next(path for path in checkpoint.folder.iterdir() if len(pq.read_table(path)) == 1)
+    if damage == "foreign":
+        other = Checkpoint(tmp_path / "other", replace(fingerprint, model="other"))
+        other.append([key(4)], rows(4))
+        victim.write_bytes(next(other.folder.iterdir()).read_bytes())
+    else:
+        victim.write_bytes({"cut": victim.read_bytes()[:-20], "empty": b"", "text": b"hello"}[damage])
+    again = Checkpoint(tmp_path, fingerprint)
+    assert again.keys() == {key(1), key(2), key(3)}
+    assert victim.with_suffix(".aside").exists()
+    assert "its texts are embedded again" in caplog.text
+
+
+def test_a_flipped_bit_in_a_vector_is_noticed(checkpoint: Checkpoint, tmp_path: Path, fingerprint: Fingerprint) -> None:
+    victim = next(path for path in checkpoint.folder.iterdir() if len(pq.read_table(path)) == 3)
+    place = pq.ParquetFile(victim).metadata.row_group(0).column(1)
+    data = bytearray(victim.read_bytes())
+    data[place.data_page_offset + place.total_compressed_size - 2] ^= 1
+    victim.write_bytes(data)
+    damaged = Checkpoint(tmp_path, fingerprint)
+    with pytest.raises(CheckpointError, match="is damaged and was set aside"):
+        damaged.gather([key(1)], tmp_path / "scratch")
+    assert Checkpoint(tmp_path, fingerprint).keys() == {key(4)}
+
+
+def test_a_changed_dimension_is_refused(checkpoint: Checkpoint) -> None:
+    with pytest.raises(CheckpointError, match="holds vectors of dimension 2, the model now gives 3"):
+        checkpoint.append([key(9)], np.ones((1, 3), dtype=np.float32))
+
+
+def test_a_folder_that_cant_be_written_is_named(tmp_path: Path, fingerprint: Fingerprint) -> None:
+    (tmp_path / fingerprint.digest).write_text("a file where the folder should be")
+    with pytest.raises(CheckpointError, match="can't write"):
+        Checkpoint(tmp_path, fingerprint).append([key(1)], rows(1))

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from embedding.checkpoint import Checkpoint
+from embedding.embed import EmbedReport, embed_structures, gather_vectors
+from embedding.encoder import Fingerprint, normalized
+from embedding.errors import VectorError
+from lsif.structure import Structure, write_structures
+
+from conftest import PROJECT_ROOT, FakeEncoder
+
+
+def embed(structures: Path, root: Path, fingerprint: Fingerprint, load: Callable[[], FakeEncoder]) -> EmbedReport:
+    return embed_structures(structures, root, fingerprint, load, vector="code", rows_per_file=10, batch_size=4)
+
+
+def test_each_text_is_embedded_once_and_the_second_run_loads_no_model(
+    sample_structures: Path, structures: list[Structure], tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder
+) -> None:
+    first = embed(sample_structures, tmp_path, fingerprint, lambda: encoder)
+    texts = [text for batch in encoder.batches for text in batch]
+    assert len(texts) == len(set(texts)) == first.embedded == len({one.context.snippet for one in structures})
+    assert first.texts == 77 == first.embedded + first.duplicates
+    assert first.from_checkpoint == 0
+
+    def fail() -> FakeEncoder:
+        raise AssertionError("nothing is missing, so no model is needed")
+
+    second = embed(sample_structures, tmp_path, fingerprint, fail)
+    assert (second.embedded, second.from_checkpoint, second.duplicates, second.dimension) == (0, 77, 0, 8)
+
+
+def test_texts_of_like_length_share_a_batch_the_longest_first(
+    sample_structures: Path, tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder
+) -> None:
+    embed(sample_structures, tmp_path, fingerprint, lambda: encoder)
+    lengths = [len(text) for batch in encoder.batches for text in batch]
+    assert lengths == sorted(lengths, reverse=True)
+    assert max(len(batch) for batch in encoder.batches) == 4
+
+
+def test_every_structure_gets_the_vector_of_its_own_text(
+    sample_structures: Path, structures: list[Structure], tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder
+) -> None:
+    embed(sample_structures, tmp_path, fingerprint, lambda: encoder)
+    table = gather_vectors(sample_structures, tmp_path, fingerprint, tmp_path / "scratch")
+    expected = np.stack([encoder.vector(one.context.snippet) for one in structures])
+    np.testing.assert_array_equal(table[0 : len(table)], expected)
+    table.close()
+
+
+def test_only_what_changed_is_embedded_again(
+    sample_structures: Path, structures: list[Structure], tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder
+) -> None:
+    embed(sample_structures, tmp_path, fingerprint, lambda: encoder)
+    changed = replace(structures[5], context=replace(structures[5].context, snippet="fn changed() {}\n"))
+    write_structures(tmp_path / "changed.jsonl", [*structures[:5], changed, *structures[6:]])
+    encoder.batches.clear()
+    report = embed(tmp_path / "changed.jsonl", tmp_path, fingerprint, lambda: encoder)
+    assert report.embedded == 1
+    assert encoder.batches == [["fn changed() {}\n"]]
+
+
+@pytest.mark.parametrize(
+    ("vectors", "message"),
+    [
+        (np.full((2, 3), np.nan), "NaN, infinity or zero for 2 of 2 texts"),
+        (np.array([[1, 0, 0], [0, 0, 0]]), "for 1 of 2 texts, the first is number 2"),
+        (np.array([[1, 0, 0], [np.inf, 0, 0]]), "the first is number 2"),
+        (np.ones((2, 4)), r"shape \(2, 4\); expected \(2, 3\)"),
+        (np.ones((1, 3)), r"shape \(1, 3\)"),
+    ],
+)
+def test_what_is_no_vector_is_refused(vectors: np.ndarray, message: str) -> None:
+    with pytest.raises(VectorError, match=message):
+        normalized(vectors, count=2, dimension=3, model="m")
+
+
+def test_vectors_are_normalized_float32() -> None:
+    result = normalized(np.array([[3.0, 4.0]]), count=1, dimension=2, model="m")
+    assert result.dtype == np.float32
+    np.testing.assert_allclose(result, [[0.6, 0.8]], rtol=1e-6)
+
+
+SLOW_RUN = """
+    import sys, time
+    from pathlib import Path
+    from conftest import FakeEncoder
+    from embedding.embed import embed_structures
+    from embedding.encoder import Fingerprint
+
+    class SlowEncoder(FakeEncoder):
+        def encode_documents(self, texts):
+            time.sleep(0.02)
+            return super().encode_documents(texts)
+
+    report = embed_structures(Path(sys.argv[1]), Path(sys.argv[2]), Fingerprint("fake", "1", "snippet-1", 0), SlowEncoder,
+                              vector="code", rows_per_file=5, batch_size=1)
+    print(report.embedded)
+"""
+
+
+def content(root: Path, fingerprint: Fingerprint) -> dict[bytes, tuple[float, ...]]:
+    tables = [pq.read_table(path) for path in (root / fingerprint.digest).glob("*.parquet")]
+    return {
+        key: tuple(vector)
+        for table in tables
+        for key, vector in zip(table["key"].to_pylist(), table["vector"].to_pylist(), strict=True)
+    }
+
+
+def test_a_killed_run_resumes_and_ends_with_what_an_undisturbed_one_gives(
+    sample_structures: Path, tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder
+) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(textwrap.dedent(SLOW_RUN))
+    environment = {"PYTHONPATH": f"{PROJECT_ROOT}:{PROJECT_ROOT / 'tests'}", "PATH": ""}
+    arguments = [sys.executable, str(script), str(sample_structures), str(tmp_path / "killed")]
+    kept = 0
+    for wanted in (2, 6):
+        process = subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while len(list((tmp_path / "killed").glob("*/*.parquet"))) < wanted and time.monotonic() < deadline:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        now = len(Checkpoint(tmp_path / "killed", fingerprint).keys())
+        assert kept < now
+        assert wanted * 5 <= now < 76
+        kept = now
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True)
+    undisturbed = embed_structures(
+        sample_structures, tmp_path / "undisturbed", fingerprint, lambda: encoder, vector="code", rows_per_file=5, batch_size=1
+    )
+    assert int(done.stdout) == undisturbed.embedded - kept
+    assert content(tmp_path / "killed", fingerprint) == content(tmp_path / "undisturbed", fingerprint)

@@ -1,0 +1,340 @@
+"""The command line as a user runs it. Runs of the whole flow are in a process of their own, or inside one Prefect test server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from flows import cli
+
+from conftest import DATA, PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, run_cli
+
+SOURCE = ("--dump", str(SAMPLE_DUMP), "--root", str(SAMPLE))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}
+
+
+@pytest.fixture(scope="module")
+def first_run(data: Path, prefect_home: dict[str, str]) -> dict[str, Any]:
+    """The report of a first run on the sample, with Prefect's temporary server."""
+    done = run_cli("ingest", *SOURCE, "--json", "--set", f"paths.data={data}", environment=prefect_home)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "ingest-sample" in done.stderr  # the flow run's name
+    report: dict[str, Any] = orjson.loads(done.stdout)  # one document and nothing else
+    return report
+
+
+@pytest.fixture(scope="module")
+def harness() -> Iterator[None]:
+    """One Prefect server for the runs inside this process."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+def run(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Run the command line in this process; return exit code, standard output, its own last line on standard error."""
+    capsys.readouterr()
+    code = cli.main(arguments)
+    out, err = capsys.readouterr()
+    return code, out, next((line for line in reversed(err.splitlines()) if line.startswith("lsif-ingest: ")), "")
+
+
+def points(data: Path) -> dict[str, str]:
+    from storage.embedded import EmbeddedIndex
+
+    live = EmbeddedIndex(data / "qdrant").live("sample")
+    return dict(live.scroll()) if live is not None else {}
+
+
+def test_a_first_run_indexes_the_sample_and_accounts_for_it(first_run: dict[str, Any], data: Path) -> None:
+    assert first_run["project"] == "sample"
+    assert first_run["parse"]["structures"] == first_run["upload"]["points"] == 77
+    assert first_run["parse"]["definitions"] == 77 + sum(first_run["parse"]["skipped"].values())
+    assert [(one["vector"], one["texts"], one["dimension"]) for one in first_run["embeddings"]] == [
+        ("text", 77, 384),
+        ("code", 77, 384),
+    ]
+    assert all(one["embedded"] > 70 for one in first_run["embeddings"])
+    assert list(first_run["seconds"]) == ["check", "parse", "embed text", "embed code", "upload", "total"]
+    assert len(points(data)) == 77
+    assert orjson.loads((data / "projects/sample/report.json").read_bytes()) == first_run
+
+
+def test_a_second_run_embeds_nothing_and_gives_the_same_bytes_and_ids(
+    first_run: dict[str, Any], data: Path, prefect_home: dict[str, str]
+) -> None:
+    records, before = (data / "projects/sample/structures.jsonl").read_bytes(), points(data)
+    done = run_cli("ingest", *SOURCE, "--set", f"paths.data={data}", environment=prefect_home)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("nothing embedded again, 77 from the checkpoint") == 2
+    assert "lsif-ingest search" in done.stdout
+    assert (data / "projects/sample/structures.jsonl").read_bytes() == records
+    assert points(data) == before
+    assert "loading" not in done.stderr
+
+
+def test_search_finds_the_answer_and_prints_where_it_is(
+    first_run: dict[str, Any], data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    query = "how do I wait longer after each failed attempt"
+    code, out, _ = run("search", query, "--json", "--set", f"paths.data={data}", capsys=capsys)
+    assert code == 0
+    answer = orjson.loads(out)
+    assert (answer["query"], answer["mode"], len(answer["hits"])) == (query, "merged", 10)
+    assert answer["hits"][0]["file_path"] == "src/retry.rs"
+    assert {"line_from", "line_to"} == set(answer["hits"][0]["sub_matches"][0])
+    code, out, _ = run(
+        "search", "remove the oldest entry", "--mode", "code", "--limit", "3", "--set", f"paths.data={data}", capsys=capsys
+    )
+    assert code == 0
+    assert out.startswith("3 hits in sample")
+    (insert,) = (line for line in out.splitlines() if "Function Cache::insert" in line)
+    assert " code  src/cache.rs:59 " in insert
+    assert "fn insert(&mut self, key: K, value: V) -> Option<V>" in out
+
+
+def test_status_tells_what_is_indexed(first_run: dict[str, Any], data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run("status", "--json", "--set", f"paths.data={data}", capsys=capsys)
+    assert code == 0
+    (one,) = orjson.loads(out)["collections"]
+    assert (one["collection"], one["points"], one["project"]) == ("sample", 77, "sample")
+    assert one["vectors"]["text"]["dimension"] == 384
+    assert "all-MiniLM-L6-v2" in one["vectors"]["code"]["description"]
+    code, out, _ = run("status", "--set", f"paths.data={data}", capsys=capsys)
+    assert "points 77" in out
+    code, out, _ = run("status", "--set", f"paths.data={data / 'nowhere'}", capsys=capsys)
+    assert code == 0
+    assert "Nothing is indexed" in out
+
+
+def test_searching_without_an_index_fails_with_the_command_that_makes_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, message = run("search", "x", "--set", f"paths.data={tmp_path}", capsys=capsys)
+    assert (code, out) == (1, "")
+    assert "no index" in message
+    assert "lsif-ingest ingest --repo DIR" in message
+
+
+def test_searching_with_another_model_is_refused(first_run: dict[str, Any], data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, message = run(
+        "search", "x", "--set", f"paths.data={data}", "--set", "embedding.code.max_tokens=64", capsys=capsys
+    )  # fmt: skip
+    assert code == 1
+    assert "was made with code = packaged:all-MiniLM-L6-v2" in message
+    assert "64 tokens" in message
+
+
+def test_parse_writes_the_records_and_its_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "structures.jsonl"
+    code, out, _ = run("parse", str(SAMPLE_DUMP), "--root", str(SAMPLE), "-o", str(output), "--json", capsys=capsys)
+    assert code == 0
+    ledger = orjson.loads(out)
+    assert (ledger["structures"], ledger["definitions"], ledger["snippets_checked"]) == (77, 328, 77)
+    assert len(output.read_bytes().splitlines()) == 77
+    code, out, _ = run("parse", str(SAMPLE_DUMP), "--root", str(SAMPLE), "-o", str(output), capsys=capsys)
+    assert "77 structures of 328 definitions in 10 files" in out
+    assert "skipped: defined outside the root" in out
+
+
+def test_dump_runs_rust_analyzer_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = tmp_path / "rust-analyzer"
+    program.write_text(f"#!/bin/sh\ncat {SAMPLE_DUMP}\n")
+    program.chmod(0o755)
+    output = tmp_path / "out.lsif"
+    code, out, _ = run("dump", "--repo", str(SAMPLE), "-o", str(output), "--set", f"rust_analyzer.command={program}", capsys=capsys)
+    assert code == 0
+    assert output.read_bytes() == SAMPLE_DUMP.read_bytes()
+    assert "bytes in" in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("unknown",),
+        ("ingest",),
+        ("ingest", "--repo", "x", "--dump", "y", "--root", "z"),
+        ("ingest", "--dump", "x"),
+        ("ingest", "--root", "x", "--repo", "y"),
+        ("search",),
+        ("search", "x", "--mode", "magic"),
+        ("search", "x", "--limit", "0"),
+        ("parse", "x"),
+        ("dump", "--repo", "x"),
+    ],
+)
+def test_wrong_usage_has_exit_code_2(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        code = cli.main(arguments)
+    except SystemExit as exc:  # argparse's way
+        code = exc.code if isinstance(exc.code, int) else -1
+    assert code == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_failures_are_one_line_without_traceback_unless_debug(tmp_path: Path) -> None:
+    arguments = ("parse", str(tmp_path / "absent.lsif"), "--root", str(SAMPLE), "-o", str(tmp_path / "out"))
+    done = run_cli(*arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("lsif-ingest: can't read the dump")
+    assert len(done.stderr.splitlines()) == 1
+    debug = run_cli(*arguments, "--debug")
+    assert debug.returncode == 1
+    assert "Traceback" in debug.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_and_status_import_neither_torch_nor_prefect() -> None:
+    script = (
+        "import sys; from flows import cli\n"
+        "try: cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "cli.main(['status', '--set', 'paths.data=/nonexistent'])\n"
+        "sys.stderr.write(' '.join(sorted({'torch', 'prefect', 'transformers'} & set(sys.modules))))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT)
+    assert done.stderr == ""
+
+
+# Runs of the flow inside this process ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_data(first_run: dict[str, Any], data: Path, tmp_path: Path) -> Path:
+    """A copy of the first run's data that a test may change."""
+    return Path(shutil.copytree(data, tmp_path / "data"))
+
+
+def ingest(data: Path, *arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    return run("ingest", *arguments, "--set", f"paths.data={data}", "--set", "flow.retry_delay_s=0.0", capsys=capsys)
+
+
+@pytest.mark.usefixtures("harness")
+def test_a_structures_file_of_the_tutorial_is_indexed_without_dump_and_sources(
+    own_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = ingest(own_data, "--structures", str(DATA / "tutorial.jsonl"), "--json", capsys=capsys)
+    assert code == 0
+    assert orjson.loads(out)["upload"]["points"] == 1
+    code, out, _ = run(
+        "search", "wait until ready", "--project", "tutorial", "--json", "--set", f"paths.data={own_data}", capsys=capsys
+    )
+    assert [hit["name"] for hit in orjson.loads(out)["hits"]] == ["await_ready_for_timeout"]
+
+
+@pytest.mark.usefixtures("harness")
+def test_another_model_is_refused_until_told_to_rebuild(own_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = points(own_data)
+    change = ("--set", "embedding.code.max_tokens=64")
+    code, _, message = ingest(own_data, *SOURCE, *change, capsys=capsys)
+    assert code == 1
+    assert "was made with code = packaged:all-MiniLM-L6-v2 (53aa51172d14, recipe snippet-1); the configuration says" in message
+    assert "--rebuild" in message
+    assert points(own_data) == before
+    code, out, _ = ingest(own_data, *SOURCE, *change, "--rebuild", "--json", capsys=capsys)
+    assert code == 0
+    text, code_vector = orjson.loads(out)["embeddings"]
+    assert (text["embedded"], code_vector["from_checkpoint"]) == (0, 0)  # only the code vectors' fingerprint changed
+    assert points(own_data) == before
+
+
+@pytest.mark.usefixtures("harness")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--dump", "DATA/empty.lsif", "--root", str(SAMPLE)), "empty.lsif is empty"),
+        (("--dump", "DATA/cut.lsif", "--root", str(SAMPLE)), "cut off in the middle of line"),
+        (("--dump", str(DATA), "--root", str(SAMPLE)), "is a folder"),
+        (("--dump", str(SAMPLE_DUMP), "--root", str(DATA)), "none of the dump's 10 files can be read"),
+        (("--repo", str(DATA)), "holds no Cargo.toml"),
+        (("--repo", str(SAMPLE), "--set", "rust_analyzer.command=no-such-program"), "rustup component add rust-analyzer"),
+        (("--repo", str(SAMPLE), "--set", "rust_analyzer.command=/bin/false"), "failed with exit status 1"),
+        (("--structures", "DATA/cut.lsif"), "holds no structure"),
+        ((*SOURCE, "--set", "embedding.code.model=packaged:other"), "no packaged model"),
+    ],
+)
+def test_a_failed_run_tells_why_and_leaves_the_index_as_it_was(
+    own_data: Path, arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (own_data / "empty.lsif").touch()
+    (own_data / "cut.lsif").write_bytes(SAMPLE_DUMP.read_bytes()[:100_000])
+    files = {path for path in own_data.rglob("*") if path.is_file()}
+    before = points(own_data)
+    code, out, last = ingest(own_data, *(argument.replace("DATA/", f"{own_data}/") for argument in arguments), capsys=capsys)
+    assert (code, out) == (1, "")
+    assert message in last
+    assert points(own_data) == before
+    assert {path for path in own_data.rglob("*") if path.is_file() and path.name != "lock"} <= files
+
+
+@pytest.mark.usefixtures("harness")
+def test_a_locked_index_is_refused_before_any_work(own_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from storage.embedded import EmbeddedIndex
+
+    with EmbeddedIndex(own_data / "qdrant").writing("sample"):
+        code, _, message = ingest(own_data, *SOURCE, capsys=capsys)
+    assert code == 1
+    assert "another process is writing" in message
+
+
+@pytest.mark.usefixtures("harness")
+def test_an_unreachable_server_is_tried_again_then_told(
+    own_data: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QDRANT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("QDRANT_API_KEY", "secret-key-0451")
+    code, _, message = ingest(own_data, *SOURCE, "--set", "flow.retries=2", capsys=capsys)
+    assert code == 1
+    assert "no Qdrant answers at http://127.0.0.1:9" in message
+    assert caplog.text.count("Retry") == 2
+    assert "secret-key-0451" not in caplog.text + message
+    code, _, message = run("search", "x", "--set", f"paths.data={own_data}", capsys=capsys)
+    assert (code, "no Qdrant answers" in message) == (1, True)
+
+
+def test_a_killed_run_is_finished_by_the_next(
+    tmp_path: Path, prefect_home: dict[str, str], first_run: dict[str, Any], data: Path
+) -> None:
+    own = tmp_path / "data"
+    arguments = ["ingest", *SOURCE, "--json", "--set", f"paths.data={own}", "--set", "checkpoint.rows_per_file=8"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("QDRANT_", "PREFECT_"))}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows", *arguments],
+        cwd=PROJECT_ROOT,
+        env={**environment, **prefect_home},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not list(own.glob("checkpoints/*/*.parquet")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert points(own) == {}
+    done = run_cli(*arguments, environment=prefect_home)
+    assert done.returncode == 0, done.stderr
+    report = orjson.loads(done.stdout)
+    assert report["embeddings"][0]["from_checkpoint"] >= 8
+    assert points(own) == points(data)

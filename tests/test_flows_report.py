@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from embedding.embed import EmbedReport
+from flows.errors import LedgerError
+from flows.report import IngestReport, ParseReport
+from storage.upload import UploadReport
+
+
+@pytest.fixture
+def report() -> IngestReport:
+    parse = ParseReport(3, {"Function": 2, "Struct": 1}, {"local": 4}, 7, ["look here"], 0.5)
+    embeddings = [EmbedReport(vector, "m", 8, 3, 1, 1, 1, 0.1) for vector in ("text", "code")]
+    upload = UploadReport("data/qdrant", "p", "p--1", 3, 0.1)
+    return IngestReport("p", "0123456789abcdef", True, "structures.jsonl", parse, embeddings, upload, {"parse": 0.5, "total": 1.0})  # noqa: FBT003
+
+
+def test_a_balanced_ledger_passes(report: IngestReport) -> None:
+    report.check()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"parse": ParseReport(3, {}, {"local": 4}, 8)}, "8 definitions went in, 3 structures and 4 skipped ones came out"),
+        ({"embeddings": [EmbedReport("text", "m", 8, 2, 1, 1, 0, 0.1)]}, "3 structures went in, 2 texts for vector text"),
+        ({"embeddings": [EmbedReport("text", "m", 8, 3, 1, 1, 0, 0.1)]}, "3 structures went in, 3 texts for vector text"),
+        ({"upload": UploadReport("x", "p", "g", 2, 0.1)}, "3 structures went in, 2 points came out"),
+    ],
+)
+def test_whatever_gets_lost_between_two_stages_fails_the_run(report: IngestReport, change: dict[str, object], message: str) -> None:
+    with pytest.raises(LedgerError, match=message):
+        replace(report, **change).check()  # type: ignore[arg-type]
+
+
+def test_the_text_tells_everything_a_user_asks_for(report: IngestReport) -> None:
+    text = report.to_text("lsif-ingest search x")
+    for expected in (
+        "Indexed p at 0123456789ab with changes",
+        "2 Function, 1 Struct",
+        "4 local",
+        "1 embedded, 1 from the checkpoint, 1 duplicates",
+        "in collection p at data/qdrant",
+        "parse 0.5",
+        "look here",
+        "Search it:  lsif-ingest search x",
+    ):
+        assert expected in text

@@ -1,0 +1,91 @@
+"""rust-analyzer is played by small scripts; `make ingest REPO=` runs the real one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lsif.errors import RustAnalyzerError, RustAnalyzerMissing, SourceError
+from lsif.rust_analyzer import write_dump
+
+from conftest import SAMPLE
+
+
+def script(folder: Path, body: str) -> str:
+    path = folder / "fake-rust-analyzer"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def dump(command: str, output: Path, repo: Path = SAMPLE, timeout_s: int = 20) -> None:
+    write_dump(repo, output, command=command, timeout_s=timeout_s)
+
+
+def test_what_it_writes_becomes_the_dump(tmp_path: Path) -> None:
+    dump(script(tmp_path, 'echo "$1 $2"'), tmp_path / "out" / "dump.lsif")
+    assert (tmp_path / "out" / "dump.lsif").read_text() == f"lsif {SAMPLE}\n"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["dump.lsif"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("echo half; echo 'error: boom' >&2; exit 3", "failed with exit status 3: error: boom"),
+        ("exit 0", "wrote nothing: it said nothing"),
+        ("echo half; kill -9 $$", "was ended by signal 9"),
+        (
+            "echo \"thread 'main' panicked at src/x.rs:1\" >&2; echo 'no value set' >&2; exit 101",
+            "panicked at src/x.rs:1 no value set",
+        ),
+        (
+            "echo \"error: toolchain '1.2.3' is not installed\" >&2; exit 1",
+            "toolchain '1.2.3' is not installed. Install the toolchain that rust-toolchain.toml names",
+        ),
+        ("echo \"error: Unknown binary 'rust-analyzer' in official toolchain 'stable'.\" >&2; exit 1", "rustup component add"),
+    ],
+)
+def test_a_failure_quotes_its_last_words_and_leaves_no_file(tmp_path: Path, body: str, message: str) -> None:
+    output = tmp_path / "out" / "dump.lsif"
+    with pytest.raises(RustAnalyzerError, match=message.replace("(", r"\(").replace(".", r"\.")):
+        dump(script(tmp_path, body), output)
+    assert list(output.parent.iterdir()) == []
+
+
+def test_an_old_dump_survives_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "dump.lsif").write_text("old")
+    with pytest.raises(RustAnalyzerError):
+        dump(script(tmp_path, "echo new; exit 1"), tmp_path / "dump.lsif")
+    assert (tmp_path / "dump.lsif").read_text() == "old"
+
+
+def test_a_source_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+    (repo / "src").mkdir(parents=True)
+    (repo / "Cargo.toml").write_text("[package]\n")
+    (repo / "src" / "bad.rs").write_bytes(b"\xff")
+    with pytest.raises(RustAnalyzerError, match="not UTF-8: convert src/bad.rs"):
+        dump(script(tmp_path, "echo \"thread 'main' panicked at x\" >&2; exit 101"), tmp_path / "dump.lsif", repo)
+
+
+def test_a_run_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
+    marker = tmp_path / "child-survived"
+    with pytest.raises(RustAnalyzerError, match="took more than 1 s"):
+        dump(script(tmp_path, f"(sleep 3; touch {marker}) & sleep 30"), tmp_path / "dump.lsif", timeout_s=1)
+    import time
+
+    time.sleep(2.5)
+    assert not marker.exists()
+
+
+def test_an_absent_program_is_told_with_how_to_install_it(tmp_path: Path) -> None:
+    with pytest.raises(RustAnalyzerMissing, match="no program 'no-such-analyzer' on PATH.*rustup component add rust-analyzer"):
+        dump("no-such-analyzer", tmp_path / "dump.lsif")
+
+
+def test_what_is_no_cargo_project_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"holds no Cargo\.toml"):
+        dump("true", tmp_path / "dump.lsif", tmp_path)
+    with pytest.raises(SourceError, match="no folder"):
+        dump("true", tmp_path / "dump.lsif", tmp_path / "absent")

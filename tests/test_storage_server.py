@@ -1,0 +1,126 @@
+"""What only a server can do: be away, refuse, hold collections of others."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from qdrant_client import QdrantClient, models
+
+from configs.settings import Settings
+from storage.embedded import EmbeddedIndex
+from storage.errors import IndexMismatch, IndexRefused, IndexUnreachable, StorageError
+from storage.index import open_index
+from storage.schema import Metadata
+from storage.server import ServerIndex, connect
+
+SECRET = "secret-key-0451"  # noqa: S105 - looked for in every message
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """Answers every request with one status."""
+
+    status = 403
+
+    def do_GET(self) -> None:
+        self.send_response(self.status)
+        self.end_headers()
+        self.wfile.write(b'{"status": {"error": "told so"}}')
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        pass
+
+
+@pytest.fixture
+def http_server() -> Iterator[HTTPServer]:
+    server = HTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def open_server(port: int) -> ServerIndex:
+    url = f"http://user:{SECRET}@127.0.0.1:{port}"
+    return ServerIndex(connect(url, SECRET, timeout_s=2, prefer_grpc=False), url)
+
+
+def test_a_server_that_is_away_is_told_without_secrets() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    index = open_server(port)
+    with pytest.raises(IndexUnreachable, match=f"no Qdrant answers at http://127.0.0.1:{port}.*unset QDRANT_URL") as caught:
+        index.live("x")
+    assert caught.value.retryable
+    assert SECRET not in str(caught.value)
+    assert SECRET not in index.location
+    index.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "message"),
+    [
+        (401, IndexRefused, "QDRANT_API_KEY"),
+        (403, IndexRefused, "QDRANT_API_KEY"),
+        (503, IndexUnreachable, "HTTP 503"),
+        (404, StorageError, "HTTP 404.*told so"),
+    ],
+)
+def test_what_a_server_refuses_is_told(
+    http_server: HTTPServer, status: int, error: type[StorageError], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Refusing, "status", status)
+    index = open_server(http_server.server_port)
+    with pytest.raises(error, match=message) as caught:
+        index.live("x")
+    assert SECRET not in str(caught.value)
+    index.close()
+
+
+@pytest.mark.parametrize("url", ["localhost:6333", "ftp://x", "http://", "nonsense"])
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(StorageError, match="QDRANT_URL must be a URL such as"):
+        connect(url, None, timeout_s=1, prefer_grpc=False)
+
+
+def test_collections_of_others_are_not_touched() -> None:
+    client = QdrantClient(":memory:")
+    client.create_collection("theirs", vectors_config=models.VectorParams(size=4, distance=models.Distance.COSINE))
+    index = ServerIndex(client, "http://memory")
+    assert index.collections() == []
+    with pytest.raises(IndexMismatch, match="has a collection 'theirs' that lsif-ingest did not make"):
+        index.live("theirs")
+    client.update_collection_aliases(
+        [models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name="theirs", alias_name="alias"))]
+    )
+    assert index.collections() == []
+    with pytest.raises(IndexMismatch, match="alias 'alias'.*names collection 'theirs'"):
+        index.live("alias")
+
+
+def test_what_a_run_killed_long_ago_left_behind_is_removed_and_a_young_one_is_not(metadata: Metadata) -> None:
+    client = QdrantClient(":memory:")
+    index = ServerIndex(client, "http://memory")
+    old = f"mine--{datetime.now(UTC) - timedelta(days=2):%Y%m%dT%H%M%S%f}"
+    young = f"mine--{datetime.now(UTC) - timedelta(hours=1):%Y%m%dT%H%M%S%f}"
+    other = "mine--not-a-time"
+    for name in (old, young, other):
+        client.create_collection(name, vectors_config={})
+    created = index.create("mine", metadata)
+    assert {one.name for one in client.get_collections().collections} == {young, other, created.name}
+
+
+def test_the_environment_decides_which_end_is_used(settings: Settings, tmp_path: Path) -> None:
+    embedded = open_index(settings.storage, str(tmp_path), {})
+    assert isinstance(embedded, EmbeddedIndex)
+    assert embedded.location == str(tmp_path / "qdrant")
+    server = open_index(settings.storage, str(tmp_path), {"QDRANT_URL": "http://localhost:6333", "QDRANT_API_KEY": SECRET})
+    assert isinstance(server, ServerIndex)
+    assert server.location == "http://localhost:6333"
+    server.close()
