@@ -34,7 +34,7 @@ _MODES = ("text", "code", "merged")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    options = _parser().parse_args(arguments)
+    options = command_line_parser().parse_args(arguments)
     _set_up_logging(debug=options.debug)
     try:
         settings = load_settings(options.config, options.overrides)
@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--config", type=Path, metavar="FILE", help="TOML file of differences to configs/default.toml")
     common.add_argument(
@@ -127,9 +128,12 @@ def _run_flow(source: Source, settings: Settings, *, rebuild: bool, debug: bool)
     from flows.orchestration import prepare_prefect  # noqa: PLC0415 - see the module's docstring
 
     prepare_prefect(debug=debug)
+    from prefect import tags  # noqa: PLC0415
+
     from flows.ingest import ingest  # noqa: PLC0415
 
-    report: IngestReport = ingest(source, settings, rebuild=rebuild)
+    with tags("lsif-ingest", source.project(settings.project.name)):
+        report: IngestReport = ingest(source, settings, rebuild=rebuild)
     return report
 
 

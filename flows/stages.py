@@ -17,6 +17,7 @@ from lsif.extract import parse_dump
 from lsif.rust_analyzer import write_dump
 from lsif.structure import ImportLedger, Structure, import_structures, write_structures
 from search.engine import Searcher
+from storage.errors import IndexMissing
 from storage.index import VECTORS, open_index
 from storage.schema import Metadata, VectorInfo
 from storage.upload import UploadReport, build_generation, check_fingerprints, require_live
@@ -157,7 +158,9 @@ def choose_collection(index: Index, wanted: str) -> str:
         generation = index.live(name)
         if generation is not None:
             live.append((generation.metadata.created, name))
-    return max(live)[1] if live else require_live(index, "").name
+    if not live:
+        raise IndexMissing(f"there is no index at {index.location}. Make one: lsif-ingest ingest --repo DIR")
+    return max(live)[1]
 
 
 def describe_collections(index: Index) -> list[dict[str, Any]]:

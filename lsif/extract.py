@@ -149,7 +149,7 @@ class Extraction:
             return _find_file_module(source, definition, hover)
         column = source.byte_column(place.line, place.column, encoding)
         item = source.item_at(place.line, column) if column is not None else None
-        if column is None or (item is not None and item.name != hover.name and item.code_type == hover.code_type):
+        if column is None or (item is not None and item.name != hover.name):
             return self._stale(path, definition, source, column)
         if item is None:
             return self._find_unspelled(source, definition, hover, column, path)

@@ -194,7 +194,7 @@ class SourceFile:
             )
             parser = tree_sitter.Parser(_language(), included_ranges=inside)
             tree = self._looked_into[call.start_byte] = parser.parse(self._data if inside else b"")
-            self._collect(tree.root_node, [self._scope_of(call)])
+            self._collect(tree.root_node, [self._scope_of(call)], strict=True)
         return tree.root_node
 
     def _scope_of(self, node: Node) -> _Scope:
@@ -202,19 +202,17 @@ class SourceFile:
         around = [scope for scope in self._scopes if scope.start <= node.start_byte and node.end_byte <= scope.end]
         return min(around, key=lambda scope: scope.end - scope.start)
 
-    def _collect(self, root: Node, scopes: list[_Scope]) -> None:
-        """Add the items under `root`, which stands in the innermost of `scopes`."""
+    def _collect(self, root: Node, scopes: list[_Scope], *, strict: bool = False) -> None:
+        """Add the items under `root`, which stands in the innermost of `scopes`; if `strict`, only those that parse without error."""
         self._scopes += scopes
         captures = tree_sitter.QueryCursor(_item_query()).captures(root)
         for node in sorted(captures.get("item", []), key=lambda node: (node.start_byte, -node.end_byte)):
-            if node.has_error and root is not self._tree.root_node and not _has_name(node):
-                continue
             while len(scopes) > 1 and scopes[-1].end <= node.start_byte:
                 scopes.pop()
             belongings = attached(node)
             is_test = scopes[-1].is_test or any(is_test_attribute(one) for one in belongings)
             name = node.child_by_field_name("name")
-            if node.type in _CODE_TYPES and name is not None and not (node.type == "mod_item" and _body(node) is None):
+            if _is_definition(node) and name is not None and not (strict and node.has_error):
                 key = (name.start_point.row, name.start_point.column)
                 self._items.setdefault(key, _make_item(node, name, belongings, scopes[-1], is_test=is_test))
             inner = _inner_scope(node, name, scopes[-1], is_test=is_test)
@@ -223,9 +221,9 @@ class SourceFile:
                 self._scopes.append(inner)
 
 
-def _has_name(node: Node) -> bool:
-    name = node.child_by_field_name("name")
-    return name is not None and not name.is_missing
+def _is_definition(node: Node) -> bool:
+    """Return whether the node is an item of its own; `mod x;` only declares what another file is."""
+    return node.type in _CODE_TYPES and (node.type != "mod_item" or _body(node) is not None)
 
 
 def _make_item(node: Node, name: Node, belongings: list[Node], scope: _Scope, *, is_test: bool) -> SourceItem:

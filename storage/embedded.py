@@ -288,7 +288,7 @@ def _without_shadows(payload: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in payload.items() if key not in shadows}
 
 
-def _condition(key: str, value: str | int | bool) -> edge.FieldCondition:
+def _condition(key: str, value: str | int | bool) -> edge.FieldCondition:  # noqa: FBT001 - a filter's value
     if isinstance(value, bool):
         if key not in BOOL_FIELDS:
             raise StorageError(f"can't filter on {key}: the boolean fields that can be filtered on are {', '.join(BOOL_FIELDS)}.")

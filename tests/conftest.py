@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -136,3 +137,33 @@ def run_cli(
 def moved(structure: Structure, lines: int) -> Structure:
     """Return the structure as many lines further down."""
     return replace(structure, line=structure.line + lines, line_from=structure.line_from + lines, line_to=structure.line_to + lines)
+
+
+SOURCE = ("--dump", str(SAMPLE_DUMP), "--root", str(SAMPLE))
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="session")
+def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}
+
+
+@pytest.fixture(scope="session")
+def first_run(data: Path, prefect_home: dict[str, str]) -> dict[str, Any]:
+    """The report of a first run on the sample in a process of its own, with Prefect's temporary server."""
+    done = run_cli("ingest", *SOURCE, "--json", "--set", f"paths.data={data}", environment=prefect_home)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "ingest-sample" in done.stderr  # the flow run's name
+    report: dict[str, Any] = orjson.loads(done.stdout)  # one document and nothing else
+    return report
+
+
+@pytest.fixture(scope="session")
+def indexed_sample(first_run: dict[str, Any], data: Path) -> Path:  # noqa: ARG001 - it has run
+    """The data folder of that run."""
+    return data

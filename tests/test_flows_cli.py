@@ -17,30 +17,7 @@ import pytest
 
 from flows import cli
 
-from conftest import DATA, PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, run_cli
-
-SOURCE = ("--dump", str(SAMPLE_DUMP), "--root", str(SAMPLE))
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("data")
-
-
-@pytest.fixture(scope="module")
-def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}
-
-
-@pytest.fixture(scope="module")
-def first_run(data: Path, prefect_home: dict[str, str]) -> dict[str, Any]:
-    """The report of a first run on the sample, with Prefect's temporary server."""
-    done = run_cli("ingest", *SOURCE, "--json", "--set", f"paths.data={data}", environment=prefect_home)
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    assert "ingest-sample" in done.stderr  # the flow run's name
-    report: dict[str, Any] = orjson.loads(done.stdout)  # one document and nothing else
-    return report
+from conftest import DATA, PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, SOURCE, run_cli
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ def report() -> IngestReport:
     parse = ParseReport(3, {"Function": 2, "Struct": 1}, {"local": 4}, 7, ["look here"], 0.5)
     embeddings = [EmbedReport(vector, "m", 8, 3, 1, 1, 1, 0.1) for vector in ("text", "code")]
     upload = UploadReport("data/qdrant", "p", "p--1", 3, 0.1)
-    return IngestReport("p", "0123456789abcdef", True, "structures.jsonl", parse, embeddings, upload, {"parse": 0.5, "total": 1.0})  # noqa: FBT003
+    return IngestReport("p", "0123456789abcdef", True, "structures.jsonl", parse, embeddings, upload, {"parse": 0.5, "total": 1.0})
 
 
 def test_a_balanced_ledger_passes(report: IngestReport) -> None:

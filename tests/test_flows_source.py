@@ -43,7 +43,7 @@ def test_git_tells_commit_and_changes(tmp_path: Path) -> None:
             ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments],
             check=True,
             capture_output=True,
-        )  # noqa: S607
+        )
 
     git("init")
     (tmp_path / "file").write_text("one")

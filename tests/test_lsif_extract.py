@@ -197,6 +197,14 @@ def test_a_few_changed_definitions_are_skipped_and_told(checkout: Path, tmp_path
         parse(SAMPLE_DUMP, checkout, tmp_path / "out", max_stale_share=0.0)
 
 
+def test_an_item_of_another_kind_in_a_definitions_place_is_not_taken_for_it(checkout: Path, tmp_path: Path) -> None:
+    path = checkout / "src/retry.rs"
+    path.write_bytes(path.read_bytes().replace(b"pub fn retry<", b"mod other{}  "))
+    ledger = parse(SAMPLE_DUMP, checkout, tmp_path / "out", max_stale_share=0.2)
+    assert ledger.skipped["source_changed"] == 1
+    assert "sample::retry::retry" not in {one.symbol for one in read_structures(tmp_path / "out")}
+
+
 def test_a_dump_without_definitions_is_refused(write_lines: Callable[..., Path], tmp_path: Path) -> None:
     dump = write_lines({"id": 0, "type": "vertex", "label": "metaData", "projectRoot": "file:///x"})
     with pytest.raises(DumpError, match="holds no definition"):

@@ -8,8 +8,8 @@ from search.hit import Hit, LineRange
 
 def hit(name: str, lines: tuple[int, int], score: float, file_path: str = "a.rs", vector: str = "text") -> Hit:
     return Hit(
-        id=name, score=score, vector=vector, name=name, symbol=name, code_type="Function", signature="", docstring=None, struct_name=None,
-        trait_name=None, file_path=file_path, line=lines[0], line_from=lines[0], line_to=lines[1], snippet="",
+        id=name, score=score, vector=vector, name=name, symbol=name, code_type="Function", signature="", docstring=None,
+        struct_name=None, trait_name=None, file_path=file_path, line=lines[0], line_from=lines[0], line_to=lines[1], snippet="",
     )  # fmt: skip
 
 

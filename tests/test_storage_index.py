@@ -145,7 +145,11 @@ def test_several_processes_may_search_an_embedded_generation_at_once(tmp_path: P
     index.publish(COLLECTION, generation)
     live = index.live(COLLECTION)
     assert live is not None
-    script = f"from pathlib import Path; from storage.embedded import EmbeddedIndex; print(EmbeddedIndex(Path({str(tmp_path)!r})).live({COLLECTION!r}).count())"
+    script = f"""
+from pathlib import Path
+from storage.embedded import EmbeddedIndex
+print(EmbeddedIndex(Path({str(tmp_path)!r})).live({COLLECTION!r}).count())
+"""
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(PROJECT_ROOT)}
     )

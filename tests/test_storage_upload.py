@@ -120,7 +120,7 @@ def test_a_collection_made_with_another_model_is_refused_with_both_names(index: 
     generation = index.create(COLLECTION, replace(metadata, vectors=made_with))
     check_fingerprints(generation, FINGERPRINTS, COLLECTION, "way out")
     other = {**FINGERPRINTS, "code": Fingerprint("jina", "abc", "snippet-1", 8192)}
-    expected = r"made with code = fake \(1, recipe snippet-1\); the configuration says jina \(abc, recipe snippet-1, 8192 tokens\)\. way out"
+    expected = r"made with code = fake \(1, recipe snippet-1\); the configuration says jina \(abc, recipe snippet-1, 8192 tokens\)"
     with pytest.raises(IndexMismatch, match=expected):
         check_fingerprints(generation, other, COLLECTION, "way out")
     older = index.create(COLLECTION, replace(metadata, vectors=made_with, schema_version=0))

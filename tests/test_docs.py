@@ -1,0 +1,74 @@
+"""Every command that the README shows exists, and its session is what the program prints."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from flows import cli
+from flows.cli import command_line_parser
+
+from conftest import PROJECT_ROOT
+
+README = (PROJECT_ROOT / "README.md").read_text()
+MAKEFILE = (PROJECT_ROOT / "Makefile").read_text()
+SHELL = "\n".join(re.findall(r"```(?:sh|console)\n(.*?)```", README, re.DOTALL))
+COMMANDS = [
+    line.removeprefix("$ ").split("  #")[0].strip()
+    for line in SHELL.splitlines()
+    if re.match(r"(\$ )?(\w+=\S+ )*(make|\S*lsif-ingest) ", line)
+]
+NUMBERS = re.compile(r"\d+\.\d+")
+
+
+def test_the_readme_shows_commands() -> None:
+    assert len(COMMANDS) > 15
+
+
+@pytest.mark.parametrize("command", [one for one in COMMANDS if "make " in one])
+def test_make_targets_and_variables_exist(command: str) -> None:
+    words = shlex.split(command)
+    words = words[words.index("make") + 1 :]
+    assert re.search(rf"^{re.escape(words[0])}:", MAKEFILE, re.MULTILINE), words[0]
+    for variable in words[1:]:
+        assert re.search(rf"^{variable.split('=')[0]} *\?=", MAKEFILE, re.MULTILINE), variable
+
+
+@pytest.mark.parametrize("command", [one for one in COMMANDS if "lsif-ingest " in one])
+def test_commands_are_understood(command: str) -> None:
+    program, *arguments = shlex.split(command)
+    assert program.endswith("lsif-ingest")
+    assert command_line_parser().parse_args(arguments).run is not None
+
+
+def test_every_make_target_is_explained_and_phony() -> None:
+    targets = re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE)
+    phony = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
+    assert phony is not None
+    assert set(targets) == set(phony[1].split())
+    for target in targets:
+        assert re.search(rf"^{target}:.*## \S", MAKEFILE, re.MULTILINE), target
+
+
+def test_every_file_that_the_readme_links_exists() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", README)
+    assert links
+    for link in links:
+        assert link.startswith("https://") or (PROJECT_ROOT / link).exists(), link
+
+
+def test_the_readme_is_not_longer_than_a_reader_bears() -> None:
+    assert len(README.splitlines()) <= 200
+
+
+def test_the_search_session_is_what_the_program_prints(indexed_sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    session = re.search(r"\$ \.venv/bin/lsif-ingest (search .*?)\n(.*?)```", README, re.DOTALL)
+    assert session is not None
+    capsys.readouterr()
+    assert cli.main([*shlex.split(session[1]), "--set", f"paths.data={indexed_sample}"]) == 0
+    printed = capsys.readouterr().out
+    # Scores differ in the last digits from one processor to another.
+    assert NUMBERS.sub("N", printed.strip()) == NUMBERS.sub("N", session[2].strip())
