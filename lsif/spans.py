@@ -203,7 +203,7 @@ class SourceFile:
         return min(around, key=lambda scope: scope.end - scope.start)
 
     def _collect(self, root: Node, scopes: list[_Scope], *, strict: bool = False) -> None:
-        """Add the items under `root`, which stands in the innermost of `scopes`; if `strict`, only those that parse without error."""
+        """Add the items under `root`, which stands in the innermost of `scopes`; if `strict`, only those without error."""
         self._scopes += scopes
         captures = tree_sitter.QueryCursor(_item_query()).captures(root)
         for node in sorted(captures.get("item", []), key=lambda node: (node.start_byte, -node.end_byte)):

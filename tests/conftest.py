@@ -164,6 +164,6 @@ def first_run(data: Path, prefect_home: dict[str, str]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def indexed_sample(first_run: dict[str, Any], data: Path) -> Path:  # noqa: ARG001 - it has run
+def indexed_sample(first_run: dict[str, Any], data: Path) -> Path:
     """The data folder of that run."""
     return data
