@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,9 +120,15 @@ def _ingest(options: argparse.Namespace, settings: Settings) -> None:
     if options.json:
         _print_json(report.to_dict())
     else:
-        program = Path(sys.argv[0]).name if sys.argv[0].endswith("lsif-ingest") else "lsif-ingest"
-        configuration = f" --config {options.config}" if options.config else ""
-        sys.stdout.write(report.to_text(f'{program} search "how do I ..." --project {report.project}{configuration}') + "\n")
+        sys.stdout.write(report.to_text(_search_command(options, report.project)) + "\n")
+
+
+def _search_command(options: argparse.Namespace, project: str) -> str:
+    """Return the command that searches what this run indexed, ready to be pasted."""
+    program = sys.argv[0] if sys.argv[0].endswith("lsif-ingest") else f"{sys.executable} -m flows"
+    overrides = [word for override in options.overrides for word in ("--set", override)]
+    configuration = ["--config", str(options.config)] if options.config else []
+    return f'{program} search "how do I ..." {shlex.join(["--project", project, *configuration, *overrides])}'
 
 
 def _run_flow(source: Source, settings: Settings, *, rebuild: bool, debug: bool) -> IngestReport:
@@ -240,8 +247,20 @@ def _print_json(document: Any) -> None:
     sys.stdout.buffer.flush()
 
 
+class _OwnWords(logging.Filter):
+    """Leaves the telling of progress and failures to this program: of Prefect's records only warnings and retries pass."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is shown."""
+        return not record.name.startswith("prefect") or record.levelno == logging.WARNING or "Retry" in record.getMessage()
+
+
 def _set_up_logging(*, debug: bool) -> None:
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    if not debug:
+        handler.addFilter(_OwnWords())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
     for package in _PACKAGES:
         logging.getLogger(package).setLevel(logging.DEBUG if debug else logging.INFO)
 

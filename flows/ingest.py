@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from prefect import flow
+from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
 from configs.atomic import atomic_writer
@@ -20,6 +22,8 @@ from storage.index import VECTORS
 if TYPE_CHECKING:
     from prefect.tasks import Task
 
+logger = logging.getLogger(__name__)
+
 
 def _run_name() -> str:
     """Return the flow run's name: the project's."""
@@ -31,17 +35,24 @@ def _run_name() -> str:
 @flow(name="ingest", flow_run_name=_run_name, persist_result=False)
 def ingest(source: Source, settings: Settings, *, rebuild: bool = False) -> IngestReport:
     """Index what the source names; return what was done. With `rebuild`, an index made with other models is replaced."""
+    with TagsContext(current_tags=set()):  # the flow run keeps its tags, its tasks don't get them: see flows.tasks
+        return _run_stages(source, settings, rebuild=rebuild)
+
+
+def _run_stages(source: Source, settings: Settings, *, rebuild: bool) -> IngestReport:
     started, seconds = time.perf_counter(), dict[str, float]()
     project = source.project(settings.project.name)
     folder = work_folder(settings, project)
     structures = folder / "structures.jsonl"
 
     def run(task: Task[..., Any], *arguments: Any, stage: str, **options: Any) -> Any:
+        logger.info("%s ...", stage)
         begun = time.perf_counter()
         result = task.with_options(retries=settings.flow.retries, retry_delay_seconds=settings.flow.retry_delay_s)(
             *arguments, **options
         )
         seconds[stage] = time.perf_counter() - begun
+        logger.info("%s: done in %.1f s", stage, seconds[stage])
         return result
 
     run(tasks.check_index, settings, project, rebuild=rebuild, stage="check")

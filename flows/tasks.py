@@ -1,5 +1,6 @@
 """One Prefect task a stage. Each calls one function of flows.stages; paths and settings go in, a small report comes out.
 
+Tags are the flow run's: a tagged task asks the server for a concurrency slot, up to 2 s each on a temporary server.
 No task's result is cached by Prefect: resuming comes from the files, which say what they hold.
 """
 
@@ -30,14 +31,14 @@ def may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     return isinstance(failure, LsifIngestError) and failure.retryable
 
 
-def _stage(name: str, tag: str, **options: Any) -> Callable[[Callable[P, R]], Task[P, R]]:
+def _stage(name: str, **options: Any) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Return a decorator that makes a stage's function a task."""
-    return task(name=name, tags=[tag], cache_policy=NO_CACHE, retry_condition_fn=may_pass, **options)
+    return task(name=name, cache_policy=NO_CACHE, retry_condition_fn=may_pass, **options)
 
 
-check_index = _stage("check index", "storage")(stages.check_index)
-dump_repository = _stage("dump", "lsif")(stages.dump_repository)
-parse_repository = _stage("parse", "lsif")(stages.parse_repository)
-import_records = _stage("import", "lsif")(stages.import_records)
-embed = _stage("embed", "embedding", task_run_name="embed {vector}")(stages.embed)
-upload = _stage("upload", "storage")(stages.upload)
+check_index = _stage("check index")(stages.check_index)
+dump_repository = _stage("dump")(stages.dump_repository)
+parse_repository = _stage("parse")(stages.parse_repository)
+import_records = _stage("import")(stages.import_records)
+embed = _stage("embed", task_run_name="embed {vector}")(stages.embed)
+upload = _stage("upload")(stages.upload)

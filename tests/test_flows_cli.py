@@ -183,6 +183,18 @@ def test_failures_are_one_line_without_traceback_unless_debug(tmp_path: Path) ->
     assert not (tmp_path / "out").exists()
 
 
+def test_a_failed_flow_is_told_once_and_without_traceback(tmp_path: Path, prefect_home: dict[str, str]) -> None:
+    empty = tmp_path / "empty.lsif"
+    empty.touch()
+    arguments = ("ingest", "--dump", str(empty), "--root", str(SAMPLE), "--set", f"paths.data={tmp_path / 'data'}")
+    done = run_cli(*arguments, environment=prefect_home)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("is empty: rust-analyzer failed") == 1
+    (message,) = (line for line in done.stderr.splitlines() if not line.startswith("INFO flows"))
+    assert message.startswith(f"lsif-ingest: {empty} is empty: rust-analyzer failed before it wrote anything. Make it again with")
+
+
 def test_help_and_status_import_neither_torch_nor_prefect() -> None:
     script = (
         "import sys; from flows import cli\n"
