@@ -39,13 +39,13 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 ingest: $(READY) ## index the sample, or REPO=dir, or DUMP=file ROOT=dir; CONFIG=file changes settings
-	$(BIN)/lsif-ingest ingest $(SOURCE) $(WITH_CONFIG) $(ARGS)
+	@$(BIN)/lsif-ingest ingest $(SOURCE) $(WITH_CONFIG) $(ARGS)
 
 search: $(READY) ## search what was indexed last: QUERY="how do I ..."
-	$(BIN)/lsif-ingest search "$(QUERY)" $(WITH_CONFIG) $(ARGS)
+	@$(BIN)/lsif-ingest search "$(QUERY)" $(WITH_CONFIG) $(ARGS)
 
 status: $(READY) ## show what is indexed
-	$(BIN)/lsif-ingest status $(WITH_CONFIG) $(ARGS)
+	@$(BIN)/lsif-ingest status $(WITH_CONFIG) $(ARGS)
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
