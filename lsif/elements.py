@@ -11,6 +11,9 @@ from typing import NamedTuple, TypeAlias
 
 Id: TypeAlias = int | str
 
+MAX_NUMBER = 2**40
+"""Largest id, line or column that is taken for one."""
+
 
 class MetaData(NamedTuple):
     """The first vertex: where the dump was taken and how columns are counted."""
@@ -51,15 +54,8 @@ class HoverResult(NamedTuple):
     value: str
 
 
-class Moniker(NamedTuple):
-    """A name of the definition that holds beyond this dump."""
-
-    id: Id
-    identifier: str
-
-
 class Edge(NamedTuple):
-    """An edge of one of the labels that are followed: next, moniker, textDocument/{hover,definition,references}."""
+    """An edge of one of the labels that are followed: next, textDocument/{hover,definition,references}."""
 
     label: str
     out_id: Id
@@ -75,4 +71,4 @@ class Item(NamedTuple):
     property: str | None
 
 
-Element: TypeAlias = MetaData | Document | Range | ResultSet | HoverResult | Moniker | Edge | Item
+Element: TypeAlias = MetaData | Document | Range | ResultSet | HoverResult | Edge | Item

@@ -12,7 +12,7 @@ from lsif.errors import DumpError, SourceError
 from lsif.graph import Definition, Graph
 from lsif.ledger import ParseLedger
 from lsif.paths import cfg_test_modules, is_test_path, module_path_by_file, relative_path
-from lsif.reader import ReadLedger, read_elements
+from lsif.reader import ReadLedger, read_tables
 from lsif.signature import fold
 from lsif.spans import SourceFile, SourceItem
 from lsif.structure import Structure, make_id, with_digest, write_structures
@@ -68,7 +68,7 @@ class Extraction:
     def structures(self) -> Iterator[Structure]:
         """Yield the structures file by file; the ledger is complete once all are taken."""
         lines = ReadLedger()
-        graph = Graph(read_elements(self._dump, lines, max_bad_lines=self._max_bad_lines))
+        graph = Graph(read_tables(self._dump, lines, max_bad_lines=self._max_bad_lines))
         graph.check_complete()
         ledger = self.ledger
         ledger.lines, ledger.bad_lines, ledger.first_bad = lines.lines, lines.bad_lines, lines.first_bad
@@ -100,9 +100,8 @@ class Extraction:
                 self._skipped["external"] += 1
             else:
                 files[path].append(definition)
-        if graph.dangling:
-            self.ledger.definitions += graph.dangling
-            self._skipped["dangling"] += graph.dangling
+        self.ledger.definitions += graph.skipped.total()
+        self._skipped += graph.skipped
         return files
 
     def _open(self, path: str, definitions: int) -> SourceFile | None:
@@ -142,9 +141,6 @@ class Extraction:
     def _find(self, source: SourceFile, definition: Definition, encoding: str, path: str) -> tuple[_Found | None, str]:
         """Return the item that the definition is, or the reason why it is no structure."""
         hover, place = definition.hover, definition.range
-        reason = _reason_by_hover(hover)
-        if reason is not None or hover is None:
-            return None, reason or "no_hover"
         if hover.code_type == "Module" and (place.line, place.column) == (0, 0) and place.end_line > 0:
             return _find_file_module(source, definition, hover)
         column = source.byte_column(place.line, place.column, encoding)
@@ -188,11 +184,9 @@ class Extraction:
 
     def _stale(self, path: str, definition: Definition, source: SourceFile, column: int | None) -> tuple[None, str]:
         if len(self.ledger.first_stale) < 3:  # noqa: PLR2004 - enough to see the pattern
-            name = definition.hover.name if definition.hover is not None else None
             there = source.identifier_at(definition.range.line, column) if column is not None else None
-            self.ledger.first_stale.append(
-                f"{path}:{definition.range.line + 1}: expected `{name}`, found {f'`{there}`' if there else 'nothing'}"
-            )
+            place, found = f"{path}:{definition.range.line + 1}", f"`{there}`" if there else "nothing"
+            self.ledger.first_stale.append(f"{place}: expected `{definition.hover.name}`, found {found}")
         return None, "source_changed"
 
     def _structure(self, path: str, source: SourceFile, one: _Found, module: str, ordinals: Counter[str]) -> Structure:
@@ -273,16 +267,7 @@ class Extraction:
 
 def _preference(definition: Definition) -> tuple[int, int, str, str]:
     """Order in which definitions of one place are considered: the first that is an item wins."""
-    path = definition.hover.path if definition.hover is not None else None
-    return definition.range.line, definition.range.column, path or "", definition.moniker or ""
-
-
-def _reason_by_hover(hover: Hover | None) -> str | None:
-    if hover is None:
-        return "no_hover"
-    if hover.path is None:
-        return "crate_root" if hover.declaration else "local"
-    return "field_or_variant" if hover.code_type is None else None
+    return definition.range.line, definition.range.column, definition.hover.path or "", definition.hover.declaration
 
 
 def _find_file_module(source: SourceFile, definition: Definition, hover: Hover) -> tuple[_Found | None, str]:
@@ -313,11 +298,11 @@ def _module_path(path: str, found: list[_Found], definitions: list[Definition]) 
     votes: Counter[str] = Counter()
     for definition in definitions:
         hover, place = definition.hover, definition.range
-        if hover is not None and hover.path is not None and hover.code_type == "Module" and place.end_line > place.line:
+        if hover.code_type == "Module" and place.end_line > place.line:
             votes[f"{hover.path}::{hover.name}"] += len(found) + 1  # what the module says of itself decides
     for one in found:
         hover = one.definition.hover
-        if hover is not None and hover.path is not None and not one.item.qualifiers and one.column != _FILE_MODULE:
+        if hover.path is not None and not one.item.qualifiers and one.column != _FILE_MODULE:
             inner, path_there = "".join(f"::{name}" for name in one.item.modules), hover.path.removesuffix("::<extern>")
             if path_there.endswith(inner):
                 votes[path_there.removesuffix(inner)] += 1
@@ -332,12 +317,12 @@ def _spans_a_name(definition: Definition, hover: Hover) -> bool:
     return place.end_line == place.line and place.end_column - place.column == len((hover.name or "").encode("utf-16-le")) // 2
 
 
-def _inherited_docs(item: SourceItem, hover: Hover | None) -> str | None:
+def _inherited_docs(item: SourceItem, hover: Hover) -> str | None:
     """Return the docs of the trait's member for an undocumented member of a trait's impl.
 
     For an alias rust-analyzer shows the docs of the type behind it, and says so; those are nobody's here.
     """
-    if item.docstring is not None or item.visibility != "inherited" or hover is None or hover.docs is None:
+    if item.docstring is not None or item.visibility != "inherited" or hover.docs is None:
         return None
     return None if hover.docs.startswith("*This is the documentation for*") else hover.docs
 

@@ -1,123 +1,158 @@
-"""Elements to definitions: follows the edges of a dump. Knows no file format and no source.
+"""Tables to definitions: follows the edges of a dump. Knows no file format and no source.
 
-Nothing can be finished before the last element is seen, since rust-analyzer writes all documents and ranges first and all
-results after them. So the graph is built whole, from ids and numbers; hovers of what can't become a structure are not kept.
+Nothing can be finished before the last line is seen, since rust-analyzer writes all documents and ranges first and all results
+after them. So the tables are whole when the edges are followed, for all definitions at once.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from lsif.elements import Document, Edge, HoverResult, Id, Item, MetaData, Moniker, Range, ResultSet
+import numpy as np
+
+from lsif.elements import Range
 from lsif.errors import DumpError
-from lsif.hover import Hover, parse_hover
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from lsif.elements import Element
+    from numpy.typing import NDArray
+
+    from lsif.hover import Hover
+    from lsif.tables import Tables
 
 _MAX_NEXT = 16
 """Longest chain of `next` edges that is followed; real ones have one or two, a cycle has no end."""
+_NOTHING = -1
 
 
 class Definition(NamedTuple):
-    """One definition: where its name stands and what the indexer says of it."""
+    """One definition that may be an item: where its name stands and what the indexer says of it."""
 
     document_uri: str
     range: Range
-    hover: Hover | None
-    moniker: str | None
+    hover: Hover
+    references: int
+    """Places that refer to it, in all documents of the dump."""
+    referencing_files: int
+    """Documents that these stand in."""
 
 
 class Graph:
-    """A dump's definitions, found by following its edges."""
+    """A dump's definitions."""
 
-    def __init__(self, elements: Iterable[Element]) -> None:
-        self.meta = MetaData("", "utf-16", "")
-        self._uris: dict[Id, str] = {}
-        self._ranges: dict[Id, Range] = {}
-        self._hovers: dict[Id, Hover | None] = {}
-        self._monikers: dict[Id, str] = {}
-        self._edges: dict[str, dict[Id, Id]] = {}
-        self._definition_owner: dict[Id, Id] = {}
-        self._definition_items: list[Item] = []
-        self._result_sets = 0
-        for element in elements:
-            self._add(element)
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self.meta = tables.meta
+        self.skipped: Counter[str] = Counter()
+        """Definitions that are no items, by reason; complete once `definitions` has run."""
 
-    def _add(self, element: Element) -> None:
-        match element:
-            case Range():
-                self._ranges[element.id] = element
-            case Edge(label="textDocument/definition"):
-                self._definition_owner[element.in_id] = element.out_id
-            case Edge():
-                self._edges.setdefault(element.label, {})[element.out_id] = element.in_id
-            case Item(property=None):
-                self._definition_items.append(element)
-            case HoverResult():
-                self._hovers[element.id] = parse_hover(element.value)
-            case Moniker():
-                self._monikers[element.id] = element.identifier
-            case Document():
-                self._uris[element.id] = element.uri
-            case ResultSet():
-                self._result_sets += 1
-            case MetaData():
-                self.meta = element
+    @property
+    def document_count(self) -> int:
+        """Number of documents, those outside the project included."""
+        return len(self._tables.uris)
 
     def check_complete(self) -> None:
         """Raise DumpError where the dump ends early.
 
         References are the last thing that rust-analyzer writes of a result set, and each has them.
         """
-        finished = len(self._edges.get("textDocument/references", {}))
-        if self.meta.tool.startswith("rust-analyzer") and finished < self._result_sets:
+        finished, result_sets = len(self._tables.edges["textDocument/references"].to_array()), self._tables.result_sets
+        if self.meta.tool.startswith("rust-analyzer") and finished < result_sets:
             raise DumpError(
-                f"the dump is cut off: {finished} of its {self._result_sets} result sets are finished. "
+                f"the dump is cut off: {finished} of its {result_sets} result sets are finished. "
                 "Make it again with `lsif-ingest dump --repo DIR -o FILE`."
             )
 
-    @property
-    def document_count(self) -> int:
-        """Number of documents, those outside the project included."""
-        return len(self._uris)
-
     def definitions(self) -> Iterator[Definition]:
-        """Yield each definition in the order of the dump; those that can't be reached are counted by `dangling`."""
-        for item in self._definition_items:
-            owner = self._definition_owner.get(item.out_id)
-            uri = self._uris.get(item.document)
-            if owner is None or uri is None:
-                continue
-            hover, moniker = self._follow(owner, "textDocument/hover"), self._follow(owner, "moniker")
-            for range_id in item.in_ids:
-                place = self._ranges.get(range_id)
-                if place is not None:
-                    yield Definition(
-                        uri,
-                        place,
-                        self._hovers.get(hover) if hover is not None else None,
-                        self._monikers.get(moniker) if moniker is not None else None,
-                    )
-
-    @property
-    def dangling(self) -> int:
-        """Number of definition ranges that can't be reached: an id on the way to them exists nowhere in the dump."""
-        return sum(
-            len(item.in_ids)
-            if item.out_id not in self._definition_owner or item.document not in self._uris
-            else sum(range_id not in self._ranges for range_id in item.in_ids)
-            for item in self._definition_items
+        """Yield each definition whose hover is that of an item; the others are counted in `skipped`."""
+        tables = self._tables
+        results, documents, range_ids = tables.definitions.to_array().T
+        edges = {label: _Lookup(table.to_array()) for label, table in tables.edges.items()}
+        owners = _Lookup(tables.edges["textDocument/definition"].to_array()[:, ::-1])[results]
+        hover_ids = _follow(owners, edges["textDocument/hover"], edges["next"])
+        references, files = _Lookup(_count_references(tables.references.to_array())).rows(
+            _follow(owners, edges["textDocument/references"], edges["next"])
         )
+        ranges = tables.ranges.to_array()
+        order = np.lexsort(ranges.T[::-1])
+        ranges = ranges[order]
+        at = np.searchsorted(ranges[:, 0], range_ids, side="right") - 1
+        reachable = (owners != _NOTHING) & (at >= 0) if len(ranges) else np.zeros(len(results), dtype=bool)
+        reachable &= ranges[np.maximum(at, 0), 0] == range_ids if len(ranges) else False
+        rows = zip(
+            reachable.tolist(),
+            documents.tolist(),
+            at.tolist(),
+            hover_ids.tolist(),
+            references.tolist(),
+            files.tolist(),
+            strict=True,
+        )
+        for is_reachable, document, place, hover_id, reference_count, file_count in rows:
+            uri = tables.uris.get(document)
+            if not is_reachable or uri is None:
+                self.skipped["dangling"] += 1
+                continue
+            hover = tables.hovers.get(hover_id)
+            reason = _reason(hover)
+            if reason is not None or hover is None:
+                self.skipped[reason or "no_hover"] += 1
+                continue
+            yield Definition(uri, Range(*ranges[place].tolist()), hover, reference_count, file_count)
 
-    def _follow(self, owner: Id, label: str) -> Id | None:
-        """Return what the edge `label` of `owner`, or of the result sets behind it, leads to."""
-        edges, chain = self._edges.get(label, {}), self._edges.get("next", {})
-        current: Id | None = owner
-        for _ in range(_MAX_NEXT):
-            if current is None or current in edges:
-                break
-            current = chain.get(current)
-        return edges.get(current) if current is not None else None
+
+class _Lookup:
+    """Rows found by their first column; where one comes twice, the larger row counts."""
+
+    def __init__(self, rows: NDArray[np.int64]) -> None:
+        self._rows = rows[np.lexsort(rows.T[::-1])]
+        self._keys = np.ascontiguousarray(self._rows[:, 0])
+
+    def __getitem__(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the second column for each key, -1 where there is none."""
+        found: NDArray[np.int64] = self.rows(keys, missing=_NOTHING)[0]
+        return found
+
+    def rows(self, keys: NDArray[np.int64], *, missing: int = 0) -> NDArray[np.int64]:
+        """Return the columns after the first for each key, (width - 1, len(keys)), `missing` where there is none."""
+        if not len(self._keys):
+            return np.full((self._rows.shape[1] - 1, len(keys)), missing, dtype=np.int64)
+        at = np.maximum(np.searchsorted(self._keys, keys, side="right") - 1, 0)
+        found = self._rows[at, 1:].T.copy()
+        found[:, self._keys[at] != keys] = missing
+        return found
+
+
+def _follow(owners: NDArray[np.int64], edge: _Lookup, chain: _Lookup) -> NDArray[np.int64]:
+    """Return what the edge of each owner, or of the result sets behind it, leads to; -1 where nothing does."""
+    found, current = edge[owners], owners
+    for _ in range(_MAX_NEXT):
+        open_ends = np.flatnonzero((found == _NOTHING) & (current != _NOTHING))
+        if not len(open_ends):
+            break
+        current = current.copy()
+        current[open_ends] = chain[current[open_ends]]
+        found[open_ends] = edge[current[open_ends]]
+    return found
+
+
+def _count_references(references: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return (reference result, places, documents) rows of (reference result, document, places) rows."""
+    if not len(references):
+        return np.empty((0, 3), dtype=np.int64)
+    rows = references[np.lexsort((references[:, 1], references[:, 0]))]
+    begins = np.flatnonzero(np.append(True, rows[1:, 0] != rows[:-1, 0]))
+    new_document = np.append(True, (rows[1:, :2] != rows[:-1, :2]).any(axis=1))
+    places, documents = np.add.reduceat(rows[:, 2], begins), np.add.reduceat(new_document.astype(np.int64), begins)
+    return np.stack([rows[begins, 0], places, documents], axis=1)
+
+
+def _reason(hover: Hover | None) -> str | None:
+    """Return why the hover is that of no item, None where it is one."""
+    if hover is None:
+        return "no_hover"
+    if hover.path is None:
+        return "crate_root" if hover.declaration else "local"
+    return "field_or_variant" if hover.code_type is None else None

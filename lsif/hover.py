@@ -44,6 +44,12 @@ class Hover(NamedTuple):
     name: str | None
 
 
+NO_ITEM = Hover(None, "", None, None, None)
+"""Of a local, parameter, generic, lifetime, label, builtin type or attribute."""
+
+CRATE_ROOT = Hover(None, "extern crate", None, None, None)
+
+
 def parse_hover(value: str) -> Hover | None:
     r"""Return what the hover text says, None where it has no Rust block. Docs of names that are no items are dropped.
 
@@ -55,7 +61,7 @@ def parse_hover(value: str) -> Hover | None:
     if not blocks:
         return None
     if len(blocks) == 1:
-        return Hover(None, blocks[0] if blocks[0].startswith("extern crate") else "", None, None, None)
+        return CRATE_ROOT if blocks[0].startswith("extern crate ") else NO_ITEM
     # A constant's body is shown raw and may hold fences of its own: the declaration is what follows the first block.
     declaration = (
         head[head.index("```rust\n", head.index("\n```", head.index("```rust\n"))) + 8 :].strip().removesuffix("```").strip()

@@ -1,4 +1,4 @@
-"""Streams a dump as elements, one line at a time. Knows the file format; knows nothing of what the elements mean together."""
+"""Reads a dump into tables, some megabytes at a time. Knows the file format; knows nothing of what the elements mean together."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from lsif.elements import Document, Edge, Element, HoverResult, Item, MetaData, Moniker, Range, ResultSet
+from lsif.elements import MAX_NUMBER, Document, Edge, Element, HoverResult, Id, Item, MetaData, Range, ResultSet
 from lsif.errors import DumpError
+from lsif.tables import EDGE_LABELS, Tables
+from lsif.vectorized import read_block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
     from typing import BinaryIO
 
 logger = logging.getLogger(__name__)
+
+_BLOCK_BYTES = 8 << 20
 
 REMAKE = "Make it again with `lsif-ingest dump --repo DIR -o FILE`."
 
@@ -31,45 +35,93 @@ class ReadLedger:
     """The first three bad lines, as `line N: why`; N is 1-based."""
 
 
-def read_elements(path: Path, ledger: ReadLedger, *, max_bad_lines: int) -> Iterator[Element]:
-    """Yield the elements of the dump at `path`, counting lines in `ledger`.
+def read_tables(path: Path, ledger: ReadLedger, *, max_bad_lines: int) -> Tables:
+    """Return the tables of the dump at `path`, counting lines in `ledger`.
 
     Raises DumpError where the file is no LSIF dump, is cut off, or has more than `max_bad_lines` unreadable lines.
     """
     try:
         with path.open("rb") as file:
-            yield from _read_lines(path, file, ledger, max_bad_lines)
+            return _Reading(path, ledger, max_bad_lines).read(file)
     except OSError as exc:
         if path.is_dir():
             raise DumpError(f"{path} is a folder; expected a dump, the file that `rust-analyzer lsif` writes.") from exc
         raise DumpError(f"can't read the dump {path}: {exc.strerror or exc}. {REMAKE}") from exc
 
 
-def _read_lines(path: Path, file: BinaryIO, ledger: ReadLedger, max_bad_lines: int) -> Iterator[Element]:
-    meta_seen = False
-    for line in file:
-        ledger.lines += 1
-        if ledger.lines == 1:
-            _check_head(path, line)
+class _Reading:
+    """One pass over a dump."""
+
+    def __init__(self, path: Path, ledger: ReadLedger, max_bad_lines: int) -> None:
+        self._path = path
+        self._ledger = ledger
+        self._max_bad_lines = max_bad_lines
+        self._tables = Tables()
+
+    def read(self, file: BinaryIO) -> Tables:
+        """Return what the whole file says."""
+        self._read_head(file)
+        remainder = b""
+        while piece := file.read(_BLOCK_BYTES):
+            whole, newline, rest = (remainder + piece).rpartition(b"\n")
+            self._read_block(whole + newline)
+            remainder = rest
+        if remainder:
+            self._ledger.lines += 1
+            self._read_line(self._ledger.lines, remainder)
+        return self._tables
+
+    def _read_head(self, file: BinaryIO) -> None:
+        """Read up to the metaData vertex, which must come first."""
+        while line := file.readline():
+            self._ledger.lines += 1
+            if self._ledger.lines == 1:
+                _check_head(self._path, line)
+            if line.isspace():
+                continue
+            self._read_line(self._ledger.lines, line)
+            if not self._tables.meta_seen:
+                raise DumpError(
+                    f"{self._path} is no LSIF dump: expected a metaData vertex in line {self._ledger.lines}, "
+                    f"found {_excerpt(line)}."
+                )
+            return
+        raise DumpError(f"{self._path} is empty: rust-analyzer failed before it wrote anything. {REMAKE}")
+
+    def _read_block(self, data: bytes) -> None:
+        """Read whole lines: the common ones by columns, the others one by one."""
+        before = self._ledger.lines
+        left, count = read_block(data, before, self._tables)
+        self._ledger.lines += count
+        for number, line in left:
+            self._read_line(before + number + 1, line)
+
+    def _read_line(self, number: int, line: bytes) -> None:
+        """Read one line (`number` is 1-based), or count it as unreadable."""
         if line.isspace():
-            continue
+            return
         try:
             element = _decode(line)
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
             if not line.endswith(b"\n"):
-                raise DumpError(f"{path} is cut off in the middle of line {ledger.lines}. {REMAKE}") from exc
-            _note_bad_line(path, ledger, exc, max_bad_lines)
-            continue
-        if not meta_seen:
-            if not isinstance(element, MetaData):
-                raise DumpError(
-                    f"{path} is no LSIF dump: expected a metaData vertex in line {ledger.lines}, found {_excerpt(line)}."
-                )
-            meta_seen = True
+                raise DumpError(f"{self._path} is cut off in the middle of line {number}. {REMAKE}") from exc
+            self._note_bad_line(number, exc)
+            return
         if element is not None:
-            yield element
-    if not meta_seen:
-        raise DumpError(f"{path} is empty: rust-analyzer failed before it wrote anything. {REMAKE}")
+            self._tables.add(element)
+
+    def _note_bad_line(self, number: int, exc: Exception) -> None:
+        ledger = self._ledger
+        ledger.bad_lines += 1
+        why = f"line {number}: {type(exc).__name__}: {exc}"
+        if len(ledger.first_bad) < 3:  # noqa: PLR2004 - enough to see the pattern
+            ledger.first_bad.append(why)
+            logger.warning("%s, %s (skipped)", self._path, why)
+        if ledger.bad_lines > self._max_bad_lines:
+            raise DumpError(
+                f"{self._path} has more than {self._max_bad_lines} unreadable lines (parse.max_bad_lines), "
+                f"the last: {why}. {REMAKE}"
+            )
 
 
 def _check_head(path: Path, line: bytes) -> None:
@@ -85,16 +137,6 @@ def _check_head(path: Path, line: bytes) -> None:
             orjson.loads(line)
         except ValueError as exc:
             raise DumpError(f"{path} is no LSIF dump: expected a JSON object in line 1, found {_excerpt(line)}.") from exc
-
-
-def _note_bad_line(path: Path, ledger: ReadLedger, exc: Exception, max_bad_lines: int) -> None:
-    ledger.bad_lines += 1
-    why = f"line {ledger.lines}: {type(exc).__name__}: {exc}"
-    if len(ledger.first_bad) < 3:  # noqa: PLR2004 - enough to see the pattern
-        ledger.first_bad.append(why)
-        logger.warning("%s, %s (skipped)", path, why)
-    if ledger.bad_lines > max_bad_lines:
-        raise DumpError(f"{path} has more than {max_bad_lines} unreadable lines (parse.max_bad_lines), the last: {why}. {REMAKE}")
 
 
 def _excerpt(line: bytes) -> str:
@@ -120,50 +162,41 @@ def _meta_data(fields: dict[str, Any]) -> MetaData:
 
 def _range(fields: dict[str, Any]) -> Range:
     start, end = fields["start"], fields["end"]
-    return Range(
-        fields["id"],
-        _natural(start["line"]),
-        _natural(start["character"]),
-        _natural(end["line"]),
-        _natural(end["character"]),
-    )
+    places = (start["line"], start["character"], end["line"], end["character"])
+    return Range(_id(fields["id"]), *(_natural(place) for place in places))
 
 
 def _natural(number: object) -> int:
-    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-        raise ValueError(f"expected a number from 0, found {number!r}")
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= MAX_NUMBER:
+        raise ValueError(f"expected a number from 0, found {number!r:.60}")
     return number
+
+
+def _id(value: object) -> Id:
+    return value if isinstance(value, str) else _natural(value)
 
 
 def _hover(fields: dict[str, Any]) -> HoverResult:
     contents = fields["result"]["contents"]
-    return HoverResult(fields["id"], str(contents["value"] if isinstance(contents, dict) else contents))
+    return HoverResult(_id(fields["id"]), str(contents["value"] if isinstance(contents, dict) else contents))
 
 
-def _edge(fields: dict[str, Any]) -> Edge | None:
+def _edge(fields: dict[str, Any]) -> Edge:
     in_id = fields["inV"] if "inV" in fields else fields["inVs"][0]
-    return Edge(fields["label"], fields["outV"], in_id)
+    return Edge(fields["label"], _id(fields["outV"]), _id(in_id))
 
 
 def _item(fields: dict[str, Any]) -> Item:
     document = fields["document"] if "document" in fields else fields["shard"]
-    return Item(fields["outV"], list(fields["inVs"]), document, fields.get("property"))
+    return Item(_id(fields["outV"]), [_id(one) for one in fields["inVs"]], _id(document), fields.get("property"))
 
 
 _VERTICES: dict[str, Callable[[dict[str, Any]], Element | None]] = {
     "metaData": _meta_data,
-    "document": lambda fields: Document(fields["id"], str(fields["uri"])),
+    "document": lambda fields: Document(_id(fields["id"]), str(fields["uri"])),
     "range": _range,
-    "resultSet": lambda fields: ResultSet(fields["id"]),
+    "resultSet": lambda fields: ResultSet(_id(fields["id"])),
     "hoverResult": _hover,
-    "moniker": lambda fields: Moniker(fields["id"], str(fields["identifier"])),
 }
 
-_EDGES: dict[str, Callable[[dict[str, Any]], Element | None]] = {
-    "next": _edge,
-    "moniker": _edge,
-    "textDocument/hover": _edge,
-    "textDocument/definition": _edge,
-    "textDocument/references": _edge,
-    "item": _item,
-}
+_EDGES: dict[str, Callable[[dict[str, Any]], Element | None]] = {**dict.fromkeys(EDGE_LABELS, _edge), "item": _item}

@@ -63,7 +63,7 @@ def test_the_ledger_accounts_for_every_definition(tmp_path: Path) -> None:
     assert ledger.structures == 77
     assert ledger.balanced
     assert ledger.skipped == {
-        "crate_root": 1, "derived": 1, "external": 112, "field_or_variant": 21, "local": 107, "macro_made": 2, "self_type": 5,
+        "crate_root": 2, "derived": 1, "external": 107, "field_or_variant": 25, "local": 107, "macro_made": 2, "self_type": 5,
         "undocumented_module": 2,
     }  # fmt: skip
     assert set(ledger.skipped) <= set(SKIP_REASONS)
@@ -164,8 +164,8 @@ def test_missing_files_are_counted_and_the_rest_comes_out(checkout: Path, tmp_pa
     ledger = parse(SAMPLE_DUMP, checkout, tmp_path / "out")
     assert ledger.files_missing == 2
     assert ledger.first_missing == ["src/cache.rs", "src/retry.rs"]
-    assert ledger.skipped["file_missing"] > 10
-    assert ledger.skipped["file_unreadable"] > 10
+    assert ledger.skipped["file_missing"] == 8
+    assert ledger.skipped["file_unreadable"] == 17
     assert ledger.balanced
     assert Counter(one.context.file_path for one in read_structures(tmp_path / "out"))["src/error.rs"] > 0
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
-from lsif.elements import Document, Edge, Element, HoverResult, Item, MetaData, Moniker, Range, ResultSet
+from lsif.elements import Document, Edge, Element, HoverResult, Item, MetaData, Range, ResultSet
 from lsif.errors import DumpError
 from lsif.graph import Graph
+from lsif.tables import Tables
 
 HOVER = "\n```rust\na\n```\n\n```rust\nfn f()\n```"
 
@@ -18,8 +21,6 @@ def elements() -> list[Element]:
         Edge("next", 2, 3),
         HoverResult(4, HOVER),
         Edge("textDocument/hover", 3, 4),
-        Moniker(5, "a::f"),
-        Edge("moniker", 3, 5),
         Edge("textDocument/definition", 3, 6),
         Item(6, [2], 1, None),
         Edge("textDocument/references", 3, 7),
@@ -27,37 +28,68 @@ def elements() -> list[Element]:
     ]
 
 
-def test_a_definition_has_its_place_hover_and_moniker() -> None:
-    graph = Graph(elements())
-    graph.check_complete()
-    (definition,) = graph.definitions()
+def graph(elements: Iterable[Element]) -> Graph:
+    tables = Tables()
+    for element in elements:
+        tables.add(element)
+    return Graph(tables)
+
+
+def test_a_definition_has_its_place_and_hover() -> None:
+    whole = graph(elements())
+    whole.check_complete()
+    (definition,) = whole.definitions()
     assert definition.document_uri == "file:///r/lib.rs"
     assert definition.range == Range(2, 0, 3, 0, 4)
-    assert definition.hover is not None
     assert definition.hover.name == "f"
-    assert definition.moniker == "a::f"
-    assert graph.dangling == 0
+    assert (definition.references, definition.referencing_files) == (0, 0)
+    assert whole.skipped.total() == 0
+
+
+def test_references_are_counted_by_place_and_by_file() -> None:
+    references = [
+        Item(7, [20, 21], 1, "references"),
+        Item(7, [22], 8, "references"),
+        Item(7, [23], 8, "references"),
+        Item(99, [2], 1, "references"),
+    ]
+    (definition,) = graph([*elements(), *references]).definitions()
+    assert (definition.references, definition.referencing_files) == (4, 2)
 
 
 def test_results_are_found_through_a_chain_of_result_sets() -> None:
     chained = [ResultSet(8), Edge("next", 8, 3), Edge("textDocument/definition", 8, 9), Item(9, [2], 1, None)]
-    both = list(Graph([*elements(), *chained]).definitions())
-    assert [definition.moniker for definition in both] == ["a::f", "a::f"]
+    both = list(graph([*elements(), *chained]).definitions())
+    assert [definition.hover.name for definition in both] == ["f", "f"]
 
 
 def test_a_cycle_of_result_sets_ends() -> None:
     cycle = [Edge("next", 3, 3), Edge("textDocument/definition", 30, 31), Edge("next", 30, 30), Item(31, [2], 1, None)]
-    definitions = list(Graph([*elements(), *cycle]).definitions())
-    assert [definition.hover is None for definition in definitions] == [False, True]
+    whole = graph([*elements(), *cycle])
+    assert len(list(whole.definitions())) == 1
+    assert whole.skipped == {"no_hover": 1}
 
 
 @pytest.mark.parametrize("item", [Item(6, [99], 1, None), Item(6, [2], 99, None), Item(99, [2], 1, None)])
 def test_ids_that_exist_nowhere_are_counted(item: Item) -> None:
-    graph = Graph([*elements()[:10], item])
-    assert list(graph.definitions()) == []
-    assert graph.dangling == 1
+    whole = graph([*elements()[:8], item])
+    assert list(whole.definitions()) == []
+    assert whole.skipped == {"dangling": 1}
+
+
+def test_an_id_that_comes_twice_gives_one_answer_in_any_order() -> None:
+    twice = [Edge("textDocument/hover", 3, 40), HoverResult(40, HOVER.replace("fn f", "fn g")), Range(2, 9, 3, 9, 4)]
+    for order in ([*elements(), *twice], [*twice, *elements()]):
+        (definition,) = graph(order).definitions()
+        assert (definition.hover.name, definition.range.line) == ("g", 9)
+
+
+def test_a_dump_without_any_range_or_hover_has_no_definition() -> None:
+    whole = graph([MetaData("file:///r", "utf-16", ""), Item(6, [2], 1, None)])
+    assert list(whole.definitions()) == []
+    assert whole.skipped == {"dangling": 1}
 
 
 def test_a_dump_that_ends_between_two_lines_is_refused() -> None:
     with pytest.raises(DumpError, match="cut off: 0 of its 1 result sets"):
-        Graph(elements()[:8]).check_complete()
+        graph(elements()[:8]).check_complete()

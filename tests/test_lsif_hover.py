@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lsif.hover import Hover, parse_hover
+from lsif.hover import CRATE_ROOT, NO_ITEM, parse_hover
 
 
 def hover(path: str, declaration: str, docs: str | None = None) -> str:
@@ -51,8 +51,8 @@ def test_docs_begin_at_the_first_rule_and_may_hold_more() -> None:
 
 
 def test_one_block_is_no_item() -> None:
-    assert parse_hover("\n```rust\nlet x: u8\n```") == Hover(None, "", None, None, None)
-    assert parse_hover("\n```rust\nextern crate std\n```\n\n---\n\nDocs.") == Hover(None, "extern crate std", None, None, None)
+    assert parse_hover("\n```rust\nlet x: u8\n```") is NO_ITEM
+    assert parse_hover("\n```rust\nextern crate std\n```\n\n---\n\nDocs.") is CRATE_ROOT
     assert parse_hover("plain text") is None
 
 

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lsif.elements import Document, Edge, HoverResult, Item, MetaData, Range
+from lsif.elements import MetaData
 from lsif.errors import DumpError
-from lsif.reader import ReadLedger, read_elements
+from lsif.reader import ReadLedger, read_tables
+from lsif.tables import Tables
 
 from conftest import SAMPLE_DUMP
 
@@ -20,38 +22,103 @@ RANGE = {"id": "r", "type": "vertex", "label": "range", "start": {"line": 1, "ch
 Write = Callable[..., Path]
 
 
-def read(path: Path, max_bad_lines: int = 0) -> list[object]:
-    return list(read_elements(path, ReadLedger(), max_bad_lines=max_bad_lines))
+def read(path: Path, max_bad_lines: int = 0) -> Tables:
+    return read_tables(path, ReadLedger(), max_bad_lines=max_bad_lines)
 
 
-def test_each_kind_of_line_becomes_its_element(write_lines: Write) -> None:
+def content(tables: Tables) -> dict[str, object]:
+    """Everything that the tables say, in one order."""
+    numbers = {"ranges": tables.ranges, "definitions": tables.definitions, "references": tables.references, **tables.edges}
+    rows = {name: sorted(map(tuple, table.to_array().tolist())) for name, table in numbers.items()}
+    return {**rows, "meta": tables.meta, "uris": tables.uris, "hovers": tables.hovers, "result sets": tables.result_sets}
+
+
+def test_each_kind_of_line_goes_into_its_table(write_lines: Write) -> None:
     path = write_lines(
         META,
         DOCUMENT,
-        RANGE,
+        {**RANGE, "id": 2},
         {"id": 3, "type": "vertex", "label": "hoverResult", "result": {"contents": {"kind": "markdown", "value": "text"}}},
-        {"id": 4, "type": "edge", "label": "next", "inV": 5, "outV": "r"},
-        {"id": 6, "type": "edge", "label": "item", "document": 1, "inVs": ["r"], "outV": 7},
-        {"id": 8, "type": "edge", "label": "item", "shard": 1, "inVs": ["r"], "outV": 7, "property": "references"},
-        {"id": 9, "type": "vertex", "label": "foldingRangeResult", "result": []},
+        {"id": 4, "type": "edge", "label": "next", "inV": 5, "outV": 2},
+        {"id": 6, "type": "edge", "label": "item", "document": 1, "inVs": [2, 20], "outV": 7},
+        {"id": 8, "type": "edge", "label": "item", "shard": 1, "inVs": [2, 9, 11], "outV": 7, "property": "references"},
+        {"id": 9, "type": "edge", "label": "textDocument/hover", "inVs": [3], "outV": 5},
+        {"id": 10, "type": "vertex", "label": "foldingRangeResult", "result": []},
+        {"id": 11, "type": "vertex", "label": "resultSet"},
     )
-    assert read(path) == [
-        MetaData("file:///r", "utf-8", "rust-analyzer 1"),
-        Document(1, "file:///r/src/lib.rs"),
-        Range("r", 1, 2, 3, 4),
-        HoverResult(3, "text"),
-        Edge("next", "r", 5),
-        Item(7, ["r"], 1, None),
-        Item(7, ["r"], 1, "references"),
-    ]
+    tables = content(read(path))
+    assert tables["meta"] == MetaData("file:///r", "utf-8", "rust-analyzer 1")
+    assert tables["uris"] == {1: "file:///r/src/lib.rs"}
+    assert tables["ranges"] == [(2, 1, 2, 3, 4)]
+    assert tables["hovers"] == {3: None}
+    assert tables["next"] == [(2, 5)]
+    assert tables["textDocument/hover"] == [(5, 3)]
+    assert tables["definitions"] == [(7, 1, 2), (7, 1, 20)]
+    assert tables["references"] == [(7, 1, 3)]
+    assert tables["result sets"] == 1
+
+
+def test_string_ids_are_ids_like_others(write_lines: Write) -> None:
+    path = write_lines(META, RANGE, {"id": "e", "type": "edge", "label": "next", "inV": "set", "outV": "r"})
+    tables = read(path)
+    ((range_id, *_),) = tables.ranges.to_array().tolist()
+    ((source, target),) = tables.edges["next"].to_array().tolist()
+    assert source == range_id != target
+
+
+def test_what_columns_read_is_what_json_says(tmp_path: Path) -> None:
+    """The same dump with blanks between its tokens has no line of the usual layout, so every line is decoded."""
+    spaced = tmp_path / "spaced.lsif"
+    spaced.write_text("".join(json.dumps(json.loads(line)) + "\n" for line in SAMPLE_DUMP.read_text().splitlines()))
+    assert content(read(spaced)) == content(read(SAMPLE_DUMP))
+
+
+def test_a_block_may_end_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = content(read(SAMPLE_DUMP))
+    for size in (64, 1000, 65_537):
+        monkeypatch.setattr("lsif.reader._BLOCK_BYTES", size)
+        assert content(read(SAMPLE_DUMP)) == expected
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"id":2,"type":"edge","label":"next","inV":05,"outV":1}\n',
+        b'{"id":2,"type":"edge","label":"next","inV":,"outV":1}\n',
+        b'{"id":2,"type":"edge","label":"next","inV":5,"outV":-1}\n',
+        b'{"id":2,"type":"edge","label":"next","inV":99999999999999999999,"outV":1}\n',
+        b'{"id":2,"type":"edge","label":"next","inV":5,"outV":1}}\n',
+        b'{"id":2,"type":"edge","label":"item","document":1,"inVs":[],"outV":7}x\n',
+        b'{"id":2,"type":"edge","label":"item","document":1,"property":"references","inVs":[1,,2],"outV":7}\n',
+        b'{"id":2,"type":"edge","label":"item","document":1,"property":"references","inVs":[1,2,],"outV":7}\n',
+        b'{"id":2,"type":"edge","label":"item","document":1,"property":"references","inVs":[1,02],"outV":7}\n',
+        b'{"id":2,"type":"vertex","label":"range","start":{"line":1,"character":2},"end":{"line":3,"character":x}}\n',
+        b'{"id":2,"type":"vertex","label":"hoverResult","result":{"contents":{"kind":"markdown","value":"```rust\\n```rust\\n\n',
+    ],
+)
+def test_a_line_that_is_almost_of_the_usual_layout_is_bad(write_lines: Write, line: bytes) -> None:
+    ledger = ReadLedger()
+    tables = content(read_tables(write_lines(META, line, DOCUMENT), ledger, max_bad_lines=1))
+    assert ledger.bad_lines == 1
+    assert tables == content(read(write_lines(META, DOCUMENT, name="without.lsif")))
+
+
+@pytest.mark.parametrize("count", [1, 2, 9, 10, 11, 99, 100, 101, 1500])
+def test_ids_may_get_longer_anywhere(write_lines: Write, count: int) -> None:
+    edges = [{"id": i, "type": "edge", "label": "next", "inV": i + 1, "outV": i + 2} for i in range(1, count + 1)]
+    assert content(read(write_lines(META, *edges)))["next"] == sorted((i + 2, i + 1) for i in range(1, count + 1))
+
+
+def test_ids_need_not_count_lines(write_lines: Write) -> None:
+    edges = [{"id": i * 7919 % 100_000, "type": "edge", "label": "next", "inV": i, "outV": i * 3} for i in range(500)]
+    assert content(read(write_lines(META, *edges)))["next"] == sorted((i * 3, i) for i in range(500))
 
 
 def test_bad_lines_are_counted_and_the_rest_is_read(write_lines: Write) -> None:
     bad_range = {**RANGE, "start": {"line": -1, "character": 0}}
     path = write_lines(META, b"{not json}\n", b"[1, 2]\n", bad_range, {"type": "vertex"}, b"\n", DOCUMENT)
     ledger = ReadLedger()
-    elements = list(read_elements(path, ledger, max_bad_lines=4))
-    assert [type(element) for element in elements] == [MetaData, Document]
+    assert list(read_tables(path, ledger, max_bad_lines=4).uris) == [1]
     assert (ledger.lines, ledger.bad_lines) == (7, 4)
     assert [line.split(":")[0] for line in ledger.first_bad] == ["line 2", "line 3", "line 4"]
     with pytest.raises(DumpError, match="more than 3 unreadable lines"):
@@ -68,7 +135,7 @@ def test_a_truncated_last_line_is_refused(tmp_path: Path) -> None:
 def test_a_whole_last_line_needs_no_newline(write_lines: Write, tmp_path: Path) -> None:
     path = write_lines(META, DOCUMENT)
     path.write_bytes(path.read_bytes().rstrip(b"\n"))
-    assert len(read(path)) == 2
+    assert list(read(path).uris) == [1]
 
 
 @pytest.mark.parametrize(
