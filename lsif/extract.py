@@ -125,6 +125,8 @@ class Extraction:
                 self._skipped[reason] += 1
             elif (one.row, one.column) in found:
                 self._skipped["same_place"] += 1
+                first = found[one.row, one.column]
+                found[one.row, one.column] = first._replace(definition=first.definition.with_references_of(definition))
             else:
                 found[one.row, one.column] = one
         module = _module_path(path, list(found.values()), definitions)
@@ -223,6 +225,8 @@ class Extraction:
                 "visibility": item.visibility,
                 "is_test": item.is_test or is_test_path(path, self._test_modules),
                 "docs_inherited": inherited_docs is not None,
+                "references": one.definition.references,
+                "referencing_files": one.definition.referencing_files,
             }
         )
 

@@ -38,6 +38,13 @@ class Definition(NamedTuple):
     referencing_files: int
     """Documents that these stand in."""
 
+    def with_references_of(self, other: Definition) -> Definition:
+        """Return the definition with what refers to another one of the same place, as one file in several crates has."""
+        return self._replace(
+            references=self.references + other.references,
+            referencing_files=max(self.referencing_files, other.referencing_files),
+        )
+
 
 class Graph:
     """A dump's definitions."""

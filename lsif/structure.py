@@ -74,8 +74,12 @@ class Structure:
     is_test: bool
     docs_inherited: bool
     """Whether the docstring is that of the trait's member."""
+    references: int
+    """Places that refer to it, as far as the dump knows them."""
+    referencing_files: int
+    """Files that these stand in."""
     digest: str
-    """Of everything but id and lines: two structures of one digest embed and search alike."""
+    """Of everything but id, lines and references: two structures of one digest embed and search alike."""
 
     def to_json(self) -> bytes:
         """Return the record as one line of JSON, newline included, keys in the order of the fields."""
@@ -93,11 +97,11 @@ def make_id(project: str, crate: str, symbol: str, file_path: str, ordinal: int)
 
 
 def make_digest(fields: dict[str, Any]) -> str:
-    """Return the digest (32 hex digits) of a record given without id, lines and digest."""
+    """Return the digest (32 hex digits) of a record's fields."""
     return hashlib.blake2b(orjson.dumps(fields), digest_size=16).hexdigest()
 
 
-_NOT_IN_DIGEST = ("id", "line", "line_from", "line_to", "digest")
+_NOT_IN_DIGEST = ("id", "line", "line_from", "line_to", "references", "referencing_files", "digest")
 
 
 def with_digest(fields: dict[str, Any]) -> Structure:
@@ -221,6 +225,8 @@ def _import_record(record: dict[str, Any], project: str, seen: dict[tuple[str, s
             "visibility": _typed(record, "visibility", str, optional=True) or "",
             "is_test": bool(record.get("is_test", False)),
             "docs_inherited": bool(record.get("docs_inherited", False)),
+            "references": _typed(record, "references", int, optional=True) or 0,
+            "referencing_files": _typed(record, "referencing_files", int, optional=True) or 0,
         }
     )
 

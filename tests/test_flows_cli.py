@@ -65,7 +65,7 @@ def test_a_second_run_embeds_nothing_and_gives_the_same_bytes_and_ids(
     done = run_cli("ingest", *SOURCE, "--set", f"paths.data={data}", environment=prefect_home)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("nothing embedded again, 77 from the checkpoint") == 2
-    assert "lsif-ingest search" in done.stdout
+    assert '-m flows search "how do I ..." --project sample --set' in done.stdout
     assert (data / "projects/sample/structures.jsonl").read_bytes() == records
     assert points(data) == before
     assert "loading" not in done.stderr

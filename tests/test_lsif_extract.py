@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -135,6 +136,13 @@ def test_docs_of_the_trait_are_inherited_and_marked(structures: list[Structure])
     assert area.docstring == by_symbol(structures, "sample::geometry::shape::Shape::area").docstring
     delays = by_symbol(structures, "sample::retry::<Doubling as Backoff>::Delays")
     assert (delays.docstring, delays.docs_inherited) == (None, False)  # rust-analyzer shows those of Vec
+
+
+def test_references_are_counted_over_all_files(structures: list[Structure]) -> None:
+    retry = by_symbol(structures, "sample::retry::retry")
+    uses = [path for path in SAMPLE.rglob("*.rs") if re.search(r"\bretry\(|\bretry::retry\b|::retry;", path.read_text())]
+    assert (retry.references, retry.referencing_files) == (2, 1)
+    assert [path.name for path in uses] == ["area.rs"]
 
 
 def test_macro_made_items_have_the_call_as_snippet(structures: list[Structure]) -> None:
