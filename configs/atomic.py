@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+import time
+import uuid
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from typing import BinaryIO
+
+
+_LEFT_BEHIND_S = 24 * 3600
+"""Age at which a temporary file is taken for that of a killed run."""
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a name in the folder of `path` that no other writer uses, whatever machine it runs on."""
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+
+
+def remove_leftovers(folder: Path, *, age_s: float = _LEFT_BEHIND_S) -> None:
+    """Remove the temporary files in the folder that are older than `age_s` seconds; a run that was killed left them."""
+    for path in folder.glob(".*.tmp"):
+        with suppress(OSError):  # another run may be first
+            if time.time() - path.stat().st_mtime > age_s:
+                path.unlink()
 
 
 @contextmanager
@@ -20,7 +39,7 @@ def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     the old content or the new.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         with temporary.open("wb") as file:
             yield file

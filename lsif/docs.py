@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _COMMENTS = ("line_comment", "block_comment")
-_DOC_ATTRIBUTE = re.compile(r'^#!?\[\s*doc\s*=\s*(?:r(?P<hashes>#*)"(?P<raw>.*)"(?P=hashes)|"(?P<plain>.*)")\s*\]$', re.DOTALL)
+_ESCAPE = re.compile(
+    r"\\(?:x(?P<code>[0-9a-fA-F]{2})|u\{(?P<unicode>[0-9a-fA-F_]{1,12})\}|(?P<line>\r?\n\s*)|(?P<one>.))", re.DOTALL
+)
+_LAST_CHARACTER, _SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}
 _TEST_ATTRIBUTE = re.compile(
-    r"^#\[\s*(?:\w+\s*::\s*)*(?:test|bench|rstest|test_case|quickcheck|proptest|wasm_bindgen_test)\b(?!\s*=)"
+    r"^#\s*\[\s*(?:\w+\s*::\s*)*(?:test|bench|rstest|test_case|quickcheck|proptest|wasm_bindgen_test)\b(?!\s*=)"
 )
-_CFG = re.compile(r"^#\[\s*cfg\s*\((.*)\)\s*\]$", re.DOTALL)
+_CFG = re.compile(r"^#\s*!?\s*\[\s*cfg\s*\((.*)\)\s*\]$", re.DOTALL)
+_CFG_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\w-]+|[(),=]')
+_CFG_DEPTH = 64
 
 
 def attached(node: Node) -> list[Node]:
@@ -67,17 +72,47 @@ def inner_docs(body: Node) -> tuple[int, int, str] | None:
 
 def is_test_attribute(node: Node) -> bool:
     """Return whether the node is an attribute that marks a test, or code that only tests compile."""
-    if node.type != "attribute_item":
+    if node.type not in ("attribute_item", "inner_attribute_item"):
         return False
     text = (node.text or b"").decode("utf-8")
-    if _TEST_ATTRIBUTE.match(text):
+    if node.type == "attribute_item" and _TEST_ATTRIBUTE.match(text):
         return True
     condition = _CFG.match(text)
-    if condition is None:
-        return False
-    predicate = re.sub(r'"[^"]*"', "", condition[1])  # feature = "test" is no test
-    predicate = re.sub(r"\bnot\s*\([^()]*\)", "", predicate)
-    return re.search(r"\btest\b", predicate) is not None
+    return condition is not None and is_test_only(condition[1])
+
+
+def is_test_only(predicate: str) -> bool:
+    """Return whether a `cfg` predicate can't hold where `test` doesn't.
+
+    >>> [is_test_only(one) for one in ("test", "all(unix, test)", "any(test, unix)", "not(test)", 'feature = "test"')]
+    [True, True, False, False, False]
+    """
+    return _evaluate(_CFG_TOKEN.findall(predicate)[::-1], 0) is False
+
+
+def _evaluate(tokens: list[str], depth: int) -> bool | None:
+    """Return the value of the predicate that the reversed tokens begin with, `test` being false, None where it is not known."""
+    name = tokens.pop() if tokens else ""
+    if not tokens or tokens[-1] != "(" or depth > _CFG_DEPTH:
+        if len(tokens) > 1 and tokens[-1] == "=":
+            del tokens[-2:]  # key = "value"
+            return None
+        return False if name == "test" else None
+    tokens.pop()
+    values = []
+    while tokens and tokens[-1] != ")":
+        values.append(_evaluate(tokens, depth + 1))
+        if tokens and tokens[-1] == ",":
+            tokens.pop()
+    if tokens:
+        tokens.pop()
+    if name == "not" and values:
+        return None if values[0] is None else not values[0]
+    if name == "all":
+        return False if False in values else None if None in values else True
+    if name == "any":
+        return True if True in values else None if None in values else False
+    return None
 
 
 def _last_row(node: Node) -> int:
@@ -96,12 +131,9 @@ def _is_inner_doc(node: Node) -> bool:
 
 def _fragment(node: Node) -> str | None:
     """Return the documentation that a comment or attribute holds, None where it holds none."""
-    text = (node.text or b"").decode("utf-8")
     if node.type in ("attribute_item", "inner_attribute_item"):
-        match = _DOC_ATTRIBUTE.match(text)
-        if match is None:
-            return None
-        return match["raw"] if match["raw"] is not None else _unescape(match["plain"])
+        return _attribute_docs(node)
+    text = (node.text or b"").decode("utf-8")
     if not (_is_outer_doc(node) or _is_inner_doc(node)):
         return None
     if node.type == "line_comment":
@@ -109,15 +141,34 @@ def _fragment(node: Node) -> str | None:
     return _strip_stars(text[3:].removesuffix("*/"))
 
 
-def _unescape(text: str) -> str:
-    text = re.sub(r"\\\r?\n\s*", "", text)
-    text = re.sub(r"\\u\{([0-9a-fA-F_]{1,8})\}", lambda match: chr(min(int(match[1].replace("_", ""), 16), 0x10FFFF)), text)
-    return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[1]), text)
+def _attribute_docs(node: Node) -> str | None:
+    """Return the text of `#[doc = "text"]`, None for any other attribute."""
+    attribute = next((child for child in node.named_children if child.type == "attribute"), None)
+    value = attribute.child_by_field_name("value") if attribute is not None else None
+    if attribute is None or value is None or not (attribute.text or b"").startswith(b"doc"):
+        return None
+    text = (value.text or b"").decode("utf-8")
+    if value.type == "raw_string_literal":
+        return text[text.index('"') + 1 : text.rindex('"')]
+    return _ESCAPE.sub(_unescape, text[1:-1]) if value.type == "string_literal" else None
+
+
+def _unescape(match: re.Match[str]) -> str:
+    """Return what an escape of a string literal stands for (https://doc.rust-lang.org/reference/tokens.html#character-escapes)."""
+    digits = match["code"] or match["unicode"]
+    if digits is not None:
+        code = int(digits.replace("_", "") or "0", 16)
+        return chr(code) if code <= _LAST_CHARACTER and code not in _SURROGATES else "\ufffd"
+    if match["line"] is not None:
+        return ""
+    return _ESCAPES.get(match["one"], match["one"])
 
 
 def _strip_stars(text: str) -> str:
-    """Return a block comment's text without the column of `*` that its lines may begin with."""
+    """Return a block comment's text without the column of `*` that its lines may begin with, and without a last line of stars."""
     lines = text.replace("\r\n", "\n").split("\n")
+    if len(lines) > 1 and not lines[-1].strip(" \t*"):
+        lines.pop()
     rest = [line for line in lines[1:] if line.strip()]
     if rest and all(line.lstrip().startswith("*") for line in rest):
         lines[1:] = [line.lstrip().removeprefix("*") for line in lines[1:]]

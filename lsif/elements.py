@@ -11,6 +11,9 @@ from typing import NamedTuple, TypeAlias
 
 Id: TypeAlias = int | str
 
+POSITION_ENCODINGS = ("utf-8", "utf-16", "utf-32")
+"""Units in which columns are counted."""
+
 MAX_NUMBER = 2**40
 """Largest id, line or column that is taken for one."""
 
@@ -20,7 +23,7 @@ class MetaData(NamedTuple):
 
     project_root: str
     position_encoding: str
-    """Unit of columns: "utf-8", "utf-16" or "utf-32"."""
+    """Unit of columns, one of POSITION_ENCODINGS where the dump is sound."""
     tool: str
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lsif.errors import DumpError, SourceError
 from lsif.graph import Definition, Graph
 from lsif.ledger import ParseLedger
-from lsif.paths import cfg_test_modules, is_test_path, module_path_by_file, relative_path
+from lsif.paths import cfg_test_modules, is_test_path, module_path_by_file, read_source, relative_path
 from lsif.reader import ReadLedger, read_tables
 from lsif.signature import fold
 from lsif.spans import SourceFile, SourceItem
@@ -106,9 +106,9 @@ class Extraction:
 
     def _open(self, path: str, definitions: int) -> SourceFile | None:
         try:
-            source = SourceFile((self._root / path).read_bytes())
-        except (OSError, UnicodeDecodeError) as exc:
-            self._skipped["file_unreadable" if (self._root / path).exists() else "file_missing"] += definitions
+            source = SourceFile(read_source(self._root / path))
+        except (OSError, RuntimeError, UnicodeDecodeError) as exc:
+            self._skipped["file_missing" if isinstance(exc, FileNotFoundError) else "file_unreadable"] += definitions
             self.ledger.files_missing += 1
             if len(self.ledger.first_missing) < 3:  # noqa: PLR2004 - enough to see the pattern
                 self.ledger.first_missing.append(path)
@@ -232,7 +232,7 @@ class Extraction:
 
     def _check_snippets(self, path: str, structures: list[Structure]) -> list[Structure]:
         """Return the structures, each compared with the file's lines as they are on the disk now."""
-        lines = (self._root / path).read_bytes().decode("utf-8").split("\n")
+        lines = read_source(self._root / path).decode("utf-8", "replace").split("\n")
         for structure in structures:
             expected = "".join(f"{line}\n" for line in lines[structure.line_from - 1 : structure.line_to])
             if structure.context.snippet != expected:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lsif.elements import Range
+from lsif.elements import POSITION_ENCODINGS, Range
 from lsif.errors import DumpError
 
 if TYPE_CHECKING:
@@ -61,10 +61,15 @@ class Graph:
         return len(self._tables.uris)
 
     def check_complete(self) -> None:
-        """Raise DumpError where the dump ends early.
+        """Raise DumpError where the dump ends early, or counts columns in an unknown way.
 
         References are the last thing that rust-analyzer writes of a result set, and each has them.
         """
+        if self.meta.position_encoding not in POSITION_ENCODINGS:
+            raise DumpError(
+                f"the dump's metaData says positionEncoding {self.meta.position_encoding!r}; "
+                f"expected {', '.join(POSITION_ENCODINGS)}."
+            )
         finished, result_sets = len(self._tables.edges["textDocument/references"].to_array()), self._tables.result_sets
         if self.meta.tool.startswith("rust-analyzer") and finished < result_sets:
             raise DumpError(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from lsif.structure import CodeType  # noqa: TC001 - Hover's fields are read at run time
 
-_FENCED = re.compile(r"```rust\n(.*?)\n```", re.DOTALL)
+_OPEN, _CLOSE = "```rust\n", "\n```"
 _KEYWORD = re.compile(
     r"^(?:pub(?:\([^)]*\))?\s+)?(?:default\s+)?"
     r"(?:(?:const|async|unsafe|safe|gen|auto|extern(?:\s+\"[^\"]*\")?)\s+)*"
@@ -57,17 +57,17 @@ def parse_hover(value: str) -> Hover | None:
     Hover(path='a::b', declaration='pub fn f()', docs='Docs.', code_type='Function', name='f')
     """
     head, _, docs = value.partition("\n---\n")
-    blocks = _FENCED.findall(head)
-    if not blocks:
+    _, opened, rest = head.partition(_OPEN)
+    path, closed, rest = rest.partition(_CLOSE)
+    if not opened or not closed:
         return None
-    if len(blocks) == 1:
-        return CRATE_ROOT if blocks[0].startswith("extern crate ") else NO_ITEM
-    # A constant's body is shown raw and may hold fences of its own: the declaration is what follows the first block.
-    declaration = (
-        head[head.index("```rust\n", head.index("\n```", head.index("```rust\n"))) + 8 :].strip().removesuffix("```").strip()
-    )
+    _, opened, rest = rest.partition(_OPEN)
+    if not opened:
+        return CRATE_ROOT if path.startswith("extern crate ") else NO_ITEM
+    # A constant's body is shown raw and may hold fences of its own: the declaration is all that follows.
+    declaration = rest.strip().removesuffix("```").strip()
     code_type, name = _classify(declaration)
-    return Hover(blocks[0].strip(), declaration, docs.strip() or None, code_type, name)
+    return Hover(path.strip(), declaration, docs.strip() or None, code_type, name)
 
 
 def _classify(declaration: str) -> tuple[CodeType | None, str | None]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from lsif.spans import SourceFile
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_TEST_MODULE = re.compile(rb"#\[\s*cfg\s*\(([^\]]*\btest\b[^\]]*)\)\s*\]\s*(?:pub\s*(?:\([^)]*\)\s*)?)?mod\s+(\w+)\s*;")
-_NOT_TEST = re.compile(rb"\bnot\s*\(\s*test\b")
+_MAY_DECLARE_TESTS = re.compile(rb"\bcfg\b[^\]]*\btest\b")
 _TEST_FOLDERS = frozenset({"tests", "benches"})
 _FOLDER_MODULES = frozenset({"mod.rs", "lib.rs", "main.rs"})
 """Files whose modules' files lie beside them; those of other files lie in a folder of the file's name."""
@@ -32,7 +34,11 @@ def relative_path(uri: str, project_root: str, root: Path) -> str | None:
     relative = PurePosixPath(path[len(base) :])
     if ".." in relative.parts or relative.is_absolute() or not relative.parts:
         return None
-    return relative.as_posix() if (root / relative).resolve().is_relative_to(root) else None
+    try:
+        inside = (root / relative).resolve().is_relative_to(root)
+    except (OSError, RuntimeError):  # a loop of symbolic links, a name too long: opening it fails, and is counted there
+        inside = True
+    return relative.as_posix() if inside else None
 
 
 def module_path_by_file(path: str) -> str:
@@ -50,20 +56,37 @@ def module_path_by_file(path: str) -> str:
     return "::".join(part.replace("-", "_") for part in parts)
 
 
+def read_source(path: Path) -> bytes:
+    """Return the file's content. Raises OSError where it is no regular file: opening a pipe or a device may never end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return path.read_bytes()
+
+
 def cfg_test_modules(root: Path, paths: Iterable[str]) -> set[str]:
-    """Return the files, and the folders of the modules below them, that a `#[cfg(test)] mod name;` in one of the files declares."""
+    """Return the files, and the folders of the modules below them, that a `mod name;` under `cfg(test)` in a file declares.
+
+    https://doc.rust-lang.org/reference/items/modules.html#module-source-filenames
+    """
     found: set[str] = set()
     for path in paths:
         try:
-            data = (root / path).read_bytes()
-        except OSError:
+            data = read_source(root / path)
+            if not _MAY_DECLARE_TESTS.search(data):
+                continue
+            declared = SourceFile(data).test_modules
+        except (OSError, RuntimeError, UnicodeDecodeError):
             continue  # counted where the file is opened for its definitions
         posix = PurePosixPath(path)
-        folder = posix.parent if posix.name in _FOLDER_MODULES else posix.with_suffix("")
-        for condition, name in _TEST_MODULE.findall(data):
-            if not _NOT_TEST.search(condition):
-                module = (folder / name.decode("utf-8", "replace")).as_posix()
-                found |= {module, f"{module}.rs"}
+        beside = posix.parent if posix.name in _FOLDER_MODULES else posix.with_suffix("")
+        for module in declared:
+            folder = beside.joinpath(*module.modules)
+            if module.path is not None:
+                # Outside inline modules the path is relative to the file's own folder.
+                file = (folder if module.modules else posix.parent) / module.path
+                found |= {file.as_posix(), file.with_suffix("").as_posix()}
+            else:
+                found |= {(folder / module.name).as_posix(), f"{(folder / module.name).as_posix()}.rs"}
     return found
 
 

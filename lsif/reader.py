@@ -188,6 +188,8 @@ def _edge(fields: dict[str, Any]) -> Edge:
 
 def _item(fields: dict[str, Any]) -> Item:
     document = fields["document"] if "document" in fields else fields["shard"]
+    if not isinstance(fields["inVs"], list):
+        raise TypeError(f"expected a list inVs, found {fields['inVs']!r:.60}")
     return Item(_id(fields["outV"]), [_id(one) for one in fields["inVs"]], _id(document), fields.get("property"))
 
 

@@ -12,12 +12,16 @@ import signal
 import subprocess
 from typing import TYPE_CHECKING
 
+from configs.atomic import temporary_beside
 from lsif.errors import RustAnalyzerError, RustAnalyzerMissing, SourceError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _INSTALL = "Install it with `rustup component add rust-analyzer rust-src`, or name its path: --set rust_analyzer.command=PATH"
+_SECRETS = ("QDRANT_", "PREFECT_", "HF_", "HUGGING")
+"""Beginnings of the environment's names that no build script needs to see."""
+
 _LAST_WORDS = 4000
 """Bytes of rust-analyzer's standard error that are looked at after a failure."""
 
@@ -35,10 +39,9 @@ def write_dump(repo: Path, output: Path, *, command: str, timeout_s: int) -> Non
     program = shutil.which(command)
     if program is None:
         raise RustAnalyzerMissing(f"no program {command!r} on PATH. {_INSTALL}")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    errors = output.with_name(f".{output.name}.{os.getpid()}.stderr.tmp")
+    temporary, errors = temporary_beside(output), temporary_beside(output)
     try:
+        output.parent.mkdir(parents=True, exist_ok=True)
         status = _run([program, "lsif", str(repo.resolve())], temporary, errors, timeout_s)
         if status != 0 or temporary.stat().st_size == 0:
             reason = (
@@ -51,6 +54,8 @@ def write_dump(repo: Path, output: Path, *, command: str, timeout_s: int) -> Non
             last_words = _last_words(errors).rstrip(".")
             raise RustAnalyzerError(f"`{command} lsif {repo}` {reason}: {last_words}. {_advice(last_words, repo)}".rstrip())
         temporary.replace(output)
+    except OSError as exc:
+        raise RustAnalyzerError(f"can't write {output}: {exc.strerror or exc}") from exc
     finally:
         temporary.unlink(missing_ok=True)
         errors.unlink(missing_ok=True)
@@ -65,7 +70,7 @@ def _run(arguments: list[str], output: Path, errors: Path, timeout_s: int) -> in
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
-            env={**os.environ, "RUST_BACKTRACE": "0"},
+            env={**{name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}, "RUST_BACKTRACE": "0"},
         )
         try:
             status = process.wait(timeout=timeout_s)
@@ -108,6 +113,8 @@ def _advice(last_words: str, repo: Path) -> str:
 def _not_utf8(repo: Path) -> Path | None:
     """Return the first Rust file of the repository that is not UTF-8."""
     for path in sorted(repo.rglob("*.rs")):
+        if path.is_symlink() or not path.is_file():
+            continue
         try:
             path.read_bytes().decode("utf-8")
         except UnicodeDecodeError:

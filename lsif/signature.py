@@ -11,6 +11,16 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _LEFT_OUT = ("line_comment", "block_comment", "attribute_item")
+_TYPE_FIELDS = {
+    "generic_type": "type",
+    "reference_type": "type",
+    "pointer_type": "type",
+    "scoped_type_identifier": "name",
+    "scoped_identifier": "name",
+    "dynamic_type": "trait",
+    "abstract_type": "trait",
+    "higher_ranked_trait_bound": "type",
+}
 _BODIES = {"function_item": "block", "trait_item": "declaration_list", "mod_item": "declaration_list"}
 
 
@@ -60,24 +70,22 @@ def base_name(node: Node) -> str:
 
     >>> # &'a mut cache::Cache<K, V>  ->  Cache;  dyn Shape + Send  ->  Shape;  [T]  ->  [T]
     """
-    if node.type in ("type_identifier", "identifier"):
-        return _text(node)
-    inner = {
-        "generic_type": "type",
-        "reference_type": "type",
-        "pointer_type": "type",
-        "scoped_type_identifier": "name",
-        "scoped_identifier": "name",
-        "dynamic_type": "trait",
-        "abstract_type": "trait",
-        "higher_ranked_trait_bound": "type",
-    }.get(node.type)
-    child = node.child_by_field_name(inner) if inner is not None else None
-    if child is None and node.type in ("bounded_type", "parenthesized_type") and node.named_children:
-        child = node.named_children[0]
-    if child is None and node.type == "tuple_type" and len(node.named_children) == 1 and b"," not in (node.text or b""):
-        child = node.named_children[0]  # (dyn Shape): parentheses, no tuple
-    return base_name(child) if child is not None else fold(_text(node))
+    inner: Node | None = node
+    while inner is not None:
+        node, inner = inner, _inside(inner)
+    text = _text(node)
+    return text if node.type in ("type_identifier", "identifier") else fold(text)
+
+
+def _inside(node: Node) -> Node | None:
+    """Return the type that a reference, a generic type, a path or parentheses are about, None where the node is no such."""
+    if node.type in ("bounded_type", "parenthesized_type"):
+        return node.named_children[0] if node.named_children else None
+    if node.type == "tuple_type":  # (dyn Shape) is parentheses, no tuple
+        alone = len(node.named_children) == 1 and b"," not in (node.text or b"")
+        return node.named_children[0] if alone else None
+    field = _TYPE_FIELDS.get(node.type)
+    return node.child_by_field_name(field) if field is not None else None
 
 
 def _cuts(node: Node, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -85,13 +93,15 @@ def _cuts(node: Node, start: int, end: int) -> Iterator[tuple[int, int]]:
     text = (node.text or b"")[start - node.start_byte : end - node.start_byte]
     if b"//" not in text and b"/*" not in text and b"#" not in text:
         return
-    for child in node.children:
-        if child.start_byte >= end:
-            return
-        if child.type in _LEFT_OUT and child.start_byte >= start:
+    waiting = node.children[::-1]
+    while waiting:
+        child = waiting.pop()
+        if child.end_byte <= start or child.start_byte >= end:
+            continue
+        if child.type in _LEFT_OUT:
             yield child.start_byte, child.end_byte
-        elif child.child_count and child.start_byte >= start:
-            yield from _cuts(child, child.start_byte, min(child.end_byte, end))
+        else:
+            waiting += child.children[::-1]
 
 
 def _text(node: Node) -> str:

@@ -39,6 +39,9 @@ _CODE_TYPES: dict[str, CodeType] = {
     "macro_definition": "Macro",
     "mod_item": "Module",
 }
+_PATH_ATTRIBUTE = re.compile(r'#\s*\[\s*path\s*=\s*"([^"]*)"\s*\]')
+_NESTING = 200
+"""Modules, functions and impls inside each other that open scopes of their own; real code has a dozen."""
 _MACRO_DEPTH = 8
 """Macro calls inside macro calls that are looked into."""
 
@@ -75,6 +78,16 @@ class MacroCall(NamedTuple):
     qualifiers: tuple[str, ...]
 
 
+class TestModule(NamedTuple):
+    """A `mod name;` that only tests compile: another file."""
+
+    modules: tuple[str, ...]
+    """Inline modules around it, outermost first."""
+    name: str
+    path: str | None
+    """Of `#[path = "..."]`."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Scope:
     """A node that items stand in."""
@@ -101,7 +114,9 @@ class SourceFile:
         self._scopes: list[_Scope] = []
         self._looked_into: dict[int, tree_sitter.Tree] = {}
         self._tree = _parser().parse(self._data)
-        self._collect(self._tree.root_node, [_Scope(0, len(self._data) + 1)])
+        self.test_modules: list[TestModule] = []
+        is_test = _has_test_attribute_inside(self._tree.root_node)
+        self._collect(self._tree.root_node, [_Scope(0, len(self._data) + 1, is_test=is_test)])
 
     def items(self) -> Iterator[SourceItem]:
         """Yield all items found so far, in no particular order."""
@@ -215,8 +230,12 @@ class SourceFile:
             if _is_definition(node) and name is not None and not (strict and node.has_error):
                 key = (name.start_point.row, name.start_point.column)
                 self._items.setdefault(key, _make_item(node, name, belongings, scopes[-1], is_test=is_test))
+            elif is_test and node.type == "mod_item" and name is not None:
+                self.test_modules.append(
+                    TestModule(scopes[-1].modules, _text(name).removeprefix("r#"), _path_attribute(belongings))
+                )
             inner = _inner_scope(node, name, scopes[-1], is_test=is_test)
-            if inner is not None:
+            if inner is not None and len(scopes) <= _NESTING:
                 scopes.append(inner)
                 self._scopes.append(inner)
 
@@ -230,7 +249,7 @@ def _make_item(node: Node, name: Node, belongings: list[Node], scope: _Scope, *,
     code_type = _CODE_TYPES[node.type]
     row_to = node.end_point.row
     body = _body(node)
-    inside = inner_docs(body) if body is not None and code_type in ("Function", "Module") else None
+    inside = inner_docs(body) if body is not None and code_type in ("Function", "Module", "Trait") else None
     if code_type == "Module" and body is not None:  # its items are structures of their own
         row_to = inside[1] if inside is not None else body.start_point.row
     own = visibility(node)
@@ -264,7 +283,11 @@ def _inner_scope(node: Node, name: Node | None, around: _Scope, *, is_test: bool
         return None
     text = _text(name)
     if node.type == "mod_item":
-        return replace(scope, modules=(*scope.modules, text))
+        body = _body(node)
+        is_test = is_test or (body is not None and _has_test_attribute_inside(body))
+        return replace(scope, modules=(*scope.modules, text), is_test=is_test)
+    if node.type == "const_item":  # const _: () = { items };
+        return scope
     if node.type == "function_item":
         return replace(scope, qualifiers=(*scope.qualifiers, text))
     if node.type == "trait_item":
@@ -288,6 +311,16 @@ def _impl_scope(node: Node, scope: _Scope) -> _Scope | None:
         trait_name=base_name(trait),
         member_visibility="inherited",
     )
+
+
+def _has_test_attribute_inside(body: Node) -> bool:
+    """Return whether a file or module says of itself that only tests compile it: `#![cfg(test)]`."""
+    return any(is_test_attribute(child) for child in body.children if child.type == "inner_attribute_item")
+
+
+def _path_attribute(belongings: list[Node]) -> str | None:
+    texts = ((one.text or b"").decode("utf-8") for one in belongings if one.type == "attribute_item")
+    return next((match[1] for text in texts if (match := _PATH_ATTRIBUTE.match(text))), None)
 
 
 def _body(node: Node) -> Node | None:

@@ -91,6 +91,9 @@ class Structure:
         return payload
 
 
+_MAX_LINE = 2**31 - 1
+
+
 def make_id(project: str, crate: str, symbol: str, file_path: str, ordinal: int) -> str:
     """Return the id of the `ordinal`-th (0-based, by line) definition of `symbol` in the file."""
     return str(uuid.uuid5(_NAMESPACE, "\0".join((project, crate, symbol, file_path, str(ordinal)))))
@@ -112,9 +115,12 @@ def with_digest(fields: dict[str, Any]) -> Structure:
 
 def write_structures(path: Path, structures: Iterable[Structure]) -> None:
     """Write structures.jsonl at `path` as a whole or not at all (temporary file, fsync, rename)."""
-    with atomic_writer(path) as file:
-        for structure in structures:
-            file.write(structure.to_json())
+    try:
+        with atomic_writer(path) as file:
+            for structure in structures:
+                file.write(structure.to_json())
+    except OSError as exc:
+        raise StructuresError(f"can't write {path}: {exc.strerror or exc}") from exc
 
 
 def read_structures(path: Path) -> Iterator[Structure]:
@@ -198,6 +204,9 @@ def _import_record(record: dict[str, Any], project: str, seen: dict[tuple[str, s
     ordinal = seen[crate, symbol, file_path] = seen.get((crate, symbol, file_path), -1) + 1
     given = _typed(record, "id", str, optional=True)
     point_id = str(uuid.UUID(given)) if given is not None else make_id(project, crate, symbol, file_path, ordinal)
+    line_from, line_to = _typed(record, "line_from", int), _typed(record, "line_to", int)
+    if not 1 <= line_from <= line_to <= _MAX_LINE:
+        raise ValueError(f"expected lines with 1 <= line_from <= line_to, found {line_from} and {line_to}")
     if point_id in ids:
         raise ValueError(f"id {point_id} stands in an earlier line")
     ids.add(point_id)
@@ -208,8 +217,8 @@ def _import_record(record: dict[str, Any], project: str, seen: dict[tuple[str, s
             "code_type": _typed(record, "code_type", str),
             "docstring": _typed(record, "docstring", str, optional=True),
             "line": _typed(record, "line", int),
-            "line_from": _typed(record, "line_from", int),
-            "line_to": _typed(record, "line_to", int),
+            "line_from": line_from,
+            "line_to": line_to,
             "context": {
                 "module": module,
                 "file_path": file_path,
@@ -223,8 +232,8 @@ def _import_record(record: dict[str, Any], project: str, seen: dict[tuple[str, s
             "module_path": _typed(record, "module_path", str, optional=True) or module,
             "trait_name": _typed(record, "trait_name", str, optional=True),
             "visibility": _typed(record, "visibility", str, optional=True) or "",
-            "is_test": bool(record.get("is_test", False)),
-            "docs_inherited": bool(record.get("docs_inherited", False)),
+            "is_test": _typed(record, "is_test", bool, optional=True) or False,
+            "docs_inherited": _typed(record, "docs_inherited", bool, optional=True) or False,
             "references": _typed(record, "references", int, optional=True) or 0,
             "referencing_files": _typed(record, "referencing_files", int, optional=True) or 0,
         }
@@ -234,6 +243,6 @@ def _import_record(record: dict[str, Any], project: str, seen: dict[tuple[str, s
 def _typed(table: dict[str, Any], key: str, kind: type, *, optional: bool = False) -> Any:
     """Return table[key], checked to be of `kind` (or absent or null where `optional`)."""
     value = table.get(key) if optional else table[key]
-    if (value is None and optional) or (isinstance(value, kind) and not isinstance(value, bool)):
+    if (value is None and optional) or (isinstance(value, kind) and (kind is bool or not isinstance(value, bool))):
         return value
     raise TypeError(f"key {key}: expected {kind.__name__}, found {value!r:.60}")

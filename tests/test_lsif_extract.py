@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections import Counter
@@ -254,6 +255,26 @@ def test_a_symbolic_link_out_of_the_root_is_not_followed(tmp_path: Path) -> None
     assert relative_path("file:///r/link.rs", "file:///r", root.resolve()) is None
 
 
+def test_what_is_no_regular_file_is_skipped(checkout: Path, tmp_path: Path) -> None:
+    (checkout / "src/retry.rs").unlink()
+    os.mkfifo(checkout / "src/retry.rs")  # reading it would never end
+    (checkout / "src/cache.rs").unlink()
+    (checkout / "src/cache.rs").symlink_to("cache.rs")
+    (checkout / "src/error.rs").unlink()
+    (checkout / "src/error.rs").mkdir()
+    ledger = parse(SAMPLE_DUMP, checkout, tmp_path / "out")
+    assert ledger.files_missing == 3
+    assert ledger.skipped["file_unreadable"] > 20
+    assert ledger.balanced
+
+
+def test_an_unknown_unit_of_columns_is_refused(tmp_path: Path) -> None:
+    dump = tmp_path / "dump"
+    dump.write_bytes(SAMPLE_DUMP.read_bytes().replace(b'"positionEncoding":"utf-16"', b'"positionEncoding":"utf-7"'))
+    with pytest.raises(DumpError, match="positionEncoding 'utf-7'; expected utf-8, utf-16, utf-32"):
+        parse(dump, SAMPLE, tmp_path / "out")
+
+
 @pytest.mark.parametrize(
     ("path", "module"),
     [
@@ -271,11 +292,14 @@ def test_a_module_path_can_be_told_from_the_file(path: str, module: str) -> None
 def test_modules_that_only_tests_compile_are_found_by_their_declaration(tmp_path: Path) -> None:
     (tmp_path / "src/net").mkdir(parents=True)
     (tmp_path / "src/lib.rs").write_text("#[cfg(test)]\nmod helpers;\n#[cfg(not(test))] mod real;\n")
-    (tmp_path / "src/net.rs").write_text("#[cfg(all(test, unix))]\npub(crate) mod checks;\n")
+    (tmp_path / "src/net.rs").write_text(
+        '#[cfg(all(test, unix))]\npub(crate) mod checks;\n#[cfg(test)]\n#[path = "odd.rs"]\nmod o;'
+    )
     found = cfg_test_modules(tmp_path, ["src/lib.rs", "src/net.rs", "src/absent.rs"])
     assert is_test_path("src/helpers.rs", found)
     assert is_test_path("src/helpers/inner.rs", found)
     assert is_test_path("src/net/checks.rs", found)
+    assert is_test_path("src/odd.rs", found)
     assert not is_test_path("src/real.rs", found)
     assert not is_test_path("src/net.rs", found)
     assert is_test_path("crates/a/benches/speed.rs", set())

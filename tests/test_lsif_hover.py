@@ -60,3 +60,8 @@ def test_a_constant_whose_body_holds_a_fence() -> None:
     parsed = parse_hover(hover("a", 'const HELP: &str = "\n```rust\nlet y = 2;\n```\n"'))
     assert parsed is not None
     assert (parsed.code_type, parsed.name) == ("Const", "HELP")
+
+
+def test_a_hover_full_of_fences_takes_no_longer_than_its_length() -> None:
+    parsed = parse_hover("```rust\nx" * 300_000)  # quadratic time would take hours
+    assert parsed is None

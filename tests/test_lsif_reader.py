@@ -114,6 +114,28 @@ def test_ids_need_not_count_lines(write_lines: Write) -> None:
     assert content(read(write_lines(META, *edges)))["next"] == sorted((i * 3, i) for i in range(500))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"type": "edge", "label": "next", "outV": 1, "inVs": []},
+        {"type": "edge", "label": "next", "outV": [1], "inV": 2},
+        {"type": "edge", "label": "item", "outV": 1, "inVs": "ab", "document": 1},
+        {"type": "edge", "label": "item", "outV": 1, "inVs": [{}], "document": 1},
+        {"type": "edge", "label": "item", "outV": 1, "inVs": [1], "document": None},
+        {"type": "vertex", "label": "document", "id": {}, "uri": "file:///r/x"},
+        {"type": "vertex", "label": "hoverResult", "id": 1, "result": None},
+        {"type": "vertex", "label": ["range"], "id": 1},
+        {"type": "vertex", "label": "range", "id": 1.5, "start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}},
+        {"type": "vertex", "label": "range", "id": 1, "start": {"line": 2**70, "character": 0}, "end": {"line": 0, "character": 0}},
+    ],
+)
+def test_wrong_types_make_a_bad_line_and_nothing_worse(write_lines: Write, line: dict[str, object]) -> None:
+    ledger = ReadLedger()
+    path = write_lines(META, json.dumps(line).encode() + b"\n", DOCUMENT)
+    assert list(read_tables(path, ledger, max_bad_lines=1).uris) == [1]
+    assert ledger.bad_lines == 1
+
+
 def test_bad_lines_are_counted_and_the_rest_is_read(write_lines: Write) -> None:
     bad_range = {**RANGE, "start": {"line": -1, "character": 0}}
     path = write_lines(META, b"{not json}\n", b"[1, 2]\n", bad_range, {"type": "vertex"}, b"\n", DOCUMENT)

@@ -53,6 +53,21 @@ def test_a_failure_quotes_its_last_words_and_leaves_no_file(tmp_path: Path, body
     assert list(output.parent.iterdir()) == []
 
 
+def test_secrets_are_not_handed_to_build_scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QDRANT_API_KEY", "secret-key-0451")
+    monkeypatch.setenv("HF_TOKEN", "secret-key-0452")
+    monkeypatch.setenv("CARGO_NET_OFFLINE", "true")
+    dump(script(tmp_path, "env"), tmp_path / "dump.lsif")
+    environment = (tmp_path / "dump.lsif").read_text()
+    assert "CARGO_NET_OFFLINE=true" in environment
+    assert "secret-key" not in environment
+
+
+def test_an_output_that_cant_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RustAnalyzerError, match="can't write"):
+        dump(script(tmp_path, "echo dump"), tmp_path)
+
+
 def test_an_old_dump_survives_a_failure(tmp_path: Path) -> None:
     (tmp_path / "dump.lsif").write_text("old")
     with pytest.raises(RustAnalyzerError):

@@ -50,6 +50,11 @@ def test_docs_and_attributes_belong_to_the_item_and_plain_comments_between_them(
         ("/** Block. */ fn f() {}", "Block."),
         ('#[doc = "By \\"attribute\\"."]\nfn f() {}', 'By "attribute".'),
         ('#[doc = r#"Raw "text"."#]\nfn f() {}', 'Raw "text".'),
+        ('#[doc = "\\x41\\u{42} \\\\u{41}"]\nfn f() {}', "AB \\u{41}"),
+        ('#[doc = "\\u{D800}!"]\nfn f() {}', "\ufffd!"),
+        ('#[doc = "Commented." /* why */]\nfn f() {}', "Commented."),
+        ('#[doc = include_str!("x.md")]\nfn f() {}', None),
+        ("/**\n   a\n   b\n **/\nfn f() {}", "a\nb"),
         ('/// One.\n#[doc = " Two."]\nfn f() {}', "One.\nTwo."),
         ("/// Outer.\nfn f() {\n    //! Inner.\n}", "Outer.\nInner."),
         ("/// One.\r\n/// Two.\r\nfn f() {}\r\n", "One.\nTwo."),
@@ -152,6 +157,15 @@ def test_nested_items_know_what_they_stand_in() -> None:
         ('#[cfg(feature = "test")]\nfn f() {}', False),
         ("#[cfg_attr(test, inline)]\nfn f() {}", False),
         ("#[test]\nfn other() {}\nfn f() {}", False),
+        ("# [test]\nfn f() {}", True),
+        ("#[cfg(not(any(test, fuzzing)))]\nfn f() {}", False),
+        ("#[cfg(not(all(test, not(x))))]\nfn f() {}", False),
+        ('#[cfg(any(test, feature = "x"))]\nfn f() {}', False),
+        ("#[cfg(any(all(test, unix), all(windows, test)))]\nfn f() {}", True),
+        ('#[cfg(feature = "test-util")]\nfn f() {}', False),
+        ("#![cfg(test)]\nfn f() {}", True),
+        ("mod m {\n    #![cfg(test)]\n    fn f() {}\n}", True),
+        ("#[cfg(test)]\nconst _: () = { fn f() {} };", True),
     ],
 )
 def test_tests_are_told_by_their_attributes(source: str, is_test: bool) -> None:
@@ -224,3 +238,32 @@ def test_a_documented_module_ends_with_its_inner_docs() -> None:
 def test_broken_source_still_gives_the_items_around_the_error() -> None:
     found = items("fn good() {}\nfn broken( { \nstruct S;\n")
     assert rows(found["good"]) == (0, 0, 0)
+
+
+def test_inner_docs_of_a_trait_are_its_own() -> None:
+    assert items("trait f {\n    //! Inner.\n    fn g();\n}")["f"].docstring == "Inner."
+
+
+def test_deep_nesting_neither_fails_nor_takes_long() -> None:
+    assert items("impl X for " + "&" * 3000 + "B { fn foo() {} }")["foo"].owner == "B"
+    assert items("mod a {" * 5000 + "fn deep() {}" + "}" * 5000)["deep"].name == "deep"
+    assert items("fn f() -> " + "Vec<" * 2000 + "/* c */ u8" + ">" * 2000 + " {}")["f"].signature.count("Vec<") == 2000
+
+
+def test_modules_in_other_files_that_only_tests_compile_are_told() -> None:
+    source = SourceFile(
+        textwrap.dedent("""\
+        #[cfg(test)]
+        // a comment between
+        #[path = "elsewhere/checks.rs"]
+        mod checks;
+        #[cfg(test)]
+        mod outer {
+            mod r#inner;
+        }
+        #[cfg(not(test))]
+        mod real;
+        // #[cfg(test)] mod comment;
+        """).encode()
+    )
+    assert source.test_modules == [((), "checks", "elsewhere/checks.rs"), (("outer",), "inner", None)]

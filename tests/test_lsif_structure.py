@@ -53,7 +53,9 @@ def test_twins_of_the_tutorials_format_get_different_ids(write_lines: Write, rec
 def test_malformed_records_are_skipped_and_counted(write_lines: Write, record: dict[str, Any], structures: list[Structure]) -> None:
     own = orjson.loads(structures[0].to_json())
     without_name = {key: value for key, value in record.items() if key != "name"}
+    wrong = [{**record, "line_from": 9, "line_to": 1}, {**record, "line_from": 0}, {**record, "is_test": "false"}]
     path = write_lines(
+        *wrong,
         record,
         without_name,
         {**record, "line": "44"},
@@ -66,9 +68,9 @@ def test_malformed_records_are_skipped_and_counted(write_lines: Write, record: d
     )
     found, ledger = imported(path)
     assert [one.name for one in found] == ["await_ready_for_timeout", structures[0].name]
-    assert (ledger.lines, ledger.structures, ledger.skipped) == (9, 2, 7)
-    assert ledger.first_skipped[0] == "line 2: key 'name' is missing"
-    assert ledger.first_skipped[1] == "line 3: key line: expected int, found '44'"
+    assert (ledger.lines, ledger.structures, ledger.skipped) == (12, 2, 10)
+    assert ledger.first_skipped[0] == "line 1: expected lines with 1 <= line_from <= line_to, found 9 and 1"
+    assert ledger.first_skipped[2] == "line 3: key is_test: expected bool, found 'false'"
 
 
 def test_a_file_without_any_record_is_refused(write_lines: Write) -> None:
@@ -83,6 +85,11 @@ def test_a_file_without_any_record_is_refused(write_lines: Write) -> None:
 def test_written_records_are_read_back_equal(structures: list[Structure], tmp_path: Path) -> None:
     write_structures(tmp_path / "out.jsonl", structures)
     assert list(read_structures(tmp_path / "out.jsonl")) == structures
+
+
+def test_a_place_that_cant_be_written_is_named(structures: list[Structure], tmp_path: Path) -> None:
+    with pytest.raises(StructuresError, match="can't write"):
+        write_structures(tmp_path, structures)
 
 
 def test_a_damaged_file_of_ours_is_named_with_its_line(tmp_path: Path, structures: list[Structure]) -> None:
