@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +18,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.atomic import atomic_writer
+from configs.atomic import atomic_writer, remove_leftovers
 from embedding.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Checkpoint:
         self._fingerprint = fingerprint
         self._dimension: int | None = None
         self._files: list[Path] = []
+        remove_leftovers(self.folder)
         for path in sorted(self.folder.glob("*.parquet")):
             self._adopt(path)
 
@@ -51,7 +54,13 @@ class Checkpoint:
 
     def keys(self) -> set[bytes]:
         """Return the keys of all vectors."""
-        return {key for path in self._files for key in pq.read_table(path, columns=["key"])["key"].to_pylist()}
+        found: set[bytes] = set()
+        for path in list(self._files):
+            try:
+                found.update(pq.read_table(path, columns=["key"], page_checksum_verification=True)["key"].to_pylist())
+            except (OSError, pa.ArrowException) as exc:
+                self._set_aside(path, exc)
+        return found
 
     def append(self, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
         """Write the vectors, (len(keys), dimension) float32, as one more file; once this returns they are safe."""
@@ -96,8 +105,16 @@ class Checkpoint:
         wanted, rows = np.unique(np.fromiter(keys, dtype=f"S{_KEY_BYTES}"), return_inverse=True)
         if self._dimension is None and len(wanted):
             raise CheckpointError(f"{self.folder} holds no vector; embed first.")
-        scratch.parent.mkdir(parents=True, exist_ok=True)
-        matrix = np.memmap(scratch, dtype=np.float32, mode="w+", shape=(max(1, len(wanted)), self._dimension or 1))
+        matrix = _allocate(scratch, (max(1, len(wanted)), self._dimension or 1))
+        try:
+            self._fill(matrix, wanted)
+        except BaseException:
+            scratch.unlink(missing_ok=True)
+            raise
+        return VectorTable(matrix, rows, scratch)
+
+    def _fill(self, matrix: NDArray[np.float32], wanted: NDArray[np.bytes_]) -> None:
+        """Write the vectors of the wanted keys, sorted and unique, into the rows of the matrix."""
         found = np.zeros(len(wanted), dtype=bool)
         for file_keys, vectors in self._read():
             position = np.searchsorted(wanted, file_keys)
@@ -106,14 +123,12 @@ class Checkpoint:
             matrix[position[hit]] = vectors[hit]
             found[position[hit]] = True
         if not found.all():
-            scratch.unlink(missing_ok=True)
             raise CheckpointError(
                 f"{self.folder} lacks {int((~found).sum())} of {len(wanted)} vectors; run `lsif-ingest ingest` again."
             )
-        return VectorTable(matrix, rows, scratch)
 
     def _read(self) -> Iterator[tuple[NDArray[np.bytes_], NDArray[np.float32]]]:
-        for path in self._files:
+        for path in list(self._files):
             try:
                 table = pq.read_table(path, page_checksum_verification=True)
             except (OSError, pa.ArrowException) as exc:
@@ -136,13 +151,32 @@ class Checkpoint:
     def _set_aside(self, path: Path, why: Exception) -> None:
         aside = path.with_suffix(".aside")
         logger.warning("%s is no usable checkpoint file (%s): set aside as %s, its texts are embedded again", path, why, aside.name)
-        path.replace(aside)
+        if path in self._files:
+            self._files.remove(path)
+        with suppress(FileNotFoundError):  # another run was first
+            path.replace(aside)
+
+
+def _allocate(scratch: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Return an array in a file whose room on the disk is taken already: a mapped file without room ends the process."""
+    try:
+        scratch.parent.mkdir(parents=True, exist_ok=True)
+        with scratch.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, shape[0] * shape[1] * np.dtype(np.float32).itemsize)
+        return np.memmap(scratch, dtype=np.float32, mode="r+", shape=shape)
+    except OSError as exc:
+        scratch.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"can't make {scratch} for {shape[0]} vectors: {exc.strerror or exc}. Make room and run again."
+        ) from exc
 
 
 class VectorTable:
     """Vectors in the order of the keys that were asked for, in a temporary file."""
 
     def __init__(self, matrix: NDArray[np.float32], rows: NDArray[np.intp], scratch: Path) -> None:
+        self.source = ""
+        """Digest of the sequence of structures whose vectors these are; see lsif.structure.SequenceDigest."""
         self._matrix = matrix
         self._rows = rows
         self._scratch = scratch

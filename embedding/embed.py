@@ -11,8 +11,9 @@ import numpy as np
 from tqdm import tqdm
 
 from embedding.checkpoint import Checkpoint
+from embedding.errors import EmbeddingError
 from embedding.text import RECIPES
-from lsif.structure import parse_structure, read_lines, read_structures
+from lsif.structure import SequenceDigest, parse_structure, read_lines, read_structures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +80,7 @@ def embed_structures(
             for start in range(0, len(plan.missing), rows_per_file):
                 shard = plan.missing[start : start + rows_per_file]
                 vectors = np.empty((len(shard), encoder.dimension), dtype=np.float32)
-                for first, texts in _batches(structures, [offset for _, offset, _ in shard], fingerprint, batch_size):
+                for first, texts in _batches(structures, shard, fingerprint, batch_size):
                     vectors[first : first + len(texts)] = encoder.encode_documents(texts)
                     progress.update(len(texts))
                 checkpoint.append([key for _, _, key in shard], vectors)
@@ -97,9 +98,11 @@ def embed_structures(
 
 def gather_vectors(structures: Path, checkpoint_root: Path, fingerprint: Fingerprint, scratch: Path) -> VectorTable:
     """Return the vectors of a structures.jsonl in the order of its lines. Raises CheckpointError where one is missing."""
-    recipe = RECIPES[fingerprint.recipe]
-    keys = (fingerprint.key(recipe(structure)) for structure in read_structures(structures))
-    return Checkpoint(checkpoint_root, fingerprint).gather(keys, scratch)
+    recipe, sequence = RECIPES[fingerprint.recipe], SequenceDigest()
+    keys = (fingerprint.key(recipe(sequence.add(structure))) for structure in read_structures(structures))
+    table = Checkpoint(checkpoint_root, fingerprint).gather(keys, scratch)
+    table.source = sequence.hexdigest()
+    return table
 
 
 def _plan(structures: Path, checkpoint: Checkpoint, fingerprint: Fingerprint) -> _Plan:
@@ -119,13 +122,24 @@ def _plan(structures: Path, checkpoint: Checkpoint, fingerprint: Fingerprint) ->
     return plan
 
 
-def _batches(structures: Path, offsets: list[int], fingerprint: Fingerprint, size: int) -> Iterator[tuple[int, list[str]]]:
-    """Yield (number of the first, texts) for the structures whose lines begin at the offsets, in their order, `size` at a time."""
+def _batches(
+    structures: Path, shard: list[tuple[int, int, bytes]], fingerprint: Fingerprint, size: int
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield (number of the first, texts) for the planned texts of a shard, in their order, `size` at a time.
+
+    Raises EmbeddingError where the file no longer holds what was planned: a vector must never be kept under another text's key.
+    """
     recipe = RECIPES[fingerprint.recipe]
     with structures.open("rb") as file:
-        for start in range(0, len(offsets), size):
+        for start in range(0, len(shard), size):
             texts = []
-            for offset in offsets[start : start + size]:
+            for _, offset, key in shard[start : start + size]:
                 file.seek(offset)
-                texts.append(recipe(parse_structure(file.readline())))
+                try:
+                    text = recipe(parse_structure(file.readline()))
+                except (ValueError, TypeError, KeyError):
+                    text = None
+                if text is None or fingerprint.key(text) != key:
+                    raise EmbeddingError(f"{structures} changed while it was embedded; run again.")
+                texts.append(text)
             yield start, texts

@@ -232,6 +232,9 @@ def _status(options: argparse.Namespace, settings: Settings) -> None:
     if not collections:
         sys.stdout.write(f"Nothing is indexed at {location}. Index a repository: lsif-ingest ingest --repo DIR\n")
     for one in collections:
+        if "error" in one:
+            sys.stdout.write(f"{one['collection']} at {location}\n  can't be read: {one['error']}\n")
+            continue
         commit = f"{one['commit']}{' with changes' if one['dirty'] else ''}" if one["commit"] else "not known"
         models = "\n".join(
             f"  {name:<6} {info['dimension']} dimensions, {info['description']}" for name, info in one["vectors"].items()

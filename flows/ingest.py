@@ -16,10 +16,12 @@ from configs.settings import Settings  # noqa: TC001 - Prefect reads the flow's 
 from flows import tasks
 from flows.report import IngestReport
 from flows.source import Source, git_state
-from flows.stages import work_folder
+from flows.stages import project_lock
 from storage.index import VECTORS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from prefect.tasks import Task
 
 logger = logging.getLogger(__name__)
@@ -35,14 +37,14 @@ def _run_name() -> str:
 @flow(name="ingest", flow_run_name=_run_name, persist_result=False)
 def ingest(source: Source, settings: Settings, *, rebuild: bool = False) -> IngestReport:
     """Index what the source names; return what was done. With `rebuild`, an index made with other models is replaced."""
-    with TagsContext(current_tags=set()):  # the flow run keeps its tags, its tasks don't get them: see flows.tasks
-        return _run_stages(source, settings, rebuild=rebuild)
-
-
-def _run_stages(source: Source, settings: Settings, *, rebuild: bool) -> IngestReport:
-    started, seconds = time.perf_counter(), dict[str, float]()
     project = source.project(settings.project.name)
-    folder = work_folder(settings, project)
+    # The flow run keeps its tags, its tasks don't get them: see flows.tasks.
+    with TagsContext(current_tags=set()), project_lock(settings, project) as folder:
+        return _run_stages(source, settings, project, folder, rebuild=rebuild)
+
+
+def _run_stages(source: Source, settings: Settings, project: str, folder: Path, *, rebuild: bool) -> IngestReport:
+    started, seconds = time.perf_counter(), dict[str, float]()
     structures = folder / "structures.jsonl"
 
     def run(task: Task[..., Any], *arguments: Any, stage: str, **options: Any) -> Any:

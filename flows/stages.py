@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import Counter
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import filelock
+
+from configs.atomic import remove_leftovers, temporary_beside
 from embedding.embed import EmbedReport, embed_structures, gather_vectors
 from embedding.models import FoundModel, find_model, load_encoder
+from flows.errors import FlowError
 from flows.report import ParseReport
 from lsif.extract import parse_dump
 from lsif.rust_analyzer import write_dump
 from lsif.structure import ImportLedger, Structure, import_structures, write_structures
 from search.engine import Searcher
-from storage.errors import IndexMissing
+from storage.errors import IndexMissing, StorageError
 from storage.index import VECTORS, open_index
 from storage.schema import Metadata, VectorInfo
 from storage.upload import UploadReport, build_generation, check_fingerprints, require_live
@@ -32,9 +38,34 @@ if TYPE_CHECKING:
     from storage.index import Generation, Index
 
 
+logger = logging.getLogger(__name__)
+
+
 def work_folder(settings: Settings, project: str) -> Path:
     """Return the folder of a project's dump, structures.jsonl and report."""
     return Path(settings.paths.data) / "projects" / project
+
+
+@contextmanager
+def project_lock(settings: Settings, project: str) -> Iterator[Path]:
+    """Hold the project's work folder for one run, and return it. Raises FlowError where another run holds it.
+
+    The lock ends with the process. What killed runs left in the folder is removed.
+    """
+    folder = work_folder(settings, project)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / "lock", timeout=0)
+        lock.acquire()
+    except filelock.Timeout as exc:
+        raise FlowError(f"another run is at work on project {project!r} in {folder}; wait for it to end.") from exc
+    except OSError as exc:
+        raise FlowError(f"can't write {folder}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR") from exc
+    try:
+        remove_leftovers(folder, age_s=0)
+        yield folder
+    finally:
+        lock.release()
 
 
 def connect(settings: Settings) -> Index:
@@ -130,7 +161,7 @@ def upload(settings: Settings, project: str, state: GitState, structures: Path) 
     index = connect(settings)
     try:
         for name, fingerprint in fingerprints.items():
-            scratch = work_folder(settings, project) / f".vectors-{name}-{os.getpid()}.tmp"
+            scratch = temporary_beside(work_folder(settings, project) / f"vectors-{name}")
             tables[name] = gather_vectors(structures, _checkpoints(settings), fingerprint, scratch)
         metadata = Metadata(
             project=project,
@@ -155,7 +186,11 @@ def choose_collection(index: Index, wanted: str) -> str:
         return wanted
     live: list[tuple[str, str]] = []
     for name in index.collections():
-        generation = index.live(name)
+        try:
+            generation = index.live(name)
+        except StorageError as exc:
+            logger.warning("%s", exc)
+            continue
         if generation is not None:
             live.append((generation.metadata.created, name))
     if not live:
@@ -164,19 +199,16 @@ def choose_collection(index: Index, wanted: str) -> str:
 
 
 def describe_collections(index: Index) -> list[dict[str, Any]]:
-    """Return what each published collection holds and was made of, as plain data."""
-    described = []
+    """Return what each published collection holds and was made of, as plain data; `error` says why one can't be read."""
+    described: list[dict[str, Any]] = []
     for name in index.collections():
-        generation = index.live(name)
-        if generation is not None:
-            described.append(
-                {
-                    "collection": name,
-                    "points": generation.count(),
-                    "generation": generation.name,
-                    **generation.metadata.to_dict(),
-                }
-            )
+        try:
+            generation = index.live(name)
+            if generation is not None:
+                facts = {"points": generation.count(), "generation": generation.name, **generation.metadata.to_dict()}
+                described.append({"collection": name, **facts})
+        except StorageError as exc:  # one damaged collection must not hide the others
+            described.append({"collection": name, "error": str(exc)})
     return described
 
 

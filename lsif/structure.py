@@ -113,6 +113,22 @@ def with_digest(fields: dict[str, Any]) -> Structure:
     return Structure(**{**fields, "context": Context(**fields["context"]), "digest": digest})
 
 
+class SequenceDigest:
+    """A digest of structures in their order: two stages that read one file find out whether they read the same."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.blake2b(digest_size=16)
+
+    def add(self, structure: Structure) -> Structure:
+        """Take the structure into account, and return it."""
+        self._digest.update(f"{structure.id}{structure.digest}".encode())
+        return structure
+
+    def hexdigest(self) -> str:
+        """Return 32 hex digits."""
+        return self._digest.hexdigest()
+
+
 def write_structures(path: Path, structures: Iterable[Structure]) -> None:
     """Write structures.jsonl at `path` as a whole or not at all (temporary file, fsync, rename)."""
     try:

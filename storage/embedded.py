@@ -100,9 +100,12 @@ class EmbeddedIndex:
 
     def publish(self, collection: str, generation: Generation) -> None:
         """Make the generation the live one, atomically, and drop the others. It is closed afterwards."""
-        generation.close()
-        with atomic_writer(self._root / collection / "live.json") as file:
-            file.write(orjson.dumps({"generation": generation.name}, option=orjson.OPT_APPEND_NEWLINE))
+        try:
+            generation.close()
+            with atomic_writer(self._root / collection / "live.json") as file:
+                file.write(orjson.dumps({"generation": generation.name}, option=orjson.OPT_APPEND_NEWLINE))
+        except Exception as exc:  # the engine raises plain Exception
+            raise StorageError(f"can't publish {self._root / collection / generation.name}: {exc}") from exc
         self._drop_all_but_live(collection)
 
     def drop(self, collection: str, generation: Generation) -> None:
@@ -179,6 +182,10 @@ class EmbeddedGeneration:
             metadata = read_metadata(orjson.loads((folder / "metadata.json").read_bytes()))
             shard = edge.EdgeShard.load(str(folder / "shard"))
         except Exception as exc:  # the engine raises plain Exception
+            if isinstance(exc, PermissionError) or "permission denied" in str(exc).lower():
+                raise StorageError(
+                    f"{folder} can't be opened: the engine needs the permission to write there, too ({exc})."
+                ) from exc
             raise IndexMissing(f"{folder} can't be opened: {exc}. Remove {folder.parent} and ingest again.") from exc
         return cls(folder, shard, metadata)
 

@@ -99,7 +99,7 @@ class Index(Protocol):
         """Return a new, empty generation, not yet published."""
 
     def publish(self, collection: str, generation: Generation) -> None:
-        """Make the generation the live one, atomically, and drop the others. It is closed afterwards."""
+        """Make the generation the live one, atomically, and drop those that nobody searches any more. It is closed afterwards."""
 
     def drop(self, collection: str, generation: Generation) -> None:
         """Remove a generation that is not live."""
@@ -110,17 +110,12 @@ class Index(Protocol):
 
 def open_index(settings: StorageSettings, data: str, environment: Mapping[str, str]) -> Index:
     """Return the server's index where the environment has QDRANT_URL, else the embedded one under the folder `data`."""
-    url = environment.get("QDRANT_URL", "").strip()
+    url, api_key = environment.get("QDRANT_URL", "").strip(), environment.get("QDRANT_API_KEY", "").strip() or None
     if url:
         from storage.server import ServerIndex, connect  # noqa: PLC0415 - only one end is needed
 
-        client = connect(
-            url,
-            environment.get("QDRANT_API_KEY") or None,
-            timeout_s=settings.timeout_s,
-            prefer_grpc=settings.prefer_grpc,
-        )
-        return ServerIndex(client, url)
+        client = connect(url, api_key, timeout_s=settings.timeout_s, prefer_grpc=settings.prefer_grpc)
+        return ServerIndex(client, url, api_key)
     from pathlib import Path  # noqa: PLC0415
 
     from storage.embedded import EmbeddedIndex  # noqa: PLC0415

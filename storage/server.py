@@ -38,23 +38,40 @@ _LATER = (408, 429, 500, 502, 503, 504)
 
 def connect(url: str, api_key: str | None, *, timeout_s: int, prefer_grpc: bool) -> QdrantClient:
     """Return a client of the server; nothing is sent yet. Raises StorageError where the URL is none."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise StorageError("QDRANT_URL must be a URL such as http://localhost:6333.")
-    with warnings.catch_warnings():
-        # Said once in the log; the client's own warnings would repeat it with a traceback's look.
-        warnings.simplefilter("ignore", UserWarning)
-        return QdrantClient(url=url, api_key=api_key, timeout=timeout_s, prefer_grpc=prefer_grpc, check_compatibility=False)
+    location = safe_location(url)
+    if api_key is not None and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
+        raise StorageError("QDRANT_API_KEY holds blanks or characters that no HTTP header may have; check it for a line end.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # about a key over plain HTTP: said by the documentation, not in each run
+            return QdrantClient(url=url, api_key=api_key, timeout=timeout_s, prefer_grpc=prefer_grpc, check_compatibility=False)
+    except Exception as exc:  # noqa: BLE001 - whatever the client says of a URL, it may quote the credentials in it
+        raise StorageError(f"QDRANT_URL ({location}) can't be used: {type(exc).__name__}.") from None
+
+
+def safe_location(url: str) -> str:
+    """Return the URL without user, password, path and query: they may hold a secret. Raises StorageError where it is no URL."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if host is None or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+        # Not quoted: a password with an unescaped character looks like this.
+        raise StorageError(
+            "QDRANT_URL must be a URL such as http://localhost:6333; characters like # ? / in a password are escaped."
+        )
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
 
 
 class ServerIndex:
     """Collections on the server that `client` speaks to."""
 
-    def __init__(self, client: QdrantClient, url: str) -> None:
+    def __init__(self, client: QdrantClient, url: str, api_key: str | None = None) -> None:
         self._client = client
-        parts = urlsplit(url)
-        # Without user, password and query: they may hold a secret, and the location is logged.
-        self._location = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}" if parts.hostname else url
+        self._location = safe_location(url)
+        self._secrets = [secret for secret in (api_key, urlsplit(url).password) if secret]
 
     @property
     def location(self) -> str:
@@ -114,8 +131,10 @@ class ServerIndex:
         return ServerGeneration(self, name, metadata)
 
     def publish(self, collection: str, generation: Generation) -> None:
-        """Make the generation the live one in one atomic call, and drop the one that was live. It is closed afterwards."""
+        """Make the generation the live one in one atomic call; the one that was live stays for its readers until the next."""
         former = self._aliases().get(collection)
+        if former == generation.name:
+            return
         changes: list[Any] = [
             models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name=generation.name, alias_name=collection))
         ]
@@ -123,8 +142,11 @@ class ServerIndex:
             changes.insert(0, models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=collection)))
         with self._errors(f"publish {generation.name}"):
             self._client.update_collection_aliases(changes)
-        if former is not None and former != generation.name:
-            self._delete(former)
+        if former is not None:
+            try:
+                self._drop_older(collection, than=former)
+            except StorageError as exc:  # the new generation is live: what is left over is the next run's to remove
+                logger.warning("could not remove what was live before: %s", exc)
 
     def drop(self, collection: str, generation: Generation) -> None:
         """Remove a generation that is not live."""
@@ -148,14 +170,26 @@ class ServerIndex:
             return None
 
     def _drop_abandoned(self, collection: str) -> None:
+        """Remove generations that nobody published for long. The one live before the live one is as old, and stays."""
         live = self._aliases().get(collection)
-        with self._errors("look up collections"):
-            names = [found.name for found in self._client.get_collections().collections]
-        for name in names:
-            made = _made(name, collection)
-            if name != live and made is not None and datetime.now(UTC) - made > _ABANDONED:
+        others = [one for one in self._generations(collection) if one[1] != live]
+        for made, name in others:
+            newer = live is None or (_made(live, collection) or made) < made
+            if newer and datetime.now(UTC) - made > _ABANDONED:
                 logger.warning("removing %s, which a run that was killed left behind", name)
                 self._delete(name)
+
+    def _drop_older(self, collection: str, *, than: str) -> None:
+        limit = _made(than, collection)
+        for made, name in self._generations(collection):
+            if limit is not None and made < limit:
+                self._delete(name)
+
+    def _generations(self, collection: str) -> list[tuple[datetime, str]]:
+        """Return (time of making, name) of the collection's generations, oldest first."""
+        with self._errors("look up collections"):
+            names = [found.name for found in self._client.get_collections().collections]
+        return sorted((made, name) for name in names if (made := _made(name, collection)) is not None)
 
     def _delete(self, name: str) -> None:
         with self._errors(f"delete {name}"):
@@ -163,29 +197,39 @@ class ServerIndex:
 
     @contextmanager
     def _errors(self, doing: str) -> Iterator[None]:
-        """Turn the client's errors into this package's. The request is not quoted: its headers hold the key."""
+        """Turn the client's errors into this package's.
+
+        They are not chained: what a server or proxy answers may hold the request's headers, and with them the key.
+        """
         try:
             yield
         except UnexpectedResponse as exc:
-            status = exc.status_code
-            if status in _REFUSED:
-                raise IndexRefused(
-                    f"{self._location} refuses to {doing} (HTTP {status}); set QDRANT_API_KEY to a key that may."
-                ) from exc
-            reason = exc.content.decode("utf-8", "replace")[:200]
-            kind = IndexUnreachable if status in _LATER else StorageError
-            raise kind(f"{self._location} failed to {doing}: HTTP {status} {reason}") from exc
+            raise self._refusal(exc, doing) from None
         except (ResponseHandlingException, ApiException, ConnectionError, TimeoutError) as exc:
             raise IndexUnreachable(
-                f"no Qdrant answers at {self._location} ({exc}); start it, or unset QDRANT_URL to use the embedded one."
-            ) from exc
+                f"no Qdrant answers at {self._location} ({self._redact(str(exc))}); "
+                "start it, or unset QDRANT_URL to use the embedded one."
+            ) from None
         except Exception as exc:
             if type(exc).__module__.startswith("grpc"):
                 raise IndexUnreachable(
                     f"no Qdrant answers by gRPC at {self._location} (failed to {doing}); "
                     "check port 6334, or --set storage.prefer_grpc=false"
-                ) from exc
+                ) from None
             raise
+
+    def _refusal(self, exc: UnexpectedResponse, doing: str) -> StorageError:
+        status = exc.status_code
+        if status in _REFUSED:
+            return IndexRefused(f"{self._location} refuses to {doing} (HTTP {status}); set QDRANT_API_KEY to a key that may.")
+        reason = self._redact(exc.content.decode("utf-8", "replace"))[:200]
+        kind = IndexUnreachable if status in _LATER else StorageError
+        return kind(f"{self._location} failed to {doing}: HTTP {status} {reason}")
+
+    def _redact(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
 
 
 class ServerGeneration:

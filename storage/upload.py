@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from lsif.structure import read_structures
+from lsif.structure import SequenceDigest, read_structures
 from storage.errors import IndexMismatch, IndexMissing, StorageError
 from storage.index import Point
 from storage.schema import SCHEMA_VERSION
@@ -62,10 +62,10 @@ def build_generation(
         try:
             points = _upload(generation, structures, vectors, batch_points)
             _verify(generation, structures, points)
+            index.publish(collection, generation)
         except BaseException:
             _drop_quietly(index, collection, generation)
             raise
-        index.publish(collection, generation)
     return UploadReport(index.location, collection, generation.name, points, time.perf_counter() - started)
 
 
@@ -97,10 +97,13 @@ def require_live(index: Index, collection: str) -> Generation:
 
 
 def _upload(generation: Generation, structures: Path, vectors: Mapping[str, VectorTable], batch_points: int) -> int:
-    records, done = read_structures(structures), 0
+    sequence, done = SequenceDigest(), 0
+    records = (sequence.add(structure) for structure in read_structures(structures))
     total = min(len(table) for table in vectors.values())
     with tqdm(total=total, desc="upload", unit="point", disable=None, leave=False) as progress:
         while batch := list(islice(records, batch_points)):
+            if done + len(batch) > total:
+                break
             rows = {name: table[done : done + len(batch)] for name, table in vectors.items()}
             generation.upsert(
                 [
@@ -110,6 +113,8 @@ def _upload(generation: Generation, structures: Path, vectors: Mapping[str, Vect
             )
             done += len(batch)
             progress.update(len(batch))
+    if any(table.source != sequence.hexdigest() for table in vectors.values()):
+        raise StorageError(f"{structures} changed since its vectors were gathered; run again.")
     return done
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from configs.atomic import atomic_writer
+from configs.atomic import atomic_writer, remove_leftovers, temporary_beside
 from configs.errors import ConfigError
 from configs.settings import DEFAULT_CONFIG, Settings, load_settings
 
@@ -95,3 +96,15 @@ def test_a_failed_write_leaves_the_old_content(tmp_path: Path) -> None:
         fail()
     assert path.read_bytes() == b"old"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_killed_runs_left_behind_is_removed_once_it_is_old(tmp_path: Path) -> None:
+    old, young, other = temporary_beside(tmp_path / "a"), temporary_beside(tmp_path / "a"), tmp_path / "a"
+    assert old != young
+    for path in (old, young, other):
+        path.touch()
+    os.utime(old, (0, 0))
+    remove_leftovers(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([young, other])
+    remove_leftovers(tmp_path, age_s=0)
+    assert list(tmp_path.iterdir()) == [other]

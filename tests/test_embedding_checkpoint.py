@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,3 +104,34 @@ def test_a_folder_that_cant_be_written_is_named(tmp_path: Path, fingerprint: Fin
     (tmp_path / fingerprint.digest).write_text("a file where the folder should be")
     with pytest.raises(CheckpointError, match="can't write"):
         Checkpoint(tmp_path, fingerprint).append([key(1)], rows(1))
+
+
+def test_a_damaged_key_is_noticed_and_its_texts_are_embedded_again(tmp_path: Path, fingerprint: Fingerprint) -> None:
+    checkpoint = Checkpoint(tmp_path, fingerprint)
+    checkpoint.append([key(number) for number in range(100)], rows(*range(100)))
+    (victim,) = checkpoint.folder.glob("*.parquet")
+    place = pq.ParquetFile(victim).metadata.row_group(0).column(0)
+    data = bytearray(victim.read_bytes())
+    data[place.data_page_offset + place.total_compressed_size - 5] ^= 0xFF
+    victim.write_bytes(data)
+    assert Checkpoint(tmp_path, fingerprint).keys() == set()
+    assert victim.with_suffix(".aside").exists()
+
+
+def test_another_run_may_set_a_damaged_file_aside_first(checkpoint: Checkpoint, tmp_path: Path, fingerprint: Fingerprint) -> None:
+    victim = next(path for path in checkpoint.folder.iterdir() if len(pq.read_table(path)) == 1)
+    late = Checkpoint(tmp_path, fingerprint)
+    victim.unlink()
+    assert late.keys() == {key(1), key(2), key(3)}
+
+
+def test_a_full_disk_is_told_before_anything_is_lost(
+    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(fd: int, offset: int, length: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        checkpoint.gather([key(1)], tmp_path / "scratch")
+    assert not (tmp_path / "scratch").exists()

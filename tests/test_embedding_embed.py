@@ -16,7 +16,7 @@ import pytest
 from embedding.checkpoint import Checkpoint
 from embedding.embed import EmbedReport, embed_structures, gather_vectors
 from embedding.encoder import Fingerprint, normalized
-from embedding.errors import VectorError
+from embedding.errors import EmbeddingError, VectorError
 from lsif.structure import Structure, write_structures
 
 from conftest import PROJECT_ROOT, FakeEncoder
@@ -71,6 +71,23 @@ def test_only_what_changed_is_embedded_again(
     report = embed(tmp_path / "changed.jsonl", tmp_path, fingerprint, lambda: encoder)
     assert report.embedded == 1
     assert encoder.batches == [["fn changed() {}\n"]]
+
+
+@pytest.mark.parametrize("change", [(b"fn ", b"FN "), (b"{", b"")])
+def test_a_file_that_changes_while_it_is_embedded_poisons_nothing(
+    sample_structures: Path, tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder, change: tuple[bytes, bytes]
+) -> None:
+    path = tmp_path / "structures.jsonl"
+    original = sample_structures.read_bytes()
+    path.write_bytes(original)
+
+    def load() -> FakeEncoder:
+        path.write_bytes(original.replace(*change))
+        return encoder
+
+    with pytest.raises(EmbeddingError, match="changed while it was embedded"):
+        embed(path, tmp_path, fingerprint, load)
+    assert Checkpoint(tmp_path, fingerprint).keys() == set()
 
 
 @pytest.mark.parametrize(

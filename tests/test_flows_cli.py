@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 import pytest
 
+from configs.settings import Settings
 from flows import cli
 
 from conftest import DATA, PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, SOURCE, run_cli
@@ -286,6 +287,30 @@ def test_a_locked_index_is_refused_before_any_work(own_data: Path, capsys: pytes
         code, _, message = ingest(own_data, *SOURCE, capsys=capsys)
     assert code == 1
     assert "another process is writing" in message
+
+
+@pytest.mark.usefixtures("harness")
+def test_two_runs_of_one_project_do_not_mix(own_data: Path, settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    from flows.stages import project_lock
+
+    own = settings.model_copy(update={"paths": settings.paths.model_copy(update={"data": str(own_data)})})
+    with project_lock(own, "sample") as folder:
+        code, _, message = ingest(own_data, *SOURCE, capsys=capsys)
+    assert code == 1
+    assert f"another run is at work on project 'sample' in {folder}" in message
+
+
+def test_one_damaged_collection_hides_no_other(own_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = own_data / "qdrant" / "broken"
+    broken.mkdir()
+    (broken / "live.json").write_text('{"generation": "broken--1"}')
+    code, out, _ = run("status", "--json", "--set", f"paths.data={own_data}", capsys=capsys)
+    assert code == 0
+    first, second = orjson.loads(out)["collections"]
+    assert "can't be opened" in first["error"]
+    assert second["points"] == 77
+    code, out, _ = run("search", "x", "--json", "--set", f"paths.data={own_data}", capsys=capsys)
+    assert (code, orjson.loads(out)["project"]) == (0, "sample")
 
 
 @pytest.mark.usefixtures("harness")

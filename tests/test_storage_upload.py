@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,9 @@ import pytest
 from embedding.checkpoint import VectorTable
 from embedding.embed import embed_structures, gather_vectors
 from embedding.encoder import Fingerprint
-from lsif.structure import Structure
+from lsif.structure import Structure, write_structures
 from storage.errors import IndexMismatch, StorageError
-from storage.index import Index, Point
+from storage.index import Generation, Index, Point
 from storage.schema import Metadata, VectorInfo
 from storage.upload import build_generation, check_fingerprints, require_live
 
@@ -112,6 +113,49 @@ def test_a_point_that_is_changed_on_the_way_is_noticed(
     )
     with pytest.raises(StorageError, match="its 77 points are not those of"):
         build_generation(index, COLLECTION, metadata, sample_structures, vectors, batch_points=10)
+    assert require_live(index, COLLECTION).name == before.generation
+
+
+def test_structures_that_changed_since_their_vectors_were_gathered_are_not_published(
+    index: Index,
+    metadata: Metadata,
+    sample_structures: Path,
+    structures: list[Structure],
+    vectors: Mapping[str, VectorTable],
+    tmp_path: Path,
+) -> None:
+    before = build_generation(index, COLLECTION, metadata, sample_structures, vectors, batch_points=10)
+    changed = tmp_path / "changed.jsonl"
+    for other in (structures[::-1], structures[:70], [*structures, replace(structures[0], id=str(uuid.uuid4()))]):
+        write_structures(changed, other)
+        with pytest.raises(StorageError, match="changed since its vectors were gathered"):
+            build_generation(index, COLLECTION, metadata, changed, vectors, batch_points=10)
+    assert require_live(index, COLLECTION).name == before.generation
+
+
+def test_a_publication_that_fails_leaves_nothing_behind(
+    index: Index,
+    metadata: Metadata,
+    sample_structures: Path,
+    vectors: Mapping[str, VectorTable],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = build_generation(index, COLLECTION, metadata, sample_structures, vectors, batch_points=10)
+    dropped: list[str] = []
+    drop = index.drop
+
+    def fail(collection: str, generation: Generation) -> None:
+        raise StorageError("no room for the alias")
+
+    def note(collection: str, generation: Generation) -> None:
+        dropped.append(generation.name)
+        drop(collection, generation)
+
+    monkeypatch.setattr(index, "publish", fail)
+    monkeypatch.setattr(index, "drop", note)
+    with pytest.raises(StorageError, match="no room for the alias"):
+        build_generation(index, COLLECTION, metadata, sample_structures, vectors, batch_points=10)
+    assert len(dropped) == 1
     assert require_live(index, COLLECTION).name == before.generation
 
 
