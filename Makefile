@@ -8,19 +8,26 @@ READY  := $(VENV)/.ready
 
 REPO   ?=
 DUMP   ?=
-ROOT   ?= $(REPO)
+ROOT   ?=
 CONFIG ?=
 QUERY  ?= how do I wait longer after each failed attempt
 ARGS   ?=
 
+# What the user passes reaches the program through the environment: no shell interprets it.
+export LSIF_REPO   := $(value REPO)
+export LSIF_DUMP   := $(value DUMP)
+export LSIF_ROOT   := $(if $(ROOT),$(value ROOT),$(value REPO))
+export LSIF_CONFIG := $(value CONFIG)
+export LSIF_QUERY  := $(value QUERY)
+
 ifneq ($(DUMP),)
-SOURCE := --dump "$(DUMP)" $(if $(ROOT),--root "$(ROOT)")
+SOURCE := --dump "$$LSIF_DUMP" $(if $(LSIF_ROOT),--root "$$LSIF_ROOT")
 else ifneq ($(REPO),)
-SOURCE := --repo "$(REPO)"
+SOURCE := --repo "$$LSIF_REPO"
 else
 SOURCE := --dump tests/data/sample.lsif --root tests/data/sample
 endif
-WITH_CONFIG := $(if $(CONFIG),--config "$(CONFIG)")
+WITH_CONFIG := $(if $(CONFIG),--config "$$LSIF_CONFIG")
 
 .DEFAULT_GOAL := help
 .PHONY: help setup ingest search status test lint types check clean
@@ -42,7 +49,7 @@ ingest: $(READY) ## index the sample, or REPO=dir, or DUMP=file ROOT=dir; CONFIG
 	@$(BIN)/lsif-ingest ingest $(SOURCE) $(WITH_CONFIG) $(ARGS)
 
 search: $(READY) ## search what was indexed last: QUERY="how do I ..."
-	@$(BIN)/lsif-ingest search "$(QUERY)" $(WITH_CONFIG) $(ARGS)
+	@$(BIN)/lsif-ingest search $(WITH_CONFIG) $(ARGS) -- "$$LSIF_QUERY"
 
 status: $(READY) ## show what is indexed
 	@$(BIN)/lsif-ingest status $(WITH_CONFIG) $(ARGS)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from configs.errors import ConfigError
 
@@ -28,7 +29,14 @@ class Section(BaseModel):
 class ProjectSettings(Section):
     """Which project is indexed."""
 
-    name: Annotated[str, Field(pattern=r"^(\w[\w.-]*)?$")]
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_safe(cls, name: str) -> str:
+        if not re.fullmatch(r"(\w[\w.-]*)?", name):
+            raise ValueError("expected letters, digits and _ . - only, beginning with a letter or digit")
+        return name
 
 
 class PathSettings(Section):

@@ -79,11 +79,16 @@ def embed_structures(
         with tqdm(total=len(plan.missing), desc=f"embed {vector}", unit="text", disable=None, leave=False) as progress:
             for start in range(0, len(plan.missing), rows_per_file):
                 shard = plan.missing[start : start + rows_per_file]
-                vectors = np.empty((len(shard), encoder.dimension), dtype=np.float32)
-                for first, texts in _batches(structures, shard, fingerprint, batch_size):
-                    vectors[first : first + len(texts)] = encoder.encode_documents(texts)
-                    progress.update(len(texts))
-                checkpoint.append([key for _, _, key in shard], vectors)
+                vectors, done = np.empty((len(shard), encoder.dimension), dtype=np.float32), 0
+                try:
+                    for first, texts in _batches(structures, shard, fingerprint, batch_size):
+                        vectors[first : first + len(texts)] = encoder.encode_documents(texts)
+                        done = first + len(texts)
+                        progress.update(len(texts))
+                finally:  # an interruption, or a text that the model fails on, takes no other's vector with it
+                    if done:
+                        checkpoint.append([key for _, _, key in shard[:done]], vectors[:done])
+                logger.info("%s: %d of %d texts", vector, start + done, len(plan.missing))
     return EmbedReport(
         vector,
         fingerprint.model,

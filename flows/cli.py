@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from configs.errors import LsifIngestError
+from configs.errors import ConfigError, LsifIngestError
 from configs.settings import load_settings
 from flows.errors import UsageError
-from flows.source import Source
+from flows.source import Source, project_name
+from search.errors import SearchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from configs.settings import Settings
-    from flows.report import IngestReport
     from search.engine import Answer
     from search.hit import Hit
 
@@ -41,12 +41,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load_settings(options.config, options.overrides)
         run: Callable[[argparse.Namespace, Settings], None] = options.run
         run(options, settings)
-    except UsageError as exc:
+    except (UsageError, ConfigError, SearchError) as exc:
         return _fail(exc, 2, debug=options.debug)
     except LsifIngestError as exc:
         return _fail(exc, 1, debug=options.debug)
     except KeyboardInterrupt:
-        print("lsif-ingest: interrupted; what was embedded is kept, run again to go on", file=sys.stderr)
+        print("lsif-ingest: interrupted; what was embedded is kept, run again to go on from there", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away; nothing is left to say
@@ -86,19 +86,19 @@ def command_line_parser() -> argparse.ArgumentParser:
 
     dump = commands.add_parser("dump", parents=[common], help="run rust-analyzer only")
     dump.add_argument("--repo", type=Path, required=True, metavar="DIR", help="Cargo project")
-    dump.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the dump")
+    dump.add_argument("-o", "--output", type=_output_path, required=True, metavar="FILE", help="the dump")
     dump.set_defaults(run=_dump)
 
     parse = commands.add_parser("parse", parents=[common, as_json], help="turn a dump into structures.jsonl")
     parse.add_argument("dump", type=Path, metavar="DUMP")
     parse.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder of the sources that the dump was taken of")
-    parse.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="structures.jsonl")
+    parse.add_argument("-o", "--output", type=_output_path, required=True, metavar="FILE", help="structures.jsonl")
     parse.set_defaults(run=_parse)
 
     search = commands.add_parser("search", parents=[common, as_json], help="search the index")
     search.add_argument("query", metavar="QUERY", help="words, or a piece of code")
     search.add_argument("--mode", choices=_MODES, default="merged", help="vector to search by; merged (default) is both")
-    search.add_argument("--limit", type=_positive, metavar="N", help="hits shown (default: search.limit)")
+    search.add_argument("--limit", type=_hits, metavar="N", help="hits shown, 1 to 1000 (default: search.limit)")
     search.add_argument("--project", default="", metavar="NAME", help="index to search (default: the one made last)")
     search.set_defaults(run=_search)
 
@@ -107,16 +107,26 @@ def command_line_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _positive(text: str) -> int:
+def _hits(text: str) -> int:
     number = int(text) if text.isdecimal() else 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 1, found {text!r}")
+    if not 1 <= number <= 1000:  # noqa: PLR2004 - the range of search.limit
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 1000, found {text!r}")
     return number
+
+
+def _output_path(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder" if path.is_dir() else f"there is no folder {path.absolute().parent}")
+    return path
 
 
 def _ingest(options: argparse.Namespace, settings: Settings) -> None:
     source = Source(repo=options.repo, dump=options.dump, root=options.root, structures=options.structures)
-    report = _run_flow(source, settings, rebuild=options.rebuild, debug=options.debug)
+    source.check()
+    from flows.orchestration import run_ingest  # noqa: PLC0415 - see the module's docstring
+
+    report = run_ingest(source, settings, rebuild=options.rebuild)
     if options.json:
         _print_json(report.to_dict())
     else:
@@ -129,19 +139,6 @@ def _search_command(options: argparse.Namespace, project: str) -> str:
     overrides = [word for override in options.overrides for word in ("--set", override)]
     configuration = ["--config", str(options.config)] if options.config else []
     return f'{program} search "how do I ..." {shlex.join(["--project", project, *configuration, *overrides])}'
-
-
-def _run_flow(source: Source, settings: Settings, *, rebuild: bool, debug: bool) -> IngestReport:
-    from flows.orchestration import prepare_prefect  # noqa: PLC0415 - see the module's docstring
-
-    prepare_prefect(debug=debug)
-    from prefect import tags  # noqa: PLC0415
-
-    from flows.ingest import ingest  # noqa: PLC0415
-
-    with tags("lsif-ingest", source.project(settings.project.name)):
-        report: IngestReport = ingest(source, settings, rebuild=rebuild)
-    return report
 
 
 def _dump(options: argparse.Namespace, settings: Settings) -> None:
@@ -180,7 +177,7 @@ def _search(options: argparse.Namespace, settings: Settings) -> None:
 
     index = connect(settings)
     try:
-        collection = choose_collection(index, options.project or settings.project.name)
+        collection = choose_collection(index, project_name(options.project) if options.project else settings.project.name)
         answer = open_searcher(settings, index, collection).search(options.query, options.mode, limit=options.limit)
     finally:
         index.close()

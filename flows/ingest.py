@@ -57,7 +57,8 @@ def _run_stages(source: Source, settings: Settings, project: str, folder: Path, 
         logger.info("%s: done in %.1f s", stage, seconds[stage])
         return result
 
-    run(tasks.check_index, settings, project, rebuild=rebuild, stage="check")
+    identity = source.identity()
+    run(tasks.check_index, settings, project, identity, rebuild=rebuild, stage="check")
     state = git_state(source.folder)
     dump = source.dump
     if source.repo is not None:
@@ -68,7 +69,7 @@ def _run_stages(source: Source, settings: Settings, project: str, folder: Path, 
     else:
         parsed = run(tasks.import_records, source.structures, structures, project, stage="import")
     embeddings = [run(tasks.embed, settings, vector, structures, stage=f"embed {vector}") for vector in VECTORS]
-    uploaded = run(tasks.upload, settings, project, state, structures, stage="upload")
+    uploaded = run(tasks.upload, settings, project, identity, state, structures, stage="upload")
 
     seconds["total"] = time.perf_counter() - started
     report = IngestReport(project, state.commit, state.dirty, str(structures), parsed, embeddings, uploaded, seconds)

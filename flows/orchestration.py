@@ -1,39 +1,40 @@
-"""How Prefect behaves in a run from the command line.
-
-No report home; and where no server is configured (PREFECT_API_URL), a temporary one that does only what one run needs. Its
-database is SQLite, where each more writer is one more to wait for: https://github.com/PrefectHQ/prefect/issues/18934.
-"""
+"""How a flow is run from the command line: with the configured Prefect server, or a temporary one; without a report home."""
 
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
-_NOT_NEEDED_FOR_ONE_RUN = (
-    "CANCELLATION_CLEANUP",
-    "CLEANUP_RECONCILER",
-    "EVENT_PERSISTER",
-    "FOREMAN",
-    "LATE_RUNS",
-    "PAUSE_EXPIRATIONS",
-    "REPOSSESSOR",
-    "SCHEDULER",
-    "TRIGGERS",
-)
-"""Services of the temporary server: https://docs.prefect.io/v3/api-ref/settings-ref#serverservicessettings"""
+from flows.temporary_server import TemporaryServer
 
-_OWN_LOGGERS = "lsif,embedding,storage,search,flows"
+if TYPE_CHECKING:
+    from configs.settings import Settings
+    from flows.report import IngestReport
+    from flows.source import Source
+
+_SETTINGS = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "lsif,embedding,storage,search,flows",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+}
+"""Defaults for Prefect; what the environment says already stays."""
 
 
-def prepare_prefect(*, debug: bool) -> None:
-    """Set what must be set before Prefect is imported; what the environment says already stays."""
-    settings = {
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # a busy machine takes longer than the default of 20
-        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING" if debug else "CRITICAL",
-        "PREFECT_LOGGING_EXTRA_LOGGERS": _OWN_LOGGERS,
-        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-        **{f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _NOT_NEEDED_FOR_ONE_RUN},
-    }
-    for name, value in settings.items():
+def run_ingest(source: Source, settings: Settings, *, rebuild: bool) -> IngestReport:
+    """Run the flow `ingest` and return its report."""
+    for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+    from prefect import tags  # noqa: PLC0415 - takes time, and reads the environment
+    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
+
+    server = None if PREFECT_API_URL.value() else TemporaryServer()
+    from flows.ingest import ingest  # noqa: PLC0415 - while the server starts
+
+    if server is not None:
+        server.wait()
+    server_settings = nullcontext() if server is None else temporary_settings({PREFECT_API_URL: server.api_url})
+    with server_settings, tags("lsif-ingest", source.project(settings.project.name)):
+        report: IngestReport = ingest(source, settings, rebuild=rebuild)
+        return report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,8 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from flows.errors import UsageError
+from lsif.errors import DumpError, SourceError, StructuresError
+from lsif.rust_analyzer import check_project
 
 
 class Source(BaseModel):
@@ -41,9 +44,46 @@ class Source(BaseModel):
         """Return the project's name: the configured one, else that of the sources' folder, else that of the structures file."""
         if configured:
             return configured
-        path = self.folder.resolve() if self.folder is not None else (self.structures or Path()).resolve()
-        name = path.name if self.folder is not None else path.parent.name if path.stem == "structures" else path.stem
-        return re.sub(r"^[^\w]+|[^\w.-]+", "-", name).strip("-.") or "project"
+        path = (self.folder or self.structures or Path()).absolute()
+        if self.folder is None:
+            return project_name(path.parent.name if path.stem == "structures" else path.stem)
+        return project_name(os.path.normpath(path).rpartition("/")[2])  # a link has its own name, not its target's
+
+    def check(self) -> None:
+        """Raise where what it names is not there, before any work is done."""
+        if self.repo is not None:
+            check_project(self.repo)
+        if self.dump is not None and (not self.dump.exists() or self.dump.is_dir()):
+            there = "is a folder" if self.dump.is_dir() else "is not there"
+            raise DumpError(f"{self.dump} {there}; --dump names the file that `rust-analyzer lsif` writes.")
+        if self.root is not None and not self.root.is_dir():
+            raise SourceError(f"no folder {self.root}; --root names the folder of the sources that the dump was taken of.")
+        if self.structures is not None and not self.structures.is_file():
+            raise StructuresError(f"no file {self.structures}; --structures names a structures.jsonl.")
+
+    def identity(self) -> str:
+        """Return what tells this source from others of the same name, the same for each checkout of a repository.
+
+        The address of the git repository it was cloned from and the folder in it; the path where there is no such address.
+        """
+        folder = self.folder
+        if folder is None:
+            return str((self.structures or Path()).resolve())
+        git = shutil.which("git")
+        address = _output([git, "-C", str(folder), "remote", "get-url", "origin"]) if git is not None else None
+        if git is None or address is None:
+            return str(folder.resolve())
+        prefix = _output([git, "-C", str(folder), "rev-parse", "--show-prefix"]) or ""
+        return re.sub(r"//[^/@]*@", "//", address.strip()) + (f" {prefix.strip()}" if prefix.strip() else "")
+
+
+def project_name(text: str) -> str:
+    """Return the text as a project's name: letters, digits and `_ . -`.
+
+    >>> project_name("My Repo (2)")
+    'My-Repo-2'
+    """
+    return re.sub(r"^[^\w]+|[^\w.-]+", "-", text).strip("-.") or "project"
 
 
 class GitState(NamedTuple):

@@ -23,7 +23,7 @@ from lsif.extract import parse_dump
 from lsif.rust_analyzer import write_dump
 from lsif.structure import ImportLedger, Structure, import_structures, write_structures
 from search.engine import Searcher
-from storage.errors import IndexMissing, StorageError
+from storage.errors import IndexMismatch, IndexMissing, StorageError
 from storage.index import VECTORS, open_index
 from storage.schema import Metadata, VectorInfo
 from storage.upload import UploadReport, build_generation, check_fingerprints, require_live
@@ -73,13 +73,18 @@ def connect(settings: Settings) -> Index:
     return open_index(settings.storage, settings.paths.data, os.environ)
 
 
-def check_index(settings: Settings, project: str, *, rebuild: bool) -> None:
+def check_index(settings: Settings, project: str, identity: str, *, rebuild: bool) -> None:
     """Raise before any work is done where models are not to be had, or the index is out of reach or made with other models."""
     fingerprints = _fingerprints(settings)
     index = connect(settings)
     try:
         with index.writing(project):
             live = index.live(project)
+        if live is not None and not rebuild and live.metadata.source != identity:
+            raise IndexMismatch(
+                f"project {project!r} was indexed from {live.metadata.source}; this is {identity}. "
+                "Choose another name: --set project.name=NAME; or replace it: --rebuild."
+            )
         if live is not None and not rebuild:
             check_fingerprints(
                 live,
@@ -94,7 +99,8 @@ def check_index(settings: Settings, project: str, *, rebuild: bool) -> None:
 def dump_repository(settings: Settings, repo: Path, output: Path) -> float:
     """Write the repository's dump to `output`; return the seconds it took."""
     started = time.perf_counter()
-    write_dump(repo, output, command=settings.rust_analyzer.command, timeout_s=settings.rust_analyzer.timeout_s)
+    tool, target = settings.rust_analyzer, Path(settings.paths.data) / "target"
+    write_dump(repo, output, command=tool.command, timeout_s=tool.timeout_s, target=target)
     return time.perf_counter() - started
 
 
@@ -154,7 +160,7 @@ def embed(settings: Settings, vector: str, structures: Path) -> EmbedReport:
     )
 
 
-def upload(settings: Settings, project: str, state: GitState, structures: Path) -> UploadReport:
+def upload(settings: Settings, project: str, identity: str, state: GitState, structures: Path) -> UploadReport:
     """Build a generation of the structures and their vectors from the checkpoint, and publish it."""
     fingerprints = _fingerprints(settings)
     tables = {}
@@ -165,6 +171,7 @@ def upload(settings: Settings, project: str, state: GitState, structures: Path) 
             tables[name] = gather_vectors(structures, _checkpoints(settings), fingerprint, scratch)
         metadata = Metadata(
             project=project,
+            source=identity,
             commit=state.commit,
             dirty=state.dirty,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -194,7 +201,9 @@ def choose_collection(index: Index, wanted: str) -> str:
         if generation is not None:
             live.append((generation.metadata.created, name))
     if not live:
-        raise IndexMissing(f"there is no index at {index.location}. Make one: lsif-ingest ingest --repo DIR")
+        raise IndexMissing(
+            f"there is no index at {index.location} (seen from {Path.cwd()}). Make one: lsif-ingest ingest --repo DIR"
+        )
     return max(live)[1]
 
 

@@ -26,23 +26,22 @@ _LAST_WORDS = 4000
 """Bytes of rust-analyzer's standard error that are looked at after a failure."""
 
 
-def write_dump(repo: Path, output: Path, *, command: str, timeout_s: int) -> None:
+def write_dump(repo: Path, output: Path, *, command: str, timeout_s: int, target: Path) -> None:
     """Write the dump of the Cargo project in the folder `repo` to the file `output`, as a whole or not at all.
+
+    Cargo builds in the folder `target`, not in the repository, unless the environment names another (CARGO_TARGET_DIR).
 
     Raises SourceError where `repo` is no Cargo project, RustAnalyzerMissing where there is no such program, RustAnalyzerError
     with its last words where it fails, takes more than `timeout_s` seconds or writes nothing.
     """
-    if not repo.is_dir():
-        raise SourceError(f"no folder {repo}; --repo names a Cargo project.")
-    if not (repo / "Cargo.toml").is_file() and not (repo / "rust-project.json").is_file():
-        raise SourceError(f"{repo} holds no Cargo.toml; --repo names the folder of a Cargo project or workspace.")
+    check_project(repo)
     program = shutil.which(command)
     if program is None:
         raise RustAnalyzerMissing(f"no program {command!r} on PATH. {_INSTALL}")
     temporary, errors = temporary_beside(output), temporary_beside(output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        status = _run([program, "lsif", str(repo.resolve())], temporary, errors, timeout_s)
+        status = _run([program, "lsif", str(repo.resolve())], temporary, errors, timeout_s, _environment(target))
         if status != 0 or temporary.stat().st_size == 0:
             reason = (
                 f"was ended by signal {-status}"
@@ -61,7 +60,21 @@ def write_dump(repo: Path, output: Path, *, command: str, timeout_s: int) -> Non
         errors.unlink(missing_ok=True)
 
 
-def _run(arguments: list[str], output: Path, errors: Path, timeout_s: int) -> int:
+def check_project(repo: Path) -> None:
+    """Raise SourceError where the folder is no Cargo project."""
+    if not repo.is_dir():
+        there = f"{repo} is a file" if repo.exists() else f"no folder {repo}"
+        raise SourceError(f"{there}; --repo names the folder of a Cargo project or workspace.")
+    if not (repo / "Cargo.toml").is_file() and not (repo / "rust-project.json").is_file():
+        raise SourceError(f"{repo} holds no Cargo.toml; --repo names the folder of a Cargo project or workspace.")
+
+
+def _environment(target: Path) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
+    return {"CARGO_TARGET_DIR": str(target.absolute()), **inherited, "RUST_BACKTRACE": "0"}
+
+
+def _run(arguments: list[str], output: Path, errors: Path, timeout_s: int, environment: dict[str, str]) -> int:
     """Run the program in a process group of its own, so that Cargo and build scripts end with it; return its exit status."""
     with output.open("wb") as stdout, errors.open("wb") as stderr:
         process = subprocess.Popen(
@@ -70,7 +83,7 @@ def _run(arguments: list[str], output: Path, errors: Path, timeout_s: int) -> in
             stdout=stdout,
             stderr=stderr,
             start_new_session=True,
-            env={**{name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}, "RUST_BACKTRACE": "0"},
+            env=environment,
         )
         try:
             status = process.wait(timeout=timeout_s)

@@ -57,6 +57,10 @@ class Searcher:
 
     def search(self, query: str, mode: Mode = "merged", *, limit: int | None = None) -> Answer:
         """Return at most `limit` hits, best first. Raises SearchError for an empty query or a limit below 1."""
+        try:
+            query.encode("utf-8")
+        except UnicodeEncodeError as exc:
+            raise SearchError("the query is not valid UTF-8.") from exc
         if not query.strip():
             raise SearchError("the query is empty; expected some words or a piece of code.")
         limit = self._settings.limit if limit is None else limit

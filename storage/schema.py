@@ -38,6 +38,8 @@ class Metadata:
     """What a collection says of itself; kept by Qdrant beside the points."""
 
     project: str
+    source: str
+    """What the project was indexed from: tells two repositories of one name apart, not two checkouts of one repository."""
     commit: str | None
     """Of the repository; None where it is no git repository."""
     dirty: bool

@@ -84,7 +84,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def metadata() -> Metadata:
     vectors = {name: VectorInfo(8, f"digest-{name}", f"fake {name}") for name in ("text", "code")}
-    return Metadata("sample", "0123abc", dirty=False, created="2026-01-01T00:00:00+00:00", vectors=vectors)
+    return Metadata("sample", "file:///sample", "0123abc", dirty=False, created="2026-01-01T00:00:00+00:00", vectors=vectors)
 
 
 @pytest.fixture(params=["embedded", "server", *(["real-server"] if os.environ.get("QDRANT_URL") else [])])

@@ -159,13 +159,21 @@ def test_dump_runs_rust_analyzer_and_nothing_else(tmp_path: Path, capsys: pytest
         ("search",),
         ("search", "x", "--mode", "magic"),
         ("search", "x", "--limit", "0"),
+        ("search", "x", "--limit", "1001"),
+        ("search", "  ", "--set", "paths.data=DATA"),
+        ("search", "\udcff", "--set", "paths.data=DATA"),
+        ("status", "--set", "search.limt=2"),
+        ("status", "--set", "nonsense"),
+        ("status", "--config", "/absent.toml"),
+        ("dump", "--repo", "x", "-o", "/absent/folder/dump.lsif"),
+        ("parse", "x", "--root", "y", "-o", "/tmp"),
         ("parse", "x"),
         ("dump", "--repo", "x"),
     ],
 )
-def test_wrong_usage_has_exit_code_2(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_has_exit_code_2(arguments: tuple[str, ...], indexed_sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
     try:
-        code = cli.main(arguments)
+        code = cli.main([argument.replace("DATA", str(indexed_sample)) for argument in arguments])
     except SystemExit as exc:  # argparse's way
         code = exc.code if isinstance(exc.code, int) else -1
     assert code == 2
@@ -287,6 +295,74 @@ def test_a_locked_index_is_refused_before_any_work(own_data: Path, capsys: pytes
         code, _, message = ingest(own_data, *SOURCE, capsys=capsys)
     assert code == 1
     assert "another process is writing" in message
+
+
+@pytest.mark.usefixtures("harness")
+def test_two_repositories_of_one_name_do_not_replace_each_other(
+    own_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Path(shutil.copytree(SAMPLE, tmp_path / "elsewhere" / "sample"))
+    before = points(own_data)
+    code, _, message = ingest(own_data, "--dump", str(SAMPLE_DUMP), "--root", str(other), capsys=capsys)
+    assert code == 1
+    assert "project 'sample' was indexed from" in message
+    assert f"this is {other}" in message
+    assert points(own_data) == before
+    code, _, _ = ingest(own_data, "--dump", str(SAMPLE_DUMP), "--root", str(other), "--set", "project.name=other", capsys=capsys)
+    assert code == 0
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_run_ends_at_once_and_leaves_no_server(
+    tmp_path: Path, prefect_home: dict[str, str], sent: signal.Signals
+) -> None:
+    own = tmp_path / "data"
+    arguments = ["ingest", *SOURCE, "--set", f"paths.data={own}", "--set", "embedding.text.batch_size=1"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("QDRANT_", "PREFECT_"))}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows", *arguments],
+        cwd=PROJECT_ROOT,
+        env={**environment, **prefect_home},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # the signal goes to the whole group, as from a terminal
+    )
+    assert process.stderr is not None
+    said = ""
+    while "text: embedding 77" not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    time.sleep(0.3)
+    servers = temporary_servers()
+    assert servers
+    os.killpg(process.pid, sent)
+    began = time.monotonic()
+    said += process.stderr.read()
+    process.stderr.close()
+    code = process.wait(60)
+    if sent == signal.SIGINT:
+        assert code == 130, said
+        assert said.splitlines()[-1] == "lsif-ingest: interrupted; what was embedded is kept, run again to go on from there"
+        assert "Traceback" not in said
+        assert list(own.glob("checkpoints/*/*.parquet"))
+    assert time.monotonic() - began < 20
+    while servers & temporary_servers() and time.monotonic() - began < 30:
+        time.sleep(0.1)
+    assert not servers & temporary_servers()
+
+
+def temporary_servers() -> set[int]:
+    """Process ids of all temporary Prefect servers on this machine."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if b"flows.temporary_server" in (folder / "cmdline").read_bytes():
+                found.add(int(folder.name))
+        except OSError:
+            continue
+    return found
 
 
 @pytest.mark.usefixtures("harness")

@@ -55,3 +55,26 @@ def test_git_tells_commit_and_changes(tmp_path: Path) -> None:
     assert not clean.dirty
     (tmp_path / "file").write_text("two")
     assert git_state(tmp_path) == (clean.commit, True)
+
+
+def test_the_identity_is_that_of_the_repository_not_of_the_checkout(tmp_path: Path) -> None:
+    def git(folder: Path, *arguments: str) -> None:
+        subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True)
+
+    for name in ("one", "two"):
+        (tmp_path / name / "crate").mkdir(parents=True)
+        git(tmp_path / name, "init")
+    first, second = Source(repo=tmp_path / "one" / "crate"), Source(repo=tmp_path / "two" / "crate")
+    assert first.identity() != second.identity()
+    for name in ("one", "two"):
+        git(tmp_path / name, "remote", "add", "origin", "https://user:secret-key-0451@example.org/repo.git")
+    assert first.identity() == second.identity() == "https://example.org/repo.git crate/"
+    assert Source(repo=tmp_path / "one").identity() == "https://example.org/repo.git"
+    assert Source(structures=tmp_path / "s.jsonl").identity() == str(tmp_path / "s.jsonl")
+
+
+def test_a_link_has_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    assert Source(repo=tmp_path / "link").project("") == "link"
+    assert Source(repo=tmp_path / "target" / "..").project("") == tmp_path.name.strip("-.")

@@ -20,7 +20,7 @@ def script(folder: Path, body: str) -> str:
 
 
 def dump(command: str, output: Path, repo: Path = SAMPLE, timeout_s: int = 20) -> None:
-    write_dump(repo, output, command=command, timeout_s=timeout_s)
+    write_dump(repo, output, command=command, timeout_s=timeout_s, target=output.parent / "target")
 
 
 def test_what_it_writes_becomes_the_dump(tmp_path: Path) -> None:
@@ -57,10 +57,12 @@ def test_secrets_are_not_handed_to_build_scripts(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("QDRANT_API_KEY", "secret-key-0451")
     monkeypatch.setenv("HF_TOKEN", "secret-key-0452")
     monkeypatch.setenv("CARGO_NET_OFFLINE", "true")
+    monkeypatch.delenv("CARGO_TARGET_DIR", raising=False)
     dump(script(tmp_path, "env"), tmp_path / "dump.lsif")
     environment = (tmp_path / "dump.lsif").read_text()
     assert "CARGO_NET_OFFLINE=true" in environment
     assert "secret-key" not in environment
+    assert f"CARGO_TARGET_DIR={tmp_path / 'target'}" in environment  # not in the repository
 
 
 def test_an_output_that_cant_be_written_is_named(tmp_path: Path) -> None:
