@@ -90,7 +90,7 @@ def command_line_parser() -> argparse.ArgumentParser:
     dump.set_defaults(run=_dump)
 
     parse = commands.add_parser("parse", parents=[common, as_json], help="turn a dump into structures.jsonl")
-    parse.add_argument("dump", type=Path, metavar="DUMP")
+    parse.add_argument("dump", type=Path, metavar="DUMP", help="dump, plain or packed by gzip or zstd; - is standard input")
     parse.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder of the sources that the dump was taken of")
     parse.add_argument("-o", "--output", type=_output_path, required=True, metavar="FILE", help="structures.jsonl")
     parse.set_defaults(run=_parse)

@@ -10,6 +10,7 @@ import orjson
 
 from lsif.elements import MAX_NUMBER, Document, Edge, Element, HoverResult, Id, Item, MetaData, Range, ResultSet
 from lsif.errors import DumpError
+from lsif.streams import REMAKE, open_dump
 from lsif.tables import EDGE_LABELS, Tables
 from lsif.vectorized import read_block
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 8 << 20
-
-REMAKE = "Make it again with `lsif-ingest dump --repo DIR -o FILE`."
 
 
 @dataclass
@@ -40,13 +39,8 @@ def read_tables(path: Path, ledger: ReadLedger, *, max_bad_lines: int) -> Tables
 
     Raises DumpError where the file is no LSIF dump, is cut off, or has more than `max_bad_lines` unreadable lines.
     """
-    try:
-        with path.open("rb") as file:
-            return _Reading(path, ledger, max_bad_lines).read(file)
-    except OSError as exc:
-        if path.is_dir():
-            raise DumpError(f"{path} is a folder; expected a dump, the file that `rust-analyzer lsif` writes.") from exc
-        raise DumpError(f"can't read the dump {path}: {exc.strerror or exc}. {REMAKE}") from exc
+    with open_dump(path) as file:
+        return _Reading(path, ledger, max_bad_lines).read(file)
 
 
 class _Reading:
@@ -126,8 +120,6 @@ class _Reading:
 
 def _check_head(path: Path, line: bytes) -> None:
     """Raise DumpError where the first line can't be that of a dump, saying what it is instead."""
-    if line.startswith(b"\x1f\x8b"):
-        raise DumpError(f"{path} is a gzip file; expected plain LSIF lines. Unpack it first: gunzip -k {path}")
     if line.startswith(b"["):
         raise DumpError(
             f"{path} is LSIF in the JSON array form; expected one JSON object a line. Rewrite it first: jq -c '.[]' {path}"

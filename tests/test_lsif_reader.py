@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from lsif.elements import MetaData
@@ -20,6 +21,11 @@ DOCUMENT = {"id": 1, "type": "vertex", "label": "document", "uri": "file:///r/sr
 RANGE = {"id": "r", "type": "vertex", "label": "range", "start": {"line": 1, "character": 2}, "end": {"line": 3, "character": 4}}
 
 Write = Callable[..., Path]
+
+
+def zstd(data: bytes) -> bytes:
+    packed: bytes = pa.compress(data, codec="zstd", asbytes=True)
+    return packed
 
 
 def read(path: Path, max_bad_lines: int = 0) -> Tables:
@@ -165,7 +171,10 @@ def test_a_whole_last_line_needs_no_newline(write_lines: Write, tmp_path: Path) 
     [
         (b"", "is empty"),
         (b"\n\n", "is empty"),
-        (gzip.compress(b"x"), "is a gzip file.*gunzip"),
+        (gzip.compress(b"x\n"), "no LSIF dump: expected a JSON object in line 1"),
+        (gzip.compress(SAMPLE_DUMP.read_bytes())[:-100], "is packed and cut off or damaged"),
+        (gzip.compress(SAMPLE_DUMP.read_bytes())[:5000] + b"damage" * 9, "is packed and cut off or damaged"),
+        (zstd(SAMPLE_DUMP.read_bytes())[:-100], "can't read the dump"),
         (b'[{"id":0}]', "JSON array form.*jq"),
         (b"hello\nworld\n", "no LSIF dump: expected a JSON object in line 1"),
         (b'{"id": 1, "type": "vertex", "label": "document", "uri": "file:///x"}\n', "expected a metaData vertex in line 1"),
@@ -177,6 +186,17 @@ def test_what_is_no_dump_is_refused_with_what_it_is(tmp_path: Path, content: byt
     path.write_bytes(content)
     with pytest.raises(DumpError, match=message):
         read(path)
+
+
+def test_packed_dumps_and_standard_input_say_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = SAMPLE_DUMP.read_bytes()
+    expected = content(read(SAMPLE_DUMP))
+    for name, data in (("dump.lsif.gz", gzip.compress(plain)), ("dump.lsif.zst", zstd(plain)), ("no-suffix", gzip.compress(plain))):
+        (tmp_path / name).write_bytes(data)
+        assert content(read(tmp_path / name)) == expected
+    with SAMPLE_DUMP.open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        assert content(read(Path("-"))) == expected
 
 
 def test_a_folder_and_a_missing_file_are_refused(tmp_path: Path) -> None:
