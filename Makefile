@@ -30,7 +30,7 @@ endif
 WITH_CONFIG := $(if $(CONFIG),--config "$$LSIF_CONFIG")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ingest search status test lint types check clean
+.PHONY: help setup ingest search status test fuzz lint types check clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ status: $(READY) ## show what is indexed
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(READY) ## parse 10,000 damaged dumps (minutes)
+	FUZZ_EXAMPLES=10000 $(BIN)/python -m pytest -q tests/test_lsif_fuzz.py $(ARGS)
 
 lint: $(READY) ## check style, format and the direction of imports
 	$(BIN)/ruff check .

@@ -5,13 +5,14 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 from embedding.checkpoint import Checkpoint
 from embedding.embed import EmbedReport, embed_structures, gather_vectors
@@ -71,6 +72,21 @@ def test_only_what_changed_is_embedded_again(
     report = embed(tmp_path / "changed.jsonl", tmp_path, fingerprint, lambda: encoder)
     assert report.embedded == 1
     assert encoder.batches == [["fn changed() {}\n"]]
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), VectorError("NaN")])
+def test_what_is_embedded_before_a_failure_is_kept(
+    sample_structures: Path, tmp_path: Path, fingerprint: Fingerprint, failure: BaseException
+) -> None:
+    class Failing(FakeEncoder):
+        def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            if len(self.batches) == 7:
+                raise failure
+            return super().encode_documents(texts)
+
+    with pytest.raises(type(failure)):
+        embed(sample_structures, tmp_path, fingerprint, Failing)
+    assert len(Checkpoint(tmp_path, fingerprint).keys()) == 24  # files of 10, batches of 4: 4 + 4 + 2, 4 + 4 + 2, 4, failure
 
 
 @pytest.mark.parametrize("change", [(b"fn ", b"FN "), (b"{", b"")])

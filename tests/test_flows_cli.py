@@ -317,7 +317,16 @@ def test_an_interrupted_run_ends_at_once_and_leaves_no_server(
     tmp_path: Path, prefect_home: dict[str, str], sent: signal.Signals
 ) -> None:
     own = tmp_path / "data"
-    arguments = ["ingest", *SOURCE, "--set", f"paths.data={own}", "--set", "embedding.text.batch_size=1"]
+    arguments = [
+        "ingest",
+        *SOURCE,
+        "--set",
+        f"paths.data={own}",
+        "--set",
+        "embedding.text.batch_size=1",
+        "--set",
+        "checkpoint.rows_per_file=4",
+    ]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("QDRANT_", "PREFECT_"))}
     process = subprocess.Popen(
         [sys.executable, "-m", "flows", *arguments],
@@ -330,11 +339,10 @@ def test_an_interrupted_run_ends_at_once_and_leaves_no_server(
     )
     assert process.stderr is not None
     said = ""
-    while "text: embedding 77" not in said:
+    while "text: 4 of 77 texts" not in said:
         line = process.stderr.readline()
         assert line, said
         said += line
-    time.sleep(0.3)
     servers = temporary_servers()
     assert servers
     os.killpg(process.pid, sent)

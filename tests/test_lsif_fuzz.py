@@ -1,0 +1,133 @@
+"""Damaged dumps: whatever is done to a valid one, it ends in a clear error or a counted skip. `make fuzz` runs 10,000 cases."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lsif.errors import LsifError
+from lsif.extract import parse_dump
+from lsif.structure import read_structures
+
+from conftest import SAMPLE, SAMPLE_DUMP
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
+LINES = SAMPLE_DUMP.read_bytes().splitlines(keepends=True)
+ROOT = SAMPLE.resolve()
+
+Lines = list[bytes]
+Mutation = Callable[[Lines], Lines]
+
+line_numbers = st.integers(0, len(LINES) - 1)
+
+
+def delete(at: int) -> Mutation:
+    return lambda lines: lines[:at] + lines[at + 1 :]
+
+
+def duplicate(at: int, to: int) -> Mutation:
+    return lambda lines: [*lines[:to], lines[at % len(lines)], *lines[to:]]
+
+
+def flip(at: int, place: int, byte: int) -> Mutation:
+    def mutate(lines: Lines) -> Lines:
+        line = bytearray(lines[at % len(lines)])
+        if line:
+            line[place % len(line)] = byte
+        return [*lines[: at % len(lines)], bytes(line), *lines[at % len(lines) + 1 :]]
+
+    return mutate
+
+
+def cut(at: int, place: int) -> Mutation:
+    return lambda lines: [*lines[:at], lines[at % len(lines)][:place]] if lines else lines
+
+
+def renumber(at: int, digits: int, value: int) -> Mutation:
+    """Put another number in the place of one that stands in the line."""
+
+    def mutate(lines: Lines) -> Lines:
+        import re
+
+        line = lines[at % len(lines)]
+        places = list(re.finditer(rb"\d+", line))
+        if not places:
+            return lines
+        place = places[digits % len(places)]
+        return [
+            *lines[: at % len(lines)],
+            line[: place.start()] + b"%d" % value + line[place.end() :],
+            *lines[at % len(lines) + 1 :],
+        ]
+
+    return mutate
+
+
+def replace(at: int, text: bytes) -> Mutation:
+    return lambda lines: [*lines[: at % len(lines)], text, *lines[at % len(lines) + 1 :]]
+
+
+def rename(old: bytes, new: bytes) -> Mutation:
+    return lambda lines: [line.replace(old, new) for line in lines]
+
+
+mutations = st.one_of(
+    st.builds(delete, line_numbers),
+    st.builds(duplicate, line_numbers, line_numbers),
+    st.builds(flip, line_numbers, st.integers(0, 4000), st.integers(0, 255)),
+    st.builds(renumber, line_numbers, st.integers(0, 9), st.one_of(st.integers(-5, 7000), st.integers(-(2**70), 2**70))),
+    st.builds(cut, line_numbers, st.integers(0, 300)),
+    st.builds(
+        replace,
+        line_numbers,
+        st.sampled_from([b"\n", b"\0\0\n", b"[" * 2000 + b"\n", b"null\n", b"{}\n", b'{"label":1,"type":2}\n']),
+    ),
+    st.builds(
+        rename,
+        st.sampled_from([b"src/cache.rs", b"file:///src/sample/src", b"/retry.rs"]),
+        st.sampled_from(
+            [b"../../etc/passwd", b"%2e%2e/%2e%2e/x.rs", b"C%3A/x.rs", b"src", b"/etc/passwd", b"a%00b", b"\xff\xfe", b""]
+        ),
+    ),
+)
+
+
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(changes=st.lists(mutations, min_size=1, max_size=6))
+def test_a_damaged_dump_ends_in_an_error_or_a_counted_skip(
+    changes: list[Mutation], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    read_bytes = Path.read_bytes
+
+    def noted(self: Path) -> bytes:
+        opened.append(self)
+        return read_bytes(self)
+
+    lines = LINES
+    for change in changes:
+        lines = change(lines) if lines else lines
+    dump, output = tmp_path / "dump.lsif", tmp_path / "structures.jsonl"
+    dump.write_bytes(b"".join(lines))
+    output.unlink(missing_ok=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", noted)
+        try:
+            ledger = parse_dump(dump, SAMPLE, output, project="sample", max_bad_lines=10, max_stale_share=1.0)
+        except LsifError as exc:
+            assert str(exc)  # noqa: PT017 - an error is one of the two right outcomes
+            assert not output.exists()
+        else:
+            assert ledger.balanced
+            structures = list(read_structures(output))
+            assert len(structures) == len({one.id for one in structures}) == ledger.structures == ledger.snippets_checked
+    assert all(path.resolve().is_relative_to(ROOT) for path in opened)
