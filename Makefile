@@ -10,6 +10,7 @@ REPO   ?=
 DUMP   ?=
 ROOT   ?=
 CONFIG ?=
+RECORDS ?= data/projects/sample/structures.jsonl
 QUERY  ?= how do I wait longer after each failed attempt
 ARGS   ?=
 
@@ -19,6 +20,7 @@ export LSIF_DUMP   := $(value DUMP)
 export LSIF_ROOT   := $(if $(ROOT),$(value ROOT),$(value REPO))
 export LSIF_CONFIG := $(value CONFIG)
 export LSIF_QUERY  := $(value QUERY)
+export LSIF_RECORDS := $(value RECORDS)
 
 ifneq ($(DUMP),)
 SOURCE := --dump "$$LSIF_DUMP" $(if $(LSIF_ROOT),--root "$$LSIF_ROOT")
@@ -30,7 +32,7 @@ endif
 WITH_CONFIG := $(if $(CONFIG),--config "$$LSIF_CONFIG")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ingest search status test fuzz lint types check clean
+.PHONY: help setup ingest search status test fuzz truth lint types check clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +61,9 @@ test: $(READY) ## run the tests
 
 fuzz: $(READY) ## parse 10,000 damaged dumps (minutes)
 	FUZZ_EXAMPLES=10000 $(BIN)/python -m pytest -q tests/test_lsif_fuzz.py $(ARGS)
+
+truth: $(READY) ## compare records with the sources they come from: RECORDS=structures.jsonl ROOT=dir
+	$(BIN)/python benchmarks/truth.py "$$LSIF_RECORDS" "$$LSIF_ROOT"
 
 lint: $(READY) ## check style, format and the direction of imports
 	$(BIN)/ruff check .

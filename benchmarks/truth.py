@@ -1,0 +1,135 @@
+"""Compares structures.jsonl with the sources, by a walk that knows nothing of the dump and shares no code with the parser.
+
+    python benchmarks/truth.py structures.jsonl ROOT      prints a table by kind, and each definition that is wrong or unexplained
+
+A definition that the sources hold and the records don't is missing for a reason that the sources show: its file is in no crate
+(`file`), it or something around it is under a `cfg` (`cfg`), or none of these (`other`). Macro calls are not looked into.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import tree_sitter
+import tree_sitter_rust
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KINDS = {
+    "function_item": "Function",
+    "function_signature_item": "Function",
+    "struct_item": "Struct",
+    "enum_item": "Enum",
+    "union_item": "Union",
+    "trait_item": "Trait",
+    "type_item": "TypeAlias",
+    "associated_type": "TypeAlias",
+    "const_item": "Const",
+    "static_item": "Static",
+    "macro_definition": "Macro",
+}
+
+
+class Definition(NamedTuple):
+    """One definition of the sources; lines are 1-based and inclusive."""
+
+    kind: str
+    name: str
+    path: str
+    line: int
+    line_from: int
+    line_to: int
+    under_cfg: bool
+
+
+class Comparison(NamedTuple):
+    """What became of the definitions of the sources."""
+
+    found: Counter[str]
+    missing: dict[str, Counter[str]]
+    """By reason, then by kind."""
+    wrong: list[tuple[Definition, tuple[int, int]]]
+    """Definitions whose record has other lines, with those."""
+    unexplained: list[Definition]
+
+
+def walk(root: Path) -> Iterator[Definition]:
+    """Yield every definition in the Rust files under `root`."""
+    parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_rust.language()))
+    for path in sorted(root.rglob("*.rs")):
+        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        yield from _walk_node(parser.parse(data).root_node, path.relative_to(root).as_posix(), under_cfg=False)
+
+
+def _walk_node(node: tree_sitter.Node, path: str, *, under_cfg: bool) -> Iterator[Definition]:
+    """Yield the definitions below the node; what stands before an item is remembered until the item comes."""
+    begins: int | None = None
+    conditional = False
+    for child in node.children:
+        text = child.text or b""
+        is_doc = text.startswith((b"///", b"/**")) and not text.startswith((b"////", b"/***", b"/**/"))
+        if child.type == "attribute_item" or (child.type.endswith("_comment") and is_doc):
+            begins = child.start_point.row if begins is None else begins
+            conditional |= child.type == "attribute_item" and text.replace(b" ", b"").startswith(b"#[cfg(")
+            continue
+        if child.type.endswith("_comment"):
+            continue
+        name = child.child_by_field_name("name")
+        if child.type in KINDS and name is not None and name.text != b"_":
+            first = child.start_point.row if begins is None else begins
+            yield Definition(
+                KINDS[child.type],
+                (name.text or b"").decode(),
+                path,
+                name.start_point.row + 1,
+                first + 1,
+                child.end_point.row + 1,
+                under_cfg or conditional,
+            )
+        yield from _walk_node(child, path, under_cfg=under_cfg or conditional)
+        begins, conditional = None, False
+
+
+def compare(records: list[dict[str, Any]], root: Path) -> Comparison:
+    """Return how the records compare with the sources."""
+    by_place = {(one["context"]["file_path"], one["line"], one["name"]): one for one in records}
+    files = {one["context"]["file_path"] for one in records}
+    result = Comparison(Counter(), defaultdict(Counter), [], [])
+    for definition in walk(root):
+        record = by_place.get((definition.path, definition.line, definition.name))
+        if record is None:
+            reason = "file" if definition.path not in files else "cfg" if definition.under_cfg else "other"
+            result.missing[reason][definition.kind] += 1
+            if reason == "other":
+                result.unexplained.append(definition)
+            continue
+        result.found[definition.kind] += 1
+        lines = (record["line_from"], record["line_to"])
+        if lines != (definition.line_from, definition.line_to) or record["code_type"] != definition.kind:
+            result.wrong.append((definition, lines))
+    return result
+
+
+def main() -> int:
+    """Print the comparison."""
+    records = [json.loads(line) for line in Path(sys.argv[1]).read_text(encoding="utf-8").split("\n") if line]
+    result = compare(records, Path(sys.argv[2]))
+    print(f"{'kind':<12}{'found':>8}{'no crate':>10}{'cfg':>6}{'other':>7}{'wrong lines':>13}")
+    wrong = Counter(definition.kind for definition, _ in result.wrong)
+    for kind in dict.fromkeys(KINDS.values()):
+        missing = [result.missing[reason][kind] for reason in ("file", "cfg", "other")]
+        print(f"{kind:<12}{result.found[kind]:>8}{missing[0]:>10}{missing[1]:>6}{missing[2]:>7}{wrong[kind]:>13}")
+    for definition, lines in result.wrong:
+        print(f"wrong: {definition}, the record has {lines}")
+    for definition in result.unexplained:
+        print(f"missing: {definition}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
