@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from configs.atomic import atomic_writer
 from configs.errors import ConfigError, LsifIngestError
 from configs.settings import load_settings
 from flows.errors import UsageError
@@ -93,6 +94,8 @@ def command_line_parser() -> argparse.ArgumentParser:
     parse.add_argument("dump", type=Path, metavar="DUMP", help="dump, plain or packed by gzip or zstd; - is standard input")
     parse.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder of the sources that the dump was taken of")
     parse.add_argument("-o", "--output", type=_output_path, required=True, metavar="FILE", help="structures.jsonl")
+    parse.add_argument("--blocks", type=_output_path, metavar="FILE", help="write the blocks inside structures there, too")
+    parse.add_argument("--report", type=_output_path, metavar="FILE", help="write the ledger there as JSON")
     parse.set_defaults(run=_parse)
 
     search = commands.add_parser("search", parents=[common, as_json], help="search the index")
@@ -160,7 +163,11 @@ def _parse(options: argparse.Namespace, settings: Settings) -> None:
         project=project,
         max_bad_lines=settings.parse.max_bad_lines,
         max_stale_share=settings.parse.max_stale_share,
+        blocks=options.blocks,
     )
+    if options.report is not None:
+        with atomic_writer(options.report) as file:
+            file.write(orjson.dumps(ledger.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     if options.json:
         _print_json(ledger.to_dict())
         return

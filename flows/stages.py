@@ -105,7 +105,7 @@ def dump_repository(settings: Settings, repo: Path, output: Path) -> float:
 
 
 def parse_repository(settings: Settings, dump: Path, root: Path, output: Path, project: str) -> ParseReport:
-    """Write the structures of a dump to `output`."""
+    """Write the structures of a dump to `output`, their blocks to blocks.jsonl beside it."""
     started = time.perf_counter()
     ledger = parse_dump(
         dump,
@@ -114,6 +114,7 @@ def parse_repository(settings: Settings, dump: Path, root: Path, output: Path, p
         project=project,
         max_bad_lines=settings.parse.max_bad_lines,
         max_stale_share=settings.parse.max_stale_share,
+        blocks=output.with_name("blocks.jsonl"),
     )
     return ParseReport(
         ledger.structures,

@@ -8,7 +8,9 @@ from collections import Counter, defaultdict
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from lsif.errors import DumpError, SourceError
+from configs.atomic import atomic_writer
+from lsif.blocks import blocks_of
+from lsif.errors import DumpError, SourceError, StructuresError
 from lsif.graph import Definition, Graph
 from lsif.ledger import ParseLedger
 from lsif.paths import cfg_test_modules, is_test_path, module_path_by_file, read_source, relative_path
@@ -20,6 +22,7 @@ from lsif.structure import Structure, make_id, with_digest, write_structures
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
     from lsif.hover import Hover
 
@@ -38,8 +41,17 @@ class _Found(NamedTuple):
     item: SourceItem
 
 
-def parse_dump(dump: Path, root: Path, output: Path, *, project: str, max_bad_lines: int, max_stale_share: float) -> ParseLedger:
-    """Write the structures of the dump, whose sources are under `root`, to `output`; return the ledger.
+def parse_dump(
+    dump: Path,
+    root: Path,
+    output: Path,
+    *,
+    project: str,
+    max_bad_lines: int,
+    max_stale_share: float,
+    blocks: Path | None = None,
+) -> ParseLedger:
+    """Write the structures of the dump, whose sources are under `root`, to `output`, their blocks to `blocks`; return the ledger.
 
     Records come in the order of file path and line, so the same input gives the same bytes. Nothing is written where the dump
     is no LSIF or cut off (DumpError), or the sources are absent or changed (SourceError).
@@ -47,7 +59,15 @@ def parse_dump(dump: Path, root: Path, output: Path, *, project: str, max_bad_li
     if not root.is_dir():
         raise SourceError(f"no folder {root}; --root names the folder that the dump was taken of.")
     extraction = Extraction(dump, root, project=project, max_bad_lines=max_bad_lines, max_stale_share=max_stale_share)
-    write_structures(output, extraction.structures())
+    if blocks is None:
+        write_structures(output, extraction.structures())
+        return extraction.ledger
+    try:
+        with atomic_writer(blocks) as file:
+            extraction.blocks_to(file)
+            write_structures(output, extraction.structures())
+    except OSError as exc:
+        raise StructuresError(f"can't write {blocks}: {exc.strerror or exc}") from exc
     return extraction.ledger
 
 
@@ -64,6 +84,11 @@ class Extraction:
         self._skipped: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
         self._test_modules: set[str] = set()
+        self._blocks_file: BinaryIO | None = None
+
+    def blocks_to(self, file: BinaryIO) -> None:
+        """Have the blocks of each file written there when its structures are taken."""
+        self._blocks_file = file
 
     def structures(self) -> Iterator[Structure]:
         """Yield the structures file by file; the ledger is complete once all are taken."""
@@ -138,6 +163,10 @@ class Extraction:
             self._kinds[structure.code_type] += 1
             structures.append(structure)
         self.ledger.structures += len(structures)
+        if self._blocks_file is not None:
+            for block in blocks_of(structures, source.blocks()):
+                self._blocks_file.write(block.to_json())
+                self.ledger.blocks += 1
         return structures
 
     def _find(self, source: SourceFile, definition: Definition, encoding: str, path: str) -> tuple[_Found | None, str]:

@@ -39,6 +39,8 @@ class ParseLedger:
     """The first three missing or unreadable files, relative to the root."""
     definitions: int = 0
     structures: int = 0
+    blocks: int = 0
+    """Blocks inside structures; 0 where none were asked for."""
     kinds: dict[str, int] = field(default_factory=dict)
     """Structures by code_type."""
     skipped: dict[str, int] = field(default_factory=dict)

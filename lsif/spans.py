@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import tree_sitter
 import tree_sitter_rust
 
+from lsif.blocks import KINDS, MIN_LINES, SourceBlock
 from lsif.docs import attached, docstring, first_row, inner_docs, is_test_attribute
 from lsif.signature import base_name, fold, signature, visibility
 
@@ -121,6 +122,14 @@ class SourceFile:
     def items(self) -> Iterator[SourceItem]:
         """Yield all items found so far, in no particular order."""
         yield from self._items.values()
+
+    def blocks(self) -> Iterator[SourceBlock]:
+        """Yield the blocks of at least MIN_LINES lines, in no particular order; an `else if` belongs to its `if`."""
+        captures = tree_sitter.QueryCursor(_block_query()).captures(self._tree.root_node)
+        for node in captures.get("block", []):
+            in_else = node.type == "if_expression" and node.parent is not None and node.parent.type == "else_clause"
+            if node.end_point.row - node.start_point.row + 1 >= MIN_LINES and not in_else:
+                yield SourceBlock(KINDS[node.type], node.start_point.row, node.end_point.row)
 
     def item_at(self, row: int, column: int) -> SourceItem | None:
         """Return the item whose name begins at the byte column, looking into macro calls where there is none outside them."""
@@ -352,6 +361,11 @@ def _language() -> tree_sitter.Language:
 @cache
 def _parser() -> tree_sitter.Parser:
     return tree_sitter.Parser(_language())
+
+
+@cache
+def _block_query() -> tree_sitter.Query:
+    return tree_sitter.Query(_language(), f"[{' '.join(f'({kind})' for kind in KINDS)}] @block")
 
 
 @cache

@@ -131,7 +131,11 @@ def test_parse_writes_the_records_and_its_ledger(tmp_path: Path, capsys: pytest.
     ledger = orjson.loads(out)
     assert (ledger["structures"], ledger["definitions"], ledger["snippets_checked"]) == (77, 328, 77)
     assert len(output.read_bytes().splitlines()) == 77
-    code, out, _ = run("parse", str(SAMPLE_DUMP), "--root", str(SAMPLE), "-o", str(output), capsys=capsys)
+    blocks, report = tmp_path / "blocks.jsonl", tmp_path / "report.json"
+    written = ("--blocks", str(blocks), "--report", str(report))
+    code, out, _ = run("parse", str(SAMPLE_DUMP), "--root", str(SAMPLE), "-o", str(output), *written, capsys=capsys)
+    assert orjson.loads(report.read_bytes()) == {**ledger, "blocks": 20}
+    assert len(blocks.read_bytes().splitlines()) == 20
     assert "77 structures of 328 definitions in 10 files" in out
     assert "skipped: defined outside the root" in out
 

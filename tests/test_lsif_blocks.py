@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import orjson
+import pytest
+
+from lsif.blocks import SourceBlock
+from lsif.errors import DumpError
+from lsif.extract import parse_dump
+from lsif.spans import SourceFile
+from lsif.structure import Structure
+
+from conftest import SAMPLE, SAMPLE_DUMP
+
+
+def blocks(source: str) -> list[SourceBlock]:
+    return sorted(SourceFile(textwrap.dedent(source).encode()).blocks(), key=lambda one: one.row_from)
+
+
+def test_loops_matches_conditions_and_closures_are_blocks_and_bodies_arguments_and_short_ones_are_not() -> None:
+    found = blocks("""\
+        use std::{
+            fs,
+            io,
+        };
+        fn f(
+            a: u8,
+            b: u8,
+        ) -> u8 {
+            for x in 0..3 {
+                g(x);
+            }
+            if a { 1 } else { 2 };
+            let c = items.map(|x| {
+                x + 1
+            });
+            match a {
+                1 => while b {
+                    h();
+                },
+                _ => call(
+                    1,
+                    2,
+                ),
+            }
+        }
+        """)
+    assert found == [
+        SourceBlock("for", 8, 10),
+        SourceBlock("closure", 12, 14),
+        SourceBlock("match", 15, 23),
+        SourceBlock("while", 16, 18),
+    ]
+
+
+def test_a_chain_of_conditions_is_one_block() -> None:
+    assert blocks("fn f() {\n    if a {\n        1\n    } else if b {\n        2\n    } else {\n        3\n    }\n}\n") == [
+        SourceBlock("if", 1, 7)
+    ]
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
+    folder = tmp_path_factory.mktemp("blocks")
+    ledger = parse_dump(
+        SAMPLE_DUMP, SAMPLE, folder / "s.jsonl", project="sample", max_bad_lines=0, max_stale_share=0, blocks=folder / "b.jsonl"
+    )
+    found = [orjson.loads(line) for line in (folder / "b.jsonl").read_bytes().splitlines()]
+    assert ledger.blocks == len(found)
+    return found
+
+
+def test_each_block_stands_in_its_structure_and_holds_its_lines(
+    records: list[dict[str, object]], structures: list[Structure]
+) -> None:
+    by_id = {one.id: one for one in structures}
+    assert len(records) == len({one["id"] for one in records}) == 20
+    for one in records:
+        owner = by_id[str(one["structure_id"])]
+        line_from, line_to = int(str(one["line_from"])), int(str(one["line_to"]))
+        assert owner.line_from <= line_from < line_to <= owner.line_to
+        assert line_to - line_from + 1 >= 3
+        lines = (SAMPLE / str(one["file_path"])).read_bytes().split(b"\n")[line_from - 1 : line_to]
+        assert str(one["snippet"]).encode() == b"".join(line + b"\n" for line in lines)
+
+
+def test_the_loop_of_the_cache_is_found(records: list[dict[str, object]], structures: list[Structure]) -> None:
+    (insert,) = (one for one in structures if one.name == "insert")
+    loops = [one for one in records if one["structure_id"] == insert.id]
+    assert [(one["kind"], one["line_from"], one["line_to"]) for one in loops] == [("while", 62, 67), ("match", 63, 66)]
+
+
+def test_nothing_is_written_where_the_parse_fails(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    with pytest.raises(DumpError, match="is empty"):
+        parse_dump(
+            tmp_path / "empty", SAMPLE, tmp_path / "s", project="x", max_bad_lines=0, max_stale_share=0, blocks=tmp_path / "b"
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
