@@ -115,16 +115,15 @@ class Extraction:
         """Return the definitions inside the root by the file's path; those outside are counted and dropped."""
         files: dict[str, list[Definition]] = defaultdict(list)
         paths: dict[str, str | None] = {}
-        for definition in graph.definitions():
-            self.ledger.definitions += 1
-            uri = definition.document_uri
+
+        def is_inside(uri: str) -> bool:
             if uri not in paths:
                 paths[uri] = relative_path(uri, graph.meta.project_root, self._root)
-            path = paths[uri]
-            if path is None:
-                self._skipped["external"] += 1
-            else:
-                files[path].append(definition)
+            return paths[uri] is not None
+
+        for definition in graph.definitions(is_inside):
+            self.ledger.definitions += 1
+            files[paths[definition.document_uri] or ""].append(definition)
         self.ledger.definitions += graph.skipped.total()
         self._skipped += graph.skipped
         return files

@@ -15,7 +15,7 @@ from lsif.elements import POSITION_ENCODINGS, Range
 from lsif.errors import DumpError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -77,8 +77,8 @@ class Graph:
                 "Make it again with `lsif-ingest dump --repo DIR -o FILE`."
             )
 
-    def definitions(self) -> Iterator[Definition]:
-        """Yield each definition whose hover is that of an item; the others are counted in `skipped`."""
+    def definitions(self, is_inside: Callable[[str], bool]) -> Iterator[Definition]:
+        """Yield each definition whose document's URI `is_inside` and whose hover is an item's; `skipped` counts the others."""
         tables = self._tables
         results, documents, range_ids = tables.definitions.to_array().T
         edges = {label: _Lookup(table.to_array()) for label, table in tables.edges.items()}
@@ -107,7 +107,10 @@ class Graph:
             if not is_reachable or uri is None:
                 self.skipped["dangling"] += 1
                 continue
-            hover = tables.hovers.get(hover_id)
+            if not is_inside(uri):
+                self.skipped["external"] += 1
+                continue
+            hover = tables.hover(hover_id)
             reason = _reason(hover)
             if reason is not None or hover is None:
                 self.skipped[reason or "no_hover"] += 1

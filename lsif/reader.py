@@ -12,7 +12,7 @@ from lsif.elements import MAX_NUMBER, Document, Edge, Element, HoverResult, Id, 
 from lsif.errors import DumpError
 from lsif.streams import REMAKE, open_dump
 from lsif.tables import EDGE_LABELS, Tables
-from lsif.vectorized import read_block
+from lsif.vectorized import PADDING, read_block
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,14 +55,23 @@ class _Reading:
     def read(self, file: BinaryIO) -> Tables:
         """Return what the whole file says."""
         self._read_head(file)
-        remainder = b""
-        while piece := file.read(_BLOCK_BYTES):
-            whole, newline, rest = (remainder + piece).rpartition(b"\n")
-            self._read_block(whole + newline)
-            remainder = rest
-        if remainder:
+        buffer, have = bytearray(_BLOCK_BYTES + PADDING), 0
+        while True:
+            if have == len(buffer) - PADDING:  # a line longer than the buffer
+                buffer = buffer[:have] + bytearray(have + PADDING)
+            with memoryview(buffer) as view:
+                count = file.readinto(view[have : len(buffer) - PADDING])  # type: ignore[attr-defined]
+            if not count:
+                break
+            have += count
+            end = buffer.rfind(b"\n", 0, have) + 1
+            if end:
+                self._read_block(buffer, end)
+                buffer[: have - end] = buffer[end:have]
+                have -= end
+        if have:
             self._ledger.lines += 1
-            self._read_line(self._ledger.lines, remainder)
+            self._read_line(self._ledger.lines, bytes(buffer[:have]))
         return self._tables
 
     def _read_head(self, file: BinaryIO) -> None:
@@ -82,10 +91,10 @@ class _Reading:
             return
         raise DumpError(f"{self._path} is empty: rust-analyzer failed before it wrote anything. {REMAKE}")
 
-    def _read_block(self, data: bytes) -> None:
-        """Read whole lines: the common ones by columns, the others one by one."""
+    def _read_block(self, data: bytearray, size: int) -> None:
+        """Read the whole lines in the first `size` bytes: the common ones by columns, the others one by one."""
         before = self._ledger.lines
-        left, count = read_block(data, before, self._tables)
+        left, count = read_block(data, size, before, self._tables)
         self._ledger.lines += count
         for number, line in left:
             self._read_line(before + number + 1, line)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import orjson
 
 from lsif.elements import Document, Edge, HoverResult, Item, MetaData, Range, ResultSet
 from lsif.hover import parse_hover
@@ -61,7 +62,8 @@ class Tables:
         self.meta = MetaData("", "utf-16", "")
         self.meta_seen = False
         self.uris: dict[int, str] = {}
-        self.hovers: dict[int, Hover | None] = {}
+        self.hovers: dict[int, Hover | bytes | None] = {}
+        """What each hover says; bytes are a line of JSON that is not decoded yet, see `hover`."""
         self.result_sets = 0
         self.ranges = Table(5)
         """id, line, column, end line, end column"""
@@ -79,7 +81,17 @@ class Tables:
             return element_id
         return self._strings.setdefault(element_id, _STRING_IDS + len(self._strings))
 
-    def add_hover(self, hover_id: int, hover: Hover | None) -> None:
+    def hover(self, hover_id: int) -> Hover | None:
+        """Return what the hover says, None where there is none or it can't be understood."""
+        hover = self.hovers.get(hover_id)
+        if isinstance(hover, bytes):
+            try:
+                return parse_hover(orjson.loads(hover)["result"]["contents"]["value"])
+            except (ValueError, KeyError, TypeError):
+                return None
+        return hover
+
+    def add_hover(self, hover_id: int, hover: Hover | bytes | None) -> None:
         """Add what one hover says."""
         other = self.hovers.setdefault(hover_id, hover)
         if other is not hover and repr(other) < repr(hover):

@@ -11,18 +11,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import orjson
 
 from lsif.elements import MAX_NUMBER
-from lsif.hover import CRATE_ROOT, NO_ITEM, parse_hover
+from lsif.hover import CRATE_ROOT, NO_ITEM
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lsif.tables import Table, Tables
 
-_PADDING = 512
-"""Zero bytes behind a block, so that layouts may be compared beyond the end of its last line."""
+PADDING = 512
+"""Bytes that must follow a block, whatever they are: layouts are compared beyond the end of its last line."""
 _MAX_DIGITS = 15
 """A line with a longer number is left to the reader."""
 
@@ -59,6 +58,7 @@ _HOVER = b',"type":"vertex","label":"hoverResult","result":{"contents":{"kind":"
 _FENCE = b"```rust\\n"
 """How JSON spells the beginning of a fenced block of Rust."""
 _CRATE_ROOT = b"\\n" + _FENCE + b"extern crate "
+_HOVER_END = b'"}}}'
 _RESULT_SET = b',"type":"vertex","label":"resultSet"}\n'
 
 # The first eight bytes of a label tell most kinds apart, and eight more at 13 the textDocument edges. Texts end where lines of
@@ -82,13 +82,14 @@ _IGNORED_EDGES = {
 }
 
 
-def read_block(data: bytes, first_id: int, tables: Tables) -> tuple[list[tuple[int, bytes]], int]:
-    """Add what the whole lines of `data` say to the tables; return (number, line) of those left to the reader, and their number.
+def read_block(data: bytearray, size: int, first_id: int, tables: Tables) -> tuple[list[tuple[int, bytes]], int]:
+    """Add what the whole lines in the first `size` bytes say to the tables.
 
+    Returns (number, line) of those lines that are left to the reader, numbers 0-based, and how many lines there are.
     `first_id` is the id that the first line should have if ids count lines, as rust-analyzer's do; where they don't, more lines
     are left to the reader.
     """
-    block = _Block(data, first_id)
+    block = _Block(data, size, first_id)
     if not block.count:
         return [], 0
     for (label, rest), name in _EDGES.items():
@@ -107,10 +108,11 @@ def read_block(data: bytes, first_id: int, tables: Tables) -> tuple[list[tuple[i
 class _Block:
     """Some megabytes of whole lines. Lines are told by their number in the block, 0-based."""
 
-    def __init__(self, data: bytes, first_id: int) -> None:
+    def __init__(self, data: bytearray, size: int, first_id: int) -> None:
         self._data = data
-        self._bytes = np.frombuffer(data + bytes(_PADDING), dtype=np.uint8)
-        ends = np.flatnonzero(self._bytes[: len(data)] == ord("\n"))
+        self._size = size
+        self._bytes = np.frombuffer(data, dtype=np.uint8, count=size + PADDING)
+        ends = np.flatnonzero(self._bytes[:size] == ord("\n"))
         self.count = len(ends)
         self._ends = ends
         self._starts = np.concatenate(([0], ends[:-1] + 1)) if self.count else ends
@@ -158,7 +160,7 @@ class _Block:
         self, lines: NDArray[np.intp], document: NDArray[np.int64], begin: NDArray[np.int64], tables: Tables
     ) -> None:
         """Add the items that name references in a document; the list of their ranges begins at `begin`."""
-        brackets = np.append(np.flatnonzero(self._bytes == ord("]")), len(self._bytes) - _PADDING)
+        brackets = np.append(np.flatnonzero(self._bytes[: self._size] == ord("]")), self._size)
         end = brackets[np.searchsorted(brackets, begin)]
         fits = end < self._ends[lines]
         end = np.where(fits, end, begin)
@@ -176,7 +178,7 @@ class _Block:
         self._done[lines[fits]] = True
 
     def take_hovers(self, tables: Tables) -> None:
-        """Add the hovers; only those of items, which have two blocks of Rust, are decoded."""
+        """Add the hovers; those of items, which have two blocks of Rust, as they are: the graph decodes what it needs."""
         lines = self.of_kind(vertex=True, label=b"hoverRes")
         ids = self._own_ids(lines)
         fits = (ids >= 0) & self._is(self._after_id[lines], _HOVER)
@@ -190,11 +192,8 @@ class _Block:
             fences = text.count(_FENCE)
             if fences == 1:
                 tables.add_hover(hover_id, CRATE_ROOT if text.startswith(_CRATE_ROOT, value - start) else NO_ITEM)
-            elif fences:
-                try:
-                    tables.add_hover(hover_id, parse_hover(orjson.loads(text)["result"]["contents"]["value"]))
-                except (ValueError, KeyError, TypeError):
-                    continue
+            elif fences and text.endswith(_HOVER_END):
+                tables.add_hover(hover_id, bytes(text))
             else:
                 continue
             done.append(line)
@@ -210,7 +209,7 @@ class _Block:
         """Return (number, line) of the lines that nothing was taken from."""
         lines = np.flatnonzero(~self._done)
         bounds = zip(lines.tolist(), self._starts[lines].tolist(), self._ends[lines].tolist(), strict=True)
-        return [(number, self._data[start : end + 1]) for number, start, end in bounds]
+        return [(number, bytes(self._data[start : end + 1])) for number, start, end in bounds]
 
     def _own_ids(self, lines: NDArray[np.intp]) -> NDArray[np.int64]:
         """Return the id of each line, -1 where it is no number or not as long as expected."""

@@ -65,7 +65,7 @@ def test_the_ledger_accounts_for_every_definition(tmp_path: Path) -> None:
     assert ledger.structures == 77
     assert ledger.balanced
     assert ledger.skipped == {
-        "crate_root": 2, "derived": 1, "external": 107, "field_or_variant": 25, "local": 107, "macro_made": 2, "self_type": 5,
+        "crate_root": 1, "derived": 1, "external": 112, "field_or_variant": 21, "local": 107, "macro_made": 2, "self_type": 5,
         "undocumented_module": 2,
     }  # fmt: skip
     assert set(ledger.skipped) <= set(SKIP_REASONS)

@@ -36,7 +36,8 @@ def content(tables: Tables) -> dict[str, object]:
     """Everything that the tables say, in one order."""
     numbers = {"ranges": tables.ranges, "definitions": tables.definitions, "references": tables.references, **tables.edges}
     rows = {name: sorted(map(tuple, table.to_array().tolist())) for name, table in numbers.items()}
-    return {**rows, "meta": tables.meta, "uris": tables.uris, "hovers": tables.hovers, "result sets": tables.result_sets}
+    hovers = {hover_id: tables.hover(hover_id) for hover_id in tables.hovers}
+    return {**rows, "meta": tables.meta, "uris": tables.uris, "hovers": hovers, "result sets": tables.result_sets}
 
 
 def test_each_kind_of_line_goes_into_its_table(write_lines: Write) -> None:
