@@ -32,10 +32,10 @@ endif
 WITH_CONFIG := $(if $(CONFIG),--config "$$LSIF_CONFIG")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ingest search status test fuzz truth lint types check clean
+.PHONY: help setup ingest search status test fuzz truth bench-parse lint types check clean
 
 help: ## show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## install everything into .venv (a second call costs nothing)
 
@@ -64,6 +64,9 @@ fuzz: $(READY) ## parse 10,000 damaged dumps (minutes)
 
 truth: $(READY) ## compare records with the sources they come from: RECORDS=structures.jsonl ROOT=dir
 	$(BIN)/python benchmarks/truth.py "$$LSIF_RECORDS" "$$LSIF_ROOT"
+
+bench-parse: $(READY) ## time the parser against the plain JSON loop (minutes)
+	$(BIN)/python benchmarks/bench_parse.py $(ARGS)
 
 lint: $(READY) ## check style, format and the direction of imports
 	$(BIN)/ruff check .

@@ -56,6 +56,7 @@ class ParseSettings(Section):
     """What a dump may have wrong before it is refused."""
 
     max_bad_lines: Annotated[int, Field(ge=0)]
+    processes: Annotated[int, Field(ge=0, le=64)]
     max_stale_share: Annotated[float, Field(ge=0, le=1)]
 
 

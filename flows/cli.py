@@ -164,6 +164,7 @@ def _parse(options: argparse.Namespace, settings: Settings) -> None:
         max_bad_lines=settings.parse.max_bad_lines,
         max_stale_share=settings.parse.max_stale_share,
         blocks=options.blocks,
+        processes=settings.parse.processes,
     )
     if options.report is not None:
         with atomic_writer(options.report) as file:

@@ -115,6 +115,7 @@ def parse_repository(settings: Settings, dump: Path, root: Path, output: Path, p
         max_bad_lines=settings.parse.max_bad_lines,
         max_stale_share=settings.parse.max_stale_share,
         blocks=output.with_name("blocks.jsonl"),
+        processes=settings.parse.processes,
     )
     return ParseReport(
         ledger.structures,

@@ -58,7 +58,7 @@ class TemporaryServer:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            env={**_SETTINGS, **os.environ},
+            env={**_SETTINGS, **{name: value for name, value in os.environ.items() if not name.startswith("QDRANT_")}},
         )
         # Not when the flow ends: Prefect's threads tell the server the last events when the interpreter goes down, before this.
         atexit.register(self.stop)

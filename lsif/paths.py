@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from lsif.spans import SourceFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Set
 
 _MAY_DECLARE_TESTS = re.compile(rb"\bcfg\b[^\]]*\btest\b")
 _TEST_FOLDERS = frozenset({"tests", "benches"})
@@ -90,7 +90,7 @@ def cfg_test_modules(root: Path, paths: Iterable[str]) -> set[str]:
     return found
 
 
-def is_test_path(path: str, modules: set[str]) -> bool:
+def is_test_path(path: str, modules: Set[str]) -> bool:
     """Return whether the file lies in a folder of tests or benchmarks, or in one of the modules that `cfg_test_modules` found."""
     parents = [parent.as_posix() for parent in PurePosixPath(path).parents]
     return not _TEST_FOLDERS.isdisjoint(path.split("/")[:-1]) or not modules.isdisjoint((path, *parents))
