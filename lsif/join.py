@@ -91,6 +91,9 @@ class _Join:
         self._joined = joined
         self._path = joined.path
         self._source = source
+        self._is_test = is_test_path(joined.path, context.test_modules)
+        path = PurePosixPath(joined.path)
+        self._folder, self._file_name = path.parent.name or context.project, path.name
 
     def structures(self, definitions: list[Definition]) -> list[Structure]:
         """Return the structures in the order of their lines; what is no structure is counted."""
@@ -168,7 +171,6 @@ class _Join:
         ordinals[symbol] += 1
         crate = module.partition("::")[0]
         inherited_docs = _inherited_docs(item, one.definition.hover)
-        posix = PurePosixPath(path)
         return with_digest(
             {
                 "name": item.name,
@@ -179,9 +181,9 @@ class _Join:
                 "line_from": item.row_from + 1,
                 "line_to": item.row_to + 1,
                 "context": {
-                    "module": posix.parent.name or project,
+                    "module": self._folder,
                     "file_path": path,
-                    "file_name": posix.name,
+                    "file_name": self._file_name,
                     "struct_name": item.owner,
                     "snippet": self._source.snippet(item.row_from, item.row_to),
                 },
@@ -191,7 +193,7 @@ class _Join:
                 "module_path": module_path,
                 "trait_name": item.trait_name,
                 "visibility": item.visibility,
-                "is_test": item.is_test or is_test_path(path, self._context.test_modules),
+                "is_test": item.is_test or self._is_test,
                 "docs_inherited": inherited_docs is not None,
                 "references": one.definition.references,
                 "referencing_files": one.definition.referencing_files,

@@ -13,7 +13,8 @@ from lsif.spans import SourceFile
 if TYPE_CHECKING:
     from collections.abc import Iterable, Set
 
-_MAY_DECLARE_TESTS = re.compile(rb"\bcfg\b[^\]]*\btest\b")
+_CFG_TEST = re.compile(rb"\bcfg\b[^\]]*\btest\b")
+_DECLARES_MODULE = re.compile(rb"\bmod\s+[^\s;{]+\s*;")
 _TEST_FOLDERS = frozenset({"tests", "benches"})
 _FOLDER_MODULES = frozenset({"mod.rs", "lib.rs", "main.rs"})
 """Files whose modules' files lie beside them; those of other files lie in a folder of the file's name."""
@@ -72,8 +73,8 @@ def cfg_test_modules(root: Path, paths: Iterable[str]) -> set[str]:
     for path in paths:
         try:
             data = read_source(root / path)
-            if not _MAY_DECLARE_TESTS.search(data):
-                continue
+            if not _CFG_TEST.search(data) or not _DECLARES_MODULE.search(data):
+                continue  # parsing is what takes time
             declared = SourceFile(data).test_modules
         except (OSError, RuntimeError, UnicodeDecodeError):
             continue  # counted where the file is opened for its definitions

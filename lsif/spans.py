@@ -8,7 +8,6 @@ A dump gives only the place of a name. This module parses the file with tree-sit
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -89,8 +88,7 @@ class TestModule(NamedTuple):
     """Of `#[path = "..."]`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
+class _Scope(NamedTuple):
     """A node that items stand in."""
 
     start: int
@@ -294,14 +292,14 @@ def _inner_scope(node: Node, name: Node | None, around: _Scope, *, is_test: bool
     if node.type == "mod_item":
         body = _body(node)
         is_test = is_test or (body is not None and _has_test_attribute_inside(body))
-        return replace(scope, modules=(*scope.modules, text), is_test=is_test)
+        return scope._replace(modules=(*scope.modules, text), is_test=is_test)
     if node.type == "const_item":  # const _: () = { items };
         return scope
     if node.type == "function_item":
-        return replace(scope, qualifiers=(*scope.qualifiers, text))
+        return scope._replace(qualifiers=(*scope.qualifiers, text))
     if node.type == "trait_item":
         members = visibility(node) or "private"
-        return replace(scope, qualifiers=(*scope.qualifiers, text), owner=text, trait_name=text, member_visibility=members)
+        return scope._replace(qualifiers=(*scope.qualifiers, text), owner=text, trait_name=text, member_visibility=members)
     return None
 
 
@@ -311,10 +309,9 @@ def _impl_scope(node: Node, scope: _Scope) -> _Scope | None:
         return None
     written, owner = fold(_text(self_type)), base_name(self_type)
     if trait is None:
-        return replace(scope, qualifiers=(*scope.qualifiers, written), owner=owner)
+        return scope._replace(qualifiers=(*scope.qualifiers, written), owner=owner)
     qualifier = f"<{written} as {fold(_text(trait))}>"
-    return replace(
-        scope,
+    return scope._replace(
         qualifiers=(*scope.qualifiers, qualifier),
         owner=owner,
         trait_name=base_name(trait),
