@@ -134,6 +134,18 @@ def run_cli(
     )
 
 
+def children_of(parent: int) -> set[int]:
+    """Return the process ids of a process's own children (Linux)."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.add(int(stat.parent.name))
+        except OSError:
+            continue
+    return found
+
+
 def moved(structure: Structure, lines: int) -> Structure:
     """Return the structure as many lines further down."""
     return replace(structure, line=structure.line + lines, line_from=structure.line_from + lines, line_to=structure.line_to + lines)

@@ -18,7 +18,7 @@ import pytest
 from configs.settings import Settings
 from flows import cli
 
-from conftest import DATA, PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, SOURCE, run_cli
+from conftest import DATA, PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, SOURCE, children_of, run_cli
 
 
 @pytest.fixture(scope="module")
@@ -347,8 +347,8 @@ def test_an_interrupted_run_ends_at_once_and_leaves_no_server(
         line = process.stderr.readline()
         assert line, said
         said += line
-    servers = temporary_servers()
-    assert servers
+    children = children_of(process.pid)
+    assert any(b"flows.temporary_server" in Path(f"/proc/{child}/cmdline").read_bytes() for child in children)
     os.killpg(process.pid, sent)
     began = time.monotonic()
     said += process.stderr.read()
@@ -360,21 +360,9 @@ def test_an_interrupted_run_ends_at_once_and_leaves_no_server(
         assert "Traceback" not in said
         assert list(own.glob("checkpoints/*/*.parquet"))
     assert time.monotonic() - began < 20
-    while servers & temporary_servers() and time.monotonic() - began < 30:
+    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() - began < 30:
         time.sleep(0.1)
-    assert not servers & temporary_servers()
-
-
-def temporary_servers() -> set[int]:
-    """Process ids of all temporary Prefect servers on this machine."""
-    found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if b"flows.temporary_server" in (folder / "cmdline").read_bytes():
-                found.add(int(folder.name))
-        except OSError:
-            continue
-    return found
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
 
 
 @pytest.mark.usefixtures("harness")

@@ -17,7 +17,7 @@ from lsif.errors import LsifError
 from lsif.extract import parse_dump
 from lsif.ledger import ParseLedger
 
-from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP
+from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, children_of
 
 
 def end_at_once(batch: object) -> None:
@@ -84,14 +84,3 @@ def test_workers_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
     while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not [child for child in children if Path(f"/proc/{child}").exists()]
-
-
-def children_of(parent: int) -> set[int]:
-    found = set()
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
-                found.add(int(stat.parent.name))
-        except OSError:
-            continue
-    return found
