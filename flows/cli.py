@@ -268,6 +268,7 @@ def _set_up_logging(*, debug: bool) -> None:
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     if not debug:
         handler.addFilter(_OwnWords())
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # what it tries in vain, the final message says
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     for package in _PACKAGES:
         logging.getLogger(package).setLevel(logging.DEBUG if debug else logging.INFO)
