@@ -11,6 +11,7 @@ import logging
 import os
 import shlex
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,7 @@ def command_line_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lsif-ingest", description="Turns a Rust repository into a code-search index, and searches it."
     )
+    parser.add_argument("--version", action="version", version=f"lsif-ingest {version('lsif-ingest')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     ingest = commands.add_parser("ingest", parents=[common, as_json], help="index a repository, a dump or a structures.jsonl")

@@ -184,6 +184,12 @@ def test_wrong_usage_has_exit_code_2(arguments: tuple[str, ...], indexed_sample:
     assert capsys.readouterr().out == ""
 
 
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == "lsif-ingest 0.1.0\n"
+
+
 def test_failures_are_one_line_without_traceback_unless_debug(tmp_path: Path) -> None:
     arguments = ("parse", str(tmp_path / "absent.lsif"), "--root", str(SAMPLE), "-o", str(tmp_path / "out"))
     done = run_cli(*arguments)
