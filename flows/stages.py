@@ -244,6 +244,11 @@ def _notes(ledger: ParseLedger) -> list[str]:
             f"{ledger.files_missing} of {ledger.files_missing + ledger.files_read} files can't be read: "
             f"{', '.join(ledger.first_missing)}"
         )
+    if ledger.packages > 1 and not ledger.references_between_packages:
+        notes.append(
+            f"no reference leads from one of the {ledger.packages} packages to another: rust-analyzer resolved no dependencies "
+            "(no network, nothing vendored); `references` counts within packages only"
+        )
     if ledger.first_stale:
         notes.append(
             f"{ledger.skipped['source_changed']} definitions do not stand where the dump says: {'; '.join(ledger.first_stale)}"

@@ -12,7 +12,7 @@ from lsif.errors import DumpError, SourceError, StructuresError
 from lsif.graph import Definition, Graph
 from lsif.join import JoinContext, JoinedFile
 from lsif.ledger import ParseLedger
-from lsif.paths import cfg_test_modules, relative_path
+from lsif.paths import cfg_test_modules, package_folder, relative_path
 from lsif.reader import ReadLedger, read_tables
 from lsif.workers import join_files
 
@@ -107,6 +107,19 @@ class Extraction:
             files[paths[definition.document_uri] or ""].append(definition)
         ledger.definitions += graph.skipped.total()
         self._skipped += graph.skipped
+        packages: dict[str, str | None] = {}
+
+        def package_of(uri: str) -> str | None:
+            path = relative_path(uri, graph.meta.project_root, self._root)
+            if path is None:
+                return None
+            folder = path.rpartition("/")[0]
+            if folder not in packages:
+                packages[folder] = package_folder(self._root, path)
+            return packages[folder]
+
+        ledger.references_between_packages = graph.references_between(package_of)
+        ledger.packages = len({package for package in packages.values() if package is not None})
         if not ledger.definitions:
             raise DumpError(f"{self._dump} holds no definition. Is the repository a Cargo project with Rust files in its crates?")
         return graph, files

@@ -117,6 +117,28 @@ class Graph:
                 continue
             yield Definition(uri, Range(*ranges[place].tolist()), hover, reference_count, file_count)
 
+    def references_between(self, group_of: Callable[[str], str | None]) -> int:
+        """Return how many places refer to a definition in a document of another group; documents of no group don't count."""
+        tables = self._tables
+        numbers: dict[str, int] = {}
+        groups = np.array(
+            [
+                (document, numbers.setdefault(group, len(numbers)))
+                for document, uri in tables.uris.items()
+                if (group := group_of(uri)) is not None
+            ],
+            dtype=np.int64,
+        ).reshape(-1, 2)
+        group_number = _Lookup(groups)
+        results, documents, _ = tables.definitions.to_array().T
+        edges = {label: _Lookup(table.to_array()) for label, table in tables.edges.items()}
+        owners = _Lookup(tables.edges["textDocument/definition"].to_array()[:, ::-1])[results]
+        referred = _follow(owners, edges["textDocument/references"], edges["next"])
+        home = _Lookup(np.stack([referred, group_number[documents]], axis=1))
+        reference_results, from_documents, places = tables.references.to_array().T
+        there, here = home[reference_results], group_number[from_documents]
+        return int(places[(there != here) & (there != _NOTHING) & (here != _NOTHING)].sum())
+
 
 class _Lookup:
     """Rows found by their first column; where one comes twice, the larger row counts."""

@@ -33,6 +33,10 @@ class ParseLedger:
     first_bad: list[str] = field(default_factory=list)
     tool: str = ""
     documents: int = 0
+    packages: int = 0
+    """Cargo packages whose files the dump names."""
+    references_between_packages: int = 0
+    """Places that refer to a definition of another package; without network or vendored dependencies rust-analyzer finds none."""
     files_read: int = 0
     files_missing: int = 0
     first_missing: list[str] = field(default_factory=list)

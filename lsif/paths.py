@@ -42,6 +42,14 @@ def relative_path(uri: str, project_root: str, root: Path) -> str | None:
     return relative.as_posix() if inside else None
 
 
+def package_folder(root: Path, path: str) -> str | None:
+    """Return the innermost folder of the file at `path` that holds a Cargo.toml, as a path under `root`; None where none does."""
+    for folder in PurePosixPath(path).parents:
+        if (root / folder / "Cargo.toml").is_file():
+            return folder.as_posix()
+    return None
+
+
 def module_path_by_file(path: str) -> str:
     """Return the module path that Cargo's conventions give a file.
 

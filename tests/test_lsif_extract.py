@@ -146,6 +146,16 @@ def test_references_are_counted_over_all_files(structures: list[Structure]) -> N
     assert [path.name for path in uses] == ["area.rs"]
 
 
+def test_references_between_packages_are_counted(checkout: Path, tmp_path: Path) -> None:
+    """The sample's tests as a package of their own: what they refer to in the library is in another one."""
+    ledger = parse(SAMPLE_DUMP, checkout, tmp_path / "out")
+    assert (ledger.packages, ledger.references_between_packages) == (1, 0)
+    (checkout / "tests" / "Cargo.toml").touch()
+    ledger = parse(SAMPLE_DUMP, checkout, tmp_path / "out")
+    assert ledger.packages == 2
+    assert ledger.references_between_packages > 10
+
+
 def test_macro_made_items_have_the_call_as_snippet(structures: list[Structure]) -> None:
     metres = by_symbol(structures, "sample::macros::Metres")
     assert metres.signature == "struct Metres(pub f64)"

@@ -103,3 +103,20 @@ def test_definitions_outside_are_counted() -> None:
     whole = graph(elements())
     assert list(whole.definitions(lambda uri: uri != "file:///r/lib.rs")) == []
     assert whole.skipped == {"external": 1}
+
+
+def test_references_between_groups_of_documents_are_counted() -> None:
+    whole = graph(
+        [
+            *elements(),
+            Document(8, "file:///r/other/lib.rs"),
+            Document(9, "file:///elsewhere.rs"),
+            Item(7, [20, 21], 1, "references"),
+            Item(7, [22, 23, 24], 8, "references"),
+            Item(7, [25], 9, "references"),
+        ]
+    )
+    groups = {"file:///r/lib.rs": "r", "file:///r/other/lib.rs": "r/other"}
+    assert whole.references_between(groups.get) == 3
+    assert whole.references_between(lambda _: "one") == 0
+    assert whole.references_between(lambda _: None) == 0
