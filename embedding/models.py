@@ -11,6 +11,7 @@ import importlib.util
 import logging
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,6 +173,13 @@ def _digest_folder(folder: Path) -> str:
 
 
 def _digest_file(path: Path) -> str:
+    """Return the file's SHA-256; every stage asks for it, so a file that did not change is read once."""
+    state = path.stat()
+    return _digest_content(path, state.st_size, state.st_mtime_ns)
+
+
+@cache
+def _digest_content(path: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 - what tells a changed file
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -22,6 +22,7 @@ from configs.errors import ConfigError, LsifIngestError
 from configs.settings import load_settings
 from flows.errors import UsageError
 from flows.source import Source, project_name
+from search.engine import MODES
 from search.errors import SearchError
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from search.hit import Hit
 
 _PACKAGES = ("configs", "lsif", "embedding", "storage", "search", "flows")
-_MODES = ("text", "code", "merged")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,7 +102,7 @@ def command_line_parser() -> argparse.ArgumentParser:
 
     search = commands.add_parser("search", parents=[common, as_json], help="search the index")
     search.add_argument("query", metavar="QUERY", help="words, or a piece of code")
-    search.add_argument("--mode", choices=_MODES, default="merged", help="vector to search by; merged (default) is both")
+    search.add_argument("--mode", choices=MODES, default="merged", help="vector to search by; merged (default) is both")
     search.add_argument("--limit", type=_hits, metavar="N", help="hits shown, 1 to 1000 (default: search.limit)")
     search.add_argument("--project", default="", metavar="NAME", help="index to search (default: the one made last)")
     search.set_defaults(run=_search)

@@ -97,20 +97,20 @@ class Extraction:
         files: dict[str, list[Definition]] = defaultdict(list)
         paths: dict[str, str | None] = {}
 
-        def is_inside(uri: str) -> bool:
+        def path_of(uri: str) -> str | None:
             if uri not in paths:
                 paths[uri] = relative_path(uri, graph.meta.project_root, self._root)
-            return paths[uri] is not None
+            return paths[uri]
 
-        for definition in graph.definitions(is_inside):
+        for definition in graph.definitions(lambda uri: path_of(uri) is not None):
             ledger.definitions += 1
-            files[paths[definition.document_uri] or ""].append(definition)
+            files[path_of(definition.document_uri) or ""].append(definition)
         ledger.definitions += graph.skipped.total()
         self._skipped += graph.skipped
         packages: dict[str, str | None] = {}
 
         def package_of(uri: str) -> str | None:
-            path = relative_path(uri, graph.meta.project_root, self._root)
+            path = path_of(uri)
             if path is None:
                 return None
             folder = path.rpartition("/")[0]

@@ -7,6 +7,7 @@ after them. So the tables are whole when the edges are followed, for all definit
 from __future__ import annotations
 
 from collections import Counter
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -79,30 +80,20 @@ class Graph:
 
     def definitions(self, is_inside: Callable[[str], bool]) -> Iterator[Definition]:
         """Yield each definition whose document's URI `is_inside` and whose hover is an item's; `skipped` counts the others."""
-        tables = self._tables
-        results, documents, range_ids = tables.definitions.to_array().T
-        edges = {label: _Lookup(table.to_array()) for label, table in tables.edges.items()}
-        owners = _Lookup(tables.edges["textDocument/definition"].to_array()[:, ::-1])[results]
-        hover_ids = _follow(owners, edges["textDocument/hover"], edges["next"])
-        references, files = _Lookup(_count_references(tables.references.to_array())).rows(
-            _follow(owners, edges["textDocument/references"], edges["next"])
-        )
-        ranges = tables.ranges.to_array()
-        order = np.lexsort(ranges.T[::-1])
-        ranges = ranges[order]
-        at = np.searchsorted(ranges[:, 0], range_ids, side="right") - 1
-        reachable = (owners != _NOTHING) & (at >= 0) if len(ranges) else np.zeros(len(results), dtype=bool)
-        reachable &= ranges[np.maximum(at, 0), 0] == range_ids if len(ranges) else False
+        tables, followed = self._tables, self._followed
+        references, files = _Lookup(_count_references(tables.references.to_array())).rows(followed.references)
+        ranges = _Lookup(tables.ranges.to_array()).rows(followed.ranges, missing=_NOTHING)
         rows = zip(
-            reachable.tolist(),
-            documents.tolist(),
-            at.tolist(),
-            hover_ids.tolist(),
+            ((followed.owners != _NOTHING) & (ranges[0] != _NOTHING)).tolist(),
+            followed.documents.tolist(),
+            followed.ranges.tolist(),
+            ranges.T.tolist(),
+            followed.hovers.tolist(),
             references.tolist(),
             files.tolist(),
             strict=True,
         )
-        for is_reachable, document, place, hover_id, reference_count, file_count in rows:
+        for is_reachable, document, range_id, place, hover_id, reference_count, file_count in rows:
             uri = tables.uris.get(document)
             if not is_reachable or uri is None:
                 self.skipped["dangling"] += 1
@@ -115,7 +106,7 @@ class Graph:
             if reason is not None or hover is None:
                 self.skipped[reason or "no_hover"] += 1
                 continue
-            yield Definition(uri, Range(*ranges[place].tolist()), hover, reference_count, file_count)
+            yield Definition(uri, Range(range_id, *place), hover, reference_count, file_count)
 
     def references_between(self, group_of: Callable[[str], str | None]) -> int:
         """Return how many places refer to a definition in a document of another group; documents of no group don't count."""
@@ -130,14 +121,34 @@ class Graph:
             dtype=np.int64,
         ).reshape(-1, 2)
         group_number = _Lookup(groups)
-        results, documents, _ = tables.definitions.to_array().T
-        edges = {label: _Lookup(table.to_array()) for label, table in tables.edges.items()}
-        owners = _Lookup(tables.edges["textDocument/definition"].to_array()[:, ::-1])[results]
-        referred = _follow(owners, edges["textDocument/references"], edges["next"])
-        home = _Lookup(np.stack([referred, group_number[documents]], axis=1))
+        home = _Lookup(np.stack([self._followed.references, group_number[self._followed.documents]], axis=1))
         reference_results, from_documents, places = tables.references.to_array().T
         there, here = home[reference_results], group_number[from_documents]
         return int(places[(there != here) & (there != _NOTHING) & (here != _NOTHING)].sum())
+
+    @cached_property
+    def _followed(self) -> _Followed:
+        """What the edges of each definition lead to; followed once, whoever asks."""
+        tables = self._tables
+        results, documents, ranges = tables.definitions.to_array().T
+        owners = _Lookup(tables.edges["textDocument/definition"].to_array()[:, ::-1])[results]
+        chain = _Lookup(tables.edges["next"].to_array())
+        hovers, references = (
+            _follow(owners, _Lookup(tables.edges[label].to_array()), chain)
+            for label in ("textDocument/hover", "textDocument/references")
+        )
+        return _Followed(documents, ranges, owners, hovers, references)
+
+
+class _Followed(NamedTuple):
+    """Ids, one a definition; -1 where an edge leads nowhere."""
+
+    documents: NDArray[np.int64]
+    ranges: NDArray[np.int64]
+    owners: NDArray[np.int64]
+    """Result set that the definition is of."""
+    hovers: NDArray[np.int64]
+    references: NDArray[np.int64]
 
 
 class _Lookup:

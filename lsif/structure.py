@@ -143,8 +143,7 @@ def read_structures(path: Path) -> Iterator[Structure]:
     """Yield the structures of a file that this project wrote. Raises StructuresError with the line where one is malformed."""
     for number, _, line in read_lines(path):
         try:
-            fields = orjson.loads(line)
-            yield Structure(**{**fields, "context": Context(**fields["context"])})
+            yield parse_structure(line)
         except (ValueError, TypeError, KeyError) as exc:
             raise StructuresError(f"{path}, line {number}: {exc}. Write it again with `lsif-ingest parse`.") from exc
 

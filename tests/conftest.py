@@ -118,18 +118,23 @@ def write_lines(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+def cli_environment(environment: dict[str, str]) -> dict[str, str]:
+    """Return the environment of a run: this one's, without servers that it names."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("QDRANT_", "PREFECT_"))}
+    return {**inherited, "PYTHONPATH": str(PROJECT_ROOT), **environment}
+
+
 def run_cli(
     *arguments: str, environment: dict[str, str] | None = None, cwd: Path = PROJECT_ROOT
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line as a user would, in a process of its own."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("QDRANT_", "PREFECT_"))}
     return subprocess.run(
         [sys.executable, "-m", "flows", *arguments],
         capture_output=True,
         text=True,
         check=False,
         cwd=cwd,
-        env={**inherited, "PYTHONPATH": str(PROJECT_ROOT), **(environment or {})},
+        env=cli_environment(environment or {}),
         timeout=300,
     )
 

@@ -18,7 +18,7 @@ import pytest
 from configs.settings import Settings
 from flows import cli
 
-from conftest import DATA, PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, SOURCE, children_of, run_cli
+from conftest import DATA, PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, SOURCE, children_of, cli_environment, run_cli
 
 
 @pytest.fixture(scope="module")
@@ -337,11 +337,10 @@ def test_an_interrupted_run_ends_at_once_and_leaves_no_server(
         "--set",
         "checkpoint.rows_per_file=4",
     ]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("QDRANT_", "PREFECT_"))}
     process = subprocess.Popen(
         [sys.executable, "-m", "flows", *arguments],
         cwd=PROJECT_ROOT,
-        env={**environment, **prefect_home},
+        env=cli_environment(prefect_home),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -415,11 +414,10 @@ def test_a_killed_run_is_finished_by_the_next(
 ) -> None:
     own = tmp_path / "data"
     arguments = ["ingest", *SOURCE, "--json", "--set", f"paths.data={own}", "--set", "checkpoint.rows_per_file=8"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("QDRANT_", "PREFECT_"))}
     process = subprocess.Popen(
         [sys.executable, "-m", "flows", *arguments],
         cwd=PROJECT_ROOT,
-        env={**environment, **prefect_home},
+        env=cli_environment(prefect_home),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
