@@ -51,7 +51,7 @@ def first_row(node: Node, belongings: list[Node]) -> int:
 def docstring(belongings: list[Node], inner: str | None) -> str | None:
     """Return the Markdown of an item's documentation: that before it, then that inside it; None where there is none."""
     fragments = [fragment for node in belongings if (fragment := _fragment(node)) is not None]
-    outer = _unindent(fragments)
+    outer = unindent(fragments)
     return "\n".join(part for part in (outer, inner) if part) or None
 
 
@@ -66,7 +66,7 @@ def inner_docs(body: Node) -> tuple[int, int, str] | None:
         fragment = _fragment(child) if _is_inner_doc(child) or child.type == "inner_attribute_item" else None
         if fragment is not None:
             found.append((child, fragment))
-    text = _unindent([fragment for _, fragment in found])
+    text = unindent([fragment for _, fragment in found])
     return (found[0][0].start_point.row, _last_row(found[-1][0]), text) if text else None
 
 
@@ -138,7 +138,7 @@ def _fragment(node: Node) -> str | None:
         return None
     if node.type == "line_comment":
         return text[3:].rstrip("\r\n")
-    return _strip_stars(text[3:].removesuffix("*/"))
+    return strip_stars(text[3:].removesuffix("*/"))
 
 
 def _attribute_docs(node: Node) -> str | None:
@@ -164,7 +164,7 @@ def _unescape(match: re.Match[str]) -> str:
     return _ESCAPES.get(match["one"], match["one"])
 
 
-def _strip_stars(text: str) -> str:
+def strip_stars(text: str) -> str:
     """Return a block comment's text without the column of `*` that its lines may begin with, and without a last line of stars."""
     lines = text.replace("\r\n", "\n").split("\n")
     if len(lines) > 1 and not lines[-1].strip(" \t*"):
@@ -175,7 +175,7 @@ def _strip_stars(text: str) -> str:
     return "\n".join(lines)
 
 
-def _unindent(fragments: list[str]) -> str:
+def unindent(fragments: list[str]) -> str:
     """Return the fragments' lines without the indentation that all of them share, blank lines at both ends dropped."""
     lines = [line.rstrip() for fragment in fragments for line in fragment.replace("\r\n", "\n").split("\n")]
     indents = [len(line) - len(line.lstrip(" ")) for line in lines if line]

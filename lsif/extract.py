@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, defaultdict
+from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from configs.atomic import atomic_writer
 from lsif.errors import DumpError, SourceError, StructuresError
-from lsif.graph import Definition, Graph
-from lsif.join import JoinContext, JoinedFile
+from lsif.graph import Graph
+from lsif.items import EXAMPLES
+from lsif.join import DumpedFile, JoinContext, JoinedFile
 from lsif.ledger import ParseLedger
 from lsif.paths import cfg_test_modules, package_folder, relative_path
 from lsif.reader import ReadLedger, read_tables
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 logger = logging.getLogger(__name__)
-
-_EXAMPLES = 3
-"""Missing files and stale definitions that are named; more would tell no more."""
 
 
 def parse_dump(
@@ -75,7 +73,7 @@ class Extraction:
             root=self._root,
             project=project,
             encoding=graph.meta.position_encoding,
-            test_modules=frozenset(cfg_test_modules(self._root, files)),
+            test_modules=frozenset(cfg_test_modules(self._root, (path for path in files if path.endswith(".rs")))),
             with_blocks=blocks_file is not None,
         )
         file_count = len(files)
@@ -87,24 +85,28 @@ class Extraction:
         self.ledger.skipped, self.ledger.kinds = dict(sorted(self._skipped.items())), dict(sorted(self._kinds.items()))
         self._check(file_count)
 
-    def _read(self) -> tuple[Graph, dict[str, list[Definition]]]:
+    def _read(self) -> tuple[Graph, dict[str, DumpedFile]]:
         """Return the dump's graph and its definitions inside the root by the file's path; the others are counted."""
         lines, ledger = ReadLedger(), self.ledger
         graph = Graph(read_tables(self._dump, lines, max_bad_lines=self._max_bad_lines))
         graph.check_complete()
         ledger.lines, ledger.bad_lines, ledger.first_bad = lines.lines, lines.bad_lines, lines.first_bad
         ledger.tool, ledger.documents = graph.meta.tool, graph.document_count
-        files: dict[str, list[Definition]] = defaultdict(list)
+        files: dict[str, DumpedFile] = {}
         paths: dict[str, str | None] = {}
 
         def path_of(uri: str) -> str | None:
             if uri not in paths:
-                paths[uri] = relative_path(uri, graph.meta.project_root, self._root)
+                paths[uri] = relative_path(uri, graph.project_root, self._root)
             return paths[uri]
 
+        outlines = graph.outlines(lambda uri: path_of(uri) is not None)
         for definition in graph.definitions(lambda uri: path_of(uri) is not None):
             ledger.definitions += 1
-            files[path_of(definition.document_uri) or ""].append(definition)
+            path = path_of(definition.document_uri) or ""
+            if path not in files:
+                files[path] = DumpedFile(outlines[definition.document_uri], [])
+            files[path].definitions.append(definition)
         ledger.definitions += graph.skipped.total()
         self._skipped += graph.skipped
         packages: dict[str, str | None] = {}
@@ -131,12 +133,13 @@ class Extraction:
         ledger.structures += joined.kinds.total()
         ledger.snippets_checked += joined.kinds.total()
         ledger.blocks += joined.block_count
-        ledger.first_stale += joined.stale[: _EXAMPLES - len(ledger.first_stale)]
+        ledger.first_stale += joined.stale[: EXAMPLES - len(ledger.first_stale)]
         if joined.problem is None:
             ledger.files_read += 1
+            ledger.files_from_dump += joined.from_dump
             return
         ledger.files_missing += 1
-        if len(ledger.first_missing) < _EXAMPLES:
+        if len(ledger.first_missing) < EXAMPLES:
             ledger.first_missing.append(joined.path)
             logger.warning("%s: %s; %d definitions skipped", joined.path, joined.problem, joined.skipped.total())
 

@@ -6,6 +6,7 @@ after them. So the tables are whole when the edges are followed, for all definit
 
 from __future__ import annotations
 
+import posixpath
 from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,18 +15,22 @@ import numpy as np
 
 from lsif.elements import POSITION_ENCODINGS, Range
 from lsif.errors import DumpError
+from lsif.hover import CRATE_ROOT, NO_ITEM, PLAIN_HOVERS
+from lsif.tables import RUST_ANALYZER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
+    from lsif.elements import Fold, Symbol
     from lsif.hover import Hover
     from lsif.tables import Tables
 
 _MAX_NEXT = 16
 """Longest chain of `next` edges that is followed; real ones have one or two, a cycle has no end."""
 _NOTHING = -1
+_FILE = "file://"
 
 
 class Definition(NamedTuple):
@@ -33,7 +38,7 @@ class Definition(NamedTuple):
 
     document_uri: str
     range: Range
-    hover: Hover
+    hover: Hover | None
     references: int
     """Places that refer to it, in all documents of the dump."""
     referencing_files: int
@@ -45,6 +50,17 @@ class Definition(NamedTuple):
             references=self.references + other.references,
             referencing_files=max(self.referencing_files, other.referencing_files),
         )
+
+
+class Outline(NamedTuple):
+    """What the indexer says of a document as a whole."""
+
+    language: str
+    """Language identifier; empty where the dump has none."""
+    folds: tuple[Fold, ...] = ()
+    symbols: tuple[Symbol, ...] = ()
+    contents: str | None = None
+    """The file's content, base64; None where the dump does not hold it."""
 
 
 class Graph:
@@ -59,12 +75,20 @@ class Graph:
     @property
     def document_count(self) -> int:
         """Number of documents, those outside the project included."""
-        return len(self._tables.uris)
+        return len(self._tables.documents)
+
+    @property
+    def project_root(self) -> str:
+        """URI of the folder that the dump was taken of; empty where the dump doesn't say."""
+        roots = [uri.rstrip("/") for uri in self._tables.roots if uri.startswith(_FILE)]
+        if self.meta.project_root or not roots:
+            return self.meta.project_root
+        return _FILE + posixpath.commonpath([uri.removeprefix(_FILE) or "/" for uri in roots])
 
     def check_complete(self) -> None:
         """Raise DumpError where the dump ends early, or counts columns in an unknown way.
 
-        References are the last thing that rust-analyzer writes of a result set, and each has them.
+        References are the last thing that rust-analyzer writes of a result set, and each has them. lsif-tsc ends with events.
         """
         if self.meta.position_encoding not in POSITION_ENCODINGS:
             raise DumpError(
@@ -72,41 +96,69 @@ class Graph:
                 f"expected {', '.join(POSITION_ENCODINGS)}."
             )
         finished, result_sets = len(self._tables.edges["textDocument/references"].to_array()), self._tables.result_sets
-        if self.meta.tool.startswith("rust-analyzer") and finished < result_sets:
+        if self.meta.tool.startswith(RUST_ANALYZER) and finished < result_sets:
             raise DumpError(
                 f"the dump is cut off: {finished} of its {result_sets} result sets are finished. "
                 "Make it again with `lsif-ingest dump --repo DIR -o FILE`."
             )
+        if self._tables.open_events > 0:
+            raise DumpError(
+                f"the dump is cut off: {self._tables.open_events} of its projects and documents have a begin and no end. "
+                "Make it again."
+            )
 
     def definitions(self, is_inside: Callable[[str], bool]) -> Iterator[Definition]:
-        """Yield each definition whose document's URI `is_inside` and whose hover is an item's; `skipped` counts the others."""
+        """Yield each definition whose document's URI `is_inside` and that may be an item; `skipped` counts the others."""
         tables, followed = self._tables, self._followed
         references, files = _Lookup(_count_references(tables.references.to_array())).rows(followed.references)
         ranges = _Lookup(tables.ranges.to_array()).rows(followed.ranges, missing=_NOTHING)
+        known, inside = self._places(followed.documents, is_inside)
+        reachable = (followed.owners != _NOTHING) & (ranges[0] != _NOTHING) & known
+        plain = _Lookup(tables.plain_hovers.to_array())[followed.hovers]
+        told = reachable & inside
+        if not self.meta.tool.startswith(RUST_ANALYZER):
+            plain = np.full_like(plain, _NOTHING)  # what other indexers write over an item may look like a local's hover here
+        skipped = {
+            "dangling": ~reachable,
+            "external": reachable & ~inside,
+            "local": told & (plain == PLAIN_HOVERS.index(NO_ITEM)),
+            "crate_root": told & (plain == PLAIN_HOVERS.index(CRATE_ROOT)),
+        }
+        self.skipped.update({reason: int(where.sum()) for reason, where in skipped.items() if where.any()})
+        rest = np.flatnonzero(told & (plain == _NOTHING))
         rows = zip(
-            ((followed.owners != _NOTHING) & (ranges[0] != _NOTHING)).tolist(),
-            followed.documents.tolist(),
-            followed.ranges.tolist(),
-            ranges.T.tolist(),
-            followed.hovers.tolist(),
-            references.tolist(),
-            files.tolist(),
+            followed.documents[rest].tolist(),
+            followed.ranges[rest].tolist(),
+            ranges[:, rest].T.tolist(),
+            followed.hovers[rest].tolist(),
+            references[rest].tolist(),
+            files[rest].tolist(),
             strict=True,
         )
-        for is_reachable, document, range_id, place, hover_id, reference_count, file_count in rows:
-            uri = tables.uris.get(document)
-            if not is_reachable or uri is None:
-                self.skipped["dangling"] += 1
-                continue
-            if not is_inside(uri):
-                self.skipped["external"] += 1
-                continue
+        for document, range_id, place, hover_id, reference_count, file_count in rows:
             hover = tables.hover(hover_id)
-            reason = _reason(hover)
-            if reason is not None or hover is None:
-                self.skipped[reason or "no_hover"] += 1
+            reason = self._reason(hover)
+            if reason is not None:
+                self.skipped[reason] += 1
                 continue
-            yield Definition(uri, Range(range_id, *place), hover, reference_count, file_count)
+            where = Range(range_id, place[0], place[1], place[2], place[3], tables.tags.get(range_id))
+            yield Definition(tables.documents[document].uri, where, hover, reference_count, file_count)
+
+    def outlines(self, is_inside: Callable[[str], bool]) -> dict[str, Outline]:
+        """Return what the dump says of each document whose URI `is_inside`, by URI."""
+        tables = self._tables
+        folds = dict(tables.edges["textDocument/foldingRange"].to_array().tolist())
+        symbols = dict(tables.edges["textDocument/documentSymbol"].to_array().tolist())
+        return {
+            document.uri: Outline(
+                document.language,
+                tuple(tables.folds.get(folds.get(number, _NOTHING), ())),
+                tuple(tables.symbols.get(symbols.get(number, _NOTHING), ())),
+                document.contents,
+            )
+            for number, document in tables.documents.items()
+            if is_inside(document.uri)
+        }
 
     def references_between(self, group_of: Callable[[str], str | None]) -> int:
         """Return how many places refer to a definition in a document of another group; documents of no group don't count."""
@@ -114,9 +166,9 @@ class Graph:
         numbers: dict[str, int] = {}
         groups = np.array(
             [
-                (document, numbers.setdefault(group, len(numbers)))
-                for document, uri in tables.uris.items()
-                if (group := group_of(uri)) is not None
+                (number, numbers.setdefault(group, len(numbers)))
+                for number, document in tables.documents.items()
+                if (group := group_of(document.uri)) is not None
             ],
             dtype=np.int64,
         ).reshape(-1, 2)
@@ -126,11 +178,32 @@ class Graph:
         there, here = home[reference_results], group_number[from_documents]
         return int(places[(there != here) & (there != _NOTHING) & (here != _NOTHING)].sum())
 
+    def _places(
+        self, documents: NDArray[np.int64], is_inside: Callable[[str], bool]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return for each document whether there is one, and whether it is inside."""
+        each, back = np.unique(documents, return_inverse=True)
+        found = [self._tables.documents.get(number) for number in each.tolist()]
+        known = np.array([document is not None for document in found], dtype=bool)
+        inside = np.array([document is not None and is_inside(document.uri) for document in found], dtype=bool)
+        return known[back], inside[back]
+
+    def _reason(self, hover: Hover | None) -> str | None:
+        """Return why a definition is no item as far as its hover tells, None where it may be one."""
+        if not self.meta.tool.startswith(RUST_ANALYZER):
+            return None  # the source is asked
+        if hover is None or hover.path is None:
+            return "no_hover"
+        return "field_or_variant" if hover.code_type is None else None
+
     @cached_property
     def _followed(self) -> _Followed:
         """What the edges of each definition lead to; followed once, whoever asks."""
         tables = self._tables
-        results, documents, ranges = tables.definitions.to_array().T
+        items, others = tables.definitions.to_array(), tables.other_results.to_array()
+        if len(others):
+            items = items[~np.isin(items[:, 0], others[:, 0])]
+        results, documents, ranges = items.T
         owners = _Lookup(tables.edges["textDocument/definition"].to_array()[:, ::-1])[results]
         chain = _Lookup(tables.edges["next"].to_array())
         hovers, references = (
@@ -155,7 +228,8 @@ class _Lookup:
     """Rows found by their first column; where one comes twice, the larger row counts."""
 
     def __init__(self, rows: NDArray[np.int64]) -> None:
-        self._rows = rows[np.lexsort(rows.T[::-1])]
+        is_sorted = bool((rows[1:, 0] > rows[:-1, 0]).all())  # as most tables of rust-analyzer's dumps are
+        self._rows = rows if is_sorted else rows[np.lexsort(rows.T[::-1])]
         self._keys = np.ascontiguousarray(self._rows[:, 0])
 
     def __getitem__(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -195,12 +269,3 @@ def _count_references(references: NDArray[np.int64]) -> NDArray[np.int64]:
     new_document = np.append(True, (rows[1:, :2] != rows[:-1, :2]).any(axis=1))
     places, documents = np.add.reduceat(rows[:, 2], begins), np.add.reduceat(new_document.astype(np.int64), begins)
     return np.stack([rows[begins, 0], places, documents], axis=1)
-
-
-def _reason(hover: Hover | None) -> str | None:
-    """Return why the hover is that of no item, None where it is one."""
-    if hover is None:
-        return "no_hover"
-    if hover.path is None:
-        return "crate_root" if hover.declaration else "local"
-    return "field_or_variant" if hover.code_type is None else None

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from lsif.structure import CodeType  # noqa: TC001 - Hover's fields are read at run time
 
+_BLOCK = re.compile(r"^```(?P<language>[\w+#-]*)\n(?P<code>.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
 _OPEN, _CLOSE = "```rust\n", "\n```"
 _KEYWORD = re.compile(
     r"^(?:pub(?:\([^)]*\))?\s+)?(?:default\s+)?"
@@ -49,9 +50,14 @@ NO_ITEM = Hover(None, "", None, None, None)
 
 CRATE_ROOT = Hover(None, "extern crate", None, None, None)
 
+PLAIN_HOVERS = (NO_ITEM, CRATE_ROOT)
+"""Those that say nothing more; nine of ten hovers of a dump."""
+
 
 def parse_hover(value: str) -> Hover | None:
-    r"""Return what the hover text says, None where it has no Rust block. Docs of names that are no items are dropped.
+    r"""Return what the hover text says, None where it has no block of code. Docs of names that are no items are dropped.
+
+    Of blocks in other languages only the declaration and the documentation are taken.
 
     >>> parse_hover("\n```rust\na::b\n```\n\n```rust\npub fn f()\n```\n\n---\n\nDocs.")
     Hover(path='a::b', declaration='pub fn f()', docs='Docs.', code_type='Function', name='f')
@@ -60,7 +66,7 @@ def parse_hover(value: str) -> Hover | None:
     _, opened, rest = head.partition(_OPEN)
     path, closed, rest = rest.partition(_CLOSE)
     if not opened or not closed:
-        return None
+        return _parse_other(value)
     _, opened, rest = rest.partition(_OPEN)
     if not opened:
         return CRATE_ROOT if path.startswith("extern crate ") else NO_ITEM
@@ -68,6 +74,15 @@ def parse_hover(value: str) -> Hover | None:
     declaration = rest.strip().removesuffix("```").strip()
     code_type, name = _classify(declaration)
     return Hover(path.strip(), declaration, docs.strip() or None, code_type, name)
+
+
+def _parse_other(value: str) -> Hover | None:
+    """Return the declaration and documentation of a hover in another language than Rust."""
+    match = _BLOCK.search(value)
+    if match is None or match["language"] == "rust":
+        return None
+    docs = value[match.end() :].strip().removeprefix("---").strip()
+    return Hover(None, match["code"].strip(), docs or None, None, None)
 
 
 def _classify(declaration: str) -> tuple[CodeType | None, str | None]:

@@ -13,6 +13,8 @@ SKIP_REASONS = {
     "local": "a local, parameter, generic, lifetime, label, builtin type or attribute",
     "field_or_variant": "a field or variant, part of its struct or enum",
     "crate_root": "a crate as a whole",
+    "whole_file": "a file as a whole, as some indexers define it",
+    "import": "an import's name for what is defined elsewhere",
     "undocumented_module": "a module without documentation",
     "self_type": "`Self`, which the dump places at the type in the impl's header",
     "same_place": "another definition has the same place (one file in several crates, `Self` in a trait)",
@@ -38,6 +40,8 @@ class ParseLedger:
     references_between_packages: int = 0
     """Places that refer to a definition of another package; without network or vendored dependencies rust-analyzer finds none."""
     files_read: int = 0
+    files_from_dump: int = 0
+    """Files that are not under the root, of which the dump holds a copy."""
     files_missing: int = 0
     first_missing: list[str] = field(default_factory=list)
     """The first three missing or unreadable files, relative to the root."""

@@ -1,23 +1,26 @@
-"""Reads a dump into tables, some megabytes at a time. Knows the file format; knows nothing of what the elements mean together."""
+"""Reads a dump into tables, some megabytes at a time: one JSON object a line, or one JSON array of them all."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import ijson
 import orjson
 
-from lsif.elements import MAX_NUMBER, Document, Edge, Element, HoverResult, Id, Item, MetaData, Range, ResultSet
+from lsif.decode import MALFORMED, decode_fields, decode_line
 from lsif.errors import DumpError
 from lsif.streams import REMAKE, open_dump
-from lsif.tables import EDGE_LABELS, Tables
+from lsif.tables import Tables
 from lsif.vectorized import PADDING, read_block
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
     from typing import BinaryIO
+
+    from lsif.elements import Element
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +29,7 @@ _BLOCK_BYTES = 8 << 20
 
 @dataclass
 class ReadLedger:
-    """What happened to the lines of a dump."""
+    """What happened to the lines of a dump, or to the elements of its array."""
 
     lines: int = 0
     bad_lines: int = 0
@@ -54,7 +57,52 @@ class _Reading:
 
     def read(self, file: BinaryIO) -> Tables:
         """Return what the whole file says."""
-        self._read_head(file)
+        if _first_byte(file) == b"[":
+            self._read_array(file)
+        else:
+            self._read_head(file)
+            self._read_lines(file)
+        return self._tables
+
+    def _read_array(self, file: BinaryIO) -> None:
+        """Read a dump that is one JSON array, element by element."""
+        ledger = self._ledger
+        try:
+            for fields in ijson.items(file, "item", use_float=True):
+                ledger.lines += 1
+                try:
+                    element = decode_fields(fields)
+                except MALFORMED as exc:
+                    self._note_bad(f"element {ledger.lines}", exc)
+                    continue
+                self._add(element, lambda: ascii(fields)[:60])  # noqa: B023 - called before the next turn
+        except ijson.IncompleteJSONError as exc:
+            raise DumpError(f"{self._path} is cut off or damaged after element {ledger.lines} of its JSON array. {REMAKE}") from exc
+        except ijson.JSONError as exc:
+            raise DumpError(f"{self._path} is no JSON array after element {ledger.lines}: {exc}. {REMAKE}") from exc
+        if not ledger.lines:
+            raise DumpError(f"{self._path} is an empty JSON array. {REMAKE}")
+
+    def _read_head(self, file: BinaryIO) -> None:
+        """Read up to the metaData vertex, which must come first."""
+        while line := file.readline():
+            self._ledger.lines += 1
+            if line.isspace():
+                continue
+            if self._ledger.lines == 1:
+                self._check_head(line)
+            self._read_line(self._ledger.lines, line)
+            return
+        raise DumpError(f"{self._path} is empty: rust-analyzer failed before it wrote anything. {REMAKE}")
+
+    def _check_head(self, line: bytes) -> None:
+        """Raise DumpError where the first line can't be that of a dump, saying what it is instead."""
+        try:
+            orjson.loads(line)
+        except ValueError as exc:
+            raise DumpError(f"{self._path} is no LSIF dump: expected a JSON object in line 1, found {_excerpt(line)}.") from exc
+
+    def _read_lines(self, file: BinaryIO) -> None:
         buffer, have = bytearray(_BLOCK_BYTES + PADDING), 0
         while True:
             if have == len(buffer) - PADDING:  # a line longer than the buffer
@@ -64,7 +112,7 @@ class _Reading:
             if not count:
                 break
             have += count
-            end = buffer.rfind(b"\n", 0, have) + 1
+            end = buffer.rfind(b"\n", have - count, have) + 1
             if end:
                 self._read_block(buffer, end)
                 buffer[: have - end] = buffer[end:have]
@@ -72,24 +120,6 @@ class _Reading:
         if have:
             self._ledger.lines += 1
             self._read_line(self._ledger.lines, bytes(buffer[:have]))
-        return self._tables
-
-    def _read_head(self, file: BinaryIO) -> None:
-        """Read up to the metaData vertex, which must come first."""
-        while line := file.readline():
-            self._ledger.lines += 1
-            if self._ledger.lines == 1:
-                _check_head(self._path, line)
-            if line.isspace():
-                continue
-            self._read_line(self._ledger.lines, line)
-            if not self._tables.meta_seen:
-                raise DumpError(
-                    f"{self._path} is no LSIF dump: expected a metaData vertex in line {self._ledger.lines}, "
-                    f"found {_excerpt(line)}."
-                )
-            return
-        raise DumpError(f"{self._path} is empty: rust-analyzer failed before it wrote anything. {REMAKE}")
 
     def _read_block(self, data: bytearray, size: int) -> None:
         """Read the whole lines in the first `size` bytes: the common ones by columns, the others one by one."""
@@ -104,19 +134,27 @@ class _Reading:
         if line.isspace():
             return
         try:
-            element = _decode(line)
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as exc:
+            element = decode_line(line)
+        except MALFORMED as exc:
             if not line.endswith(b"\n"):
                 raise DumpError(f"{self._path} is cut off in the middle of line {number}. {REMAKE}") from exc
-            self._note_bad_line(number, exc)
-            return
+            self._note_bad(f"line {number}", exc)
+            element = None
+        self._add(element, lambda: _excerpt(line))
+
+    def _add(self, element: Element | None, excerpt: Callable[[], str]) -> None:
+        """Add the element; the first must be the metaData."""
         if element is not None:
             self._tables.add(element)
+        if not self._tables.meta_seen:
+            raise DumpError(
+                f"{self._path} is no LSIF dump: expected a metaData vertex in line {self._ledger.lines}, found {excerpt()}."
+            )
 
-    def _note_bad_line(self, number: int, exc: Exception) -> None:
+    def _note_bad(self, place: str, exc: Exception) -> None:
         ledger = self._ledger
         ledger.bad_lines += 1
-        why = f"line {number}: {type(exc).__name__}: {exc}"
+        why = f"{place}: {type(exc).__name__}: {exc}"
         if len(ledger.first_bad) < 3:  # noqa: PLR2004 - enough to see the pattern
             ledger.first_bad.append(why)
             logger.warning("%s, %s (skipped)", self._path, why)
@@ -127,79 +165,11 @@ class _Reading:
             )
 
 
-def _check_head(path: Path, line: bytes) -> None:
-    """Raise DumpError where the first line can't be that of a dump, saying what it is instead."""
-    if line.startswith(b"["):
-        raise DumpError(
-            f"{path} is LSIF in the JSON array form; expected one JSON object a line. Rewrite it first: jq -c '.[]' {path}"
-        )
-    if not line.isspace():
-        try:
-            orjson.loads(line)
-        except ValueError as exc:
-            raise DumpError(f"{path} is no LSIF dump: expected a JSON object in line 1, found {_excerpt(line)}.") from exc
+def _first_byte(file: BinaryIO) -> bytes:
+    """Return the first byte that is no white space, without reading past what is buffered."""
+    peeked: bytes = file.peek(64)  # type: ignore[attr-defined]
+    return peeked.lstrip()[:1]
 
 
 def _excerpt(line: bytes) -> str:
     return ascii(line[:60].decode("utf-8", "replace"))
-
-
-def _decode(line: bytes) -> Element | None:
-    """Return the line's element, None for kinds that are not read. Raises what its malformation raises."""
-    fields: dict[str, Any] = orjson.loads(line)
-    label = fields["label"]
-    decode = (_VERTICES if fields["type"] == "vertex" else _EDGES).get(label)
-    return decode(fields) if decode is not None else None
-
-
-def _meta_data(fields: dict[str, Any]) -> MetaData:
-    tool = fields.get("toolInfo") or {}
-    return MetaData(
-        str(fields.get("projectRoot") or ""),
-        str(fields.get("positionEncoding") or "utf-16"),
-        f"{tool.get('name', '')} {tool.get('version', '')}".strip(),
-    )
-
-
-def _range(fields: dict[str, Any]) -> Range:
-    start, end = fields["start"], fields["end"]
-    places = (start["line"], start["character"], end["line"], end["character"])
-    return Range(_id(fields["id"]), *(_natural(place) for place in places))
-
-
-def _natural(number: object) -> int:
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= MAX_NUMBER:
-        raise ValueError(f"expected a number from 0, found {number!r:.60}")
-    return number
-
-
-def _id(value: object) -> Id:
-    return value if isinstance(value, str) else _natural(value)
-
-
-def _hover(fields: dict[str, Any]) -> HoverResult:
-    contents = fields["result"]["contents"]
-    return HoverResult(_id(fields["id"]), str(contents["value"] if isinstance(contents, dict) else contents))
-
-
-def _edge(fields: dict[str, Any]) -> Edge:
-    in_id = fields["inV"] if "inV" in fields else fields["inVs"][0]
-    return Edge(fields["label"], _id(fields["outV"]), _id(in_id))
-
-
-def _item(fields: dict[str, Any]) -> Item:
-    document = fields["document"] if "document" in fields else fields["shard"]
-    if not isinstance(fields["inVs"], list):
-        raise TypeError(f"expected a list inVs, found {fields['inVs']!r:.60}")
-    return Item(_id(fields["outV"]), [_id(one) for one in fields["inVs"]], _id(document), fields.get("property"))
-
-
-_VERTICES: dict[str, Callable[[dict[str, Any]], Element | None]] = {
-    "metaData": _meta_data,
-    "document": lambda fields: Document(_id(fields["id"]), str(fields["uri"])),
-    "range": _range,
-    "resultSet": lambda fields: ResultSet(_id(fields["id"])),
-    "hoverResult": _hover,
-}
-
-_EDGES: dict[str, Callable[[dict[str, Any]], Element | None]] = {**dict.fromkeys(EDGE_LABELS, _edge), "item": _item}

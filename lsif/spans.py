@@ -16,6 +16,8 @@ import tree_sitter_rust
 
 from lsif.blocks import KINDS, MIN_LINES, SourceBlock
 from lsif.docs import attached, docstring, first_row, inner_docs, is_test_attribute
+from lsif.items import SourceItem
+from lsif.lines import Lines
 from lsif.signature import base_name, fold, signature, visibility
 
 if TYPE_CHECKING:
@@ -44,28 +46,6 @@ _NESTING = 200
 """Modules, functions and impls inside each other that open scopes of their own; real code has a dozen."""
 _MACRO_DEPTH = 8
 """Macro calls inside macro calls that are looked into."""
-
-
-class SourceItem(NamedTuple):
-    """One item of a source file."""
-
-    name: str
-    """As in the source: `r#type` keeps its `r#`."""
-    code_type: CodeType
-    row: int
-    """Of the name."""
-    row_from: int
-    row_to: int
-    signature: str
-    docstring: str | None
-    visibility: str
-    owner: str | None = None
-    trait_name: str | None = None
-    is_test: bool = False
-    modules: tuple[str, ...] = ()
-    """Inline modules around it, outermost first."""
-    qualifiers: tuple[str, ...] = ()
-    """What stands between module and name in the symbol: functions, `Type<T>`, `<Type as Trait>`."""
 
 
 class MacroCall(NamedTuple):
@@ -101,21 +81,18 @@ class _Scope(NamedTuple):
     is_test: bool = False
 
 
-class SourceFile:
+class SourceFile(Lines):
     """A parsed Rust file. Raises UnicodeDecodeError where the bytes are not UTF-8."""
 
     def __init__(self, data: bytes) -> None:
-        data.decode("utf-8")
-        self._bom = 3 if data.startswith(b"\xef\xbb\xbf") else 0
-        self._data = data[self._bom :]
-        self._lines = data.split(b"\n")
+        super().__init__(data)
         self._items: dict[tuple[int, int], SourceItem] = {}
         self._scopes: list[_Scope] = []
         self._looked_into: dict[int, tree_sitter.Tree] = {}
-        self._tree = _parser().parse(self._data)
+        self._tree = _parser().parse(self.data)
         self.test_modules: list[TestModule] = []
         is_test = _has_test_attribute_inside(self._tree.root_node)
-        self._collect(self._tree.root_node, [_Scope(0, len(self._data) + 1, is_test=is_test)])
+        self._collect(self._tree.root_node, [_Scope(0, len(self.data) + 1, is_test=is_test)])
 
     def items(self) -> Iterator[SourceItem]:
         """Yield all items found so far, in no particular order."""
@@ -166,37 +143,6 @@ class SourceFile:
         """Return first row, last row and text of the inner documentation that the file begins with."""
         return inner_docs(self._tree.root_node)
 
-    def byte_column(self, row: int, column: int, encoding: str) -> int | None:
-        """Return the byte column of a column counted in `encoding`'s units, None where the file has no such place."""
-        line = self._line(row)
-        if line is None:
-            return None
-        if line.isascii() or encoding == "utf-8":
-            return column if column <= len(line) else None
-        unit = {"utf-16": 2, "utf-32": 4}[encoding]
-        units = line.decode("utf-8").encode(f"{encoding}-le")
-        if column * unit > len(units):
-            return None
-        try:
-            return len(units[: column * unit].decode(f"{encoding}-le").encode("utf-8"))
-        except UnicodeDecodeError:  # in the middle of a surrogate pair
-            return None
-
-    def identifier_at(self, row: int, column: int) -> str | None:
-        """Return the identifier that begins at the byte column."""
-        line = self._line(row)
-        match = re.match(r"((?:r#)?\w+)", line[column:].decode("utf-8", "replace")) if line is not None else None
-        return match[1] if match else None
-
-    def snippet(self, row_from: int, row_to: int) -> str:
-        """Return the rows as they are in the file, each ended by a newline."""
-        return b"".join(line + b"\n" for line in self._lines[row_from : row_to + 1]).decode("utf-8")
-
-    def _line(self, row: int) -> bytes | None:
-        if row >= len(self._lines):
-            return None
-        return self._lines[row][self._bom :] if row == 0 else self._lines[row]
-
     def _look_into(self, call: Node) -> Node:
         """Parse the tokens of a macro call as items, in place, and add those that parse without an error."""
         tree = self._looked_into.get(call.start_byte)
@@ -215,7 +161,7 @@ class SourceFile:
                 else []
             )
             parser = tree_sitter.Parser(_language(), included_ranges=inside)
-            tree = self._looked_into[call.start_byte] = parser.parse(self._data if inside else b"")
+            tree = self._looked_into[call.start_byte] = parser.parse(self.data if inside else b"")
             self._collect(tree.root_node, [self._scope_of(call)], strict=True)
         return tree.root_node
 

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-CodeType: TypeAlias = Literal["Function", "Struct", "Enum", "Union", "Trait", "TypeAlias", "Const", "Static", "Macro", "Module"]
+CodeType: TypeAlias = Literal[
+    "Function", "Struct", "Enum", "Union", "Trait", "TypeAlias", "Const", "Static", "Macro", "Module", "Class", "Interface"
+]  # fmt: skip
+"""Rust has no Class and no Interface; other languages' dumps may."""
 
 _NAMESPACE = uuid.UUID("6f1c52c8-6b5c-5c0e-9d6e-0f1d3f6d5a10")
 """Of all structure ids; chosen once. Another namespace would give every definition another id."""

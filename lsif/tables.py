@@ -11,14 +11,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 import orjson
 
-from lsif.elements import Document, Edge, HoverResult, Item, MetaData, Range, ResultSet
-from lsif.hover import parse_hover
+from lsif.elements import (
+    EDGE_LABELS,
+    Document,
+    DocumentSymbols,
+    Edge,
+    Event,
+    FoldingRanges,
+    HoverResult,
+    Item,
+    MetaData,
+    Range,
+    ResultSet,
+    Root,
+)
+from lsif.hover import PLAIN_HOVERS, Hover, parse_hover
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lsif.elements import Element, Id
-    from lsif.hover import Hover
+    from lsif.elements import Element, Fold, Id, Symbol, Tag
+
+RUST_ANALYZER = "rust-analyzer"
+"""How the tool's name begins in the metaData of dumps whose hovers tell items from locals."""
 
 _STRING_IDS = 1 << 50
 """Numbers from here on stand for string ids."""
@@ -61,16 +76,28 @@ class Tables:
     def __init__(self) -> None:
         self.meta = MetaData("", "utf-16", "")
         self.meta_seen = False
-        self.uris: dict[int, str] = {}
+        self.roots: list[str] = []
+        """URIs of the folders that the dump was taken of, where the metaData names none."""
+        self.documents: dict[int, Document] = {}
         self.hovers: dict[int, Hover | bytes | None] = {}
         """What each hover says; bytes are a line of JSON that is not decoded yet, see `hover`."""
+        self.plain_hovers = Table(2)
+        """hover, PLAIN_HOVERS' index of what it says"""
+        self.tags: dict[int, Tag] = {}
+        """What ranges say of themselves."""
+        self.folds: dict[int, list[Fold]] = {}
+        self.symbols: dict[int, list[Symbol]] = {}
         self.result_sets = 0
+        self.open_events = 0
+        """Begins without an end."""
         self.ranges = Table(5)
         """id, line, column, end line, end column"""
         self.edges = {label: Table(2) for label in EDGE_LABELS}
         """from, to"""
         self.definitions = Table(3)
         """definition result, document, range"""
+        self.other_results = Table(1)
+        """Results whose items look like a definition's."""
         self.references = Table(3)
         """reference result, document, number of ranges"""
         self._strings: dict[str, int] = {}
@@ -82,7 +109,7 @@ class Tables:
         return self._strings.setdefault(element_id, _STRING_IDS + len(self._strings))
 
     def hover(self, hover_id: int) -> Hover | None:
-        """Return what the hover says, None where there is none or it can't be understood."""
+        """Return what a hover that is not plain says, None where there is none or it can't be understood."""
         hover = self.hovers.get(hover_id)
         if isinstance(hover, bytes):
             try:
@@ -93,34 +120,55 @@ class Tables:
 
     def add_hover(self, hover_id: int, hover: Hover | bytes | None) -> None:
         """Add what one hover says."""
+        if isinstance(hover, Hover) and hover in PLAIN_HOVERS:
+            self.plain_hovers.append(hover_id, PLAIN_HOVERS.index(hover))
+            return
         other = self.hovers.setdefault(hover_id, hover)
         if other is not hover and repr(other) < repr(hover):
             self.hovers[hover_id] = hover
 
-    def add(self, element: Element) -> None:
+    def add(self, element: Element) -> None:  # noqa: C901, PLR0912 - one case for each kind of element
         """Add one element."""
         number = self.number
         match element:
             case Range():
-                self.ranges.append(number(element.id), element.line, element.column, element.end_line, element.end_column)
+                range_id = number(element.id)
+                self.ranges.append(range_id, element.line, element.column, element.end_line, element.end_column)
+                if element.tag is not None:
+                    self.tags[range_id] = element.tag
+            case Edge() if element.label in EDGE_LABELS:
+                self._add_rows(self.edges[element.label], [number(element.out_id)], element.in_ids)
             case Edge():
-                self.edges[element.label].append(number(element.out_id), number(element.in_id))
+                self._add_rows(self.other_results, [], element.in_ids)
             case Item(property=None):
-                for range_id in element.in_ids:
-                    self.definitions.append(number(element.out_id), number(element.document), number(range_id))
+                self._add_rows(self.definitions, [number(element.out_id), number(element.document)], element.in_ids)
             case Item(property="references"):
                 self.references.append(number(element.out_id), number(element.document), len(element.in_ids))
             case HoverResult():
                 self.add_hover(number(element.id), parse_hover(element.value))
             case Document():
-                self.uris[number(element.id)] = element.uri
+                self.documents[number(element.id)] = element
+            case FoldingRanges() if not self.meta.tool.startswith(RUST_ANALYZER):  # whose documents all have a grammar
+                self.folds[number(element.id)] = element.folds
+            case DocumentSymbols() if element.symbols:
+                self.symbols[number(element.id)] = element.symbols
             case ResultSet():
                 self.result_sets += 1
+            case Event():
+                self.open_events += element.step
+            case Root():
+                self.roots.append(element.uri)
             case MetaData():
                 self.meta, self.meta_seen = element, True
             case _:
                 pass
 
-
-EDGE_LABELS = ("next", "textDocument/hover", "textDocument/definition", "textDocument/references")
-"""Labels of the edges that are followed."""
+    def _add_rows(self, table: Table, head: list[int], in_ids: list[Id]) -> None:
+        """Add one row for each of the ids: the head, then the id's number."""
+        if len(in_ids) == 1:
+            table.append(*head, self.number(in_ids[0]))
+            return
+        rows = np.empty((len(in_ids), len(head) + 1), dtype=np.int64)
+        rows[:, :-1] = head
+        rows[:, -1] = [self.number(one) for one in in_ids]
+        table.extend(rows)

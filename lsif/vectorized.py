@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lsif.elements import MAX_NUMBER
-from lsif.hover import CRATE_ROOT, NO_ITEM
+from lsif.hover import CRATE_ROOT, NO_ITEM, PLAIN_HOVERS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,6 +59,7 @@ _FENCE = b"```rust\\n"
 """How JSON spells the beginning of a fenced block of Rust."""
 _CRATE_ROOT = b"\\n" + _FENCE + b"extern crate "
 _HOVER_END = b'"}}}'
+_CRATE_ROOT_HOVER, _LOCAL_HOVER = PLAIN_HOVERS.index(CRATE_ROOT), PLAIN_HOVERS.index(NO_ITEM)
 _RESULT_SET = b',"type":"vertex","label":"resultSet"}\n'
 
 # The first eight bytes of a label tell most kinds apart, and eight more at 13 the textDocument edges. Texts end where lines of
@@ -184,19 +185,20 @@ class _Block:
         fits = (ids >= 0) & self._is(self._after_id[lines], _HOVER)
         lines, ids = lines[fits], ids[fits]
         values = self._after_id[lines] + len(_HOVER)
-        done = []
+        done, plain = [], []
         for line, hover_id, start, value, end in zip(
             lines.tolist(), ids.tolist(), self._starts[lines].tolist(), values.tolist(), self._ends[lines].tolist(), strict=True
         ):
             text = self._data[start:end]
             fences = text.count(_FENCE)
             if fences == 1:
-                tables.add_hover(hover_id, CRATE_ROOT if text.startswith(_CRATE_ROOT, value - start) else NO_ITEM)
+                plain.append((hover_id, _CRATE_ROOT_HOVER if text.startswith(_CRATE_ROOT, value - start) else _LOCAL_HOVER))
             elif fences and text.endswith(_HOVER_END):
                 tables.add_hover(hover_id, bytes(text))
             else:
                 continue
             done.append(line)
+        tables.plain_hovers.extend(np.array(plain, dtype=np.int64).reshape(-1, 2))
         self._done[done] = True
 
     def skip(self, lines: NDArray[np.intp], text: bytes) -> int:

@@ -13,24 +13,22 @@ from multiprocessing import get_context
 from typing import TYPE_CHECKING, TypeAlias
 
 from lsif.errors import LsifError
-from lsif.join import JoinContext, JoinedFile, join_file
+from lsif.join import DumpedFile, JoinContext, JoinedFile, join_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from lsif.graph import Definition
 
 WORTH_WORKERS = 20_000
 """Definitions below which starting processes takes longer than they save."""
 _BATCH = 500
 """Definitions that a worker is given at once."""
 
-_Batch: TypeAlias = "list[tuple[str, list[Definition]]]"
+_Batch: TypeAlias = "list[tuple[str, DumpedFile]]"
 
 
-def join_files(context: JoinContext, files: dict[str, list[Definition]], *, processes: int) -> Iterator[JoinedFile]:
+def join_files(context: JoinContext, files: dict[str, DumpedFile], *, processes: int) -> Iterator[JoinedFile]:
     """Yield each file's result in the order of their paths; `files` is emptied on the way. 0 processes: as many as are worth it."""
-    count = processes or _worthwhile(sum(map(len, files.values())))
+    count = processes or _worthwhile(sum(len(one.definitions) for one in files.values()))
     if count == 1:
         for path in sorted(files):
             yield join_file(context, path, files.pop(path))
@@ -55,11 +53,11 @@ def _worthwhile(definitions: int) -> int:
     return min(8, len(os.sched_getaffinity(0))) if definitions >= WORTH_WORKERS else 1
 
 
-def _batches(files: dict[str, list[Definition]]) -> Iterator[_Batch]:
+def _batches(files: dict[str, DumpedFile]) -> Iterator[_Batch]:
     batch: _Batch = []
     for path in sorted(files):
         batch.append((path, files.pop(path)))
-        if sum(len(definitions) for _, definitions in batch) >= _BATCH:
+        if sum(len(one.definitions) for _, one in batch) >= _BATCH:
             yield batch
             batch = []
     if batch:
@@ -87,4 +85,4 @@ def _start_worker(context: JoinContext, parent: int) -> None:
 def _work(batch: _Batch) -> list[JoinedFile]:
     if _context is None:
         raise RuntimeError("a worker works before it was started")
-    return [join_file(_context, path, definitions) for path, definitions in batch]
+    return [join_file(_context, path, dumped) for path, dumped in batch]

@@ -18,12 +18,12 @@ def elements() -> list[Element]:
         Document(1, "file:///r/lib.rs"),
         Range(2, 0, 3, 0, 4),
         ResultSet(3),
-        Edge("next", 2, 3),
+        Edge("next", 2, [3]),
         HoverResult(4, HOVER),
-        Edge("textDocument/hover", 3, 4),
-        Edge("textDocument/definition", 3, 6),
+        Edge("textDocument/hover", 3, [4]),
+        Edge("textDocument/definition", 3, [6]),
         Item(6, [2], 1, None),
-        Edge("textDocument/references", 3, 7),
+        Edge("textDocument/references", 3, [7]),
         Item(7, [2], 1, "definitions"),
     ]
 
@@ -62,13 +62,13 @@ def test_references_are_counted_by_place_and_by_file() -> None:
 
 
 def test_results_are_found_through_a_chain_of_result_sets() -> None:
-    chained = [ResultSet(8), Edge("next", 8, 3), Edge("textDocument/definition", 8, 9), Item(9, [2], 1, None)]
+    chained = [ResultSet(8), Edge("next", 8, [3]), Edge("textDocument/definition", 8, [9]), Item(9, [2], 1, None)]
     both = list(graph([*elements(), *chained]).definitions(everywhere))
     assert [definition.hover.name for definition in both] == ["f", "f"]
 
 
 def test_a_cycle_of_result_sets_ends() -> None:
-    cycle = [Edge("next", 3, 3), Edge("textDocument/definition", 30, 31), Edge("next", 30, 30), Item(31, [2], 1, None)]
+    cycle = [Edge("next", 3, [3]), Edge("textDocument/definition", 30, [31]), Edge("next", 30, [30]), Item(31, [2], 1, None)]
     whole = graph([*elements(), *cycle])
     assert len(list(whole.definitions(everywhere))) == 1
     assert whole.skipped == {"no_hover": 1}
@@ -82,7 +82,7 @@ def test_ids_that_exist_nowhere_are_counted(item: Item) -> None:
 
 
 def test_an_id_that_comes_twice_gives_one_answer_in_any_order() -> None:
-    twice = [Edge("textDocument/hover", 3, 40), HoverResult(40, HOVER.replace("fn f", "fn g")), Range(2, 9, 3, 9, 4)]
+    twice = [Edge("textDocument/hover", 3, [40]), HoverResult(40, HOVER.replace("fn f", "fn g")), Range(2, 9, 3, 9, 4)]
     for order in ([*elements(), *twice], [*twice, *elements()]):
         (definition,) = graph(order).definitions(everywhere)
         assert (definition.hover.name, definition.range.line) == ("g", 9)

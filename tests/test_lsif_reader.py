@@ -10,6 +10,7 @@ import pytest
 
 from lsif.elements import MetaData
 from lsif.errors import DumpError
+from lsif.hover import PLAIN_HOVERS
 from lsif.reader import ReadLedger, read_tables
 from lsif.tables import Tables
 
@@ -37,7 +38,14 @@ def content(tables: Tables) -> dict[str, object]:
     numbers = {"ranges": tables.ranges, "definitions": tables.definitions, "references": tables.references, **tables.edges}
     rows = {name: sorted(map(tuple, table.to_array().tolist())) for name, table in numbers.items()}
     hovers = {hover_id: tables.hover(hover_id) for hover_id in tables.hovers}
-    return {**rows, "meta": tables.meta, "uris": tables.uris, "hovers": hovers, "result sets": tables.result_sets}
+    hovers |= {hover_id: PLAIN_HOVERS[index] for hover_id, index in tables.plain_hovers.to_array().tolist()}
+    return {
+        **rows,
+        "meta": tables.meta,
+        "uris": {number: one.uri for number, one in tables.documents.items()},
+        "hovers": hovers,
+        "result sets": tables.result_sets,
+    }
 
 
 def test_each_kind_of_line_goes_into_its_table(write_lines: Write) -> None:
@@ -139,7 +147,7 @@ def test_ids_need_not_count_lines(write_lines: Write) -> None:
 def test_wrong_types_make_a_bad_line_and_nothing_worse(write_lines: Write, line: dict[str, object]) -> None:
     ledger = ReadLedger()
     path = write_lines(META, json.dumps(line).encode() + b"\n", DOCUMENT)
-    assert list(read_tables(path, ledger, max_bad_lines=1).uris) == [1]
+    assert list(read_tables(path, ledger, max_bad_lines=1).documents) == [1]
     assert ledger.bad_lines == 1
 
 
@@ -147,7 +155,7 @@ def test_bad_lines_are_counted_and_the_rest_is_read(write_lines: Write) -> None:
     bad_range = {**RANGE, "start": {"line": -1, "character": 0}}
     path = write_lines(META, b"{not json}\n", b"[1, 2]\n", bad_range, {"type": "vertex"}, b"\n", DOCUMENT)
     ledger = ReadLedger()
-    assert list(read_tables(path, ledger, max_bad_lines=4).uris) == [1]
+    assert list(read_tables(path, ledger, max_bad_lines=4).documents) == [1]
     assert (ledger.lines, ledger.bad_lines) == (7, 4)
     assert [line.split(":")[0] for line in ledger.first_bad] == ["line 2", "line 3", "line 4"]
     with pytest.raises(DumpError, match="more than 3 unreadable lines"):
@@ -164,7 +172,7 @@ def test_a_truncated_last_line_is_refused(tmp_path: Path) -> None:
 def test_a_whole_last_line_needs_no_newline(write_lines: Write, tmp_path: Path) -> None:
     path = write_lines(META, DOCUMENT)
     path.write_bytes(path.read_bytes().rstrip(b"\n"))
-    assert list(read(path).uris) == [1]
+    assert list(read(path).documents) == [1]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +184,11 @@ def test_a_whole_last_line_needs_no_newline(write_lines: Write, tmp_path: Path) 
         (gzip.compress(SAMPLE_DUMP.read_bytes())[:-100], "is packed and cut off or damaged"),
         (gzip.compress(SAMPLE_DUMP.read_bytes())[:5000] + b"damage" * 9, "is packed and cut off or damaged"),
         (zstd(SAMPLE_DUMP.read_bytes())[:-100], "can't read the dump"),
-        (b'[{"id":0}]', "JSON array form.*jq"),
+        (b'[{"id":0}]', "has more than 0 unreadable lines"),
+        (b'[{"id":0,"type":"vertex","label":"resultSet"}]', "expected a metaData vertex in line 1"),
+        (b"[", "is cut off or damaged after element 0 of its JSON array"),
+        (b"[]", "is an empty JSON array"),
+        (b"[1, 2]", "has more than 0 unreadable lines"),
         (b"hello\nworld\n", "no LSIF dump: expected a JSON object in line 1"),
         (b'{"id": 1, "type": "vertex", "label": "document", "uri": "file:///x"}\n', "expected a metaData vertex in line 1"),
         (b"\x00\x01\x02\xff\n", "no LSIF dump"),

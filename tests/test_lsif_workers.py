@@ -57,11 +57,12 @@ def test_workers_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
         import time
         from pathlib import Path
         from lsif import workers
-        from lsif.join import JoinContext
+        from lsif.graph import Outline
+        from lsif.join import DumpedFile, JoinContext
 
         if __name__ == "__main__":
             context = JoinContext(Path({str(SAMPLE)!r}), "sample", "utf-16", frozenset(), False)
-            files = {{f"absent{{number}}.rs": [] for number in range(4)}}
+            files = {{f"absent{{number}}.rs": DumpedFile(Outline("rust"), []) for number in range(4)}}
             workers._BATCH = 0
             for joined in workers.join_files(context, files, processes=2):
                 print(joined.path, flush=True)

@@ -1,0 +1,88 @@
+"""What is found in a source: items, and which of a dump's definitions they are. Each language has a finder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lsif.blocks import SourceBlock
+    from lsif.graph import Definition
+    from lsif.structure import CodeType
+
+FILE_MODULE = -1
+"""Column of a module in a file of its own, whose name stands nowhere in it."""
+
+EXAMPLES = 3
+"""Stale definitions, or missing files, that are named; more would tell no more."""
+
+
+class SourceItem(NamedTuple):
+    """One item of a source file."""
+
+    name: str
+    """As in the source: `r#type` keeps its `r#`."""
+    code_type: CodeType
+    row: int
+    """Of the name."""
+    row_from: int
+    row_to: int
+    signature: str
+    docstring: str | None
+    visibility: str
+    owner: str | None = None
+    trait_name: str | None = None
+    is_test: bool = False
+    modules: tuple[str, ...] = ()
+    """Modules around it in its file, outermost first."""
+    qualifiers: tuple[str, ...] = ()
+    """What stands between module and name in the symbol: functions, `Type<T>`, `<Type as Trait>`, classes."""
+
+
+class Found(NamedTuple):
+    """A definition that is an item."""
+
+    definition: Definition
+    row: int
+    column: int
+    """Byte column of the name, or FILE_MODULE."""
+    item: SourceItem
+
+
+class Findings:
+    """What becomes of a file's definitions."""
+
+    def __init__(self) -> None:
+        self.found: list[Found] = []
+        self.skipped: Counter[str] = Counter()
+        """Definitions by the reason why they are no structures."""
+        self.stale: list[str] = []
+        """The first definitions that do not stand where the dump says, as `line: ...`."""
+
+    def skip_stale(self, definition: Definition, expected: str | None, there: str | None) -> None:
+        """Count a definition in whose place another text stands."""
+        self.skipped["source_changed"] += 1
+        if len(self.stale) < EXAMPLES:
+            found = f"`{there}`" if there else "nothing"
+            self.stale.append(f"{definition.range.line + 1}: expected `{expected}`, found {found}")
+
+
+class Finder(Protocol):
+    """One source file, as its language reads it."""
+
+    def find(self, definitions: list[Definition], encoding: str) -> Findings:
+        """Return which items the definitions are, and why the others are none; `encoding` is the unit of columns."""
+
+    def module_path(self, findings: Findings, definitions: list[Definition]) -> str:
+        """Return the path of the file's own module, `crate::outer::inner`."""
+
+    def is_test(self) -> bool:
+        """Return whether the file's place says that it is only for tests."""
+
+    def blocks(self) -> Iterator[SourceBlock]:
+        """Yield the blocks of at least MIN_LINES lines, in no particular order."""
+
+    def snippet(self, row_from: int, row_to: int) -> str:
+        """Return the rows, both inclusive, as they are in the file, each ended by a newline."""

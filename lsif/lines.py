@@ -1,0 +1,55 @@
+"""A source file as lines: places in it, and the text between them. Knows no language.
+
+Rows and columns are 0-based. A line ends at a line feed; a carriage return belongs to its line. A byte order mark is no column.
+"""
+
+from __future__ import annotations
+
+import re
+
+_BOM = b"\xef\xbb\xbf"
+_IDENTIFIER = re.compile(r"((?:r#)?\w+)")
+_UNIT_BYTES = {"utf-16": 2, "utf-32": 4}
+
+
+class Lines:
+    """The lines of a file. Raises UnicodeDecodeError where the bytes are not UTF-8."""
+
+    def __init__(self, data: bytes) -> None:
+        data.decode("utf-8")
+        self._bom = len(_BOM) if data.startswith(_BOM) else 0
+        self.data = data[self._bom :]
+        """Without a byte order mark."""
+        self._lines = data.split(b"\n")
+
+    def byte_column(self, row: int, column: int, encoding: str) -> int | None:
+        """Return the byte column of a column counted in `encoding`'s units, None where the file has no such place."""
+        line = self.line(row)
+        if line is None:
+            return None
+        if line.isascii() or encoding == "utf-8":
+            return column if column <= len(line) else None
+        unit = _UNIT_BYTES[encoding]
+        units = line.decode("utf-8").encode(f"{encoding}-le")
+        if column * unit > len(units):
+            return None
+        try:
+            return len(units[: column * unit].decode(f"{encoding}-le").encode("utf-8"))
+        except UnicodeDecodeError:  # in the middle of a surrogate pair
+            return None
+
+    def identifier_at(self, row: int, column: int) -> str | None:
+        """Return the identifier that begins at the byte column."""
+        line = self.line(row)
+        match = _IDENTIFIER.match(line[column:].decode("utf-8", "replace")) if line is not None else None
+        return match[1] if match else None
+
+    def snippet(self, row_from: int, row_to: int) -> str:
+        """Return the rows, both inclusive, as they are in the file, each ended by a newline."""
+        return b"".join(line + b"\n" for line in self._lines[row_from : row_to + 1]).decode("utf-8")
+
+    def line(self, row: int) -> bytes | None:
+        """Return the row without its line feed and without a byte order mark, None where the file ends before it."""
+        if row >= len(self._lines):
+            return None
+        return self._lines[row][self._bom :] if row == 0 else self._lines[row]
