@@ -18,14 +18,14 @@ _STRINGS = rb"""
 _REST = rb"""
   | (?P<open> [(\[{] ) | (?P<close> [)\]}] ) | (?P<end> ; ) | (?P<line> \n ) | (?P<value> (?<![=!<>])=(?![=>]) )
 """
+_CHARACTERS_AND_LIFETIMES = rb"| '(?:\\[^\n]+?|[^'\\\n\x80-\xff]|[\x80-\xff]{2,4})' | '[A-Za-z_]\w*"
 _TOKENS = {
-    # 'a is a lifetime, 'a' a character
     True: re.compile(
         _STRINGS + rb"| '(?:\\[^\n]+?|[^'\\\n\x80-\xff]|[\x80-\xff]{2,4})' | '[A-Za-z_]\w*" + _REST, re.DOTALL | re.VERBOSE
     ),
     False: re.compile(_STRINGS + rb"| '(?:\\.|[^'\\\n])*'" + _REST, re.DOTALL | re.VERBOSE),
 }
-_GOES_ON = re.compile(rb"\s*(?:[.?:|&+\-*/%<>=,)\]{]|(?:where|extends|implements|throws|for|override|noexcept|const)\b)")
+_GOES_ON = re.compile(rb"\s*(?:[.?:|&+\-*/%<>=,)\]{]|(?:where|extends|implements|throws|for|override|noexcept)\b)")
 _OPEN_ENDED = re.compile(rb"(?:[.?:|&+\-*/%<=,(\[]|=>|\b(?:where|extends|implements|throws))\s*\Z")
 _COMMENT = re.compile(rb"//[^\n]*|/\*.*?\*/", re.DOTALL)
 

@@ -32,15 +32,25 @@ def attached(node: Node) -> list[Node]:
     plain: list[Node] = []
     sibling = node.prev_sibling
     while sibling is not None:
-        if sibling.type == "attribute_item" or _is_outer_doc(sibling):
+        if begins_belongings(sibling):
             nodes += [*plain, sibling]
             plain = []
-        elif sibling.type in _COMMENTS and not _is_inner_doc(sibling):
+        elif is_plain_comment(sibling):
             plain.append(sibling)
         else:
             break
         sibling = sibling.prev_sibling
     return nodes[::-1]
+
+
+def begins_belongings(node: Node) -> bool:
+    """Return whether the node is an attribute or a documentation comment of what follows it."""
+    return node.type == "attribute_item" or _is_outer_doc(node)
+
+
+def is_plain_comment(node: Node) -> bool:
+    """Return whether the node is a comment that documents nothing around it."""
+    return node.type in _COMMENTS and not _is_inner_doc(node)
 
 
 def first_row(node: Node, belongings: list[Node]) -> int:

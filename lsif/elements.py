@@ -28,6 +28,9 @@ EDGE_LABELS = (
 )
 """Labels of the edges that are followed."""
 
+RUST_ANALYZER = "rust-analyzer"
+"""How the tool's name begins in the metaData of dumps whose hovers tell items from locals, and whose documents are all Rust."""
+
 OTHER_RESULTS = ("textDocument/declaration", "textDocument/typeDefinition", "textDocument/implementation")
 """Labels of edges to results whose items are spelled as a definition's are, and are none."""
 

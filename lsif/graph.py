@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lsif.elements import POSITION_ENCODINGS, Range
+from lsif.elements import POSITION_ENCODINGS, RUST_ANALYZER, Range
 from lsif.errors import DumpError
 from lsif.hover import CRATE_ROOT, NO_ITEM, PLAIN_HOVERS
-from lsif.tables import RUST_ANALYZER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

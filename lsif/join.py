@@ -179,7 +179,7 @@ def _check_snippets(path: Path, data: bytes, structures: list[Structure]) -> Non
     """Compare each snippet with the file's lines as they are on the disk now."""
     lines = data.decode("utf-8", "replace").split("\n")
     for structure in structures:
-        expected = "".join([f"{line}\n" for line in lines[structure.line_from - 1 : structure.line_to]])
+        expected = "\n".join(lines[structure.line_from - 1 : structure.line_to]) + "\n"
         if structure.context.snippet != expected:
             raise SourceError(
                 f"{path} changed while it was read: lines {structure.line_from} to {structure.line_to} "

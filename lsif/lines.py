@@ -46,7 +46,7 @@ class Lines:
 
     def snippet(self, row_from: int, row_to: int) -> str:
         """Return the rows, both inclusive, as they are in the file, each ended by a newline."""
-        return b"".join(line + b"\n" for line in self._lines[row_from : row_to + 1]).decode("utf-8")
+        return (b"\n".join(self._lines[row_from : row_to + 1]) + b"\n").decode("utf-8")
 
     def line(self, row: int) -> bytes | None:
         """Return the row without its line feed and without a byte order mark, None where the file ends before it."""

@@ -11,9 +11,9 @@ from bisect import bisect_right
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
+from lsif.belongings import ATTRIBUTES, documentation_above
 from lsif.blocks import MIN_LINES, SourceBlock
 from lsif.brackets import find_bounds, without_comments
-from lsif.docs import strip_stars, unindent
 from lsif.grammars import Declaration, Syntax, has_grammar
 from lsif.items import Findings, Found, SourceItem
 from lsif.lines import Lines
@@ -47,7 +47,7 @@ _TYPE_PARAMETER = 26
 _PARENTHESIZED = re.compile(r"\((?P<what>[a-z ]+)\)\s")
 _WORD = re.compile(r"\b[a-z]+\b")
 _GO_TYPE = re.compile(r"type\s+\S+\s+(struct|interface)\b")
-_WORDS_BEFORE = re.compile(rb"(?:[\w*&]+[ \t]+)*\Z")
+_WORDS_BEFORE = re.compile(rb"(?:(?:[\w*&]+|\([\w \t*&.,\[\]]*\))[ \t]+)*\Z")  # Go's receivers stand in parentheses
 _DECORATORS = re.compile(r"\A(?:@[\w.]+(?:\([^()]*\))?\s+)+")
 _MODIFIERS = re.compile(
     r"(?:\b(?P<visibility>export|public|private|protected|internal|pub(?:\([^)]*\))?)\s+|\b(?:default|declare)\s+)*"
@@ -60,11 +60,6 @@ _HEAD_ONLY = frozenset({"Function", "Class", "Interface", "Trait", "Module"})
 _INDEX_FILES = frozenset({"index", "main", "mod", "__init__"})
 _TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "benches"})
 _TEST_FILE = re.compile(r"(?:^test_|[._-](?:test|spec)$|Tests?$)")
-_ATTRIBUTES = ("@", "#[")
-_ATTRIBUTE_ROWS = 100
-"""Rows that an attribute may span."""
-_LINE_DOCS = {"go": ("//",)}
-"""How lines of documentation begin, by language."""
 _BLOCK_HEAD = re.compile(rb"\s*(?:\}\s*)?(?P<word>for|foreach|while|loop|match|switch|if|unsafe|async|do)\b")
 _BLOCK_KINDS = {b"foreach": "for", b"switch": "match", b"do": "loop"}
 _CLOSURE_HEAD = re.compile(rb"(?:=>\s*\{?|\bfunction\s*\([^)]*\)\s*\{|\|[^|]*\|\s*\{)\s*\Z")
@@ -184,9 +179,10 @@ class OutlinedFile:
         """Return where the fold ends that the body begins, `end` where there is none or it says the same."""
         row = self._row(body if body is not None else name_start)
         ends = [one.end_line for one in self._outline.folds if one.line == row and not one.is_comment]
-        if not ends or self._row(max(end - 1, 0)) in ends or (body is None and self._row(max(end - 1, 0)) != row):
+        lexed = self._row(max(end - 1, 0))
+        last = max(ends, default=lexed)
+        if lexed in ends or (body is None and last <= lexed):
             return end
-        last = max(ends)
         return self._starts[last + 1] - 1 if last + 1 < len(self._starts) else len(self._data)
 
     def _item(self, one: _Declared, around: list[_Declared]) -> Found | str:
@@ -196,7 +192,10 @@ class OutlinedFile:
         if declaration.code_type in ("Const", "Static") and kinds and kinds[-1] == "Function":
             return "local"
         row, first = self._row(one.name_start), self._row(declaration.start)
-        row_from, docs = self._documentation(first)
+        row_from, docs = first, None
+        before = without_comments(self._data[self._starts[first] : declaration.start]).strip()
+        if not before or before.startswith(ATTRIBUTES):  # else what stands above belongs to what stands before
+            row_from, docs = documentation_above(self._lines, first, self._outline.language)
         if docs is None and hover is not None:
             docs = hover.docs
         if declaration.code_type == "Module" and docs is None:
@@ -235,53 +234,6 @@ class OutlinedFile:
         text = text[match.end() :] if match is not None else text
         visibility = (match["visibility"] if match is not None else None) or ""
         return _OPENING.sub("", text).rstrip(";,= "), visibility
-
-    def _documentation(self, row: int) -> tuple[int, str | None]:
-        """Return the first row of the documentation and attributes that stand above the row, and what the former say."""
-        markers = _LINE_DOCS.get(self._outline.language, ("///",))
-        fragments: list[str] = []
-        first = next_row = row  # plain comments belong to the item where documentation or attributes stand above them
-        while next_row > 0:
-            above = next_row - 1
-            line = (self._lines.line(above) or b"").decode("utf-8", "replace").strip()
-            if line.endswith("*/"):
-                opening = self._comment_start(above)
-                if opening is None:
-                    break
-                fragments.append(strip_stars(self._text(opening, above).strip().removesuffix("*/")[3:]))
-                first = above = opening
-            elif line.startswith(markers) and not line.startswith("////"):
-                fragments.append(line.lstrip("/"))
-                first = above
-            elif line.endswith((")", "]")) and (attribute := self._attribute_start(above)) is not None:
-                first = above = attribute
-            elif line.startswith(_ATTRIBUTES):
-                first = above
-            elif not line.startswith("//"):
-                break
-            next_row = above
-        return first, unindent(fragments[::-1]) or None
-
-    def _comment_start(self, row: int) -> int | None:
-        """Return the first row of the documentation comment that ends in the row, None where code or none stands there."""
-        for first in range(row, -1, -1):
-            line = (self._lines.line(first) or b"").strip()
-            if b"/*" in line:
-                return first if line.startswith(b"/**") and line.find(b"*/") in (-1, len(line) - 2) else None
-        return None
-
-    def _attribute_start(self, row: int) -> int | None:
-        """Return the first row of the attribute or decorator that ends in the row, None where none does."""
-        depth = 0
-        for first in range(row, max(-1, row - _ATTRIBUTE_ROWS), -1):
-            line = self._lines.line(first) or b""
-            depth += sum(map(line.count, (b")", b"]"))) - sum(map(line.count, (b"(", b"[")))
-            if depth <= 0:
-                return first if line.strip().decode("utf-8", "replace").startswith(_ATTRIBUTES) else None
-        return None
-
-    def _text(self, row_from: int, row_to: int) -> str:
-        return self._lines.snippet(row_from, row_to)
 
     def _extent(self, extent: Extent, encoding: str) -> tuple[int, int] | None:
         start = self._offset(extent.line, extent.column, encoding)

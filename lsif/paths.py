@@ -13,8 +13,9 @@ from lsif.spans import SourceFile
 if TYPE_CHECKING:
     from collections.abc import Iterable, Set
 
-_CFG_TEST = re.compile(rb"\bcfg\b[^\]]*\btest\b")
+_CFG_TEST = re.compile(rb"#\s*!?\s*\[\s*cfg\s*\([^\]]*\btest\b")
 _DECLARES_MODULE = re.compile(rb"\bmod\s+[^\s;{]+\s*;")
+_DRIVE = re.compile(r"/[A-Za-z]:(?:/|\Z)")
 _TEST_FOLDERS = frozenset({"tests", "benches"})
 _FOLDER_MODULES = frozenset({"mod.rs", "lib.rs", "main.rs"})
 """Files whose modules' files lie beside them; those of other files lie in a folder of the file's name."""
@@ -81,7 +82,8 @@ def cfg_test_modules(root: Path, paths: Iterable[str]) -> set[str]:
     for path in paths:
         try:
             data = read_source(root / path)
-            if not _CFG_TEST.search(data) or not _DECLARES_MODULE.search(data):
+            match = _CFG_TEST.search(data)
+            if match is None or not _DECLARES_MODULE.search(data, match.end()):
                 continue  # parsing is what takes time
             declared = SourceFile(data).test_modules
         except (OSError, RuntimeError, UnicodeDecodeError):
@@ -106,4 +108,8 @@ def is_test_path(path: str, modules: Set[str]) -> bool:
 
 
 def _uri_path(uri: str) -> str | None:
-    return unquote(uri.removeprefix("file://")) if uri.startswith("file://") else None
+    """Return the path of a file URI, percent signs decoded once and a Windows drive in lower case; None for other URIs."""
+    if not uri.startswith("file://"):
+        return None
+    path = unquote(uri.removeprefix("file://"))
+    return f"/{path[1].lower()}{path[2:]}" if _DRIVE.match(path) else path

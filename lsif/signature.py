@@ -33,7 +33,7 @@ def fold(text: str) -> str:
     return " ".join(text.split())
 
 
-def signature(node: Node) -> str:
+def signature(node: Node, data: bytes) -> str:
     """Return the item's declaration without visibility, attributes, comments and body; fields and variants stay.
 
     A constant's or static's value counts as its body.
@@ -48,12 +48,11 @@ def signature(node: Node) -> str:
         elif child.type == _BODIES.get(node.type) or (child.type == "=" and node.type in ("const_item", "static_item")):
             end = child.start_byte
             break
-    text = node.text or b""
     pieces, position = [], start
-    for cut_start, cut_end in _cuts(node, start, end):
-        pieces.append(text[position - node.start_byte : cut_start - node.start_byte])
+    for cut_start, cut_end in _cuts(node, data, start, end):
+        pieces.append(data[position:cut_start])
         position = cut_end
-    pieces.append(text[position - node.start_byte : end - node.start_byte])
+    pieces.append(data[position:end])
     return fold(b" ".join(pieces).decode("utf-8")).rstrip(";").rstrip().removesuffix(",")
 
 
@@ -88,9 +87,9 @@ def _inside(node: Node) -> Node | None:
     return node.child_by_field_name(field) if field is not None else None
 
 
-def _cuts(node: Node, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _cuts(node: Node, data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Yield the byte ranges of comments and attributes in start..end, in order."""
-    text = (node.text or b"")[start - node.start_byte : end - node.start_byte]
+    text = data[start:end]
     if b"//" not in text and b"/*" not in text and b"#" not in text:
         return
     waiting = node.children[::-1]

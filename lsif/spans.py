@@ -8,6 +8,7 @@ A dump gives only the place of a name. This module parses the file with tree-sit
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,7 +16,7 @@ import tree_sitter
 import tree_sitter_rust
 
 from lsif.blocks import KINDS, MIN_LINES, SourceBlock
-from lsif.docs import attached, docstring, first_row, inner_docs, is_test_attribute
+from lsif.docs import attached, begins_belongings, docstring, first_row, inner_docs, is_plain_comment, is_test_attribute
 from lsif.items import SourceItem
 from lsif.lines import Lines
 from lsif.signature import base_name, fold, signature, visibility
@@ -41,6 +42,9 @@ _CODE_TYPES: dict[str, CodeType] = {
     "macro_definition": "Macro",
     "mod_item": "Module",
 }
+_ITEM_NODES = frozenset({*_CODE_TYPES, "impl_item", "foreign_mod_item"})
+_CONTAINERS = frozenset({"mod_item", "impl_item", "trait_item", "foreign_mod_item"})
+"""Nodes whose bodies are items and nothing else."""
 _PATH_ATTRIBUTE = re.compile(r'#\s*\[\s*path\s*=\s*"([^"]*)"\s*\]')
 _NESTING = 200
 """Modules, functions and impls inside each other that open scopes of their own; real code has a dozen."""
@@ -91,11 +95,17 @@ class SourceFile(Lines):
         self._looked_into: dict[int, tree_sitter.Tree] = {}
         self._tree = _parser().parse(self.data)
         self.test_modules: list[TestModule] = []
+        self._unread: list[tuple[Node, _Scope] | None] = []
+        self._unread_starts: list[tuple[int, int]] = []
         is_test = _has_test_attribute_inside(self._tree.root_node)
-        self._collect(self._tree.root_node, [_Scope(0, len(self.data) + 1, is_test=is_test)])
+        self._walk(self._tree.root_node, _Scope(0, len(self.data) + 1, is_test=is_test))
 
     def items(self) -> Iterator[SourceItem]:
-        """Yield all items found so far, in no particular order."""
+        """Yield all items outside macro calls, in no particular order."""
+        for at, unread in enumerate(self._unread):
+            if unread is not None:
+                self._unread[at] = None
+                self._collect(unread[0], [unread[1]])
         yield from self._items.values()
 
     def blocks(self) -> Iterator[SourceBlock]:
@@ -109,6 +119,9 @@ class SourceFile(Lines):
     def item_at(self, row: int, column: int) -> SourceItem | None:
         """Return the item whose name begins at the byte column, looking into macro calls where there is none outside them."""
         item = self._items.get((row, column))
+        if item is None:
+            self._read_around(row, column)
+            item = self._items.get((row, column))
         root = self._tree.root_node
         for _ in range(_MACRO_DEPTH):
             if item is not None:
@@ -170,27 +183,60 @@ class SourceFile(Lines):
         around = [scope for scope in self._scopes if scope.start <= node.start_byte and node.end_byte <= scope.end]
         return min(around, key=lambda scope: scope.end - scope.start)
 
+    def _walk(self, container: Node, scope: _Scope, depth: int = 0) -> None:
+        """Add the items of the container, its modules, impls and traits; what else holds items is read when one is asked for."""
+        self._scopes.append(scope)
+        belongings: list[Node] = []
+        for child in container.children:
+            kind = child.type
+            if kind in _ITEM_NODES:
+                inner = self._add(child, belongings, scope)
+                body = _body(child) if kind in _CONTAINERS else None
+                if inner is not None and body is not None and depth < _NESTING:
+                    self._walk(body, inner, depth + 1)
+                else:
+                    self._unread.append((child, scope))
+                    self._unread_starts.append((child.start_point.row, child.start_point.column))
+                belongings = []
+            elif begins_belongings(child) or (belongings and is_plain_comment(child)):
+                belongings.append(child)
+            elif not is_plain_comment(child):
+                belongings = []
+                if child.is_named:
+                    self._unread.append((child, scope))
+                    self._unread_starts.append((child.start_point.row, child.start_point.column))
+
+    def _read_around(self, row: int, column: int) -> None:
+        """Add the items inside the function, value or other node around the place, if `_walk` left it out."""
+        at = bisect_right(self._unread_starts, (row, column)) - 1
+        unread = self._unread[at] if at >= 0 else None
+        if unread is not None and (row, column) < (unread[0].end_point.row, unread[0].end_point.column):
+            self._unread[at] = None
+            self._collect(unread[0], [unread[1]])
+
     def _collect(self, root: Node, scopes: list[_Scope], *, strict: bool = False) -> None:
-        """Add the items under `root`, which stands in the innermost of `scopes`; if `strict`, only those without error."""
+        """Add all items under `root`, which stands in the innermost of `scopes`; if `strict`, only those without error."""
         self._scopes += scopes
         captures = tree_sitter.QueryCursor(_item_query()).captures(root)
         for node in sorted(captures.get("item", []), key=lambda node: (node.start_byte, -node.end_byte)):
             while len(scopes) > 1 and scopes[-1].end <= node.start_byte:
                 scopes.pop()
-            belongings = attached(node)
-            is_test = scopes[-1].is_test or any(is_test_attribute(one) for one in belongings)
-            name = node.child_by_field_name("name")
-            if _is_definition(node) and name is not None and not (strict and node.has_error):
-                key = (name.start_point.row, name.start_point.column)
-                self._items.setdefault(key, _make_item(node, name, belongings, scopes[-1], is_test=is_test))
-            elif is_test and node.type == "mod_item" and name is not None:
-                self.test_modules.append(
-                    TestModule(scopes[-1].modules, _text(name).removeprefix("r#"), _path_attribute(belongings))
-                )
-            inner = _inner_scope(node, name, scopes[-1], is_test=is_test)
+            inner = self._add(node, attached(node), scopes[-1], strict=strict)
             if inner is not None and len(scopes) <= _NESTING:
                 scopes.append(inner)
                 self._scopes.append(inner)
+
+    def _add(self, node: Node, belongings: list[Node], scope: _Scope, *, strict: bool = False) -> _Scope | None:
+        """Add the item that the node is, and return the scope that it opens; if `strict`, only one without error."""
+        is_test = scope.is_test or any(is_test_attribute(one) for one in belongings)
+        name = node.child_by_field_name("name")
+        if _is_definition(node) and name is not None and not (strict and node.has_error):
+            key = (name.start_point.row, name.start_point.column)
+            if key not in self._items:
+                self._items[key] = _make_item(self.data, node, name, belongings, scope, is_test=is_test)
+        elif is_test and node.type == "mod_item" and name is not None:
+            self.test_modules.append(TestModule(scope.modules, _text(name).removeprefix("r#"), _path_attribute(belongings)))
+        return _inner_scope(node, name, scope, is_test=is_test)
 
 
 def _is_definition(node: Node) -> bool:
@@ -198,7 +244,7 @@ def _is_definition(node: Node) -> bool:
     return node.type in _CODE_TYPES and (node.type != "mod_item" or _body(node) is not None)
 
 
-def _make_item(node: Node, name: Node, belongings: list[Node], scope: _Scope, *, is_test: bool) -> SourceItem:
+def _make_item(data: bytes, node: Node, name: Node, belongings: list[Node], scope: _Scope, *, is_test: bool) -> SourceItem:
     code_type = _CODE_TYPES[node.type]
     row_to = node.end_point.row
     body = _body(node)
@@ -214,7 +260,7 @@ def _make_item(node: Node, name: Node, belongings: list[Node], scope: _Scope, *,
         row=name.start_point.row,
         row_from=first_row(node, belongings),
         row_to=row_to,
-        signature=signature(node),
+        signature=signature(node, data),
         docstring=docstring(belongings, inside[2] if inside is not None else None),
         owner=scope.owner,
         trait_name=scope.trait_name,
@@ -313,5 +359,5 @@ def _block_query() -> tree_sitter.Query:
 
 @cache
 def _item_query() -> tree_sitter.Query:
-    kinds = " ".join(f"({kind})" for kind in (*_CODE_TYPES, "impl_item", "foreign_mod_item"))
+    kinds = " ".join(f"({kind})" for kind in sorted(_ITEM_NODES))
     return tree_sitter.Query(_language(), f"[{kinds}] @item")

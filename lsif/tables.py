@@ -13,6 +13,7 @@ import orjson
 
 from lsif.elements import (
     EDGE_LABELS,
+    RUST_ANALYZER,
     Document,
     DocumentSymbols,
     Edge,
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lsif.elements import Element, Fold, Id, Symbol, Tag
-
-RUST_ANALYZER = "rust-analyzer"
-"""How the tool's name begins in the metaData of dumps whose hovers tell items from locals."""
 
 _STRING_IDS = 1 << 50
 """Numbers from here on stand for string ids."""
@@ -148,7 +146,7 @@ class Tables:
                 self.add_hover(number(element.id), parse_hover(element.value))
             case Document():
                 self.documents[number(element.id)] = element
-            case FoldingRanges() if not self.meta.tool.startswith(RUST_ANALYZER):  # whose documents all have a grammar
+            case FoldingRanges() if not self.meta.tool.startswith(RUST_ANALYZER):
                 self.folds[number(element.id)] = element.folds
             case DocumentSymbols() if element.symbols:
                 self.symbols[number(element.id)] = element.symbols

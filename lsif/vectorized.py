@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lsif.elements import MAX_NUMBER
+from lsif.elements import MAX_NUMBER, RUST_ANALYZER
 from lsif.hover import CRATE_ROOT, NO_ITEM, PLAIN_HOVERS
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ _IGNORED_VERTICES = {
     b"definiti": b',"type":"vertex","label":"definitionResult"}\n',
     b"referenc": b',"type":"vertex","label":"referenceResult"}\n',
 }
+_FOLDING_RANGES = b',"type":"vertex","label":"foldingRangeResult",'
 _IGNORED_EDGES = {
     b'moniker"': b',"type":"edge","label":"moniker",',
     b"packageI": b',"type":"edge","label":"packageInformation",',
@@ -101,6 +102,8 @@ def read_block(data: bytearray, size: int, first_id: int, tables: Tables) -> tup
     tables.result_sets += block.skip(block.of_kind(vertex=True, label=b"resultSe"), _RESULT_SET)
     for label, text in _IGNORED_VERTICES.items():
         block.skip(block.of_kind(vertex=True, label=label), text)
+    if tables.meta.tool.startswith(RUST_ANALYZER):  # whose documents all have a grammar
+        block.skip(block.of_kind(vertex=True, label=b"foldingR"), _FOLDING_RANGES)
     for label, text in _IGNORED_EDGES.items():
         block.skip(block.of_kind(vertex=False, label=label), text)
     return block.rest(), block.count
