@@ -47,7 +47,9 @@ _TYPE_PARAMETER = 26
 _PARENTHESIZED = re.compile(r"\((?P<what>[a-z ]+)\)\s")
 _WORD = re.compile(r"\b[a-z]+\b")
 _GO_TYPE = re.compile(r"type\s+\S+\s+(struct|interface)\b")
-_WORDS_BEFORE = re.compile(rb"(?:(?:[\w*&]+|\([\w \t*&.,\[\]]*\))[ \t]+)*\Z")  # Go's receivers stand in parentheses
+_WORDS_BEFORE = re.compile(rb"""(?:(?:[\w*&!]+(?:\([^()\n]*\))?|\([^()\n]*\)|"[^"\n]*")[ \t]+)*\Z""")
+"""Such as `pub(crate) extern "C" fn`, or Go's `func (q *Queue)`."""
+_WORDS_BYTES = 200
 _DECORATORS = re.compile(r"\A(?:@[\w.]+(?:\([^()]*\))?\s+)+")
 _MODIFIERS = re.compile(
     r"(?:\b(?P<visibility>export|public|private|protected|internal|pub(?:\([^)]*\))?)\s+|\b(?:default|declare)\s+)*"
@@ -260,7 +262,7 @@ class _Declared(NamedTuple):
 
 def _words_before(data: bytes, start: int) -> int:
     """Return where the words begin that stand before the place in its line."""
-    line = data.rfind(b"\n", 0, start) + 1
+    line = max(data.rfind(b"\n", 0, start) + 1, start - _WORDS_BYTES)
     match = _WORDS_BEFORE.search(data[line:start])
     return line + match.start() if match is not None else start
 
