@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _COMMENTS = ("line_comment", "block_comment")
+_HEADS = frozenset({*_COMMENTS, "inner_attribute_item", "shebang"})
+"""What inner documentation may stand among."""
 _ESCAPE = re.compile(
     r"\\(?:x(?P<code>[0-9a-fA-F]{2})|u\{(?P<unicode>[0-9a-fA-F_]{1,12})\}|(?P<line>\r?\n\s*)|(?P<one>.))", re.DOTALL
 )
@@ -60,6 +62,8 @@ def first_row(node: Node, belongings: list[Node]) -> int:
 
 def docstring(belongings: list[Node], inner: str | None) -> str | None:
     """Return the Markdown of an item's documentation: that before it, then that inside it; None where there is none."""
+    if not belongings:
+        return inner or None
     fragments = [fragment for node in belongings if (fragment := _fragment(node)) is not None]
     outer = unindent(fragments)
     return "\n".join(part for part in (outer, inner) if part) or None
@@ -68,10 +72,9 @@ def docstring(belongings: list[Node], inner: str | None) -> str | None:
 def inner_docs(body: Node) -> tuple[int, int, str] | None:
     """Return first row, last row and Markdown of the inner documentation (`//!`, `#![doc = ".."]`) that the body begins with."""
     found = []
-    for child in body.children:
-        if child.type in ("{", "shebang"):
-            continue
-        if child.type not in (*_COMMENTS, "inner_attribute_item"):
+    for number in range(body.named_child_count):
+        child = body.named_child(number)  # one by one: of most bodies the first is enough
+        if child is None or child.type not in _HEADS:
             break
         fragment = _fragment(child) if _is_inner_doc(child) or child.type == "inner_attribute_item" else None
         if fragment is not None:

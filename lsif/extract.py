@@ -8,20 +8,27 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from configs.atomic import atomic_writer
+from lsif.elements import RUST_ANALYZER
 from lsif.errors import DumpError, SourceError, StructuresError
 from lsif.graph import Graph
 from lsif.items import EXAMPLES
-from lsif.join import DumpedFile, JoinContext, JoinedFile
+from lsif.join import DumpedFile, JoinContext, JoinedFile, join_files
 from lsif.ledger import ParseLedger
 from lsif.paths import cfg_test_modules, package_folder, relative_path
 from lsif.reader import ReadLedger, read_tables
-from lsif.workers import join_files
+from lsif.streams import STANDARD_INPUT, is_packed
+from lsif.workers import count_for, start_workers
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from lsif.workers import Workers
+
 logger = logging.getLogger(__name__)
+
+_LARGE, _LARGE_PACKED = 24_000_000, 2_000_000
+"""Bytes of a dump from which on several processes are worth it, measured on two cores."""
 
 
 def parse_dump(
@@ -45,13 +52,23 @@ def parse_dump(
         raise SourceError(f"no folder {root}; --root names the folder that the dump was taken of.")
     extraction = Extraction(dump, root.resolve(), max_bad_lines=max_bad_lines, max_stale_share=max_stale_share)
     try:
-        with ExitStack() as files:
-            structures_file = files.enter_context(atomic_writer(output))
-            blocks_file = files.enter_context(atomic_writer(blocks)) if blocks is not None else None
-            extraction.write(structures_file, blocks_file, project=project, processes=processes)
+        count = count_for(processes)
+        if processes == 0 and not _is_large(dump):
+            count = 1
+        with start_workers(count) as workers, ExitStack() as stack:
+            structures_file = stack.enter_context(atomic_writer(output))
+            blocks_file = stack.enter_context(atomic_writer(blocks)) if blocks is not None else None
+            extraction.write(structures_file, blocks_file, project=project, workers=workers)
     except OSError as exc:
         raise StructuresError(f"can't write {output}: {exc.strerror or exc}") from exc
     return extraction.ledger
+
+
+def _is_large(dump: Path) -> bool:
+    """Return whether starting processes takes less time than they save; of standard input nobody knows the size."""
+    if dump == STANDARD_INPUT or not dump.is_file():
+        return False
+    return dump.stat().st_size >= (_LARGE_PACKED if is_packed(dump) else _LARGE)
 
 
 class Extraction:
@@ -66,18 +83,19 @@ class Extraction:
         self._skipped: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
 
-    def write(self, structures_file: BinaryIO, blocks_file: BinaryIO | None, *, project: str, processes: int) -> None:
+    def write(self, structures_file: BinaryIO, blocks_file: BinaryIO | None, *, project: str, workers: Workers) -> None:
         """Write the records file by file; the ledger is complete afterwards."""
-        graph, files = self._read()
+        graph, files, test_modules = self._read(workers)
         context = JoinContext(
             root=self._root,
             project=project,
             encoding=graph.meta.position_encoding,
-            test_modules=frozenset(cfg_test_modules(self._root, (path for path in files if path.endswith(".rs")))),
+            test_modules=test_modules,
             with_blocks=blocks_file is not None,
+            hovers_tell=graph.meta.tool.startswith(RUST_ANALYZER),
         )
         file_count = len(files)
-        for joined in join_files(context, files, processes=processes):
+        for joined in join_files(context, files, workers):
             self._account(joined)
             structures_file.write(joined.structures)
             if blocks_file is not None:
@@ -85,10 +103,10 @@ class Extraction:
         self.ledger.skipped, self.ledger.kinds = dict(sorted(self._skipped.items())), dict(sorted(self._kinds.items()))
         self._check(file_count)
 
-    def _read(self) -> tuple[Graph, dict[str, DumpedFile]]:
-        """Return the dump's graph and its definitions inside the root by the file's path; the others are counted."""
+    def _read(self, workers: Workers) -> tuple[Graph, dict[str, DumpedFile], frozenset[str]]:
+        """Return the dump's graph, its definitions inside the root by the file's path, and the files that only tests compile."""
         lines, ledger = ReadLedger(), self.ledger
-        graph = Graph(read_tables(self._dump, lines, max_bad_lines=self._max_bad_lines))
+        graph = Graph(read_tables(self._dump, lines, max_bad_lines=self._max_bad_lines, workers=workers))
         graph.check_complete()
         ledger.lines, ledger.bad_lines, ledger.first_bad = lines.lines, lines.bad_lines, lines.first_bad
         ledger.tool, ledger.documents = graph.meta.tool, graph.document_count
@@ -101,6 +119,8 @@ class Extraction:
             return paths[uri]
 
         outlines = graph.outlines(lambda uri: path_of(uri) is not None)
+        sources = sorted({path for uri in outlines if (path := path_of(uri)) is not None and path.endswith(".rs")})
+        looking = workers.submit(cfg_test_modules, self._root, sources)
         for definition in graph.definitions(lambda uri: path_of(uri) is not None):
             ledger.definitions += 1
             path = path_of(definition.document_uri) or ""
@@ -124,7 +144,7 @@ class Extraction:
         ledger.packages = len({package for package in packages.values() if package is not None})
         if not ledger.definitions:
             raise DumpError(f"{self._dump} holds no definition. Is the repository a Cargo project with Rust files in its crates?")
-        return graph, files
+        return graph, files, frozenset(looking.result())
 
     def _account(self, joined: JoinedFile) -> None:
         ledger = self.ledger

@@ -15,7 +15,7 @@ import numpy as np
 
 from lsif.elements import POSITION_ENCODINGS, RUST_ANALYZER, Range
 from lsif.errors import DumpError
-from lsif.hover import CRATE_ROOT, NO_ITEM, PLAIN_HOVERS
+from lsif.hover import CRATE_ROOT, NO_ITEM, PLAIN_HOVERS, understand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,11 +37,21 @@ class Definition(NamedTuple):
 
     document_uri: str
     range: Range
-    hover: Hover | None
+    said: Hover | bytes | None
+    """The hover as the dump has it; bytes are a line of JSON."""
     references: int
     """Places that refer to it, in all documents of the dump."""
     referencing_files: int
     """Documents that these stand in."""
+
+    @property
+    def hover(self) -> Hover | None:
+        """What the hover says, None where there is none or it can't be understood; see `understood`."""
+        return understand(self.said)
+
+    def understood(self) -> Definition:
+        """Return the definition with its hover decoded, which takes time and is therefore done where the sources are read."""
+        return self._replace(said=understand(self.said))
 
     def with_references_of(self, other: Definition) -> Definition:
         """Return the definition with what refers to another one of the same place, as one file in several crates has."""
@@ -135,11 +145,7 @@ class Graph:
             strict=True,
         )
         for document, range_id, place, hover_id, reference_count, file_count in rows:
-            hover = tables.hover(hover_id)
-            reason = self._reason(hover)
-            if reason is not None:
-                self.skipped[reason] += 1
-                continue
+            hover = tables.hovers.get(hover_id)
             where = Range(range_id, place[0], place[1], place[2], place[3], tables.tags.get(range_id))
             yield Definition(tables.documents[document].uri, where, hover, reference_count, file_count)
 
@@ -186,14 +192,6 @@ class Graph:
         known = np.array([document is not None for document in found], dtype=bool)
         inside = np.array([document is not None and is_inside(document.uri) for document in found], dtype=bool)
         return known[back], inside[back]
-
-    def _reason(self, hover: Hover | None) -> str | None:
-        """Return why a definition is no item as far as its hover tells, None where it may be one."""
-        if not self.meta.tool.startswith(RUST_ANALYZER):
-            return None  # the source is asked
-        if hover is None or hover.path is None:
-            return "no_hover"
-        return "field_or_variant" if hover.code_type is None else None
 
     @cached_property
     def _followed(self) -> _Followed:

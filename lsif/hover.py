@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+import orjson
+
 from lsif.structure import CodeType  # noqa: TC001 - Hover's fields are read at run time
 
 _BLOCK = re.compile(r"^```(?P<language>[\w+#-]*)\n(?P<code>.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
@@ -76,6 +78,16 @@ def parse_hover(value: str) -> Hover | None:
     return Hover(path.strip(), declaration, docs.strip() or None, code_type, name)
 
 
+def understand(hover: Hover | bytes | None) -> Hover | None:
+    """Return what a hover says, None where it can't be understood; bytes are a line of JSON."""
+    if not isinstance(hover, bytes):
+        return hover
+    try:
+        return parse_hover(orjson.loads(hover)["result"]["contents"]["value"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def _parse_other(value: str) -> Hover | None:
     """Return the declaration and documentation of a hover in another language than Rust."""
     match = _BLOCK.search(value)
@@ -90,8 +102,8 @@ def _classify(declaration: str) -> tuple[CodeType | None, str | None]:
 
     A member's declaration may begin with a line for the `impl` or trait that it stands in; then the second line counts.
     """
-    lines = declaration.split("\n")
-    matches = [match for line in lines[:2] if (match := _KEYWORD.match(line))]
+    lines = declaration.split("\n", 2)[:2]
+    matches = [match for line in lines if (match := _KEYWORD.match(line))]
     if not matches:
         return None, None
     match = matches[0]

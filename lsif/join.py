@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lsif.blocks import blocks_of
 from lsif.errors import SourceError
+from lsif.graph import Definition
 from lsif.items import FILE_MODULE, Finder, Found
 from lsif.outline import OutlinedFile
 from lsif.paths import read_source
@@ -18,7 +19,15 @@ from lsif.rust_items import RustFile
 from lsif.structure import Structure, make_id, with_digest
 
 if TYPE_CHECKING:
-    from lsif.graph import Definition, Outline
+    from collections.abc import Iterator
+
+    from lsif.graph import Outline
+    from lsif.hover import Hover
+    from lsif.workers import Workers
+
+
+_BATCH = 500
+"""Definitions that a worker is given at once."""
 
 
 class JoinContext(NamedTuple):
@@ -31,6 +40,8 @@ class JoinContext(NamedTuple):
     test_modules: frozenset[str]
     """Files and folders that only tests compile; see lsif.paths.cfg_test_modules."""
     with_blocks: bool
+    hovers_tell: bool = True
+    """Whether the hovers are rust-analyzer's, which tell items from fields."""
 
 
 class DumpedFile(NamedTuple):
@@ -65,14 +76,15 @@ class JoinedFile:
 def join_file(context: JoinContext, path: str, dumped: DumpedFile) -> JoinedFile:
     """Return the structures and blocks of one file. Raises SourceError where the file changes meanwhile."""
     joined = JoinedFile(path)
+    definitions = _candidates(context, dumped.definitions, joined)
     try:
         data = _read(context.root / path, dumped.outline, joined)
         source = finder(context, path, data, dumped.outline)
     except (OSError, RuntimeError, UnicodeDecodeError) as exc:
         joined.problem = str(exc)
-        joined.skipped["file_missing" if isinstance(exc, FileNotFoundError) else "file_unreadable"] += len(dumped.definitions)
+        joined.skipped["file_missing" if isinstance(exc, FileNotFoundError) else "file_unreadable"] += len(definitions)
         return joined
-    structures = _structures(context, source, joined, dumped.definitions)
+    structures = _structures(context, source, joined, definitions)
     _check_snippets(context.root / path, data if joined.from_dump else read_source(context.root / path), structures)
     joined.structures = b"".join([structure.to_json() for structure in structures])
     joined.kinds.update([structure.code_type for structure in structures])
@@ -82,11 +94,47 @@ def join_file(context: JoinContext, path: str, dumped: DumpedFile) -> JoinedFile
     return joined
 
 
+def join_files(context: JoinContext, files: dict[str, DumpedFile], workers: Workers) -> Iterator[JoinedFile]:
+    """Yield each file's result in the order of their paths; empties `files` on the way."""
+    for batch in workers.map_in_order(join_batch, ((context, batch) for batch in _batches(files))):
+        yield from batch
+
+
+def join_batch(context: JoinContext, batch: list[tuple[str, DumpedFile]]) -> list[JoinedFile]:
+    """Return the results of several files."""
+    return [join_file(context, path, dumped) for path, dumped in batch]
+
+
+def _batches(files: dict[str, DumpedFile]) -> Iterator[list[tuple[str, DumpedFile]]]:
+    batch: list[tuple[str, DumpedFile]] = []
+    size = 0
+    for path in sorted(files):
+        batch.append((path, files.pop(path)))
+        size += len(batch[-1][1].definitions)
+        if size >= _BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 def finder(context: JoinContext, path: str, data: bytes, outline: Outline) -> Finder:
     """Return what finds items in a source of the outline's language. Raises UnicodeDecodeError where the data is not UTF-8."""
     if outline.language == "rust" or (not outline.language and path.endswith(".rs")):
         return RustFile(path, data, context.test_modules)
     return OutlinedFile(context.project, path, data, outline)
+
+
+def _candidates(context: JoinContext, definitions: list[Definition], joined: JoinedFile) -> list[Definition]:
+    """Return the definitions that may be items as far as their hovers tell, understood; the others are counted."""
+    candidates = []
+    for definition in map(Definition.understood, definitions):
+        reason = _reason(definition.hover) if context.hovers_tell else None
+        if reason is None:
+            candidates.append(definition)
+        else:
+            joined.skipped[reason] += 1
+    return candidates
 
 
 def _read(path: Path, outline: Outline, joined: JoinedFile) -> bytes:
@@ -185,6 +233,13 @@ def _check_snippets(path: Path, data: bytes, structures: list[Structure]) -> Non
                 f"{path} changed while it was read: lines {structure.line_from} to {structure.line_to} "
                 "are no longer the same. Run again."
             )
+
+
+def _reason(hover: Hover | None) -> str | None:
+    """Return why a definition is no item as far as rust-analyzer's hover tells, None where it may be one."""
+    if hover is None or hover.path is None:
+        return "no_hover"
+    return "field_or_variant" if hover.code_type is None else None
 
 
 def _preference(definition: Definition) -> tuple[int, int, str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,7 @@ import ijson
 import orjson
 
 from lsif.decode import MALFORMED, decode_fields, decode_line
+from lsif.elements import RUST_ANALYZER, MetaData
 from lsif.errors import DumpError
 from lsif.streams import REMAKE, open_dump
 from lsif.tables import Tables
@@ -21,10 +24,14 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from lsif.elements import Element
+    from lsif.workers import Workers
 
 logger = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 8 << 20
+_HEAD_START = 48 << 20
+"""Bytes that this process reads while workers start."""
+_ID = re.compile(rb'\{"id":(\d{1,15}),')
 
 
 @dataclass
@@ -37,13 +44,68 @@ class ReadLedger:
     """The first three bad lines, as `line N: why`; N is 1-based."""
 
 
-def read_tables(path: Path, ledger: ReadLedger, *, max_bad_lines: int) -> Tables:
-    """Return the tables of the dump at `path`, counting lines in `ledger`.
+def read_tables(path: Path, ledger: ReadLedger, *, max_bad_lines: int, workers: Workers | None = None) -> Tables:
+    """Return the tables of the dump at `path`, counting lines in `ledger`; workers, if there are any, read parts of it.
 
     Raises DumpError where the file is no LSIF dump, is cut off, or has more than `max_bad_lines` unreadable lines.
     """
+    tables = _read_in_parts(path, ledger, workers) if workers is not None and workers.count > 1 else None
+    if tables is not None:
+        return tables
     with open_dump(path) as file:
         return _Reading(path, ledger, max_bad_lines).read(file)
+
+
+def _read_in_parts(path: Path, ledger: ReadLedger, workers: Workers) -> Tables | None:
+    """Return what this process and the workers read, a part each.
+
+    Returns None where something is amiss, which one pass tells better, and for dumps that are not rust-analyzer's: string ids are
+    numbered in the order in which they come.
+    """
+    try:
+        with path.open("rb") as file:
+            meta = decode_line(file.readline())
+            if not isinstance(meta, MetaData) or not meta.tool.startswith(RUST_ANALYZER):
+                return None
+            bounds = _bounds(file, file.tell(), path.stat().st_size, workers.count)
+    except (OSError, *MALFORMED):
+        return None
+    begun = [workers.submit(read_part, path, meta, *part) for part in bounds[1:]]
+    parts = [read_part(path, meta, *bounds[0]), *(part.result() for part in begun)]
+    tables = Tables()
+    tables.add(meta)
+    ledger.lines = 1
+    for part in parts:
+        if part is None:
+            ledger.lines = 0
+            return None
+        tables.merge(part[0])
+        ledger.lines += part[1]
+    return tables
+
+
+def _bounds(file: BinaryIO, begin: int, end: int, count: int) -> list[tuple[int, int]]:
+    """Return at most `count` ranges of bytes that together are begin..end, each of whole lines."""
+    cuts = [begin]
+    share = max(0, end - begin - _HEAD_START) // count
+    for number in range(1, count):
+        file.seek(max(cuts[-1], end - share * (count - number)))
+        file.readline()
+        cuts.append(file.tell())
+    return [(start, stop) for start, stop in zip(cuts, [*cuts[1:], end], strict=True) if start < stop] or [(begin, end)]
+
+
+def read_part(path: Path, meta: MetaData, begin: int, end: int) -> tuple[Tables, int] | None:
+    """Return the tables of a range of bytes and the number of its lines, None where a line is bad or an id is a string."""
+    reading = _Reading(path, ReadLedger(), max_bad_lines=0)
+    reading.tables.add(meta)
+    try:
+        with path.open("rb") as file:
+            file.seek(begin)
+            reading.read_lines(file, end - begin)
+    except DumpError:
+        return None
+    return (reading.tables, reading.ledger.lines) if not reading.tables.has_string_ids else None
 
 
 class _Reading:
@@ -51,9 +113,9 @@ class _Reading:
 
     def __init__(self, path: Path, ledger: ReadLedger, max_bad_lines: int) -> None:
         self._path = path
-        self._ledger = ledger
+        self.ledger = ledger
         self._max_bad_lines = max_bad_lines
-        self._tables = Tables()
+        self.tables = Tables()
 
     def read(self, file: BinaryIO) -> Tables:
         """Return what the whole file says."""
@@ -61,12 +123,12 @@ class _Reading:
             self._read_array(file)
         else:
             self._read_head(file)
-            self._read_lines(file)
-        return self._tables
+            self.read_lines(file)
+        return self.tables
 
     def _read_array(self, file: BinaryIO) -> None:
         """Read a dump that is one JSON array, element by element."""
-        ledger = self._ledger
+        ledger = self.ledger
         try:
             for fields in ijson.items(file, "item", use_float=True):
                 ledger.lines += 1
@@ -86,12 +148,12 @@ class _Reading:
     def _read_head(self, file: BinaryIO) -> None:
         """Read up to the metaData vertex, which must come first."""
         while line := file.readline():
-            self._ledger.lines += 1
+            self.ledger.lines += 1
             if line.isspace():
                 continue
-            if self._ledger.lines == 1:
+            if self.ledger.lines == 1:
                 self._check_head(line)
-            self._read_line(self._ledger.lines, line)
+            self._read_line(self.ledger.lines, line)
             return
         raise DumpError(f"{self._path} is empty: rust-analyzer failed before it wrote anything. {REMAKE}")
 
@@ -102,30 +164,33 @@ class _Reading:
         except ValueError as exc:
             raise DumpError(f"{self._path} is no LSIF dump: expected a JSON object in line 1, found {_excerpt(line)}.") from exc
 
-    def _read_lines(self, file: BinaryIO) -> None:
+    def read_lines(self, file: BinaryIO, size: int | None = None) -> None:
+        """Read the lines up to the file's end, or the next `size` bytes of them."""
         buffer, have = bytearray(_BLOCK_BYTES + PADDING), 0
+        left = size if size is not None else sys.maxsize
         while True:
             if have == len(buffer) - PADDING:  # a line longer than the buffer
                 buffer = buffer[:have] + bytearray(have + PADDING)
             with memoryview(buffer) as view:
-                count = file.readinto(view[have : len(buffer) - PADDING])  # type: ignore[attr-defined]
+                count = file.readinto(view[have : min(len(buffer) - PADDING, have + left)])  # type: ignore[attr-defined]
             if not count:
                 break
             have += count
+            left -= count
             end = buffer.rfind(b"\n", have - count, have) + 1
             if end:
                 self._read_block(buffer, end)
                 buffer[: have - end] = buffer[end:have]
                 have -= end
         if have:
-            self._ledger.lines += 1
-            self._read_line(self._ledger.lines, bytes(buffer[:have]))
+            self.ledger.lines += 1
+            self._read_line(self.ledger.lines, bytes(buffer[:have]))
 
     def _read_block(self, data: bytearray, size: int) -> None:
         """Read the whole lines in the first `size` bytes: the common ones by columns, the others one by one."""
-        before = self._ledger.lines
-        left, count = read_block(data, size, before, self._tables)
-        self._ledger.lines += count
+        before = self.ledger.lines
+        left, count = read_block(data, size, _first_id(data, before), self.tables)
+        self.ledger.lines += count
         for number, line in left:
             self._read_line(before + number + 1, line)
 
@@ -145,14 +210,14 @@ class _Reading:
     def _add(self, element: Element | None, excerpt: Callable[[], str]) -> None:
         """Add the element; the first must be the metaData."""
         if element is not None:
-            self._tables.add(element)
-        if not self._tables.meta_seen:
+            self.tables.add(element)
+        if not self.tables.meta_seen:
             raise DumpError(
-                f"{self._path} is no LSIF dump: expected a metaData vertex in line {self._ledger.lines}, found {excerpt()}."
+                f"{self._path} is no LSIF dump: expected a metaData vertex in line {self.ledger.lines}, found {excerpt()}."
             )
 
     def _note_bad(self, place: str, exc: Exception) -> None:
-        ledger = self._ledger
+        ledger = self.ledger
         ledger.bad_lines += 1
         why = f"{place}: {type(exc).__name__}: {exc}"
         if len(ledger.first_bad) < 3:  # noqa: PLR2004 - enough to see the pattern
@@ -163,6 +228,12 @@ class _Reading:
                 f"{self._path} has more than {self._max_bad_lines} unreadable lines (parse.max_bad_lines), "
                 f"the last: {why}. {REMAKE}"
             )
+
+
+def _first_id(data: bytearray, otherwise: int) -> int:
+    """Return the number that the first line's id is, `otherwise` where it is none."""
+    match = _ID.match(data)
+    return int(match[1]) if match is not None else otherwise
 
 
 def _first_byte(file: BinaryIO) -> bytes:

@@ -21,6 +21,8 @@ _TYPE_FIELDS = {
     "abstract_type": "trait",
     "higher_ranked_trait_bound": "type",
 }
+_PARENTHESIS = re.compile(r"\s*([()])\s*")
+_VALUED = frozenset({"const_item", "static_item"})
 _BODIES = {"function_item": "block", "trait_item": "declaration_list", "mod_item": "declaration_list"}
 
 
@@ -33,19 +35,22 @@ def fold(text: str) -> str:
     return " ".join(text.split())
 
 
-def signature(node: Node, data: bytes) -> str:
-    """Return the item's declaration without visibility, attributes, comments and body; fields and variants stay.
+def signature(node: Node, data: bytes) -> tuple[str, str | None]:
+    """Return the item's declaration without visibility, attributes, comments and body, and its visibility.
 
-    A constant's or static's value counts as its body.
+    Fields and variants stay; a constant's or static's value counts as its body. `data` is the source that the node is of. The
+    visibility is as the source spells it, white space dropped but for `in`; None where it spells none.
     """
-    if node.type == "macro_definition":
+    kind, spelled = node.type, None
+    if kind == "macro_definition":
         name = node.child_by_field_name("name")
-        return f"macro_rules! {_text(name)}" if name is not None else "macro_rules!"
-    start, end = node.start_byte, node.end_byte
+        return f"macro_rules! {_text(name)}" if name is not None else "macro_rules!", None
+    start, end, body = node.start_byte, node.end_byte, _BODIES.get(kind)
     for child in node.children:
-        if child.type == "visibility_modifier":
-            start = child.end_byte
-        elif child.type == _BODIES.get(node.type) or (child.type == "=" and node.type in ("const_item", "static_item")):
+        part = child.type
+        if part == "visibility_modifier":
+            start, spelled = child.end_byte, _spelled(data[child.start_byte : child.end_byte])
+        elif part == body or (part == "=" and kind in _VALUED):
             end = child.start_byte
             break
     pieces, position = [], start
@@ -53,15 +58,19 @@ def signature(node: Node, data: bytes) -> str:
         pieces.append(data[position:cut_start])
         position = cut_end
     pieces.append(data[position:end])
-    return fold(b" ".join(pieces).decode("utf-8")).rstrip(";").rstrip().removesuffix(",")
+    return fold(b" ".join(pieces).decode("utf-8")).rstrip(";").rstrip().removesuffix(","), spelled
 
 
 def visibility(node: Node) -> str | None:
     """Return the item's visibility as the source spells it, white space dropped but for `in`; None where it spells none."""
     for child in node.children:
         if child.type == "visibility_modifier":
-            return re.sub(r"\s*([()])\s*", r"\1", fold(_text(child)))
+            return _spelled(child.text or b"")
     return None
+
+
+def _spelled(text: bytes) -> str:
+    return "pub" if text == b"pub" else _PARENTHESIS.sub(r"\1", fold(text.decode("utf-8")))
 
 
 def base_name(node: Node) -> str:

@@ -190,9 +190,10 @@ class SourceFile(Lines):
         for child in container.children:
             kind = child.type
             if kind in _ITEM_NODES:
-                inner = self._add(child, belongings, scope)
-                body = _body(child) if kind in _CONTAINERS else None
-                if inner is not None and body is not None and depth < _NESTING:
+                is_test = self._add(child, belongings, scope)
+                body = _body(child) if kind in _CONTAINERS and depth < _NESTING else None
+                inner = _inner_scope(child, scope, is_test=is_test) if body is not None else None
+                if inner is not None and body is not None:
                     self._walk(body, inner, depth + 1)
                 else:
                     self._unread.append((child, scope))
@@ -221,13 +222,14 @@ class SourceFile(Lines):
         for node in sorted(captures.get("item", []), key=lambda node: (node.start_byte, -node.end_byte)):
             while len(scopes) > 1 and scopes[-1].end <= node.start_byte:
                 scopes.pop()
-            inner = self._add(node, attached(node), scopes[-1], strict=strict)
+            is_test = self._add(node, attached(node), scopes[-1], strict=strict)
+            inner = _inner_scope(node, scopes[-1], is_test=is_test)
             if inner is not None and len(scopes) <= _NESTING:
                 scopes.append(inner)
                 self._scopes.append(inner)
 
-    def _add(self, node: Node, belongings: list[Node], scope: _Scope, *, strict: bool = False) -> _Scope | None:
-        """Add the item that the node is, and return the scope that it opens; if `strict`, only one without error."""
+    def _add(self, node: Node, belongings: list[Node], scope: _Scope, *, strict: bool = False) -> bool:
+        """Add the item that the node is, and return whether only tests compile it; if `strict`, only one without error."""
         is_test = scope.is_test or any(is_test_attribute(one) for one in belongings)
         name = node.child_by_field_name("name")
         if _is_definition(node) and name is not None and not (strict and node.has_error):
@@ -236,7 +238,7 @@ class SourceFile(Lines):
                 self._items[key] = _make_item(self.data, node, name, belongings, scope, is_test=is_test)
         elif is_test and node.type == "mod_item" and name is not None:
             self.test_modules.append(TestModule(scope.modules, _text(name).removeprefix("r#"), _path_attribute(belongings)))
-        return _inner_scope(node, name, scope, is_test=is_test)
+        return is_test
 
 
 def _is_definition(node: Node) -> bool:
@@ -251,7 +253,7 @@ def _make_item(data: bytes, node: Node, name: Node, belongings: list[Node], scop
     inside = inner_docs(body) if body is not None and code_type in ("Function", "Module", "Trait") else None
     if code_type == "Module" and body is not None:  # its items are structures of their own
         row_to = inside[1] if inside is not None else body.start_point.row
-    own = visibility(node)
+    written, own = signature(node, data)
     if code_type == "Macro":
         own = "pub" if any(b"macro_export" in (one.text or b"") for one in belongings) else None
     return SourceItem(
@@ -260,7 +262,7 @@ def _make_item(data: bytes, node: Node, name: Node, belongings: list[Node], scop
         row=name.start_point.row,
         row_from=first_row(node, belongings),
         row_to=row_to,
-        signature=signature(node, data),
+        signature=written,
         docstring=docstring(belongings, inside[2] if inside is not None else None),
         owner=scope.owner,
         trait_name=scope.trait_name,
@@ -271,8 +273,9 @@ def _make_item(data: bytes, node: Node, name: Node, belongings: list[Node], scop
     )
 
 
-def _inner_scope(node: Node, name: Node | None, around: _Scope, *, is_test: bool) -> _Scope | None:
+def _inner_scope(node: Node, around: _Scope, *, is_test: bool) -> _Scope | None:
     """Return the scope that the node opens for items inside it, None where it holds none."""
+    name = node.child_by_field_name("name")
     scope = _Scope(node.start_byte, node.end_byte, around.modules, around.qualifiers, is_test=is_test)
     if node.type == "foreign_mod_item":
         return scope

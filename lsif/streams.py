@@ -36,6 +36,13 @@ def open_dump(path: Path) -> Iterator[BinaryIO]:
         raise DumpError(f"can't read the dump {path}: {exc.strerror or exc}. {REMAKE}") from exc
 
 
+def is_packed(path: Path) -> bool:
+    """Return whether the file is packed by gzip or zstd. Raises OSError where it can't be read."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    return head.startswith(_GZIP) or head == _ZSTD
+
+
 def _unpacked(file: io.BufferedReader, head: bytes) -> BinaryIO:
     if head.startswith(_GZIP):
         return cast("BinaryIO", gzip.GzipFile(fileobj=file))

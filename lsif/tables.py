@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import orjson
 
 from lsif.elements import (
     EDGE_LABELS,
@@ -78,7 +77,7 @@ class Tables:
         """URIs of the folders that the dump was taken of, where the metaData names none."""
         self.documents: dict[int, Document] = {}
         self.hovers: dict[int, Hover | bytes | None] = {}
-        """What each hover says; bytes are a line of JSON that is not decoded yet, see `hover`."""
+        """What each hover says; bytes are a line of JSON that is not decoded yet, see `lsif.hover.understand`."""
         self.plain_hovers = Table(2)
         """hover, PLAIN_HOVERS' index of what it says"""
         self.tags: dict[int, Tag] = {}
@@ -106,15 +105,24 @@ class Tables:
             return element_id
         return self._strings.setdefault(element_id, _STRING_IDS + len(self._strings))
 
-    def hover(self, hover_id: int) -> Hover | None:
-        """Return what a hover that is not plain says, None where there is none or it can't be understood."""
-        hover = self.hovers.get(hover_id)
-        if isinstance(hover, bytes):
-            try:
-                return parse_hover(orjson.loads(hover)["result"]["contents"]["value"])
-            except (ValueError, KeyError, TypeError):
-                return None
-        return hover
+    @property
+    def has_string_ids(self) -> bool:
+        """Whether some id is a string."""
+        return bool(self._strings)
+
+    def merge(self, other: Tables) -> None:
+        """Add what the tables of another part of the same dump hold; neither has string ids."""
+        for own, more in zip(self._each(), other._each(), strict=True):
+            own.extend(more.to_array())
+        for hover_id, hover in other.hovers.items():
+            self.add_hover(hover_id, hover)
+        self.documents |= other.documents
+        self.tags |= other.tags
+        self.folds |= other.folds
+        self.symbols |= other.symbols
+        self.roots += other.roots
+        self.result_sets += other.result_sets
+        self.open_events += other.open_events
 
     def add_hover(self, hover_id: int, hover: Hover | bytes | None) -> None:
         """Add what one hover says."""
@@ -160,6 +168,10 @@ class Tables:
                 self.meta, self.meta_seen = element, True
             case _:
                 pass
+
+    def _each(self) -> list[Table]:
+        tables = (self.plain_hovers, self.ranges, self.definitions, self.other_results, self.references)
+        return [*tables, *self.edges.values()]
 
     def _add_rows(self, table: Table, head: list[int], in_ids: list[Id]) -> None:
         """Add one row for each of the ids: the head, then the id's number."""

@@ -188,16 +188,18 @@ class _Block:
         fits = (ids >= 0) & self._is(self._after_id[lines], _HOVER)
         lines, ids = lines[fits], ids[fits]
         values = self._after_id[lines] + len(_HOVER)
-        done, plain = [], []
+        done, plain, data, view = [], [], self._data, memoryview(self._data)
         for line, hover_id, start, value, end in zip(
             lines.tolist(), ids.tolist(), self._starts[lines].tolist(), values.tolist(), self._ends[lines].tolist(), strict=True
         ):
-            text = self._data[start:end]
-            fences = text.count(_FENCE)
-            if fences == 1:
-                plain.append((hover_id, _CRATE_ROOT_HOVER if text.startswith(_CRATE_ROOT, value - start) else _LOCAL_HOVER))
-            elif fences and text.endswith(_HOVER_END):
-                tables.add_hover(hover_id, bytes(text))
+            first = data.find(_FENCE, value, end)
+            second = data.find(_FENCE, first + len(_FENCE), end) if first >= 0 else -1
+            if second >= 0:
+                if not data.endswith(_HOVER_END, start, end):
+                    continue
+                tables.add_hover(hover_id, bytes(view[start:end]))
+            elif first >= 0:
+                plain.append((hover_id, _CRATE_ROOT_HOVER if data.startswith(_CRATE_ROOT, value, end) else _LOCAL_HOVER))
             else:
                 continue
             done.append(line)

@@ -1,88 +1,183 @@
-"""Joins many files, in this process or in several: the same results in the same order either way."""
+"""Who does the work on a large dump: this process, or several that share it.
+
+A process of its own is fed by a pipe, and ends when the pipe does. Processes of multiprocessing would import the caller's main
+module again, which takes longer than the work on a small dump and fails in scripts that have no `if __name__ == "__main__"`;
+forked ones would inherit the locks of threads that they don't have.
+"""
 
 from __future__ import annotations
 
 import os
-import signal
-import threading
-import time
+import pickle
+import subprocess
+import sys
 from collections import deque
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
-from typing import TYPE_CHECKING, TypeAlias
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import IO, TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from lsif.errors import LsifError
-from lsif.join import DumpedFile, JoinContext, JoinedFile, join_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
 
-WORTH_WORKERS = 20_000
-"""Definitions below which starting processes takes longer than they save."""
-_BATCH = 500
-"""Definitions that a worker is given at once."""
+T = TypeVar("T")
 
-_Batch: TypeAlias = "list[tuple[str, DumpedFile]]"
-
-
-def join_files(context: JoinContext, files: dict[str, DumpedFile], *, processes: int) -> Iterator[JoinedFile]:
-    """Yield each file's result in the order of their paths; `files` is emptied on the way. 0 processes: as many as are worth it."""
-    count = processes or _worthwhile(sum(len(one.definitions) for one in files.values()))
-    if count == 1:
-        for path in sorted(files):
-            yield join_file(context, path, files.pop(path))
-        return
-    # Not forked: a forked child inherits the locks of threads that it does not have.
-    pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=_start_worker, initargs=(context, os.getpid()))
-    try:
-        waiting: deque[Future[list[JoinedFile]]] = deque()
-        for batch in _batches(files):
-            waiting.append(pool.submit(_work, batch))
-            if len(waiting) > 2 * count:  # so many are under way that no worker waits, and no more are held in memory
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
-    except BrokenProcessPool as exc:
-        raise LsifError("a process that read sources was ended (out of memory?). Run with --set parse.processes=1") from exc
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+_START = """
+import pickle, sys
+sys.path[:] = pickle.load(sys.stdin.buffer)
+from lsif.workers import serve
+serve()
+"""
+_MOST = 8
+"""Processes that are started unless more are asked for; reading is not the only work that a machine has."""
 
 
-def _worthwhile(definitions: int) -> int:
-    return min(8, len(os.sched_getaffinity(0))) if definitions >= WORTH_WORKERS else 1
+def count_for(processes: int) -> int:
+    """Return how many processes a setting means; 0: one for each core that this process may use, 8 at most."""
+    return processes or min(_MOST, len(os.sched_getaffinity(0)))
 
 
-def _batches(files: dict[str, DumpedFile]) -> Iterator[_Batch]:
-    batch: _Batch = []
-    for path in sorted(files):
-        batch.append((path, files.pop(path)))
-        if sum(len(one.definitions) for _, one in batch) >= _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+class ThisProcess:
+    """Calls each function at once."""
+
+    count = 1
+    """How many calls go on at a time."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def submit(self, function: Callable[..., T], *arguments: object) -> Future[T]:
+        """Return the result of the function, called now. What it raises is raised now."""
+        done: Future[T] = Future()
+        done.set_result(function(*arguments))
+        return done
+
+    def map_in_order(self, function: Callable[..., T], calls: Iterable[tuple[object, ...]]) -> Iterator[T]:
+        """Yield the results of calls with these arguments, in their order."""
+        for arguments in calls:
+            yield function(*arguments)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Do nothing."""
 
 
-_context: JoinContext | None = None
-"""Of a worker process; set when it starts."""
+class Processes:
+    """Several processes, this one among them; each has one call at a time.
+
+    Not to be shared by threads.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        """How many calls go on at a time."""
+        self._children = [_start() for _ in range(count - 1)]
+        self._free: SimpleQueue[subprocess.Popen[bytes]] = SimpleQueue()
+        for child in self._children:
+            self._free.put(child)
+        self._pool = ThreadPoolExecutor(count - 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def submit(self, function: Callable[..., T], *arguments: object) -> Future[T]:
+        """Return the future result of the function, called in another process.
+
+        It raises what the function raises, and LsifError where the process ends.
+        """
+        return self._pool.submit(self._call, function, arguments)
+
+    def map_in_order(self, function: Callable[..., T], calls: Iterable[tuple[object, ...]]) -> Iterator[T]:
+        """Yield the results of calls with these arguments, in their order; few are under way at a time."""
+        results: deque[Future[T] | T] = deque()
+        elsewhere: deque[Future[T]] = deque()
+        for arguments in calls:
+            while elsewhere and elsewhere[0].done():
+                elsewhere.popleft()
+            if len(elsewhere) < 2 * len(self._children):  # so many that no other process waits
+                elsewhere.append(self.submit(function, *arguments))
+                results.append(elsewhere[-1])
+            else:
+                results.append(function(*arguments))
+            while results and (not isinstance(results[0], Future) or results[0].done()):
+                yield _result(results.popleft())
+        while results:
+            yield _result(results.popleft())
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End the processes, without waiting for calls whose results nobody waits for."""
+        for child in self._children:
+            child.kill()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        for child in self._children:
+            child.communicate()
+
+    def _call(self, function: Callable[..., T], arguments: tuple[object, ...]) -> T:
+        child = self._free.get()
+        try:
+            _send(child.stdin, (function, arguments))
+            result, error = pickle.load(_open(child.stdout))  # noqa: S301 - what our own process sends
+        except (EOFError, OSError, pickle.UnpicklingError) as exc:
+            raise LsifError("a process that read sources was ended (out of memory?). Run with --set parse.processes=1") from exc
+        finally:
+            self._free.put(child)
+        if error is not None:
+            raise error
+        answer: T = result
+        return answer
 
 
-def _start_worker(context: JoinContext, parent: int) -> None:
-    """Prepare a worker: the parent tells it when to end, or is gone."""
-    global _context  # noqa: PLW0603 - a process pool hands its initialiser nothing else to keep things in
-    _context = context
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+Workers: TypeAlias = ThisProcess | Processes
 
 
-def _work(batch: _Batch) -> list[JoinedFile]:
-    if _context is None:
-        raise RuntimeError("a worker works before it was started")
-    return [join_file(_context, path, dumped) for path, dumped in batch]
+def start_workers(count: int) -> ThisProcess | Processes:
+    """Return workers, as many processes if `count` is more than one; close them as a context."""
+    return Processes(count) if count > 1 else ThisProcess()
+
+
+def serve() -> None:
+    """Call what comes in from standard input and write the results to standard output, until the input ends."""
+    calls, results = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb", 1 << 20)
+    sys.stdout = sys.stderr  # what anybody prints is no result
+    while True:
+        try:
+            function, arguments = pickle.load(calls)  # noqa: S301 - what our own parent sends
+        except EOFError:
+            return
+        answer: tuple[object, BaseException | None]
+        try:
+            answer = function(*arguments), None
+        except Exception as exc:  # noqa: BLE001 - the parent raises it
+            answer = None, exc
+        try:
+            _send(results, answer)
+        except BrokenPipeError:  # nobody waits for it any more
+            return
+
+
+def _result(result: Future[T] | T) -> T:
+    return result.result() if isinstance(result, Future) else result
+
+
+def _start() -> subprocess.Popen[bytes]:
+    child = subprocess.Popen(
+        [sys.executable, "-c", _START],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=1 << 20,
+        start_new_session=True,  # Ctrl-C is the parent's business
+    )
+    _send(child.stdin, sys.path)
+    return child
+
+
+def _send(pipe: IO[bytes] | None, message: object) -> None:
+    pickle.dump(message, _open(pipe), pickle.HIGHEST_PROTOCOL)
+    _open(pipe).flush()
+
+
+def _open(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise BrokenPipeError
+    return pipe

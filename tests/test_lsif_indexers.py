@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lsif import join, workers
+from lsif import join
 from lsif.elements import Extent, Fold, Range, Symbol, Tag
 from lsif.errors import DumpError, LsifError
 from lsif.extract import parse_dump
@@ -205,13 +205,13 @@ def test_a_name_that_is_not_what_its_tag_says_is_stale(tmp_path: Path) -> None:
 def test_rust_without_its_grammar_has_the_same_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Brackets and folds alone against the table that was made by hand from the sources."""
     outlines: dict[str, Outline] = {}
-    join_file = workers.join_file
+    join_file = join.join_file
 
     def noted(context: join.JoinContext, path: str, dumped: join.DumpedFile) -> join.JoinedFile:
         outlines[path] = dumped.outline
         return join_file(context, path, dumped)
 
-    monkeypatch.setattr(workers, "join_file", noted)
+    monkeypatch.setattr(join, "join_file", noted)
     monkeypatch.setattr(join, "RustFile", lambda path, data, _: OutlinedFile("sample", path, data, outlines[path]))
     dump = tmp_path / "dump.lsif"
     dump.write_bytes(SAMPLE_DUMP.read_bytes().replace(b'"name":"rust-analyzer"', b'"name":"other"', 1))

@@ -10,7 +10,7 @@ import pytest
 
 from lsif.elements import MetaData
 from lsif.errors import DumpError
-from lsif.hover import PLAIN_HOVERS
+from lsif.hover import PLAIN_HOVERS, understand
 from lsif.reader import ReadLedger, read_tables
 from lsif.tables import Tables
 
@@ -37,7 +37,7 @@ def content(tables: Tables) -> dict[str, object]:
     """Everything that the tables say, in one order."""
     numbers = {"ranges": tables.ranges, "definitions": tables.definitions, "references": tables.references, **tables.edges}
     rows = {name: sorted(map(tuple, table.to_array().tolist())) for name, table in numbers.items()}
-    hovers = {hover_id: tables.hover(hover_id) for hover_id in tables.hovers}
+    hovers = {hover_id: understand(hover) for hover_id, hover in tables.hovers.items()}
     hovers |= {hover_id: PLAIN_HOVERS[index] for hover_id, index in tables.plain_hovers.to_array().tolist()}
     return {
         **rows,
