@@ -32,7 +32,7 @@ from lsif.elements import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError)
+MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
 """What a malformed line or object raises."""
 
 

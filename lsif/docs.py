@@ -7,6 +7,8 @@ Rules: https://doc.rust-lang.org/reference/comments.html#doc-comments and rustdo
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,10 +32,16 @@ _CFG_DEPTH = 64
 
 def attached(node: Node) -> list[Node]:
     """Return the documentation comments, attributes, and plain comments between them, that stand before the node, in order."""
+    parent = node.parent
+    if parent is None:
+        return []
+    # All siblings at once: to ask for the one before takes time in proportion to how many there are.
+    siblings = parent.children
     nodes: list[Node] = []
     plain: list[Node] = []
-    sibling = node.prev_sibling
-    while sibling is not None:
+    for sibling in siblings[bisect_left(siblings, node.start_byte, key=attrgetter("start_byte")) - 1 :: -1]:
+        if sibling.start_byte >= node.start_byte:
+            break
         if begins_belongings(sibling):
             nodes += [*plain, sibling]
             plain = []
@@ -41,7 +49,6 @@ def attached(node: Node) -> list[Node]:
             plain.append(sibling)
         else:
             break
-        sibling = sibling.prev_sibling
     return nodes[::-1]
 
 
@@ -72,9 +79,11 @@ def docstring(belongings: list[Node], inner: str | None) -> str | None:
 def inner_docs(body: Node) -> tuple[int, int, str] | None:
     """Return first row, last row and Markdown of the inner documentation (`//!`, `#![doc = ".."]`) that the body begins with."""
     found = []
-    for number in range(body.named_child_count):
-        child = body.named_child(number)  # one by one: of most bodies the first is enough
-        if child is None or child.type not in _HEADS:
+    first = body.named_child(0) if body.named_child_count else None
+    if first is None or first.type not in _HEADS:  # as of most bodies, whose many children need not be listed
+        return None
+    for child in body.named_children:
+        if child.type not in _HEADS:
             break
         fragment = _fragment(child) if _is_inner_doc(child) or child.type == "inner_attribute_item" else None
         if fragment is not None:

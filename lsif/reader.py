@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ijson
 import orjson
@@ -19,7 +19,7 @@ from lsif.tables import Tables
 from lsif.vectorized import PADDING, read_block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 _BLOCK_BYTES = 8 << 20
 _HEAD_START = 48 << 20
 """Bytes that this process reads while workers start."""
+_MAX_DEPTH = 200
+"""Brackets inside each other in a dump of the array form; documents' outlines have a dozen."""
 _ID = re.compile(rb'\{"id":(\d{1,15}),')
 
 
@@ -130,7 +132,7 @@ class _Reading:
         """Read a dump that is one JSON array, element by element."""
         ledger = self.ledger
         try:
-            for fields in ijson.items(file, "item", use_float=True):
+            for fields in _array_elements(file):
                 ledger.lines += 1
                 try:
                     element = decode_fields(fields)
@@ -228,6 +230,29 @@ class _Reading:
                 f"{self._path} has more than {self._max_bad_lines} unreadable lines (parse.max_bad_lines), "
                 f"the last: {why}. {REMAKE}"
             )
+
+
+def _array_elements(file: BinaryIO) -> Iterator[Any]:
+    """Yield the elements of the JSON array that the file is. Raises ijson.JSONError where it is none, or too deep.
+
+    `ijson.items` would do, but for the path that it keeps of each level: its memory grows with the square of the depth.
+    """
+    depth, builder = 0, ijson.ObjectBuilder()
+    for event, value in ijson.basic_parse(file, use_float=True):
+        if event in ("start_map", "start_array"):
+            depth += 1
+            if depth == 1:
+                continue
+        elif event in ("end_map", "end_array"):
+            depth -= 1
+            if depth == 0:
+                continue
+        if depth > _MAX_DEPTH:
+            raise ijson.JSONError(f"brackets are nested more than {_MAX_DEPTH} deep")
+        builder.event(event, value)
+        if depth == 1:
+            yield builder.value
+            builder = ijson.ObjectBuilder()
 
 
 def _first_id(data: bytearray, otherwise: int) -> int:

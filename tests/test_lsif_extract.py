@@ -257,6 +257,21 @@ def test_only_paths_under_the_root_are_taken(uri: str, path: str | None, tmp_pat
     assert relative_path(uri, "file:///r/", tmp_path) == path
 
 
+@pytest.mark.parametrize(
+    ("uri", "root", "path"),
+    [
+        ("file:///c%3A/code/r/src/lib.rs", "file:///c%3A/code/r", "src/lib.rs"),
+        ("file:///c:/code/r/src/lib.rs", "file:///C%3A/code/r", "src/lib.rs"),
+        ("file:///C:/code/r/src/lib.rs", "file:///d:/code/r", None),
+        ("file://server/share/r/src/lib.rs", "file://server/share/r", "src/lib.rs"),
+        ("file:///c%3A/code/r/..%2F..%2Fetc/passwd", "file:///c%3A/code/r", None),
+        ("file:///r/a%2525.rs", "file:///r", "a%25.rs"),
+    ],
+)
+def test_uris_of_windows_are_mapped_and_percent_signs_decoded_once(uri: str, root: str, path: str | None, tmp_path: Path) -> None:
+    assert relative_path(uri, root, tmp_path) == path
+
+
 def test_a_symbolic_link_out_of_the_root_is_not_followed(tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
