@@ -32,7 +32,7 @@ endif
 WITH_CONFIG := $(if $(CONFIG),--config "$$LSIF_CONFIG")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ingest search status test fuzz truth bench-parse lint types check clean
+.PHONY: help setup ingest search status test fuzz truth truth-crates bench-parse lint types check clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,7 +65,11 @@ fuzz: $(READY) ## parse 10,000 damaged dumps (minutes)
 truth: $(READY) ## compare records with the sources they come from: RECORDS=structures.jsonl ROOT=dir
 	$(BIN)/python benchmarks/truth.py "$$LSIF_RECORDS" "$$LSIF_ROOT"
 
-bench-parse: $(READY) ## time the parser against the plain JSON loop (minutes)
+truth-crates: $(READY) ## the same for real crates, dumped here: ARGS="DIR ...", or two of Debian's packages
+	$(BIN)/python benchmarks/truth_crates.py $(ARGS)
+
+bench-parse: $(READY) ## time the parser against the plain JSON loop (minutes); ARGS="DUMP ROOT" for a real dump
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/bench_parse.py $(ARGS)
 
 lint: $(READY) ## check style, format and the direction of imports

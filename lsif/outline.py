@@ -57,7 +57,7 @@ _MODIFIERS = re.compile(
 _OPENING = re.compile(r"\s*(?:=>)?\s*\{?\Z")
 _MEMBERS = frozenset({"Class", "Interface", "Struct", "Trait", "Enum", "Union"})
 _WITHOUT_BODY = frozenset({"Const", "Static", "TypeAlias"})
-_HEAD_ONLY = frozenset({"Function", "Class", "Interface", "Trait", "Module"})
+_HEAD_ONLY = frozenset({"Function", "Class", "Interface", "Trait", "Module", "Macro"})
 """Kinds whose body is no part of the signature."""
 _INDEX_FILES = frozenset({"index", "main", "mod", "__init__"})
 _TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "benches"})

@@ -6,7 +6,9 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from lsif.graph import Outline
 from lsif.items import FILE_MODULE, Findings, Found, SourceItem
+from lsif.outline import OutlinedFile
 from lsif.paths import is_test_path, module_path_by_file
 from lsif.signature import fold
 from lsif.spans import SourceFile
@@ -24,6 +26,7 @@ class RustFile:
 
     def __init__(self, path: str, data: bytes, test_modules: Set[str]) -> None:
         self._path = path
+        self._data = data
         self._source = SourceFile(data)
         self._test_modules = test_modules
 
@@ -84,12 +87,12 @@ class RustFile:
             findings.skip_stale(definition, expected, there)
             return None
         if item is None:
-            return self._find_unspelled(definition, column, findings)
+            return self._find_unspelled(definition, column, encoding, findings)
         if item.code_type == "Module" and item.docstring is None:
             return "undocumented_module"
         return Found(definition, place.line, column, item)
 
-    def _find_unspelled(self, definition: Definition, column: int, findings: Findings) -> Found | str | None:
+    def _find_unspelled(self, definition: Definition, column: int, encoding: str, findings: Findings) -> Found | str | None:
         """Return what a definition is at whose place the source has no item: made by a macro, or no structure at all."""
         source, hover, row = self._source, definition.hover, definition.range.line
         if hover is None or hover.code_type is None or hover.name is None:
@@ -118,7 +121,18 @@ class RustFile:
                 qualifiers=call.qualifiers,
             )
             return Found(definition, row, column, item)
-        return "self_type" if source.stands_in(row, column, "impl_item") else "no_extent"
+        if source.stands_in(row, column, "impl_item"):
+            return "self_type"
+        return self._find_by_brackets(definition, column, encoding)
+
+    def _find_by_brackets(self, definition: Definition, column: int, encoding: str) -> Found | str:
+        """Return an item that the grammar has no rule for (`macro` 2.0, an alias of traits), its extent told by its brackets."""
+        outlined = OutlinedFile("", self._path, self._data, Outline("rust")).find([definition], encoding).found
+        if not outlined:
+            return "no_extent"
+        modules, qualifiers = self._source.scope_at(definition.range.line, column)
+        visibility = outlined[0].item.visibility or "private"
+        return outlined[0]._replace(item=outlined[0].item._replace(modules=modules, qualifiers=qualifiers, visibility=visibility))
 
 
 def _expected_name(definition: Definition) -> str | None:

@@ -152,6 +152,12 @@ class SourceFile(Lines):
         body = _body(node)
         return body is None or (row, column) < (body.start_point.row, body.start_point.column)
 
+    def scope_at(self, row: int, column: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the modules around the place, and what stands between them and an item there."""
+        node = self._tree.root_node.descendant_for_point_range((row, column), (row, column + 1))
+        scope = self._scope_of(node if node is not None else self._tree.root_node)
+        return scope.modules, scope.qualifiers
+
     def module_docs(self) -> tuple[int, int, str] | None:
         """Return first row, last row and text of the inner documentation that the file begins with."""
         return inner_docs(self._tree.root_node)

@@ -1,0 +1,73 @@
+"""What a definition of a dump is in a Rust source, where the grammar or the hover does not say it."""
+
+from __future__ import annotations
+
+import pytest
+
+from lsif.elements import Range, Tag
+from lsif.graph import Definition
+from lsif.hover import Hover, parse_hover
+from lsif.items import Findings
+from lsif.rust_items import RustFile
+
+
+def find(source: str, name: str, said: Hover | None, tag: Tag | None = None) -> Findings:
+    at = source.index(f" {name}") + 1
+    line = source.count("\n", 0, at)
+    column = at - (source.rfind("\n", 0, at) + 1)
+    definition = Definition("file:///r/src/lib.rs", Range(1, line, column, line, column + len(name), tag), said, 0, 0)
+    return RustFile("src/lib.rs", source.encode(), frozenset()).find([definition], "utf-16")
+
+
+def hover(declaration: str) -> Hover | None:
+    return parse_hover(f"\n```rust\na::b\n```\n\n```rust\n{declaration}\n```")
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "declaration", "expected"),
+    [
+        (
+            "fn f() {}\n\n/// Docs.\n#[rustc_macro]\npub macro vec_of($x:expr) {\n    [$x]\n}\n",
+            "vec_of",
+            "pub macro vec_of",
+            ("Macro", 2, 6, "macro vec_of($x:expr)", "pub", "Docs."),
+        ),
+        (
+            "pub trait Machine = Clone + Copy;\nfn f() {}\n",
+            "Machine",
+            "pub trait Machine",
+            ("Trait", 0, 0, "trait Machine = Clone + Copy", "pub", None),
+        ),
+        (
+            'extern "C" {\n    /// Opaque.\n    pub type Twine;\n}\n',
+            "Twine",
+            "pub type Twine",
+            ("TypeAlias", 1, 2, "type Twine", "pub", "Opaque."),
+        ),
+    ],
+)
+def test_what_the_grammar_has_no_rule_for_is_found_by_its_brackets(
+    source: str, name: str, declaration: str, expected: tuple[object, ...]
+) -> None:
+    (found,) = find(source, name, hover(declaration)).found
+    item = found.item
+    assert (item.code_type, item.row_from, item.row_to, item.signature, item.visibility, item.docstring) == expected
+
+
+def test_a_scope_is_that_of_the_place() -> None:
+    source = "mod outer {\n    fn inner() {\n        macro tool() { 1 }\n    }\n}\n"
+    (found,) = find(source, "tool", hover("macro tool")).found
+    assert (found.item.modules, found.item.qualifiers) == (("outer",), ("inner",))
+
+
+def test_a_definition_without_a_hover_is_what_the_source_has_in_its_place() -> None:
+    source = "/// Docs.\nfn f(a: u8) {}\n"
+    (found,) = find(source, "f", None).found
+    assert (found.item.code_type, found.item.docstring) == ("Function", "Docs.")
+    assert find("fn f(x: u8, a: u8) {}\n", "a", None).skipped == {"no_extent": 1}
+
+
+def test_a_tag_that_names_something_else_is_stale() -> None:
+    findings = find("fn f() {}\n", "f", None, Tag("g", 12, None))
+    assert findings.skipped == {"source_changed": 1}
+    assert findings.stale == ["1: expected `g`, found `f`"]
