@@ -157,6 +157,9 @@ def _parse(options: argparse.Namespace, settings: Settings) -> None:
     from lsif.extract import parse_dump  # noqa: PLC0415
     from lsif.ledger import SKIP_REASONS  # noqa: PLC0415
 
+    files = [path.resolve() for path in (options.dump, options.output, options.blocks, options.report) if path is not None]
+    if len(set(files)) < len(files):
+        raise UsageError("the dump, --output, --blocks and --report must be different files.")
     project = Source(dump=options.dump, root=options.root).project(settings.project.name)
     ledger = parse_dump(
         options.dump,

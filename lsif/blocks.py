@@ -67,11 +67,15 @@ class Block:
 
 def blocks_of(structures: Iterable[Structure], found: Iterable[SourceBlock]) -> Iterator[Block]:
     """Yield the blocks of one file that stand inside one of its structures, in the order of their lines."""
-    around = sorted(structures, key=lambda one: (one.line_from, -one.line_to))
+    waiting = sorted(structures, key=lambda one: (-one.line_from, one.line_to))
+    around: list[Structure] = []
     ordinals: dict[tuple[str, str], int] = {}
     for block in sorted(set(found), key=lambda one: (one.row_from, -one.row_to, one.kind)):
         line_from, line_to = block.row_from + 1, block.row_to + 1
-        owners = [one for one in around if one.line_from <= line_from and line_to <= one.line_to]
+        while waiting and waiting[-1].line_from <= line_from:
+            around.append(waiting.pop())
+        around = [one for one in around if line_from <= one.line_to]
+        owners = [one for one in around if line_to <= one.line_to]
         owner = min(owners, key=lambda one: one.line_to - one.line_from, default=None)
         # A block that is all of its structure's lines says nothing that the structure doesn't.
         if owner is None or (owner.line_from, owner.line_to) == (line_from, line_to):

@@ -30,13 +30,11 @@ _CFG_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\w-]+|[(),=]')
 _CFG_DEPTH = 64
 
 
-def attached(node: Node) -> list[Node]:
-    """Return the documentation comments, attributes, and plain comments between them, that stand before the node, in order."""
-    parent = node.parent
-    if parent is None:
-        return []
-    # All siblings at once: to ask for the one before takes time in proportion to how many there are.
-    siblings = parent.children
+def attached(node: Node, siblings: list[Node]) -> list[Node]:
+    """Return the documentation comments, attributes, and plain comments between them, that stand before the node, in order.
+
+    `siblings` are all children of its parent: to ask a node for the one before it takes time in proportion to their number.
+    """
     nodes: list[Node] = []
     plain: list[Node] = []
     for sibling in siblings[bisect_left(siblings, node.start_byte, key=attrgetter("start_byte")) - 1 :: -1]:

@@ -31,7 +31,10 @@ _TYPESCRIPT: dict[str, CodeType] = {
     "internal_module": "Module",
     "module": "Module",
     "variable_declarator": "Const",
+    "public_field_definition": "Const",
 }
+_LOCAL = frozenset({"statement_block", "class_static_block", "arrow_function", "for_statement", "for_in_statement", "catch_clause"})
+"""Nodes inside which a variable is local."""
 _WRAPPERS = frozenset(
     {"lexical_declaration", "variable_declaration", "export_statement", "ambient_declaration", "expression_statement"}
 )
@@ -83,6 +86,8 @@ class Syntax:
         value, body = node.child_by_field_name("value"), node.child_by_field_name("body")
         if value is not None and value.type in _FUNCTION_VALUES:
             code_type, body, value = "Function", value.child_by_field_name("body"), None
+        elif node.type == "public_field_definition" or (node.type == "variable_declarator" and _is_local(node)):
+            return None
         whole = _unwrapped(node)
         head = max((child.end_byte for child in (*whole.children, *node.children) if child.type == "decorator"), default=0)
         start = whole.start_byte
@@ -97,6 +102,18 @@ class Syntax:
             body.start_byte if body is not None else None,
             whole.end_byte,
         )
+
+
+def _is_local(node: Node) -> bool:
+    parent = node.parent
+    while parent is not None:
+        if parent.type in _LOCAL:
+            # A namespace's block is no function's.
+            return (
+                parent.type != "statement_block" or parent.parent is None or parent.parent.type not in ("internal_module", "module")
+            )
+        parent = parent.parent
+    return False
 
 
 def _unwrapped(node: Node) -> Node:

@@ -15,7 +15,7 @@ import orjson
 
 from lsif.structure import CodeType  # noqa: TC001 - Hover's fields are read at run time
 
-_BLOCK = re.compile(r"^```(?P<language>[\w+#-]*)\n(?P<code>.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
+_FENCE = "```"
 _OPEN, _CLOSE = "```rust\n", "\n```"
 _KEYWORD = re.compile(
     r"^(?:pub(?:\([^)]*\))?\s+)?(?:default\s+)?"
@@ -90,11 +90,12 @@ def understand(hover: Hover | bytes | None) -> Hover | None:
 
 def _parse_other(value: str) -> Hover | None:
     """Return the declaration and documentation of a hover in another language than Rust."""
-    match = _BLOCK.search(value)
-    if match is None or match["language"] == "rust":
+    _, opened, rest = value.partition(_FENCE)
+    language, _, rest = rest.partition("\n")
+    code, closed, docs = rest.partition("\n" + _FENCE)
+    if not opened or not closed or language.strip() == "rust":
         return None
-    docs = value[match.end() :].strip().removeprefix("---").strip()
-    return Hover(None, match["code"].strip(), docs or None, None, None)
+    return Hover(None, code.strip(), docs.strip().removeprefix("---").strip() or None, None, None)
 
 
 def _classify(declaration: str) -> tuple[CodeType | None, str | None]:

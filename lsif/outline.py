@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lsif.belongings import ATTRIBUTES, documentation_above
 from lsif.blocks import MIN_LINES, SourceBlock
-from lsif.brackets import find_bounds, without_comments
+from lsif.brackets import INDENTED, Brackets, find_indented, without_comments
 from lsif.grammars import Declaration, Syntax, has_grammar
 from lsif.items import Findings, Found, SourceItem
 from lsif.lines import Lines
@@ -77,6 +77,11 @@ class OutlinedFile:
         self._data = self._lines.data
         self._starts = [0, *(match.end() for match in re.finditer(rb"\n", self._data))]
         self._outline = outline
+        self._folds: dict[int, list[int]] = {}
+        for one in outline.folds:
+            if not one.is_comment:
+                self._folds.setdefault(one.line, []).append(one.end_line)
+        self._brackets: Brackets | None = None
         self._symbols = {(one.line, one.column): one.tag for one in outline.symbols}
         self._syntax = Syntax(self._data, outline.language) if has_grammar(outline.language) else None
 
@@ -134,7 +139,7 @@ class OutlinedFile:
         """Return the last row of a block with the `else` that follows it."""
         last = block.end_line
         while b"else" in (self._lines.line(last) or b""):
-            following = [one.end_line for one in self._outline.folds if one.line == last and not one.is_comment]
+            following = [end for end in self._folds.get(last, []) if end > last]
             if not following:
                 break
             last = max(following)
@@ -169,7 +174,12 @@ class OutlinedFile:
         kind = _kind(hover, tag, self._data[before:start].decode("utf-8", "replace"))
         if kind is None:
             return None
-        bounds = find_bounds(self._data, end, language=self._outline.language, has_body=kind not in _WITHOUT_BODY)
+        if self._outline.language in INDENTED:
+            bounds = find_indented(self._data, before, end)
+        else:
+            if self._brackets is None:
+                self._brackets = Brackets(self._data, self._outline.language)
+            bounds = self._brackets.find_bounds(end, has_body=kind not in _WITHOUT_BODY)
         head = min(before, extent[0]) if extent is not None else before
         if extent is not None:
             last = extent[1]
@@ -180,7 +190,7 @@ class OutlinedFile:
     def _folded(self, body: int | None, end: int, name_start: int) -> int:
         """Return where the fold ends that the body begins, `end` where there is none or it says the same."""
         row = self._row(body if body is not None else name_start)
-        ends = [one.end_line for one in self._outline.folds if one.line == row and not one.is_comment]
+        ends = self._folds.get(row, [])
         lexed = self._row(max(end - 1, 0))
         last = max(ends, default=lexed)
         if lexed in ends or (body is None and last <= lexed):
@@ -235,7 +245,7 @@ class OutlinedFile:
         match = _MODIFIERS.match(text)
         text = text[match.end() :] if match is not None else text
         visibility = (match["visibility"] if match is not None else None) or ""
-        return _OPENING.sub("", text).rstrip(";,= "), visibility
+        return _OPENING.sub("", text).rstrip(";,=: "), visibility
 
     def _extent(self, extent: Extent, encoding: str) -> tuple[int, int] | None:
         start = self._offset(extent.line, extent.column, encoding)

@@ -14,7 +14,7 @@ import orjson
 from lsif.decode import MALFORMED, decode_fields, decode_line
 from lsif.elements import RUST_ANALYZER, MetaData
 from lsif.errors import DumpError
-from lsif.streams import REMAKE, open_dump
+from lsif.streams import REMAKE, STANDARD_INPUT, open_dump
 from lsif.tables import Tables
 from lsif.vectorized import PADDING, read_block
 
@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 _BLOCK_BYTES = 8 << 20
 _HEAD_START = 48 << 20
 """Bytes that this process reads while workers start."""
+_LONGEST_HEAD = 1 << 20
+"""Bytes of a metaData vertex; a longer line is something else."""
 _MAX_DEPTH = 200
 """Brackets inside each other in a dump of the array form; documents' outlines have a dozen."""
 _ID = re.compile(rb'\{"id":(\d{1,15}),')
@@ -65,8 +67,10 @@ def _read_in_parts(path: Path, ledger: ReadLedger, workers: Workers) -> Tables |
     numbered in the order in which they come.
     """
     try:
+        if path == STANDARD_INPUT or not path.is_file():  # a pipe has one reader
+            return None
         with path.open("rb") as file:
-            meta = decode_line(file.readline())
+            meta = decode_line(file.readline(_LONGEST_HEAD))
             if not isinstance(meta, MetaData) or not meta.tool.startswith(RUST_ANALYZER):
                 return None
             bounds = _bounds(file, file.tell(), path.stat().st_size, workers.count)

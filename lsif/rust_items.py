@@ -60,7 +60,15 @@ class RustFile:
                     votes[path_there.removesuffix(inner)] += 1
         if votes:
             return min(votes, key=lambda candidate: (-votes[candidate], candidate))
-        return module_path_by_file(self._path)
+        # Nothing of the file stands in a module by itself; what it gives members to tells the crate, and the path the rest.
+        guess = module_path_by_file(self._path)
+        crates = Counter(
+            hover.path.partition("::")[0]
+            for one in findings.found
+            if (hover := one.definition.hover) is not None and hover.path is not None
+        )
+        crate = min(crates, key=lambda candidate: (-crates[candidate], candidate), default=guess.partition("::")[0])
+        return "::".join((crate, *guess.split("::")[1:]))
 
     def is_test(self) -> bool:
         """Return whether the file's place, or the declaration of its module, says that it is only for tests."""

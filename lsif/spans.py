@@ -46,6 +46,8 @@ _ITEM_NODES = frozenset({*_CODE_TYPES, "impl_item", "foreign_mod_item"})
 _CONTAINERS = frozenset({"mod_item", "impl_item", "trait_item", "foreign_mod_item"})
 """Nodes whose bodies are items and nothing else."""
 _PATH_ATTRIBUTE = re.compile(r'#\s*\[\s*path\s*=\s*"([^"]*)"\s*\]')
+_RESERVED = b"macro"
+"""No item's name; what has it is the grammar's guess at `macro name(..)`."""
 _NESTING = 200
 """Modules, functions and impls inside each other that open scopes of their own; real code has a dozen."""
 _MACRO_DEPTH = 8
@@ -97,6 +99,7 @@ class SourceFile(Lines):
         self.test_modules: list[TestModule] = []
         self._unread: list[tuple[Node, _Scope] | None] = []
         self._unread_starts: list[tuple[int, int]] = []
+        self._last_parent: tuple[int, list[Node]] = (0, [])
         is_test = _has_test_attribute_inside(self._tree.root_node)
         self._walk(self._tree.root_node, _Scope(0, len(self.data) + 1, is_test=is_test))
 
@@ -139,7 +142,7 @@ class SourceFile(Lines):
         if call is None:
             return None
         statement = call.parent if call.parent is not None and call.parent.type == "expression_statement" else call
-        belongings = attached(statement)
+        belongings = attached(statement, self._siblings(statement))
         scope = self._scope_of(call)
         is_test = scope.is_test or any(is_test_attribute(node) for node in belongings)
         return MacroCall(first_row(statement, belongings), statement.end_point.row, is_test, scope.modules, scope.qualifiers)
@@ -180,6 +183,7 @@ class SourceFile(Lines):
                 else []
             )
             parser = tree_sitter.Parser(_language(), included_ranges=inside)
+            self._last_parent = (0, [])  # of another tree
             tree = self._looked_into[call.start_byte] = parser.parse(self.data if inside else b"")
             self._collect(tree.root_node, [self._scope_of(call)], strict=True)
         return tree.root_node
@@ -223,21 +227,31 @@ class SourceFile(Lines):
 
     def _collect(self, root: Node, scopes: list[_Scope], *, strict: bool = False) -> None:
         """Add all items under `root`, which stands in the innermost of `scopes`; if `strict`, only those without error."""
-        self._scopes += scopes
         captures = tree_sitter.QueryCursor(_item_query()).captures(root)
         for node in sorted(captures.get("item", []), key=lambda node: (node.start_byte, -node.end_byte)):
             while len(scopes) > 1 and scopes[-1].end <= node.start_byte:
                 scopes.pop()
-            is_test = self._add(node, attached(node), scopes[-1], strict=strict)
+            is_test = self._add(node, attached(node, self._siblings(node)), scopes[-1], strict=strict)
             inner = _inner_scope(node, scopes[-1], is_test=is_test)
             if inner is not None and len(scopes) <= _NESTING:
                 scopes.append(inner)
                 self._scopes.append(inner)
 
+    def _siblings(self, node: Node) -> list[Node]:
+        """Return the node and its siblings; those of the last parent are kept, since calls come in the order of the text."""
+        parent = node.parent
+        if parent is None:
+            return [node]
+        if self._last_parent[0] != parent.id:
+            self._last_parent = parent.id, parent.children
+        return self._last_parent[1]
+
     def _add(self, node: Node, belongings: list[Node], scope: _Scope, *, strict: bool = False) -> bool:
         """Add the item that the node is, and return whether only tests compile it; if `strict`, only one without error."""
         is_test = scope.is_test or any(is_test_attribute(one) for one in belongings)
         name = node.child_by_field_name("name")
+        if name is not None and name.text == _RESERVED:
+            return is_test
         if _is_definition(node) and name is not None and not (strict and node.has_error):
             key = (name.start_point.row, name.start_point.column)
             if key not in self._items:
@@ -287,7 +301,7 @@ def _inner_scope(node: Node, around: _Scope, *, is_test: bool) -> _Scope | None:
         return scope
     if node.type == "impl_item":
         return _impl_scope(node, scope)
-    if name is None:
+    if name is None or name.text == _RESERVED:
         return None
     text = _text(name)
     if node.type == "mod_item":

@@ -124,6 +124,18 @@ def test_searching_with_another_model_is_refused(first_run: dict[str, Any], data
     assert "64 tokens" in message
 
 
+@pytest.mark.parametrize("others", [["-o", "{dump}"], ["-o", "a", "--blocks", "a"], ["-o", "a", "--report", "./a"]])
+def test_parse_refuses_to_write_two_things_to_one_file(
+    others: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dump = tmp_path / "dump.lsif"
+    dump.write_bytes(SAMPLE_DUMP.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert main(["parse", str(dump), "--root", str(SAMPLE), *(one.format(dump=dump) for one in others)]) == 2
+    assert "must be different files" in capsys.readouterr().err
+    assert dump.read_bytes() == SAMPLE_DUMP.read_bytes()
+
+
 def test_parse_writes_the_records_and_its_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "structures.jsonl"
     code, out, _ = run("parse", str(SAMPLE_DUMP), "--root", str(SAMPLE), "-o", str(output), "--json", capsys=capsys)
@@ -333,7 +345,7 @@ def test_an_interrupted_run_ends_at_once_and_leaves_no_server(
         "--set",
         f"paths.data={own}",
         "--set",
-        "embedding.text.batch_size=1",
+        "embedding.text.batch_tokens=1",
         "--set",
         "checkpoint.rows_per_file=4",
     ]

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -304,3 +305,61 @@ def test_copies_of_files_are_decoded_strictly(tmp_path: Path) -> None:
     for contents, problem in (("A", "damaged"), (base64.b64encode(b"\xff").decode(), "utf-8")):
         joined = join.join_file(context, "a.ts", join.DumpedFile(Outline("typescript", contents=contents), []))
         assert problem in (joined.problem or "")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "describe(() => { const a = 1; });",
+        "for (let a = 0; ;) {}",
+        "setTimeout(function () { const a = 1; });",
+        "class C { static { const a = 1; } }",
+        "const o = { p: () => { const a = 1; } };",
+    ],
+)
+def test_variables_inside_functions_and_loops_are_local(source: str) -> None:
+    hover = parse_hover("```typescript\nconst a: 1\n```")
+    assert outlined(source, "a", hover, language="typescript") == ("local",)
+
+
+@pytest.mark.parametrize("source", ["const a = 1;", "namespace N { export const a = 1; }", "export const a = 1;"])
+def test_variables_of_modules_and_namespaces_are_not(source: str) -> None:
+    assert outlined(source, "a", language="typescript")[0] == "Const"
+
+
+def test_a_field_that_is_a_function_is_one() -> None:
+    assert outlined("class C {\n  a = (x) => {\n  };\n}\n", "a", language="typescript")[:4] == ("Function", 1, 2, "a = (x)")
+    assert outlined("class C { a = 1; }", "a", language="typescript") == ("local",)
+
+
+def test_python_is_told_by_its_indentation() -> None:
+    source = (
+        'class K:\n    def one(self):\n        # a 5" disk\n        return 1\n\n'
+        "    def two(self, a,\n            b):\n        return 2\n\nx = 1\n"
+    )
+    assert outlined(source, "one", language="python") == ("Function", 1, 3, "def one(self)", None)
+    assert outlined(source, "two", language="python") == ("Function", 5, 7, "def two(self, a, b)", None)
+    assert outlined(source, "K", language="python") == ("Class", 0, 7, "class K", None)
+
+
+@pytest.mark.parametrize(
+    ("line", "language"), [("func f%06d() { } /*\n", "go"), ("func f%06d() {\n", "go"), ("export const f%06d = 1;\n", "typescript")]
+)
+def test_brackets_that_are_never_closed_take_no_longer(line: str, language: str) -> None:
+    source = "".join(line % number for number in range(4000))
+    file = OutlinedFile("p", "a.x", source.encode(), Outline(language))
+    column = line.index("f%")
+    names = [
+        Definition("file:///p/a.x", Range(number, number, column, number, column + 7, Tag(f"f{number:06d}", 12, None)), None, 0, 0)
+        for number in range(4000)
+    ]
+    began = time.perf_counter()
+    findings = file.find(names, "utf-8")
+    assert len(findings.found) + findings.skipped.total() == 4000
+    assert time.perf_counter() - began < 20  # a minute and more where each name lexes the rest of the file
+
+
+def test_a_hover_of_open_fences_is_read_in_one_go() -> None:
+    began = time.perf_counter()
+    assert parse_hover("```a\n" * 400_000) is not None
+    assert time.perf_counter() - began < 5

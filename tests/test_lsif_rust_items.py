@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from lsif.elements import Range, Tag
@@ -71,3 +73,29 @@ def test_a_tag_that_names_something_else_is_stale() -> None:
     findings = find("fn f() {}\n", "f", None, Tag("g", 12, None))
     assert findings.skipped == {"source_changed": 1}
     assert findings.stale == ["1: expected `g`, found `f`"]
+
+
+def test_a_file_of_members_only_has_the_crate_that_its_hovers_name() -> None:
+    source = "mod a;\nimpl a::Foo {\n    pub fn only(&self) {}\n}\n"
+    said = parse_hover("\n```rust\nrenamed::a::Foo\n```\n\n```rust\npub fn only(&self)\n```")
+    findings = find(source, "only", said)
+    assert RustFile("src/lib.rs", source.encode(), frozenset()).module_path(findings, []) == "renamed"
+    assert RustFile("crates/x/src/b/c.rs", source.encode(), frozenset()).module_path(findings, []) == "renamed::b::c"
+
+
+def test_a_macro_of_the_new_kind_is_no_scope() -> None:
+    source = "pub trait Al = Clone + Send;\n/// m2\npub macro m2($x:expr) { $x }\n"
+    (found,) = find(source, "m2", hover("pub macro m2")).found
+    assert (found.item.modules, found.item.qualifiers, found.item.row_from) == ((), (), 1)
+
+
+def test_many_macro_calls_take_no_longer_than_many_items() -> None:
+    source = "macro_rules! mk { ($n:ident) => { fn $n() {} } }\n" + "".join(f"mk!(f{number});\n" for number in range(3000))
+    file = RustFile("src/lib.rs", source.encode(), frozenset())
+    calls = [
+        Definition("u", Range(number, number + 1, 4, number + 1, 4 + len(f"f{number}")), hover(f"fn f{number}()"), 0, 0)
+        for number in range(3000)
+    ]
+    began = time.perf_counter()
+    assert len(file.find(calls, "utf-16").found) == 3000
+    assert time.perf_counter() - began < 20

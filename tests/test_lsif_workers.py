@@ -135,3 +135,16 @@ def test_workers_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
     while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not [child for child in children if Path(f"/proc/{child}").exists()]
+
+
+def test_pipes_and_standard_input_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = parse(tmp_path, 2)[1]
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["dd", f"if={SAMPLE_DUMP}", f"of={pipe}", "bs=64k"], stderr=subprocess.DEVNULL):
+        assert parse(tmp_path, 2, pipe)[1] == expected
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-").write_bytes(b"another file")
+    with SAMPLE_DUMP.open() as file:
+        monkeypatch.setattr("sys.stdin", file)
+        assert parse(tmp_path, 2, Path("-"))[1] == expected
