@@ -32,7 +32,7 @@ endif
 WITH_CONFIG := $(if $(CONFIG),--config "$$LSIF_CONFIG")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ingest search status test fuzz truth truth-crates bench-parse lint types check clean
+.PHONY: help setup ingest search status test fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu lint types check clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,9 +68,22 @@ truth: $(READY) ## compare records with the sources they come from: RECORDS=stru
 truth-crates: $(READY) ## the same for real crates, dumped here: ARGS="DIR ...", or two of Debian's packages
 	$(BIN)/python benchmarks/truth_crates.py $(ARGS)
 
+quality: $(READY) ## how well each recipe answers 80 questions about two crates, fetched and dumped here (minutes)
+	$(BIN)/python benchmarks/quality.py $(ARGS)
+
 bench-parse: $(READY) ## time the parser against the plain JSON loop (minutes); ARGS="DUMP ROOT" for a real dump
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python benchmarks/bench_parse.py $(ARGS)
+
+bench-embed: $(READY) ## time embedding against the tutorial's way on two crates, fetched and dumped here (minutes)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench,openvino]'
+	$(BIN)/python benchmarks/bench_embed.py $(ARGS)
+
+bench-stage: $(READY) ## time everything of the embedding stage but the model, up to a million structures (minutes)
+	$(BIN)/python benchmarks/bench_stage.py $(ARGS)
+
+bench-gpu: $(READY) ## which share of a GPU's matrix rate embedding reaches; without one it runs on the processor
+	$(BIN)/python benchmarks/bench_gpu.py $(ARGS)
 
 lint: $(READY) ## check style, format and the direction of imports
 	$(BIN)/ruff check .

@@ -9,33 +9,20 @@ Exits with 1 where a definition has wrong lines, or more than 0.5% of them are m
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from crates import fetch, make_records
 from truth import compare
 
-PACKAGES = ("librust-regex-dev", "librust-rayon-dev")
 SHARE_MISSING = 0.005
-
-
-def fetch(folder: Path) -> list[Path]:
-    """Return the folders of the crates in the packages, unpacked under `folder`."""
-    subprocess.run(["apt-get", "-oAPT::Sandbox::User=root", "download", "-qq", *PACKAGES], cwd=folder, check=True)
-    for package in folder.glob("*.deb"):
-        subprocess.run(["dpkg", "-x", package, folder / "unpacked"], check=True)
-    return sorted((folder / "unpacked/usr/share/cargo/registry").iterdir())
 
 
 def check(root: Path, folder: Path) -> bool:
     """Return whether all is well with one crate; print what was found."""
-    dump, records, report = folder / "index.lsif", folder / "structures.jsonl", folder / "report.json"
-    program = [sys.executable, "-m", "flows"]
-    command = ["--set", f"rust_analyzer.command={os.environ.get('RUST_ANALYZER', 'rust-analyzer')}"]
-    subprocess.run([*program, "dump", *command, "--repo", root, "-o", dump], check=True)
-    subprocess.run([*program, "parse", dump, "--root", root, "-o", records, "--report", report], check=True)
+    records, report = folder / "structures.jsonl", folder / "report.json"
+    make_records(root, records, "--report", report)
     structures = [json.loads(line) for line in records.read_text(encoding="utf-8").split("\n") if line]
     result = compare(structures, root)
     ledger = json.loads(report.read_text())

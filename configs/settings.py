@@ -66,15 +66,28 @@ class ModelSettings(Section):
     model: Annotated[str, Field(min_length=1)]
     revision: str
     trust_remote_code: bool
-    recipe: Literal["tutorial-1", "snippet-1"]
+    recipe: Literal["tutorial-1", "words-2", "snippet-1"]
     max_tokens: Annotated[int, Field(ge=0)]
-    batch_size: Annotated[int, Field(ge=1, le=4096)]
+    batch_tokens: Annotated[int, Field(ge=0, le=16_777_216)]
+    dimension: Annotated[int, Field(ge=0, le=65_536)]
+    document_prompt: str
+    query_prompt: str
+    backend: Literal["torch", "openvino"]
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+    precision: Literal["auto", "fp32", "bf16", "int8"]
 
     @model_validator(mode="after")
     def _remote_code_is_pinned(self) -> ModelSettings:
         if self.trust_remote_code and not self.revision and not Path(self.model).is_dir():
             raise ValueError(f'trust_remote_code runs the code of {self.model}: pin it with revision = "<commit>"')
+        return self
+
+    @model_validator(mode="after")
+    def _backend_can_do_it(self) -> ModelSettings:
+        if self.precision == "int8" and self.backend != "openvino":
+            raise ValueError('precision "int8" needs backend = "openvino"')
+        if self.backend == "openvino" and self.device not in ("auto", "cpu"):
+            raise ValueError('backend "openvino" runs on device "cpu" here')
         return self
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_FINGERPRINT = b"lsif_ingest.fingerprint"
+FINGERPRINT = b"lsif_ingest.fingerprint"
 _KEY_BYTES = 16
 
 
@@ -62,8 +62,8 @@ class Checkpoint:
                 self._set_aside(path, exc)
         return found
 
-    def append(self, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> None:
-        """Write the vectors, (len(keys), dimension) float32, as one more file; once this returns they are safe."""
+    def append(self, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> Path:
+        """Write the vectors, (len(keys), dimension) float32, as one more file, and return it; they are safe from then on."""
         dimension = int(vectors.shape[1])
         if self._dimension not in (None, dimension):
             raise CheckpointError(
@@ -96,6 +96,7 @@ class Checkpoint:
             ) from exc
         self._dimension = dimension
         self._files.append(path)
+        return path
 
     def gather(self, keys: Iterable[bytes], scratch: Path) -> VectorTable:
         """Return the vectors of the keys, in their order, in a temporary file at `scratch`.
@@ -203,7 +204,7 @@ def _check_file(path: Path, fingerprint: Fingerprint, dimension: int | None) -> 
     file = pq.ParquetFile(path)
     schema = file.schema_arrow
     found: int = schema.field("vector").type.list_size
-    if (schema.metadata or {}).get(_FINGERPRINT) != _fingerprint_json(fingerprint):
+    if (schema.metadata or {}).get(FINGERPRINT) != _fingerprint_json(fingerprint):
         raise ValueError("made for another fingerprint")
     if dimension not in (None, found) or not schema.equals(_schema(found, fingerprint)):
         raise ValueError(f"expected vectors of dimension {dimension}, found {schema.field('vector').type}")
@@ -216,7 +217,7 @@ def _schema(dimension: int, fingerprint: Fingerprint) -> pa.Schema:
             pa.field("key", pa.binary(_KEY_BYTES), nullable=False),
             pa.field("vector", pa.list_(pa.float32(), dimension), nullable=False),
         ],
-        metadata={_FINGERPRINT: _fingerprint_json(fingerprint)},
+        metadata={FINGERPRINT: _fingerprint_json(fingerprint)},
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -10,19 +11,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
+from embedding.batching import longest_first
 from embedding.checkpoint import Checkpoint
-from embedding.errors import EmbeddingError
+from embedding.errors import CheckpointError
 from embedding.text import RECIPES
 from lsif.structure import SequenceDigest, parse_structure, read_lines, read_structures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import IO
+
+    from numpy.typing import NDArray
 
     from embedding.checkpoint import VectorTable
     from embedding.encoder import Encoder, Fingerprint
 
 logger = logging.getLogger(__name__)
+
+_COUNTED_AT_ONCE = 4096
+"""Texts that are tokenised together to find out how long they are."""
 
 
 @dataclass(frozen=True)
@@ -38,20 +46,17 @@ class EmbedReport:
     duplicates: int
     """Texts equal to one that this run embeds."""
     seconds: float
+    cut_off: int = 0
+    """Embedded texts of which the model saw only the beginning."""
+    tokens: int = 0
+    """Of the embedded texts, as far as the model saw them."""
+    device: str = ""
+    """What computed; empty where nothing was to do, as is `precision`."""
+    precision: str = ""
 
     def to_dict(self) -> dict[str, str | int | float]:
         """Return the report as plain data."""
         return asdict(self)
-
-
-@dataclass
-class _Plan:
-    """What is missing: (length in characters, byte offset of the structure's line, key) for each text to embed."""
-
-    missing: list[tuple[int, int, bytes]]
-    texts: int = 0
-    from_checkpoint: int = 0
-    duplicates: int = 0
 
 
 def embed_structures(
@@ -62,7 +67,6 @@ def embed_structures(
     *,
     vector: str,
     rows_per_file: int,
-    batch_size: int,
 ) -> EmbedReport:
     """Make sure that the checkpoint holds a vector for each structure's text; return what that took.
 
@@ -70,35 +74,31 @@ def embed_structures(
     """
     started = time.perf_counter()
     checkpoint = Checkpoint(checkpoint_root, fingerprint)
-    plan = _plan(structures, checkpoint, fingerprint)
-    if plan.missing:
-        encoder = load()
-        logger.info("%s: embedding %d of %d texts with %s", vector, len(plan.missing), plan.texts, fingerprint.describe())
-        # Texts of like length share a batch, so little is padding; the longest come first, so memory runs out at once or never.
-        plan.missing.sort(reverse=True)
-        with tqdm(total=len(plan.missing), desc=f"embed {vector}", unit="text", disable=None, leave=False) as progress:
-            for start in range(0, len(plan.missing), rows_per_file):
-                shard = plan.missing[start : start + rows_per_file]
-                vectors, done = np.empty((len(shard), encoder.dimension), dtype=np.float32), 0
-                try:
-                    for first, texts in _batches(structures, shard, fingerprint, batch_size):
-                        vectors[first : first + len(texts)] = encoder.encode_documents(texts)
-                        done = first + len(texts)
-                        progress.update(len(texts))
-                finally:  # an interruption, or a text that the model fails on, takes no other's vector with it
-                    if done:
-                        checkpoint.append([key for _, _, key in shard[:done]], vectors[:done])
-                logger.info("%s: %d of %d texts", vector, start + done, len(plan.missing))
-    return EmbedReport(
-        vector,
-        fingerprint.model,
-        checkpoint.dimension or 0,
-        plan.texts,
-        len(plan.missing),
-        plan.from_checkpoint,
-        plan.duplicates,
-        time.perf_counter() - started,
-    )
+    with _Missing(checkpoint_root) as missing:
+        texts, from_checkpoint, duplicates = _find_missing(structures, checkpoint, fingerprint, missing)
+        tokens, cut_off, device, precision = 0, 0, "", ""
+        if len(missing):
+            encoder = load()
+            logger.info("%s: embedding %d of %d texts with %s", vector, len(missing), texts, fingerprint.describe())
+            device, precision = encoder.device, encoder.precision
+            lengths = missing.count_tokens(encoder)
+            seen = np.minimum(lengths, encoder.max_tokens) if encoder.max_tokens else lengths
+            tokens, cut_off = int(seen.sum()), int((lengths > seen).sum())
+            _embed(missing, lengths, seen, encoder, checkpoint, vector=vector, rows_per_file=rows_per_file)
+        return EmbedReport(
+            vector,
+            fingerprint.model,
+            checkpoint.dimension or 0,
+            texts,
+            len(missing),
+            from_checkpoint,
+            duplicates,
+            time.perf_counter() - started,
+            cut_off,
+            tokens,
+            device,
+            precision,
+        )
 
 
 def gather_vectors(structures: Path, checkpoint_root: Path, fingerprint: Fingerprint, scratch: Path) -> VectorTable:
@@ -110,41 +110,110 @@ def gather_vectors(structures: Path, checkpoint_root: Path, fingerprint: Fingerp
     return table
 
 
-def _plan(structures: Path, checkpoint: Checkpoint, fingerprint: Fingerprint) -> _Plan:
+def _find_missing(structures: Path, checkpoint: Checkpoint, fingerprint: Fingerprint, missing: _Missing) -> tuple[int, int, int]:
+    """Add the texts to `missing` that the checkpoint lacks, each once; return how many texts there are, and how many it has.
+
+    The third number is that of texts equal to a missing one.
+    """
     recipe, present, planned = RECIPES[fingerprint.recipe], checkpoint.keys(), set[bytes]()
-    plan = _Plan([])
-    for _, offset, line in read_lines(structures):
+    texts = from_checkpoint = duplicates = 0
+    for _, _, line in read_lines(structures):
         text = recipe(parse_structure(line))
         key = fingerprint.key(text)
-        plan.texts += 1
+        texts += 1
         if key in present:
-            plan.from_checkpoint += 1
+            from_checkpoint += 1
         elif key in planned:
-            plan.duplicates += 1
+            duplicates += 1
         else:
             planned.add(key)
-            plan.missing.append((len(text), offset, key))
-    return plan
+            missing.add(key, text)
+    return texts, from_checkpoint, duplicates
 
 
-def _batches(
-    structures: Path, shard: list[tuple[int, int, bytes]], fingerprint: Fingerprint, size: int
-) -> Iterator[tuple[int, list[str]]]:
-    """Yield (number of the first, texts) for the planned texts of a shard, in their order, `size` at a time.
+def _embed(
+    missing: _Missing,
+    lengths: NDArray[np.int64],
+    seen: NDArray[np.int64],
+    encoder: Encoder,
+    checkpoint: Checkpoint,
+    *,
+    vector: str,
+    rows_per_file: int,
+) -> None:
+    """Embed all missing texts. Those of like length share a batch; the longest come first, so memory runs out at once or never."""
+    order, began, done_tokens = longest_first(lengths), time.perf_counter(), 0
+    total = int(seen.sum())
+    with tqdm(total=len(order), desc=f"embed {vector}", unit="text", disable=None, leave=False) as progress:
+        for start in range(0, len(order), rows_per_file):
+            shard = order[start : start + rows_per_file]
+            vectors, done = np.empty((len(shard), encoder.dimension), dtype=np.float32), 0
+            try:
+                for first in range(0, len(shard), encoder.texts_at_once):
+                    places = shard[first : first + encoder.texts_at_once]
+                    vectors[first : first + len(places)] = encoder.encode_documents(missing.texts(places))
+                    done = first + len(places)
+                    done_tokens += int(seen[places].sum())
+                    rate = done_tokens / (time.perf_counter() - began)
+                    progress.set_postfix_str(
+                        f"{rate:,.0f} tokens/s, {(total - done_tokens) / max(rate, 1):.0f} s left", refresh=False
+                    )
+                    progress.update(len(places))
+            finally:  # an interruption, or a text that the model fails on, takes no other's vector with it
+                if done:
+                    checkpoint.append(missing.keys(shard[:done]), vectors[:done])
+            logger.info(
+                "%s: %d of %d texts, %.0f tokens/s", vector, start + done, len(order), done_tokens / (time.perf_counter() - began)
+            )
 
-    Raises EmbeddingError where the file no longer holds what was planned: a vector must never be kept under another text's key.
-    """
-    recipe = RECIPES[fingerprint.recipe]
-    with structures.open("rb") as file:
-        for start in range(0, len(shard), size):
-            texts = []
-            for _, offset, key in shard[start : start + size]:
-                file.seek(offset)
-                try:
-                    text = recipe(parse_structure(file.readline()))
-                except (ValueError, TypeError, KeyError):
-                    text = None
-                if text is None or fingerprint.key(text) != key:
-                    raise EmbeddingError(f"{structures} changed while it was embedded; run again.")
-                texts.append(text)
-            yield start, texts
+
+class _Missing:
+    """The texts to embed, in a temporary file: rendered once, and read again in the order of their length."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._keys = bytearray()
+        self._ends: list[int] = [0]
+
+    def __enter__(self) -> _Missing:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = tempfile.TemporaryFile(dir=self._folder)
+        except OSError as exc:
+            raise CheckpointError(f"can't write {self._folder}: {exc.strerror or exc}. Mend the permission and run again.") from exc
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def add(self, key: bytes, text: str) -> None:
+        """Add one text with its key."""
+        try:
+            self._ends.append(self._ends[-1] + self._file.write(text.encode("utf-8", "surrogatepass")))
+        except OSError as exc:
+            raise CheckpointError(f"can't write to {self._folder}: {exc.strerror or exc}. Make room and run again.") from exc
+        self._keys += key
+
+    def texts(self, places: NDArray[np.int64]) -> list[str]:
+        """Return the texts at the places (0-based, in the order in which they were added)."""
+        return [self._text(place) for place in places.tolist()]
+
+    def keys(self, places: NDArray[np.int64]) -> list[bytes]:
+        """Return the keys at the places."""
+        return [bytes(self._keys[place * 16 : place * 16 + 16]) for place in places.tolist()]
+
+    def count_tokens(self, encoder: Encoder) -> NDArray[np.int64]:
+        """Return how many tokens each text has, int64, (n,)."""
+        counts = [
+            encoder.count_tokens(self.texts(np.arange(start, min(start + _COUNTED_AT_ONCE, len(self)))))
+            for start in range(0, len(self), _COUNTED_AT_ONCE)
+        ]
+        return np.concatenate(counts)
+
+    def _text(self, place: int) -> str:
+        begin, end = self._ends[place], self._ends[place + 1]
+        self._file.seek(begin)
+        return self._file.read(end - begin).decode("utf-8", "surrogatepass")

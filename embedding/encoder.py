@@ -30,8 +30,12 @@ class Fingerprint:
     recipe: str
     max_tokens: int
     """0 = the model's own limit."""
-    normalized: bool = True
-    precision: str = "fp32"
+    prompt: str = "auto"
+    """The setting of what stands before each document."""
+    dimension: int = 0
+    """Numbers that are kept of a Matryoshka model's vector; 0 = all."""
+    precision: str = "float"
+    """A class of precisions whose vectors are alike to four digits of cosine: "float" (fp32, bf16, on any device) or "int8"."""
 
     @property
     def digest(self) -> str:
@@ -48,16 +52,29 @@ class Fingerprint:
 
     def describe(self) -> str:
         """Return the fingerprint in a few words for people."""
-        limit = f", {self.max_tokens} tokens" if self.max_tokens else ""
-        return f"{self.model} ({self.revision[:12]}, recipe {self.recipe}{limit})"
+        details = [f"recipe {self.recipe}"]
+        details += [f"{self.max_tokens} tokens"] if self.max_tokens else []
+        details += [f"prompt {self.prompt!r}"] if self.prompt != "auto" else []
+        details += [f"{self.dimension} numbers"] if self.dimension else []
+        details += [self.precision] if self.precision != "float" else []
+        return f"{self.model} ({self.revision[:12]}, {', '.join(details)})"
 
 
 class Encoder(Protocol):
     """Turns texts into vectors of one model."""
 
-    @property
-    def dimension(self) -> int:
-        """Numbers in a vector."""
+    dimension: int
+    """Numbers in a vector."""
+    max_tokens: int
+    """Tokens of a text beyond which it is cut off; 0 = never."""
+    texts_at_once: int
+    """Texts of a call that keep the device busy."""
+    device: str
+    precision: str
+    """What is computed in: "fp32", "bf16" or "int8"."""
+
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return how many tokens each text has, prompt and special tokens included, before any is cut off; int64, (n,)."""
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return (len(texts), dimension) float32, each row of L2 norm 1, in the order of the texts."""

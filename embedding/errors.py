@@ -21,5 +21,11 @@ class VectorError(EmbeddingError):
     """A model gave something that is no usable vector."""
 
 
+def first_line(exc: BaseException) -> str:
+    """Return the type and the first line of an exception's message, cut to 200 characters, without a final period."""
+    text = str(exc).strip().split("\n")[0][:200].rstrip(".")
+    return f"{type(exc).__name__}: {text}" if text else type(exc).__name__
+
+
 class CheckpointError(EmbeddingError):
     """The checkpoint can't be written or lacks a vector."""

@@ -16,17 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.settings import PACKAGED_PREFIX
-from embedding.encoder import Fingerprint, normalized
-from embedding.errors import ModelError
+from embedding.encoder import Fingerprint
+from embedding.errors import ModelError, first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy as np
-    from numpy.typing import NDArray
     from sentence_transformers import SentenceTransformer
 
     from configs.settings import ModelSettings
+    from embedding.encoder import Encoder
 
 logger = logging.getLogger(__name__)
 
@@ -77,50 +74,35 @@ def find_model(settings: ModelSettings) -> FoundModel:
     else:
         commit = content = _find_on_hub(settings)
         source = settings.model
-    fingerprint = Fingerprint(settings.model, content, settings.recipe, settings.max_tokens)
+    fingerprint = Fingerprint(
+        settings.model,
+        content,
+        settings.recipe,
+        settings.max_tokens,
+        settings.document_prompt,
+        settings.dimension,
+        "int8" if settings.precision == "int8" else "float",
+    )
     return FoundModel(settings, source, commit, fingerprint)
 
 
-def load_encoder(source: str, revision: str | None, settings: ModelSettings) -> SentenceTransformersEncoder:
+def load_encoder(source: str, revision: str | None, settings: ModelSettings) -> Encoder:
     """Return an encoder of the model that `find_model` found. Raises ModelError where it can't be loaded."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # silences a warning about forks; encoding is batched anyway
-    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds, most commands don't need it
+    from embedding import torch_encoder  # noqa: PLC0415 - imports of the model libraries take seconds
 
     logger.info("loading %s", settings.model)
     try:
-        model = SentenceTransformer(
-            source,
-            device=None if settings.device == "auto" else settings.device,
-            revision=revision,
-            trust_remote_code=settings.trust_remote_code,
-            local_files_only=revision is None,
-        )
+        model = torch_encoder.load_sentence_transformer(source, revision, settings)
     except Exception as exc:  # the libraries below raise what they like: OSError, ValueError, RuntimeError, ImportError ...
-        raise ModelError(f"model {settings.model} can't be loaded: {_first_line(exc)}. {_WAY_OUT}") from exc
+        raise ModelError(f"model {settings.model} can't be loaded: {first_line(exc)}. {_WAY_OUT}") from exc
     if settings.max_tokens:
         _limit_tokens(model, settings)
-    return SentenceTransformersEncoder(model, settings)
+    if settings.backend == "openvino":
+        from embedding.openvino_encoder import OpenVinoEncoder  # noqa: PLC0415 - an extra
 
-
-class SentenceTransformersEncoder:
-    """An encoder that runs a sentence-transformers model by torch."""
-
-    def __init__(self, model: SentenceTransformer, settings: ModelSettings) -> None:
-        self._model = model
-        self._name = settings.model
-        self._batch_size = settings.batch_size
-        dimension = model.get_embedding_dimension()
-        self.dimension = dimension if dimension is not None else int(model.encode(["dimension"]).shape[1])
-
-    def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return (len(texts), dimension) float32 of L2 norm 1, with the model's prompt named `document` if it has one."""
-        vectors = self._model.encode_document(list(texts), batch_size=self._batch_size, show_progress_bar=False)
-        return normalized(vectors, count=len(texts), dimension=self.dimension, model=self._name)
-
-    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return (len(texts), dimension) float32 of L2 norm 1, with the model's prompt named `query` if it has one."""
-        vectors = self._model.encode_query(list(texts), batch_size=self._batch_size, show_progress_bar=False)
-        return normalized(vectors, count=len(texts), dimension=self.dimension, model=self._name)
+        return OpenVinoEncoder(model, settings)
+    return torch_encoder.TorchEncoder(model, settings)
 
 
 def _find_packaged(name: str) -> tuple[Path, str]:
@@ -149,7 +131,7 @@ def _find_on_hub(settings: ModelSettings) -> str:
         config = hf_hub_download(settings.model, "config.json", revision=settings.revision or None)
     except Exception as exc:  # network, permission, name and cache errors of three libraries
         raise ModelError(
-            f"model {settings.model} is neither a folder nor to be had from the hub: {_first_line(exc)}. {_WAY_OUT}"
+            f"model {settings.model} is neither a folder nor to be had from the hub: {first_line(exc)}. {_WAY_OUT}"
         ) from exc
     return Path(config).parent.name
 
@@ -182,9 +164,3 @@ def _digest_file(path: Path) -> str:
 def _digest_content(path: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 - what tells a changed file
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _first_line(exc: BaseException) -> str:
-    """Return the type and the first line of an exception's message, cut to 200 characters, without a final period."""
-    text = str(exc).strip().split("\n")[0][:200].rstrip(".")
-    return f"{type(exc).__name__}: {text}" if text else type(exc).__name__

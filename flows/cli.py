@@ -107,6 +107,13 @@ def command_line_parser() -> argparse.ArgumentParser:
     search.add_argument("--project", default="", metavar="NAME", help="index to search (default: the one made last)")
     search.set_defaults(run=_search)
 
+    checkpoint = commands.add_parser("checkpoint", help="show or shrink the store of vectors that were made")
+    actions = checkpoint.add_subparsers(title="actions", required=True, metavar="ACTION")
+    stats = actions.add_parser("stats", parents=[common, as_json], help="show its size, and which share is still referred to")
+    stats.set_defaults(run=_checkpoint_stats)
+    compaction = actions.add_parser("compact", parents=[common, as_json], help="drop vectors that no structures.jsonl refers to")
+    compaction.set_defaults(run=_checkpoint_compact)
+
     status = commands.add_parser("status", parents=[common, as_json], help="show what is indexed")
     status.set_defaults(run=_status)
     return parser
@@ -183,6 +190,31 @@ def _parse(options: argparse.Namespace, settings: Settings) -> None:
     lines += [f"  {count:>8,}  {kind}" for kind, count in ledger.kinds.items()]
     lines += [f"  {count:>8,}  skipped: {SKIP_REASONS[reason]}" for reason, count in ledger.skipped.items()]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _checkpoint_stats(options: argparse.Namespace, settings: Settings) -> None:
+    from flows.stages import inspect_checkpoint  # noqa: PLC0415
+
+    folders = inspect_checkpoint(settings)
+    if options.json:
+        _print_json([folder.to_dict() for folder in folders])
+        return
+    lines = [
+        f"{one.vectors:>10,} vectors, {one.live / max(one.vectors, 1):>4.0%} live, {one.files} files, {one.megabytes:.1f} MB"
+        f"{f', {one.set_aside} set aside' if one.set_aside else ''}  {one.model or 'unreadable'}  {one.folder}"
+        for one in folders
+    ]
+    sys.stdout.write("\n".join(lines or ["the checkpoint is empty"]) + "\n")
+
+
+def _checkpoint_compact(options: argparse.Namespace, settings: Settings) -> None:
+    from flows.stages import compact_checkpoint  # noqa: PLC0415
+
+    dropped = compact_checkpoint(settings)
+    if options.json:
+        _print_json({"dropped": dropped})
+    else:
+        sys.stdout.write(f"{dropped:,} vectors dropped\n")
 
 
 def _search(options: argparse.Namespace, settings: Settings) -> None:

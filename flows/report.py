@@ -84,4 +84,8 @@ def _tally(counts: dict[str, int]) -> str:
 
 def _embedding_text(embedding: EmbedReport) -> str:
     nothing = "nothing embedded again" if not embedding.embedded else f"{embedding.embedded:,} embedded"
-    return f"{nothing}, {embedding.from_checkpoint:,} from the checkpoint, {embedding.duplicates:,} duplicates"
+    text = f"{nothing}, {embedding.from_checkpoint:,} from the checkpoint, {embedding.duplicates:,} duplicates"
+    if not embedding.embedded:
+        return text
+    rate = embedding.tokens / max(embedding.seconds, 1e-3)
+    return f"{text}; {embedding.cut_off:,} cut off; {rate:,.0f} tokens/s on {embedding.device} ({embedding.precision})"

@@ -6,7 +6,7 @@ import logging
 import os
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import filelock
 
 from configs.atomic import remove_leftovers, temporary_beside
+from embedding.compaction import FolderStats, compact, inspect
 from embedding.embed import EmbedReport, embed_structures, gather_vectors
 from embedding.models import FoundModel, find_model, load_encoder
 from flows.errors import FlowError
@@ -66,6 +67,24 @@ def project_lock(settings: Settings, project: str) -> Iterator[Path]:
         yield folder
     finally:
         lock.release()
+
+
+def inspect_checkpoint(settings: Settings) -> list[FolderStats]:
+    """Return what the checkpoint's folders hold, and how much of that the projects' structures.jsonl refer to."""
+    return list(inspect(_checkpoints(settings), _all_structures(settings)))
+
+
+def compact_checkpoint(settings: Settings) -> int:
+    """Drop the vectors that no project's structures.jsonl refers to; return how many. Raises FlowError where a run is at work."""
+    structures = _all_structures(settings)
+    with ExitStack() as locks:
+        for path in structures:
+            locks.enter_context(project_lock(settings, path.parent.name))
+        return compact(_checkpoints(settings), structures, rows_per_file=settings.checkpoint.rows_per_file)
+
+
+def _all_structures(settings: Settings) -> list[Path]:
+    return sorted((Path(settings.paths.data) / "projects").glob("*/structures.jsonl"))
 
 
 def connect(settings: Settings) -> Index:
@@ -158,7 +177,6 @@ def embed(settings: Settings, vector: str, structures: Path) -> EmbedReport:
         lambda: _load(found),
         vector=vector,
         rows_per_file=settings.checkpoint.rows_per_file,
-        batch_size=found.settings.batch_size,
     )
 
 

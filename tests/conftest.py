@@ -35,9 +35,16 @@ SAMPLE_DUMP = DATA / "sample.lsif"
 class FakeEncoder:
     """Makes a vector of norm 1 from a text's digest, and remembers the batches it was given."""
 
-    def __init__(self, dimension: int = 8) -> None:
+    device, precision = "cpu", "fp32"
+
+    def __init__(self, dimension: int = 8, *, max_tokens: int = 0, texts_at_once: int = 4) -> None:
         self.dimension = dimension
+        self.max_tokens = max_tokens
+        self.texts_at_once = texts_at_once
         self.batches: list[list[str]] = []
+
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        return np.array([len(text) for text in texts], dtype=np.int64)
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         self.batches.append(list(texts))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from configs.settings import ModelSettings, load_settings
-from embedding import models
+from embedding import models, torch_encoder
 from embedding.errors import ModelError
 from embedding.models import PackagedModel, find_model, load_encoder
+from embedding.torch_encoder import TorchEncoder
 
 
 def settings(**changes: object) -> ModelSettings:
@@ -66,7 +70,7 @@ def test_the_packaged_model_is_the_published_one() -> None:
 
 
 def test_the_order_and_company_of_texts_does_not_change_their_vectors() -> None:
-    found = find_model(settings())
+    found = find_model(settings(precision="fp32"))
     encoder = load_encoder(found.source, found.revision, found.settings)
     texts = ["a short one", "a much longer text " * 20, "fn main() {}"]
     together = encoder.encode_documents(texts)
@@ -122,3 +126,135 @@ def test_a_model_that_cant_be_had_is_named(monkeypatch: pytest.MonkeyPatch, tmp_
     found = find_model(settings(model=str(tmp_path / "broken")))
     with pytest.raises(ModelError, match="can't be loaded"):
         load_encoder(found.source, found.revision, found.settings)
+
+
+def load(tiny: Path, **changes: object) -> TorchEncoder:
+    found = find_model(settings(model=str(tiny), **changes))
+    encoder = load_encoder(found.source, found.revision, found.settings)
+    assert isinstance(encoder, TorchEncoder)
+    return encoder
+
+
+def test_prompts_are_the_models_own_or_named_or_spelled_out(tiny_model: Path) -> None:
+    plain = load(tiny_model, query_prompt="")
+    for prompt, text in (
+        ("auto", "query abc"),
+        ("name:query", "query abc"),
+        ("x y ", "x y abc"),
+        ("", "abc"),
+        ("name:document", "abc"),
+    ):
+        encoder = load(tiny_model, query_prompt=prompt)
+        np.testing.assert_allclose(encoder.encode_queries(["abc"]), plain.encode_queries([text]), atol=1e-6)
+    documents = load(tiny_model, document_prompt="x y ")
+    np.testing.assert_allclose(documents.encode_documents(["abc"]), plain.encode_queries(["x y abc"]), atol=1e-6)
+    assert documents.count_tokens(["abc"]) - plain.count_tokens(["abc"]) == 2
+    with pytest.raises(ModelError, match="has no prompt 'other'; it has document, query"):
+        load(tiny_model, query_prompt="name:other")
+
+
+def test_a_prompt_a_dimension_and_int8_make_other_vectors(tiny_model: Path) -> None:
+    model = str(tiny_model)
+    same = find_model(settings(model=model)).fingerprint.digest
+    for changes in ({"precision": "bf16"}, {"query_prompt": "q "}, {"batch_tokens": 7}, {"backend": "openvino"}):
+        assert find_model(settings(model=model, **changes)).fingerprint.digest == same
+    others: list[dict[str, object]] = [{"document_prompt": "d "}, {"dimension": 4}, {"precision": "int8", "backend": "openvino"}]
+    digests = {find_model(settings(model=model, **changes)).fingerprint.digest for changes in others}
+    assert len({same, *digests}) == 4
+
+
+def test_a_shorter_vector_is_the_beginning_of_the_whole_one_normalised(tiny_model: Path) -> None:
+    whole, short = load(tiny_model), load(tiny_model, dimension=4)
+    vectors = short.encode_documents(["abc", "d"])
+    expected = whole.encode_documents(["abc", "d"])[:, :4]
+    np.testing.assert_allclose(vectors, expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-5)
+    with pytest.raises(ModelError, match="gives 12 numbers; dimension is 13"):
+        load(tiny_model, dimension=13)
+
+
+def test_tokens_are_counted_before_anything_is_cut_off(tiny_model: Path) -> None:
+    encoder = load(tiny_model, max_tokens=8)
+    assert encoder.max_tokens == 8
+    assert encoder.count_tokens(["a b c", " ".join("a" * 50)]).tolist() == [5, 52]
+
+
+def test_batches_of_any_size_give_the_same_vectors(tiny_model: Path) -> None:
+    texts = ["a", "b c d e", "f g", "h " * 20, "", "a"]
+    expected = load(tiny_model).encode_documents(texts)
+    for tokens in (1, 16, 100_000):
+        np.testing.assert_allclose(load(tiny_model, batch_tokens=tokens).encode_documents(texts), expected, atol=1e-5)
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_halved(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = load(tiny_model, batch_tokens=1000)
+    texts = [f"{letter} b" for letter in "abcdefghij"]
+    expected, forward, sizes = encoder.encode_documents(texts), encoder._forward, []
+
+    def small_memory(features: dict[str, Any]) -> Any:
+        sizes.append(len(features["input_ids"]))
+        if sizes[-1] > 3:
+            raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes.")
+        return forward(features)
+
+    monkeypatch.setattr(encoder, "_forward", small_memory)
+    np.testing.assert_allclose(encoder.encode_documents(texts), expected, atol=1e-5)
+    assert sizes == [10, 5, 2, 3, 5, 2, 3]
+
+    def no_memory(features: dict[str, Any]) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(encoder, "_forward", no_memory)
+    with pytest.raises(MemoryError):
+        encoder.encode_documents(texts)
+
+
+def test_bf16_keeps_the_vectors() -> None:
+    texts = ["count the points in a collection", "parse a toml file", "fn main() { println!(); }" * 9]
+    vectors = []
+    for precision in ("fp32", "bf16"):
+        found = find_model(settings(precision=precision))
+        encoder = load_encoder(found.source, found.revision, found.settings)
+        assert encoder.precision == precision
+        vectors.append(encoder.encode_documents(texts))
+    assert ((vectors[0] * vectors[1]).sum(axis=1) > 0.9998).all()
+
+
+def test_the_processor_decides_the_precision(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
+    for has, precision in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr(torch_encoder, "cpu_has_bf16", lambda has=has: has)
+        assert load(tiny_model).precision == precision
+
+
+def test_openvino_gives_torchs_vectors(tiny_model: Path) -> None:
+    pytest.importorskip("openvino", reason="an extra: pip install -e '.[openvino]'")
+    texts = ["a", "b c d e", "h " * 20]
+    encoder = load(tiny_model, backend="openvino", precision="fp32")
+    np.testing.assert_allclose(
+        encoder.encode_documents(texts), load(tiny_model, precision="fp32").encode_documents(texts), atol=1e-4
+    )
+    assert (encoder.device, encoder.precision) == ("cpu, openvino", "fp32")
+
+
+def test_what_a_thread_prepares_comes_in_order_and_its_errors_are_raised() -> None:
+    batches = [np.array([number]) for number in range(20)]
+    ready = list(torch_encoder._ahead(lambda places: (places, {"n": places}), batches))
+    assert [int(places[0]) for places, _ in ready] == list(range(20))
+
+    def fail(places: np.ndarray) -> Any:
+        raise ValueError("broken tokenizer")
+
+    with pytest.raises(ValueError, match="broken tokenizer"):
+        list(torch_encoder._ahead(fail, batches))
+    early = torch_encoder._ahead(lambda places: (places, {}), batches)
+    next(early)
+    early.close()  # ends the thread
+    assert not [thread for thread in threading.enumerate() if thread.name == "tokenise"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"precision": "int8"}, 'needs backend = "openvino"'), ({"backend": "openvino", "device": "cuda"}, 'runs on device "cpu"')],
+)
+def test_settings_that_cant_go_together_are_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        settings(**changes)

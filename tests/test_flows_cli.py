@@ -131,8 +131,10 @@ def test_parse_refuses_to_write_two_things_to_one_file(
     dump = tmp_path / "dump.lsif"
     dump.write_bytes(SAMPLE_DUMP.read_bytes())
     monkeypatch.chdir(tmp_path)
-    assert main(["parse", str(dump), "--root", str(SAMPLE), *(one.format(dump=dump) for one in others)]) == 2
-    assert "must be different files" in capsys.readouterr().err
+    arguments = [one.format(dump=dump) for one in others]
+    code, _, message = run("parse", str(dump), "--root", str(SAMPLE), *arguments, capsys=capsys)
+    assert code == 2
+    assert "must be different files" in message
     assert dump.read_bytes() == SAMPLE_DUMP.read_bytes()
 
 
@@ -444,3 +446,18 @@ def test_a_killed_run_is_finished_by_the_next(
     report = orjson.loads(done.stdout)
     assert report["embeddings"][0]["from_checkpoint"] >= 8
     assert points(own) == points(data)
+
+
+def test_the_checkpoint_is_shown_and_shrunk(indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = shutil.copytree(indexed_sample, tmp_path / "data")
+    where = ("--set", f"paths.data={data}")
+    code, out, _ = run("checkpoint", "stats", "--json", *where, capsys=capsys)
+    assert code == 0
+    assert [(one["vectors"], one["live"]) for one in orjson.loads(out)] == [(77, 77), (77, 77)]
+    (data / "projects/sample/structures.jsonl").unlink()
+    code, out, _ = run("checkpoint", "stats", *where, capsys=capsys)
+    assert "0% live" in out
+    code, out, _ = run("checkpoint", "compact", *where, capsys=capsys)
+    assert (code, out) == (0, "154 vectors dropped\n")
+    code, out, _ = run("checkpoint", "stats", *where, capsys=capsys)
+    assert (code, out) == (0, "the checkpoint is empty\n")

@@ -31,7 +31,7 @@ def searcher(
     vectors = {}
     for name, recipe in (("text", "tutorial-1"), ("code", "snippet-1")):
         fingerprint = Fingerprint("fake", "1", recipe, 0)
-        embed_structures(sample_structures, tmp_path, fingerprint, lambda: encoder, vector=name, rows_per_file=99, batch_size=99)
+        embed_structures(sample_structures, tmp_path, fingerprint, lambda: encoder, vector=name, rows_per_file=99)
         vectors[name] = gather_vectors(sample_structures, tmp_path, fingerprint, tmp_path / name)
     index = EmbeddedIndex(tmp_path / "qdrant")
     build_generation(index, "sample", metadata, sample_structures, vectors, batch_points=50)

@@ -29,7 +29,7 @@ FINGERPRINTS = {
 def vectors(sample_structures: Path, tmp_path: Path, encoder: FakeEncoder) -> Mapping[str, VectorTable]:
     tables = {}
     for name, fingerprint in FINGERPRINTS.items():
-        embed_structures(sample_structures, tmp_path, fingerprint, lambda: encoder, vector=name, rows_per_file=50, batch_size=10)
+        embed_structures(sample_structures, tmp_path, fingerprint, lambda: encoder, vector=name, rows_per_file=50)
         tables[name] = gather_vectors(sample_structures, tmp_path, fingerprint, tmp_path / f"scratch-{name}")
     return tables
 

@@ -1,0 +1,116 @@
+"""Measures which share of a GPU's bfloat16 matrix rate embedding reaches, with an encoder of random weights.
+
+Runs alone and downloads nothing; speed does not depend on the weights.
+
+    python benchmarks/bench_gpu.py [--texts N] [--layers N] [--width N] [--records structures.jsonl]
+
+FLOPs of one text of n tokens: two for each weight of the layers and each token, and 4 n^2 x width a layer for attention's scores
+and sums. Padding, embeddings, norms and pooling count nothing. The matrix rate is that of a large product in the same run.
+Without a GPU it runs on the processor, and says so. Lengths are those of the records' snippets, else drawn from a log-normal
+distribution with their median and spread (114 tokens on average).
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.models import Pooling, Transformer
+from transformers import BertConfig, BertModel
+
+from configs.settings import ModelSettings, load_settings
+from embedding.models import find_model
+from embedding.torch_encoder import TorchEncoder
+from lsif.structure import read_structures
+
+MATRIX = 8192
+
+
+def matrix_rate(device: torch.device) -> float:
+    """Return the FLOPs a second of a bfloat16 matrix product."""
+    size = MATRIX if device.type == "cuda" else 1024
+    left, right = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
+    times = []
+    for _ in range(12):
+        _wait(device)
+        began = time.perf_counter()
+        left @ right
+        _wait(device)
+        times.append(time.perf_counter() - began)
+    return float(2 * size**3 / min(times))
+
+
+def random_encoder(layers: int, width: int, max_tokens: int, device: str) -> SentenceTransformer:
+    """Return a BERT of random weights with the packaged model's tokenizer."""
+    source = find_model(load_settings().embedding.text).source
+    transformer = Transformer(source, max_seq_length=max_tokens)
+    config = BertConfig(
+        num_hidden_layers=layers,
+        hidden_size=width,
+        num_attention_heads=max(1, width // 64),
+        intermediate_size=4 * width,
+        max_position_embeddings=max_tokens,
+        attn_implementation="sdpa",
+    )
+    torch.manual_seed(0)
+    transformer.auto_model = BertModel(config)
+    return SentenceTransformer(modules=[transformer, Pooling(width)], device=device)
+
+
+def texts_of(records: Path | None, count: int) -> list[str]:
+    """Return texts with the corpus's own mix of lengths."""
+    if records is not None:
+        snippets = [one.context.snippet for one in read_structures(records)]
+        return [snippets[number % len(snippets)] for number in range(count)]
+    lengths = np.random.default_rng(0).lognormal(4.3, 0.9, count).clip(8, 2000).astype(int)
+    return ["let value = call ( a ) ; " * (length // 8 + 1) for length in lengths]
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--texts", type=int, default=20_000)
+    parser.add_argument("--layers", type=int, default=12)
+    parser.add_argument("--width", type=int, default=768)
+    parser.add_argument("--max-tokens", type=int, default=1024)
+    parser.add_argument("--records", type=Path)
+    options = parser.parse_args()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu":
+        print("no GPU here: this run tests the script on the processor")
+    model = random_encoder(options.layers, options.width, options.max_tokens, device)
+    settings = ModelSettings.model_validate({**load_settings().embedding.text.model_dump(), "device": device, "precision": "bf16"})
+    encoder = TorchEncoder(model, settings)
+    texts = texts_of(options.records, options.texts)
+    tokens = np.minimum(encoder.count_tokens(texts), options.max_tokens).astype(np.float64)
+    weights = sum(one.numel() for one in model[0].auto_model.encoder.parameters())
+    flops = float((2 * weights * tokens + 4 * options.layers * tokens**2 * options.width).sum())
+    encoder.encode_documents(texts[: min(len(texts), 512)])  # warm
+    rate = matrix_rate(torch.device(device))
+    _wait(torch.device(device))
+    began = time.perf_counter()
+    encoder.encode_documents(texts)
+    ours = time.perf_counter() - began
+    part = texts[: max(64, len(texts) // 10)]
+    began = time.perf_counter()
+    model.encode(part, batch_size=4)
+    theirs = (time.perf_counter() - began) * len(texts) / len(part)
+    print(f"device            {torch.cuda.get_device_name() if device == 'cuda' else 'processor'}, {encoder.precision}")
+    print(f"encoder           {weights / 1e6:.0f}M weights in {options.layers} layers of width {options.width}")
+    print(f"texts             {len(texts)}, {tokens.mean():.0f} tokens on average, {tokens.max():.0f} at most")
+    print(f"matrix rate       {rate / 1e12:.2f} TFLOP/s")
+    print(f"embedding         {flops / ours / 1e12:.2f} TFLOP/s, {flops / ours / rate:.1%} of it; {len(texts) / ours:.0f} texts/s")
+    print(f"the tutorial's    {theirs / ours:.1f} times as long (batches of 4)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Times everything of the embedding stage but the model, and its memory, on as many structures as wanted.
+
+    python benchmarks/bench_stage.py [NUMBER ...]      default 62,500 125,000 250,000 1,000,000
+
+The sample's records are repeated with other names, and the encoder returns numbers that it drew once. Each number is a process of
+its own: rendering, keys, token counts, sorting, Parquet files; then a second run that embeds nothing, then the table of vectors
+that an upload reads. Writes benchmarks/results/stage.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedding.embed import embed_structures, gather_vectors
+from embedding.encoder import Fingerprint
+from lsif.extract import parse_dump
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+ROOT = Path(__file__).parent.parent
+NUMBERS = (62_500, 125_000, 250_000, 1_000_000)
+DIMENSION = 384
+
+
+class DrawnEncoder:
+    """Returns what it drew when it was made, whatever the text."""
+
+    dimension, max_tokens, texts_at_once, device, precision = DIMENSION, 256, 2048, "none", "none"
+
+    def __init__(self) -> None:
+        vectors = np.random.default_rng(0).normal(size=(8192, DIMENSION)).astype(np.float32)
+        self._vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return a quarter of the number of characters."""
+        return np.array([len(text) // 4 for text in texts], dtype=np.int64)
+
+    def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return (len(texts), dimension) float32."""
+        return self._vectors[: len(texts)]
+
+    encode_queries = encode_documents
+
+
+def write_records(path: Path, number: int) -> None:
+    """Write so many records, no two of which have a text in common."""
+    data = ROOT / "tests/data"
+    sample = path.with_name("sample.jsonl")
+    parse_dump(data / "sample.lsif", data / "sample", sample, project="sample", max_bad_lines=0, max_stale_share=0)
+    lines = sample.read_bytes().splitlines(keepends=True)
+    with path.open("wb") as file:
+        for count in range(number):
+            line = lines[count % len(lines)]
+            unique = f"{count:08d}".encode()
+            line = line.replace(b'{"name":"', b'{"name":"n' + unique + b"_", 1).replace(
+                b'"snippet":"', b'"snippet":"// ' + unique + b"\\n", 1
+            )
+            file.write(line)
+
+
+def run(number: int) -> None:
+    """Measure one number in this process, and print it as JSON."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        subprocess.run([sys.executable, __file__, "write", str(folder / "s.jsonl"), str(number)], check=True)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        seconds = []
+        fingerprint = Fingerprint("drawn", "1", "words-2", 0)
+        for _ in range(2):
+            began = time.perf_counter()
+            report = embed_structures(
+                folder / "s.jsonl", folder / "checkpoints", fingerprint, DrawnEncoder, vector="text", rows_per_file=2048
+            )
+            seconds.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        table = gather_vectors(folder / "s.jsonl", folder / "checkpoints", fingerprint, folder / "scratch")
+        for start in range(0, len(table), 256):
+            table[start : start + 256].sum()
+        seconds.append(time.perf_counter() - began)
+        table.close()
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        print(json.dumps({"number": report.texts, "seconds": seconds, "megabytes": grown}))
+
+
+def main() -> None:
+    """Measure, print and keep the table."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["write"]:
+        write_records(Path(arguments[1]), int(arguments[2]))
+        return
+    if arguments[:1] == ["run"]:
+        run(int(arguments[1]))
+        return
+    lines = [
+        f"# Embedding without the model, {datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {len(os.sched_getaffinity(0))} cores",
+        "",
+        "Texts a second of rendering, keys, counting, sorting and writing Parquet; of a second run, which embeds nothing; and of",
+        "reading the vectors in the records' order. Memory is what the process grew by, mapped files included. `make bench-stage`.",
+        "",
+        "| structures | first run | second run | vectors in order | MB |",
+        "|---|---|---|---|---|",
+    ]
+    for number in [int(one) for one in arguments] or NUMBERS:
+        done = subprocess.run([sys.executable, __file__, "run", str(number)], capture_output=True, text=True, check=True)
+        result = json.loads(done.stdout.splitlines()[-1])
+        rates = " | ".join(f"{number / seconds:,.0f}" for seconds in result["seconds"])
+        lines.append(f"| {number:,} | {rates} | {result['megabytes']:.0f} |")
+        print(lines[-1], flush=True)
+    (Path(__file__).parent / "results" / "stage.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""An encoder that runs a sentence-transformers model by torch, on processors and on GPUs.
+
+bfloat16 is used in matrix products only (autocast), where the hardware has it: vectors keep a cosine of 0.9999 to those of float32.
+On a GPU the next batch is tokenised while the last one is computed, and vectors are copied one batch late.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections import deque
+from contextlib import nullcontext
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedding.batching import longest_first, token_batches
+from embedding.encoder import normalized
+from embedding.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from numpy.typing import NDArray
+    from sentence_transformers import SentenceTransformer
+    from torch import Tensor
+
+    from configs.settings import ModelSettings
+
+logger = logging.getLogger(__name__)
+
+_CPU_TOKENS, _GPU_TOKENS = 2048, 131_072
+"""Tokens a forward pass where the settings say 0. On processors 1,000 to 4,000 are alike and more are slower."""
+_BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+_AHEAD = 4
+"""Batches that are tokenised ahead of a GPU."""
+_NAMED = "name:"
+
+
+class TorchEncoder:
+    """See the module's header."""
+
+    def __init__(self, model: SentenceTransformer, settings: ModelSettings) -> None:
+        import torch  # noqa: PLC0415 - takes seconds, most commands don't need it
+
+        self._torch = torch
+        self._model = model.eval()
+        self._settings = settings
+        self.device = str(model.device)
+        self.precision = _precision(torch, self.device, settings)
+        self.max_tokens = int(model.max_seq_length or 0)
+        on_gpu = model.device.type == "cuda"
+        self.texts_at_once = 8192 if on_gpu else 256
+        self._budget = settings.batch_tokens or (_GPU_TOKENS if on_gpu else _CPU_TOKENS)
+        self._document_prompt = resolve_prompt(model, settings.document_prompt, ("document", "passage", "corpus"), settings)
+        self._query_prompt = resolve_prompt(model, settings.query_prompt, ("query",), settings)
+        full = model.get_embedding_dimension() or int(self._forward(self._features(["dimension"], None)).shape[1])
+        if settings.dimension > full:
+            raise ModelError(f"model {settings.model} gives {full} numbers; dimension is {settings.dimension}.")
+        self.dimension = settings.dimension or full
+
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Return how many tokens each text has, prompt and special tokens included, before any is cut off; int64, (n,)."""
+        prompt = self._document_prompt or ""
+        return count_tokens(self._model, [prompt + text for text in texts])
+
+    def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return (len(texts), dimension) float32 of L2 norm 1, in the order of the texts."""
+        return self._encode(texts, self._document_prompt)
+
+    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return (len(texts), dimension) float32 of L2 norm 1, in the order of the texts."""
+        return self._encode(texts, self._query_prompt)
+
+    def _encode(self, texts: Sequence[str], prompt: str | None) -> NDArray[np.float32]:
+        tokens = count_tokens(self._model, [(prompt or "") + text for text in texts])
+        tokens = np.minimum(tokens, self.max_tokens) if self.max_tokens else tokens
+        order = longest_first(tokens)
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        batches = [order[batch] for batch in token_batches(tokens[order], self._budget)]
+        for places, found in self._pass(batches, texts, prompt):
+            vectors[places] = found[:, : self.dimension]
+        return normalized(vectors, count=len(texts), dimension=self.dimension, model=self._settings.model)
+
+    def _pass(
+        self, batches: list[NDArray[np.int64]], texts: Sequence[str], prompt: str | None
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Yield the places of each batch and its vectors; a batch that is too large for the memory is halved."""
+        on_gpu = self._model.device.type == "cuda"
+
+        def prepared(places: NDArray[np.int64]) -> tuple[NDArray[np.int64], dict[str, Any]]:
+            return places, self._features([texts[place] for place in places.tolist()], prompt)
+
+        late: deque[tuple[NDArray[np.int64], Tensor]] = deque()
+        for places, features in _ahead(prepared, batches) if on_gpu else map(prepared, batches):
+            try:
+                late.append((places, self._forward(features)))
+                while len(late) > on_gpu:  # copying waits for the GPU: one batch late it has been done meanwhile
+                    yield _copied(late.popleft())
+            except (MemoryError, RuntimeError) as exc:
+                if not _is_out_of_memory(exc) or len(places) == 1:
+                    raise
+                logger.warning("%d texts at once are too many for the memory of %s: halved", len(places), self.device)
+                self._budget = max(1, self._budget // 2)
+                late = deque(one for one in late if one[0] is not places)
+                if on_gpu:
+                    self._torch.cuda.empty_cache()
+                yield from self._pass([places[: len(places) // 2], places[len(places) // 2 :]], texts, prompt)
+        while late:
+            yield _copied(late.popleft())
+
+    def _features(self, texts: list[str], prompt: str | None) -> dict[str, Any]:
+        features: dict[str, Any] = self._model.preprocess([*texts], prompt=prompt)
+        return features
+
+    def _forward(self, features: dict[str, Any]) -> Tensor:
+        """Return the batch's vectors, not normalised, still on the device."""
+        device, torch = self._model.device, self._torch
+        moved = {
+            name: value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value
+            for name, value in features.items()
+        }
+        low = self.precision == "bf16"
+        cast: AbstractContextManager[object] = torch.autocast(device.type, torch.bfloat16) if low else nullcontext()
+        with torch.inference_mode(), cast:
+            vectors: Tensor = self._model(moved)["sentence_embedding"]
+        return vectors.float()
+
+
+def count_tokens(model: SentenceTransformer, texts: list[str]) -> NDArray[np.int64]:
+    """Return how many tokens the model's tokenizer makes of each text, special tokens included, before any is cut off."""
+    tokenizer = model.tokenizer
+    if not callable(tokenizer):  # a model without transformers, such as one of static embeddings
+        return np.array([len(text) // 4 + 1 for text in texts], dtype=np.int64)
+    encoded = tokenizer(list(texts), padding=False, truncation=False, return_attention_mask=False, verbose=False)
+    return np.array([len(one) for one in encoded["input_ids"]], dtype=np.int64)
+
+
+def resolve_prompt(model: SentenceTransformer, setting: str, usual: tuple[str, ...], settings: ModelSettings) -> str | None:
+    """Return the text that stands before each input. Raises ModelError where the model has no prompt of the name."""
+    prompts: dict[str, str | None] = model.prompts or {}
+    if setting == "auto":
+        return next((prompts[name] for name in usual if prompts.get(name)), None)
+    if setting.startswith(_NAMED):
+        name = setting.removeprefix(_NAMED)
+        if name not in prompts:
+            raise ModelError(f"model {settings.model} has no prompt {name!r}; it has {', '.join(sorted(prompts)) or 'none'}.")
+        return prompts[name]
+    return setting or None
+
+
+def _precision(torch_: Any, device: str, settings: ModelSettings) -> str:
+    """Return the precision that is computed in: as set, or what the device is made for."""
+    if settings.precision == "int8":
+        raise ModelError('precision "int8" needs backend = "openvino": torch\'s own int8 moves neighbours away.')
+    if settings.precision != "auto":
+        return settings.precision
+    if device.startswith("cuda"):
+        return "bf16" if torch_.cuda.is_bf16_supported() else "fp32"
+    return "bf16" if device == "cpu" and cpu_has_bf16() else "fp32"
+
+
+@cache
+def cpu_has_bf16() -> bool:
+    """Return whether the processor multiplies bfloat16 itself (Linux; elsewhere it is not known, and taken for no)."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    lines = (line.partition(":") for line in text.splitlines())
+    flags = next((value for name, _, value in lines if name.strip() in ("flags", "Features")), "")
+    return not _BF16_FLAGS.isdisjoint(flags.split())
+
+
+def _copied(batch: tuple[NDArray[np.int64], Tensor]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    return batch[0], batch[1].cpu().numpy()
+
+
+def _is_out_of_memory(exc: BaseException) -> bool:
+    return isinstance(exc, MemoryError) or type(exc).__name__ == "OutOfMemoryError" or "not enough memory" in str(exc)
+
+
+def _ahead(
+    prepare: Callable[[NDArray[np.int64]], tuple[NDArray[np.int64], dict[str, Any]]], batches: Iterable[NDArray[np.int64]]
+) -> Iterator[tuple[NDArray[np.int64], dict[str, Any]]]:
+    """Yield what `prepare` makes of each batch, prepared by a thread some batches ahead; what it raises is raised here."""
+    ready: queue.Queue[tuple[NDArray[np.int64], dict[str, Any]] | BaseException | None] = queue.Queue(_AHEAD)
+    ended = threading.Event()
+
+    def work() -> None:
+        try:
+            for batch in batches:
+                one = prepare(batch)
+                while not ended.is_set():
+                    try:
+                        ready.put(one, timeout=0.1)
+                        break
+                    except queue.Full:
+                        continue
+                if ended.is_set():
+                    return
+            ready.put(None)
+        except BaseException as exc:  # noqa: BLE001 - raised by the reader
+            ready.put(exc)
+
+    thread = threading.Thread(target=work, daemon=True, name="tokenise")
+    thread.start()
+    try:
+        while (one := ready.get()) is not None:
+            if isinstance(one, BaseException):
+                raise one
+            yield one
+    finally:
+        ended.set()
+        thread.join()
+
+
+def load_sentence_transformer(source: str, revision: str | None, settings: ModelSettings) -> SentenceTransformer:
+    """Return the model. Raises whatever the libraries below raise."""
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds, most commands don't need it
+
+    model: SentenceTransformer = SentenceTransformer(
+        source,
+        device=None if settings.device == "auto" else settings.device,
+        revision=revision,
+        trust_remote_code=settings.trust_remote_code,
+        local_files_only=revision is None,
+    )
+    return model

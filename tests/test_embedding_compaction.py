@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from embedding.checkpoint import Checkpoint
+from embedding.compaction import compact, inspect
+from embedding.embed import embed_structures, gather_vectors
+from embedding.encoder import Fingerprint
+from embedding.errors import CheckpointError
+from lsif.structure import Structure, write_structures
+
+from conftest import FakeEncoder
+
+
+@pytest.fixture
+def root(sample_structures: Path, tmp_path: Path, fingerprint: Fingerprint) -> Path:
+    """A checkpoint of the sample's 77 different snippets in files of ten."""
+    embed_structures(sample_structures, tmp_path / "c", fingerprint, FakeEncoder, vector="code", rows_per_file=10)
+    return tmp_path / "c"
+
+
+@pytest.fixture
+def half(structures: list[Structure], tmp_path: Path) -> Path:
+    write_structures(tmp_path / "half.jsonl", structures[:40])
+    return tmp_path / "half.jsonl"
+
+
+def keys(root: Path, fingerprint: Fingerprint) -> set[bytes]:
+    return Checkpoint(root, fingerprint).keys()
+
+
+def test_the_live_share_is_what_structures_refer_to(
+    root: Path, half: Path, sample_structures: Path, structures: list[Structure]
+) -> None:
+    (whole,) = inspect(root, [sample_structures])
+    assert (whole.files, whole.vectors, whole.live, whole.set_aside) == (8, 77, 77, 0)
+    assert whole.model.startswith("fake (1, recipe snippet-1")
+    (part,) = inspect(root, [half])
+    assert part.live == len({one.context.snippet for one in structures[:40]})
+    (both,) = inspect(root, [half, sample_structures])
+    assert both.live == 77
+
+
+def test_compaction_keeps_exactly_what_is_referred_to(
+    root: Path, half: Path, fingerprint: Fingerprint, tmp_path: Path, structures: list[Structure]
+) -> None:
+    live = len({one.context.snippet for one in structures[:40]})
+    assert compact(root, [half], rows_per_file=16) == 77 - live
+    assert len(keys(root, fingerprint)) == live
+    assert sum(pq.read_metadata(path).num_rows for path in root.glob("*/*.parquet")) == live
+    assert len(list(root.glob("*/*"))) == -(-live // 16)
+    table = gather_vectors(half, root, fingerprint, tmp_path / "scratch")
+    expected = np.stack([FakeEncoder().vector(one.context.snippet) for one in structures[:40]])
+    np.testing.assert_array_equal(table[0:40], expected)
+    table.close()
+    assert compact(root, [half], rows_per_file=16) == 0
+
+
+def test_a_folder_that_nothing_refers_to_is_removed(root: Path) -> None:
+    assert compact(root, [], rows_per_file=10) == 77
+    assert list(root.iterdir()) == []
+    assert compact(root / "absent", [], rows_per_file=10) == 0
+    assert list(inspect(root / "absent", [])) == []
+
+
+def test_a_compaction_that_is_stopped_loses_nothing(
+    root: Path, half: Path, fingerprint: Fingerprint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = keys(root, fingerprint)
+    append: Callable[..., Path] = Checkpoint.append
+    calls = 0
+
+    def full(self: Checkpoint, *arguments: object) -> Path:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise CheckpointError("no space left")
+        return append(self, *arguments)
+
+    monkeypatch.setattr(Checkpoint, "append", full)
+    with pytest.raises(CheckpointError, match="no space"):
+        compact(root, [half], rows_per_file=16)
+    assert keys(root, fingerprint) == before
+    monkeypatch.undo()
+    compact(root, [half], rows_per_file=16)
+    assert keys(root, fingerprint) < before
+
+
+def test_unreadable_files_are_removed_and_foreign_folders_left_alone(
+    root: Path, sample_structures: Path, fingerprint: Fingerprint
+) -> None:
+    (root / "notes").mkdir()
+    (root / "notes" / "a.parquet").write_bytes(b"no Parquet")
+    damaged = sorted(root.glob(f"{fingerprint.digest}/*.parquet"))[0]
+    damaged.write_bytes(b"no Parquet")
+    stats = {one.folder: one for one in inspect(root, [sample_structures])}
+    assert stats["notes"].model == ""
+    assert (stats[fingerprint.digest].set_aside, stats[fingerprint.digest].vectors) == (1, 67)
+    assert compact(root, [sample_structures], rows_per_file=10) == 0
+    assert not list(root.glob("*/*.aside"))
+    assert (root / "notes" / "a.parquet").exists()
+    assert len(keys(root, fingerprint)) == 67
