@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from configs.settings import ModelSettings, load_settings
+from configs.settings import DEFAULT_CONFIG, ModelSettings, load_settings
 from embedding import models, torch_encoder
 from embedding.errors import ModelError
 from embedding.models import PackagedModel, find_model, load_encoder
@@ -27,7 +27,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT of two layers with random weights, saved as sentence-transformers does."""
     import torch
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Pooling, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     torch.manual_seed(0)
@@ -258,3 +258,86 @@ def test_what_a_thread_prepares_comes_in_order_and_its_errors_are_raised() -> No
 def test_settings_that_cant_go_together_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         settings(**changes)
+
+
+CONFIGS = sorted(path.name for path in DEFAULT_CONFIG.parent.glob("*.toml"))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_configuration_that_is_shipped_loads_its_models(name: str, tiny_model: Path) -> None:
+    """With a tiny model in the place of those that would be downloaded, and the processor in that of a GPU."""
+    shipped = load_settings(DEFAULT_CONFIG.parent / name).embedding
+    for one in (shipped.text, shipped.code):
+        here = ModelSettings.model_validate(
+            {**one.model_dump(), "model": str(tiny_model), "device": "cpu", "max_tokens": min(one.max_tokens, 64)}
+        )
+        found = find_model(here)
+        vectors = load_encoder(found.source, found.revision, here).encode_documents(["a b c", "d"])
+        assert vectors.shape == (2, 12)
+
+
+REMOTE_CODE = """
+import torch
+from transformers import PretrainedConfig, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
+
+class AlibiConfig(PretrainedConfig):
+    model_type = "tiny-alibi"
+    def __init__(self, vocab_size=64, hidden_size=8, max_position_embeddings=8192, **kwargs):
+        super().__init__(**kwargs)
+        self.vocab_size, self.hidden_size, self.max_position_embeddings = vocab_size, hidden_size, max_position_embeddings
+
+class AlibiModel(PreTrainedModel):
+    config_class = AlibiConfig
+    def __init__(self, config):
+        super().__init__(config)
+        self.embed = torch.nn.Embedding(config.vocab_size, config.hidden_size)
+        self.post_init()
+    def _init_weights(self, module):
+        pass
+    def forward(self, input_ids=None, attention_mask=None, **kwargs):
+        hidden = self.embed(input_ids)
+        places = torch.arange(input_ids.shape[1], device=input_ids.device)
+        distance = (places[None, :] - places[:, None]).abs().to(hidden.dtype)
+        scores = hidden @ hidden.transpose(1, 2) - 0.1 * distance
+        scores = scores.masked_fill(attention_mask[:, None, :] == 0, torch.finfo(scores.dtype).min)
+        return BaseModelOutput(last_hidden_state=scores.softmax(-1) @ hidden)
+"""
+
+
+@pytest.fixture
+def remote_model(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A model whose folder holds its own Python code: attention with linear biases, 8,192 tokens."""
+    import json
+    import shutil
+    import sys
+
+    import torch
+    import transformers.dynamic_module_utils
+    from safetensors.torch import save_file
+
+    monkeypatch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "remote"))
+    (folder / "alibi.py").write_text(REMOTE_CODE)
+    config = {
+        "model_type": "tiny-alibi", "architectures": ["AlibiModel"], "vocab_size": 64, "hidden_size": 8, "torch_dtype": "float32",
+        "max_position_embeddings": 8192, "auto_map": {"AutoConfig": "alibi.AlibiConfig", "AutoModel": "alibi.AlibiModel"},
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(config))
+    torch.manual_seed(0)
+    save_file({"embed.weight": torch.randn(64, 8)}, folder / "model.safetensors", metadata={"format": "pt"})
+    pooling = next(folder.glob("*_Pooling/config.json"))
+    pooling.write_text(pooling.read_text().replace("12", "8"))
+    return folder
+
+
+def test_a_models_own_code_runs_only_where_the_settings_say_so(remote_model: Path) -> None:
+    with pytest.raises(ModelError, match="can't be loaded"):
+        load(remote_model, trust_remote_code=False)
+    encoder = load(remote_model, trust_remote_code=True, max_tokens=8192, precision="fp32")
+    assert (encoder.dimension, encoder.max_tokens) == (8, 8192)
+    long = "a b c d " * 1500
+    assert encoder.count_tokens([long]).tolist() == [6002]
+    vectors = encoder.encode_documents([long, long + "e " * 100, "x"])
+    assert vectors[0] @ vectors[1] < 1 - 1e-6  # the end is not cut off
