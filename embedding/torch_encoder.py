@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_CPU_TOKENS, _GPU_TOKENS = 2048, 131_072
-"""Tokens a forward pass where the settings say 0. On processors 1,000 to 4,000 are alike and more are slower."""
+_CPU_TOKENS, _GPU_TOKENS = 1024, 131_072
+"""Tokens a forward pass where the settings say 0. On processors 1,000 to 2,000 are alike and more are slower."""
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 _AHEAD = 4
 """Batches that are tokenised ahead of a GPU."""
