@@ -57,7 +57,7 @@ def random_encoder(layers: int, width: int, max_tokens: int, device: str) -> Sen
         attn_implementation="sdpa",
     )
     torch.manual_seed(0)
-    transformer.auto_model = BertModel(config)
+    transformer.model = BertModel(config)
     return SentenceTransformer(modules=[transformer, Pooling(width)], device=device)
 
 
@@ -105,7 +105,7 @@ def main() -> None:
     model.encode(part, batch_size=4)
     theirs = (time.perf_counter() - began) * len(texts) / len(part)
     print(f"device            {torch.cuda.get_device_name() if device == 'cuda' else 'processor'}, {encoder.precision}")
-    print(f"encoder           {weights / 1e6:.0f}M weights in {options.layers} layers of width {options.width}")
+    print(f"encoder           {weights / 1e6:.1f}M weights in {options.layers} layers of width {options.width}")
     print(f"texts             {len(texts)}, {tokens.mean():.0f} tokens on average, {tokens.max():.0f} at most")
     print(f"matrix rate       {rate / 1e12:.2f} TFLOP/s")
     print(f"embedding         {flops / ours / 1e12:.2f} TFLOP/s, {flops / ours / rate:.1%} of it; {len(texts) / ours:.0f} texts/s")
