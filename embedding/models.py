@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from configs.settings import PACKAGED_PREFIX
 from embedding.encoder import Fingerprint
 from embedding.errors import ModelError, first_line
+from embedding.parallel import ParallelEncoder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -87,8 +88,21 @@ def find_model(settings: ModelSettings) -> FoundModel:
 
 
 def load_encoder(source: str, revision: str | None, settings: ModelSettings) -> Encoder:
-    """Return an encoder of the model that `find_model` found. Raises ModelError where it can't be loaded."""
+    """Return an encoder of the model that `find_model` found, on all GPUs that there are unless the settings name one device.
+
+    Raises ModelError where it can't be loaded.
+    """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # silences a warning about forks; encoding is batched anyway
+    from embedding import torch_encoder  # noqa: PLC0415 - imports of the model libraries take seconds
+
+    gpus = torch_encoder.gpu_count() if settings.device in ("auto", "cuda") and settings.backend == "torch" else 0
+    if gpus < 2:  # noqa: PLR2004 - several
+        return _load_one(source, revision, settings)
+    each = [settings.model_copy(update={"device": f"cuda:{number}"}) for number in range(gpus)]
+    return ParallelEncoder([_load_one(source, revision, one) for one in each])
+
+
+def _load_one(source: str, revision: str | None, settings: ModelSettings) -> Encoder:
     from embedding import torch_encoder  # noqa: PLC0415 - imports of the model libraries take seconds
 
     logger.info("loading %s", settings.model)

@@ -134,6 +134,8 @@ class TorchEncoder:
 def count_tokens(model: SentenceTransformer, texts: list[str]) -> NDArray[np.int64]:
     """Return how many tokens the model's tokenizer makes of each text, special tokens included, before any is cut off."""
     tokenizer = model.tokenizer
+    if not texts:
+        return np.empty(0, dtype=np.int64)
     if not callable(tokenizer):  # a model without transformers, such as one of static embeddings
         return np.array([len(text) // 4 + 1 for text in texts], dtype=np.int64)
     encoded = tokenizer(list(texts), padding=False, truncation=False, return_attention_mask=False, verbose=False)
@@ -217,6 +219,13 @@ def _ahead(
     finally:
         ended.set()
         thread.join()
+
+
+def gpu_count() -> int:
+    """Return how many GPUs torch can compute on."""
+    import torch  # noqa: PLC0415 - takes seconds, most commands don't need it
+
+    return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0
 
 
 def load_sentence_transformer(source: str, revision: str | None, settings: ModelSettings) -> SentenceTransformer:

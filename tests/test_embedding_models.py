@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from configs.settings import DEFAULT_CONFIG, ModelSettings, load_settings
 from embedding import models, torch_encoder
 from embedding.errors import ModelError
 from embedding.models import PackagedModel, find_model, load_encoder
+from embedding.parallel import ParallelEncoder
 from embedding.torch_encoder import TorchEncoder
+
+from conftest import FakeEncoder
 
 
 def settings(**changes: object) -> ModelSettings:
@@ -341,3 +346,38 @@ def test_a_models_own_code_runs_only_where_the_settings_say_so(remote_model: Pat
     assert encoder.count_tokens([long]).tolist() == [6002]
     vectors = encoder.encode_documents([long, long + "e " * 100, "x"])
     assert vectors[0] @ vectors[1] < 1 - 1e-6  # the end is not cut off
+
+
+def test_several_gpus_share_the_texts(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
+    """With processors in the place of the GPUs."""
+    loaded: list[str] = []
+    load_one = models._load_one
+
+    def on_cpu(source: str, revision: str | None, one: ModelSettings) -> Any:
+        loaded.append(one.device)
+        return load_one(source, revision, one.model_copy(update={"device": "cpu"}))
+
+    monkeypatch.setattr(torch_encoder, "gpu_count", lambda: 3)
+    monkeypatch.setattr(models, "_load_one", on_cpu)
+    found = find_model(settings(model=str(tiny_model), device="auto"))
+    encoder = load_encoder(found.source, found.revision, found.settings)
+    assert loaded == ["cuda:0", "cuda:1", "cuda:2"]
+    texts = [f"{letter} {letter} b" for letter in "acdefgh"]
+    alone = load(tiny_model)
+    for some in (texts, texts[:2], texts[:1], []):
+        np.testing.assert_allclose(encoder.encode_documents(some), alone.encode_documents(some), atol=1e-5)
+    np.testing.assert_allclose(encoder.encode_queries(texts), alone.encode_queries(texts), atol=1e-5)
+    assert (encoder.texts_at_once, encoder.device, encoder.dimension) == (768, "cpu, cpu, cpu", 12)
+    assert encoder.count_tokens(["a b"]).tolist() == [4]
+    found = find_model(settings(model=str(tiny_model), device="cuda:1"))
+    load_encoder(found.source, found.revision, found.settings)
+    assert loaded[-2:] == ["cpu", "cuda:1"]
+
+
+def test_what_one_of_several_encoders_raises_is_raised() -> None:
+    class Failing(FakeEncoder):
+        def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            raise ModelError(f"broken at {texts}")
+
+    with pytest.raises(ModelError, match="broken at"):
+        ParallelEncoder([FakeEncoder(), Failing()]).encode_documents(["a", "b"])
