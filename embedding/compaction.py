@@ -77,17 +77,18 @@ def compact(root: Path, structures: Iterable[Path], *, rows_per_file: int) -> in
         fingerprint = _fingerprint_of(folder)
         if fingerprint is None:
             continue
+        old = set(folder.glob("*.parquet"))  # before they are read: what another run writes meanwhile is not among them
         checkpoint = Checkpoint(root, fingerprint)
         keys, live = checkpoint.keys(), _live_keys(fingerprint, sources)
-        if not keys - live and not list(folder.glob("*.aside")):
-            continue
-        dropped += _rewrite(folder, checkpoint, sorted(keys & live), rows_per_file) and len(keys - live)
+        unreadable = set(folder.glob("*.aside"))
+        if keys - live or unreadable:
+            _rewrite(folder, checkpoint, sorted(keys & live), old | unreadable, rows_per_file)
+            dropped += len(keys - live)
     return dropped
 
 
-def _rewrite(folder: Path, checkpoint: Checkpoint, keep: list[bytes], rows_per_file: int) -> bool:
-    """Write the vectors that are kept, then remove the files that held them before."""
-    old = set(folder.glob("*.parquet")) | set(folder.glob("*.aside"))
+def _rewrite(folder: Path, checkpoint: Checkpoint, keep: list[bytes], old: set[Path], rows_per_file: int) -> None:
+    """Write the vectors that are kept, then remove the old files, which held them before."""
     try:
         if keep:
             table = checkpoint.gather(keep, folder / "compaction.scratch")
@@ -98,18 +99,15 @@ def _rewrite(folder: Path, checkpoint: Checkpoint, keep: list[bytes], rows_per_f
             finally:
                 table.close()
         for path in old:
-            path.unlink()
-        if not keep:
+            path.unlink(missing_ok=True)  # what could not be read has another name by now
+        if not any(folder.iterdir()):
             folder.rmdir()
     except OSError as exc:
         raise CheckpointError(f"can't compact {folder}: {exc.strerror or exc}. Nothing that is referred to was lost.") from exc
-    return True
 
 
 def _live_keys(fingerprint: Fingerprint, structures: Iterable[Path]) -> set[bytes]:
-    recipe = RECIPES.get(fingerprint.recipe)
-    if recipe is None:
-        return set()
+    recipe = RECIPES[fingerprint.recipe]
     return {fingerprint.key(recipe(structure)) for path in structures for structure in read_structures(path)}
 
 
@@ -118,13 +116,13 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _fingerprint_of(folder: Path) -> Fingerprint | None:
-    """Return the fingerprint that the folder's files name, None where none can be read or it is another version's."""
+    """Return the fingerprint that the folder's files name, None where none can be read or another version made it."""
     for path in sorted(folder.glob("*.parquet")):
         try:
             fields = orjson.loads((pq.read_schema(path).metadata or {})[FINGERPRINT])
             fingerprint = Fingerprint(**fields)
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
             continue
-        if fingerprint.digest == folder.name:
+        if fingerprint.digest == folder.name and fingerprint.recipe in RECIPES:
             return fingerprint
     return None

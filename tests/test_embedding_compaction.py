@@ -105,3 +105,24 @@ def test_unreadable_files_are_removed_and_foreign_folders_left_alone(
     assert not list(root.glob("*/*.aside"))
     assert (root / "notes" / "a.parquet").exists()
     assert len(keys(root, fingerprint)) == 67
+
+
+def test_vectors_of_a_recipe_that_is_not_known_here_are_left_alone(root: Path, fingerprint: Fingerprint) -> None:
+    newer = Fingerprint("fake", "1", "words-9", 0)
+    Checkpoint(root, newer).append([b"k" * 16], np.ones((1, 8), dtype=np.float32))
+    assert compact(root, [], rows_per_file=10) == 77
+    assert len(keys(root, newer)) == 1
+
+
+def test_what_another_run_writes_meanwhile_is_kept(
+    root: Path, half: Path, fingerprint: Fingerprint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gather: Callable[..., object] = Checkpoint.gather
+
+    def busy(self: Checkpoint, *arguments: object) -> object:
+        Checkpoint(root, fingerprint).append([b"new" + b"k" * 13], np.ones((1, 8), dtype=np.float32))
+        return gather(self, *arguments)
+
+    monkeypatch.setattr(Checkpoint, "gather", busy)
+    compact(root, [half], rows_per_file=16)
+    assert b"new" + b"k" * 13 in keys(root, fingerprint)
