@@ -74,7 +74,7 @@ class ModelSettings(Section):
     query_prompt: str
     backend: Literal["torch", "openvino"]
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
-    precision: Literal["auto", "fp32", "bf16", "int8"]
+    precision: Literal["auto", "fp32", "bf16"]
 
     @model_validator(mode="after")
     def _remote_code_is_pinned(self) -> ModelSettings:
@@ -84,8 +84,6 @@ class ModelSettings(Section):
 
     @model_validator(mode="after")
     def _backend_can_do_it(self) -> ModelSettings:
-        if self.precision == "int8" and self.backend != "openvino":
-            raise ValueError('precision "int8" needs backend = "openvino"')
         if self.backend == "openvino" and self.device not in ("auto", "cpu"):
             raise ValueError('backend "openvino" runs on device "cpu" here')
         return self

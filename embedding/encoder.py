@@ -35,7 +35,7 @@ class Fingerprint:
     dimension: int = 0
     """Numbers that are kept of a Matryoshka model's vector; 0 = all."""
     precision: str = "float"
-    """A class of precisions whose vectors are alike to four digits of cosine: "float" (fp32, bf16, on any device) or "int8"."""
+    """A class of precisions whose vectors are alike to four digits of cosine; fp32 and bf16, on any device, are one: "float"."""
 
     @property
     def digest(self) -> str:
@@ -71,7 +71,7 @@ class Encoder(Protocol):
     """Texts of a call that keep the device busy."""
     device: str
     precision: str
-    """What is computed in: "fp32", "bf16" or "int8"."""
+    """What is computed in: "fp32" or "bf16"."""
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return how many tokens each text has, prompt and special tokens included, before any is cut off; int64, (n,)."""

@@ -82,7 +82,6 @@ def find_model(settings: ModelSettings) -> FoundModel:
         settings.max_tokens,
         settings.document_prompt,
         settings.dimension,
-        "int8" if settings.precision == "int8" else "float",
     )
     return FoundModel(settings, source, commit, fingerprint)
 
@@ -109,7 +108,8 @@ def _load_one(source: str, revision: str | None, settings: ModelSettings) -> Enc
     try:
         model = torch_encoder.load_sentence_transformer(source, revision, settings)
     except Exception as exc:  # the libraries below raise what they like: OSError, ValueError, RuntimeError, ImportError ...
-        raise ModelError(f"model {settings.model} can't be loaded: {first_line(exc)}. {_WAY_OUT}") from exc
+        way_out = "Check embedding.<vector>.device." if "CUDA" in str(exc) or "device" in str(exc) else _WAY_OUT
+        raise ModelError(f"model {settings.model} can't be loaded on {settings.device}: {first_line(exc)}. {way_out}") from exc
     if settings.max_tokens:
         _limit_tokens(model, settings)
     if settings.backend == "openvino":

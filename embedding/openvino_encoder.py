@@ -26,8 +26,6 @@ class OpenVinoEncoder(TorchEncoder):
 
     def __init__(self, model: SentenceTransformer, settings: ModelSettings) -> None:
         precision = settings.precision if settings.precision != "auto" else "bf16" if cpu_has_bf16() else "fp32"
-        if precision == "int8":
-            raise ModelError('precision "int8" is not there yet; use "bf16" or "fp32".')
         self._compiled, self._names = _compile(model, settings, precision)
         super().__init__(model.to("cpu"), settings)
         self.device, self.precision = "cpu, openvino", precision
@@ -50,7 +48,7 @@ def _compile(model: SentenceTransformer, settings: ModelSettings, precision: str
     try:
         import openvino as ov  # noqa: PLC0415 - an extra
     except ImportError as exc:
-        raise ModelError("backend \"openvino\" is not installed: pip install 'lsif-ingest[openvino]'.") from exc
+        raise ModelError("backend \"openvino\" is not installed: pip install -c constraints.txt -e '.[openvino]'.") from exc
     transformer = getattr(model[0], "auto_model", None)
     if transformer is None:
         raise ModelError(f'model {settings.model} has no transformer that OpenVINO could run; use backend = "torch".')

@@ -157,8 +157,6 @@ def resolve_prompt(model: SentenceTransformer, setting: str, usual: tuple[str, .
 
 def _precision(torch_: Any, device: str, settings: ModelSettings) -> str:
     """Return the precision that is computed in: as set, or what the device is made for."""
-    if settings.precision == "int8":
-        raise ModelError('precision "int8" needs backend = "openvino": torch\'s own int8 moves neighbours away.')
     if settings.precision != "auto":
         return settings.precision
     if device.startswith("cuda"):

@@ -84,7 +84,9 @@ def command_line_parser() -> argparse.ArgumentParser:
     ingest.add_argument(
         "--structures", type=Path, metavar="FILE", help="structures.jsonl in the tutorial's format; no dump, no sources"
     )
-    ingest.add_argument("--rebuild", action="store_true", help="replace an index that was made with other models")
+    ingest.add_argument(
+        "--rebuild", action="store_true", help="replace an index that was made with other models, or of another repository"
+    )
     ingest.set_defaults(run=_ingest)
 
     dump = commands.add_parser("dump", parents=[common], help="run rust-analyzer only")
@@ -128,6 +130,8 @@ def _hits(text: str) -> int:
 
 def _output_path(text: str) -> Path:
     path = Path(text)
+    if text == "-":
+        raise argparse.ArgumentTypeError("records are written to a file, not to standard output")
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise argparse.ArgumentTypeError(f"{text} is a folder" if path.is_dir() else f"there is no folder {path.absolute().parent}")
     return path
@@ -188,7 +192,7 @@ def _parse(options: argparse.Namespace, settings: Settings) -> None:
         f"{options.output}: {ledger.structures:,} structures of {ledger.definitions:,} definitions in {ledger.files_read:,} files"
     ]
     lines += [f"  {count:>8,}  {kind}" for kind, count in ledger.kinds.items()]
-    lines += [f"  {count:>8,}  skipped: {SKIP_REASONS[reason]}" for reason, count in ledger.skipped.items()]
+    lines += [f"  {count:>8,}  skipped, {reason}: {SKIP_REASONS[reason]}" for reason, count in ledger.skipped.items()]
     sys.stdout.write("\n".join(lines) + "\n")
 
 

@@ -151,7 +151,13 @@ def test_parse_writes_the_records_and_its_ledger(tmp_path: Path, capsys: pytest.
     assert orjson.loads(report.read_bytes()) == {**ledger, "blocks": 20}
     assert len(blocks.read_bytes().splitlines()) == 20
     assert "77 structures of 328 definitions in 10 files" in out
-    assert "skipped: defined outside the root" in out
+    assert "skipped, external: defined outside the root" in out
+
+
+def test_records_are_not_written_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("parse", str(SAMPLE_DUMP), "--root", str(SAMPLE), "-o", "-", capsys=capsys)
+    assert "not to standard output" in capsys.readouterr().err
 
 
 def test_dump_runs_rust_analyzer_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
