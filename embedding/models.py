@@ -1,7 +1,6 @@
 """Finds models and loads them: packaged, in a folder, or on the Hugging Face hub.
 
-The one module that imports sentence-transformers.
-Finding a model tells its fingerprint without loading it; loading imports torch, which takes seconds.
+Finding a model tells its fingerprint without loading it; loading imports torch and sentence-transformers, which takes seconds.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from embedding.errors import ModelError, first_line
-from embedding.torch_encoder import TorchEncoder, cpu_has_bf16
+from embedding.torch_encoder import TorchEncoder, choose_precision
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -25,10 +25,9 @@ class OpenVinoEncoder(TorchEncoder):
     """See the module's header. Texts, tokens and batches are those of TorchEncoder."""
 
     def __init__(self, model: SentenceTransformer, settings: ModelSettings) -> None:
-        precision = settings.precision if settings.precision != "auto" else "bf16" if cpu_has_bf16() else "fp32"
-        self._compiled, self._names = _compile(model, settings, precision)
+        self._compiled, self._names = _compile(model, settings, choose_precision("cpu", settings))
         super().__init__(model.to("cpu"), settings)
-        self.device, self.precision = "cpu, openvino", precision
+        self.device = "cpu, openvino"
 
     def _forward(self, features: dict[str, Any]) -> Tensor:
         """Return the batch's vectors, not normalised."""

@@ -51,7 +51,7 @@ class TorchEncoder:
         self._model = model.eval()
         self._settings = settings
         self.device = str(model.device)
-        self.precision = _precision(torch, self.device, settings)
+        self.precision = choose_precision(self.device, settings)
         self.max_tokens = int(model.max_seq_length or 0)
         on_gpu = model.device.type == "cuda"
         self.texts_at_once = 8192 if on_gpu else 256
@@ -99,17 +99,20 @@ class TorchEncoder:
         for places, features in _ahead(prepared, batches) if on_gpu else map(prepared, batches):
             try:
                 late.append((places, self._forward(features)))
-                while len(late) > on_gpu:  # copying waits for the GPU: one batch late it has been done meanwhile
-                    yield _copied(late.popleft())
             except (MemoryError, RuntimeError) as exc:
                 if not _is_out_of_memory(exc) or len(places) == 1:
                     raise
+                halves = [places[: len(places) // 2], places[len(places) // 2 :]]
+            else:
+                halves = []
+            if halves:  # not in the handler: until it ends, what failed keeps its memory
                 logger.warning("%d texts at once are too many for the memory of %s: halved", len(places), self.device)
                 self._budget = max(1, self._budget // 2)
-                late = deque(one for one in late if one[0] is not places)
                 if on_gpu:
                     self._torch.cuda.empty_cache()
-                yield from self._pass([places[: len(places) // 2], places[len(places) // 2 :]], texts, prompt)
+                yield from self._pass(halves, texts, prompt)
+            while len(late) > on_gpu:  # copying waits for the GPU: one batch late it has been done meanwhile
+                yield _copied(late.popleft())
         while late:
             yield _copied(late.popleft())
 
@@ -155,12 +158,14 @@ def resolve_prompt(model: SentenceTransformer, setting: str, usual: tuple[str, .
     return setting or None
 
 
-def _precision(torch_: Any, device: str, settings: ModelSettings) -> str:
+def choose_precision(device: str, settings: ModelSettings) -> str:
     """Return the precision that is computed in: as set, or what the device is made for."""
     if settings.precision != "auto":
         return settings.precision
     if device.startswith("cuda"):
-        return "bf16" if torch_.cuda.is_bf16_supported() else "fp32"
+        import torch  # noqa: PLC0415 - takes seconds, most commands don't need it
+
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
     return "bf16" if device == "cpu" and cpu_has_bf16() else "fp32"
 
 

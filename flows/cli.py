@@ -177,10 +177,8 @@ def _parse(options: argparse.Namespace, settings: Settings) -> None:
         options.root,
         options.output,
         project=project,
-        max_bad_lines=settings.parse.max_bad_lines,
-        max_stale_share=settings.parse.max_stale_share,
         blocks=options.blocks,
-        processes=settings.parse.processes,
+        **settings.parse.model_dump(),
     )
     if options.report is not None:
         with atomic_writer(options.report) as file:

@@ -131,10 +131,8 @@ def parse_repository(settings: Settings, dump: Path, root: Path, output: Path, p
         root,
         output,
         project=project,
-        max_bad_lines=settings.parse.max_bad_lines,
-        max_stale_share=settings.parse.max_stale_share,
         blocks=output.with_name("blocks.jsonl"),
-        processes=settings.parse.processes,
+        **settings.parse.model_dump(),
     )
     return ParseReport(
         ledger.structures,

@@ -28,9 +28,6 @@ EDGE_LABELS = (
 )
 """Labels of the edges that are followed."""
 
-RUST_ANALYZER = "rust-analyzer"
-"""How the tool's name begins in the metaData of dumps whose hovers tell items from locals, and whose documents are all Rust."""
-
 OTHER_RESULTS = ("textDocument/declaration", "textDocument/typeDefinition", "textDocument/implementation")
 """Labels of edges to results whose items are spelled as a definition's are, and are none."""
 
@@ -43,6 +40,11 @@ class MetaData(NamedTuple):
     position_encoding: str
     """Unit of columns, one of POSITION_ENCODINGS where the dump is sound."""
     tool: str
+
+    @property
+    def is_rust_analyzers(self) -> bool:
+        """Whether rust-analyzer made the dump: then its hovers tell items from locals, and its documents are all Rust."""
+        return self.tool.startswith("rust-analyzer")
 
 
 class Root(NamedTuple):

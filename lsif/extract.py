@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from configs.atomic import atomic_writer
-from lsif.elements import RUST_ANALYZER
 from lsif.errors import DumpError, SourceError, StructuresError
 from lsif.graph import Graph
 from lsif.items import EXAMPLES
@@ -92,7 +91,7 @@ class Extraction:
             encoding=graph.meta.position_encoding,
             test_modules=test_modules,
             with_blocks=blocks_file is not None,
-            hovers_tell=graph.meta.tool.startswith(RUST_ANALYZER),
+            hovers_tell=graph.meta.is_rust_analyzers,
         )
         file_count = len(files)
         for joined in join_files(context, files, workers):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lsif.elements import POSITION_ENCODINGS, RUST_ANALYZER, Range
+from lsif.elements import POSITION_ENCODINGS, Range
 from lsif.errors import DumpError
 from lsif.hover import CRATE_ROOT, NO_ITEM, PLAIN_HOVERS, understand
 
@@ -105,7 +105,7 @@ class Graph:
                 f"expected {', '.join(POSITION_ENCODINGS)}."
             )
         finished, result_sets = len(self._tables.edges["textDocument/references"].to_array()), self._tables.result_sets
-        if self.meta.tool.startswith(RUST_ANALYZER) and finished < result_sets:
+        if self.meta.is_rust_analyzers and finished < result_sets:
             raise DumpError(
                 f"the dump is cut off: {finished} of its {result_sets} result sets are finished. "
                 "Make it again with `lsif-ingest dump --repo DIR -o FILE`."
@@ -125,7 +125,7 @@ class Graph:
         reachable = (followed.owners != _NOTHING) & (ranges[0] != _NOTHING) & known
         plain = _Lookup(tables.plain_hovers.to_array())[followed.hovers]
         told = reachable & inside
-        if not self.meta.tool.startswith(RUST_ANALYZER):
+        if not self.meta.is_rust_analyzers:
             plain = np.full_like(plain, _NOTHING)  # what other indexers write over an item may look like a local's hover here
         skipped = {
             "dangling": ~reachable,

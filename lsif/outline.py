@@ -157,9 +157,10 @@ class OutlinedFile:
         if start is None or end is None or name is None or "\n" in name or (tag is not None and tag.text not in ("", name)):
             findings.skip_stale(definition, tag.text if tag is not None else None, name)
             return None
-        extent = self._extent(tag.extent, encoding) if tag is not None and tag.extent is not None else None
-        declaration = self._syntax.declaration_at(start, end) if self._syntax is not None else None
-        if self._syntax is None:
+        if self._syntax is not None:
+            declaration = self._syntax.declaration_at(start, end)
+        else:
+            extent = self._extent(tag.extent, encoding) if tag is not None and tag.extent is not None else None
             declaration = self._outlined(definition.hover, tag, extent, start, end)
         if declaration is None:
             findings.skipped[_why_no_item(definition.hover, tag)] += 1

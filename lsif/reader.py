@@ -12,7 +12,7 @@ import ijson
 import orjson
 
 from lsif.decode import MALFORMED, decode_fields, decode_line
-from lsif.elements import RUST_ANALYZER, MetaData
+from lsif.elements import MetaData
 from lsif.errors import DumpError
 from lsif.streams import REMAKE, STANDARD_INPUT, open_dump
 from lsif.tables import Tables
@@ -71,7 +71,7 @@ def _read_in_parts(path: Path, ledger: ReadLedger, workers: Workers) -> Tables |
             return None
         with path.open("rb") as file:
             meta = decode_line(file.readline(_LONGEST_HEAD))
-            if not isinstance(meta, MetaData) or not meta.tool.startswith(RUST_ANALYZER):
+            if not isinstance(meta, MetaData) or not meta.is_rust_analyzers:
                 return None
             bounds = _bounds(file, file.tell(), path.stat().st_size, workers.count)
     except (OSError, *MALFORMED):

@@ -105,10 +105,8 @@ class SourceFile(Lines):
 
     def items(self) -> Iterator[SourceItem]:
         """Yield all items outside macro calls, in no particular order."""
-        for at, unread in enumerate(self._unread):
-            if unread is not None:
-                self._unread[at] = None
-                self._collect(unread[0], [unread[1]])
+        for at in range(len(self._unread)):
+            self._read(at)
         yield from self._items.values()
 
     def blocks(self) -> Iterator[SourceBlock]:
@@ -206,23 +204,31 @@ class SourceFile(Lines):
                 if inner is not None and body is not None:
                     self._walk(body, inner, depth + 1)
                 else:
-                    self._unread.append((child, scope))
-                    self._unread_starts.append((child.start_point.row, child.start_point.column))
+                    self._put_off(child, scope)
                 belongings = []
             elif begins_belongings(child) or (belongings and is_plain_comment(child)):
                 belongings.append(child)
             elif not is_plain_comment(child):
                 belongings = []
                 if child.is_named:
-                    self._unread.append((child, scope))
-                    self._unread_starts.append((child.start_point.row, child.start_point.column))
+                    self._put_off(child, scope)
+
+    def _put_off(self, node: Node, scope: _Scope) -> None:
+        """Leave what stands inside the node to be read when it is asked for; call it in the order of the text."""
+        self._unread.append((node, scope))
+        self._unread_starts.append((node.start_point.row, node.start_point.column))
 
     def _read_around(self, row: int, column: int) -> None:
         """Add the items inside the function, value or other node around the place, if `_walk` left it out."""
         at = bisect_right(self._unread_starts, (row, column)) - 1
         unread = self._unread[at] if at >= 0 else None
         if unread is not None and (row, column) < (unread[0].end_point.row, unread[0].end_point.column):
-            self._unread[at] = None
+            self._read(at)
+
+    def _read(self, at: int) -> None:
+        """Add the items inside what was put off as the `at`-th, unless that is done."""
+        unread, self._unread[at] = self._unread[at], None
+        if unread is not None:
             self._collect(unread[0], [unread[1]])
 
     def _collect(self, root: Node, scopes: list[_Scope], *, strict: bool = False) -> None:

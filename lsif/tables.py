@@ -12,7 +12,6 @@ import numpy as np
 
 from lsif.elements import (
     EDGE_LABELS,
-    RUST_ANALYZER,
     Document,
     DocumentSymbols,
     Edge,
@@ -154,7 +153,7 @@ class Tables:
                 self.add_hover(number(element.id), parse_hover(element.value))
             case Document():
                 self.documents[number(element.id)] = element
-            case FoldingRanges() if not self.meta.tool.startswith(RUST_ANALYZER):
+            case FoldingRanges() if not self.meta.is_rust_analyzers:
                 self.folds[number(element.id)] = element.folds
             case DocumentSymbols() if element.symbols:
                 self.symbols[number(element.id)] = element.symbols

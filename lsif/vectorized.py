@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lsif.elements import MAX_NUMBER, RUST_ANALYZER
+from lsif.elements import MAX_NUMBER
 from lsif.hover import CRATE_ROOT, NO_ITEM, PLAIN_HOVERS
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def read_block(data: bytearray, size: int, first_id: int, tables: Tables) -> tup
     tables.result_sets += block.skip(block.of_kind(vertex=True, label=b"resultSe"), _RESULT_SET)
     for label, text in _IGNORED_VERTICES.items():
         block.skip(block.of_kind(vertex=True, label=label), text)
-    if tables.meta.tool.startswith(RUST_ANALYZER):  # whose documents all have a grammar
+    if tables.meta.is_rust_analyzers:  # whose documents all have a grammar
         block.skip(block.of_kind(vertex=True, label=b"foldingR"), _FOLDING_RANGES)
     for label, text in _IGNORED_EDGES.items():
         block.skip(block.of_kind(vertex=False, label=label), text)
@@ -182,7 +182,7 @@ class _Block:
         self._done[lines[fits]] = True
 
     def take_hovers(self, tables: Tables) -> None:
-        """Add the hovers; those of items, which have two blocks of Rust, as they are: the graph decodes what it needs."""
+        """Add the hovers; those of items, which have two blocks of Rust, as they are: they are decoded where sources are read."""
         lines = self.of_kind(vertex=True, label=b"hoverRes")
         ids = self._own_ids(lines)
         fits = (ids >= 0) & self._is(self._after_id[lines], _HOVER)
