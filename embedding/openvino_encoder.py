@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -15,6 +16,8 @@ from embedding.errors import ModelError, first_line
 from embedding.torch_encoder import TorchEncoder, choose_precision
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
 
@@ -28,6 +31,10 @@ class OpenVinoEncoder(TorchEncoder):
         self._compiled, self._names = _compile(model, settings, choose_precision("cpu", settings))
         super().__init__(model.to("cpu"), settings)
         self.device = "cpu, openvino"
+
+    def _choose_kernels(self) -> AbstractContextManager[object]:
+        """Return nothing to enter: torch computes next to nothing here."""
+        return nullcontext()
 
     def _forward(self, features: dict[str, Any]) -> Tensor:
         """Return the batch's vectors, not normalised."""
