@@ -74,7 +74,7 @@ class ModelSettings(Section):
     query_prompt: str
     backend: Literal["torch", "openvino"]
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
-    precision: Literal["auto", "fp32", "bf16"]
+    precision: Literal["auto", "fp32", "bf16", "int8"]
 
     @model_validator(mode="after")
     def _remote_code_is_pinned(self) -> ModelSettings:
@@ -86,6 +86,8 @@ class ModelSettings(Section):
     def _backend_can_do_it(self) -> ModelSettings:
         if self.backend == "openvino" and self.device not in ("auto", "cpu"):
             raise ValueError('backend "openvino" runs on device "cpu" here')
+        if self.precision == "int8" and self.backend != "openvino":
+            raise ValueError('precision "int8" is there with backend "openvino" only')
         return self
 
 
@@ -97,8 +99,10 @@ class EmbeddingSettings(Section):
 
 
 class CheckpointSettings(Section):
-    """How vectors are kept."""
+    """Where and how vectors are kept."""
 
+    store: str
+    numbers: Literal["float32", "float16"]
     rows_per_file: Annotated[int, Field(ge=1, le=1_000_000)]
 
 

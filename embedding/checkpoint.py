@@ -1,8 +1,8 @@
 """The checkpoint: Parquet files of (key, vector), one folder a fingerprint. Resume point and cache in one.
 
-A file is written whole or not at all (temporary file, fsync, rename) and never changed, so what is there can be trusted after
-kill -9; what can't be read, or was written for another fingerprint, is set aside and its texts are embedded again.
-Schema: `key` fixed_size_binary(16), `vector` fixed_size_list<float32>[dimension]; the fingerprint stands in the metadata.
+A file is written whole or not at all and never changed (embedding/store.py), so what is there can be trusted after kill -9; what
+can't be read, or was written for another fingerprint, is set aside and its texts are embedded again. Schema: `key`
+fixed_size_binary(16), `vector` fixed_size_list<float32 or float16>[dimension]; the fingerprint stands in the metadata.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +17,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.atomic import atomic_writer, remove_leftovers
 from embedding.errors import CheckpointError
+from embedding.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,20 +31,33 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FINGERPRINT = b"lsif_ingest.fingerprint"
+SUFFIX, ASIDE = ".parquet", ".aside"
 _KEY_BYTES = 16
+_NUMBERS = {"float32": pa.float32(), "float16": pa.float16()}
 
 
 class Checkpoint:
-    """The vectors of one fingerprint under the folder `root`."""
+    """The vectors of one fingerprint under `root`: a folder, or an address that embedding.store.Store takes.
 
-    def __init__(self, root: Path, fingerprint: Fingerprint) -> None:
-        self.folder = root / fingerprint.digest
+    `numbers` is how they are written, "float32" or "float16"; read are both.
+    """
+
+    def __init__(self, root: Path | str, fingerprint: Fingerprint, numbers: str = "float32") -> None:
+        self.store = Store(root)
+        self._folder = fingerprint.digest
         self._fingerprint = fingerprint
+        self._numbers = _NUMBERS[numbers]
         self._dimension: int | None = None
-        self._files: list[Path] = []
-        remove_leftovers(self.folder)
-        for path in sorted(self.folder.glob("*.parquet")):
-            self._adopt(path)
+        self._files: list[str] = []
+        self.store.remove_leftovers(self._folder)
+        names = [name for name in self.store.files(self._folder) if name.endswith(SUFFIX)]
+        for name, schema in zip(names, self.store.read_each(names, self._schema_of), strict=True):
+            self._adopt(name, schema)
+
+    @property
+    def location(self) -> str:
+        """Folder or address, for people."""
+        return f"{self.store.location}/{self._folder}"
 
     @property
     def dimension(self) -> int | None:
@@ -55,48 +67,47 @@ class Checkpoint:
     def keys(self) -> set[bytes]:
         """Return the keys of all vectors."""
         found: set[bytes] = set()
-        for path in list(self._files):
-            try:
-                found.update(pq.read_table(path, columns=["key"], page_checksum_verification=True)["key"].to_pylist())
-            except (OSError, pa.ArrowException) as exc:
-                self._set_aside(path, exc)
+        names = list(self._files)
+        for name, table in zip(names, self.store.read_each(names, lambda name: self._table(name, ["key"])), strict=True):
+            if isinstance(table, Exception):
+                self._set_aside(name, table)
+            else:
+                found.update(table["key"].to_pylist())
         return found
 
-    def append(self, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> Path:
-        """Write the vectors, (len(keys), dimension) float32, as one more file, and return it; they are safe from then on."""
+    def append(self, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> str:
+        """Write the vectors, (len(keys), dimension) float32, as one more file, and return its name; they are safe from then on."""
         dimension = int(vectors.shape[1])
         if self._dimension not in (None, dimension):
             raise CheckpointError(
-                f"{self.folder} holds vectors of dimension {self._dimension}, the model now gives {dimension}. "
+                f"{self.location} holds vectors of dimension {self._dimension}, the model now gives {dimension}. "
                 "Remove that folder, or restore the model."
             )
         table = pa.table(
             [
                 pa.array(keys, pa.binary(_KEY_BYTES)),
-                pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), dimension),
+                pa.FixedSizeListArray.from_arrays(
+                    pa.array(vectors.reshape(-1).astype(self._numbers.to_pandas_dtype(), copy=False)), dimension
+                ),
             ],
-            schema=_schema(dimension, self._fingerprint),
+            schema=_schema(dimension, self._fingerprint, self._numbers),
         )
-        path = self.folder / f"{hashlib.blake2b(b''.join(keys), digest_size=12).hexdigest()}.parquet"
-        try:
-            with atomic_writer(path) as file:
-                pq.write_table(
-                    table,
-                    file,
-                    compression="zstd",
-                    compression_level=1,
-                    use_dictionary=False,
-                    use_byte_stream_split=["vector.list.element"],
-                    write_page_checksum=True,
-                )
-        except OSError as exc:
-            raise CheckpointError(
-                f"can't write {path}: {exc.strerror or exc}. What was embedded before is kept; "
-                "make room or mend the permission and run again."
-            ) from exc
+        content = pa.BufferOutputStream()
+        pq.write_table(
+            table,
+            content,
+            compression="zstd",
+            compression_level=1,
+            use_dictionary=False,
+            use_byte_stream_split=["vector.list.element"],
+            write_page_checksum=True,
+        )
+        name = f"{self._folder}/{hashlib.blake2b(b''.join(keys), digest_size=12).hexdigest()}{SUFFIX}"
+        self.store.write(name, content.getvalue())
         self._dimension = dimension
-        self._files.append(path)
-        return path
+        if name not in self._files:
+            self._files.append(name)
+        return name
 
     def gather(self, keys: Iterable[bytes], scratch: Path) -> VectorTable:
         """Return the vectors of the keys, in their order, in a temporary file at `scratch`.
@@ -105,7 +116,7 @@ class Checkpoint:
         """
         wanted, rows = np.unique(np.fromiter(keys, dtype=f"S{_KEY_BYTES}"), return_inverse=True)
         if self._dimension is None and len(wanted):
-            raise CheckpointError(f"{self.folder} holds no vector; embed first.")
+            raise CheckpointError(f"{self.location} holds no vector; embed first.")
         matrix = _allocate(scratch, (max(1, len(wanted)), self._dimension or 1))
         try:
             self._fill(matrix, wanted)
@@ -125,37 +136,60 @@ class Checkpoint:
             found[position[hit]] = True
         if not found.all():
             raise CheckpointError(
-                f"{self.folder} lacks {int((~found).sum())} of {len(wanted)} vectors; run `lsif-ingest ingest` again."
+                f"{self.location} lacks {int((~found).sum())} of {len(wanted)} vectors; run `lsif-ingest ingest` again."
             )
 
     def _read(self) -> Iterator[tuple[NDArray[np.bytes_], NDArray[np.float32]]]:
-        for path in list(self._files):
-            try:
-                table = pq.read_table(path, page_checksum_verification=True)
-            except (OSError, pa.ArrowException) as exc:
-                self._set_aside(path, exc)
-                raise CheckpointError(f"{path} is damaged and was set aside; run again to embed its texts anew.") from exc
+        names = list(self._files)
+        for name, table in zip(names, self.store.read_each(names, self._table), strict=True):
+            if isinstance(table, Exception):
+                self._set_aside(name, table)
+                raise CheckpointError(
+                    f"{self.store.location}/{name} is damaged and was set aside; run again to embed its texts anew."
+                ) from table
             keys = np.array(table["key"].to_pylist(), dtype=f"S{_KEY_BYTES}")
-            vectors = table["vector"].combine_chunks().flatten().to_numpy()
+            vectors = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
             yield keys, vectors.reshape(len(table), self._dimension or 1)
 
-    def _adopt(self, path: Path) -> None:
+    def _table(self, name: str, columns: list[str] | None = None) -> pa.Table | Exception:
+        """Return the file's content, or why it can't be read."""
+        try:
+            with self.store.open(name) as file:
+                return pq.read_table(file, columns=columns, page_checksum_verification=True)
+        except (OSError, pa.ArrowException) as exc:
+            return exc
+
+    def _schema_of(self, name: str) -> pa.Schema | Exception:
+        """Return the file's schema, or why it can't be read."""
+        try:
+            with self.store.open(name) as file:
+                return pq.read_schema(file)
+        except (OSError, pa.ArrowException) as exc:
+            return exc
+
+    def _adopt(self, name: str, schema: pa.Schema | Exception) -> None:
         """Take the file into account, or set it aside where it is not what it should be."""
         try:
-            dimension = _check_file(path, self._fingerprint, self._dimension)
+            if isinstance(schema, Exception):
+                raise schema
+            self._dimension = _check_schema(schema, self._fingerprint, self._dimension)
         except (OSError, pa.ArrowException, ValueError, KeyError, AttributeError) as exc:
-            self._set_aside(path, exc)
-            return
-        self._dimension = dimension
-        self._files.append(path)
+            self._set_aside(name, exc)
+        else:
+            self._files.append(name)
 
-    def _set_aside(self, path: Path, why: Exception) -> None:
-        aside = path.with_suffix(".aside")
-        logger.warning("%s is no usable checkpoint file (%s): set aside as %s, its texts are embedded again", path, why, aside.name)
-        if path in self._files:
-            self._files.remove(path)
-        with suppress(FileNotFoundError):  # another run was first
-            path.replace(aside)
+    def _set_aside(self, name: str, why: Exception) -> None:
+        aside = name.removesuffix(SUFFIX) + ASIDE
+        logger.warning(
+            "%s/%s is no usable checkpoint file (%s): set aside as %s, its texts are embedded again",
+            self.store.location,
+            name,
+            why,
+            aside,
+        )
+        if name in self._files:
+            self._files.remove(name)
+        self.store.rename(name, aside)
 
 
 def _allocate(scratch: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
@@ -199,23 +233,23 @@ class VectorTable:
         self._scratch.unlink(missing_ok=True)
 
 
-def _check_file(path: Path, fingerprint: Fingerprint, dimension: int | None) -> int:
-    """Return the dimension of the file's vectors. Raises where it is cut off, or not of this fingerprint and dimension."""
-    file = pq.ParquetFile(path)
-    schema = file.schema_arrow
+def _check_schema(schema: pa.Schema, fingerprint: Fingerprint, dimension: int | None) -> int:
+    """Return the dimension of the file's vectors. Raises where it is not of this fingerprint and dimension."""
     found: int = schema.field("vector").type.list_size
     if (schema.metadata or {}).get(FINGERPRINT) != _fingerprint_json(fingerprint):
         raise ValueError("made for another fingerprint")
-    if dimension not in (None, found) or not schema.equals(_schema(found, fingerprint)):
+    if dimension not in (None, found) or not any(
+        schema.equals(_schema(found, fingerprint, numbers)) for numbers in _NUMBERS.values()
+    ):
         raise ValueError(f"expected vectors of dimension {dimension}, found {schema.field('vector').type}")
     return found
 
 
-def _schema(dimension: int, fingerprint: Fingerprint) -> pa.Schema:
+def _schema(dimension: int, fingerprint: Fingerprint, numbers: pa.DataType) -> pa.Schema:
     return pa.schema(
         [
             pa.field("key", pa.binary(_KEY_BYTES), nullable=False),
-            pa.field("vector", pa.list_(pa.float32(), dimension), nullable=False),
+            pa.field("vector", pa.list_(numbers, dimension), nullable=False),
         ],
         metadata={FINGERPRINT: _fingerprint_json(fingerprint)},
     )

@@ -15,9 +15,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from embedding.checkpoint import FINGERPRINT, Checkpoint
+from configs.atomic import temporary_beside
+from embedding.checkpoint import ASIDE, FINGERPRINT, SUFFIX, Checkpoint
 from embedding.encoder import Fingerprint
-from embedding.errors import CheckpointError
+from embedding.store import Store
 from embedding.text import RECIPES
 from lsif.structure import read_structures
 
@@ -48,62 +49,60 @@ class FolderStats:
         return asdict(self)
 
 
-def inspect(root: Path, structures: Iterable[Path]) -> Iterator[FolderStats]:
+def inspect(root: Path | str, structures: Iterable[Path]) -> Iterator[FolderStats]:
     """Yield what each folder under `root` holds, and how much of that the structures.jsonl refer to."""
-    sources = list(structures)
-    for folder in _folders(root):
-        fingerprint = _fingerprint_of(folder)
+    sources, store = list(structures), Store(root)
+    for folder in store.folders():
+        fingerprint = _fingerprint_of(store, folder)
         checkpoint = Checkpoint(root, fingerprint) if fingerprint is not None else None
         keys = checkpoint.keys() if checkpoint is not None else set()
         live = _live_keys(fingerprint, sources) & keys if fingerprint is not None else set()
+        sizes = store.files(folder)
         yield FolderStats(
-            folder.name,
+            folder,
             fingerprint.describe() if fingerprint is not None else "",
-            len(list(folder.glob("*.parquet"))),
+            len(_ending(sizes, SUFFIX)),
             len(keys),
             len(live),
-            round(sum(path.stat().st_size for path in folder.iterdir()) / 1e6, 3),
-            len(list(folder.glob("*.aside"))),
+            round(sum(sizes.values()) / 1e6, 3),
+            len(_ending(sizes, ASIDE)),
         )
 
 
-def compact(root: Path, structures: Iterable[Path], *, rows_per_file: int) -> int:
+def compact(root: Path | str, structures: Iterable[Path], *, rows_per_file: int, scratch: Path, numbers: str = "float32") -> int:
     """Drop the vectors under `root` that none of the structures.jsonl refers to; return how many those were.
 
-    Nobody may embed meanwhile. A folder without a readable file is left alone.
+    `scratch` is a folder for a temporary file. A folder without a readable file is left alone. Raises CheckpointError; then nothing
+    that is referred to is lost.
     """
-    sources, dropped = list(structures), 0
-    for folder in _folders(root):
-        fingerprint = _fingerprint_of(folder)
+    sources, store, dropped = list(structures), Store(root), 0
+    for folder in store.folders():
+        fingerprint = _fingerprint_of(store, folder)
         if fingerprint is None:
             continue
-        old = set(folder.glob("*.parquet"))  # before they are read: what another run writes meanwhile is not among them
-        checkpoint = Checkpoint(root, fingerprint)
+        old = set(_ending(store.files(folder), SUFFIX))  # before they are read: not among them is what another run writes meanwhile
+        checkpoint = Checkpoint(root, fingerprint, numbers)
         keys, live = checkpoint.keys(), _live_keys(fingerprint, sources)
-        unreadable = set(folder.glob("*.aside"))
+        unreadable = set(_ending(store.files(folder), ASIDE))
         if keys - live or unreadable:
-            _rewrite(folder, checkpoint, sorted(keys & live), old | unreadable, rows_per_file)
+            _rewrite(checkpoint, sorted(keys & live), old | unreadable, rows_per_file, temporary_beside(scratch / "compaction"))
+            store.remove_folder(folder)
             dropped += len(keys - live)
     return dropped
 
 
-def _rewrite(folder: Path, checkpoint: Checkpoint, keep: list[bytes], old: set[Path], rows_per_file: int) -> None:
+def _rewrite(checkpoint: Checkpoint, keep: list[bytes], old: set[str], rows_per_file: int, scratch: Path) -> None:
     """Write the vectors that are kept, then remove the old files, which held them before."""
-    try:
-        if keep:
-            table = checkpoint.gather(keep, folder / "compaction.scratch")
-            try:
-                for start in range(0, len(keep), rows_per_file):
-                    rows = slice(start, start + rows_per_file)
-                    old.discard(checkpoint.append(keep[rows], np.ascontiguousarray(table[rows])))
-            finally:
-                table.close()
-        for path in old:
-            path.unlink(missing_ok=True)  # what could not be read has another name by now
-        if not any(folder.iterdir()):
-            folder.rmdir()
-    except OSError as exc:
-        raise CheckpointError(f"can't compact {folder}: {exc.strerror or exc}. Nothing that is referred to was lost.") from exc
+    if keep:
+        table = checkpoint.gather(keep, scratch)
+        try:
+            for start in range(0, len(keep), rows_per_file):
+                rows = slice(start, start + rows_per_file)
+                old.discard(checkpoint.append(keep[rows], np.ascontiguousarray(table[rows])))
+        finally:
+            table.close()
+    for name in sorted(old):
+        checkpoint.store.remove(name)  # what could not be read has another name by now
 
 
 def _live_keys(fingerprint: Fingerprint, structures: Iterable[Path]) -> set[bytes]:
@@ -111,18 +110,19 @@ def _live_keys(fingerprint: Fingerprint, structures: Iterable[Path]) -> set[byte
     return {fingerprint.key(recipe(structure)) for path in structures for structure in read_structures(path)}
 
 
-def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+def _ending(names: Iterable[str], suffix: str) -> list[str]:
+    return [name for name in names if name.endswith(suffix)]
 
 
-def _fingerprint_of(folder: Path) -> Fingerprint | None:
+def _fingerprint_of(store: Store, folder: str) -> Fingerprint | None:
     """Return the fingerprint that the folder's files name, None where none can be read or another version made it."""
-    for path in sorted(folder.glob("*.parquet")):
+    for name in _ending(store.files(folder), SUFFIX):
         try:
-            fields = orjson.loads((pq.read_schema(path).metadata or {})[FINGERPRINT])
+            with store.open(name) as file:
+                fields = orjson.loads((pq.read_schema(file).metadata or {})[FINGERPRINT])
             fingerprint = Fingerprint(**fields)
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
             continue
-        if fingerprint.digest == folder.name and fingerprint.recipe in RECIPES:
+        if fingerprint.digest == folder and fingerprint.recipe in RECIPES:
             return fingerprint
     return None

@@ -61,23 +61,26 @@ class EmbedReport:
 
 def embed_structures(
     structures: Path,
-    checkpoint_root: Path,
+    checkpoint_root: Path | str,
     fingerprint: Fingerprint,
     load: Callable[[], Encoder],
     *,
     vector: str,
     rows_per_file: int,
+    numbers: str = "float32",
 ) -> EmbedReport:
     """Make sure that the checkpoint holds a vector for each structure's text; return what that took.
 
-    `load` is called only where something is missing. Each file of `rows_per_file` vectors is safe as soon as it is full.
+    `load` is called only where something is missing. Each file of `rows_per_file` vectors is safe as soon as it is full; for
+    `numbers` see Checkpoint. A temporary file lies beside `structures` meanwhile.
     """
     started = time.perf_counter()
-    checkpoint = Checkpoint(checkpoint_root, fingerprint)
-    with _Missing(checkpoint_root) as missing:
+    checkpoint = Checkpoint(checkpoint_root, fingerprint, numbers)
+    with _Missing(structures.parent) as missing:
         texts, from_checkpoint, duplicates = _find_missing(structures, checkpoint, fingerprint, missing)
         tokens, cut_off, device, precision = 0, 0, "", ""
         if len(missing):
+            checkpoint.store.check_writable()
             encoder = load()
             logger.info("%s: embedding %d of %d texts with %s", vector, len(missing), texts, fingerprint.describe())
             device, precision = encoder.device, encoder.precision
@@ -101,7 +104,7 @@ def embed_structures(
         )
 
 
-def gather_vectors(structures: Path, checkpoint_root: Path, fingerprint: Fingerprint, scratch: Path) -> VectorTable:
+def gather_vectors(structures: Path, checkpoint_root: Path | str, fingerprint: Fingerprint, scratch: Path) -> VectorTable:
     """Return the vectors of a structures.jsonl in the order of its lines. Raises CheckpointError where one is missing."""
     recipe, sequence = RECIPES[fingerprint.recipe], SequenceDigest()
     keys = (fingerprint.key(recipe(sequence.add(structure))) for structure in read_structures(structures))
@@ -177,7 +180,6 @@ class _Missing:
 
     def __enter__(self) -> _Missing:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
             self._file: IO[bytes] = tempfile.TemporaryFile(dir=self._folder)
         except OSError as exc:
             raise CheckpointError(f"can't write {self._folder}: {exc.strerror or exc}. Mend the permission and run again.") from exc

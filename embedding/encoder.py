@@ -71,7 +71,7 @@ class Encoder(Protocol):
     """Texts of a call that keep the device busy."""
     device: str
     precision: str
-    """What is computed in: "fp32" or "bf16"."""
+    """What is computed in: "fp32", "bf16" or "int8"."""
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return how many tokens each text has, prompt and special tokens included, before any is cut off; int64, (n,)."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.settings import PACKAGED_PREFIX
+from embedding.calibration import INT8
 from embedding.encoder import Fingerprint
 from embedding.errors import ModelError, first_line
 from embedding.parallel import ParallelEncoder
@@ -81,26 +82,27 @@ def find_model(settings: ModelSettings) -> FoundModel:
         settings.max_tokens,
         settings.document_prompt,
         settings.dimension,
+        INT8 if settings.precision == "int8" else "float",
     )
     return FoundModel(settings, source, commit, fingerprint)
 
 
-def load_encoder(source: str, revision: str | None, settings: ModelSettings) -> Encoder:
+def load_encoder(source: str, revision: str | None, settings: ModelSettings, cache: Path | None = None) -> Encoder:
     """Return an encoder of the model that `find_model` found, on all GPUs that there are unless the settings name one device.
 
-    Raises ModelError where it can't be loaded.
+    `cache` is a folder of this model alone, for what takes long to make of it. Raises ModelError where it can't be loaded.
     """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # silences a warning about forks; encoding is batched anyway
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # said, there is no warning of forks: none of ours tokenises
     from embedding import torch_encoder  # noqa: PLC0415 - imports of the model libraries take seconds
 
     gpus = torch_encoder.gpu_count() if settings.device in ("auto", "cuda") and settings.backend == "torch" else 0
     if gpus < 2:  # noqa: PLR2004 - several
-        return _load_one(source, revision, settings)
+        return _load_one(source, revision, settings, cache)
     each = [settings.model_copy(update={"device": f"cuda:{number}"}) for number in range(gpus)]
-    return ParallelEncoder([_load_one(source, revision, one) for one in each])
+    return ParallelEncoder([_load_one(source, revision, one, cache) for one in each])
 
 
-def _load_one(source: str, revision: str | None, settings: ModelSettings) -> Encoder:
+def _load_one(source: str, revision: str | None, settings: ModelSettings, cache: Path | None = None) -> Encoder:
     from embedding import torch_encoder  # noqa: PLC0415 - imports of the model libraries take seconds
 
     logger.info("loading %s", settings.model)
@@ -114,7 +116,7 @@ def _load_one(source: str, revision: str | None, settings: ModelSettings) -> Enc
     if settings.backend == "openvino":
         from embedding.openvino_encoder import OpenVinoEncoder  # noqa: PLC0415 - an extra
 
-        return OpenVinoEncoder(model, settings)
+        return OpenVinoEncoder(model, settings, cache)
     return torch_encoder.TorchEncoder(model, settings)
 
 

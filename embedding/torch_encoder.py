@@ -151,6 +151,11 @@ def count_tokens(model: SentenceTransformer, texts: list[str]) -> NDArray[np.int
         return np.empty(0, dtype=np.int64)
     if not callable(tokenizer):  # a model without transformers, such as one of static embeddings
         return np.array([len(text) // 4 + 1 for text in texts], dtype=np.int64)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:  # no lists of numbers are made of what is only counted
+        backend.no_truncation()
+        backend.no_padding()
+        return np.array([len(one) for one in backend.encode_batch_fast(texts)], dtype=np.int64)
     encoded = tokenizer(list(texts), padding=False, truncation=False, return_attention_mask=False, verbose=False)
     return np.array([len(one) for one in encoded["input_ids"]], dtype=np.int64)
 

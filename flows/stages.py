@@ -80,7 +80,13 @@ def compact_checkpoint(settings: Settings) -> int:
     with ExitStack() as locks:
         for path in structures:
             locks.enter_context(project_lock(settings, path.parent.name))
-        return compact(_checkpoints(settings), structures, rows_per_file=settings.checkpoint.rows_per_file)
+        return compact(
+            _checkpoints(settings),
+            structures,
+            rows_per_file=settings.checkpoint.rows_per_file,
+            numbers=settings.checkpoint.numbers,
+            scratch=Path(settings.paths.data),
+        )
 
 
 def _all_structures(settings: Settings) -> list[Path]:
@@ -172,9 +178,10 @@ def embed(settings: Settings, vector: str, structures: Path) -> EmbedReport:
         structures,
         _checkpoints(settings),
         found.fingerprint,
-        lambda: _load(found),
+        lambda: _load(settings, found),
         vector=vector,
         rows_per_file=settings.checkpoint.rows_per_file,
+        numbers=settings.checkpoint.numbers,
     )
 
 
@@ -248,7 +255,7 @@ def open_searcher(settings: Settings, index: Index, collection: str) -> Searcher
         collection,
         "Search with the configuration it was made with (--config FILE), or ingest again with --rebuild.",
     )
-    return Searcher(generation, lambda vector: _load(find_model(_model_settings(settings, vector))), settings.search)
+    return Searcher(generation, lambda vector: _load(settings, find_model(_model_settings(settings, vector))), settings.search)
 
 
 def _notes(ledger: ParseLedger) -> list[str]:
@@ -272,8 +279,8 @@ def _notes(ledger: ParseLedger) -> list[str]:
     return notes
 
 
-def _checkpoints(settings: Settings) -> Path:
-    return Path(settings.paths.data) / "checkpoints"
+def _checkpoints(settings: Settings) -> str:
+    return settings.checkpoint.store or str(Path(settings.paths.data) / "checkpoints")
 
 
 def _model_settings(settings: Settings, vector: str) -> ModelSettings:
@@ -285,11 +292,12 @@ def _fingerprints(settings: Settings) -> dict[str, Fingerprint]:
     return {vector: find_model(_model_settings(settings, vector)).fingerprint for vector in VECTORS}
 
 
-def _load(found: FoundModel) -> Encoder:
+def _load(settings: Settings, found: FoundModel) -> Encoder:
     """Return the encoder; both vectors share one where only their recipes differ, which an encoder does not see."""
-    return _load_once(found.source, found.revision, found.settings.model_copy(update={"recipe": "snippet-1"}))
+    cache = Path(settings.paths.data) / "models" / found.fingerprint.revision
+    return _load_once(found.source, found.revision, found.settings.model_copy(update={"recipe": "snippet-1"}), cache)
 
 
 @cache
-def _load_once(source: str, revision: str | None, settings: ModelSettings) -> Encoder:
-    return load_encoder(source, revision, settings)
+def _load_once(source: str, revision: str | None, settings: ModelSettings, cache: Path) -> Encoder:
+    return load_encoder(source, revision, settings, cache)

@@ -50,7 +50,7 @@ def test_compaction_keeps_exactly_what_is_referred_to(
     root: Path, half: Path, fingerprint: Fingerprint, tmp_path: Path, structures: list[Structure]
 ) -> None:
     live = len({one.context.snippet for one in structures[:40]})
-    assert compact(root, [half], rows_per_file=16) == 77 - live
+    assert compact(root, [half], rows_per_file=16, scratch=root.parent) == 77 - live
     assert len(keys(root, fingerprint)) == live
     assert sum(pq.read_metadata(path).num_rows for path in root.glob("*/*.parquet")) == live
     assert len(list(root.glob("*/*"))) == -(-live // 16)
@@ -58,13 +58,13 @@ def test_compaction_keeps_exactly_what_is_referred_to(
     expected = np.stack([FakeEncoder().vector(one.context.snippet) for one in structures[:40]])
     np.testing.assert_array_equal(table[0:40], expected)
     table.close()
-    assert compact(root, [half], rows_per_file=16) == 0
+    assert compact(root, [half], rows_per_file=16, scratch=root.parent) == 0
 
 
 def test_a_folder_that_nothing_refers_to_is_removed(root: Path) -> None:
-    assert compact(root, [], rows_per_file=10) == 77
+    assert compact(root, [], rows_per_file=10, scratch=root.parent) == 77
     assert list(root.iterdir()) == []
-    assert compact(root / "absent", [], rows_per_file=10) == 0
+    assert compact(root / "absent", [], rows_per_file=10, scratch=root.parent) == 0
     assert list(inspect(root / "absent", [])) == []
 
 
@@ -84,10 +84,10 @@ def test_a_compaction_that_is_stopped_loses_nothing(
 
     monkeypatch.setattr(Checkpoint, "append", full)
     with pytest.raises(CheckpointError, match="no space"):
-        compact(root, [half], rows_per_file=16)
+        compact(root, [half], rows_per_file=16, scratch=root.parent)
     assert keys(root, fingerprint) == before
     monkeypatch.undo()
-    compact(root, [half], rows_per_file=16)
+    compact(root, [half], rows_per_file=16, scratch=root.parent)
     assert keys(root, fingerprint) < before
 
 
@@ -101,7 +101,7 @@ def test_unreadable_files_are_removed_and_foreign_folders_left_alone(
     stats = {one.folder: one for one in inspect(root, [sample_structures])}
     assert stats["notes"].model == ""
     assert (stats[fingerprint.digest].set_aside, stats[fingerprint.digest].vectors) == (1, 67)
-    assert compact(root, [sample_structures], rows_per_file=10) == 0
+    assert compact(root, [sample_structures], rows_per_file=10, scratch=root.parent) == 0
     assert not list(root.glob("*/*.aside"))
     assert (root / "notes" / "a.parquet").exists()
     assert len(keys(root, fingerprint)) == 67
@@ -110,7 +110,7 @@ def test_unreadable_files_are_removed_and_foreign_folders_left_alone(
 def test_vectors_of_a_recipe_that_is_not_known_here_are_left_alone(root: Path, fingerprint: Fingerprint) -> None:
     newer = Fingerprint("fake", "1", "words-9", 0)
     Checkpoint(root, newer).append([b"k" * 16], np.ones((1, 8), dtype=np.float32))
-    assert compact(root, [], rows_per_file=10) == 77
+    assert compact(root, [], rows_per_file=10, scratch=root.parent) == 77
     assert len(keys(root, newer)) == 1
 
 
@@ -124,5 +124,5 @@ def test_what_another_run_writes_meanwhile_is_kept(
         return gather(self, *arguments)
 
     monkeypatch.setattr(Checkpoint, "gather", busy)
-    compact(root, [half], rows_per_file=16)
+    compact(root, [half], rows_per_file=16, scratch=root.parent)
     assert b"new" + b"k" * 13 in keys(root, fingerprint)

@@ -14,10 +14,13 @@ from pydantic import ValidationError
 
 from configs.settings import DEFAULT_CONFIG, ModelSettings, load_settings
 from embedding import models, torch_encoder
+from embedding.calibration import INT8
 from embedding.errors import ModelError
 from embedding.models import PackagedModel, find_model, load_encoder
 from embedding.parallel import ParallelEncoder
+from embedding.text import RECIPES
 from embedding.torch_encoder import TorchEncoder
+from lsif.structure import Structure
 
 from conftest import FakeEncoder
 
@@ -240,6 +243,31 @@ def test_openvino_gives_torchs_vectors(tiny_model: Path) -> None:
     assert (encoder.device, encoder.precision) == ("cpu, openvino", "fp32")
 
 
+def test_int8_stays_near_and_is_made_once(tmp_path: Path, caplog: pytest.LogCaptureFixture, structures: list[Structure]) -> None:
+    pytest.importorskip("nncf", reason="an extra: pip install -e '.[openvino]'")
+    texts = [RECIPES[recipe](one) for one in structures for recipe in ("tutorial-1", "snippet-1")]
+    found = find_model(settings(precision="int8", backend="openvino"))
+    assert found.fingerprint.precision == INT8  # never mixed with the others
+    vectors, quantised = [], []
+    for damage in (False, False, True):
+        if damage:
+            next(tmp_path.glob("*/model.xml")).write_text("<net")
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            encoder = load_encoder(found.source, found.revision, found.settings, tmp_path)
+        quantised.append("quantising" in caplog.text)
+        assert encoder.precision == "int8"
+        vectors.append(encoder.encode_documents(texts))
+    assert quantised == [True, False, True]
+    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
+    np.testing.assert_allclose(vectors[0], vectors[2], atol=1e-6)
+    assert len(list(tmp_path.iterdir())) == 1
+    exact = find_model(settings(precision="fp32"))
+    expected = load_encoder(exact.source, exact.revision, exact.settings).encode_documents(texts)
+    cosine = (vectors[0] * expected).sum(axis=1)
+    assert 0.995 < cosine.mean() < 0.99999
+
+
 def test_what_a_thread_prepares_comes_in_order_and_its_errors_are_raised() -> None:
     batches = [np.array([number]) for number in range(20)]
     ready = list(torch_encoder._ahead(lambda places: (places, {"n": places}), batches))
@@ -258,7 +286,7 @@ def test_what_a_thread_prepares_comes_in_order_and_its_errors_are_raised() -> No
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"precision": "int8"}, "'auto', 'fp32' or 'bf16'"), ({"backend": "openvino", "device": "cuda"}, 'runs on device "cpu"')],
+    [({"precision": "int8"}, 'with backend "openvino" only'), ({"backend": "openvino", "device": "cuda"}, 'runs on device "cpu"')],
 )
 def test_settings_that_cant_go_together_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
@@ -353,7 +381,7 @@ def test_several_gpus_share_the_texts(monkeypatch: pytest.MonkeyPatch, tiny_mode
     loaded: list[str] = []
     load_one = models._load_one
 
-    def on_cpu(source: str, revision: str | None, one: ModelSettings) -> Any:
+    def on_cpu(source: str, revision: str | None, one: ModelSettings, cache: Path | None) -> Any:
         loaded.append(one.device)
         return load_one(source, revision, one.model_copy(update={"device": "cpu"}))
 

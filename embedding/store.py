@@ -1,0 +1,146 @@
+"""Where a checkpoint's files lie: a folder of this machine, or a bucket that several machines share, by pyarrow's file systems.
+
+A file appears whole or not at all on either: on a disk by temporary file, fsync and rename; in a bucket because an object is there
+once its upload is complete.
+"""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+from pyarrow import fs
+
+from configs.atomic import atomic_writer, remove_leftovers
+from embedding.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+T = TypeVar("T")
+
+_AT_ONCE = 8
+"""Files that are read from a bucket at the same time: each costs round trips, not bandwidth."""
+_URI = re.compile(r"[a-z][a-z0-9+.-]+://")
+_PROBE = ".probe"
+
+
+class Store:
+    """Files in folders under one address. Names are relative to it, with slashes."""
+
+    def __init__(self, address: Path | str) -> None:
+        """Open the store: `address` is a folder, made when something is written, or a URI such as s3://bucket/prefix.
+
+        Credentials of a bucket come from the environment (AWS_ACCESS_KEY_ID and the others of its SDK). Raises CheckpointError.
+        """
+        self.location = str(address)
+        """The address as given; it holds no secret."""
+        self.folder = _local_folder(self.location)
+        """The folder; None where the files are elsewhere."""
+        if self.folder is not None:
+            self._files: fs.FileSystem = fs.LocalFileSystem()
+            self._root = str(self.folder.absolute())
+            return
+        if "@" in urlsplit(self.location).netloc or "secret_key" in self.location:
+            raise CheckpointError("the checkpoint's address must not hold credentials; they are taken from the environment.")
+        try:
+            self._files, self._root = fs.FileSystem.from_uri(self.location)
+        except (OSError, ValueError, pa.ArrowException) as exc:
+            raise CheckpointError(f"{self.location} is no address of a store: {exc}. Give a folder or s3://bucket/prefix.") from exc
+
+    def folders(self) -> list[str]:
+        """Return the names of the folders, sorted."""
+        return sorted(info.base_name for info in self._list("") if info.type is fs.FileType.Directory)
+
+    def files(self, folder: str) -> dict[str, int]:
+        """Return the files of the folder, sorted by name, with their sizes in bytes."""
+        return {
+            f"{folder}/{info.base_name}": info.size
+            for info in sorted(self._list(folder), key=lambda info: info.base_name)
+            if info.type is fs.FileType.File and info.base_name != _PROBE
+        }
+
+    def open(self, name: str) -> pa.NativeFile:
+        """Open the file for reading. Raises OSError."""
+        return self._files.open_input_file(self._path(name))
+
+    def read_each(self, names: Iterable[str], read: Callable[[str], T]) -> Iterator[T]:
+        """Yield what `read` returns for each name, in their order; from a bucket several are under way at once."""
+        if self.folder is not None:
+            yield from map(read, names)
+            return
+        left = list(names)
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for start in range(0, len(left), _AT_ONCE):
+                yield from pool.map(read, left[start : start + _AT_ONCE])
+
+    def write(self, name: str, content: pa.Buffer) -> None:
+        """Write the file. Raises CheckpointError; then there is no file of the name."""
+        try:
+            if self.folder is not None:
+                with atomic_writer(self.folder / name) as file:
+                    file.write(content)
+            else:
+                with self._files.open_output_stream(self._path(name)) as stream:
+                    stream.write(content)
+        except (OSError, pa.ArrowException) as exc:
+            raise CheckpointError(
+                f"can't write {self.location}/{name}: {_reason(exc)}. What was embedded before is kept; "
+                "make room or mend the permission and run again."
+            ) from exc
+
+    def check_writable(self) -> None:
+        """Raise CheckpointError where nothing can be written, before work is done for it."""
+        self.write(_PROBE, pa.py_buffer(b""))
+        self.remove(_PROBE)
+
+    def rename(self, name: str, other: str) -> None:
+        """Give the file another name. A file that is gone is no error."""
+        try:
+            self._files.move(self._path(name), self._path(other))
+        except OSError as exc:
+            if self._files.get_file_info(self._path(name)).type is not fs.FileType.NotFound:
+                raise CheckpointError(f"can't rename {self.location}/{name}: {_reason(exc)}.") from exc
+
+    def remove(self, name: str) -> None:
+        """Remove the file. One that is gone is no error. Raises CheckpointError."""
+        try:
+            if self._files.get_file_info(self._path(name)).type is not fs.FileType.NotFound:
+                self._files.delete_file(self._path(name))
+        except OSError as exc:
+            raise CheckpointError(f"can't remove {self.location}/{name}: {_reason(exc)}.") from exc
+
+    def remove_folder(self, folder: str) -> None:
+        """Remove the folder if it is empty."""
+        exists = self._files.get_file_info(self._path(folder)).type is fs.FileType.Directory
+        if exists and not self._list(folder):
+            self._files.delete_dir(self._path(folder))
+
+    def remove_leftovers(self, folder: str) -> None:
+        """Remove what killed writers left in the folder."""
+        if self.folder is not None:
+            remove_leftovers(self.folder / folder)
+
+    def _list(self, folder: str) -> list[fs.FileInfo]:
+        try:
+            found: list[fs.FileInfo] = self._files.get_file_info(fs.FileSelector(self._path(folder), allow_not_found=True))
+        except OSError as exc:
+            raise CheckpointError(f"can't read {self.location}: {_reason(exc)}.") from exc
+        return found
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}".rstrip("/")
+
+
+def _local_folder(address: str) -> Path | None:
+    if address.startswith("file://"):
+        return Path(urlsplit(address).path)
+    return None if _URI.match(address) else Path(address)
+
+
+def _reason(exc: Exception) -> str:
+    return getattr(exc, "strerror", None) or str(exc).partition("\n")[0]
