@@ -32,7 +32,7 @@ endif
 WITH_CONFIG := $(if $(CONFIG),--config "$$LSIF_CONFIG")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ingest search status test fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu lint types check clean
+.PHONY: help setup ingest search status test fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-upload verify lint types check clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,12 @@ bench-stage: $(READY) ## time everything of the embedding stage but the model, u
 
 bench-gpu: $(READY) ## which share of a GPU's matrix rate embedding reaches; without one it runs on the processor
 	$(BIN)/python benchmarks/bench_gpu.py $(ARGS)
+
+bench-upload: $(READY) ## time uploading and syncing against the tutorial's way (minutes); ARGS=--million sends a million points
+	$(BIN)/python benchmarks/bench_upload.py $(ARGS)
+
+verify: $(READY) ## compare what was indexed last with its records
+	@$(BIN)/lsif-ingest verify $(WITH_CONFIG) $(ARGS)
 
 lint: $(READY) ## check style, format and the direction of imports
 	$(BIN)/ruff check .

@@ -41,6 +41,7 @@ WAYS: dict[str, dict[str, object]] = {
     "torch fp32": {"precision": "fp32"},
     "openvino": {"backend": "openvino"},
     "openvino fp32": {"backend": "openvino", "precision": "fp32"},
+    "openvino int8": {"backend": "openvino", "precision": "int8"},
 }
 TASKS = {"text": ("tutorial-1", 32), "code": ("snippet-1", 4)}
 """Recipe and the tutorial's batch size."""

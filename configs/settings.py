@@ -30,6 +30,7 @@ class ProjectSettings(Section):
     """Which project is indexed."""
 
     name: str
+    branch: str
 
     @field_validator("name")
     @classmethod
@@ -58,6 +59,7 @@ class ParseSettings(Section):
     max_bad_lines: Annotated[int, Field(ge=0)]
     processes: Annotated[int, Field(ge=0, le=64)]
     max_stale_share: Annotated[float, Field(ge=0, le=1)]
+    blocks_longer_than: Annotated[int, Field(ge=0)]
 
 
 class ModelSettings(Section):
@@ -70,6 +72,7 @@ class ModelSettings(Section):
     max_tokens: Annotated[int, Field(ge=0)]
     batch_tokens: Annotated[int, Field(ge=0, le=16_777_216)]
     dimension: Annotated[int, Field(ge=0, le=65_536)]
+    normalise: bool
     document_prompt: str
     query_prompt: str
     backend: Literal["torch", "openvino"]
@@ -107,11 +110,28 @@ class CheckpointSettings(Section):
 
 
 class StorageSettings(Section):
-    """How points are sent."""
+    """How points are sent, published and kept; what is about a server says so in default.toml."""
 
+    publish: Literal["auto", "swap", "in_place"]
+    keep_generations: Annotated[int, Field(ge=0, le=100)]
+    max_refused: Annotated[int, Field(ge=0)]
     batch_points: Annotated[int, Field(ge=1, le=10_000)]
+    batch_mb: Annotated[int, Field(ge=1, le=1000)]
+    streams: Annotated[int, Field(ge=1, le=32)]
     timeout_s: Annotated[int, Field(ge=1)]
+    retry_s: Annotated[float, Field(ge=0)]
+    ready_s: Annotated[float, Field(ge=0)]
     prefer_grpc: bool
+    allow_key_over_http: bool
+    on_disk: bool
+    datatype: Literal["float32", "float16"]
+    hnsw_m: Annotated[int, Field(ge=0, le=512)]
+    hnsw_ef_construct: Annotated[int, Field(ge=4, le=10_000)]
+    indexing_threshold_kb: Annotated[int, Field(ge=0)]
+    quantization: Literal["none", "scalar", "binary"]
+    shard_number: Annotated[int, Field(ge=0)]
+    replication_factor: Annotated[int, Field(ge=0)]
+    write_consistency_factor: Annotated[int, Field(ge=0)]
 
 
 class SearchSettings(Section):

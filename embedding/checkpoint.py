@@ -21,7 +21,7 @@ from embedding.errors import CheckpointError
 from embedding.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -222,6 +222,10 @@ class VectorTable:
     def __getitem__(self, rows: slice) -> NDArray[np.float32]:
         """Return the rows as (n, dimension) float32."""
         return np.asarray(self._matrix[self._rows[rows]])
+
+    def row(self, row: int) -> Callable[[], NDArray[np.float32]]:
+        """Return a function that returns the row, (dimension,) float32: it is read when it is needed."""
+        return lambda: np.asarray(self._matrix[self._rows[row]])
 
     @property
     def dimension(self) -> int:

@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 
 from configs.atomic import temporary_beside
 from embedding.checkpoint import ASIDE, FINGERPRINT, SUFFIX, Checkpoint
-from embedding.encoder import Fingerprint
+from embedding.encoder import SNIPPETS, Fingerprint
 from embedding.store import Store
 from embedding.text import RECIPES
+from lsif.blocks import BLOCKS, read_blocks
 from lsif.structure import read_structures
 
 if TYPE_CHECKING:
@@ -106,8 +107,14 @@ def _rewrite(checkpoint: Checkpoint, keep: list[bytes], old: set[str], rows_per_
 
 
 def _live_keys(fingerprint: Fingerprint, structures: Iterable[Path]) -> set[bytes]:
-    recipe = RECIPES[fingerprint.recipe]
-    return {fingerprint.key(recipe(structure)) for path in structures for structure in read_structures(path)}
+    """Return the keys that the structures make, and the blocks in the blocks.jsonl beside each file."""
+    recipe, live = RECIPES[fingerprint.recipe], set[bytes]()
+    for path in structures:
+        live.update(fingerprint.key(recipe(structure)) for structure in read_structures(path))
+        blocks = path.with_name(BLOCKS)
+        if fingerprint.recipe == SNIPPETS and blocks.is_file():
+            live.update(fingerprint.key(block.snippet) for block in read_blocks(blocks))
+    return live
 
 
 def _ending(names: Iterable[str], suffix: str) -> list[str]:

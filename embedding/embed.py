@@ -1,4 +1,4 @@
-"""Brings the checkpoint up to a structures.jsonl: embeds the texts whose vectors are missing, each once, longest first."""
+"""Brings the checkpoint up to a structures.jsonl or blocks.jsonl: embeds what is missing, each text once, the longest first."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from embedding.batching import longest_first
 from embedding.checkpoint import Checkpoint
 from embedding.errors import CheckpointError
 from embedding.text import RECIPES
+from lsif.blocks import read_blocks
 from lsif.structure import SequenceDigest, parse_structure, read_lines, read_structures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
     from typing import IO
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+BLOCKS_VECTOR = "blocks"
+"""What a report calls the vectors of blocks."""
 _COUNTED_AT_ONCE = 4096
 """Texts that are tokenised together to find out how long they are."""
 
@@ -71,13 +74,45 @@ def embed_structures(
 ) -> EmbedReport:
     """Make sure that the checkpoint holds a vector for each structure's text; return what that took.
 
-    `load` is called only where something is missing. Each file of `rows_per_file` vectors is safe as soon as it is full; for
-    `numbers` see Checkpoint. A temporary file lies beside `structures` meanwhile.
+    `fingerprint` says by which recipe a text is made. `load` is called only where something is missing. Each file of
+    `rows_per_file` vectors is safe as soon as it is full; for `numbers` see Checkpoint. A temporary file lies beside `structures`
+    meanwhile.
     """
-    started = time.perf_counter()
+    recipe = RECIPES[fingerprint.recipe]
+    texts = (recipe(parse_structure(line)) for _, _, line in read_lines(structures))
     checkpoint = Checkpoint(checkpoint_root, fingerprint, numbers)
-    with _Missing(structures.parent) as missing:
-        texts, from_checkpoint, duplicates = _find_missing(structures, checkpoint, fingerprint, missing)
+    return _embed_texts(texts, checkpoint, fingerprint, load, structures.parent, vector=vector, rows_per_file=rows_per_file)
+
+
+def embed_blocks(
+    blocks: Path,
+    checkpoint_root: Path | str,
+    fingerprint: Fingerprint,
+    load: Callable[[], Encoder],
+    *,
+    vector: str,
+    rows_per_file: int,
+    numbers: str = "float32",
+) -> EmbedReport:
+    """Do for the snippets of a blocks.jsonl what `embed_structures` does; `fingerprint` is of a recipe that takes snippets."""
+    texts = (block.snippet for block in read_blocks(blocks))
+    checkpoint = Checkpoint(checkpoint_root, fingerprint, numbers)
+    return _embed_texts(texts, checkpoint, fingerprint, load, blocks.parent, vector=vector, rows_per_file=rows_per_file)
+
+
+def _embed_texts(
+    all_texts: Iterable[str],
+    checkpoint: Checkpoint,
+    fingerprint: Fingerprint,
+    load: Callable[[], Encoder],
+    scratch: Path,
+    *,
+    vector: str,
+    rows_per_file: int,
+) -> EmbedReport:
+    started = time.perf_counter()
+    with _Missing(scratch) as missing:
+        texts, from_checkpoint, duplicates = _find_missing(all_texts, checkpoint, fingerprint, missing)
         tokens, cut_off, device, precision = 0, 0, "", ""
         if len(missing):
             checkpoint.store.check_writable()
@@ -113,15 +148,25 @@ def gather_vectors(structures: Path, checkpoint_root: Path | str, fingerprint: F
     return table
 
 
-def _find_missing(structures: Path, checkpoint: Checkpoint, fingerprint: Fingerprint, missing: _Missing) -> tuple[int, int, int]:
+def gather_block_vectors(blocks: Path, checkpoint_root: Path | str, fingerprint: Fingerprint, scratch: Path) -> VectorTable:
+    """Return the vectors of a blocks.jsonl in the order of its lines. Raises CheckpointError where one is missing."""
+    sequence = SequenceDigest()
+    keys = (fingerprint.key(sequence.add(block).snippet) for block in read_blocks(blocks))
+    table = Checkpoint(checkpoint_root, fingerprint).gather(keys, scratch)
+    table.source = sequence.hexdigest()
+    return table
+
+
+def _find_missing(
+    all_texts: Iterable[str], checkpoint: Checkpoint, fingerprint: Fingerprint, missing: _Missing
+) -> tuple[int, int, int]:
     """Add the texts to `missing` that the checkpoint lacks, each once; return how many texts there are, and how many it has.
 
     The third number is that of texts equal to a missing one.
     """
-    recipe, present, planned = RECIPES[fingerprint.recipe], checkpoint.keys(), set[bytes]()
+    present, planned = checkpoint.keys(), set[bytes]()
     texts = from_checkpoint = duplicates = 0
-    for _, _, line in read_lines(structures):
-        text = recipe(parse_structure(line))
+    for text in all_texts:
         key = fingerprint.key(text)
         texts += 1
         if key in present:

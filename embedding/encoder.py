@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+SNIPPETS = "snippet-1"
+"""The recipe that leaves a snippet as it is; see embedding.text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +37,30 @@ class Fingerprint:
     """The setting of what stands before each document."""
     dimension: int = 0
     """Numbers that are kept of a Matryoshka model's vector; 0 = all."""
+    normalise: bool = True
+    """Whether vectors have length 1; else that which the model gives."""
     precision: str = "float"
     """A class of precisions whose vectors are alike to four digits of cosine; fp32 and bf16, on any device, are one: "float"."""
 
     @property
     def digest(self) -> str:
         """32 hex digits."""
-        return hashlib.blake2b(orjson.dumps(self), digest_size=16).hexdigest()
+        return hashlib.blake2b(orjson.dumps(self.to_dict()), digest_size=16).hexdigest()
 
     def key(self, text: str) -> bytes:
         """Return the 16 bytes that identify the vector of the text."""
         return hashlib.blake2b(text.encode("utf-8"), digest_size=16, key=self.digest.encode("ascii")).digest()
 
+    def for_snippets(self) -> Fingerprint:
+        """Return the fingerprint of the same model for raw snippets, such as those of blocks."""
+        return replace(self, recipe=SNIPPETS)
+
     def to_dict(self) -> dict[str, str | int | bool]:
-        """Return the fields as plain data."""
-        return asdict(self)
+        """Return the fields as plain data; `normalise` only where it is false, as it came after the first checkpoints."""
+        fields = asdict(self)
+        if self.normalise:
+            del fields["normalise"]
+        return fields
 
     def describe(self) -> str:
         """Return the fingerprint in a few words for people."""
@@ -56,6 +68,7 @@ class Fingerprint:
         details += [f"{self.max_tokens} tokens"] if self.max_tokens else []
         details += [f"prompt {self.prompt!r}"] if self.prompt != "auto" else []
         details += [f"{self.dimension} numbers"] if self.dimension else []
+        details += [] if self.normalise else ["not normalised"]
         details += [self.precision] if self.precision != "float" else []
         return f"{self.model} ({self.revision[:12]}, {', '.join(details)})"
 
@@ -77,14 +90,14 @@ class Encoder(Protocol):
         """Return how many tokens each text has, prompt and special tokens included, before any is cut off; int64, (n,)."""
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return (len(texts), dimension) float32, each row of L2 norm 1, in the order of the texts."""
+        """Return (len(texts), dimension) float32, each row of L2 norm 1 unless set otherwise, in the order of the texts."""
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return what `encode_documents` returns, for texts that are searched with."""
 
 
-def normalized(vectors: NDArray[np.float32], *, count: int, dimension: int, model: str) -> NDArray[np.float32]:
-    """Return the vectors as (count, dimension) float32 of L2 norm 1.
+def checked(vectors: NDArray[np.float32], *, count: int, dimension: int, model: str, normalise: bool = True) -> NDArray[np.float32]:
+    """Return the vectors as (count, dimension) float32, with `normalise` of L2 norm 1.
 
     Raises VectorError for another shape, NaN, infinity or a zero vector.
     """
@@ -95,4 +108,4 @@ def normalized(vectors: NDArray[np.float32], *, count: int, dimension: int, mode
     bad = np.flatnonzero(~np.isfinite(norms) | (norms == 0))
     if bad.size:
         raise VectorError(f"{model} gave NaN, infinity or zero for {bad.size} of {count} texts, the first is number {bad[0] + 1}.")
-    return np.ascontiguousarray(vectors / norms)
+    return np.ascontiguousarray(vectors / norms if normalise else vectors)

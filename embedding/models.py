@@ -82,6 +82,7 @@ def find_model(settings: ModelSettings) -> FoundModel:
         settings.max_tokens,
         settings.document_prompt,
         settings.dimension,
+        settings.normalise,
         INT8 if settings.precision == "int8" else "float",
     )
     return FoundModel(settings, source, commit, fingerprint)

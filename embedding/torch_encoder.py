@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedding.batching import longest_first, token_batches
-from embedding.encoder import normalized
+from embedding.encoder import checked
 from embedding.errors import ModelError
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ class TorchEncoder:
         batches = [order[batch] for batch in token_batches(tokens[order], self._budget)]
         for places, found in self._pass(batches, texts, prompt):
             vectors[places] = found[:, : self.dimension]
-        return normalized(vectors, count=len(texts), dimension=self.dimension, model=self._settings.model)
+        settings = self._settings
+        return checked(vectors, count=len(texts), dimension=self.dimension, model=settings.model, normalise=settings.normalise)
 
     def _pass(
         self, batches: list[NDArray[np.int64]], texts: Sequence[str], prompt: str | None

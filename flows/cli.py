@@ -13,7 +13,7 @@ import shlex
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -21,7 +21,8 @@ from configs.atomic import atomic_writer
 from configs.errors import ConfigError, LsifIngestError
 from configs.settings import load_settings
 from flows.errors import UsageError
-from flows.source import Source, project_name
+from flows.index_commands import add_index_commands, chosen_collection, print_json, print_plan
+from flows.source import Source
 from search.engine import MODES
 from search.errors import SearchError
 
@@ -40,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = command_line_parser().parse_args(arguments)
     _set_up_logging(debug=options.debug)
     try:
-        settings = load_settings(options.config, options.overrides)
+        branch = [f"project.branch={orjson.dumps(options.branch).decode()}"] if getattr(options, "branch", "") else []
+        settings = load_settings(options.config, [*options.overrides, *branch])
         run: Callable[[argparse.Namespace, Settings], None] = options.run
         run(options, settings)
     except (UsageError, ConfigError, SearchError) as exc:
@@ -75,7 +77,14 @@ def command_line_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lsif-ingest {version('lsif-ingest')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    ingest = commands.add_parser("ingest", parents=[common, as_json], help="index a repository, a dump or a structures.jsonl")
+    of_branch = argparse.ArgumentParser(add_help=False)
+    of_branch.add_argument("--branch", default="", metavar="NAME", help="branch of the project: it has an index of its own")
+    of_project = argparse.ArgumentParser(add_help=False, parents=[of_branch])
+    of_project.add_argument("--project", default="", metavar="NAME", help="index to use (default: the one made last)")
+
+    ingest = commands.add_parser(
+        "ingest", parents=[common, as_json, of_branch], help="index a repository, a dump or a structures.jsonl"
+    )
     ingest.add_argument(
         "--repo", type=Path, metavar="DIR", help="Cargo project; rust-analyzer makes the dump (it runs build scripts)"
     )
@@ -87,6 +96,7 @@ def command_line_parser() -> argparse.ArgumentParser:
     ingest.add_argument(
         "--rebuild", action="store_true", help="replace an index that was made with other models, or of another repository"
     )
+    ingest.add_argument("--plan", action="store_true", help="print what the run would change in the index, and do nothing")
     ingest.set_defaults(run=_ingest)
 
     dump = commands.add_parser("dump", parents=[common], help="run rust-analyzer only")
@@ -102,11 +112,10 @@ def command_line_parser() -> argparse.ArgumentParser:
     parse.add_argument("--report", type=_output_path, metavar="FILE", help="write the ledger there as JSON")
     parse.set_defaults(run=_parse)
 
-    search = commands.add_parser("search", parents=[common, as_json], help="search the index")
+    search = commands.add_parser("search", parents=[common, as_json, of_project], help="search the index")
     search.add_argument("query", metavar="QUERY", help="words, or a piece of code")
     search.add_argument("--mode", choices=MODES, default="merged", help="vector to search by; merged (default) is both")
     search.add_argument("--limit", type=_hits, metavar="N", help="hits shown, 1 to 1000 (default: search.limit)")
-    search.add_argument("--project", default="", metavar="NAME", help="index to search (default: the one made last)")
     search.set_defaults(run=_search)
 
     checkpoint = commands.add_parser("checkpoint", help="show or shrink the store of vectors that were made")
@@ -115,6 +124,8 @@ def command_line_parser() -> argparse.ArgumentParser:
     stats.set_defaults(run=_checkpoint_stats)
     compaction = actions.add_parser("compact", parents=[common, as_json], help="drop vectors that no structures.jsonl refers to")
     compaction.set_defaults(run=_checkpoint_compact)
+
+    add_index_commands(commands, [common, as_json], of_branch=of_branch, of_project=of_project)
 
     status = commands.add_parser("status", parents=[common, as_json], help="show what is indexed")
     status.set_defaults(run=_status)
@@ -140,11 +151,14 @@ def _output_path(text: str) -> Path:
 def _ingest(options: argparse.Namespace, settings: Settings) -> None:
     source = Source(repo=options.repo, dump=options.dump, root=options.root, structures=options.structures)
     source.check()
+    if options.plan:
+        print_plan(options, settings, source)
+        return
     from flows.orchestration import run_ingest  # noqa: PLC0415 - see the module's docstring
 
     report = run_ingest(source, settings, rebuild=options.rebuild)
     if options.json:
-        _print_json(report.to_dict())
+        print_json(report.to_dict())
     else:
         sys.stdout.write(report.to_text(_search_command(options, report.project)) + "\n")
 
@@ -184,7 +198,7 @@ def _parse(options: argparse.Namespace, settings: Settings) -> None:
         with atomic_writer(options.report) as file:
             file.write(orjson.dumps(ledger.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     if options.json:
-        _print_json(ledger.to_dict())
+        print_json(ledger.to_dict())
         return
     lines = [
         f"{options.output}: {ledger.structures:,} structures of {ledger.definitions:,} definitions in {ledger.files_read:,} files"
@@ -199,7 +213,7 @@ def _checkpoint_stats(options: argparse.Namespace, settings: Settings) -> None:
 
     folders = inspect_checkpoint(settings)
     if options.json:
-        _print_json([folder.to_dict() for folder in folders])
+        print_json([folder.to_dict() for folder in folders])
         return
     lines = [
         f"{one.vectors:>10,} vectors, {one.live / max(one.vectors, 1):>4.0%} live, {one.files} files, {one.megabytes:.1f} MB"
@@ -214,22 +228,22 @@ def _checkpoint_compact(options: argparse.Namespace, settings: Settings) -> None
 
     dropped = compact_checkpoint(settings)
     if options.json:
-        _print_json({"dropped": dropped})
+        print_json({"dropped": dropped})
     else:
         sys.stdout.write(f"{dropped:,} vectors dropped\n")
 
 
 def _search(options: argparse.Namespace, settings: Settings) -> None:
-    from flows.stages import choose_collection, connect, open_searcher  # noqa: PLC0415
+    from flows.stages import connect, open_searcher  # noqa: PLC0415
 
     index = connect(settings)
     try:
-        collection = choose_collection(index, project_name(options.project) if options.project else settings.project.name)
+        collection = chosen_collection(options, settings, index)
         answer = open_searcher(settings, index, collection).search(options.query, options.mode, limit=options.limit)
     finally:
         index.close()
     if options.json:
-        _print_json(answer.to_dict())
+        print_json(answer.to_dict())
     else:
         sys.stdout.write(_answer_text(answer))
 
@@ -271,7 +285,7 @@ def _status(options: argparse.Namespace, settings: Settings) -> None:
     finally:
         index.close()
     if options.json:
-        _print_json({"location": location, "collections": collections})
+        print_json({"location": location, "collections": collections})
         return
     if not collections:
         sys.stdout.write(f"Nothing is indexed at {location}. Index a repository: lsif-ingest ingest --repo DIR\n")
@@ -287,11 +301,6 @@ def _status(options: argparse.Namespace, settings: Settings) -> None:
             f"{one['collection']} at {location}\n  points {one['points']:,}\n{models}\n  commit {commit}\n"
             f"  made   {one['created']} as {one['generation']}\n"
         )
-
-
-def _print_json(document: Any) -> None:
-    sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    sys.stdout.buffer.flush()
 
 
 class _OwnWords(logging.Filter):

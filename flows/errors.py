@@ -2,6 +2,7 @@
 
 FlowError
 ├── LedgerError             what came out of a stage is not what went into the next
+├── VerifyError             an index does not hold what its records say
 └── UsageError              the command line asks for something that makes no sense (exit code 2)
 """
 
@@ -14,6 +15,10 @@ class FlowError(LsifIngestError):
 
 class LedgerError(FlowError):
     """What came out of a stage is not what went into the next."""
+
+
+class VerifyError(FlowError):
+    """An index does not hold what its records say."""
 
 
 class UsageError(FlowError):

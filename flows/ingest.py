@@ -13,11 +13,13 @@ from prefect.runtime import flow_run
 
 from configs.atomic import atomic_writer
 from configs.settings import Settings  # noqa: TC001 - Prefect reads the flow's annotations
+from embedding.embed import BLOCKS_VECTOR
 from flows import tasks
 from flows.report import IngestReport
-from flows.source import Source, git_state
+from flows.source import Source, collection_name, git_state
 from flows.stages import project_lock
 from storage.index import VECTORS
+from storage.schema import Metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,13 +40,15 @@ def _run_name() -> str:
 def ingest(source: Source, settings: Settings, *, rebuild: bool = False) -> IngestReport:
     """Index what the source names; return what was done. With `rebuild`, an index made with other models is replaced."""
     project = source.project(settings.project.name)
+    collection = collection_name(project, settings.project.branch)
     # The flow run keeps its tags, its tasks don't get them: see flows.tasks.
-    with TagsContext(current_tags=set()), project_lock(settings, project) as folder:
-        return _run_stages(source, settings, project, folder, rebuild=rebuild)
+    with TagsContext(current_tags=set()), project_lock(settings, collection) as folder:
+        return _run_stages(source, settings, collection, folder, rebuild=rebuild)
 
 
-def _run_stages(source: Source, settings: Settings, project: str, folder: Path, *, rebuild: bool) -> IngestReport:
+def _run_stages(source: Source, settings: Settings, collection: str, folder: Path, *, rebuild: bool) -> IngestReport:
     started, seconds = time.perf_counter(), dict[str, float]()
+    project = source.project(settings.project.name)
     structures = folder / "structures.jsonl"
 
     def run(task: Task[..., Any], *arguments: Any, stage: str, **options: Any) -> Any:
@@ -58,7 +62,7 @@ def _run_stages(source: Source, settings: Settings, project: str, folder: Path, 
         return result
 
     identity = source.identity()
-    run(tasks.check_index, settings, project, identity, rebuild=rebuild, stage="check")
+    run(tasks.check_index, settings, collection, identity, rebuild=rebuild, stage="check")
     state = git_state(source.folder)
     dump = source.dump
     if source.repo is not None:
@@ -68,11 +72,12 @@ def _run_stages(source: Source, settings: Settings, project: str, folder: Path, 
         parsed = run(tasks.parse_repository, settings, dump, source.folder, structures, project, stage="parse")
     else:
         parsed = run(tasks.import_records, source.structures, structures, project, stage="import")
-    embeddings = [run(tasks.embed, settings, vector, structures, stage=f"embed {vector}") for vector in VECTORS]
-    uploaded = run(tasks.upload, settings, project, identity, state, structures, stage="upload")
+    embeddings = [run(tasks.embed, settings, vector, structures, stage=f"embed {vector}") for vector in (*VECTORS, BLOCKS_VECTOR)]
+    metadata = Metadata(project, identity, state.commit, state.dirty, "", {}, settings.project.branch)
+    uploaded = run(tasks.upload, settings, collection, metadata, structures, rebuild=rebuild, stage="upload")
 
     seconds["total"] = time.perf_counter() - started
-    report = IngestReport(project, state.commit, state.dirty, str(structures), parsed, embeddings, uploaded, seconds)
+    report = IngestReport(collection, state.commit, state.dirty, str(structures), parsed, embeddings, uploaded, seconds)
     report.check()
     with atomic_writer(folder / "report.json") as file:
         file.write(orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from embedding.embed import BLOCKS_VECTOR
 from flows.errors import LedgerError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class ParseReport:
     notes: list[str] = field(default_factory=list)
     """What the user should look at: bad lines, missing files, sources that changed."""
     seconds: float = 0.0
+    blocks: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,16 @@ class IngestReport:
                 f"{sum(self.parse.skipped.values())} skipped ones came out."
             )
         for embedding in self.embeddings:
-            if not embedding.texts == structures == embedding.embedded + embedding.from_checkpoint + embedding.duplicates:
-                raise LedgerError(
-                    f"{structures} structures went in, {embedding.texts} texts for vector {embedding.vector} came out."
-                )
-        if self.upload.points != structures:
-            raise LedgerError(f"{structures} structures went in, {self.upload.points} points came out.")
+            expected = self.parse.blocks if embedding.vector == BLOCKS_VECTOR else structures
+            if not embedding.texts == expected == embedding.embedded + embedding.from_checkpoint + embedding.duplicates:
+                raise LedgerError(f"{expected} records went in, {embedding.texts} texts for vector {embedding.vector} came out.")
+        refused_blocks = len(self.upload.refused) - self.upload.refused_structures
+        for kind, records, points, refused in (
+            ("structures", structures, self.upload.points, self.upload.refused_structures),
+            ("blocks", self.parse.blocks, self.upload.blocks, refused_blocks),
+        ):
+            if records != points + refused:
+                raise LedgerError(f"{records} {kind} went in, {points} points and {refused} refused ones came out.")
 
     def to_text(self, search_command: str) -> str:
         """Return the report for a terminal."""
@@ -67,14 +73,28 @@ class IngestReport:
             ("structures", self.parse.structures, _tally(self.parse.kinds)),
             ("skipped", sum(self.parse.skipped.values()), _tally(self.parse.skipped)),
             *((f"{embedding.vector} texts", embedding.texts, _embedding_text(embedding)) for embedding in self.embeddings),
-            ("points", self.upload.points, f"in collection {self.upload.collection} at {self.upload.location}"),
+            ("points", self.upload.points + self.upload.blocks, _upload_text(self.upload)),
         ]
+        if self.upload.refused:
+            rows.append(("refused", len(self.upload.refused), "; ".join(map(_refusal_text, self.upload.refused[:3]))))
         lines = [f"  {name:<11} {count:>8,}  {text}" for name, count, text in rows]
         stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in self.seconds.items() if stage != "total")
         lines.append(f"  {'seconds':<11} {self.seconds['total']:>8.1f}  {stages}")
         lines += [f"  {'note':<20}  {note}" for note in self.parse.notes]
         header = f"Indexed {self.project}{commit}; the records are in {self.structures_file}"
         return "\n".join([header, "", *lines, "", f"Search it:  {search_command}"])
+
+
+def _upload_text(upload: UploadReport) -> str:
+    what = f"{upload.points:,} structures, {upload.blocks:,} blocks in collection {upload.collection} at {upload.location}"
+    if upload.way in ("built", "unchanged"):
+        return f"{what}, {upload.way}"
+    changes = ("added", "changed", "moved", "deleted")
+    return f"{what}: {', '.join(f'{getattr(upload, name):,} {name}' for name in changes)}"
+
+
+def _refusal_text(refused: dict[str, str]) -> str:
+    return f"{refused['label']}: {refused['reason']}"
 
 
 def _tally(counts: dict[str, int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -84,6 +85,19 @@ def project_name(text: str) -> str:
     'My-Repo-2'
     """
     return re.sub(r"^[^\w]+|[^\w.-]+", "-", text).strip("-.") or "project"
+
+
+def collection_name(project: str, branch: str) -> str:
+    """Return the name of the index of a project's branch: two branches never share one.
+
+    >>> collection_name("qdrant", ""), collection_name("qdrant", "dev")
+    ('qdrant', 'qdrant@dev')
+    """
+    if not branch:
+        return project
+    safe = re.sub(r"[^\w.-]+", "-", branch)
+    digest = "" if safe == branch else f"-{hashlib.sha256(branch.encode()).hexdigest()[:6]}"
+    return f"{project}@{safe}{digest}"
 
 
 class GitState(NamedTuple):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -14,29 +16,43 @@ from typing import TYPE_CHECKING, Any
 
 import filelock
 
-from configs.atomic import remove_leftovers, temporary_beside
+from configs.atomic import atomic_writer, remove_leftovers, temporary_beside
 from embedding.compaction import FolderStats, compact, inspect
-from embedding.embed import EmbedReport, embed_structures, gather_vectors
+from embedding.embed import (
+    BLOCKS_VECTOR,
+    EmbedReport,
+    embed_blocks,
+    embed_structures,
+    gather_block_vectors,
+    gather_vectors,
+)
 from embedding.models import FoundModel, find_model, load_encoder
 from flows.errors import FlowError
 from flows.report import ParseReport
+from flows.source import collection_name
+from lsif.blocks import BLOCKS
 from lsif.extract import parse_dump
 from lsif.rust_analyzer import write_dump
-from lsif.structure import ImportLedger, Structure, import_structures, write_structures
+from lsif.structure import ImportLedger, Structure, import_structures, write_records, write_structures
 from search.engine import Searcher
 from storage.errors import IndexMismatch, IndexMissing, StorageError
+from storage.exchange import ExportedSource, export_generation
 from storage.index import VECTORS, open_index
-from storage.schema import Metadata, VectorInfo
-from storage.upload import UploadReport, build_generation, check_fingerprints, require_live
+from storage.points import FileSource, RecordSource
+from storage.schema import VectorInfo, without_added
+from storage.upload import Plan, UploadReport, check_fingerprints, make_plan, publish_source, require_live, rollback
+from storage.verify import VerifyReport, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from configs.settings import ModelSettings, Settings
+    from embedding.checkpoint import VectorTable
     from embedding.encoder import Encoder, Fingerprint
-    from flows.source import GitState
+    from flows.source import Source
     from lsif.ledger import ParseLedger
     from storage.index import Generation, Index
+    from storage.schema import Metadata
 
 
 logger = logging.getLogger(__name__)
@@ -98,23 +114,23 @@ def connect(settings: Settings) -> Index:
     return open_index(settings.storage, settings.paths.data, os.environ)
 
 
-def check_index(settings: Settings, project: str, identity: str, *, rebuild: bool) -> None:
+def check_index(settings: Settings, collection: str, identity: str, *, rebuild: bool) -> None:
     """Raise before any work is done where models are not to be had, or the index is out of reach or made with other models."""
     fingerprints = _fingerprints(settings)
     index = connect(settings)
     try:
-        with index.writing(project):
-            live = index.live(project)
+        with index.writing(collection):
+            live = index.live(collection)
         if live is not None and not rebuild and live.metadata.source != identity:
             raise IndexMismatch(
-                f"project {project!r} was indexed from {live.metadata.source}; this is {identity}. "
+                f"project {collection!r} was indexed from {live.metadata.source}; this is {identity}. "
                 "Choose another name: --set project.name=NAME; or replace it: --rebuild."
             )
         if live is not None and not rebuild:
             check_fingerprints(
                 live,
                 fingerprints,
-                project,
+                collection,
                 "Replace it: --rebuild; or keep both: --set project.name=NAME; or use the configuration it was made with.",
             )
     finally:
@@ -137,7 +153,7 @@ def parse_repository(settings: Settings, dump: Path, root: Path, output: Path, p
         root,
         output,
         project=project,
-        blocks=output.with_name("blocks.jsonl"),
+        blocks=output.with_name(BLOCKS),
         **settings.parse.model_dump(),
     )
     return ParseReport(
@@ -147,6 +163,7 @@ def parse_repository(settings: Settings, dump: Path, root: Path, output: Path, p
         ledger.definitions,
         _notes(ledger),
         time.perf_counter() - started,
+        ledger.blocks,
     )
 
 
@@ -160,6 +177,8 @@ def import_records(structures: Path, output: Path, project: str) -> ParseReport:
             yield structure
 
     write_structures(output, counted())
+    with atomic_writer(output.with_name(BLOCKS)):
+        pass  # the tutorial's format has none
     notes = [f"{ledger.skipped} lines skipped: {'; '.join(ledger.first_skipped)}"] if ledger.skipped else []
     return ParseReport(
         ledger.structures,
@@ -172,12 +191,13 @@ def import_records(structures: Path, output: Path, project: str) -> ParseReport:
 
 
 def embed(settings: Settings, vector: str, structures: Path) -> EmbedReport:
-    """Bring the checkpoint of one named vector up to the structures."""
-    found = find_model(_model_settings(settings, vector))
-    return embed_structures(
-        structures,
+    """Bring the checkpoint of one named vector up to the structures, or that of blocks up to the blocks.jsonl beside them."""
+    of_blocks = vector == BLOCKS_VECTOR
+    found = find_model(_model_settings(settings, "code" if of_blocks else vector))
+    return (embed_blocks if of_blocks else embed_structures)(
+        structures.with_name(BLOCKS) if of_blocks else structures,
         _checkpoints(settings),
-        found.fingerprint,
+        found.fingerprint.for_snippets() if of_blocks else found.fingerprint,
         lambda: _load(settings, found),
         vector=vector,
         rows_per_file=settings.checkpoint.rows_per_file,
@@ -185,31 +205,125 @@ def embed(settings: Settings, vector: str, structures: Path) -> EmbedReport:
     )
 
 
-def upload(settings: Settings, project: str, identity: str, state: GitState, structures: Path) -> UploadReport:
-    """Build a generation of the structures and their vectors from the checkpoint, and publish it."""
-    fingerprints = _fingerprints(settings)
-    tables = {}
+def upload(settings: Settings, collection: str, metadata: Metadata, structures: Path, *, rebuild: bool = False) -> UploadReport:
+    """Bring the collection to the structures and blocks with their vectors from the checkpoint, verify and publish it.
+
+    `metadata` lacks what only this knows: vectors, time and counts.
+    """
+    fingerprints, folder, blocks = _fingerprints(settings), structures.parent, structures.with_name(BLOCKS)
+    tables: dict[str, VectorTable] = {}
     index = connect(settings)
     try:
         for name, fingerprint in fingerprints.items():
-            scratch = temporary_beside(work_folder(settings, project) / f"vectors-{name}")
+            scratch = temporary_beside(folder / f"vectors-{name}")
             tables[name] = gather_vectors(structures, _checkpoints(settings), fingerprint, scratch)
-        metadata = Metadata(
-            project=project,
-            source=identity,
-            commit=state.commit,
-            dirty=state.dirty,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        scratch = temporary_beside(folder / f"vectors-{BLOCKS_VECTOR}")
+        of_blocks = gather_block_vectors(blocks, _checkpoints(settings), fingerprints["code"].for_snippets(), scratch)
+        metadata = replace(
+            metadata,
+            created=_now(),
             vectors={
                 name: VectorInfo(tables[name].dimension, fingerprint.digest, fingerprint.describe())
                 for name, fingerprint in fingerprints.items()
             },
         )
-        return build_generation(index, project, metadata, structures, tables, batch_points=settings.storage.batch_points)
+        source = FileSource(structures, dict(tables), blocks, of_blocks)
+        tables[BLOCKS_VECTOR] = of_blocks
+        return publish_source(index, collection, metadata, source, settings.storage, rebuild=rebuild)
     finally:
         for table in tables.values():
             table.close()
         index.close()
+
+
+def plan(settings: Settings, source: Source) -> Plan:
+    """Return what a run would do to the index. Only dump and records are made, in a folder of their own."""
+    project = source.project(settings.project.name)
+    collection = collection_name(project, settings.project.branch)
+    with project_lock(settings, collection) as folder, tempfile.TemporaryDirectory(dir=folder, prefix="plan-") as temporary:
+        check_index(settings, collection, source.identity(), rebuild=False)
+        structures, dump = Path(temporary) / "structures.jsonl", source.dump
+        if source.repo is not None:
+            dump = Path(temporary) / "dump.lsif"
+            dump_repository(settings, source.repo, dump)
+        if dump is not None and source.folder is not None:
+            parse_repository(settings, dump, source.folder, structures, project)
+        elif source.structures is not None:
+            import_records(source.structures, structures, project)
+        index = connect(settings)
+        try:
+            live = index.live(collection)
+            return make_plan(index, live, RecordSource(structures, structures.with_name(BLOCKS)), settings.storage, named=True)
+        finally:
+            index.close()
+
+
+def verify_index(settings: Settings, collection: str) -> VerifyReport:
+    """Compare the live generation with the records that the last run wrote. Raises FlowError where there are none."""
+    structures = work_folder(settings, collection) / "structures.jsonl"
+    if not structures.is_file():
+        raise FlowError(f"{structures} is not there: it is what an index is compared with. Ingest again.")
+    index = connect(settings)
+    try:
+        source = RecordSource(structures, structures.with_name(BLOCKS))
+        return verify(require_live(index, collection), source.structures, source.blocks)
+    finally:
+        index.close()
+
+
+def roll_back(settings: Settings, collection: str) -> tuple[str, str]:
+    """Make the former generation live again; return the names of the one that was live and of the one that is now."""
+    index = connect(settings)
+    try:
+        return rollback(index, collection, settings.storage)
+    finally:
+        index.close()
+
+
+def export_index(settings: Settings, collection: str, folder: Path) -> tuple[int, int]:
+    """Write the live generation into the folder; return the numbers of structures and blocks."""
+    index = connect(settings)
+    try:
+        return export_generation(require_live(index, collection), folder)
+    finally:
+        index.close()
+
+
+def snapshot_index(settings: Settings, collection: str) -> list[str]:
+    """Make the server write snapshots of the live generation; return their names. Raises FlowError where there is no server."""
+    index = connect(settings)
+    try:
+        snapshot = getattr(index, "snapshot", None)
+        if snapshot is None:
+            raise FlowError(f"snapshots are a server's; the embedded index is the folder {index.location}: copy it.")
+        return list(snapshot(require_live(index, collection)))
+    finally:
+        index.close()
+
+
+def import_index(settings: Settings, folder: Path, *, rebuild: bool) -> UploadReport:
+    """Bring an index to what `export_index` wrote, and its records beside it; no model is needed."""
+    source = ExportedSource(folder)
+    project, branch = settings.project.name or source.metadata.project, settings.project.branch or source.metadata.branch
+    collection = collection_name(project, branch)
+    metadata = replace(source.metadata, project=project, branch=branch, created=_now())
+    with project_lock(settings, collection) as work:
+        index = connect(settings)
+        try:
+            live = index.live(collection)
+            if live is not None and not rebuild and live.metadata.source != metadata.source:
+                raise IndexMismatch(
+                    f"project {collection!r} was indexed from {live.metadata.source}; this is {metadata.source}. "
+                    "Choose another name: --set project.name=NAME; or replace it: --rebuild."
+                )
+            write_records(work / "structures.jsonl", (without_added(one.payload()) for one in source.structures()))
+            write_records(
+                work / BLOCKS,
+                ({key: value for key, value in without_added(one.payload()).items() if key != "digest"} for one in source.blocks()),
+            )
+            return publish_source(index, collection, metadata, source, settings.storage, rebuild=rebuild)
+        finally:
+            index.close()
 
 
 def choose_collection(index: Index, wanted: str) -> str:
@@ -239,7 +353,7 @@ def describe_collections(index: Index) -> list[dict[str, Any]]:
         try:
             generation = index.live(name)
             if generation is not None:
-                facts = {"points": generation.count(), "generation": generation.name, **generation.metadata.to_dict()}
+                facts = {"points": generation.structures.count(), "generation": generation.name, **generation.metadata.to_dict()}
                 described.append({"collection": name, **facts})
         except StorageError as exc:  # one damaged collection must not hide the others
             described.append({"collection": name, "error": str(exc)})
@@ -256,6 +370,10 @@ def open_searcher(settings: Settings, index: Index, collection: str) -> Searcher
         "Search with the configuration it was made with (--config FILE), or ingest again with --rebuild.",
     )
     return Searcher(generation, lambda vector: _load(settings, find_model(_model_settings(settings, vector))), settings.search)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _notes(ledger: ParseLedger) -> list[str]:

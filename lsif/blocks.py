@@ -8,16 +8,22 @@ structure's own body need no guessing.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from lsif.errors import StructuresError
+from lsif.structure import make_digest, read_lines
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from lsif.structure import Structure
 
+BLOCKS = "blocks.jsonl"
+"""The file's usual name, beside structures.jsonl."""
 MIN_LINES = 3
 
 KINDS = {
@@ -60,9 +66,27 @@ class Block:
     snippet: str
     """The file's lines line_from..line_to, each ended by a newline."""
 
+    @property
+    def digest(self) -> str:
+        """Of everything but id and lines, 32 hex digits: two blocks of one digest are found alike."""
+        return make_digest({key: value for key, value in asdict(self).items() if key not in ("id", "line_from", "line_to")})
+
+    def to_payload(self) -> dict[str, Any]:
+        """Return the record as a point's payload."""
+        return asdict(self)
+
     def to_json(self) -> bytes:
         """Return the record as one line of JSON, newline included."""
         return orjson.dumps(self, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def read_blocks(path: Path) -> Iterator[Block]:
+    """Yield the blocks of a file that this project wrote. Raises StructuresError with the line where one is malformed."""
+    for number, _, line in read_lines(path):
+        try:
+            yield Block(**orjson.loads(line))
+        except (ValueError, TypeError) as exc:
+            raise StructuresError(f"{path}, line {number}: {exc}. Write it again with `lsif-ingest parse --blocks`.") from exc
 
 
 def blocks_of(structures: Iterable[Structure], found: Iterable[SourceBlock]) -> Iterator[Block]:

@@ -30,7 +30,7 @@ _LARGE, _LARGE_PACKED = 24_000_000, 2_000_000
 """Bytes of a dump from which on several processes are worth it, measured on two cores."""
 
 
-def parse_dump(
+def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
     dump: Path,
     root: Path,
     output: Path,
@@ -39,10 +39,12 @@ def parse_dump(
     max_bad_lines: int,
     max_stale_share: float,
     blocks: Path | None = None,
+    blocks_longer_than: int = 0,
     processes: int = 0,
 ) -> ParseLedger:
-    """Write the structures of the dump, whose sources are under `root`, to `output`, their blocks to `blocks`; return the ledger.
+    """Write the structures of the dump, whose sources are under `root`, to `output`; return the ledger.
 
+    To `blocks` go the blocks of structures that have more than `blocks_longer_than` lines.
     Records come in the order of file path and line, so the same input gives the same bytes, however many processes read the
     sources (0: as many as are worth it). Nothing is written where the dump is no LSIF or cut off (DumpError), or the sources are
     absent or changed (SourceError).
@@ -57,7 +59,7 @@ def parse_dump(
         with start_workers(count) as workers, ExitStack() as stack:
             structures_file = stack.enter_context(atomic_writer(output))
             blocks_file = stack.enter_context(atomic_writer(blocks)) if blocks is not None else None
-            extraction.write(structures_file, blocks_file, project=project, workers=workers)
+            extraction.write(structures_file, blocks_file, project=project, blocks_longer_than=blocks_longer_than, workers=workers)
     except OSError as exc:
         raise StructuresError(f"can't write {output}: {exc.strerror or exc}") from exc
     return extraction.ledger
@@ -82,7 +84,9 @@ class Extraction:
         self._skipped: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
 
-    def write(self, structures_file: BinaryIO, blocks_file: BinaryIO | None, *, project: str, workers: Workers) -> None:
+    def write(
+        self, structures_file: BinaryIO, blocks_file: BinaryIO | None, *, project: str, blocks_longer_than: int, workers: Workers
+    ) -> None:
         """Write the records file by file; the ledger is complete afterwards."""
         graph, files, test_modules = self._read(workers)
         context = JoinContext(
@@ -90,7 +94,7 @@ class Extraction:
             project=project,
             encoding=graph.meta.position_encoding,
             test_modules=test_modules,
-            with_blocks=blocks_file is not None,
+            blocks_longer_than=blocks_longer_than if blocks_file is not None else None,
             hovers_tell=graph.meta.is_rust_analyzers,
         )
         file_count = len(files)

@@ -39,7 +39,8 @@ class JoinContext(NamedTuple):
     """Unit of the dump's columns."""
     test_modules: frozenset[str]
     """Files and folders that only tests compile; see lsif.paths.cfg_test_modules."""
-    with_blocks: bool
+    blocks_longer_than: int | None
+    """Lines that a structure has at most without its blocks being records of their own; None = there are no blocks."""
     hovers_tell: bool = True
     """Whether the hovers are rust-analyzer's, which tell items from fields."""
 
@@ -88,8 +89,10 @@ def join_file(context: JoinContext, path: str, dumped: DumpedFile) -> JoinedFile
     _check_snippets(context.root / path, data if joined.from_dump else read_source(context.root / path), structures)
     joined.structures = b"".join([structure.to_json() for structure in structures])
     joined.kinds.update([structure.code_type for structure in structures])
-    if context.with_blocks:
-        blocks = [block.to_json() for block in blocks_of(structures, source.blocks())]
+    if context.blocks_longer_than is not None:
+        least = context.blocks_longer_than
+        long = {one.id for one in structures if one.line_to - one.line_from + 1 > least}
+        blocks = [block.to_json() for block in blocks_of(structures, source.blocks()) if block.structure_id in long]
         joined.blocks, joined.block_count = b"".join(blocks), len(blocks)
     return joined
 

@@ -10,7 +10,7 @@ import hashlib
 import uuid
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 import orjson
 
@@ -25,6 +25,21 @@ CodeType: TypeAlias = Literal[
     "Function", "Struct", "Enum", "Union", "Trait", "TypeAlias", "Const", "Static", "Macro", "Module", "Class", "Interface"
 ]  # fmt: skip
 """Rust has no Class and no Interface; other languages' dumps may."""
+
+
+class Record(Protocol):
+    """What has an identity and a content: a structure or a block."""
+
+    @property
+    def id(self) -> str:
+        """UUID."""
+
+    @property
+    def digest(self) -> str:
+        """Of what is embedded and shown."""
+
+
+R = TypeVar("R", bound=Record)
 
 _NAMESPACE = uuid.UUID("6f1c52c8-6b5c-5c0e-9d6e-0f1d3f6d5a10")
 """Of all structure ids; chosen once. Another namespace would give every definition another id."""
@@ -117,15 +132,15 @@ def with_digest(fields: dict[str, Any]) -> Structure:
 
 
 class SequenceDigest:
-    """A digest of structures in their order: two stages that read one file find out whether they read the same."""
+    """A digest of records in their order: two stages that read one file find out whether they read the same."""
 
     def __init__(self) -> None:
         self._digest = hashlib.blake2b(digest_size=16)
 
-    def add(self, structure: Structure) -> Structure:
-        """Take the structure into account, and return it."""
-        self._digest.update(f"{structure.id}{structure.digest}".encode())
-        return structure
+    def add(self, record: R) -> R:
+        """Take the record into account, and return it."""
+        self._digest.update(f"{record.id}{record.digest}".encode())
+        return record
 
     def hexdigest(self) -> str:
         """Return 32 hex digits."""
@@ -134,10 +149,19 @@ class SequenceDigest:
 
 def write_structures(path: Path, structures: Iterable[Structure]) -> None:
     """Write structures.jsonl at `path` as a whole or not at all (temporary file, fsync, rename)."""
+    _write(path, (structure.to_json() for structure in structures))
+
+
+def write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
+    """Write one JSON object a line at `path` as a whole or not at all."""
+    _write(path, (orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records))
+
+
+def _write(path: Path, lines: Iterable[bytes]) -> None:
     try:
         with atomic_writer(path) as file:
-            for structure in structures:
-                file.write(structure.to_json())
+            for line in lines:
+                file.write(line)
     except OSError as exc:
         raise StructuresError(f"can't write {path}: {exc.strerror or exc}") from exc
 

@@ -82,4 +82,4 @@ class Searcher:
         if vector not in self._encoders:
             self._encoders[vector] = self._load(vector)
         encoded = self._encoders[vector].encode_queries([query])[0]
-        return [read_hit(point, vector) for point in self._generation.search(vector, encoded, limit=limit)]
+        return [read_hit(point, vector) for point in self._generation.structures.search(vector, encoded, limit=limit)]

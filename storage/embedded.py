@@ -2,19 +2,22 @@
 
     <root>/<collection>/live.json                     {"generation": name}, replaced atomically
     <root>/<collection>/lock                          held while a generation is built
-    <root>/<collection>/<generation>/metadata.json
-    <root>/<collection>/<generation>/shard/           the engine's files
+    <root>/<collection>/<generation>/metadata.json    written last: says whether it is complete
+    <root>/<collection>/<generation>/shard/           the engine's files, structures
+    <root>/<collection>/<generation>/blocks/          the same, blocks
 
-No write-ahead log is kept: a generation is flushed before it is published and never changed afterwards, so any number of
-processes may search it at once. Below tens of thousands of points the engine scans all vectors: exact, and fast enough.
+No write-ahead log is kept: a generation is flushed before it is published and never changed afterwards (a sync works on a copy),
+so any number of processes may search it at once. Below tens of thousands of points the engine scans all vectors: exact, and
+fast enough.
 """
 
 from __future__ import annotations
 
 import logging
 import shutil
+from array import array
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import filelock
@@ -23,28 +26,40 @@ import qdrant_edge as edge
 
 from configs.atomic import atomic_writer
 from storage.errors import IndexLocked, IndexMissing, StorageError
-from storage.index import ScoredPoint
-from storage.schema import BOOL_FIELDS, KEYWORD_FIELDS, read_metadata
+from storage.index import BLOCK_VECTORS, Refusal, ScoredPoint, StoredPoint
+from storage.points import batched
+from storage.schema import (
+    BLOCK_KEYWORD_FIELDS,
+    BOOL_FIELDS,
+    INTEGER_FIELDS,
+    KEYWORD_FIELDS,
+    SPARSE,
+    generation_name,
+    read_metadata,
+    without_added,
+)
+from storage.sparse import SparseVector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from storage.index import Generation, Point, Where
+    from storage.index import Generation, Point, Points, Query, Where
     from storage.schema import Metadata
 
 logger = logging.getLogger(__name__)
 
 _SCROLL_PAGE = 1000
+_BATCH = 256
 _NEVER_KB = 1_000_000_000
 """Indexing threshold: no HNSW graph is built; it would cost seconds and recall at the sizes that one process holds."""
+_SHARDS = ("shard", "blocks")
 
 
 class EmbeddedIndex:
     """Collections under the folder `root`."""
+
+    changes_in_place = False
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -73,6 +88,12 @@ class EmbeddedIndex:
                     raise
         raise IndexMissing(f"the live generation of {collection} under {self._root} can't be opened; try again.")
 
+    def former(self, collection: str) -> Generation | None:
+        """Return the complete generation that was made last before the live one, None where none was kept."""
+        live = self._live_name(collection)
+        older = [folder for folder in self._complete(collection) if live is not None and folder.name < live]
+        return self._remember(EmbeddedGeneration.open(older[-1])) if older else None
+
     @contextmanager
     def writing(self, collection: str) -> Iterator[None]:
         """Hold the collection for writing; the lock ends with the process. Raises IndexLocked where another process holds it."""
@@ -94,19 +115,33 @@ class EmbeddedIndex:
 
     def create(self, collection: str, metadata: Metadata) -> Generation:
         """Return a new, empty generation, not yet published. What a killed run left behind is removed."""
-        self._drop_all_but_live(collection)
-        name = f"{collection}--{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-        return self._remember(EmbeddedGeneration.create(self._root / collection / name, metadata))
+        self._drop_incomplete(collection)
+        return self._remember(EmbeddedGeneration.create(self._new_folder(collection, metadata), metadata))
 
-    def publish(self, collection: str, generation: Generation) -> None:
-        """Make the generation the live one, atomically, and drop the others. It is closed afterwards."""
+    def copy(self, collection: str, generation: Generation) -> Generation:
+        """Return a new generation with the same points, not yet published. What a killed run left behind is removed."""
+        self._drop_incomplete(collection)
+        folder = self._new_folder(collection, generation.metadata)
+        try:
+            for shard in _SHARDS:
+                shutil.copytree(self._root / collection / generation.name / shard, folder / shard)
+        except (OSError, shutil.Error) as exc:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise StorageError(f"can't copy {generation.name} to {folder}: {exc}. Make room and run again.") from exc
+        _write_metadata(folder, replace(generation.metadata, complete=False))
+        return self._remember(EmbeddedGeneration.open(folder))
+
+    def publish(self, collection: str, generation: Generation, *, keep: int = 1) -> None:
+        """Make the generation the live one, atomically, and drop all older ones but `keep`. It is closed afterwards."""
         try:
             generation.close()
             with atomic_writer(self._root / collection / "live.json") as file:
                 file.write(orjson.dumps({"generation": generation.name}, option=orjson.OPT_APPEND_NEWLINE))
         except Exception as exc:  # the engine raises plain Exception
             raise StorageError(f"can't publish {self._root / collection / generation.name}: {exc}") from exc
-        self._drop_all_but_live(collection)
+        older = [folder for folder in self._complete(collection) if folder.name < generation.name]
+        for folder in older[: len(older) - keep]:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def drop(self, collection: str, generation: Generation) -> None:
         """Remove a generation that is not live."""
@@ -124,6 +159,9 @@ class EmbeddedIndex:
         self._opened.append(generation)
         return generation
 
+    def _new_folder(self, collection: str, metadata: Metadata) -> Path:
+        return self._root / collection / generation_name(collection, metadata)
+
     def _live_name(self, collection: str) -> str | None:
         path = self._root / collection / "live.json"
         try:
@@ -133,61 +171,66 @@ class EmbeddedIndex:
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise StorageError(f"{path} can't be read: {exc}. Remove {path.parent} and ingest again.") from exc
 
-    def _drop_all_but_live(self, collection: str) -> None:
+    def _generations(self, collection: str) -> list[Path]:
+        """Return the folders of all generations, the oldest first."""
+        return sorted((self._root / collection).glob(f"{collection}--*"))
+
+    def _complete(self, collection: str) -> list[Path]:
         live = self._live_name(collection)
-        for folder in (self._root / collection).glob(f"{collection}--*"):
-            if folder.name != live:
+        return [folder for folder in self._generations(collection) if folder.name == live or _is_complete(folder)]
+
+    def _drop_incomplete(self, collection: str) -> None:
+        complete = self._complete(collection)
+        for folder in self._generations(collection):
+            if folder not in complete:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
 class EmbeddedGeneration:
-    """One folder with one shard."""
+    """One folder with two shards."""
 
-    def __init__(self, folder: Path, shard: edge.EdgeShard, metadata: Metadata) -> None:
+    def __init__(self, folder: Path, metadata: Metadata, structures: ShardPoints, blocks: ShardPoints) -> None:
         self._folder = folder
-        self._shard: edge.EdgeShard | None = shard
         self._metadata = metadata
-        self._written = False
+        self._structures, self._blocks = structures, blocks
 
     @classmethod
     def create(cls, folder: Path, metadata: Metadata) -> EmbeddedGeneration:
-        """Make the folder and an empty shard in it."""
-        config = edge.EdgeConfig(
-            vectors={
-                name: edge.EdgeVectorParams(size=info.dimension, distance=edge.Distance.Cosine)
-                for name, info in metadata.vectors.items()
-            },
-            optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_NEVER_KB),
-            wal_enabled=False,
-        )
+        """Make the folder and two empty shards in it."""
+        fields = {
+            edge.PayloadSchemaType.Keyword: KEYWORD_FIELDS,
+            edge.PayloadSchemaType.Bool: BOOL_FIELDS,
+            edge.PayloadSchemaType.Integer: INTEGER_FIELDS,
+        }
+        dimensions = {name: info.dimension for name, info in metadata.vectors.items()}
+        block_dimensions = {name: dimensions[name] for name in BLOCK_VECTORS}
         try:
-            (folder / "shard").mkdir(parents=True)
-            with atomic_writer(folder / "metadata.json") as file:
-                file.write(orjson.dumps(metadata.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-            shard = edge.EdgeShard.create(str(folder / "shard"), config)
-            for schema_type, fields in (
-                (edge.PayloadSchemaType.Keyword, KEYWORD_FIELDS),
-                (edge.PayloadSchemaType.Bool, BOOL_FIELDS),
-            ):
-                for field in fields:
-                    shard.update(edge.UpdateOperation.create_field_index(field, schema_type))
+            structures = _create_shard(folder / _SHARDS[0], dimensions, fields, sparse=True)
+            blocks = _create_shard(
+                folder / _SHARDS[1], block_dimensions, {edge.PayloadSchemaType.Keyword: BLOCK_KEYWORD_FIELDS}, sparse=False
+            )
+            _write_metadata(folder, metadata)
         except Exception as exc:  # the engine raises plain Exception
             raise StorageError(f"can't make a collection in {folder}: {exc}") from exc
-        return cls(folder, shard, metadata)
+        return cls(folder, metadata, structures, blocks)
 
     @classmethod
     def open(cls, folder: Path) -> EmbeddedGeneration:
         """Open a generation that was built before. Raises IndexMissing where it is not there or not readable."""
         try:
             metadata = read_metadata(orjson.loads((folder / "metadata.json").read_bytes()))
-            shard = edge.EdgeShard.load(str(folder / "shard"))
+            # One of an earlier version has no blocks; it is opened to be told apart.
+            structures, blocks = (
+                ShardPoints(folder / name, edge.EdgeShard.load(str(folder / name)) if (folder / name).is_dir() else None)
+                for name in _SHARDS
+            )
         except Exception as exc:  # the engine raises plain Exception
             if isinstance(exc, PermissionError) or "permission denied" in str(exc).lower():
                 raise StorageError(
                     f"{folder} can't be opened: the engine needs the permission to write there, too ({exc})."
                 ) from exc
             raise IndexMissing(f"{folder} can't be opened: {exc}. Remove {folder.parent} and ingest again.") from exc
-        return cls(folder, shard, metadata)
+        return cls(folder, metadata, structures, blocks)
 
     @property
     def name(self) -> str:
@@ -196,55 +239,88 @@ class EmbeddedGeneration:
 
     @property
     def metadata(self) -> Metadata:
-        """What the collection says of itself."""
+        """What the generation says of itself."""
         return self._metadata
 
-    def upsert(self, points: Sequence[Point]) -> None:
-        """Insert the points, or replace those of the same ids."""
-        self._update(
-            edge.UpdateOperation.upsert_points(
-                [
-                    edge.Point(
-                        id=point.id,
-                        vector={name: vector.tolist() for name, vector in point.vectors.items()},
-                        payload=_with_shadows(point.payload),
-                    )
-                    for point in points
-                ]
-            )
-        )
+    @property
+    def structures(self) -> Points:
+        """One point a structure."""
+        return self._structures
 
-    def set_payload(self, point_id: str, payload: dict[str, Any]) -> None:
-        """Set these fields of the point's payload; the others and the vectors stay."""
-        self._update(edge.UpdateOperation.set_payload([point_id], _with_shadows(payload)))
+    @property
+    def blocks(self) -> Points:
+        """One point a block."""
+        return self._blocks
+
+    def describe(self, metadata: Metadata) -> None:
+        """Replace what it says of itself; durable when this returns."""
+        _write_metadata(self._folder, metadata)
+        self._metadata = metadata
+
+    def finish(self) -> None:
+        """Make what was written durable."""
+        self._structures.flush()
+        self._blocks.flush()
+
+    def close(self) -> None:
+        """Make everything durable and release the shards."""
+        self._structures.close()
+        self._blocks.close()
+
+
+class ShardPoints:
+    """The points of one shard. All methods raise StorageError."""
+
+    def __init__(self, folder: Path, shard: edge.EdgeShard | None) -> None:
+        self._folder = folder
+        self._shard = shard
+        self._written = False
+
+    def upsert(self, points: Iterable[Point]) -> list[Refusal]:
+        """Insert the points, or replace those of the same ids; return those that were refused."""
+        refused: list[Refusal] = []
+        for batch in batched(iter(points), _BATCH):
+            refused += self._upsert([_edge_point(point) for point in batch], [point.id for point in batch])
+        return refused
+
+    def set_payloads(self, changes: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Set these fields of the points of these ids; their other fields and their vectors stay."""
+        for point_id, fields in changes:
+            self._update(edge.UpdateOperation.set_payload([point_id], _with_shadows(fields)))
 
     def delete(self, point_ids: Sequence[str]) -> None:
         """Delete the points; absent ones are no error."""
-        self._update(edge.UpdateOperation.delete_points(list(point_ids)))
+        if point_ids:
+            self._update(edge.UpdateOperation.delete_points(list(point_ids)))
 
-    def scroll(self) -> Iterator[tuple[str, str]]:
-        """Yield (id, digest) of every point."""
+    def scroll(self, fields: Sequence[str] | None = None, *, vectors: bool = False) -> Iterator[StoredPoint]:
+        """Yield every point with these fields of its payload (None: all)."""
         offset: Any = None
+        wanted: Any = True if fields is None else list(fields)
         while True:
             records, offset = self._open_shard.scroll(
-                edge.ScrollRequest(offset=offset, limit=_SCROLL_PAGE, with_payload=["digest"])
+                edge.ScrollRequest(offset=offset, limit=_SCROLL_PAGE, with_payload=wanted, with_vector=vectors)
             )
-            for record in records:
-                yield str(record.id), str((record.payload or {}).get("digest", ""))
+            yield from map(_stored, records)
             if offset is None:
                 return
+
+    def retrieve(self, point_ids: Sequence[str]) -> list[StoredPoint]:
+        """Return the points of these ids that are there, with payload and vectors."""
+        return [_stored(record) for record in self._open_shard.retrieve(list(point_ids), with_payload=True, with_vector=True)]
 
     def count(self) -> int:
         """Return the exact number of points."""
         return self._open_shard.count(edge.CountRequest(exact=True))
 
-    def search(self, using: str, vector: NDArray[np.float32], *, limit: int, where: Where | None = None) -> list[ScoredPoint]:
+    def search(self, using: str, vector: Query, *, limit: int, where: Where | None = None) -> list[ScoredPoint]:
         """Return the `limit` points nearest to the vector by the named vector, best first."""
         must: list[Any] = [_condition(key, value) for key, value in (where or {}).items()]
+        query: Any = edge.SparseVector(*vector) if isinstance(vector, SparseVector) else vector.tolist()
         try:
             hits = self._open_shard.query(
                 edge.QueryRequest(
-                    query=edge.Query.Nearest(vector.tolist(), using=using),
+                    query=edge.Query.Nearest(query, using=using),
                     limit=limit,
                     with_payload=True,
                     filter=edge.Filter(must=must) if must else None,
@@ -252,21 +328,39 @@ class EmbeddedGeneration:
             )
         except Exception as exc:  # the engine raises plain Exception
             raise StorageError(f"search in {self._folder} failed: {exc}") from exc
-        return [ScoredPoint(str(hit.id), hit.score, _without_shadows(hit.payload or {})) for hit in hits]
+        return [ScoredPoint(str(hit.id), hit.score, without_added(_without_shadows(hit.payload or {}))) for hit in hits]
+
+    def flush(self) -> None:
+        """Make what was written durable."""
+        if self._shard is not None and self._written:  # what was only read may have been dropped by another process meanwhile
+            self._shard.flush()
+            self._written = False
 
     def close(self) -> None:
         """Make everything durable and release the shard."""
+        self.flush()
         if self._shard is not None:
-            if self._written:  # a generation that was only read may have been dropped by another process meanwhile
-                self._shard.flush()
             self._shard.close()
             self._shard = None
 
     @property
     def _open_shard(self) -> edge.EdgeShard:
         if self._shard is None:
-            raise StorageError(f"{self._folder} was closed.")
+            raise StorageError(f"{self._folder} was closed, or is of an earlier version.")
         return self._shard
+
+    def _upsert(self, points: list[edge.Point], ids: list[str]) -> list[Refusal]:
+        """Write the points; where the engine refuses some, write the others."""
+        try:
+            self._update(edge.UpdateOperation.upsert_points(points))
+        except StorageError as exc:
+            if not _is_points_fault(exc):
+                raise
+            if len(points) == 1:
+                return [Refusal(ids[0], str(exc.__cause__))]
+            half = len(points) // 2
+            return self._upsert(points[:half], ids[:half]) + self._upsert(points[half:], ids[half:])
+        return []
 
     def _update(self, operation: edge.UpdateOperation) -> None:
         self._written = True
@@ -276,6 +370,53 @@ class EmbeddedGeneration:
             raise
         except Exception as exc:  # the engine raises plain Exception
             raise StorageError(f"can't write {self._folder}: {exc}") from exc
+
+
+def _create_shard(folder: Path, dimensions: dict[str, int], fields: dict[Any, tuple[str, ...]], *, sparse: bool) -> ShardPoints:
+    folder.mkdir(parents=True)
+    config = edge.EdgeConfig(
+        vectors={
+            name: edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine) for name, dimension in dimensions.items()
+        },
+        sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)} if sparse else None,
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_NEVER_KB),
+        wal_enabled=False,
+    )
+    shard = edge.EdgeShard.create(str(folder), config)
+    for schema_type, names in fields.items():
+        for name in names:
+            shard.update(edge.UpdateOperation.create_field_index(name, schema_type))
+    return ShardPoints(folder, shard)
+
+
+def _write_metadata(folder: Path, metadata: Metadata) -> None:
+    with atomic_writer(folder / "metadata.json") as file:
+        file.write(orjson.dumps(metadata.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def _is_complete(folder: Path) -> bool:
+    try:
+        return bool(orjson.loads((folder / "metadata.json").read_bytes()).get("complete"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _is_points_fault(exc: StorageError) -> bool:
+    """Return whether it is a point that the engine objects to, not the disk."""
+    text = str(exc.__cause__).lower()
+    return any(word in text for word in ("dimension", "vector", "payload", "invalid", "expected"))
+
+
+def _edge_point(point: Point) -> edge.Point:
+    vectors: dict[str, Any] = {name: array("f", vector.tobytes()) for name, vector in point.vectors.items()}  # faster than a list
+    vectors.update({name: edge.SparseVector(*vector) for name, vector in point.sparse.items()})
+    return edge.Point(id=point.id, vector=vectors, payload=_with_shadows(point.payload))
+
+
+def _stored(record: edge.Record) -> StoredPoint:
+    vectors = record.vector if isinstance(record.vector, dict) else {}
+    dense: dict[str, Any] = {name: vector for name, vector in vectors.items() if isinstance(vector, list)}
+    return StoredPoint(str(record.id), _without_shadows(record.payload or {}), dense)
 
 
 # qdrant-edge-py 0.9.0 takes a boolean for an integer in MatchValue, so that it matches no boolean. Beside each boolean field that

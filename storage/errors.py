@@ -5,6 +5,8 @@ StorageError
 ├── IndexMismatch           the collection was made with other models, or is not this project's
 ├── IndexLocked             another process is writing it
 ├── IndexUnreachable        the server does not answer (a later try may succeed)
+├── IndexUnready            the server does not get ready in time
+├── RequestRefused          the server objects to what a request holds
 └── IndexRefused            the server refuses the API key
 """
 
@@ -31,6 +33,21 @@ class IndexUnreachable(StorageError):
     """The server does not answer."""
 
     retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """Seconds that the server asks to wait for."""
+
+
+class IndexUnready(StorageError):
+    """The server does not get ready in time."""
+
+    retryable = True
+
+
+class RequestRefused(StorageError):
+    """The server objects to what a request holds."""
 
 
 class IndexRefused(StorageError):

@@ -1,16 +1,17 @@
 """The one interface to Qdrant: an Index has collections, each published as one of its generations.
 
-A generation is built aside and never seen by a search until it is published; publishing is atomic. Both ends, the engine in the
-process (embedded.py) and a server (server.py), keep this contract and run the same tests.
+A generation holds two kinds of points, structures and blocks. It is built aside, or brought up to date, and never seen by a search
+before it is published; publishing is atomic. Both ends, the engine in the process (embedded.py) and a server (server.py), keep this
+contract and run the same tests.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     import numpy as np
@@ -18,32 +19,82 @@ if TYPE_CHECKING:
 
     from configs.settings import StorageSettings
     from storage.schema import Metadata
+    from storage.sparse import SparseVector
 
 Where: TypeAlias = "Mapping[str, str | int | bool]"
 """A filter: payload fields (dots for nested ones) and the values that they must equal, all of them."""
 
 VECTORS = ("text", "code")
-"""The named vectors of each point."""
+"""The named vectors of each structure's point."""
+
+BLOCK_VECTORS = ("code",)
+"""The named vectors of each block's point."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One structure on its way in."""
+    """One structure or block on its way in."""
 
     id: str
     vectors: Mapping[str, NDArray[np.float32]]
-    """One vector of L2 norm 1 a name."""
+    """One vector a name."""
     payload: dict[str, Any]
+    sparse: Mapping[str, SparseVector] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPoint:
+    """One structure or block as it is stored."""
+
+    id: str
+    payload: dict[str, Any]
+    vectors: dict[str, list[float]]
+    """Dense ones; empty where they were not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredPoint:
-    """One structure on its way out."""
+    """One structure or block that a search found."""
 
     id: str
     score: float
-    """Cosine similarity, -1 to 1."""
+    """Cosine similarity, -1 to 1; of a sparse vector its dot product."""
     payload: dict[str, Any]
+
+
+class Refusal(NamedTuple):
+    """A point that Qdrant would not take."""
+
+    id: str
+    reason: str
+
+
+class Points(Protocol):
+    """The points of one kind in a generation."""
+
+    def upsert(self, points: Iterable[Point]) -> list[Refusal]:
+        """Insert the points, or replace those of the same ids; return those that were refused. The others are there."""
+
+    def set_payloads(self, changes: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Set these fields of the points of these ids; their other fields and their vectors stay."""
+
+    def delete(self, point_ids: Sequence[str]) -> None:
+        """Delete the points; absent ones are no error."""
+
+    def scroll(self, fields: Sequence[str] | None = None, *, vectors: bool = False) -> Iterator[StoredPoint]:
+        """Yield every point with these fields of its payload (None: all)."""
+
+    def retrieve(self, point_ids: Sequence[str]) -> list[StoredPoint]:
+        """Return the points of these ids that are there, with payload and vectors, in no particular order."""
+
+    def count(self) -> int:
+        """Return the exact number of points."""
+
+    def search(self, using: str, vector: Query, *, limit: int, where: Where | None = None) -> list[ScoredPoint]:
+        """Return the `limit` points nearest to the vector by the named vector, best first."""
+
+
+Query: TypeAlias = "NDArray[np.float32] | SparseVector"
 
 
 class Generation(Protocol):
@@ -57,23 +108,19 @@ class Generation(Protocol):
     def metadata(self) -> Metadata:
         """What it says of itself."""
 
-    def upsert(self, points: Sequence[Point]) -> None:
-        """Insert the points, or replace those of the same ids."""
+    @property
+    def structures(self) -> Points:
+        """One point a structure."""
 
-    def set_payload(self, point_id: str, payload: dict[str, Any]) -> None:
-        """Set these fields of the point's payload; the others and the vectors stay."""
+    @property
+    def blocks(self) -> Points:
+        """One point a block."""
 
-    def delete(self, point_ids: Sequence[str]) -> None:
-        """Delete the points; absent ones are no error."""
+    def describe(self, metadata: Metadata) -> None:
+        """Replace what it says of itself; durable when this returns."""
 
-    def scroll(self) -> Iterator[tuple[str, str]]:
-        """Yield (id, digest) of every point."""
-
-    def count(self) -> int:
-        """Return the exact number of points."""
-
-    def search(self, using: str, vector: NDArray[np.float32], *, limit: int, where: Where | None = None) -> list[ScoredPoint]:
-        """Return the `limit` points nearest to the vector by the named vector, best first."""
+    def finish(self) -> None:
+        """Wait until everything that was sent is stored and indexed. Raises IndexUnready where that takes too long."""
 
     def close(self) -> None:
         """Make everything durable and release the generation."""
@@ -86,20 +133,30 @@ class Index(Protocol):
     def location(self) -> str:
         """Folder or URL, without secrets."""
 
+    @property
+    def changes_in_place(self) -> bool:
+        """Whether a live generation may be written to; else a sync works on a copy."""
+
     def collections(self) -> list[str]:
         """Return the names of the published collections that this project made, sorted."""
 
     def live(self, collection: str) -> Generation | None:
         """Return the published generation, None where nothing is published under the name."""
 
+    def former(self, collection: str) -> Generation | None:
+        """Return the complete generation that was made last before the live one, None where none was kept."""
+
     def writing(self, collection: str) -> AbstractContextManager[None]:
         """Hold the collection for writing. Raises IndexLocked where another process holds it."""
 
     def create(self, collection: str, metadata: Metadata) -> Generation:
-        """Return a new, empty generation, not yet published."""
+        """Return a new, empty generation, not yet published. What killed runs left behind is removed."""
 
-    def publish(self, collection: str, generation: Generation) -> None:
-        """Make the generation the live one, atomically, and drop those that nobody searches any more. It is closed afterwards."""
+    def copy(self, collection: str, generation: Generation) -> Generation:
+        """Return a new generation with the same points, not yet published. Only where `changes_in_place` is false."""
+
+    def publish(self, collection: str, generation: Generation, *, keep: int = 1) -> None:
+        """Make the generation the live one, atomically, and drop all older ones but `keep`. It is closed afterwards."""
 
     def drop(self, collection: str, generation: Generation) -> None:
         """Remove a generation that is not live."""
@@ -112,10 +169,10 @@ def open_index(settings: StorageSettings, data: str, environment: Mapping[str, s
     """Return the server's index where the environment has QDRANT_URL, else the embedded one under the folder `data`."""
     url, api_key = environment.get("QDRANT_URL", "").strip(), environment.get("QDRANT_API_KEY", "").strip() or None
     if url:
-        from storage.server import ServerIndex, connect  # noqa: PLC0415 - only one end is needed
+        from storage.connection import Connection, connect  # noqa: PLC0415 - only one end is needed
+        from storage.server import ServerIndex  # noqa: PLC0415
 
-        client = connect(url, api_key, timeout_s=settings.timeout_s, prefer_grpc=settings.prefer_grpc)
-        return ServerIndex(client, url, api_key)
+        return ServerIndex(Connection(connect(url, api_key, settings), url, settings, api_key))
     from pathlib import Path  # noqa: PLC0415
 
     from storage.embedded import EmbeddedIndex  # noqa: PLC0415

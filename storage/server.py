@@ -1,82 +1,67 @@
-"""A Qdrant server or cluster, by qdrant-client: a generation is a collection, the live one is named by an alias."""
+"""A Qdrant server or cluster, by qdrant-client: a generation is two collections, the live one is named by aliases.
+
+<collection>--<time>-<digest>            structures; its metadata is the generation's
+<collection>--<time>-<digest>--blocks    blocks
+<collection>, <collection>--blocks       the aliases, moved together in one call
+"""
 
 from __future__ import annotations
 
 import logging
+import time
+import uuid
 import warnings
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from qdrant_client import QdrantClient, models
-from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
+from qdrant_client.http.exceptions import UnexpectedResponse
 
-from storage.errors import IndexMismatch, IndexRefused, IndexUnreachable, StorageError
-from storage.index import ScoredPoint
-from storage.schema import BOOL_FIELDS, KEYWORD_FIELDS, read_metadata
+from storage.errors import IndexMismatch, IndexUnready, StorageError
+from storage.index import BLOCK_VECTORS
+from storage.schema import (
+    BLOCK_KEYWORD_FIELDS,
+    BOOL_FIELDS,
+    INTEGER_FIELDS,
+    KEYWORD_FIELDS,
+    SPARSE,
+    generation_name,
+    made_at,
+    read_metadata,
+)
+from storage.server_points import ServerPoints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from storage.index import Generation, Point, Where
+    from storage.connection import Connection
+    from storage.index import Generation, Points
     from storage.schema import Metadata
 
 logger = logging.getLogger(__name__)
 
-_SCROLL_PAGE = 1000
-_TIME = "%Y%m%dT%H%M%S%f"
 _ABANDONED = timedelta(days=1)
-"""Age at which a generation that was never published is taken for that of a killed run; a younger one may still be building."""
+"""Age at which a generation that was never completed is taken for that of a killed run; a younger one may still be building."""
 _METADATA_KEY = "lsif_ingest"
-_REFUSED = (401, 403)
-_LATER = (408, 429, 500, 502, 503, 504)
-
-
-def connect(url: str, api_key: str | None, *, timeout_s: int, prefer_grpc: bool) -> QdrantClient:
-    """Return a client of the server; nothing is sent yet. Raises StorageError where the URL is none."""
-    location = safe_location(url)
-    if api_key is not None and not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
-        raise StorageError("QDRANT_API_KEY holds blanks or characters that no HTTP header may have; check it for a line end.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # about a key over plain HTTP: said by the documentation, not in each run
-            return QdrantClient(url=url, api_key=api_key, timeout=timeout_s, prefer_grpc=prefer_grpc, check_compatibility=False)
-    except Exception as exc:  # noqa: BLE001 - whatever the client says of a URL, it may quote the credentials in it
-        raise StorageError(f"QDRANT_URL ({location}) can't be used: {type(exc).__name__}.") from None
-
-
-def safe_location(url: str) -> str:
-    """Return the URL without user, password, path and query: they may hold a secret. Raises StorageError where it is no URL."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if host is None or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
-        # Not quoted: a password with an unescaped character looks like this.
-        raise StorageError(
-            "QDRANT_URL must be a URL such as http://localhost:6333; characters like # ? / in a password are escaped."
-        )
-    host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
+_BLOCKS = "--blocks"
+_CONFLICT = 409
+_OLDEST = (1, 16)
+"""The first version whose collections have metadata."""
 
 
 class ServerIndex:
     """Collections on the server that `client` speaks to."""
 
-    def __init__(self, client: QdrantClient, url: str, api_key: str | None = None) -> None:
-        self._client = client
-        self._location = safe_location(url)
-        self._secrets = [secret for secret in (api_key, urlsplit(url).password) if secret]
+    changes_in_place = True
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     @property
     def location(self) -> str:
         """The server's URL without credentials."""
-        return self._location
+        return self._connection.location
 
     def collections(self) -> list[str]:
         """Return the names of the published collections that this project made, sorted."""
@@ -86,21 +71,27 @@ class ServerIndex:
         """Return the published generation, None where nothing is published under the name."""
         name = self._aliases().get(collection)
         if name is None:
-            with self._errors("look up collections"):
-                foreign = self._client.collection_exists(collection)
-            if foreign:
+            if self._connection.call("look up collections", self._connection.client.collection_exists, collection):
                 raise IndexMismatch(
-                    f"{self._location} has a collection {collection!r} that lsif-ingest did not make. "
+                    f"{self._connection.location} has a collection {collection!r} that lsif-ingest did not make. "
                     "Choose another name: --set project.name=NAME"
                 )
             return None
         metadata = self._metadata(name)
         if metadata is None:
             raise IndexMismatch(
-                f"alias {collection!r} on {self._location} names collection {name!r}, which lsif-ingest did not make. "
+                f"alias {collection!r} on {self._connection.location} names collection {name!r}, which lsif-ingest did not make. "
                 "Choose another name: --set project.name=NAME"
             )
-        return ServerGeneration(self, name, metadata)
+        return ServerGeneration(self._connection, name, metadata)
+
+    def former(self, collection: str) -> Generation | None:
+        """Return the complete generation that was made last before the live one, None where none was kept."""
+        live = self._aliases().get(collection)
+        for name, metadata in reversed(self._complete(collection)):
+            if live is not None and made_at(name, collection) < made_at(live, collection):
+                return ServerGeneration(self._connection, name, metadata)
+        return None
 
     @contextmanager
     def writing(self, collection: str) -> Iterator[None]:  # noqa: ARG002 - the interface's name
@@ -109,209 +100,246 @@ class ServerIndex:
 
     def create(self, collection: str, metadata: Metadata) -> Generation:
         """Return a new, empty generation, not yet published. What runs killed long ago left behind is removed."""
+        self._check_version()
         self._drop_abandoned(collection)
-        name = f"{collection}--{datetime.now(UTC):{_TIME}}"
-        with self._errors(f"create {name}"):
-            self._client.create_collection(
-                name,
-                vectors_config={
-                    vector: models.VectorParams(size=info.dimension, distance=models.Distance.COSINE)
-                    for vector, info in metadata.vectors.items()
-                },
-                metadata={_METADATA_KEY: metadata.to_dict()},
-            )
-            for schema_type, fields in (
-                (models.PayloadSchemaType.KEYWORD, KEYWORD_FIELDS),
-                (models.PayloadSchemaType.BOOL, BOOL_FIELDS),
-            ):
-                for field in fields:
-                    with warnings.catch_warnings():
-                        warnings.simplefilter("ignore", UserWarning)  # the client's local mode has no payload indexes and says so
-                        self._client.create_payload_index(name, field, schema_type)
-        return ServerGeneration(self, name, metadata)
+        name = generation_name(collection, metadata)
+        dimensions = {vector: info.dimension for vector, info in metadata.vectors.items()}
+        self._create(name + _BLOCKS, {vector: dimensions[vector] for vector in BLOCK_VECTORS}, None)
+        self._index_fields(name + _BLOCKS, models.PayloadSchemaType.KEYWORD, BLOCK_KEYWORD_FIELDS)
+        self._create(name, dimensions, metadata)
+        self._index_fields(name, models.PayloadSchemaType.KEYWORD, KEYWORD_FIELDS)
+        self._index_fields(name, models.PayloadSchemaType.BOOL, BOOL_FIELDS)
+        self._index_fields(name, models.PayloadSchemaType.INTEGER, INTEGER_FIELDS)
+        return ServerGeneration(self._connection, name, metadata, deferred=True)
 
-    def publish(self, collection: str, generation: Generation) -> None:
-        """Make the generation the live one in one atomic call; the one that was live stays for its readers until the next."""
-        former = self._aliases().get(collection)
-        if former == generation.name:
-            return
-        changes: list[Any] = [
-            models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name=generation.name, alias_name=collection))
-        ]
-        if former is not None:
-            changes.insert(0, models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=collection)))
-        with self._errors(f"publish {generation.name}"):
-            self._client.update_collection_aliases(changes)
-        if former is not None:
-            try:
-                self._drop_older(collection, than=former)
-            except StorageError as exc:  # the new generation is live: what is left over is the next run's to remove
-                logger.warning("could not remove what was live before: %s", exc)
+    def copy(self, collection: str, generation: Generation) -> Generation:
+        """Raise StorageError: a server's generation is changed in place."""
+        raise StorageError(f"{collection}: {generation.name} can't be copied on {self._connection.location}.")
+
+    def publish(self, collection: str, generation: Generation, *, keep: int = 1) -> None:
+        """Make the generation the live one in one atomic call, and drop all older ones but `keep`."""
+        former, changes = self._all_aliases(), list[Any]()
+        for suffix in ("", _BLOCKS):
+            alias, name = collection + suffix, generation.name + suffix
+            if former.get(alias) != name and (not suffix or self._exists(name)):
+                if alias in former:
+                    changes.append(models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias)))
+                create = models.CreateAlias(collection_name=name, alias_name=alias)
+                changes.append(models.CreateAliasOperation(create_alias=create))
+        if changes:
+            self._connection.call(f"publish {generation.name}", self._move_aliases, changes, collection, generation.name)
+        try:
+            made = made_at(generation.name, collection)
+            older = [name for name, _ in self._complete(collection) if made_at(name, collection) < made]
+            for name in older[: len(older) - keep]:
+                self._delete(name)
+        except StorageError as exc:  # the new generation is live: what is left over is the next run's to remove
+            logger.warning("could not remove what was live before: %s", exc)
 
     def drop(self, collection: str, generation: Generation) -> None:
         """Remove a generation that is not live."""
         if self._aliases().get(collection) != generation.name:
             self._delete(generation.name)
 
+    def snapshot(self, generation: Generation) -> list[str]:
+        """Make the server write snapshots of the generation; return their names, as `<collection>/<snapshot>`."""
+        found = []
+        for name in (generation.name, generation.name + _BLOCKS):
+            made = self._connection.call(f"snapshot {name}", self._connection.client.create_snapshot, name, wait=True)
+            if made is not None:
+                found.append(f"{name}/{made.name}")
+        return found
+
     def close(self) -> None:
         """Close the connection."""
-        self._client.close()
+        self._connection.client.close()
+
+    def _check_version(self) -> None:
+        """Raise IndexMismatch where the server is older than what this needs."""
+        found = self._connection.call("ask for its version", _version, self._connection.client)
+        if found is not None and found < _OLDEST:
+            numbers, least = (".".join(map(str, version)) for version in (found, _OLDEST))
+            raise IndexMismatch(f"{self._connection.location} is Qdrant {numbers}; {least} or later is needed.")
+
+    def _create(self, name: str, dimensions: dict[str, int], metadata: Metadata | None) -> None:
+        settings = self._connection.settings
+        vectors = {
+            vector: models.VectorParams(
+                size=dimension,
+                distance=models.Distance.COSINE,
+                on_disk=settings.on_disk,
+                datatype=models.Datatype(settings.datatype),
+            )
+            for vector, dimension in dimensions.items()
+        }
+        sparse = {SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)} if metadata is not None else None
+
+        def create() -> None:
+            try:
+                self._connection.client.create_collection(
+                    name,
+                    vectors_config=vectors,
+                    sparse_vectors_config=sparse,
+                    shard_number=settings.shard_number or None,
+                    replication_factor=settings.replication_factor or None,
+                    write_consistency_factor=settings.write_consistency_factor or None,
+                    hnsw_config=models.HnswConfigDiff(m=settings.hnsw_m, ef_construct=settings.hnsw_ef_construct),
+                    quantization_config=_quantization(settings.quantization),
+                    optimizers_config=models.OptimizersConfigDiff(indexing_threshold=0),  # see finish
+                    metadata={_METADATA_KEY: metadata.to_dict()} if metadata is not None else None,
+                )
+            except UnexpectedResponse as exc:
+                if exc.status_code != _CONFLICT:  # the name is this run's own: the answer to an earlier try was lost
+                    raise
+
+        self._connection.call(f"create {name}", create)
+
+    def _index_fields(self, name: str, schema: models.PayloadSchemaType, fields: Iterable[str]) -> None:
+        for field in fields:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # the client's local mode has no payload indexes and says so
+                self._connection.call(f"index {field}", self._connection.client.create_payload_index, name, field, schema)
+
+    def _move_aliases(self, changes: list[Any], collection: str, name: str) -> None:
+        try:
+            self._connection.client.update_collection_aliases(changes)
+        except UnexpectedResponse:
+            if self._aliases().get(collection) != name:  # else the answer to an earlier try was lost
+                raise
 
     def _aliases(self) -> dict[str, str]:
-        with self._errors("look up aliases"):
-            return {alias.alias_name: alias.collection_name for alias in self._client.get_aliases().aliases}
+        """Return the structures' collections by their aliases."""
+        return {alias: name for alias, name in self._all_aliases().items() if not alias.endswith(_BLOCKS)}
+
+    def _all_aliases(self) -> dict[str, str]:
+        found = self._connection.call("look up aliases", self._connection.client.get_aliases).aliases
+        return {alias.alias_name: alias.collection_name for alias in found}
+
+    def _exists(self, name: str) -> bool:
+        return self._connection.call("look up collections", self._connection.client.collection_exists, name)
 
     def _metadata(self, name: str) -> Metadata | None:
-        with self._errors(f"look up {name}"):
-            found = (self._client.get_collection(name).config.metadata or {}).get(_METADATA_KEY)
+        config = self._connection.call(f"look up {name}", self._connection.client.get_collection, name).config
+        found = (config.metadata or {}).get(_METADATA_KEY)
         try:
             return read_metadata(found) if isinstance(found, dict) else None
         except (KeyError, TypeError):
             return None
 
     def _drop_abandoned(self, collection: str) -> None:
-        """Remove generations that nobody published for long. The one live before the live one is as old, and stays."""
+        """Remove generations that nobody completed for long."""
         live = self._aliases().get(collection)
-        others = [one for one in self._generations(collection) if one[1] != live]
-        for made, name in others:
-            newer = live is None or (_made(live, collection) or made) < made
-            if newer and datetime.now(UTC) - made > _ABANDONED:
+        for name in self._generations(collection):
+            if name == live or datetime.now(UTC) - made_at(name, collection) < _ABANDONED:
+                continue
+            metadata = self._metadata(name) if self._exists(name) else None
+            if metadata is None or not metadata.complete:
                 logger.warning("removing %s, which a run that was killed left behind", name)
                 self._delete(name)
 
-    def _drop_older(self, collection: str, *, than: str) -> None:
-        limit = _made(than, collection)
-        for made, name in self._generations(collection):
-            if limit is not None and made < limit:
-                self._delete(name)
+    def _generations(self, collection: str) -> list[str]:
+        """Return the names of the collection's generations, the oldest first; one may lack a part of its collections."""
+        found = self._connection.call("look up collections", self._connection.client.get_collections).collections
+        names = {one.name.removesuffix(_BLOCKS) for one in found}
+        return sorted(
+            (name for name in names if made_at(name, collection) > made_at("", collection)),
+            key=lambda name: made_at(name, collection),
+        )
 
-    def _generations(self, collection: str) -> list[tuple[datetime, str]]:
-        """Return (time of making, name) of the collection's generations, oldest first."""
-        with self._errors("look up collections"):
-            names = [found.name for found in self._client.get_collections().collections]
-        return sorted((made, name) for name in names if (made := _made(name, collection)) is not None)
+    def _complete(self, collection: str) -> list[tuple[str, Metadata]]:
+        """Return the complete generations, the oldest first."""
+        found = []
+        for name in self._generations(collection):
+            metadata = self._metadata(name) if self._exists(name) else None
+            if metadata is not None and metadata.complete:
+                found.append((name, metadata))
+        return found
 
     def _delete(self, name: str) -> None:
-        with self._errors(f"delete {name}"):
-            self._client.delete_collection(name)
-
-    @contextmanager
-    def _errors(self, doing: str) -> Iterator[None]:
-        """Turn the client's errors into this package's.
-
-        They are not chained: what a server or proxy answers may hold the request's headers, and with them the key.
-        """
-        try:
-            yield
-        except UnexpectedResponse as exc:
-            raise self._refusal(exc, doing) from None
-        except (ResponseHandlingException, ApiException, ConnectionError, TimeoutError) as exc:
-            raise IndexUnreachable(
-                f"no Qdrant answers at {self._location} ({self._redact(str(exc))}); "
-                "start it, or unset QDRANT_URL to use the embedded one."
-            ) from None
-        except Exception as exc:
-            if type(exc).__module__.startswith("grpc"):
-                raise IndexUnreachable(
-                    f"no Qdrant answers by gRPC at {self._location} (failed to {doing}); "
-                    "check port 6334, or --set storage.prefer_grpc=false"
-                ) from None
-            raise
-
-    def _refusal(self, exc: UnexpectedResponse, doing: str) -> StorageError:
-        status = exc.status_code
-        if status in _REFUSED:
-            return IndexRefused(f"{self._location} refuses to {doing} (HTTP {status}); set QDRANT_API_KEY to a key that may.")
-        reason = self._redact(exc.content.decode("utf-8", "replace"))[:200]
-        kind = IndexUnreachable if status in _LATER else StorageError
-        return kind(f"{self._location} failed to {doing}: HTTP {status} {reason}")
-
-    def _redact(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        for one in (name, name + _BLOCKS):
+            self._connection.call(f"delete {one}", self._connection.client.delete_collection, one)
 
 
 class ServerGeneration:
-    """One collection on the server."""
+    """Two collections on the server."""
 
-    def __init__(self, index: ServerIndex, name: str, metadata: Metadata) -> None:
-        self._index = index
-        self._client = index._client  # noqa: SLF001 - the two classes are one module's
-        self._errors = index._errors  # noqa: SLF001
+    def __init__(self, connection: Connection, name: str, metadata: Metadata, *, deferred: bool = False) -> None:
+        self._connection = connection
         self._name = name
         self._metadata = metadata
+        self._deferred = deferred
+        """Whether no HNSW graph is built yet, so that loading does not wait for it."""
+        self._structures, self._blocks = ServerPoints(connection, name), ServerPoints(connection, name + _BLOCKS)
 
     @property
     def name(self) -> str:
-        """The collection's own name."""
+        """The name of the structures' collection."""
         return self._name
 
     @property
     def metadata(self) -> Metadata:
-        """What the collection says of itself."""
+        """What the generation says of itself."""
         return self._metadata
 
-    def upsert(self, points: Sequence[Point]) -> None:
-        """Insert the points, or replace those of the same ids; they are there when this returns."""
-        batch = models.Batch(
-            ids=[point.id for point in points],
-            vectors={name: [point.vectors[name].tolist() for point in points] for name in self._metadata.vectors},
-            payloads=[point.payload for point in points],
-        )
-        with self._errors(f"write {len(points)} points"):
-            self._client.upsert(self._name, batch, wait=True)
+    @property
+    def structures(self) -> Points:
+        """One point a structure."""
+        return self._structures
 
-    def set_payload(self, point_id: str, payload: dict[str, Any]) -> None:
-        """Set these fields of the point's payload; the others and the vectors stay."""
-        with self._errors("set a payload"):
-            self._client.set_payload(self._name, payload, points=[point_id], wait=True)
+    @property
+    def blocks(self) -> Points:
+        """One point a block."""
+        return self._blocks
 
-    def delete(self, point_ids: Sequence[str]) -> None:
-        """Delete the points; absent ones are no error."""
-        with self._errors(f"delete {len(point_ids)} points"):
-            self._client.delete(self._name, models.PointIdsList(points=list(point_ids)), wait=True)
+    def describe(self, metadata: Metadata) -> None:
+        """Replace what it says of itself."""
+        fields = {_METADATA_KEY: metadata.to_dict()}
+        self._connection.call(f"describe {self._name}", self._connection.client.update_collection, self._name, metadata=fields)
+        self._metadata = metadata
 
-    def scroll(self) -> Iterator[tuple[str, str]]:
-        """Yield (id, digest) of every point."""
-        offset: Any = None
-        while True:
-            with self._errors("scroll"):
-                records, offset = self._client.scroll(self._name, limit=_SCROLL_PAGE, offset=offset, with_payload=["digest"])
-            for record in records:
-                yield str(record.id), str((record.payload or {}).get("digest", ""))
-            if offset is None:
-                return
-
-    def count(self) -> int:
-        """Return the exact number of points."""
-        with self._errors("count"):
-            return self._client.count(self._name, exact=True).count
-
-    def search(self, using: str, vector: NDArray[np.float32], *, limit: int, where: Where | None = None) -> list[ScoredPoint]:
-        """Return the `limit` points nearest to the vector by the named vector, best first."""
-        must: list[models.Condition] = [
-            models.FieldCondition(key=key, match=models.MatchValue(value=value)) for key, value in (where or {}).items()
-        ]
-        with self._errors("search"):
-            hits = self._client.query_points(
-                self._name,
-                query=vector.tolist(),
-                using=using,
-                limit=limit,
-                with_payload=True,
-                query_filter=models.Filter(must=must) if must else None,
-            ).points
-        return [ScoredPoint(str(hit.id), hit.score, hit.payload or {}) for hit in hits]
+    def finish(self) -> None:
+        """Wait until everything that was sent is stored and indexed. Raises IndexUnready where that takes too long."""
+        connection, client = self._connection, self._connection.client
+        for name in (self._name, self._name + _BLOCKS):
+            if self._deferred:
+                threshold = models.OptimizersConfigDiff(indexing_threshold=connection.settings.indexing_threshold_kb)
+                connection.call(f"index {name}", client.update_collection, name, optimizers_config=threshold)
+            # Writes are done in their order: after this one all that were only acknowledged are done.
+            nobody = models.PointIdsList(points=[str(uuid.uuid4())])
+            connection.call(f"finish {name}", client.delete, name, nobody, wait=True)
+            self._wait_for_green(name)
+        self._deferred = False
 
     def close(self) -> None:
-        """Do nothing: writes are durable when they return, the connection is the index's."""
+        """Do nothing: the connection is the index's."""
+
+    def _wait_for_green(self, name: str) -> None:
+        deadline, pause = time.monotonic() + self._connection.settings.ready_s, 0.05
+        while True:
+            status = self._connection.call(f"look up {name}", self._connection.client.get_collection, name).status
+            if status == models.CollectionStatus.GREEN:
+                return
+            if time.monotonic() > deadline:
+                raise IndexUnready(
+                    f"{name} on {self._connection.location} is {status.value} after {self._connection.settings.ready_s} s; "
+                    "look at the server's log, or raise storage.ready_s."
+                )
+            time.sleep(pause)
+            pause = min(pause * 2, 2.0)
 
 
-def _made(name: str, collection: str) -> datetime | None:
-    """Return when the generation was made, None where the name is not that of a generation of the collection."""
-    prefix = f"{collection}--"
+def _quantization(kind: str) -> Any:
+    if kind == "scalar":
+        return models.ScalarQuantization(scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True))
+    if kind == "binary":
+        return models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True))
+    return None
+
+
+def _version(client: QdrantClient) -> tuple[int, int] | None:
+    """Return the server's version; None of the client's local mode, or where it says none."""
     try:
-        return datetime.strptime(name.removeprefix(prefix), _TIME).replace(tzinfo=UTC) if name.startswith(prefix) else None
-    except ValueError:
+        numbers = client.info().version.split(".")
+        return int(numbers[0]), int(numbers[1])
+    except (NotImplementedError, AttributeError, ValueError, IndexError):
         return None

@@ -1,72 +1,159 @@
-"""Builds a generation from structures.jsonl and its vectors, verifies it, publishes it. The live one stays until then."""
+"""Brings an index to what a source says, verifies it, publishes it. Searches see what was live until then.
+
+Where nothing is published, or with other models, a new generation is built; else the difference alone is sent: to a copy, which
+takes the place of the live generation, or to the live one itself where a server has it.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
-from dataclasses import asdict, dataclass
-from itertools import islice
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from tqdm import tqdm
 
-from lsif.structure import SequenceDigest, read_structures
 from storage.errors import IndexMismatch, IndexMissing, StorageError
-from storage.index import Point
-from storage.schema import SCHEMA_VERSION
+from storage.index import BLOCK_VECTORS, VECTORS, Refusal
+from storage.schema import BLOCK_MOVING_FIELDS, MOVING_FIELDS, PLACE, SCHEMA_VERSION
+from storage.sync import Difference, apply, difference, with_deleted_labels
+from storage.verify import vector_fault, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from embedding.checkpoint import VectorTable
+    from configs.settings import StorageSettings
     from embedding.encoder import Fingerprint
     from storage.index import Generation, Index
+    from storage.points import Record, Source
     from storage.schema import Metadata
 
 logger = logging.getLogger(__name__)
 
+Way: TypeAlias = Literal["built", "synced", "changed_in_place", "unchanged"]
+
+_SAMPLE = 500
+"""Points of each kind whose vectors are read back before a generation is published."""
+_MOST_IN_PLACE = 0.5
+"""Share of the points from which on publish = "auto" builds a new generation rather than change the live one."""
+_ROUNDS = 2
+"""Times that what is missing is sent again before the run fails: a server may lose what it only acknowledged."""
+
+
+_EVERYTHING = Difference(everything=True)
+
 
 @dataclass(frozen=True)
 class UploadReport:
-    """What building and publishing a generation took."""
+    """What building or syncing, and publishing, took."""
 
     location: str
     collection: str
     generation: str
+    way: Way
     points: int
-    seconds: float
+    """Of structures, as stored."""
+    blocks: int
+    added: int
+    changed: int
+    moved: int
+    """Of both kinds, as are the next."""
+    deleted: int
+    refused: list[dict[str, str]] = field(default_factory=list)
+    """Points that Qdrant would not take: id, label, reason."""
+    refused_structures: int = 0
+    seconds: float = 0.0
 
-    def to_dict(self) -> dict[str, str | int | float]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
         return asdict(self)
 
 
-def build_generation(
-    index: Index,
-    collection: str,
-    metadata: Metadata,
-    structures: Path,
-    vectors: Mapping[str, VectorTable],
-    *,
-    batch_points: int,
-) -> UploadReport:
-    """Build, verify and publish a generation with one point a line of `structures`; vectors are in the order of its lines.
+@dataclass(frozen=True)
+class Plan:
+    """What bringing an index up to date would do."""
 
-    Raises what storage.errors names; then the generation is removed and the live one is untouched.
+    way: Way
+    structures: Difference
+    blocks: Difference
+
+
+def publish_source(
+    index: Index, collection: str, metadata: Metadata, source: Source, settings: StorageSettings, *, rebuild: bool = False
+) -> UploadReport:
+    """Bring the collection to what the source says, verify and publish it.
+
+    With `rebuild`, or where nothing is published yet, all of it is sent. Raises what storage.errors names; then what was built
+    aside is removed and the live generation is whole.
     """
     started = time.perf_counter()
     with index.writing(collection):
-        generation = index.create(collection, metadata)
-        try:
-            points = _upload(generation, structures, vectors, batch_points)
-            _verify(generation, structures, points)
-            index.publish(collection, generation)
-        except BaseException:
-            _drop_quietly(index, collection, generation)
-            raise
-    return UploadReport(index.location, collection, generation.name, points, time.perf_counter() - started)
+        live = None if rebuild else index.live(collection)
+        if live is not None and not _comparable(live.metadata, metadata):
+            live = None
+        plan = make_plan(index, live, source, settings)
+        if plan.way == "unchanged" and live is not None:
+            live.describe(replace(metadata, structures=live.metadata.structures, blocks=live.metadata.blocks, complete=True))
+            generation, refused = live, list[Refusal]()
+        else:
+            generation, refused = _carry_out(index, collection, metadata, source, settings, live, plan)
+    labels = _labels(source, {one.id for one in refused})
+    both = (plan.structures, plan.blocks)
+    return UploadReport(
+        index.location,
+        collection,
+        generation.name,
+        plan.way,
+        generation.metadata.structures,
+        generation.metadata.blocks,
+        sum(len(one.added) for one in both) + (generation.metadata.points if plan.way == "built" else 0),
+        sum(len(one.changed) for one in both),
+        sum(len(one.moved) for one in both),
+        sum(len(one.deleted) for one in both),
+        [{"id": one.id, "label": labels.get(one.id, ("", False))[0], "reason": one.reason} for one in refused],
+        sum(labels[one.id][1] for one in refused if one.id in labels),
+        time.perf_counter() - started,
+    )
+
+
+def make_plan(index: Index, live: Generation | None, source: Source, settings: StorageSettings, *, named: bool = False) -> Plan:
+    """Return what bringing the live generation to what the source says takes; without one, all of it.
+
+    With `named` a plan that sends everything names it; else it does not hold what it need not.
+    """
+    if live is None:
+        added = [{one.id: one.label() for one in records()} if named else {} for records in (source.structures, source.blocks)]
+        return Plan("built", *(Difference(one, everything=True) for one in added))
+    structures = difference(live.structures, source.structures())
+    blocks = difference(live.blocks, source.blocks())
+    if named:
+        structures = with_deleted_labels(structures, live.structures)
+        blocks = with_deleted_labels(blocks, live.blocks)
+    if not structures and not blocks:
+        return Plan("unchanged", structures, blocks)
+    if not index.changes_in_place:
+        return Plan("synced", structures, blocks)
+    total = structures.unchanged + len(structures.moved) + structures.written
+    in_place = settings.publish == "in_place" or (
+        settings.publish == "auto" and structures.written < _MOST_IN_PLACE * max(1, total)
+    )
+    if in_place or named:
+        return Plan("changed_in_place" if in_place else "built", structures, blocks)
+    return Plan("built", _EVERYTHING, _EVERYTHING)
+
+
+def rollback(index: Index, collection: str, settings: StorageSettings) -> tuple[str, str]:
+    """Make the former generation the live one; return the names of both, the new live one last. Raises IndexMissing."""
+    with index.writing(collection):
+        live, former = require_live(index, collection), index.former(collection)
+        if former is None:
+            raise IndexMissing(
+                f"no generation of {collection!r} older than {live.name} is kept at {index.location}; "
+                f"storage.keep_generations is {settings.keep_generations}."
+            )
+        name = former.name
+        index.publish(collection, former, keep=settings.keep_generations)
+        return live.name, name
 
 
 def check_fingerprints(generation: Generation, fingerprints: Mapping[str, Fingerprint], collection: str, way_out: str) -> None:
@@ -96,43 +183,114 @@ def require_live(index: Index, collection: str) -> Generation:
     return generation
 
 
-def _upload(generation: Generation, structures: Path, vectors: Mapping[str, VectorTable], batch_points: int) -> int:
-    sequence, done = SequenceDigest(), 0
-    records = (sequence.add(structure) for structure in read_structures(structures))
-    total = min(len(table) for table in vectors.values())
-    with tqdm(total=total, desc="upload", unit="point", disable=None, leave=False) as progress:
-        while batch := list(islice(records, batch_points)):
-            if done + len(batch) > total:
-                break
-            rows = {name: table[done : done + len(batch)] for name, table in vectors.items()}
-            generation.upsert(
-                [
-                    Point(structure.id, {name: table[row] for name, table in rows.items()}, structure.to_payload())
-                    for row, structure in enumerate(batch)
-                ]
+def _comparable(one: Metadata, other: Metadata) -> bool:
+    """Return whether vectors and payloads of the two may stand in one collection."""
+    prints = [{name: info.fingerprint for name, info in metadata.vectors.items()} for metadata in (one, other)]
+    return prints[0] == prints[1] and one.schema_version == other.schema_version
+
+
+def _carry_out(
+    index: Index,
+    collection: str,
+    metadata: Metadata,
+    source: Source,
+    settings: StorageSettings,
+    live: Generation | None,
+    plan: Plan,
+) -> tuple[Generation, list[Refusal]]:
+    """Write what the plan says, verify and publish it; return the generation that is live now, and the refused points."""
+    aside = plan.way != "changed_in_place"
+    if plan.way == "built":
+        generation = index.create(collection, metadata)
+    elif live is not None:
+        generation = index.copy(collection, live) if aside else live
+    try:
+        refused = _bring_up(generation, source, plan, settings)
+        done = replace(metadata, structures=generation.structures.count(), blocks=generation.blocks.count(), complete=True)
+        generation.describe(done)  # last: what it vouches for was verified
+        if aside:
+            index.publish(collection, generation, keep=settings.keep_generations)
+    except BaseException:
+        if aside:
+            _drop_quietly(index, collection, generation)
+        raise
+    return generation, refused
+
+
+def _bring_up(generation: Generation, source: Source, plan: Plan, settings: StorageSettings) -> list[Refusal]:
+    """Apply the plan until the generation holds what the source says. Raises StorageError where it does not end up so."""
+    refused: dict[str, Refusal] = {}
+    structures, blocks = plan.structures, plan.blocks
+    for _ in range(_ROUNDS):
+        total = len(structures.added) + len(structures.changed)
+        with tqdm(total=total or None, desc="upload", unit="point", disable=None, leave=False) as progress:
+            found = apply(generation.structures, structures, _counted(source.structures(), progress), MOVING_FIELDS)
+        found += apply(generation.blocks, blocks, source.blocks(), BLOCK_MOVING_FIELDS)
+        refused.update({one.id: one for one in found})
+        if len(refused) > settings.max_refused:
+            first = "; ".join(f"{one.id}: {one.reason}" for one in list(refused.values())[:3])
+            raise StorageError(
+                f"{generation.name}: {len(refused)} points were refused, storage.max_refused is {settings.max_refused}. "
+                f"First: {first}"
             )
-            done += len(batch)
-            progress.update(len(batch))
-    if any(table.source != sequence.hexdigest() for table in vectors.values()):
-        raise StorageError(f"{structures} changed since its vectors were gathered; run again.")
-    return done
-
-
-def _verify(generation: Generation, structures: Path, points: int) -> None:
-    """Raise StorageError where the generation does not hold exactly the structures, by id and digest."""
-    stored = generation.count()
-    if stored != points:
-        raise StorageError(f"{generation.name}: {points} points were sent, {stored} are there.")
-    expected = _checksum((structure.id, structure.digest) for structure in read_structures(structures))
-    if _checksum(generation.scroll()) != expected:
-        raise StorageError(f"{generation.name}: its {points} points are not those of {structures}.")
-
-
-def _checksum(pairs: Iterable[tuple[str, str]]) -> int:
-    """Return a sum over (id, digest) pairs that does not depend on their order, so that neither side need be held in memory."""
-    return sum(int.from_bytes(hashlib.blake2b("\0".join(pair).encode(), digest_size=16).digest(), "big") for pair in pairs) % (
-        1 << 128
+        generation.finish()
+        if plan.structures.everything or not _as_planned(generation, source, structures, blocks, refused):
+            report = verify(generation, source.structures, source.blocks, refused=refused, sample=_SAMPLE)
+            if report.ok:
+                return list(refused.values())
+        else:
+            return list(refused.values())
+        if report.bad_vectors:
+            break
+        structures, blocks = (
+            difference(points, _without(records(), refused))
+            for points, records in ((generation.structures, source.structures), (generation.blocks, source.blocks))
+        )
+    expected = report.structures + report.blocks
+    raise StorageError(
+        f"{generation.name}: {expected} points were sent, {report.points} are there; {report.missing} are missing, "
+        f"{report.different} are not as they were sent, {report.unexpected} are unexpected, {report.bad_vectors} have bad vectors: "
+        f"{'; '.join(report.problems[:3])}"
     )
+
+
+def _as_planned(
+    generation: Generation, source: Source, structures: Difference, blocks: Difference, refused: Mapping[str, object]
+) -> bool:
+    """Return whether the points that a sync touched are what it wrote, and no others came or went: what it found unchanged is."""
+    for points, found, records, names in (
+        (generation.structures, structures, source.structures, VECTORS),
+        (generation.blocks, blocks, source.blocks, BLOCK_VECTORS),
+    ):
+        touched = {**found.added, **found.changed, **found.moved}
+        wanted = {one.id: (one.digest, one.place) for one in records() if one.id in touched and one.id not in refused}
+        ids = list(wanted)
+        for start in range(0, len(ids), _SAMPLE):
+            for one in points.retrieve(ids[start : start + _SAMPLE]):
+                stored = (one.payload.get("digest"), one.payload.get(PLACE))
+                if wanted.pop(one.id) != stored or vector_fault(one, names):
+                    return False
+        if wanted or points.count() != found.unchanged + len(ids):
+            return False
+    return True
+
+
+def _without(records: Iterable[Record], ids: Mapping[str, object]) -> Iterator[Record]:
+    return (record for record in records if record.id not in ids)
+
+
+def _counted(records: Iterable[Record], progress: tqdm[Any]) -> Iterator[Record]:
+    for record in records:
+        yield record
+        progress.update(1)
+
+
+def _labels(source: Source, ids: set[str]) -> dict[str, tuple[str, bool]]:
+    """Return what people call the points of these ids, and whether they are structures."""
+    if not ids:
+        return {}
+    both = ((records, is_structure) for records, is_structure in ((source.structures(), True), (source.blocks(), False)))
+    return {record.id: (record.label(), kind) for records, kind in both for record in records if record.id in ids}
 
 
 def _drop_quietly(index: Index, collection: str, generation: Generation) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +19,18 @@ from numpy.typing import NDArray
 from qdrant_client import QdrantClient
 
 from configs.settings import Settings, load_settings
+from embedding.embed import embed_blocks, embed_structures, gather_block_vectors, gather_vectors
 from embedding.encoder import Fingerprint
 from lsif.extract import parse_dump
 from lsif.structure import Structure, read_structures
+from storage.connection import Connection, connect
 from storage.embedded import EmbeddedIndex
 from storage.index import Index
+from storage.points import FileSource
 from storage.schema import Metadata, VectorInfo
-from storage.server import ServerIndex, connect
+from storage.server import ServerIndex
+
+from qdrant_double import QdrantDouble
 
 PROJECT_ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
@@ -71,15 +77,43 @@ def fingerprint() -> Fingerprint:
 
 @pytest.fixture(scope="session")
 def sample_structures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """structures.jsonl of the sample."""
+    """structures.jsonl of the sample, with its blocks.jsonl beside it."""
     output = tmp_path_factory.mktemp("sample") / "structures.jsonl"
-    parse_dump(SAMPLE_DUMP, SAMPLE, output, project="sample", max_bad_lines=0, max_stale_share=0)
+    blocks = output.with_name("blocks.jsonl")
+    parse_dump(SAMPLE_DUMP, SAMPLE, output, project="sample", max_bad_lines=0, max_stale_share=0, blocks=blocks)
     return output
 
 
 @pytest.fixture(scope="session")
 def structures(sample_structures: Path) -> list[Structure]:
     return list(read_structures(sample_structures))
+
+
+FINGERPRINTS = {
+    "text": Fingerprint("fake", "1", "tutorial-1", 0),
+    "code": Fingerprint("fake", "1", "snippet-1", 0),
+}
+
+
+def embedded_source(structures: Path, folder: Path) -> FileSource:
+    """Return the records with vectors of a fake encoder, made under the folder; blocks as far as there are some beside them."""
+    blocks, tables = structures.with_name("blocks.jsonl"), {}
+    for name, fingerprint in FINGERPRINTS.items():
+        embed_structures(structures, folder, fingerprint, FakeEncoder, vector=name, rows_per_file=50)
+        tables[name] = gather_vectors(structures, folder, fingerprint, folder / f"scratch-{name}-{uuid.uuid4()}")
+    if not blocks.is_file():
+        return FileSource(structures, tables)
+    snippets = FINGERPRINTS["code"].for_snippets()
+    embed_blocks(blocks, folder, snippets, FakeEncoder, vector="blocks", rows_per_file=50)
+    return FileSource(
+        structures, tables, blocks, gather_block_vectors(blocks, folder, snippets, folder / f"scratch-blocks-{uuid.uuid4()}")
+    )
+
+
+@pytest.fixture
+def source(sample_structures: Path, tmp_path: Path) -> FileSource:
+    """The sample's records with vectors."""
+    return embedded_source(sample_structures, tmp_path / "checkpoint")
 
 
 @pytest.fixture
@@ -90,25 +124,40 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def metadata() -> Metadata:
-    vectors = {name: VectorInfo(8, f"digest-{name}", f"fake {name}") for name in ("text", "code")}
+    vectors = {name: VectorInfo(8, one.digest, one.describe()) for name, one in FINGERPRINTS.items()}
     return Metadata("sample", "file:///sample", "0123abc", dirty=False, created="2026-01-01T00:00:00+00:00", vectors=vectors)
+
+
+@pytest.fixture
+def double() -> Iterator[QdrantDouble]:
+    """A server's double; a defect of its own fails the test."""
+    with QdrantDouble() as running:
+        yield running
+        assert running.errors == []
+
+
+def server_index(client: QdrantClient, url: str, **changes: object) -> ServerIndex:
+    """Return an index on the client's server, with these settings of [storage] changed."""
+    settings = load_settings().storage.model_copy(update={"retry_s": 5.0, "ready_s": 20.0, **changes})
+    return ServerIndex(Connection(client, url, settings))
 
 
 @pytest.fixture(params=["embedded", "server", *(["real-server"] if os.environ.get("QDRANT_URL") else [])])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Index]:
-    """Both ends of the interface; a real server where QDRANT_URL names one."""
+    """Both ends of the interface, a double in the place of the server; a real server, too, where QDRANT_URL names one."""
     opened: Index
     if request.param == "embedded":
         opened = EmbeddedIndex(tmp_path / "qdrant")
     elif request.param == "server":
-        opened = ServerIndex(QdrantClient(":memory:"), "http://memory")
+        double = request.getfixturevalue("double")
+        opened = server_index(connect(double.url, None, load_settings().storage), double.url)
     else:
         url = os.environ["QDRANT_URL"]
-        client = connect(url, os.environ.get("QDRANT_API_KEY"), timeout_s=60, prefer_grpc=False)
-        for alias in client.get_aliases().aliases:
-            if alias.alias_name.startswith("test-"):
-                client.delete_collection(alias.collection_name)
-        opened = ServerIndex(client, url)
+        client = connect(url, os.environ.get("QDRANT_API_KEY"), load_settings().storage)
+        for one in client.get_collections().collections:
+            if one.name.startswith("test-"):
+                client.delete_collection(one.name)
+        opened = server_index(client, url)
     yield opened
     opened.close()
 
@@ -144,6 +193,22 @@ def run_cli(
         env=cli_environment(environment or {}),
         timeout=300,
     )
+
+
+def run(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Run the command line in this process; return exit code, standard output, its own last line on standard error."""
+    from flows import cli
+
+    capsys.readouterr()
+    code = cli.main(arguments)
+    out, err = capsys.readouterr()
+    return code, out, next((line for line in reversed(err.splitlines()) if line.startswith("lsif-ingest: ")), "")
+
+
+def points(data: Path) -> dict[str, str]:
+    """Return id → digest of the sample's points in the embedded index."""
+    live = EmbeddedIndex(data / "qdrant").live("sample")
+    return {one.id: one.payload["digest"] for one in live.structures.scroll(["digest"])} if live is not None else {}
 
 
 def children_of(parent: int) -> set[int]:

@@ -17,12 +17,15 @@ import pytest
 from numpy.typing import NDArray
 
 from embedding.checkpoint import Checkpoint
-from embedding.embed import EmbedReport, embed_structures, gather_vectors
-from embedding.encoder import Fingerprint, normalized
+from embedding.compaction import compact
+from embedding.embed import EmbedReport, embed_blocks, embed_structures, gather_block_vectors, gather_vectors
+from embedding.encoder import Fingerprint, checked
 from embedding.errors import CheckpointError, VectorError
+from lsif.blocks import read_blocks
+from lsif.extract import parse_dump
 from lsif.structure import Structure, read_structures, write_structures
 
-from conftest import PROJECT_ROOT, FakeEncoder
+from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, FakeEncoder
 
 
 def embed(structures: Path, root: Path, fingerprint: Fingerprint, load: Callable[[], FakeEncoder]) -> EmbedReport:
@@ -74,6 +77,22 @@ def test_only_what_changed_is_embedded_again(
     report = embed(tmp_path / "changed.jsonl", tmp_path, fingerprint, lambda: encoder)
     assert report.embedded == 1
     assert encoder.batches == [["fn changed() {}\n"]]
+
+
+def test_blocks_are_embedded_by_their_snippets_and_kept_by_a_compaction(
+    tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder
+) -> None:
+    structures, blocks, root = tmp_path / "structures.jsonl", tmp_path / "blocks.jsonl", tmp_path / "c"
+    parse_dump(SAMPLE_DUMP, SAMPLE, structures, project="sample", max_bad_lines=0, max_stale_share=0, blocks=blocks)
+    found = list(read_blocks(blocks))
+    report = embed_blocks(blocks, root, fingerprint, lambda: encoder, vector="blocks", rows_per_file=5)
+    assert report.texts == len(found) > 5
+    table = gather_block_vectors(blocks, root, fingerprint, tmp_path / "scratch")
+    np.testing.assert_array_equal(table[0 : len(table)], np.stack([encoder.vector(one.snippet) for one in found]))
+    table.close()
+    assert compact(root, [structures], rows_per_file=5, scratch=tmp_path) == 0
+    blocks.unlink()
+    assert compact(root, [structures], rows_per_file=5, scratch=tmp_path) == report.embedded
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), VectorError("NaN")])
@@ -145,11 +164,11 @@ def test_a_folder_that_cant_be_written_is_told(sample_structures: Path, tmp_path
 )
 def test_what_is_no_vector_is_refused(vectors: np.ndarray, message: str) -> None:
     with pytest.raises(VectorError, match=message):
-        normalized(vectors, count=2, dimension=3, model="m")
+        checked(vectors, count=2, dimension=3, model="m")
 
 
-def test_vectors_are_normalized_float32() -> None:
-    result = normalized(np.array([[3.0, 4.0]]), count=1, dimension=2, model="m")
+def test_vectors_are_normalised_float32() -> None:
+    result = checked(np.array([[3.0, 4.0]]), count=1, dimension=2, model="m")
     assert result.dtype == np.float32
     np.testing.assert_allclose(result, [[0.6, 0.8]], rtol=1e-6)
 

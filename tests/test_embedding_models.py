@@ -166,9 +166,17 @@ def test_a_prompt_and_a_dimension_make_other_vectors(tiny_model: Path) -> None:
     same = find_model(settings(model=model)).fingerprint.digest
     for changes in ({"precision": "bf16"}, {"query_prompt": "q "}, {"batch_tokens": 7}, {"backend": "openvino"}):
         assert find_model(settings(model=model, **changes)).fingerprint.digest == same
-    others: list[dict[str, object]] = [{"document_prompt": "d "}, {"dimension": 4}]
+    others: list[dict[str, object]] = [{"document_prompt": "d "}, {"dimension": 4}, {"normalise": False}]
     digests = {find_model(settings(model=model, **changes)).fingerprint.digest for changes in others}
-    assert len({same, *digests}) == 3
+    assert len({same, *digests}) == 4
+
+
+def test_the_models_own_length_is_kept_on_request(tiny_model: Path) -> None:
+    texts = ["a b c", "d"]
+    unit, own = load(tiny_model).encode_documents(texts), load(tiny_model, normalise=False).encode_documents(texts)
+    lengths = np.linalg.norm(own, axis=1, keepdims=True)
+    assert not np.allclose(lengths, 1, atol=0.01)
+    np.testing.assert_allclose(own / lengths, unit, atol=1e-4)
 
 
 def test_a_shorter_vector_is_the_beginning_of_the_whole_one_normalised(tiny_model: Path) -> None:

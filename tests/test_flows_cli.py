@@ -18,7 +18,7 @@ import pytest
 from configs.settings import Settings
 from flows import cli
 
-from conftest import DATA, PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, SOURCE, children_of, cli_environment, run_cli
+from conftest import DATA, PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, SOURCE, children_of, cli_environment, points, run, run_cli
 
 
 @pytest.fixture(scope="module")
@@ -30,21 +30,6 @@ def harness() -> Iterator[None]:
         yield
 
 
-def run(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    """Run the command line in this process; return exit code, standard output, its own last line on standard error."""
-    capsys.readouterr()
-    code = cli.main(arguments)
-    out, err = capsys.readouterr()
-    return code, out, next((line for line in reversed(err.splitlines()) if line.startswith("lsif-ingest: ")), "")
-
-
-def points(data: Path) -> dict[str, str]:
-    from storage.embedded import EmbeddedIndex
-
-    live = EmbeddedIndex(data / "qdrant").live("sample")
-    return dict(live.scroll()) if live is not None else {}
-
-
 def test_a_first_run_indexes_the_sample_and_accounts_for_it(first_run: dict[str, Any], data: Path) -> None:
     assert first_run["project"] == "sample"
     assert first_run["parse"]["structures"] == first_run["upload"]["points"] == 77
@@ -52,9 +37,18 @@ def test_a_first_run_indexes_the_sample_and_accounts_for_it(first_run: dict[str,
     assert [(one["vector"], one["texts"], one["dimension"]) for one in first_run["embeddings"]] == [
         ("text", 77, 384),
         ("code", 77, 384),
+        ("blocks", 8, 384),
     ]
-    assert all(one["embedded"] > 70 for one in first_run["embeddings"])
-    assert list(first_run["seconds"]) == ["check", "parse", "embed text", "embed code", "upload", "total"]
+    assert [one["embedded"] for one in first_run["embeddings"]][1:] == [77, 8]
+    assert list(first_run["seconds"]) == [
+        "check",
+        "parse",
+        "embed text",
+        "embed code",
+        "embed blocks",
+        "upload",
+        "total",
+    ]
     assert len(points(data)) == 77
     assert orjson.loads((data / "projects/sample/report.json").read_bytes()) == first_run
 
@@ -148,8 +142,8 @@ def test_parse_writes_the_records_and_its_ledger(tmp_path: Path, capsys: pytest.
     blocks, report = tmp_path / "blocks.jsonl", tmp_path / "report.json"
     written = ("--blocks", str(blocks), "--report", str(report))
     code, out, _ = run("parse", str(SAMPLE_DUMP), "--root", str(SAMPLE), "-o", str(output), *written, capsys=capsys)
-    assert orjson.loads(report.read_bytes()) == {**ledger, "blocks": 20}
-    assert len(blocks.read_bytes().splitlines()) == 20
+    assert orjson.loads(report.read_bytes()) == {**ledger, "blocks": 8}
+    assert len(blocks.read_bytes().splitlines()) == 8
     assert "77 structures of 328 definitions in 10 files" in out
     assert "skipped, external: defined outside the root" in out
 
@@ -283,8 +277,12 @@ def test_another_model_is_refused_until_told_to_rebuild(own_data: Path, capsys: 
     assert points(own_data) == before
     code, out, _ = ingest(own_data, *SOURCE, *change, "--rebuild", "--json", capsys=capsys)
     assert code == 0
-    text, code_vector = orjson.loads(out)["embeddings"]
-    assert (text["embedded"], code_vector["from_checkpoint"]) == (0, 0)  # only the code vectors' fingerprint changed
+    text, code_vector, blocks = orjson.loads(out)["embeddings"]
+    assert (text["embedded"], code_vector["from_checkpoint"], blocks["from_checkpoint"]) == (
+        0,
+        0,
+        0,
+    )  # only the code vectors' fingerprint changed
     assert points(own_data) == before
 
 
@@ -459,11 +457,11 @@ def test_the_checkpoint_is_shown_and_shrunk(indexed_sample: Path, tmp_path: Path
     where = ("--set", f"paths.data={data}")
     code, out, _ = run("checkpoint", "stats", "--json", *where, capsys=capsys)
     assert code == 0
-    assert [(one["vectors"], one["live"]) for one in orjson.loads(out)] == [(77, 77), (77, 77)]
+    assert [(one["vectors"], one["live"]) for one in orjson.loads(out)] == [(85, 85), (77, 77)]
     (data / "projects/sample/structures.jsonl").unlink()
     code, out, _ = run("checkpoint", "stats", *where, capsys=capsys)
     assert "0% live" in out
     code, out, _ = run("checkpoint", "compact", *where, capsys=capsys)
-    assert (code, out) == (0, "154 vectors dropped\n")
+    assert (code, out) == (0, "162 vectors dropped\n")
     code, out, _ = run("checkpoint", "stats", *where, capsys=capsys)
     assert (code, out) == (0, "the checkpoint is empty\n")

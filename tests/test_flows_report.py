@@ -10,11 +10,15 @@ from flows.report import IngestReport, ParseReport
 from storage.upload import UploadReport
 
 
+def uploaded(points: int, blocks: int = 0) -> UploadReport:
+    return UploadReport("data/qdrant", "p", "p--1", "synced", points, blocks, 1, 0, 2, 0)
+
+
 @pytest.fixture
 def report() -> IngestReport:
     parse = ParseReport(3, {"Function": 2, "Struct": 1}, {"local": 4}, 7, ["look here"], 0.5)
     embeddings = [EmbedReport(vector, "m", 8, 3, 1, 1, 1, 0.1) for vector in ("text", "code")]
-    upload = UploadReport("data/qdrant", "p", "p--1", 3, 0.1)
+    upload = uploaded(3)
     return IngestReport("p", "0123456789abcdef", True, "structures.jsonl", parse, embeddings, upload, {"parse": 0.5, "total": 1.0})
 
 
@@ -26,9 +30,10 @@ def test_a_balanced_ledger_passes(report: IngestReport) -> None:
     ("change", "message"),
     [
         ({"parse": ParseReport(3, {}, {"local": 4}, 8)}, "8 definitions went in, 3 structures and 4 skipped ones came out"),
-        ({"embeddings": [EmbedReport("text", "m", 8, 2, 1, 1, 0, 0.1)]}, "3 structures went in, 2 texts for vector text"),
-        ({"embeddings": [EmbedReport("text", "m", 8, 3, 1, 1, 0, 0.1)]}, "3 structures went in, 3 texts for vector text"),
-        ({"upload": UploadReport("x", "p", "g", 2, 0.1)}, "3 structures went in, 2 points came out"),
+        ({"embeddings": [EmbedReport("text", "m", 8, 2, 1, 1, 0, 0.1)]}, "3 records went in, 2 texts for vector text"),
+        ({"embeddings": [EmbedReport("text", "m", 8, 3, 1, 1, 0, 0.1)]}, "3 records went in, 3 texts for vector text"),
+        ({"upload": uploaded(2)}, "3 structures went in, 2 points and 0 refused ones came out"),
+        ({"upload": uploaded(3, blocks=1)}, "0 blocks went in, 1 points and 0 refused ones came out"),
     ],
 )
 def test_whatever_gets_lost_between_two_stages_fails_the_run(report: IngestReport, change: dict[str, object], message: str) -> None:

@@ -92,6 +92,25 @@ def test_the_loop_of_the_cache_is_found(records: list[dict[str, object]], struct
     assert [(one["kind"], one["line_from"], one["line_to"]) for one in loops] == [("while", 62, 67), ("match", 63, 66)]
 
 
+def test_blocks_may_be_asked_of_long_structures_only(
+    records: list[dict[str, object]], structures: list[Structure], tmp_path: Path
+) -> None:
+    lines = {one.id: one.line_to - one.line_from + 1 for one in structures}
+    for least in (12, 20, 10_000):
+        parse_dump(
+            SAMPLE_DUMP,
+            SAMPLE,
+            tmp_path / "s",
+            project="sample",
+            max_bad_lines=0,
+            max_stale_share=0,
+            blocks=tmp_path / "b",
+            blocks_longer_than=least,
+        )
+        found = [orjson.loads(line) for line in (tmp_path / "b").read_bytes().splitlines()]
+        assert found == [one for one in records if lines[str(one["structure_id"])] > least]
+
+
 def test_nothing_is_written_where_the_parse_fails(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     with pytest.raises(DumpError, match="is empty"):

@@ -301,7 +301,7 @@ def test_a_hover_tells_why_a_name_is_no_item(hover: str, reason: str) -> None:
 
 
 def test_copies_of_files_are_decoded_strictly(tmp_path: Path) -> None:
-    context = join.JoinContext(tmp_path, "p", "utf-8", frozenset(), with_blocks=False)
+    context = join.JoinContext(tmp_path, "p", "utf-8", frozenset(), blocks_longer_than=None)
     for contents, problem in (("A", "damaged"), (base64.b64encode(b"\xff").decode(), "utf-8")):
         joined = join.join_file(context, "a.ts", join.DumpedFile(Outline("typescript", contents=contents), []))
         assert problem in (joined.problem or "")

@@ -5,17 +5,15 @@ from pathlib import Path
 import pytest
 
 from configs.settings import Settings
-from embedding.embed import embed_structures, gather_vectors
-from embedding.encoder import Fingerprint
 from embedding.text import textify
 from lsif.structure import Structure
 from search.engine import MODES, Searcher
 from search.errors import SearchError
 from storage.embedded import EmbeddedIndex
 from storage.schema import Metadata
-from storage.upload import build_generation, require_live
+from storage.upload import publish_source, require_live
 
-from conftest import FakeEncoder
+from conftest import FakeEncoder, embedded_source
 
 
 @pytest.fixture
@@ -28,13 +26,8 @@ def loaded() -> list[str]:
 def searcher(
     tmp_path: Path, sample_structures: Path, metadata: Metadata, settings: Settings, encoder: FakeEncoder, loaded: list[str]
 ) -> Searcher:
-    vectors = {}
-    for name, recipe in (("text", "tutorial-1"), ("code", "snippet-1")):
-        fingerprint = Fingerprint("fake", "1", recipe, 0)
-        embed_structures(sample_structures, tmp_path, fingerprint, lambda: encoder, vector=name, rows_per_file=99)
-        vectors[name] = gather_vectors(sample_structures, tmp_path, fingerprint, tmp_path / name)
     index = EmbeddedIndex(tmp_path / "qdrant")
-    build_generation(index, "sample", metadata, sample_structures, vectors, batch_points=50)
+    publish_source(index, "sample", metadata, embedded_source(sample_structures, tmp_path), settings.storage)
 
     def load(vector: str) -> FakeEncoder:
         loaded.append(vector)

@@ -6,6 +6,7 @@ import socket
 import threading
 import traceback
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -13,12 +14,15 @@ from pathlib import Path
 import pytest
 from qdrant_client import QdrantClient, models
 
-from configs.settings import Settings
+from configs.settings import Settings, load_settings
+from storage.connection import Connection, connect
 from storage.embedded import EmbeddedIndex
 from storage.errors import IndexMismatch, IndexRefused, IndexUnreachable, StorageError
 from storage.index import open_index
 from storage.schema import Metadata
-from storage.server import ServerIndex, connect
+from storage.server import ServerIndex
+
+from conftest import server_index
 
 SECRET = "secret-key-0451"  # noqa: S105 - looked for in every message
 
@@ -49,7 +53,8 @@ def http_server() -> Iterator[HTTPServer]:
 
 def open_server(port: int) -> ServerIndex:
     url = f"http://user:{SECRET}@127.0.0.1:{port}"
-    return ServerIndex(connect(url, SECRET, timeout_s=2, prefer_grpc=False), url, SECRET)
+    settings = load_settings().storage.model_copy(update={"timeout_s": 2, "retry_s": 0.0})
+    return ServerIndex(Connection(connect(url, SECRET, settings), url, settings, SECRET))
 
 
 def test_a_server_that_is_away_is_told_without_secrets() -> None:
@@ -100,13 +105,13 @@ def test_what_a_server_refuses_is_told(
 )
 def test_a_url_that_is_none_is_refused_and_not_quoted(url: str) -> None:
     with pytest.raises(StorageError, match="QDRANT_URL") as caught:
-        connect(url, None, timeout_s=1, prefer_grpc=False)
+        connect(url, None, load_settings().storage)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_key_that_no_header_may_have_is_refused_and_not_quoted(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="QDRANT_API_KEY holds blanks") as caught:
-        connect("http://127.0.0.1:1", f"{SECRET} x", timeout_s=1, prefer_grpc=False)
+        connect("http://127.0.0.1:1", f"{SECRET} x", load_settings().storage)
     assert SECRET not in str(caught.value)
     # A line end behind the key, as a file has it, is no part of it.
     index = open_index(settings.storage, str(tmp_path), {"QDRANT_URL": "http://127.0.0.1:9", "QDRANT_API_KEY": f"{SECRET}\n"})
@@ -116,21 +121,22 @@ def test_a_key_that_no_header_may_have_is_refused_and_not_quoted(settings: Setti
 
 
 def test_who_searches_the_former_generation_still_finds_it_after_a_publish(metadata: Metadata) -> None:
-    index = ServerIndex(QdrantClient(":memory:"), "http://memory")
+    index = server_index(QdrantClient(":memory:"), "http://memory")
     generations = []
     for _ in range(3):
         generation = index.create("mine", metadata)
+        generation.describe(replace(metadata, complete=True))
         index.publish("mine", generation)
         generations.append(generation)
-    assert generations[1].count() == 0
+    assert generations[1].structures.count() == 0
     with pytest.raises(ValueError, match="not found"):
-        generations[0].count()
+        generations[0].structures.count()
 
 
 def test_collections_of_others_are_not_touched() -> None:
     client = QdrantClient(":memory:")
     client.create_collection("theirs", vectors_config=models.VectorParams(size=4, distance=models.Distance.COSINE))
-    index = ServerIndex(client, "http://memory")
+    index = server_index(client, "http://memory")
     assert index.collections() == []
     with pytest.raises(IndexMismatch, match="has a collection 'theirs' that lsif-ingest did not make"):
         index.live("theirs")
@@ -144,14 +150,19 @@ def test_collections_of_others_are_not_touched() -> None:
 
 def test_what_a_run_killed_long_ago_left_behind_is_removed_and_a_young_one_is_not(metadata: Metadata) -> None:
     client = QdrantClient(":memory:")
-    index = ServerIndex(client, "http://memory")
+    index = server_index(client, "http://memory")
     old = f"mine--{datetime.now(UTC) - timedelta(days=2):%Y%m%dT%H%M%S%f}"
     young = f"mine--{datetime.now(UTC) - timedelta(hours=1):%Y%m%dT%H%M%S%f}"
     other = "mine--not-a-time"
     for name in (old, young, other):
         client.create_collection(name, vectors_config={})
     created = index.create("mine", metadata)
-    assert {one.name for one in client.get_collections().collections} == {young, other, created.name}
+    assert {one.name for one in client.get_collections().collections} == {
+        young,
+        other,
+        created.name,
+        f"{created.name}--blocks",
+    }
 
 
 def test_the_environment_decides_which_end_is_used(settings: Settings, tmp_path: Path) -> None:

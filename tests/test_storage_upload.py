@@ -1,80 +1,256 @@
+"""Building, syncing, publishing and going back, on both ends."""
+
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping, Sequence
+import itertools
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import orjson
 import pytest
 
-from embedding.checkpoint import VectorTable
-from embedding.embed import embed_structures, gather_vectors
+from configs.settings import StorageSettings, load_settings
 from embedding.encoder import Fingerprint
-from lsif.structure import Structure, write_structures
-from storage.errors import IndexMismatch, StorageError
-from storage.index import Generation, Index, Point
-from storage.schema import Metadata, VectorInfo
-from storage.upload import build_generation, check_fingerprints, require_live
+from lsif.blocks import read_blocks
+from lsif.structure import Structure, read_structures, with_digest, write_structures
+from storage.errors import IndexMismatch, IndexMissing, StorageError
+from storage.index import Generation, Index, Point, Points, Refusal
+from storage.points import FileSource, Record, RecordSource
+from storage.schema import SPARSE, Metadata, VectorInfo
+from storage.sparse import query_vector
+from storage.upload import UploadReport, check_fingerprints, make_plan, publish_source, require_live, rollback
+from storage.verify import verify
 
-from conftest import FakeEncoder
+from conftest import FINGERPRINTS, FakeEncoder, embedded_source, moved
 
 COLLECTION = "test-upload"
-FINGERPRINTS = {
-    "text": Fingerprint("fake", "1", "tutorial-1", 0),
-    "code": Fingerprint("fake", "1", "snippet-1", 0),
-}
+
+
+def storage(**changes: object) -> StorageSettings:
+    return load_settings().storage.model_copy(update=changes)
+
+
+def publish(index: Index, metadata: Metadata, source: FileSource, **changes: object) -> UploadReport:
+    return publish_source(index, COLLECTION, metadata, source, storage(batch_points=10, **changes))
+
+
+def digests(points: Points) -> dict[str, str]:
+    return {one.id: one.payload["digest"] for one in points.scroll(["digest"])}
 
 
 @pytest.fixture
-def vectors(sample_structures: Path, tmp_path: Path, encoder: FakeEncoder) -> Mapping[str, VectorTable]:
-    tables = {}
-    for name, fingerprint in FINGERPRINTS.items():
-        embed_structures(sample_structures, tmp_path, fingerprint, lambda: encoder, vector=name, rows_per_file=50)
-        tables[name] = gather_vectors(sample_structures, tmp_path, fingerprint, tmp_path / f"scratch-{name}")
-    return tables
+def sync(index: Index, metadata: Metadata, tmp_path: Path, sample_structures: Path) -> Callable[..., UploadReport]:
+    """Publish the given structures (and the blocks that belong to them); options go to the settings."""
+    numbers = itertools.count()
+
+    def run(structures: Iterable[Structure], **changes: object) -> UploadReport:
+        folder = tmp_path / f"run{next(numbers)}"
+        folder.mkdir()
+        some = list(structures)
+        write_structures(folder / "structures.jsonl", some)
+        ids = {one.id for one in some}
+        blocks = [one for one in read_blocks(sample_structures.with_name("blocks.jsonl")) if one.structure_id in ids]
+        (folder / "blocks.jsonl").write_bytes(b"".join(one.to_json() for one in blocks))
+        run.last = folder / "structures.jsonl"  # type: ignore[attr-defined]
+        return publish(index, metadata, embedded_source(folder / "structures.jsonl", tmp_path / "checkpoint"), **changes)
+
+    return run
 
 
-def test_every_structure_becomes_the_point_of_its_id_with_its_own_vectors(
-    index: Index,
-    metadata: Metadata,
-    sample_structures: Path,
-    structures: list[Structure],
-    vectors: Mapping[str, VectorTable],
-    encoder: FakeEncoder,
+def check(index: Index, structures: Path) -> None:
+    """Assert that the live generation holds exactly these structures and their blocks."""
+    records = RecordSource(structures, structures.with_name("blocks.jsonl"))
+    report = verify(require_live(index, COLLECTION), records.structures, records.blocks)
+    assert report.ok, report
+    assert report.vectors_checked == 2 * report.structures + report.blocks
+
+
+def test_every_structure_and_block_becomes_the_point_of_its_id_with_its_own_vectors(
+    index: Index, metadata: Metadata, source: FileSource, structures: list[Structure], sample_structures: Path
 ) -> None:
-    report = build_generation(index, COLLECTION, metadata, sample_structures, vectors, batch_points=10)
-    live = require_live(index, COLLECTION)
-    assert report.points == live.count() == 77
-    assert report.generation == live.name
-    assert dict(live.scroll()) == {one.id: one.digest for one in structures}
+    report = publish(index, metadata, source)
+    live, encoder = require_live(index, COLLECTION), FakeEncoder()
+    blocks = list(read_blocks(sample_structures.with_name("blocks.jsonl")))
+    assert (report.points, report.blocks, report.way, report.refused) == (77, len(blocks), "built", [])
+    assert (report.generation, live.metadata.complete) == (live.name, True)
+    assert digests(live.structures) == {one.id: one.digest for one in structures}
+    assert digests(live.blocks) == {one.id: one.digest for one in blocks}
     for one in structures[::7]:
-        (by_code,) = live.search("code", encoder.vector(one.context.snippet), limit=1)
+        (by_code,) = live.structures.search("code", encoder.vector(one.context.snippet), limit=1)
         assert by_code.score == pytest.approx(1.0, abs=1e-5)
-        assert by_code.payload["context"]["snippet"] == one.context.snippet
-        assert set(by_code.payload) == set(one.to_payload())
+        assert by_code.payload == one.to_payload()
+    (by_code,) = live.blocks.search("code", encoder.vector(blocks[3].snippet), limit=1)
+    assert by_code.payload["structure_id"] == blocks[3].structure_id
+    assert by_code.payload["snippet"] == blocks[3].snippet
 
 
-def test_a_second_build_has_the_same_points(
-    index: Index, metadata: Metadata, sample_structures: Path, vectors: Mapping[str, VectorTable]
+def test_words_find_structures_by_the_parts_of_their_identifiers(index: Index, metadata: Metadata, source: FileSource) -> None:
+    publish(index, metadata, source)
+    live = require_live(index, COLLECTION)
+    hits = live.structures.search(SPARSE, query_vector("evict expired entries of the cache"), limit=3)
+    assert any("cache" in hit.payload["context"]["file_path"] for hit in hits)
+    assert hits[0].score >= hits[-1].score > 0
+    assert live.structures.search(SPARSE, query_vector("Zxqv"), limit=3) == []
+
+
+def test_a_path_prefix_of_any_depth_is_a_filter(index: Index, metadata: Metadata, source: FileSource) -> None:
+    publish(index, metadata, source)
+    live = require_live(index, COLLECTION)
+    vector = FakeEncoder().vector("x")
+    paths = {one.payload["context"]["file_path"] for one in live.structures.search("code", vector, limit=100)}
+    nested = [path for path in paths if path.count("/") >= 2]
+    for prefix in {nested[0].rpartition("/")[0], nested[0].partition("/")[0]}:
+        found = live.structures.search("code", vector, limit=100, where={"folders": prefix})
+        assert {one.payload["context"]["file_path"] for one in found} == {path for path in paths if path.startswith(f"{prefix}/")}
+
+
+def test_a_second_run_changes_nothing_but_what_the_index_says_of_itself(
+    index: Index, metadata: Metadata, source: FileSource, sample_structures: Path
 ) -> None:
-    build_generation(index, COLLECTION, metadata, sample_structures, vectors, batch_points=10)
-    first = dict(require_live(index, COLLECTION).scroll())
-    build_generation(index, COLLECTION, metadata, sample_structures, vectors, batch_points=64)
-    assert dict(require_live(index, COLLECTION).scroll()) == first
+    first = publish(index, metadata, source)
+    second = publish(index, replace(metadata, commit="4567def", created="2026-02-02T00:00:00+00:00"), source)
+    assert (second.way, second.generation, second.points) == ("unchanged", first.generation, 77)
+    live = require_live(index, COLLECTION)
+    assert (live.metadata.commit, live.metadata.structures, live.metadata.complete) == ("4567def", 77, True)
+    check(index, sample_structures)
+
+
+def change(structure: Structure) -> Structure:
+    fields = structure.to_payload()
+    return with_digest({**fields, "context": {**fields["context"], "snippet": "fn changed() {}\n"}})
+
+
+@pytest.mark.parametrize("way", ["auto", "swap", "in_place"])
+def test_a_sync_sends_what_differs(
+    index: Index, structures: list[Structure], sync: Callable[..., Any], way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = sync(structures[:70], publish=way)
+    sent: list[str] = []
+    kind = type(require_live(index, COLLECTION).structures)
+    upsert = kind.upsert
+
+    def note(self: object, points: Iterable[Point]) -> list[Refusal]:
+        def noted() -> Iterator[Point]:
+            for point in points:
+                sent.append(point.id)
+                yield point
+
+        return upsert(self, noted())  # type: ignore[arg-type, no-any-return]
+
+    monkeypatch.setattr(kind, "upsert", note)
+    now = [*structures[3:10], change(structures[10]), moved(structures[11], 4), *structures[12:]]
+    second = sync(now, publish=way)
+    check(index, sync.last)  # type: ignore[attr-defined]
+    live = require_live(index, COLLECTION)
+    (shifted,) = live.structures.retrieve([structures[11].id])
+    assert shifted.payload["line"] == structures[11].line + 4
+    if index.changes_in_place and way == "swap":
+        assert (second.way, second.added) == ("built", 74 + second.blocks)
+        return
+    assert second.way == ("changed_in_place" if index.changes_in_place else "synced")
+    assert (second.generation == first.generation) == index.changes_in_place
+    gone_blocks = second.deleted - 3
+    assert (second.added - 7 - (second.blocks - first.blocks + gone_blocks), second.changed, second.moved) == (0, 1, 1)
+    assert {one.id for one in structures[70:]} | {structures[10].id} <= set(sent)
+    assert not {one.id for one in structures[12:70]} & set(sent)
+
+
+def test_much_change_builds_a_new_generation_on_a_server(
+    index: Index, structures: list[Structure], sync: Callable[..., Any]
+) -> None:
+    sync(structures[:30])
+    report = sync(structures[25:])
+    assert report.way == ("built" if index.changes_in_place else "synced")
+    check(index, sync.last)  # type: ignore[attr-defined]
+
+
+def test_structures_may_all_vanish(index: Index, structures: list[Structure], sync: Callable[..., Any]) -> None:
+    sync(structures)
+    report = sync([], publish="in_place")
+    assert (report.points, report.blocks) == (0, 0)
+    check(index, sync.last)  # type: ignore[attr-defined]
+
+
+def test_a_sync_that_is_stopped_starts_again_and_ends_right(
+    index: Index, structures: list[Structure], sync: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = sync(structures[:60], publish="in_place")
+    kind = type(require_live(index, COLLECTION).structures)
+    for method in ("upsert", "set_payloads", "delete"):
+
+        def fail(self: object, *_: object) -> None:
+            raise StorageError("the plug was pulled")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, method, fail)
+            with pytest.raises(StorageError, match="the plug was pulled"):
+                sync([moved(structures[5], 1), *structures[10:]], publish="in_place")
+        live = require_live(index, COLLECTION)
+        assert (live.name, live.metadata.commit) == (first.generation, "0123abc")
+    sync([moved(structures[5], 1), *structures[10:]], publish="in_place")
+    check(index, sync.last)  # type: ignore[attr-defined]
+
+
+def test_a_plan_names_what_a_run_would_do_and_does_nothing(
+    index: Index, structures: list[Structure], sync: Callable[..., Any], tmp_path: Path
+) -> None:
+    sync(structures[:70])
+    before = digests(require_live(index, COLLECTION).structures)
+    write_structures(tmp_path / "new.jsonl", [*structures[2:5], change(structures[5]), moved(structures[6], 1), *structures[7:]])
+    plan = make_plan(index, require_live(index, COLLECTION), RecordSource(tmp_path / "new.jsonl"), storage(), named=True)
+    assert set(plan.structures.added) == {one.id for one in structures[70:]}
+    assert structures[70].symbol in plan.structures.added[structures[70].id]
+    assert (list(plan.structures.changed), list(plan.structures.moved)) == ([structures[5].id], [structures[6].id])
+    assert set(plan.structures.deleted) == {one.id for one in structures[:2]}
+    assert digests(require_live(index, COLLECTION).structures) == before
+    everything = make_plan(index, None, RecordSource(tmp_path / "new.jsonl"), storage(), named=True)
+    assert (everything.way, len(everything.structures.added)) == ("built", 75)
+
+
+def test_rolling_back_makes_the_former_generation_live_again(
+    index: Index, structures: list[Structure], sync: Callable[..., Any]
+) -> None:
+    with pytest.raises(IndexMissing, match="no index of"):
+        rollback(index, COLLECTION, storage())
+    first = sync(structures[:20], publish="swap")
+    with pytest.raises(IndexMissing, match="no generation of 'test-upload' older than .* storage.keep_generations is 1"):
+        rollback(index, COLLECTION, storage())
+    earlier = sync.last  # type: ignore[attr-defined]
+    second = sync(structures, publish="swap")
+    assert rollback(index, COLLECTION, storage()) == (second.generation, first.generation)
+    assert require_live(index, COLLECTION).name == first.generation
+    check(index, earlier)
+    third = sync(structures, publish="swap")  # and on from there
+    assert third.generation not in (first.generation, second.generation)
+    check(index, sync.last)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("keep", [0, 1, 2])
+def test_as_many_former_generations_are_kept_as_are_asked_for(
+    index: Index, structures: list[Structure], sync: Callable[..., Any], keep: int
+) -> None:
+    names = [sync(structures[:number], publish="swap", keep_generations=keep).generation for number in (10, 30, 50, 77)]
+    found = []
+    while (former := index.former(COLLECTION)) is not None:
+        found.append(former.name)
+        rollback(index, COLLECTION, storage(keep_generations=keep))
+    assert found == names[-2 : -2 - keep : -1]
 
 
 def test_a_build_that_fails_leaves_the_live_generation_and_nothing_else(
-    index: Index, metadata: Metadata, sample_structures: Path, vectors: Mapping[str, VectorTable], monkeypatch: pytest.MonkeyPatch
+    index: Index, metadata: Metadata, source: FileSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = build_generation(index, COLLECTION, metadata, sample_structures, vectors, batch_points=10)
-    kind = type(require_live(index, COLLECTION))
+    before = publish(index, metadata, source)
+    kind = type(require_live(index, COLLECTION).structures)
     upsert = kind.upsert
 
-    def fail_at_the_third(self: object, points: Sequence[Point], calls: list[int] = []) -> None:  # noqa: B006 - counts calls
-        calls.append(1)
-        if len(calls) == 3:
-            raise StorageError("the disk is full")
-        upsert(self, points)  # type: ignore[arg-type]
+    def fail_at_the_third(self: object, points: Iterable[Point]) -> None:
+        upsert(self, list(points)[:30])  # type: ignore[arg-type]
+        raise StorageError("the disk is full")
 
     monkeypatch.setattr(kind, "upsert", fail_at_the_third)
     dropped: list[str] = []
@@ -83,68 +259,105 @@ def test_a_build_that_fails_leaves_the_live_generation_and_nothing_else(
         index, "drop", lambda collection, generation: (dropped.append(generation.name), drop(collection, generation))
     )
     with pytest.raises(StorageError, match="the disk is full"):
-        build_generation(index, COLLECTION, metadata, sample_structures, vectors, batch_points=10)
+        publish_source(index, COLLECTION, metadata, source, storage(), rebuild=True)
     live = require_live(index, COLLECTION)
-    assert (live.name, live.count()) == (before.generation, 77)
+    assert (live.name, live.structures.count()) == (before.generation, 77)
     assert len(dropped) == 1
     assert dropped[0] != before.generation
 
 
-def test_a_point_that_gets_lost_on_the_way_is_noticed(
-    index: Index, metadata: Metadata, sample_structures: Path, vectors: Mapping[str, VectorTable], monkeypatch: pytest.MonkeyPatch
+def test_points_that_get_lost_on_the_way_are_sent_again(
+    index: Index, metadata: Metadata, source: FileSource, monkeypatch: pytest.MonkeyPatch, sample_structures: Path
 ) -> None:
-    before = build_generation(index, COLLECTION, metadata, sample_structures, vectors, batch_points=10)
-    kind = type(require_live(index, COLLECTION))
+    kind = type(index.create(COLLECTION, metadata).structures)
+    upsert, calls = kind.upsert, itertools.count()
+    monkeypatch.setattr(kind, "upsert", lambda self, points: upsert(self, list(points)[8 if next(calls) == 0 else 0 :]))
+    assert publish(index, metadata, source).points == 77
+    check(index, sample_structures)
+
+
+def test_points_that_get_lost_again_and_again_fail_the_run(
+    index: Index, metadata: Metadata, source: FileSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = publish(index, metadata, source)
+    kind = type(require_live(index, COLLECTION).structures)
     upsert = kind.upsert
-    monkeypatch.setattr(kind, "upsert", lambda self, points: upsert(self, points[1:]))
-    with pytest.raises(StorageError, match="77 points were sent, 69 are there"):
-        build_generation(index, COLLECTION, metadata, sample_structures, vectors, batch_points=10)
+    monkeypatch.setattr(kind, "upsert", lambda self, points: upsert(self, list(points)[1:]))
+    with pytest.raises(StorageError, match=r"points were sent, \d+ are there; 2 are missing"):
+        publish_source(index, COLLECTION, metadata, source, storage(), rebuild=True)
     assert require_live(index, COLLECTION).name == before.generation
 
 
 def test_a_point_that_is_changed_on_the_way_is_noticed(
-    index: Index, metadata: Metadata, sample_structures: Path, vectors: Mapping[str, VectorTable], monkeypatch: pytest.MonkeyPatch
+    index: Index, metadata: Metadata, source: FileSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = build_generation(index, COLLECTION, metadata, sample_structures, vectors, batch_points=10)
-    kind = type(require_live(index, COLLECTION))
+    kind = type(index.create(COLLECTION, metadata).structures)
     upsert = kind.upsert
-    monkeypatch.setattr(
-        kind, "upsert", lambda self, points: upsert(self, [replace(one, payload={**one.payload, "digest": "x"}) for one in points])
-    )
-    with pytest.raises(StorageError, match="its 77 points are not those of"):
-        build_generation(index, COLLECTION, metadata, sample_structures, vectors, batch_points=10)
-    assert require_live(index, COLLECTION).name == before.generation
+
+    def spoil(self: object, points: Iterable[Point]) -> list[Refusal]:
+        return upsert(self, [replace(one, payload={**one.payload, "digest": "x"}) for one in points])  # type: ignore[arg-type, no-any-return]
+
+    monkeypatch.setattr(kind, "upsert", spoil)
+    with pytest.raises(StorageError, match="are not as they were sent"):
+        publish(index, metadata, source)
+    assert index.live(COLLECTION) is None
+
+
+def test_a_point_that_is_refused_is_named_and_the_others_are_there(
+    index: Index, metadata: Metadata, source: FileSource, structures: list[Structure], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = structures[40].id
+
+    class Spoilt:
+        def __init__(self, record: Record) -> None:
+            self.id, self.digest, self.place, self.label, self.payload = (
+                record.id,
+                record.digest,
+                record.place,
+                record.label,
+                record.payload,
+            )
+
+        def point(self) -> Point:
+            return Point(self.id, {"text": np.ones(3, np.float32)}, self.payload())
+
+    def spoilt() -> Iterator[Record]:
+        return (Spoilt(record) if record.id == bad else record for record in FileSource.structures(source))
+
+    monkeypatch.setattr(source, "structures", spoilt)
+    report = publish(index, metadata, source)
+    (refused,) = report.refused
+    assert (refused["id"], report.refused_structures, report.points) == (bad, 1, 76)
+    assert structures[40].symbol in refused["label"]
+    assert refused["reason"]
+    live = require_live(index, COLLECTION)
+    assert live.structures.retrieve([bad]) == []
+    with pytest.raises(StorageError, match="1 points were refused, storage.max_refused is 0"):
+        publish_source(index, COLLECTION, metadata, source, storage(max_refused=0), rebuild=True)
 
 
 def test_structures_that_changed_since_their_vectors_were_gathered_are_not_published(
-    index: Index,
-    metadata: Metadata,
-    sample_structures: Path,
-    structures: list[Structure],
-    vectors: Mapping[str, VectorTable],
-    tmp_path: Path,
+    index: Index, metadata: Metadata, source: FileSource, structures: list[Structure], tmp_path: Path, sample_structures: Path
 ) -> None:
-    before = build_generation(index, COLLECTION, metadata, sample_structures, vectors, batch_points=10)
-    changed = tmp_path / "changed.jsonl"
-    for other in (structures[::-1], structures[:70], [*structures, replace(structures[0], id=str(uuid.uuid4()))]):
-        write_structures(changed, other)
+    before = publish(index, metadata, source)
+    copy = tmp_path / "copy.jsonl"
+    for other in (structures[::-1], structures[:70], [*structures, replace(structures[0], id="0" * 32)]):
+        shutil.copy(sample_structures, copy)
+        late = embedded_source(copy, tmp_path / "checkpoint")
+        write_structures(copy, other)
         with pytest.raises(StorageError, match="changed since its vectors were gathered"):
-            build_generation(index, COLLECTION, metadata, changed, vectors, batch_points=10)
+            publish_source(index, COLLECTION, metadata, late, storage(), rebuild=True)
     assert require_live(index, COLLECTION).name == before.generation
 
 
 def test_a_publication_that_fails_leaves_nothing_behind(
-    index: Index,
-    metadata: Metadata,
-    sample_structures: Path,
-    vectors: Mapping[str, VectorTable],
-    monkeypatch: pytest.MonkeyPatch,
+    index: Index, metadata: Metadata, source: FileSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = build_generation(index, COLLECTION, metadata, sample_structures, vectors, batch_points=10)
+    before = publish(index, metadata, source)
     dropped: list[str] = []
     drop = index.drop
 
-    def fail(collection: str, generation: Generation) -> None:
+    def fail(collection: str, generation: Generation, **_: object) -> None:
         raise StorageError("no room for the alias")
 
     def note(collection: str, generation: Generation) -> None:
@@ -154,9 +367,51 @@ def test_a_publication_that_fails_leaves_nothing_behind(
     monkeypatch.setattr(index, "publish", fail)
     monkeypatch.setattr(index, "drop", note)
     with pytest.raises(StorageError, match="no room for the alias"):
-        build_generation(index, COLLECTION, metadata, sample_structures, vectors, batch_points=10)
+        publish_source(index, COLLECTION, metadata, source, storage(), rebuild=True)
     assert len(dropped) == 1
     assert require_live(index, COLLECTION).name == before.generation
+
+
+def test_other_models_build_a_new_generation(index: Index, metadata: Metadata, source: FileSource) -> None:
+    first = publish(index, metadata, source)
+    other = {name: replace(info, fingerprint="f" * 32) for name, info in metadata.vectors.items()}
+    assert publish(index, replace(metadata, vectors=other), source).way == "built"
+    assert require_live(index, COLLECTION).name != first.generation
+
+
+def test_a_verification_names_what_is_wrong(
+    index: Index, metadata: Metadata, source: FileSource, structures: list[Structure], sample_structures: Path
+) -> None:
+    publish(index, metadata, source)
+    live = require_live(index, COLLECTION)
+    live.structures.delete([structures[0].id])
+    live.structures.set_payloads([(structures[1].id, {"digest": "0"}), (structures[2].id, {"place": "0"})])
+    live.structures.upsert([Point("00000000-0000-0000-0000-000000000001", FakeVectors, {"digest": "d"})])
+    live.finish()
+    records = RecordSource(sample_structures, sample_structures.with_name("blocks.jsonl"))
+    report = verify(live, records.structures, records.blocks)
+    assert not report.ok
+    assert (report.missing, report.different, report.unexpected, report.bad_vectors) == (1, 2, 1, 0)
+    assert any(one.startswith("missing: ") and structures[0].symbol in one for one in report.problems)
+    assert "unexpected: 00000000-0000-0000-0000-000000000001" in report.problems
+    assert orjson.dumps(report.to_dict())
+
+
+FakeVectors = {"text": FakeEncoder().vector("a"), "code": FakeEncoder().vector("b")}
+
+
+def test_a_point_without_a_vector_is_found(index: Index, metadata: Metadata, source: FileSource, sample_structures: Path) -> None:
+    publish(index, metadata, source)
+    live = require_live(index, COLLECTION)
+    (first, *_) = read_structures(sample_structures)
+    record = next(iter(RecordSource(sample_structures).structures()))
+    assert record.id == first.id
+    live.structures.upsert([Point(record.id, {"text": FakeEncoder().vector("a")}, record.payload())])
+    live.finish()
+    records = RecordSource(sample_structures, sample_structures.with_name("blocks.jsonl"))
+    report = verify(live, records.structures, records.blocks)
+    assert (report.bad_vectors, report.missing, report.different) == (1, 0, 0)
+    assert f"bad vectors: {first.id} has no vector 'code'" in report.problems
 
 
 def test_a_collection_made_with_another_model_is_refused_with_both_names(index: Index, metadata: Metadata) -> None:
@@ -168,5 +423,5 @@ def test_a_collection_made_with_another_model_is_refused_with_both_names(index: 
     with pytest.raises(IndexMismatch, match=expected):
         check_fingerprints(generation, other, COLLECTION, "way out")
     older = index.create(COLLECTION, replace(metadata, vectors=made_with, schema_version=0))
-    with pytest.raises(IndexMismatch, match="record schema 0, this version writes 1"):
+    with pytest.raises(IndexMismatch, match="record schema 0, this version writes 2"):
         check_fingerprints(older, FINGERPRINTS, COLLECTION, "way out")

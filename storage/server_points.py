@@ -1,0 +1,230 @@
+"""The points of one collection on a Qdrant server.
+
+Points are sent as JSON that orjson makes of the arrays themselves: the client's own way makes a Python object of each number and
+checks it. A point that the server refuses is found by halving its batch, and the others are stored.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import orjson
+from qdrant_client import QdrantClient, models
+from qdrant_client.http.models import InlineResponse2008
+
+from storage.errors import RequestRefused
+from storage.index import Refusal, ScoredPoint, StoredPoint
+from storage.points import batched
+from storage.schema import without_added
+from storage.sparse import SparseVector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from storage.connection import Connection
+    from storage.index import Point, Query, Where
+
+T = TypeVar("T")
+
+_SCROLL_PAGE, _VECTOR_PAGE, _DELETE_PAGE = 1000, 200, 1000
+
+
+class ServerPoints:
+    """The points of one collection."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self._connection = connection
+        self._client = connection.client
+        self._name = name
+
+    def upsert(self, points: Iterable[Point]) -> list[Refusal]:
+        """Insert the points, or replace those of the same ids, in several streams; return those that were refused.
+
+        What was sent is acknowledged; `Generation.finish` waits until it is stored.
+        """
+        settings, refused = self._connection.settings, list[Refusal]()
+        waiting: deque[Future[list[Refusal]]] = deque()
+        with ThreadPoolExecutor(settings.streams) as pool:
+            try:
+                for batch in self._batches(points, refused):
+                    while len(waiting) > settings.streams:
+                        refused += waiting.popleft().result()
+                    waiting.append(pool.submit(self._send, batch))
+                while waiting:
+                    refused += waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+        return refused
+
+    def set_payloads(self, changes: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """Set these fields of the points of these ids; their other fields and their vectors stay."""
+        for batch in _slices(changes, self._connection.settings.batch_points):
+            operations = [
+                models.SetPayloadOperation(set_payload=models.SetPayload(payload=fields, points=[point_id]))
+                for point_id, fields in batch
+            ]
+            self._connection.call(
+                f"set {len(batch)} payloads",
+                self._client.batch_update_points,
+                self._name,
+                operations,
+                wait=True,
+            )
+
+    def delete(self, point_ids: Sequence[str]) -> None:
+        """Delete the points; absent ones are no error."""
+        for batch in _slices(point_ids, _DELETE_PAGE):
+            selector = models.PointIdsList(points=list(batch))
+            self._connection.call(
+                f"delete {len(batch)} points",
+                self._client.delete,
+                self._name,
+                selector,
+                wait=True,
+            )
+
+    def scroll(self, fields: Sequence[str] | None = None, *, vectors: bool = False) -> Iterator[StoredPoint]:
+        """Yield every point with these fields of its payload (None: all)."""
+        offset: Any = None
+        wanted: Any = True if fields is None else list(fields)
+        page = _VECTOR_PAGE if vectors else _SCROLL_PAGE
+        while True:
+            records, offset = self._connection.call(
+                "scroll",
+                self._client.scroll,
+                self._name,
+                limit=page,
+                offset=offset,
+                with_payload=wanted,
+                with_vectors=vectors,
+            )
+            yield from map(_stored, records)
+            if offset is None:
+                return
+
+    def retrieve(self, point_ids: Sequence[str]) -> list[StoredPoint]:
+        """Return the points of these ids that are there, with payload and vectors."""
+        records = self._connection.call(
+            "retrieve points", self._client.retrieve, self._name, list(point_ids), with_payload=True, with_vectors=True
+        )
+        return [_stored(record) for record in records]
+
+    def count(self) -> int:
+        """Return the exact number of points."""
+        return self._connection.call("count", self._client.count, self._name, exact=True).count
+
+    def search(self, using: str, vector: Query, *, limit: int, where: Where | None = None) -> list[ScoredPoint]:
+        """Return the `limit` points nearest to the vector by the named vector, best first."""
+        must: list[models.Condition] = [
+            models.FieldCondition(key=key, match=models.MatchValue(value=value)) for key, value in (where or {}).items()
+        ]
+        query: Any = (
+            models.SparseVector(indices=vector.indices, values=vector.values)
+            if isinstance(vector, SparseVector)
+            else vector.tolist()
+        )
+        hits = self._connection.call(
+            "search",
+            self._client.query_points,
+            self._name,
+            query=query,
+            using=using,
+            limit=limit,
+            with_payload=True,
+            query_filter=models.Filter(must=must) if must else None,
+        ).points
+        return [ScoredPoint(str(hit.id), hit.score, without_added(hit.payload or {})) for hit in hits]
+
+    def _batches(self, points: Iterable[Point], refused: list[Refusal]) -> Iterator[_Batch]:
+        """Yield the points packed by number and bytes; what no request can hold is refused here."""
+        most, limit = self._connection.settings.batch_points, self._connection.settings.batch_mb * 1_000_000
+        if not _speaks_rest(self._client):
+            for some in batched(iter(points), most):
+                yield _Batch([point.id for point in some], some, [])
+            return
+        batch, size = _Batch([], [], []), 0
+        for point in points:
+            encoded = _encode(point)
+            if len(encoded) > limit:
+                refused.append(Refusal(point.id, f"{len(encoded):,} bytes; a request has at most {limit:,} (storage.batch_mb)"))
+                continue
+            if batch.ids and (len(batch.ids) == most or size + len(encoded) > limit):
+                yield batch
+                batch, size = _Batch([], [], []), 0
+            batch.ids.append(point.id)
+            batch.encoded.append(encoded)
+            size += len(encoded) + 1
+        if batch.ids:
+            yield batch
+
+    def _send(self, batch: _Batch) -> list[Refusal]:
+        """Send the batch; where the server refuses it, send its halves, and return the points that it refuses alone."""
+        try:
+            self._connection.call(f"write {len(batch.ids)} points", self._put, batch)
+        except RequestRefused as exc:
+            if len(batch.ids) == 1:
+                return [Refusal(batch.ids[0], str(exc))]
+            return [refusal for half in batch.halves() for refusal in self._send(half)]
+        return []
+
+    def _put(self, batch: _Batch) -> None:
+        if batch.encoded:
+            self._client.http.client.request(
+                type_=InlineResponse2008,
+                method="PUT",
+                url="/collections/{name}/points",
+                path_params={"name": self._name},
+                params={"wait": "false"},
+                headers={"Content-Type": "application/json"},
+                content=b'{"points":[' + b",".join(batch.encoded) + b"]}",
+            )
+            return
+        vectors: dict[str, Any] = {
+            name: [point.vectors[name].tolist() for point in batch.points] for name in batch.points[0].vectors
+        }
+        for name in batch.points[0].sparse:
+            vectors[name] = [models.SparseVector(**point.sparse[name]._asdict()) for point in batch.points]
+        payloads = [point.payload for point in batch.points]
+        self._client.upsert(self._name, models.Batch(ids=[*batch.ids], vectors=vectors, payloads=payloads), wait=False)
+
+
+class _Batch:
+    """Points of one request: as they are, or encoded."""
+
+    def __init__(self, ids: list[str], points: list[Point], encoded: list[bytes]) -> None:
+        self.ids, self.points, self.encoded = ids, points, encoded
+
+    def halves(self) -> list[_Batch]:
+        """Return the two halves."""
+        middle = len(self.ids) // 2
+        return [_Batch(self.ids[part], self.points[part], self.encoded[part]) for part in (slice(middle), slice(middle, None))]
+
+
+def _encode(point: Point) -> bytes:
+    """Return the point as the REST interface takes it; arrays are written without a Python object for each number."""
+    vectors: dict[str, Any] = {**point.vectors, **{name: vector._asdict() for name, vector in point.sparse.items()}}
+    return orjson.dumps({"id": point.id, "vector": vectors, "payload": point.payload}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _speaks_rest(client: QdrantClient) -> bool:
+    """Return whether requests can be made by hand: not to the client's local mode, and not by gRPC."""
+    try:
+        return client.http is not None and not getattr(client._client, "_prefer_grpc", False)  # noqa: SLF001 - it does not say
+    except NotImplementedError:
+        return False
+
+
+def _stored(record: models.Record) -> StoredPoint:
+    vectors = record.vector if isinstance(record.vector, dict) else {}
+    dense: dict[str, Any] = {name: vector for name, vector in vectors.items() if isinstance(vector, list)}
+    return StoredPoint(str(record.id), record.payload or {}, dense)
+
+
+def _slices(items: Sequence[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part

@@ -1,0 +1,545 @@
+"""A double of a Qdrant server for tests, that fails on command.
+
+No Qdrant server can be installed where these tests run. This one speaks the REST calls that `QdrantClient(url=...)`
+sends, on a port of 127.0.0.1, and answers them from the client library's own local mode: a double, so what it answers is
+what local mode holds for right, in the envelope and with the error texts of a server. Indexing, sharding, consistency and
+gRPC are not there. What it adds is what only a server can do: to refuse, to be slow, to break a connection before or
+after a change was applied.
+
+    with QdrantDouble() as double:
+        double.fail(Status(503), method="PUT", path=r"/points$", times=2)
+        client = QdrantClient(url=double.url, check_compatibility=False)
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import itertools
+import os
+import re
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple, Self, TypeVar, cast
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
+from qdrant_client import QdrantClient, models
+from qdrant_client.local.qdrant_local import QdrantLocal
+
+Model = TypeVar("Model", bound=BaseModel)
+
+# ---- Faults
+
+
+@dataclass(frozen=True)
+class Status:
+    """Answers with this status: the request is read, and not applied."""
+
+    code: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str | None = None  # None: an error as the server spells it
+
+
+class Reset:
+    """Resets the connection (TCP RST) before the body is read: nothing is applied.
+
+    A client that is still sending may take it for a connection closed without an answer.
+    """
+
+
+class CutAnswer:
+    """Applies the request, sends the answer's head and half of its body, and closes."""
+
+
+class LostAnswer:
+    """Applies the request, and closes the connection without a word."""
+
+
+@dataclass(frozen=True)
+class Delay:
+    """Waits, then carries on as usual. A client that has given up meanwhile gets its request applied late."""
+
+    seconds: float
+
+
+Fault = Status | Reset | CutAnswer | LostAnswer | Delay
+
+
+@dataclass
+class _Rule:
+    fault: Fault
+    method: str | None
+    path: re.Pattern[str]
+    left: float
+    after: int
+
+
+# ---- Requests and answers
+
+
+class Request(NamedTuple):
+    """A request as it came, whatever became of it. n_points is None where it names no points, or was not read."""
+
+    method: str
+    path: str
+    n_bytes: int
+    n_points: int | None
+
+
+class Refusal(Exception):
+    """A status and a message, answered instead of a result."""
+
+
+@dataclass
+class Call:
+    """A request on its way to the function that answers it."""
+
+    method: str
+    path: str
+    query: Mapping[str, list[str]]
+    body: bytes
+
+    @cached_property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+    def parse(self, model: type[Model]) -> Model:
+        return model.model_validate(self.json)
+
+    def n_points(self) -> int | None:
+        try:
+            counts = list(_count_points(self.json))
+        except ValueError:
+            return None
+        return sum(counts) if counts else None
+
+
+def _count_points(body: Any) -> Iterator[int]:
+    for key, value in body.items() if isinstance(body, dict) else ():
+        if key in {"points", "ids"} and isinstance(value, list):
+            yield len(value)
+        elif key == "batch" or key in _UPDATES.values():
+            yield from _count_points(value)
+        elif key == "operations" and isinstance(value, list):
+            for operation in value:
+                yield from _count_points(operation)
+
+
+def _error(code: int, message: str) -> tuple[int, bytes]:
+    return code, to_json({"status": {"error": message}, "time": 0.0})
+
+
+# what local mode says, the status that a server answers then, and how it spells it
+_SPELLINGS = [
+    (r"Collection (.*) not found", 404, r"Not found: Collection `\1` doesn't exist!"),
+    (r"(Collection|Alias) (.*) already exists", 409, r"Wrong input: \1 `\2` already exists!"),
+    (r"Point (.*) is not found in the collection", 404, r"Not found: No point with id \1 found"),
+    (r"\w+ vector (.*) is not found in the collection", 400, r"Wrong input: Not existing vector name error: \1"),
+    (r"shapes \(\d+,(\d+)\) and \((\d+),\) .*", 400, r"Wrong input: Vector dimension error: expected dim: \1, got \2"),
+    (r"(.* is invalid\. Must be .*)", 422, r"Validation error in JSON body: [\1]"),
+    (r"(?:Wrong input: )?(.*)", 400, r"Wrong input: \1"),
+]
+
+
+def _refusal(error: ValueError) -> tuple[int, bytes]:
+    text = str(error)
+    if isinstance(error, ValidationError | orjson.JSONDecodeError):
+        return _error(400, f"Format error in JSON body: {text}")
+    found = ((re.fullmatch(pattern, text, re.DOTALL), code, spelling) for pattern, code, spelling in _SPELLINGS)
+    return next(_error(code, match.expand(spelling)) for match, code, spelling in found if match)
+
+
+# ---- The server
+
+
+class QdrantDouble:
+    """The server, its data, and the faults that it was told to show. The data outlive `stop`."""
+
+    def __init__(self, *, api_key: str | None = None, version: str = "1.16.0", max_body_bytes: int | None = None) -> None:
+        self.api_key = api_key
+        self.version = version
+        self.max_body_bytes = max_body_bytes
+        self.too_long_status = 413  # a proxy's; Qdrant itself answers 400 with this text
+        self.status = "green"
+        self.requests: list[Request] = []
+        self.errors: list[BaseException | None] = []  # of the double itself: requests that met one were answered 500
+        self.client = QdrantClient(":memory:")
+        self.local = cast("QdrantLocal", self.client._client)  # as the client asks it, less the inference of vectors
+        self.lock = threading.RLock()  # local mode knows no threads: hold it to look at the client while requests come
+        self.configs: dict[str, dict[str, Any]] = {}
+        self.payload_indexes: dict[str, dict[str, Any]] = {}
+        self.snapshots: dict[str, dict[str, bytes]] = {}
+        self.serial = itertools.count(1)
+        self._rules: list[_Rule] = []
+        self._refused: set[str] = set()
+        self._port = 0
+        self._server: _Server | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self.client.close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        """Listens, on the same port as before."""
+        self._server = _Server(self._port, self)
+        self._port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Hangs up on everybody, and listens no more."""
+        if self._server is not None:
+            self._server.hang_up()
+            self._server = None
+
+    def fail(self, fault: Fault, *, method: str | None = None, path: str = "", times: int | None = 1, after: int = 0) -> None:
+        """Lets `after` matching requests pass, then shows the fault to the next `times` (None: to all).
+
+        Where several are due, the one told first is shown, and the others wait for the next request.
+        """
+        with self.lock:
+            self._rules.append(_Rule(fault, method, re.compile(path), float("inf") if times is None else times, after))
+
+    def heal(self) -> None:
+        """Forgets the faults."""
+        with self.lock:
+            self._rules.clear()
+
+    def refuse_points(self, ids: Iterable[int | str]) -> None:
+        """From now on an upsert that holds one of these ids is refused as a whole; no ids end that."""
+        with self.lock:
+            self._refused = {str(point_id) for point_id in ids}
+
+    def stay_yellow(self) -> None:
+        self.status = "yellow"
+
+    def go_green(self) -> None:
+        self.status = "green"
+
+    def resolve(self, name: str) -> str:
+        """The collection that a name or an alias means."""
+        self.local._get_collection(name)
+        return self.local.aliases.get(name, name)
+
+    def update_result(self, call: Call) -> dict[str, Any]:
+        """Everything is applied before it is answered, even if nobody waits for it."""
+        return {"operation_id": next(self.serial), "status": "completed" if call.query.get("wait") == ["true"] else "acknowledged"}
+
+    def update(self, call: Call, name: str, body: Any) -> list[dict[str, Any]]:
+        name, operations = self.resolve(name), models.UpdateOperations.model_validate(body).operations
+        for operation in operations:
+            if isinstance(operation, models.UpsertOperation):
+                self._check_ids(operation.upsert)
+        try:
+            self.local.batch_update_points(name, operations)
+        except KeyError as missing:  # the points that are there have got theirs, as on a server
+            raise Refusal(404, f"Not found: No point with id {missing.args[0]} found") from None
+        return [self.update_result(call) for _ in operations]
+
+    def _check_ids(self, upsert: models.PointsBatch | models.PointsList) -> None:
+        for point_id in upsert.batch.ids if isinstance(upsert, models.PointsBatch) else [point.id for point in upsert.points]:
+            if isinstance(point_id, int) and not 0 <= point_id < 2**64:  # local mode takes them
+                raise Refusal(400, f"Format error in JSON body: value {point_id} is not a valid point ID")
+            if str(point_id) in self._refused:
+                raise Refusal(400, f"Wrong input: point {point_id} is refused")
+
+    def meet(self, method: str, path: str) -> Fault | None:
+        """The fault that this request is to show."""
+        met: _Rule | None = None
+        with self.lock:
+            for rule in self._rules:
+                if rule.method not in {None, method} or not rule.path.search(path):
+                    continue
+                if rule.after > 0:
+                    rule.after -= 1
+                elif met is None and rule.left > 0:
+                    met, rule.left = rule, rule.left - 1
+        return None if met is None else met.fault
+
+    def answer(self, call: Call, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """Applies a request."""
+        try:
+            self._admit(call, headers)
+            with self.lock:
+                function, args = self._route(call)
+                result = function(self, call, **args)
+        except Refusal as refusal:
+            return _error(*refusal.args)
+        except ValueError as error:
+            return _refusal(error)
+        except Exception as error:  # noqa: BLE001 - a server answers 500, and the test may look it up
+            self.errors.append(error)
+            return _error(500, f"Service internal error: {error!r}")
+        return 200, result if isinstance(result, bytes) else to_json({"result": result, "status": "ok", "time": 0.0})
+
+    def _admit(self, call: Call, headers: Mapping[str, str]) -> None:
+        if self.api_key is not None and call.path != "/":  # a server tells its version to everybody
+            key = headers.get("api-key") or headers.get("Authorization", "").removeprefix("Bearer ")
+            if key != self.api_key:
+                raise Refusal(403, "Invalid api-key") if key else Refusal(401, "Must provide an API key or a bearer token")
+        if self.max_body_bytes is not None and len(call.body) > self.max_body_bytes:
+            text = f"JSON payload ({len(call.body)} bytes) is larger than allowed (limit: {self.max_body_bytes} bytes)."
+            raise Refusal(self.too_long_status, f"Payload error: {text}")
+
+    def _route(self, call: Call) -> tuple[Function, dict[str, str]]:
+        for pattern, function in _PATTERNS:
+            if found := pattern.fullmatch(f"{call.method} {call.path}"):
+                return function, {name: unquote(value) for name, value in found.groupdict().items()}
+        raise Refusal(404, f"the double has no {call.method} {call.path}")
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, port: int, double: QdrantDouble) -> None:
+        self.double = double
+        self.stopping = threading.Event()
+        self.connections: set[socket.socket] = set()
+        super().__init__(("127.0.0.1", port), _Connection)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self.connections.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.connections.discard(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's arguments
+        if not isinstance(error := sys.exception(), OSError):  # an OSError: the client has hung up, or the double has
+            self.double.errors.append(error)
+
+    def hang_up(self) -> None:
+        self.stopping.set()
+        self.shutdown()
+        self.server_close()
+        for connection in self.connections.copy():
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        deadline = time.monotonic() + 2
+        while self.connections and time.monotonic() < deadline:  # their threads close them
+            time.sleep(0.001)
+
+
+class _Connection(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # an answer goes out in one piece
+    server: _Server
+
+    def _serve(self) -> None:
+        double, url, n_bytes = self.server.double, urlsplit(self.path), int(self.headers.get("Content-Length") or 0)
+        fault = double.meet(self.command, url.path)
+        call = Call(self.command, url.path, parse_qs(url.query), b"" if isinstance(fault, Reset) else self.rfile.read(n_bytes))
+        double.requests.append(Request(self.command, url.path, n_bytes, call.n_points()))
+        self.close_connection = self.close_connection or isinstance(fault, Reset | CutAnswer | LostAnswer)
+        if isinstance(fault, Reset):
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            os.close(self.connection.detach())  # its own close() would say goodbye first
+            return
+        if isinstance(fault, Delay):
+            self.server.stopping.wait(fault.seconds)
+        if len(call.body) < n_bytes or self.server.stopping.is_set():
+            self.close_connection = True
+            return
+        if isinstance(fault, Status):
+            code, body = _error(fault.code, f"the double's {fault.code} {HTTPStatus(fault.code).phrase}")
+            self._send(code, body if fault.body is None else fault.body.encode(), fault.headers)
+            return
+        code, body = double.answer(call, cast("Mapping[str, str]", self.headers))
+        if not isinstance(fault, LostAnswer):
+            self._send(code, body, n_bytes=len(body) // 2 if isinstance(fault, CutAnswer) else None)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - the base class's names
+
+    def _send(self, code: int, body: bytes, headers: Mapping[str, str] | None = None, n_bytes: int | None = None) -> None:
+        self.send_response(code)
+        kind = "application/json" if body[:1] == b"{" else "application/octet-stream"
+        for name, value in ({"Content-Type": kind, "Content-Length": str(len(body))} | dict(headers or {})).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body[:n_bytes])
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        pass
+
+
+# ---- The calls: one function each, and the routing table
+
+Function = Callable[..., Any]  # takes the double, the call and what the path names; answers bytes as they are, else an envelope
+
+
+def create_collection(double: QdrantDouble, call: Call, name: str) -> bool:
+    wanted = call.parse(models.CreateCollection)
+    double.local.create_collection(name, wanted.vectors, wanted.sparse_vectors, metadata=wanted.metadata)
+    vars(double.local.collections[name])["LARGE_DATA_THRESHOLD"] = sys.maxsize  # above it, local mode warns
+    double.configs[name] = {key: value for key, value in call.json.items() if key != "metadata"}
+    double.payload_indexes[name], double.snapshots[name] = {}, {}
+    return True
+
+
+def update_collection(double: QdrantDouble, call: Call, name: str) -> bool:
+    change, config = call.parse(models.UpdateCollection), double.configs[double.resolve(name)]
+    double.local.update_collection(name, change.sparse_vectors, change.metadata, change.vectors)
+    wanted = {key: value for key, value in call.json.items() if key != "metadata"}
+    wanted |= wanted.pop("params", {})
+    if "" in wanted.get("vectors", {}):  # the only vector, without a name
+        wanted["vectors"] = wanted["vectors"][""]
+    if quantization := wanted.pop("quantization_config", None):  # a new kind replaces the former
+        config["quantization_config"] = None if quantization == "Disabled" else quantization
+    _merge(config, wanted)
+    return True
+
+
+def _merge(config: dict[str, Any], change: Mapping[str, Any]) -> None:
+    for key, value in change.items():
+        if isinstance(value, dict) and isinstance(config.get(key), dict):
+            _merge(config[key], value)
+        else:
+            config[key] = value
+
+
+def get_collection(double: QdrantDouble, _call: Call, name: str) -> dict[str, Any]:
+    name = double.resolve(name)
+    info = double.local.get_collection(name).model_dump(mode="json", exclude_none=True)
+    for key, value in double.configs[name].items():  # local mode keeps little of it
+        place = info["config"]["params"] if key in models.CollectionParams.model_fields else info["config"]
+        _merge(place, {"optimizer_config" if key == "optimizers_config" else key: copy.deepcopy(value)})
+    info["status"] = double.status
+    for key, schema in double.payload_indexes[name].items():
+        kind, params = (schema["type"], schema) if isinstance(schema, dict) else (schema, None)
+        filled = models.Filter(must_not=[models.IsEmptyCondition(is_empty=models.PayloadField(key=key))])
+        n_points = double.local.count(name, filled).count
+        info["payload_schema"][key] = {"data_type": kind, "params": params, "points": n_points}
+    return info
+
+
+def delete_collection(double: QdrantDouble, _call: Call, name: str) -> bool:
+    for kept in (double.configs, double.payload_indexes, double.snapshots):
+        kept.pop(name, None)
+    return double.local.delete_collection(name)  # its aliases go with it
+
+
+def update_aliases(double: QdrantDouble, call: Call) -> bool:
+    return double.local.update_collection_aliases(call.parse(models.ChangeAliasesOperation).actions)
+
+
+def create_index(double: QdrantDouble, call: Call, name: str) -> Any:
+    if call.parse(models.CreateFieldIndex).field_schema is None:
+        raise Refusal(400, "Wrong input: the double does not guess a field's schema")
+    double.payload_indexes[double.resolve(name)][call.json["field_name"]] = call.json["field_schema"]
+    return double.update_result(call)
+
+
+def delete_index(double: QdrantDouble, call: Call, name: str, key: str) -> Any:
+    double.payload_indexes[double.resolve(name)].pop(key, None)
+    return double.update_result(call)
+
+
+_UPDATES = {  # each takes one operation of a batch as its body
+    "PUT /points": "upsert",
+    "POST /points/delete": "delete",
+    "POST /points/payload": "set_payload",
+    "PUT /points/payload": "overwrite_payload",
+    "POST /points/payload/delete": "delete_payload",
+    "POST /points/payload/clear": "clear_payload",
+    "PUT /points/vectors": "update_vectors",
+    "POST /points/vectors/delete": "delete_vectors",
+}
+
+
+def update(operation: str, double: QdrantDouble, call: Call, name: str) -> Any:
+    return double.update(call, name, {"operations": [{operation: call.json}]})[0]
+
+
+_FILTERS = {"scroll": "scroll_filter", "count": "count_filter"}  # local mode's names for it
+
+
+def _read(method: str, double: QdrantDouble, name: str, request: BaseModel, **defaults: Any) -> Any:
+    """Asks local mode, by its names of the arguments; where nothing is passed here its defaults are the server's."""
+    names = {"filter": _FILTERS.get(method, "query_filter"), "params": "search_params", "with_vector": "with_vectors"}
+    sent = {names.get(key, key): getattr(request, key) for key in request.model_fields_set}
+    if params := sent.pop("search_params", None):
+        sent["search_params"] = models.SearchParams(idf=params.idf)  # of the others local mode says that they are ignored
+    arguments = defaults | {key: value for key, value in sent.items() if value is not None}
+    return getattr(double.local, method)(name, **arguments)
+
+
+def read(model: type[BaseModel], method: str, double: QdrantDouble, call: Call, name: str, **defaults: Any) -> Any:
+    return _read(method, double, name, call.parse(model), **defaults)
+
+
+def scroll(double: QdrantDouble, call: Call, name: str) -> Any:
+    return dict(zip(("points", "next_page_offset"), read(models.ScrollRequest, "scroll", double, call, name), strict=True))
+
+
+def query_batch(double: QdrantDouble, call: Call, name: str) -> Any:
+    requests = call.parse(models.QueryRequestBatch).searches
+    return [_read("query_points", double, name, request, with_payload=False) for request in requests]
+
+
+def create_snapshot(double: QdrantDouble, call: Call, name: str) -> Any:
+    content = f"snapshot of {name}: {double.local.count(name).count} points".encode()
+    double.snapshots[double.resolve(name)][f"{name}-{next(double.serial)}.snapshot"] = content
+    return list_snapshots(double, call, name)[-1]
+
+
+def list_snapshots(double: QdrantDouble, _call: Call, name: str) -> Any:
+    found = double.snapshots[double.resolve(name)].items()
+    return [{"name": key, "size": len(content), "checksum": hashlib.sha256(content).hexdigest()} for key, content in found]
+
+
+def download_snapshot(double: QdrantDouble, _call: Call, name: str, key: str) -> bytes:
+    if key not in (snapshots := double.snapshots[double.resolve(name)]):
+        raise Refusal(404, f"Not found: Snapshot {key} not found")
+    return snapshots[key]
+
+
+_ROUTES: dict[str, Function] = {
+    "GET /": lambda double, _: to_json({"title": "qdrant - vector search engine", "version": double.version}),
+    "GET /aliases": lambda double, _: double.local.get_aliases(),
+    "GET /collections": lambda double, _: double.local.get_collections(),
+    "POST /collections/aliases": update_aliases,
+    "PUT /collections/{name}": create_collection,
+    "PATCH /collections/{name}": update_collection,
+    "GET /collections/{name}": get_collection,
+    "DELETE /collections/{name}": delete_collection,
+    "GET /collections/{name}/exists": lambda double, _, name: {"exists": double.local.collection_exists(name)},
+    "GET /collections/{name}/aliases": lambda double, _, name: double.local.get_collection_aliases(name),
+    "PUT /collections/{name}/index": create_index,
+    "DELETE /collections/{name}/index/{key}": delete_index,
+    **{request.replace(" ", " /collections/{name}"): partial(update, operation) for request, operation in _UPDATES.items()},
+    "POST /collections/{name}/points/batch": lambda double, call, name: double.update(call, name, call.json),
+    "POST /collections/{name}/points": partial(read, models.PointRequest, "retrieve"),
+    "POST /collections/{name}/points/scroll": scroll,
+    "POST /collections/{name}/points/count": partial(read, models.CountRequest, "count"),
+    "POST /collections/{name}/points/query": partial(read, models.QueryRequest, "query_points", with_payload=False),
+    "POST /collections/{name}/points/query/batch": query_batch,
+    "POST /collections/{name}/points/query/groups": partial(
+        read, models.QueryGroupsRequest, "query_points_groups", with_payload=False
+    ),
+    "POST /collections/{name}/snapshots": create_snapshot,
+    "GET /collections/{name}/snapshots": list_snapshots,
+    "GET /collections/{name}/snapshots/{key}": download_snapshot,
+}
+_PATTERNS = [(re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", request)), function) for request, function in _ROUTES.items()]

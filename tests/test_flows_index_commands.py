@@ -1,0 +1,114 @@
+"""The commands about an index as a whole, as a user runs them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import orjson
+import pytest
+
+from lsif.structure import read_structures
+from storage.embedded import EmbeddedIndex
+
+from conftest import SAMPLE, SAMPLE_DUMP, SOURCE, points, run
+
+
+def test_a_plan_is_printed_and_nothing_done(indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, root = shutil.copytree(indexed_sample, tmp_path / "data"), shutil.copytree(SAMPLE, tmp_path / "sample")
+    source = ("--dump", str(SAMPLE_DUMP), "--root", str(root), "--set", f"paths.data={data}")
+    before = sorted((path, path.stat().st_mtime_ns) for path in (data / "qdrant").rglob("*") if "metadata" in path.name)
+    code, _, err = run("ingest", "--plan", *source, capsys=capsys)
+    assert (code, "Choose another name" in err) == (1, True)  # another folder is another source
+    source = (*SOURCE, "--set", f"paths.data={data}")
+    code, out, _ = run("ingest", "--plan", *source, capsys=capsys)
+    assert (code, out.splitlines()[0]) == (0, "The index would be left as it is.")
+    records = data / "projects/sample/structures.jsonl"
+    kept = records.read_bytes()
+    live = EmbeddedIndex(data / "qdrant").live("sample")
+    assert live is not None
+    (gone, moved_one) = list(read_structures(records))[:2]
+    live.structures.delete([gone.id])
+    live.structures.set_payloads([(moved_one.id, {"place": "[1]"})])
+    live.close()
+    code, out, _ = run("ingest", "--plan", *source, capsys=capsys)
+    assert "structures  1 added, 0 changed, 1 moved, 0 deleted, 75 unchanged" in out
+    assert f"added    {gone.code_type} {gone.symbol}" in out
+    code, out, _ = run("ingest", "--plan", "--json", *source, capsys=capsys)
+    plan = orjson.loads(out)
+    assert (plan["way"], list(plan["structures"]["added"]), plan["structures"]["unchanged"]) == ("synced", [gone.id], 75)
+    assert records.read_bytes() == kept
+    assert before == sorted((path, path.stat().st_mtime_ns) for path in (data / "qdrant").rglob("*") if "metadata" in path.name)
+    assert not list((data / "projects/sample").glob("plan-*"))
+
+
+def test_an_index_is_verified(indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ("--set", f"paths.data={shutil.copytree(indexed_sample, tmp_path / 'data')}")
+    code, out, _ = run("verify", *where, capsys=capsys)
+    assert (code, out) == (
+        0,
+        "sample: 77 structures and 8 blocks compared with 85 points, 162 vectors looked at\n",
+    )
+    live = EmbeddedIndex(tmp_path / "data" / "qdrant").live("sample")
+    assert live is not None
+    (first, *_) = read_structures(tmp_path / "data/projects/sample/structures.jsonl")
+    live.structures.delete([first.id])
+    live.close()
+    code, out, err = run("verify", *where, "--json", capsys=capsys)
+    assert (code, orjson.loads(out)["missing"]) == (1, 1)
+    assert "1 missing, 0 different, 0 unexpected, 0 bad vectors. Mend it: lsif-ingest ingest --rebuild" in err
+    code, out, _ = run("verify", *where, capsys=capsys)
+    assert f"missing: {first.code_type} {first.symbol}" in out
+    (tmp_path / "data/projects/sample/structures.jsonl").unlink()
+    code, _, err = run("verify", *where, capsys=capsys)
+    assert (code, "is not there" in err) == (1, True)
+
+
+def test_an_index_travels_as_parquet(indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here, there = ("--set", f"paths.data={indexed_sample}"), ("--set", f"paths.data={tmp_path / 'there'}")
+    code, out, _ = run("export", "-o", str(tmp_path / "out"), *here, capsys=capsys)
+    assert (code, "77 structures and 8 blocks" in out) == (0, True)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["blocks.parquet", "structures.parquet"]
+    code, out, _ = run("import", str(tmp_path / "out"), "--json", *there, capsys=capsys)
+    report = orjson.loads(out)
+    assert (code, report["points"], report["blocks"], report["way"]) == (0, 77, 8, "built")
+    assert points(tmp_path / "there") == points(indexed_sample)
+    code, out, _ = run("verify", *there, capsys=capsys)
+    assert (code, "162 vectors looked at" in out) == (0, True)
+    records = "projects/sample/structures.jsonl"
+    here_and_there = [sorted((folder / records).read_bytes().splitlines()) for folder in (indexed_sample, tmp_path / "there")]
+    assert here_and_there[0] == here_and_there[1]
+    answers = []
+    for where in (here, there):
+        code, out, _ = run("search", "wait longer after each failure", "--json", *where, capsys=capsys)
+        answers.append([(hit["id"], round(hit["score"], 5)) for hit in orjson.loads(out)["hits"]])
+    assert answers[0] == answers[1]
+    code, _, err = run("import", str(tmp_path), *there, capsys=capsys)
+    assert (code, "holds no export" in err) == (1, True)
+    code, _, err = run("export", "--snapshot", *here, capsys=capsys)
+    assert (code, "snapshots are a server's" in err) == (1, True)
+
+
+def test_a_branch_has_an_index_of_its_own_and_an_index_goes_back(
+    indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here, there = ("--set", f"paths.data={indexed_sample}"), ("--set", f"paths.data={tmp_path / 'there'}")
+    run("export", "-o", str(tmp_path / "out"), *here, capsys=capsys)
+    for branch in ((), ("--branch", "feature/x"), ("--branch", "feature-x")):
+        code, _, err = run("import", str(tmp_path / "out"), *branch, *there, capsys=capsys)
+        assert code == 0, err
+    code, out, _ = run("status", "--json", *there, capsys=capsys)
+    found = {one["collection"]: one["branch"] for one in orjson.loads(out)["collections"]}
+    assert sorted(found.values()) == ["", "feature-x", "feature/x"]
+    assert len(found) == 3
+    code, out, _ = run("search", "cache", "--project", "sample", "--branch", "feature/x", "--json", *there, capsys=capsys)
+    assert code == 0
+    code, _, err = run("search", "cache", "--branch", "feature/x", *there, capsys=capsys)
+    assert (code, "give --project NAME, too" in err) == (2, True)
+    code, _, err = run("rollback", "--project", "sample", *there, capsys=capsys)
+    assert (code, "no generation of 'sample' older than" in err) == (1, True)
+    before = EmbeddedIndex(tmp_path / "there" / "qdrant").live("sample")
+    run("import", str(tmp_path / "out"), "--rebuild", *there, capsys=capsys)
+    code, out, _ = run("rollback", "--project", "sample", "--json", *there, capsys=capsys)
+    assert before is not None
+    assert (code, orjson.loads(out)["live"]) == (0, before.name)
