@@ -32,7 +32,7 @@ endif
 WITH_CONFIG := $(if $(CONFIG),--config "$$LSIF_CONFIG")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ingest search status test fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-upload verify lint types check clean
+.PHONY: help setup ingest search status test fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-upload kill-resume verify lint types check clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ bench-stage: $(READY) ## time everything of the embedding stage but the model, u
 
 bench-gpu: $(READY) ## which share of a GPU's matrix rate embedding reaches; without one it runs on the processor
 	$(BIN)/python benchmarks/bench_gpu.py $(ARGS)
+
+kill-resume: $(READY) ## kill embedding runs of RECORDS=structures.jsonl with the real model at random moments, resume, compare (minutes)
+	$(BIN)/python benchmarks/kill_resume.py "$$LSIF_RECORDS" $(ARGS)
 
 bench-upload: $(READY) ## time uploading and syncing against the tutorial's way (minutes); ARGS=--million sends a million points
 	$(BIN)/python benchmarks/bench_upload.py $(ARGS)

@@ -94,6 +94,7 @@ def load_encoder(source: str, revision: str | None, settings: ModelSettings, cac
     `cache` is a folder of this model alone, for what takes long to make of it. Raises ModelError where it can't be loaded.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # said, there is no warning of forks: none of ours tokenises
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")  # one for each shape of a batch; 1,024 of them hold 200 MB
     from embedding import torch_encoder  # noqa: PLC0415 - imports of the model libraries take seconds
 
     gpus = torch_encoder.gpu_count() if settings.device in ("auto", "cuda") and settings.backend == "torch" else 0

@@ -7,6 +7,7 @@ import random
 import time
 import warnings
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,7 +29,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _REFUSED = (401, 403)
-_LATER = (408, 429, 500, 502, 503, 504)
+_BUSY = 429
+_LATER = (408, _BUSY, 500, 502, 503, 504)
 _BAD_REQUEST = (400, 413, 422)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 10.0
 
@@ -77,6 +79,14 @@ def safe_location(url: str) -> str:
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
 
 
+def _seconds_until(date: str) -> float:
+    """Return the seconds until an HTTP date; 0 where it is none, or is past."""
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
+    except ValueError:
+        return 0.0
+
+
 def _is_this_machine(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     return host in ("localhost", "::1") or host.startswith("127.")
@@ -92,11 +102,14 @@ class Connection:
         """The server's URL without credentials."""
         self._secrets = [secret for secret in (api_key, urlsplit(url).password) if secret]
         self._reached = False
+        self._given_up = False
+        """Whether a deadline passed, and nothing was answered since: then no other is waited for, as when cleaning up."""
 
     def call(self, doing: str, operation: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Return what the operation returns; where it fails for a passing reason, try it again until the deadline.
 
-        Raises the errors of storage.errors. The first request of all is not repeated: a server that is not there is told at once.
+        Raises the errors of storage.errors. The first request of all is not repeated: a server that is not there is told at once;
+        one that says that it is busy is there.
         """
         deadline, pause = time.monotonic() + self.settings.retry_s, _FIRST_PAUSE_S
         while True:
@@ -105,13 +118,14 @@ class Connection:
                     result = operation(*arguments, **options)
             except IndexUnreachable as exc:
                 wait = max(exc.retry_after_s, pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads clients, no secret
-                if not self._reached or time.monotonic() + wait > deadline:
+                if not self._reached or self._given_up or time.monotonic() + wait > deadline:
+                    self._given_up = True
                     raise
                 logger.warning("%s Trying again in %.1f s.", exc, wait)
                 time.sleep(wait)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
             else:
-                self._reached = True
+                self._reached, self._given_up = True, False
                 return result
 
     @contextmanager
@@ -125,8 +139,10 @@ class Connection:
         except UnexpectedResponse as exc:
             raise self._refusal(exc, doing) from None
         except ResourceExhaustedResponse as exc:
-            raise IndexUnreachable(f"{self.location} is busy (HTTP 429).", retry_after_s=float(exc.retry_after_s)) from None
-        except (QdrantException, ResponseHandlingException, ApiException, ConnectionError, TimeoutError) as exc:
+            raise self._busy(exc.retry_after_s) from None
+        except QdrantException as exc:  # the client can't read a Retry-After that is a date; it stands behind the colon
+            raise self._busy(_seconds_until(str(exc).partition(": ")[2])) from None
+        except (ResponseHandlingException, ApiException, ConnectionError, TimeoutError) as exc:
             raise IndexUnreachable(
                 f"no Qdrant answers at {self.location} ({self._redact(str(exc))}); "
                 "start it, or unset QDRANT_URL to use the embedded one."
@@ -141,11 +157,17 @@ class Connection:
 
     def _refusal(self, exc: UnexpectedResponse, doing: str) -> StorageError:
         status = exc.status_code
+        if status == _BUSY:
+            self._reached = True
         if status in _REFUSED:
             return IndexRefused(f"{self.location} refuses to {doing} (HTTP {status}); set QDRANT_API_KEY to a key that may.")
         reason = self._redact(exc.content.decode("utf-8", "replace"))[:200]
         kind = IndexUnreachable if status in _LATER else RequestRefused if status in _BAD_REQUEST else StorageError
         return kind(f"{self.location} failed to {doing}: HTTP {status} {reason}")
+
+    def _busy(self, seconds: float) -> IndexUnreachable:
+        self._reached = True
+        return IndexUnreachable(f"{self.location} is busy (HTTP {_BUSY}).", retry_after_s=seconds)
 
     def _redact(self, text: str) -> str:
         for secret in self._secrets:

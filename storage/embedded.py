@@ -13,10 +13,12 @@ fast enough.
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import shutil
 from array import array
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +55,7 @@ _SCROLL_PAGE = 1000
 _BATCH = 256
 _NEVER_KB = 1_000_000_000
 """Indexing threshold: no HNSW graph is built; it would cost seconds and recall at the sizes that one process holds."""
+_COPY_BYTES = 1 << 20
 _SHARDS = ("shard", "blocks")
 
 
@@ -124,7 +127,7 @@ class EmbeddedIndex:
         folder = self._new_folder(collection, generation.metadata)
         try:
             for shard in _SHARDS:
-                shutil.copytree(self._root / collection / generation.name / shard, folder / shard)
+                shutil.copytree(self._root / collection / generation.name / shard, folder / shard, copy_function=_copy_file)
         except (OSError, shutil.Error) as exc:
             shutil.rmtree(folder, ignore_errors=True)
             raise StorageError(f"can't copy {generation.name} to {folder}: {exc}. Make room and run again.") from exc
@@ -141,13 +144,13 @@ class EmbeddedIndex:
             raise StorageError(f"can't publish {self._root / collection / generation.name}: {exc}") from exc
         older = [folder for folder in self._complete(collection) if folder.name < generation.name]
         for folder in older[: len(older) - keep]:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
 
     def drop(self, collection: str, generation: Generation) -> None:
         """Remove a generation that is not live."""
         if generation.name != self._live_name(collection):
             generation.close()
-            shutil.rmtree(self._root / collection / generation.name, ignore_errors=True)
+            _remove(self._root / collection / generation.name)
 
     def close(self) -> None:
         """Close every generation that was opened."""
@@ -392,6 +395,32 @@ def _create_shard(folder: Path, dimensions: dict[str, int], fields: dict[Any, tu
 def _write_metadata(folder: Path, metadata: Metadata) -> None:
     with atomic_writer(folder / "metadata.json") as file:
         file.write(orjson.dumps(metadata.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def _remove(folder: Path) -> None:
+    """Remove a generation; first what calls it complete: a removal that is killed must leave no former generation in pieces."""
+    with suppress(OSError):
+        (folder / "metadata.json").unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _copy_file(source: str, target: str) -> None:
+    """Copy a file without its holes: the engine's files are hundreds of megabytes of room for what they do not hold yet."""
+    with open(source, "rb") as reader, open(target, "wb") as writer:  # noqa: PTH123 - as copytree passes them
+        end, at = os.fstat(reader.fileno()).st_size, 0
+        while at < end:
+            try:
+                at = os.lseek(reader.fileno(), at, os.SEEK_DATA)
+                stop = os.lseek(reader.fileno(), at, os.SEEK_HOLE)
+            except OSError as exc:
+                if exc.errno == errno.ENXIO:  # nothing but a hole is left
+                    break
+                stop = end  # of a system that knows no holes all is copied
+            reader.seek(at)
+            writer.seek(at)
+            while at < stop and (block := reader.read(min(_COPY_BYTES, stop - at))):
+                at += writer.write(block)
+        writer.truncate(end)
 
 
 def _is_complete(folder: Path) -> bool:

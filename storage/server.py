@@ -11,7 +11,7 @@ import logging
 import time
 import uuid
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -104,12 +104,17 @@ class ServerIndex:
         self._drop_abandoned(collection)
         name = generation_name(collection, metadata)
         dimensions = {vector: info.dimension for vector, info in metadata.vectors.items()}
-        self._create(name + _BLOCKS, {vector: dimensions[vector] for vector in BLOCK_VECTORS}, None)
-        self._index_fields(name + _BLOCKS, models.PayloadSchemaType.KEYWORD, BLOCK_KEYWORD_FIELDS)
-        self._create(name, dimensions, metadata)
-        self._index_fields(name, models.PayloadSchemaType.KEYWORD, KEYWORD_FIELDS)
-        self._index_fields(name, models.PayloadSchemaType.BOOL, BOOL_FIELDS)
-        self._index_fields(name, models.PayloadSchemaType.INTEGER, INTEGER_FIELDS)
+        try:
+            self._create(name + _BLOCKS, {vector: dimensions[vector] for vector in BLOCK_VECTORS}, None)
+            self._index_fields(name + _BLOCKS, models.PayloadSchemaType.KEYWORD, BLOCK_KEYWORD_FIELDS)
+            self._create(name, dimensions, metadata)
+            self._index_fields(name, models.PayloadSchemaType.KEYWORD, KEYWORD_FIELDS)
+            self._index_fields(name, models.PayloadSchemaType.BOOL, BOOL_FIELDS)
+            self._index_fields(name, models.PayloadSchemaType.INTEGER, INTEGER_FIELDS)
+        except BaseException:
+            with suppress(StorageError):  # a failure here must not hide the one that led here
+                self._delete(name)
+            raise
         return ServerGeneration(self._connection, name, metadata, deferred=True)
 
     def copy(self, collection: str, generation: Generation) -> Generation:

@@ -63,17 +63,7 @@ class ServerPoints:
     def set_payloads(self, changes: Sequence[tuple[str, dict[str, Any]]]) -> None:
         """Set these fields of the points of these ids; their other fields and their vectors stay."""
         for batch in _slices(changes, self._connection.settings.batch_points):
-            operations = [
-                models.SetPayloadOperation(set_payload=models.SetPayload(payload=fields, points=[point_id]))
-                for point_id, fields in batch
-            ]
-            self._connection.call(
-                f"set {len(batch)} payloads",
-                self._client.batch_update_points,
-                self._name,
-                operations,
-                wait=True,
-            )
+            self._set_payloads(batch)
 
     def delete(self, point_ids: Sequence[str]) -> None:
         """Delete the points; absent ones are no error."""
@@ -170,6 +160,27 @@ class ServerPoints:
                 return [Refusal(batch.ids[0], str(exc))]
             return [refusal for half in batch.halves() for refusal in self._send(half)]
         return []
+
+    def _set_payloads(self, batch: list[tuple[str, dict[str, Any]]]) -> None:
+        """Send the changes; where the server refuses them, as too large a request, send their halves."""
+        operations = [
+            models.SetPayloadOperation(set_payload=models.SetPayload(payload=fields, points=[point_id]))
+            for point_id, fields in batch
+        ]
+        try:
+            self._connection.call(
+                f"set {len(batch)} payloads",
+                self._client.batch_update_points,
+                self._name,
+                operations,
+                wait=True,
+            )
+        except RequestRefused:
+            if len(batch) == 1:
+                raise
+            middle = len(batch) // 2
+            self._set_payloads(batch[:middle])
+            self._set_payloads(batch[middle:])
 
     def _put(self, batch: _Batch) -> None:
         if batch.encoded:

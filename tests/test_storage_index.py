@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from storage.embedded import EmbeddedIndex
+from storage.embedded import EmbeddedIndex, _copy_file
 from storage.errors import IndexLocked, IndexMissing, StorageError
 from storage.index import Generation, Index, Point
 from storage.schema import Metadata
@@ -149,6 +149,20 @@ def test_a_vector_of_another_size_is_refused(index: Index, metadata: Metadata) -
         assert refusal.id == uid(1)
         assert "3" in refusal.reason
         assert generation.structures.count() == 2
+
+
+def test_holes_of_files_are_not_copied(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    for content in (b"", b"abc", bytes(5000) + b"x" * 3_000_000 + bytes(3_000_000) + b"end", bytes(10_000)):
+        with source.open("wb") as file:
+            for at in range(0, len(content), 4096):
+                if block := content[at : at + 4096].strip(b"\0"):
+                    file.seek(at + content[at : at + 4096].index(block))
+                    file.write(block)
+            file.truncate(len(content))
+        _copy_file(str(source), str(target))
+        assert target.read_bytes() == content
+        assert target.stat().st_blocks <= source.stat().st_blocks
 
 
 def test_several_processes_may_search_an_embedded_generation_at_once(tmp_path: Path, metadata: Metadata) -> None:
