@@ -217,6 +217,7 @@ def main() -> None:
         sample = ROOT / "tests" / "data" / "sample"
         parse_dump(sample.with_suffix(".lsif"), sample, records, project="sample", max_bad_lines=0, max_stale_share=0)
         structures = list(read_structures(records))
+        whole = million(structures, port) if options.million else ""  # first: a peak of memory is told once a process
         lines = [
             f"# Uploading, {datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {len(os.sched_getaffinity(0))} cores",
             "",
@@ -232,8 +233,7 @@ def main() -> None:
             *(f"| {' | '.join(row)} |" for row in server_table(Drawn(structures, options.points), options.points, port)),
             "",
         ]
-        if options.million:
-            lines += [million(structures, port), ""]
+        lines += [whole, ""] if whole else []
         process.terminate()
         lines += [
             "## Embedded",

@@ -297,8 +297,9 @@ def _status(options: argparse.Namespace, settings: Settings) -> None:
         models = "\n".join(
             f"  {name:<6} {info['dimension']} dimensions, {info['description']}" for name, info in one["vectors"].items()
         )
+        points = f"{one['points']:,} structures, {one['blocks']:,} blocks"
         sys.stdout.write(
-            f"{one['collection']} at {location}\n  points {one['points']:,}\n{models}\n  commit {commit}\n"
+            f"{one['collection']} at {location}\n  points {points}\n{models}\n  commit {commit}\n"
             f"  made   {one['created']} as {one['generation']}\n"
         )
 

@@ -311,7 +311,9 @@ class ServerGeneration:
                 connection.call(f"index {name}", client.update_collection, name, optimizers_config=threshold)
             # Writes are done in their order: after this one all that were only acknowledged are done.
             nobody = models.PointIdsList(points=[str(uuid.uuid4())])
-            connection.call(f"finish {name}", client.delete, name, nobody, wait=True)
+            connection.call(
+                f"finish {name}", client.delete, name, nobody, wait=True, timeout=max(1, int(connection.settings.ready_s))
+            )
             self._wait_for_green(name)
         self._deferred = False
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_PIECE = 32
+"""Points that are handed to the socket at once: one by one takes longer, all together twice the memory."""
+_BEFORE, _BETWEEN, _BEHIND = b'{"points":[', b",", b"]}"
 _SCROLL_PAGE, _VECTOR_PAGE, _DELETE_PAGE = 1000, 200, 1000
 
 
@@ -190,8 +193,8 @@ class ServerPoints:
                 url="/collections/{name}/points",
                 path_params={"name": self._name},
                 params={"wait": "false"},
-                headers={"Content-Type": "application/json"},
-                content=b'{"points":[' + b",".join(batch.encoded) + b"]}",
+                headers={"Content-Type": "application/json", "Content-Length": str(batch.body_bytes())},
+                content=batch.body(),
             )
             return
         vectors: dict[str, Any] = {
@@ -208,6 +211,18 @@ class _Batch:
 
     def __init__(self, ids: list[str], points: list[Point], encoded: list[bytes]) -> None:
         self.ids, self.points, self.encoded = ids, points, encoded
+
+    def body(self) -> Iterator[bytes]:
+        """Yield the request's body piece by piece: joined, it would be in memory twice."""
+        yield _BEFORE
+        for start in range(0, len(self.encoded), _PIECE):
+            yield (_BETWEEN if start else b"") + _BETWEEN.join(self.encoded[start : start + _PIECE])
+        yield _BEHIND
+
+    def body_bytes(self) -> int:
+        """Return the length of the body."""
+        between = len(_BETWEEN) * (len(self.encoded) - 1)
+        return len(_BEFORE) + sum(map(len, self.encoded)) + between + len(_BEHIND)
 
     def halves(self) -> list[_Batch]:
         """Return the two halves."""
