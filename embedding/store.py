@@ -50,7 +50,9 @@ class Store:
         try:
             self._files, self._root = fs.FileSystem.from_uri(self.location)
         except (OSError, ValueError, pa.ArrowException) as exc:
-            raise CheckpointError(f"{self.location} is no address of a store: {exc}. Give a folder or s3://bucket/prefix.") from exc
+            raise CheckpointError(
+                f"{self.location} can't be opened as a store: {exc}. Give a folder or s3://bucket/prefix that is in reach."
+            ) from exc
 
     def folders(self) -> list[str]:
         """Return the names of the folders, sorted."""

@@ -100,7 +100,7 @@ def _verify(options: argparse.Namespace, settings: Settings) -> None:
     if not report.ok:
         raise VerifyError(
             f"{collection}: {report.missing} missing, {report.different} different, {report.unexpected} unexpected, "
-            f"{report.bad_vectors} bad vectors. Mend it: lsif-ingest ingest --rebuild"
+            f"{report.bad_vectors} bad vectors. Mend it: lsif-ingest ingest, with --rebuild where vectors are bad."
         )
 
 

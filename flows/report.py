@@ -77,10 +77,10 @@ class IngestReport:
         ]
         if self.upload.refused:
             rows.append(("refused", len(self.upload.refused), "; ".join(map(_refusal_text, self.upload.refused[:3]))))
-        lines = [f"  {name:<11} {count:>8,}  {text}" for name, count, text in rows]
+        lines = [f"  {name:<12} {count:>8,}  {text}" for name, count, text in rows]
         stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in self.seconds.items() if stage != "total")
-        lines.append(f"  {'seconds':<11} {self.seconds['total']:>8.1f}  {stages}")
-        lines += [f"  {'note':<20}  {note}" for note in self.parse.notes]
+        lines.append(f"  {'seconds':<12} {self.seconds['total']:>8.1f}  {stages}")
+        lines += [f"  {'note':<21}  {note}" for note in self.parse.notes]
         header = f"Indexed {self.project}{commit}; the records are in {self.structures_file}"
         return "\n".join([header, "", *lines, "", f"Search it:  {search_command}"])
 

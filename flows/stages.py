@@ -26,6 +26,7 @@ from embedding.embed import (
     gather_block_vectors,
     gather_vectors,
 )
+from embedding.errors import CheckpointError, ModelError
 from embedding.models import FoundModel, find_model, load_encoder
 from flows.errors import FlowError
 from flows.report import ParseReport
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from flows.source import Source
     from lsif.ledger import ParseLedger
     from storage.index import Generation, Index
+    from storage.points import Source as PointSource
     from storage.schema import Metadata
 
 
@@ -120,7 +122,7 @@ def check_index(settings: Settings, collection: str, identity: str, *, rebuild: 
     index = connect(settings)
     try:
         with index.writing(collection):
-            live = index.live(collection)
+            live = None if rebuild else index.live(collection)
         if live is not None and not rebuild and live.metadata.source != identity:
             raise IndexMismatch(
                 f"project {collection!r} was indexed from {live.metadata.source}; this is {identity}. "
@@ -210,29 +212,18 @@ def upload(settings: Settings, collection: str, metadata: Metadata, structures: 
 
     `metadata` lacks what only this knows: vectors, time and counts.
     """
-    fingerprints, folder, blocks = _fingerprints(settings), structures.parent, structures.with_name(BLOCKS)
-    tables: dict[str, VectorTable] = {}
-    index = connect(settings)
+    fingerprints, index = _fingerprints(settings), connect(settings)
     try:
-        for name, fingerprint in fingerprints.items():
-            scratch = temporary_beside(folder / f"vectors-{name}")
-            tables[name] = gather_vectors(structures, _checkpoints(settings), fingerprint, scratch)
-        scratch = temporary_beside(folder / f"vectors-{BLOCKS_VECTOR}")
-        of_blocks = gather_block_vectors(blocks, _checkpoints(settings), fingerprints["code"].for_snippets(), scratch)
-        metadata = replace(
-            metadata,
-            created=_now(),
-            vectors={
+        with _tables(settings, structures) as tables:
+            vectors = {
                 name: VectorInfo(tables[name].dimension, fingerprint.digest, fingerprint.describe())
                 for name, fingerprint in fingerprints.items()
-            },
-        )
-        source = FileSource(structures, dict(tables), blocks, of_blocks)
-        tables[BLOCKS_VECTOR] = of_blocks
-        return publish_source(index, collection, metadata, source, settings.storage, rebuild=rebuild)
+            }
+            metadata = replace(metadata, created=_now(), vectors=vectors)
+            named = {name: tables[name] for name in VECTORS}
+            source = FileSource(structures, named, structures.with_name(BLOCKS), tables[BLOCKS_VECTOR])
+            return publish_source(index, collection, metadata, source, settings.storage, rebuild=rebuild)
     finally:
-        for table in tables.values():
-            table.close()
         index.close()
 
 
@@ -259,16 +250,54 @@ def plan(settings: Settings, source: Source) -> Plan:
 
 
 def verify_index(settings: Settings, collection: str) -> VerifyReport:
-    """Compare the live generation with the records that the last run wrote. Raises FlowError where there are none."""
+    """Compare the live generation with the records that the last run wrote, and with the checkpoint's vectors where it has all.
+
+    Raises FlowError where there are no records.
+    """
     structures = work_folder(settings, collection) / "structures.jsonl"
     if not structures.is_file():
         raise FlowError(f"{structures} is not there: it is what an index is compared with. Ingest again.")
     index = connect(settings)
     try:
-        source = RecordSource(structures, structures.with_name(BLOCKS))
-        return verify(require_live(index, collection), source.structures, source.blocks)
+        live = require_live(index, collection)
+        with _vectors_of(settings, structures) as source:
+            return verify(live, source.structures, source.blocks)
     finally:
         index.close()
+
+
+@contextmanager
+def _vectors_of(settings: Settings, structures: Path) -> Iterator[PointSource]:
+    """Yield the records with the checkpoint's vectors; without them where it lacks some."""
+    blocks = structures.with_name(BLOCKS)
+    with ExitStack() as stack:
+        try:
+            tables = stack.enter_context(_tables(settings, structures))
+        except (CheckpointError, ModelError) as exc:
+            logger.warning("vectors are not compared with those that were made: %s", exc)
+            yield RecordSource(structures, blocks)
+        else:
+            yield FileSource(structures, {name: tables[name] for name in VECTORS}, blocks, tables[BLOCKS_VECTOR])
+
+
+@contextmanager
+def _tables(settings: Settings, structures: Path) -> Iterator[dict[str, VectorTable]]:
+    """Yield the checkpoint's vectors in the order of the records' lines. Raises CheckpointError where one is missing."""
+    fingerprints, store = _fingerprints(settings), _checkpoints(settings)
+    tables: dict[str, VectorTable] = {}
+
+    def scratch(name: str) -> Path:
+        return temporary_beside(structures.with_name(f"vectors-{name}"))
+
+    try:
+        for name, fingerprint in fingerprints.items():
+            tables[name] = gather_vectors(structures, store, fingerprint, scratch(name))
+        snippets = fingerprints["code"].for_snippets()
+        tables[BLOCKS_VECTOR] = gather_block_vectors(structures.with_name(BLOCKS), store, snippets, scratch(BLOCKS_VECTOR))
+        yield tables
+    finally:
+        for table in tables.values():
+            table.close()
 
 
 def roll_back(settings: Settings, collection: str) -> tuple[str, str]:
@@ -331,14 +360,18 @@ def choose_collection(index: Index, wanted: str) -> str:
     if wanted:
         return wanted
     live: list[tuple[str, str]] = []
+    damaged: StorageError | None = None
     for name in index.collections():
         try:
             generation = index.live(name)
         except StorageError as exc:
             logger.warning("%s", exc)
+            damaged = exc
             continue
         if generation is not None:
             live.append((generation.metadata.created, name))
+    if damaged is not None and not live:
+        raise damaged
     if not live:
         raise IndexMissing(
             f"there is no index at {index.location} (seen from {Path.cwd()}). Make one: lsif-ingest ingest --repo DIR"

@@ -46,7 +46,7 @@ def connect(url: str, api_key: str | None, settings: StorageSettings) -> QdrantC
     secret = api_key is not None or urlsplit(url).password
     if secret and location.startswith("http://") and not _is_this_machine(url) and not settings.allow_key_over_http:
         raise StorageError(
-            f"QDRANT_API_KEY would travel unencrypted to {location}; use https, or --set storage.allow_key_over_http=true"
+            f"the API key or password would travel unencrypted to {location}; use https, or --set storage.allow_key_over_http=true"
         )
     try:
         with warnings.catch_warnings():
@@ -162,6 +162,8 @@ class Connection:
         if status in _REFUSED:
             return IndexRefused(f"{self.location} refuses to {doing} (HTTP {status}); set QDRANT_API_KEY to a key that may.")
         reason = self._redact(exc.content.decode("utf-8", "replace"))[:200]
+        if not exc.content.lstrip().startswith(b"{"):
+            reason = "with an answer that is not Qdrant's; is QDRANT_URL its address?"
         kind = IndexUnreachable if status in _LATER else RequestRefused if status in _BAD_REQUEST else StorageError
         return kind(f"{self.location} failed to {doing}: HTTP {status} {reason}")
 

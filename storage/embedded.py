@@ -27,7 +27,7 @@ import orjson
 import qdrant_edge as edge
 
 from configs.atomic import atomic_writer
-from storage.errors import IndexLocked, IndexMissing, StorageError
+from storage.errors import IndexDamaged, IndexLocked, IndexMissing, StorageError
 from storage.index import BLOCK_VECTORS, Refusal, ScoredPoint, StoredPoint
 from storage.points import batched
 from storage.schema import (
@@ -43,7 +43,7 @@ from storage.schema import (
 from storage.sparse import SparseVector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from storage.index import Generation, Point, Points, Query, Where
@@ -56,6 +56,7 @@ _BATCH = 256
 _NEVER_KB = 1_000_000_000
 """Indexing threshold: no HNSW graph is built; it would cost seconds and recall at the sizes that one process holds."""
 _COPY_BYTES = 1 << 20
+_WAY_OUT = "Replace it: lsif-ingest ingest --rebuild with the arguments that made it."
 _SHARDS = ("shard", "blocks")
 
 
@@ -172,14 +173,16 @@ class EmbeddedIndex:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as exc:
-            raise StorageError(f"{path} can't be read: {exc}. Remove {path.parent} and ingest again.") from exc
+            raise IndexDamaged(f"{path} can't be read: {exc}. {_WAY_OUT}") from exc
 
     def _generations(self, collection: str) -> list[Path]:
         """Return the folders of all generations, the oldest first."""
         return sorted((self._root / collection).glob(f"{collection}--*"))
 
     def _complete(self, collection: str) -> list[Path]:
-        live = self._live_name(collection)
+        live = None
+        with suppress(IndexDamaged):  # then nothing is live
+            live = self._live_name(collection)
         return [folder for folder in self._generations(collection) if folder.name == live or _is_complete(folder)]
 
     def _drop_incomplete(self, collection: str) -> None:
@@ -232,7 +235,7 @@ class EmbeddedGeneration:
                 raise StorageError(
                     f"{folder} can't be opened: the engine needs the permission to write there, too ({exc})."
                 ) from exc
-            raise IndexMissing(f"{folder} can't be opened: {exc}. Remove {folder.parent} and ingest again.") from exc
+            raise IndexMissing(f"{folder} can't be opened: {exc}. {_WAY_OUT}") from exc
         return cls(folder, metadata, structures, blocks)
 
     @property
@@ -301,20 +304,20 @@ class ShardPoints:
         offset: Any = None
         wanted: Any = True if fields is None else list(fields)
         while True:
-            records, offset = self._open_shard.scroll(
-                edge.ScrollRequest(offset=offset, limit=_SCROLL_PAGE, with_payload=wanted, with_vector=vectors)
-            )
+            request = edge.ScrollRequest(offset=offset, limit=_SCROLL_PAGE, with_payload=wanted, with_vector=vectors)
+            records, offset = self._read(self._open_shard.scroll, request)
             yield from map(_stored, records)
             if offset is None:
                 return
 
     def retrieve(self, point_ids: Sequence[str]) -> list[StoredPoint]:
         """Return the points of these ids that are there, with payload and vectors."""
-        return [_stored(record) for record in self._open_shard.retrieve(list(point_ids), with_payload=True, with_vector=True)]
+        records = self._read(self._open_shard.retrieve, list(point_ids), with_payload=True, with_vector=True)
+        return [_stored(record) for record in records]
 
     def count(self) -> int:
         """Return the exact number of points."""
-        return self._open_shard.count(edge.CountRequest(exact=True))
+        return int(self._read(self._open_shard.count, edge.CountRequest(exact=True)))
 
     def search(self, using: str, vector: Query, *, limit: int, where: Where | None = None) -> list[ScoredPoint]:
         """Return the `limit` points nearest to the vector by the named vector, best first."""
@@ -330,7 +333,7 @@ class ShardPoints:
                 )
             )
         except Exception as exc:  # the engine raises plain Exception
-            raise StorageError(f"search in {self._folder} failed: {exc}") from exc
+            raise StorageError(f"search in {self._folder} failed: {exc}. If it is damaged: {_WAY_OUT}") from exc
         return [ScoredPoint(str(hit.id), hit.score, without_added(_without_shadows(hit.payload or {}))) for hit in hits]
 
     def flush(self) -> None:
@@ -349,8 +352,14 @@ class ShardPoints:
     @property
     def _open_shard(self) -> edge.EdgeShard:
         if self._shard is None:
-            raise StorageError(f"{self._folder} was closed, or is of an earlier version.")
+            raise IndexDamaged(f"{self._folder} is not there, was closed, or is of an earlier version. {_WAY_OUT}")
         return self._shard
+
+    def _read(self, operation: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        try:
+            return operation(*arguments, **options)
+        except Exception as exc:  # the engine raises plain Exception
+            raise IndexDamaged(f"{self._folder} can't be read: {exc}. {_WAY_OUT}") from exc
 
     def _upsert(self, points: list[edge.Point], ids: list[str]) -> list[Refusal]:
         """Write the points; where the engine refuses some, write the others."""

@@ -2,6 +2,7 @@
 
 StorageError
 ├── IndexMissing            there is no such collection
+├── IndexDamaged            what is stored can't be read
 ├── IndexMismatch           the collection was made with other models, or is not this project's
 ├── IndexLocked             another process is writing it
 ├── IndexUnreachable        the server does not answer (a later try may succeed)
@@ -19,6 +20,10 @@ class StorageError(LsifIngestError):
 
 class IndexMissing(StorageError):
     """There is no such collection."""
+
+
+class IndexDamaged(StorageError):
+    """What is stored can't be read."""
 
 
 class IndexMismatch(StorageError):

@@ -67,11 +67,14 @@ class ExportedSource:
             yield BlockRecord(Block(**fields), vectors)
 
     def _read_metadata(self) -> Metadata:
-        try:
-            schemas = [pq.read_schema(self._folder / name) for name in _FILES]
-            return read_metadata(orjson.loads(schemas[0].metadata[_METADATA]))
-        except (OSError, pa.ArrowException, TypeError, KeyError, ValueError) as exc:
-            raise StorageError(f"{self._folder} holds no export ({exc}); `lsif-ingest export` makes one.") from exc
+        if not any((self._folder / name).is_file() for name in _FILES):
+            raise StorageError(f"{self._folder} holds no export; `lsif-ingest export` makes one.")
+        for name in reversed(_FILES):
+            try:
+                metadata = read_metadata(orjson.loads(pq.read_schema(self._folder / name).metadata[_METADATA]))
+            except (OSError, pa.ArrowException, TypeError, KeyError, ValueError) as exc:
+                raise StorageError(f"{self._folder / name} can't be read: {exc}. Export again.") from exc
+        return metadata
 
     def _rows(self, name: str, vectors: tuple[str, ...]) -> Iterator[tuple[dict[str, Any], Vectors]]:
         try:

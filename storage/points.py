@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from lsif.blocks import Block, read_blocks
 from lsif.structure import SequenceDigest, Structure, read_structures
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from embedding.checkpoint import VectorTable
 
 
+T = TypeVar("T")
+
 Vectors: TypeAlias = "Mapping[str, Callable[[], NDArray[np.float32]]]"
 """Functions that look up the named vectors: most records of a sync need none."""
 
@@ -39,6 +41,9 @@ class Record(Protocol):
 
     def payload(self) -> dict[str, Any]:
         """Return the point's payload."""
+
+    def vectors(self) -> dict[str, NDArray[np.float32]]:
+        """Return its dense vectors by name; none where they are not known."""
 
     def point(self) -> Point:
         """Return the point, with its vectors."""
@@ -60,10 +65,13 @@ class StructureRecord:
         """See Record."""
         return add_fields(self._structure.to_payload(), self._structure.context.file_path, self.place)
 
+    def vectors(self) -> dict[str, NDArray[np.float32]]:
+        """See Record."""
+        return {name: vector() for name, vector in self._vectors.items()}
+
     def point(self) -> Point:
         """See Record."""
-        dense = {name: vector() for name, vector in self._vectors.items()}
-        return Point(self.id, dense, self.payload(), {SPARSE: document_vector(self._structure)})
+        return Point(self.id, self.vectors(), self.payload(), {SPARSE: document_vector(self._structure)})
 
 
 class BlockRecord:
@@ -82,9 +90,13 @@ class BlockRecord:
         """See Record."""
         return add_fields({**self._block.to_payload(), "digest": self.digest}, self._block.file_path, self.place)
 
+    def vectors(self) -> dict[str, NDArray[np.float32]]:
+        """See Record."""
+        return {name: vector() for name, vector in self._vectors.items()}
+
     def point(self) -> Point:
         """See Record."""
-        return Point(self.id, {name: vector() for name, vector in self._vectors.items()}, self.payload())
+        return Point(self.id, self.vectors(), self.payload())
 
 
 class Source(Protocol):
@@ -150,7 +162,7 @@ class RecordSource:
         return (BlockRecord(block, {}) for block in (read_blocks(self._blocks) if self._blocks is not None else ()))
 
 
-def batched(points: Iterator[Point], size: int) -> Iterator[list[Point]]:
-    """Yield the points in lists of `size`, the last maybe shorter."""
-    while batch := list(islice(points, size)):
+def batched(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    """Yield the items in lists of `size`, the last maybe shorter."""
+    while batch := list(islice(items, size)):
         yield batch

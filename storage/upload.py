@@ -17,7 +17,7 @@ from storage.errors import IndexMismatch, IndexMissing, StorageError
 from storage.index import BLOCK_VECTORS, VECTORS, Refusal
 from storage.schema import BLOCK_MOVING_FIELDS, MOVING_FIELDS, PLACE, SCHEMA_VERSION
 from storage.sync import Difference, apply, difference, with_deleted_labels
-from storage.verify import vector_fault, verify
+from storage.verify import is_sound, vector_fault, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -34,6 +34,8 @@ Way: TypeAlias = Literal["built", "synced", "changed_in_place", "unchanged"]
 
 _SAMPLE = 500
 """Points of each kind whose vectors are read back before a generation is published."""
+_PROBE = 200
+"""Points of each kind that are read before a live generation is trusted."""
 _READ_AT_ONCE = 100
 _MOST_IN_PLACE = 0.5
 """Share of the points from which on publish = "auto" builds a new generation rather than change the live one."""
@@ -91,6 +93,9 @@ def publish_source(
     with index.writing(collection):
         live = None if rebuild else index.live(collection)
         if live is not None and not _comparable(live.metadata, metadata):
+            live = None
+        if live is not None and not is_sound(live, sample=_PROBE):
+            logger.warning("%s is damaged: it is built anew", live.name)
             live = None
         plan = make_plan(index, live, source, settings)
         if plan.way == "unchanged" and live is not None:
@@ -271,7 +276,7 @@ def _as_planned(
         for start in range(0, len(ids), _READ_AT_ONCE):
             for one in points.retrieve(ids[start : start + _READ_AT_ONCE]):
                 stored = (one.payload.get("digest"), one.payload.get(PLACE))
-                if wanted.pop(one.id) != stored or vector_fault(one, names):
+                if wanted.pop(one.id) != stored or vector_fault(one, names, {}):
                     return False
         if wanted or points.count() != found.unchanged + len(ids):
             return False

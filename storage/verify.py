@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from storage.errors import IndexDamaged
 from storage.index import BLOCK_VECTORS, VECTORS
+from storage.points import batched
 from storage.sync import difference, equal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from storage.index import Generation, Points, StoredPoint
+    from numpy.typing import NDArray
+
+    from storage.index import Generation, StoredPoint
     from storage.points import Record
 
 _NAMED = 20
 """Problems that are spelled out; the others are counted."""
+_AT_ONCE = 100
+"""Points that are read together."""
+_LEAST_COSINE = 0.999
+"""To the vector that was made: half precision and a server's own rounding keep more."""
 _NORM_TOLERANCE = 0.01
 """Half precision rounds a vector's length by less than a thousandth."""
 
@@ -59,7 +68,7 @@ def verify(
 ) -> VerifyReport:
     """Compare the generation with the records; ids in `refused` are not expected.
 
-    Vectors of all points are checked, or of about `sample` points of each kind.
+    Vectors of all points are checked, or of about `sample` points of each kind; where the records have theirs, they are compared.
     """
     skip = set(refused)
     totals = {"structures": 0, "blocks": 0, "points": 0, "vectors_checked": 0}
@@ -81,33 +90,44 @@ def verify(
             note("missing", list(found.added.values()))
             note("different", [*found.changed.values(), *found.moved.values()])
             note("unexpected", found.deleted)
+        step = 1 if sample is None else max(1, -(-stored // sample))
         bad = []
-        for one in _some(points, stored, sample):
-            totals["vectors_checked"] += len(names)
-            if fault := vector_fault(one, names):
-                bad.append(fault)
+        for batch in batched(islice((one for one in records() if one.id not in skip), None, None, step), _AT_ONCE):
+            wanted = {one.id: one.vectors() for one in batch}
+            for one in points.retrieve(list(wanted)):
+                totals["vectors_checked"] += len(names)
+                if fault := vector_fault(one, names, wanted[one.id]):
+                    bad.append(fault)
         note("bad_vectors", bad)
     return VerifyReport(**totals, **wrong, problems=problems)
 
 
-def vector_fault(point: StoredPoint, names: Sequence[str]) -> str | None:
-    """Return what is wrong with the point's vectors, None where nothing is."""
+def is_sound(generation: Generation, *, sample: int) -> bool:
+    """Return whether points and vectors can be read, as far as about `sample` points of each kind tell."""
+    try:
+        for points, names in ((generation.structures, VECTORS), (generation.blocks, BLOCK_VECTORS)):
+            step = max(1, -(-points.count() // sample))
+            ids = [one.id for one in islice(points.scroll([]), None, None, step)]
+            for batch in batched(iter(ids), _AT_ONCE):
+                if any(vector_fault(one, names, {}) for one in points.retrieve(batch)):
+                    return False
+    except IndexDamaged:
+        return False
+    return True
+
+
+def vector_fault(point: StoredPoint, names: Sequence[str], wanted: Mapping[str, NDArray[np.float32]]) -> str | None:
+    """Return what is wrong with the point's vectors, None where nothing is; those that are not in `wanted` may be any."""
     for name in names:
-        vector = point.vectors.get(name)
-        if not vector:
+        vector = np.asarray(point.vectors.get(name) or (), dtype=np.float64)
+        if not vector.size:
             return f"{point.id} has no vector {name!r}"
-        norm = float(np.linalg.norm(np.asarray(vector, dtype=np.float64)))
+        norm = float(np.linalg.norm(vector))
         if not abs(norm - 1) <= _NORM_TOLERANCE:  # so that NaN is a fault
             return f"{point.id} has a vector {name!r} of length {norm:.4f}, expected 1"
+        if name in wanted:
+            expected = np.asarray(wanted[name], dtype=np.float64)
+            cosine = float(vector @ expected / np.linalg.norm(expected)) if expected.shape == vector.shape else 0.0
+            if not cosine >= _LEAST_COSINE:
+                return f"{point.id} has another vector {name!r} than its text's (cosine {cosine:.4f})"
     return None
-
-
-def _some(points: Points, stored: int, sample: int | None) -> Iterator[StoredPoint]:
-    """Yield all points with their vectors, or every so many-th."""
-    if sample is None or stored <= sample:
-        yield from points.scroll([], vectors=True)
-        return
-    step = -(-stored // sample)
-    ids = [one.id for number, one in enumerate(points.scroll([])) if number % step == 0]
-    for start in range(0, len(ids), 100):
-        yield from points.retrieve(ids[start : start + 100])

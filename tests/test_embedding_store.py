@@ -135,7 +135,7 @@ def test_what_cant_be_written_to_is_told_before_a_model_is_loaded(
     [
         (f"s3://key:{SECRET}@bucket/prefix", "must not hold credentials"),
         (f"s3://bucket/prefix?secret_key={SECRET}", "must not hold credentials"),
-        ("ftp://host/folder", "ftp://host/folder is no address"),
+        ("ftp://host/folder", "ftp://host/folder can't be opened as a store"),
     ],
 )
 def test_addresses_that_are_refused(address: str, message: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from lsif.structure import read_structures
 from storage.embedded import EmbeddedIndex
 
-from conftest import SAMPLE, SAMPLE_DUMP, SOURCE, points, run
+from conftest import SAMPLE, SAMPLE_DUMP, SOURCE, points, run, run_cli
 
 
 def test_a_plan_is_printed_and_nothing_done(indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,7 +56,7 @@ def test_an_index_is_verified(indexed_sample: Path, tmp_path: Path, capsys: pyte
     live.close()
     code, out, err = run("verify", *where, "--json", capsys=capsys)
     assert (code, orjson.loads(out)["missing"]) == (1, 1)
-    assert "1 missing, 0 different, 0 unexpected, 0 bad vectors. Mend it: lsif-ingest ingest --rebuild" in err
+    assert "1 missing, 0 different, 0 unexpected, 0 bad vectors. Mend it: lsif-ingest ingest" in err
     code, out, _ = run("verify", *where, capsys=capsys)
     assert f"missing: {first.code_type} {first.symbol}" in out
     (tmp_path / "data/projects/sample/structures.jsonl").unlink()
@@ -112,3 +112,57 @@ def test_a_branch_has_an_index_of_its_own_and_an_index_goes_back(
     code, out, _ = run("rollback", "--project", "sample", "--json", *there, capsys=capsys)
     assert before is not None
     assert (code, orjson.loads(out)["live"]) == (0, before.name)
+
+
+def test_a_damaged_index_is_told_and_the_next_run_mends_it(
+    indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], prefect_home: dict[str, str]
+) -> None:
+    def damage(name: str) -> tuple[Path, tuple[str, str], Path]:
+        data = shutil.copytree(indexed_sample, tmp_path / name)
+        (generation,) = (path for path in (data / "qdrant/sample").iterdir() if path.is_dir())
+        return data, ("--set", f"paths.data={data}"), generation
+
+    data, where, generation = damage("swapped")
+    (chunk,) = generation.glob("shard/segments/*/vector_storage-text/vectors/chunk_0.mmap")
+    content = bytearray(chunk.read_bytes())
+    width = 384 * 4
+    content[: 2 * width] = content[width : 2 * width] + content[:width]
+    chunk.write_bytes(content)
+    code, out, err = run("verify", *where, capsys=capsys)
+    assert (code, out.count("has another vector 'text' than its text's")) == (1, 2)
+    assert "2 bad vectors" in err
+
+    data, where, generation = damage("gone")
+    next(generation.glob("shard/segments/*/vector_storage-code/vectors/chunk_0.mmap")).unlink()
+    code, _, err = run("verify", *where, capsys=capsys)
+    assert (code, "--rebuild" in err) == (1, True)
+    done = run_cli("ingest", *SOURCE, "--json", *where, environment=prefect_home)
+    assert done.returncode == 0, done.stderr
+    assert "is damaged: it is built anew" in done.stderr
+    assert orjson.loads(done.stdout)["upload"]["way"] == "built"
+    assert run("verify", *where, capsys=capsys)[0] == 0
+
+    data, where, generation = damage("blocks")
+    shutil.rmtree(generation / "blocks")
+    code, _, err = run("verify", *where, capsys=capsys)
+    assert (code, "blocks is not there" in err) == (1, True)
+
+    data, where, generation = damage("live")
+    (data / "qdrant/sample/live.json").write_text("{")
+    for command in (("search", "cache"), ("verify",)):
+        code, _, err = run(*command, *where, capsys=capsys)
+        assert (code, "live.json can't be read" in err, "--rebuild" in err) == (1, True, True)
+    done = run_cli("ingest", *SOURCE, "--rebuild", *where, environment=prefect_home)
+    assert done.returncode == 0, done.stderr
+    assert run("verify", *where, capsys=capsys)[0] == 0
+
+
+def test_exports_that_are_damaged_are_named(indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("export", "-o", str(tmp_path / "out"), "--set", f"paths.data={indexed_sample}", capsys=capsys)
+    whole = (tmp_path / "out" / "structures.parquet").read_bytes()
+    for content in (whole[:-30], None):
+        (tmp_path / "out" / "structures.parquet").unlink()
+        if content is not None:
+            (tmp_path / "out" / "structures.parquet").write_bytes(content)
+        code, _, err = run("import", str(tmp_path / "out"), "--set", f"paths.data={tmp_path / 'there'}", capsys=capsys)
+        assert (code, "structures.parquet can't be read" in err, "Export again" in err) == (1, True, True)
