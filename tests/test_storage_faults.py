@@ -811,7 +811,7 @@ def test_builds_that_are_killed_at_random_moments_leave_what_is_live_whole(
     among = requests_of(runner, count=200, version=1, rebuild=True)
     double.fail(Delay(0.003), times=None)
     live, at_work = -1, 0
-    for version in range(10):
+    for version in range(20):
         at_work += kill_amid(runner, double, moments, among, count=200, version=version, rebuild=True)
         generation = index.live(NAME)
         if live < 0 and generation is None:
@@ -821,18 +821,18 @@ def test_builds_that_are_killed_at_random_moments_leave_what_is_live_whole(
             live = version
         assert is_whole(generation, MadeUp(200, live))
         assert aliases(double) == aliases_of(generation.name)
-    assert at_work >= 8
+    assert at_work >= 16
     assert len(collections(double)) > 4  # what they left behind
     double.heal()
-    publish(open_index(), MadeUp(200, 10), rebuild=True)
-    check(index, MadeUp(200, 10))
+    publish(open_index(), MadeUp(200, 20), rebuild=True)
+    check(index, MadeUp(200, 20))
     monkeypatch.setattr("storage.server._ABANDONED", timedelta(0))  # as if it were a day later
-    publish(open_index(), MadeUp(200, 11), rebuild=True)
-    check(index, MadeUp(200, 11))
+    publish(open_index(), MadeUp(200, 21), rebuild=True)
+    check(index, MadeUp(200, 21))
     former = index.former(NAME)
     assert former is not None
     assert collections(double) == both(require_live(index, NAME).name, former.name)
-    assert is_whole(former, MadeUp(200, 10))
+    assert is_whole(former, MadeUp(200, 20))
 
 
 def test_syncs_in_place_that_are_killed_at_random_moments_leave_every_point_old_or_new(
@@ -842,7 +842,7 @@ def test_syncs_in_place_that_are_killed_at_random_moments_leave_every_point_old_
     among = requests_of(runner, count=200, version=1, rebuild=False)
     name = publish_undisturbed(double, MadeUp(200, 0)).generation
     at_work, mixed = 0, 0
-    for version in range(1, 11):
+    for version in range(1, 21):
         old, new = MadeUp(200, version - 1), MadeUp(200, version)
         double.fail(Delay(0.003), times=None)
         at_work += kill_amid(runner, double, moments, among, count=200, version=version, rebuild=False)
@@ -853,7 +853,7 @@ def test_syncs_in_place_that_are_killed_at_random_moments_leave_every_point_old_
         report = publish_undisturbed(double, new)
         assert (report.points, report.blocks) == (200, 100)
         check(index, new)
-    assert at_work >= 8
+    assert at_work >= 16
     assert mixed > 0
     assert collections(double) == both(name)
 
