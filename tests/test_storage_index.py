@@ -162,7 +162,7 @@ def test_holes_of_files_are_not_copied(tmp_path: Path) -> None:
             file.truncate(len(content))
         _copy_file(str(source), str(target))
         assert target.read_bytes() == content
-        assert target.stat().st_blocks <= source.stat().st_blocks
+        assert target.stat().st_blocks * 512 <= max(4096, len(content) - 2_900_000)  # the hole has 3,000,000
 
 
 def test_several_processes_may_search_an_embedded_generation_at_once(tmp_path: Path, metadata: Metadata) -> None:
@@ -234,7 +234,7 @@ def test_a_damaged_embedded_index_is_named_with_the_way_out(tmp_path: Path, meta
     generation = index.create(COLLECTION, metadata)
     index.publish(COLLECTION, generation)
     (tmp_path / COLLECTION / generation.name / "metadata.json").write_text("{")
-    with pytest.raises(IndexMissing, match=r"can't be opened.*Remove .* and ingest again"):
+    with pytest.raises(IndexMissing, match=r"can't be opened.*Replace it: lsif-ingest ingest --rebuild"):
         index.live(COLLECTION)
     (tmp_path / COLLECTION / "live.json").write_text("nonsense")
     with pytest.raises(StorageError, match=r"live\.json can't be read"):
