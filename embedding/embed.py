@@ -19,7 +19,7 @@ from lsif.blocks import read_blocks
 from lsif.structure import SequenceDigest, parse_structure, read_lines, read_structures
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from typing import IO
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from embedding.checkpoint import VectorTable
     from embedding.encoder import Encoder, Fingerprint
+    from lsif.structure import Record
 
 logger = logging.getLogger(__name__)
 
@@ -141,18 +142,29 @@ def _embed_texts(
 
 def gather_vectors(structures: Path, checkpoint_root: Path | str, fingerprint: Fingerprint, scratch: Path) -> VectorTable:
     """Return the vectors of a structures.jsonl in the order of its lines. Raises CheckpointError where one is missing."""
-    recipe, sequence = RECIPES[fingerprint.recipe], SequenceDigest()
-    keys = (fingerprint.key(recipe(sequence.add(structure))) for structure in read_structures(structures))
-    table = Checkpoint(checkpoint_root, fingerprint).gather(keys, scratch)
-    table.source = sequence.hexdigest()
-    return table
+    recipe = RECIPES[fingerprint.recipe]
+    texts = ((structure, recipe(structure)) for structure in read_structures(structures))
+    return _gather(texts, checkpoint_root, fingerprint, scratch)
 
 
 def gather_block_vectors(blocks: Path, checkpoint_root: Path | str, fingerprint: Fingerprint, scratch: Path) -> VectorTable:
     """Return the vectors of a blocks.jsonl in the order of its lines. Raises CheckpointError where one is missing."""
+    texts = ((block, block.snippet) for block in read_blocks(blocks))
+    return _gather(texts, checkpoint_root, fingerprint, scratch)
+
+
+def _gather(
+    texts: Iterable[tuple[Record, str]], checkpoint_root: Path | str, fingerprint: Fingerprint, scratch: Path
+) -> VectorTable:
+    """Return the vectors of the records' texts, in their order."""
     sequence = SequenceDigest()
-    keys = (fingerprint.key(sequence.add(block).snippet) for block in read_blocks(blocks))
-    table = Checkpoint(checkpoint_root, fingerprint).gather(keys, scratch)
+
+    def keys() -> Iterator[bytes]:
+        for record, text in texts:
+            sequence.add(record)
+            yield fingerprint.key(text)
+
+    table = Checkpoint(checkpoint_root, fingerprint).gather(keys(), scratch)
     table.source = sequence.hexdigest()
     return table
 

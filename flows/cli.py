@@ -11,6 +11,7 @@ import logging
 import os
 import shlex
 import sys
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -236,12 +237,9 @@ def _checkpoint_compact(options: argparse.Namespace, settings: Settings) -> None
 def _search(options: argparse.Namespace, settings: Settings) -> None:
     from flows.stages import connect, open_searcher  # noqa: PLC0415
 
-    index = connect(settings)
-    try:
+    with closing(connect(settings)) as index:
         collection = chosen_collection(options, settings, index)
         answer = open_searcher(settings, index, collection).search(options.query, options.mode, limit=options.limit)
-    finally:
-        index.close()
     if options.json:
         print_json(answer.to_dict())
     else:
@@ -279,11 +277,8 @@ def _owned_name(hit: Hit) -> str:
 def _status(options: argparse.Namespace, settings: Settings) -> None:
     from flows.stages import connect, describe_collections  # noqa: PLC0415
 
-    index = connect(settings)
-    try:
+    with closing(connect(settings)) as index:
         location, collections = index.location, describe_collections(index)
-    finally:
-        index.close()
     if options.json:
         print_json({"location": location, "collections": collections})
         return

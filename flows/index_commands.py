@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,11 +80,8 @@ def chosen_collection(options: argparse.Namespace, settings: Settings, index: In
 def _chosen_alone(options: argparse.Namespace, settings: Settings) -> str:
     from flows.stages import connect  # noqa: PLC0415
 
-    index = connect(settings)
-    try:
+    with closing(connect(settings)) as index:
         return chosen_collection(options, settings, index)
-    finally:
-        index.close()
 
 
 def _verify(options: argparse.Namespace, settings: Settings) -> None:

@@ -7,7 +7,7 @@ import os
 import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -119,24 +119,26 @@ def connect(settings: Settings) -> Index:
 def check_index(settings: Settings, collection: str, identity: str, *, rebuild: bool) -> None:
     """Raise before any work is done where models are not to be had, or the index is out of reach or made with other models."""
     fingerprints = _fingerprints(settings)
-    index = connect(settings)
-    try:
+    with closing(connect(settings)) as index:
         with index.writing(collection):
             live = None if rebuild else index.live(collection)
-        if live is not None and not rebuild and live.metadata.source != identity:
-            raise IndexMismatch(
-                f"project {collection!r} was indexed from {live.metadata.source}; this is {identity}. "
-                "Choose another name: --set project.name=NAME; or replace it: --rebuild."
-            )
-        if live is not None and not rebuild:
+        if live is not None:
+            _check_source(live, collection, identity)
             check_fingerprints(
                 live,
                 fingerprints,
                 collection,
                 "Replace it: --rebuild; or keep both: --set project.name=NAME; or use the configuration it was made with.",
             )
-    finally:
-        index.close()
+
+
+def _check_source(live: Generation, collection: str, identity: str) -> None:
+    """Raise IndexMismatch where the live generation was made of another source."""
+    if live.metadata.source != identity:
+        raise IndexMismatch(
+            f"project {collection!r} was indexed from {live.metadata.source}; this is {identity}. "
+            "Choose another name: --set project.name=NAME; or replace it: --rebuild."
+        )
 
 
 def dump_repository(settings: Settings, repo: Path, output: Path) -> float:
@@ -220,8 +222,7 @@ def upload(settings: Settings, collection: str, metadata: Metadata, structures: 
                 for name, fingerprint in fingerprints.items()
             }
             metadata = replace(metadata, created=_now(), vectors=vectors)
-            named = {name: tables[name] for name in VECTORS}
-            source = FileSource(structures, named, structures.with_name(BLOCKS), tables[BLOCKS_VECTOR])
+            source = _with_vectors(structures, tables)
             return publish_source(index, collection, metadata, source, settings.storage, rebuild=rebuild)
     finally:
         index.close()
@@ -241,12 +242,9 @@ def plan(settings: Settings, source: Source) -> Plan:
             parse_repository(settings, dump, source.folder, structures, project)
         elif source.structures is not None:
             import_records(source.structures, structures, project)
-        index = connect(settings)
-        try:
+        with closing(connect(settings)) as index:
             live = index.live(collection)
             return make_plan(index, live, RecordSource(structures, structures.with_name(BLOCKS)), settings.storage, named=True)
-        finally:
-            index.close()
 
 
 def verify_index(settings: Settings, collection: str) -> VerifyReport:
@@ -257,27 +255,28 @@ def verify_index(settings: Settings, collection: str) -> VerifyReport:
     structures = work_folder(settings, collection) / "structures.jsonl"
     if not structures.is_file():
         raise FlowError(f"{structures} is not there: it is what an index is compared with. Ingest again.")
-    index = connect(settings)
-    try:
+    with closing(connect(settings)) as index:
         live = require_live(index, collection)
         with _vectors_of(settings, structures) as source:
             return verify(live, source.structures, source.blocks)
-    finally:
-        index.close()
 
 
 @contextmanager
 def _vectors_of(settings: Settings, structures: Path) -> Iterator[PointSource]:
     """Yield the records with the checkpoint's vectors; without them where it lacks some."""
-    blocks = structures.with_name(BLOCKS)
     with ExitStack() as stack:
         try:
             tables = stack.enter_context(_tables(settings, structures))
         except (CheckpointError, ModelError) as exc:
             logger.warning("vectors are not compared with those that were made: %s", exc)
-            yield RecordSource(structures, blocks)
+            yield RecordSource(structures, structures.with_name(BLOCKS))
         else:
-            yield FileSource(structures, {name: tables[name] for name in VECTORS}, blocks, tables[BLOCKS_VECTOR])
+            yield _with_vectors(structures, tables)
+
+
+def _with_vectors(structures: Path, tables: dict[str, VectorTable]) -> FileSource:
+    named = {name: tables[name] for name in VECTORS}
+    return FileSource(structures, named, structures.with_name(BLOCKS), tables[BLOCKS_VECTOR])
 
 
 @contextmanager
@@ -302,32 +301,23 @@ def _tables(settings: Settings, structures: Path) -> Iterator[dict[str, VectorTa
 
 def roll_back(settings: Settings, collection: str) -> tuple[str, str]:
     """Make the former generation live again; return the names of the one that was live and of the one that is now."""
-    index = connect(settings)
-    try:
+    with closing(connect(settings)) as index:
         return rollback(index, collection, settings.storage)
-    finally:
-        index.close()
 
 
 def export_index(settings: Settings, collection: str, folder: Path) -> tuple[int, int]:
     """Write the live generation into the folder; return the numbers of structures and blocks."""
-    index = connect(settings)
-    try:
+    with closing(connect(settings)) as index:
         return export_generation(require_live(index, collection), folder)
-    finally:
-        index.close()
 
 
 def snapshot_index(settings: Settings, collection: str) -> list[str]:
     """Make the server write snapshots of the live generation; return their names. Raises FlowError where there is no server."""
-    index = connect(settings)
-    try:
+    with closing(connect(settings)) as index:
         snapshot = getattr(index, "snapshot", None)
         if snapshot is None:
             raise FlowError(f"snapshots are a server's; the embedded index is the folder {index.location}: copy it.")
         return list(snapshot(require_live(index, collection)))
-    finally:
-        index.close()
 
 
 def import_index(settings: Settings, folder: Path, *, rebuild: bool) -> UploadReport:
@@ -336,23 +326,16 @@ def import_index(settings: Settings, folder: Path, *, rebuild: bool) -> UploadRe
     project, branch = settings.project.name or source.metadata.project, settings.project.branch or source.metadata.branch
     collection = collection_name(project, branch)
     metadata = replace(source.metadata, project=project, branch=branch, created=_now())
-    with project_lock(settings, collection) as work:
-        index = connect(settings)
-        try:
-            live = index.live(collection)
-            if live is not None and not rebuild and live.metadata.source != metadata.source:
-                raise IndexMismatch(
-                    f"project {collection!r} was indexed from {live.metadata.source}; this is {metadata.source}. "
-                    "Choose another name: --set project.name=NAME; or replace it: --rebuild."
-                )
-            write_records(work / "structures.jsonl", (without_added(one.payload()) for one in source.structures()))
-            write_records(
-                work / BLOCKS,
-                ({key: value for key, value in without_added(one.payload()).items() if key != "digest"} for one in source.blocks()),
-            )
-            return publish_source(index, collection, metadata, source, settings.storage, rebuild=rebuild)
-        finally:
-            index.close()
+    with project_lock(settings, collection) as work, closing(connect(settings)) as index:
+        live = None if rebuild else index.live(collection)
+        if live is not None:
+            _check_source(live, collection, metadata.source)
+        write_records(work / "structures.jsonl", (without_added(one.payload()) for one in source.structures()))
+        write_records(
+            work / BLOCKS,
+            ({key: value for key, value in without_added(one.payload()).items() if key != "digest"} for one in source.blocks()),
+        )
+        return publish_source(index, collection, metadata, source, settings.storage, rebuild=rebuild)
 
 
 def choose_collection(index: Index, wanted: str) -> str:

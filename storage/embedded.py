@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from storage.index import Generation, Point, Points, Query, Where
+    from storage.index import Generation, Point, Query, Where
     from storage.schema import Metadata
 
 logger = logging.getLogger(__name__)
@@ -197,8 +197,9 @@ class EmbeddedGeneration:
 
     def __init__(self, folder: Path, metadata: Metadata, structures: ShardPoints, blocks: ShardPoints) -> None:
         self._folder = folder
-        self._metadata = metadata
-        self._structures, self._blocks = structures, blocks
+        self.name = folder.name
+        self.metadata = metadata
+        self.structures, self.blocks = structures, blocks
 
     @classmethod
     def create(cls, folder: Path, metadata: Metadata) -> EmbeddedGeneration:
@@ -238,40 +239,20 @@ class EmbeddedGeneration:
             raise IndexMissing(f"{folder} can't be opened: {exc}. {_WAY_OUT}") from exc
         return cls(folder, metadata, structures, blocks)
 
-    @property
-    def name(self) -> str:
-        """The folder's name."""
-        return self._folder.name
-
-    @property
-    def metadata(self) -> Metadata:
-        """What the generation says of itself."""
-        return self._metadata
-
-    @property
-    def structures(self) -> Points:
-        """One point a structure."""
-        return self._structures
-
-    @property
-    def blocks(self) -> Points:
-        """One point a block."""
-        return self._blocks
-
     def describe(self, metadata: Metadata) -> None:
         """Replace what it says of itself; durable when this returns."""
         _write_metadata(self._folder, metadata)
-        self._metadata = metadata
+        self.metadata = metadata
 
     def finish(self) -> None:
         """Make what was written durable."""
-        self._structures.flush()
-        self._blocks.flush()
+        self.structures.flush()
+        self.blocks.flush()
 
     def close(self) -> None:
         """Make everything durable and release the shards."""
-        self._structures.close()
-        self._blocks.close()
+        self.structures.close()
+        self.blocks.close()
 
 
 class ShardPoints:

@@ -13,7 +13,7 @@ from storage.schema import BLOCK_MOVING_FIELDS, MOVING_FIELDS, SPARSE, add_field
 from storage.sparse import document_vector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+READ_AT_ONCE = 100
+"""Points that are asked for by their ids in one request."""
 
 Vectors: TypeAlias = "Mapping[str, Callable[[], NDArray[np.float32]]]"
 """Functions that look up the named vectors: most records of a sync need none."""
@@ -160,6 +163,11 @@ class RecordSource:
     def blocks(self) -> Iterator[Record]:
         """See Source."""
         return (BlockRecord(block, {}) for block in (read_blocks(self._blocks) if self._blocks is not None else ()))
+
+
+def without(records: Iterable[Record], ids: Container[str]) -> Iterator[Record]:
+    """Yield the records whose ids are not among `ids`."""
+    return (record for record in records if record.id not in ids)
 
 
 def batched(items: Iterator[T], size: int) -> Iterator[list[T]]:

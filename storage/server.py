@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from storage.connection import Connection
-    from storage.index import Generation, Points
+    from storage.index import Generation
     from storage.schema import Metadata
 
 logger = logging.getLogger(__name__)
@@ -270,42 +270,22 @@ class ServerGeneration:
 
     def __init__(self, connection: Connection, name: str, metadata: Metadata, *, deferred: bool = False) -> None:
         self._connection = connection
-        self._name = name
-        self._metadata = metadata
+        self.name = name
+        self.metadata = metadata
         self._deferred = deferred
         """Whether no HNSW graph is built yet, so that loading does not wait for it."""
-        self._structures, self._blocks = ServerPoints(connection, name), ServerPoints(connection, name + _BLOCKS)
-
-    @property
-    def name(self) -> str:
-        """The name of the structures' collection."""
-        return self._name
-
-    @property
-    def metadata(self) -> Metadata:
-        """What the generation says of itself."""
-        return self._metadata
-
-    @property
-    def structures(self) -> Points:
-        """One point a structure."""
-        return self._structures
-
-    @property
-    def blocks(self) -> Points:
-        """One point a block."""
-        return self._blocks
+        self.structures, self.blocks = ServerPoints(connection, name), ServerPoints(connection, name + _BLOCKS)
 
     def describe(self, metadata: Metadata) -> None:
         """Replace what it says of itself."""
         fields = {_METADATA_KEY: metadata.to_dict()}
-        self._connection.call(f"describe {self._name}", self._connection.client.update_collection, self._name, metadata=fields)
-        self._metadata = metadata
+        self._connection.call(f"describe {self.name}", self._connection.client.update_collection, self.name, metadata=fields)
+        self.metadata = metadata
 
     def finish(self) -> None:
         """Wait until everything that was sent is stored and indexed. Raises IndexUnready where that takes too long."""
         connection, client = self._connection, self._connection.client
-        for name in (self._name, self._name + _BLOCKS):
+        for name in (self.name, self.name + _BLOCKS):
             if self._deferred:
                 threshold = models.OptimizersConfigDiff(indexing_threshold=connection.settings.indexing_threshold_kb)
                 connection.call(f"index {name}", client.update_collection, name, optimizers_config=threshold)

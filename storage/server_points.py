@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from qdrant_client import QdrantClient, models
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
     from storage.connection import Connection
     from storage.index import Point, Query, Where
-
-T = TypeVar("T")
 
 _PIECE = 32
 """Points that are handed to the socket at once: one by one takes longer, all together twice the memory."""
@@ -65,13 +62,13 @@ class ServerPoints:
 
     def set_payloads(self, changes: Sequence[tuple[str, dict[str, Any]]]) -> None:
         """Set these fields of the points of these ids; their other fields and their vectors stay."""
-        for batch in _slices(changes, self._connection.settings.batch_points):
+        for batch in batched(iter(changes), self._connection.settings.batch_points):
             self._set_payloads(batch)
 
     def delete(self, point_ids: Sequence[str]) -> None:
         """Delete the points; absent ones are no error."""
-        for batch in _slices(point_ids, _DELETE_PAGE):
-            selector = models.PointIdsList(points=list(batch))
+        for batch in batched(iter(point_ids), _DELETE_PAGE):
+            selector = models.PointIdsList(points=[*batch])
             self._connection.call(
                 f"delete {len(batch)} points",
                 self._client.delete,
@@ -248,9 +245,3 @@ def _stored(record: models.Record) -> StoredPoint:
     vectors = record.vector if isinstance(record.vector, dict) else {}
     dense: dict[str, Any] = {name: vector for name, vector in vectors.items() if isinstance(vector, list)}
     return StoredPoint(str(record.id), record.payload or {}, dense)
-
-
-def _slices(items: Sequence[T], size: int) -> Iterator[list[T]]:
-    rest = iter(items)
-    while part := list(islice(rest, size)):
-        yield part

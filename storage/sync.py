@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from storage.points import READ_AT_ONCE, batched
 from storage.schema import PLACE, label_of
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ def difference(points: Points, records: Iterable[Record]) -> Difference:
 def with_deleted_labels(found: Difference, points: Points) -> Difference:
     """Return the difference with the names of what is deleted, which the index alone knows."""
     labels = {}
-    for start in range(0, len(found.deleted), _LABELS_AT_ONCE):
-        for one in points.retrieve(found.deleted[start : start + _LABELS_AT_ONCE]):
+    for batch in batched(iter(found.deleted), READ_AT_ONCE):
+        for one in points.retrieve(batch):
             labels[one.id] = label_of(one.payload)
     return replace(found, deleted_labels=labels)
 
@@ -125,7 +126,6 @@ def apply(points: Points, found: Difference, records: Iterable[Record], moving: 
     return refused
 
 
-_LABELS_AT_ONCE = 200
 _HALF = 16
 """Bytes of a state that stand for the content; the rest is for the place."""
 

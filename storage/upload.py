@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from storage.errors import IndexMismatch, IndexMissing, StorageError
 from storage.index import BLOCK_VECTORS, VECTORS, Refusal
+from storage.points import READ_AT_ONCE, batched, without
 from storage.schema import BLOCK_MOVING_FIELDS, MOVING_FIELDS, PLACE, SCHEMA_VERSION
 from storage.sync import Difference, apply, difference, with_deleted_labels
 from storage.verify import is_sound, vector_fault, verify
@@ -36,7 +37,6 @@ _SAMPLE = 500
 """Points of each kind whose vectors are read back before a generation is published."""
 _PROBE = 200
 """Points of each kind that are read before a live generation is trusted."""
-_READ_AT_ONCE = 100
 _MOST_IN_PLACE = 0.5
 """Share of the points from which on publish = "auto" builds a new generation rather than change the live one."""
 _ROUNDS = 2
@@ -242,16 +242,15 @@ def _bring_up(generation: Generation, source: Source, plan: Plan, settings: Stor
                 f"First: {first}"
             )
         generation.finish()
-        if plan.structures.everything or not _as_planned(generation, source, structures, blocks, refused):
-            report = verify(generation, source.structures, source.blocks, refused=refused, sample=_SAMPLE)
-            if report.ok:
-                return list(refused.values())
-        else:
+        if not plan.structures.everything and _as_planned(generation, source, structures, blocks, refused):
+            return list(refused.values())
+        report = verify(generation, source.structures, source.blocks, refused=refused, sample=_SAMPLE)
+        if report.ok:
             return list(refused.values())
         if report.bad_vectors:
             break
         structures, blocks = (
-            difference(points, _without(records(), refused))
+            difference(points, without(records(), refused))
             for points, records in ((generation.structures, source.structures), (generation.blocks, source.blocks))
         )
     expected = report.structures + report.blocks
@@ -272,19 +271,15 @@ def _as_planned(
     ):
         touched = {**found.added, **found.changed, **found.moved}
         wanted = {one.id: (one.digest, one.place) for one in records() if one.id in touched and one.id not in refused}
-        ids = list(wanted)
-        for start in range(0, len(ids), _READ_AT_ONCE):
-            for one in points.retrieve(ids[start : start + _READ_AT_ONCE]):
+        expected = found.unchanged + len(wanted)
+        for batch in batched(iter([*wanted]), READ_AT_ONCE):
+            for one in points.retrieve(batch):
                 stored = (one.payload.get("digest"), one.payload.get(PLACE))
                 if wanted.pop(one.id) != stored or vector_fault(one, names, {}):
                     return False
-        if wanted or points.count() != found.unchanged + len(ids):
+        if wanted or points.count() != expected:
             return False
     return True
-
-
-def _without(records: Iterable[Record], ids: Mapping[str, object]) -> Iterator[Record]:
-    return (record for record in records if record.id not in ids)
 
 
 def _counted(records: Iterable[Record], progress: tqdm[Any]) -> Iterator[Record]:

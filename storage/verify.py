@@ -10,7 +10,7 @@ import numpy as np
 
 from storage.errors import IndexDamaged
 from storage.index import BLOCK_VECTORS, VECTORS
-from storage.points import batched
+from storage.points import READ_AT_ONCE, batched, without
 from storage.sync import difference, equal
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 _NAMED = 20
 """Problems that are spelled out; the others are counted."""
-_AT_ONCE = 100
-"""Points that are read together."""
 _LEAST_COSINE = 0.999
 """To the vector that was made: half precision and a server's own rounding keep more."""
 _NORM_TOLERANCE = 0.01
@@ -83,16 +81,16 @@ def verify(
         ("structures", generation.structures, structures, VECTORS),
         ("blocks", generation.blocks, blocks, BLOCK_VECTORS),
     ):
-        as_it_should_be, stored, totals[kind] = equal(points, (one for one in records() if one.id not in skip))
+        as_it_should_be, stored, totals[kind] = equal(points, without(records(), skip))
         totals["points"] += stored
         if not as_it_should_be:
-            found = difference(points, (one for one in records() if one.id not in skip))
+            found = difference(points, without(records(), skip))
             note("missing", list(found.added.values()))
             note("different", [*found.changed.values(), *found.moved.values()])
             note("unexpected", found.deleted)
         step = 1 if sample is None else max(1, -(-stored // sample))
         bad = []
-        for batch in batched(islice((one for one in records() if one.id not in skip), None, None, step), _AT_ONCE):
+        for batch in batched(islice(without(records(), skip), None, None, step), READ_AT_ONCE):
             wanted = {one.id: one.vectors() for one in batch}
             for one in points.retrieve(list(wanted)):
                 totals["vectors_checked"] += len(names)
@@ -108,7 +106,7 @@ def is_sound(generation: Generation, *, sample: int) -> bool:
         for points, names in ((generation.structures, VECTORS), (generation.blocks, BLOCK_VECTORS)):
             step = max(1, -(-points.count() // sample))
             ids = [one.id for one in islice(points.scroll([]), None, None, step)]
-            for batch in batched(iter(ids), _AT_ONCE):
+            for batch in batched(iter(ids), READ_AT_ONCE):
                 if any(vector_fault(one, names, {}) for one in points.retrieve(batch)):
                     return False
     except IndexDamaged:
