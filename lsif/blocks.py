@@ -60,6 +60,14 @@ class Block:
     """The innermost structure that it stands in."""
     kind: str
     """One of the values of KINDS."""
+    code_type: str
+    """Of the structure, as the next six: what a search filters on."""
+    crate: str
+    module: str
+    struct_name: str | None
+    trait_name: str | None
+    visibility: str
+    is_test: bool
     file_path: str
     line_from: int
     line_to: int
@@ -110,6 +118,13 @@ def blocks_of(structures: Iterable[Structure], found: Iterable[SourceBlock]) -> 
             id=str(uuid.uuid5(_NAMESPACE, f"{owner.id}\0{block.kind}\0{ordinal}")),
             structure_id=owner.id,
             kind=block.kind,
+            code_type=owner.code_type,
+            crate=owner.crate,
+            module=owner.context.module,
+            struct_name=owner.context.struct_name,
+            trait_name=owner.trait_name,
+            visibility=owner.visibility,
+            is_test=owner.is_test,
             file_path=owner.context.file_path,
             line_from=line_from,
             line_to=line_to,

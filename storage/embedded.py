@@ -46,18 +46,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from storage.index import Generation, Point, Query, Where
+    from storage.index import Condition, Generation, Nearest, Point, Where
     from storage.schema import Metadata
 
 logger = logging.getLogger(__name__)
 
 _SCROLL_PAGE = 1000
+_MOST_VALUES = 1_000_000
+"""Of a field that are told; one for each file of the largest repositories."""
 _BATCH = 256
 _NEVER_KB = 1_000_000_000
 """Indexing threshold: no HNSW graph is built; it would cost seconds and recall at the sizes that one process holds."""
 _COPY_BYTES = 1 << 20
 _WAY_OUT = "Replace it: lsif-ingest ingest --rebuild with the arguments that made it."
 _SHARDS = ("shard", "blocks")
+_METADATA = "metadata.json"
 
 
 class EmbeddedIndex:
@@ -91,6 +94,16 @@ class EmbeddedIndex:
                 if name == self._live_name(collection):
                     raise
         raise IndexMissing(f"the live generation of {collection} under {self._root} can't be opened; try again.")
+
+    def state(self, collection: str) -> str | None:
+        """Return the live generation's name, and when it last said something else of itself."""
+        name = self._live_name(collection)
+        if name is None:
+            return None
+        try:
+            return f"{name} {(self._root / collection / name / _METADATA).stat().st_mtime_ns}"
+        except OSError:  # it is being replaced, or damaged: opening it tells
+            return name
 
     def former(self, collection: str) -> Generation | None:
         """Return the complete generation that was made last before the live one, None where none was kept."""
@@ -213,9 +226,8 @@ class EmbeddedGeneration:
         block_dimensions = {name: dimensions[name] for name in BLOCK_VECTORS}
         try:
             structures = _create_shard(folder / _SHARDS[0], dimensions, fields, sparse=True)
-            blocks = _create_shard(
-                folder / _SHARDS[1], block_dimensions, {edge.PayloadSchemaType.Keyword: BLOCK_KEYWORD_FIELDS}, sparse=False
-            )
+            fields = {edge.PayloadSchemaType.Keyword: BLOCK_KEYWORD_FIELDS, edge.PayloadSchemaType.Bool: BOOL_FIELDS}
+            blocks = _create_shard(folder / _SHARDS[1], block_dimensions, fields, sparse=False)
             _write_metadata(folder, metadata)
         except Exception as exc:  # the engine raises plain Exception
             raise StorageError(f"can't make a collection in {folder}: {exc}") from exc
@@ -225,7 +237,7 @@ class EmbeddedGeneration:
     def open(cls, folder: Path) -> EmbeddedGeneration:
         """Open a generation that was built before. Raises IndexMissing where it is not there or not readable."""
         try:
-            metadata = read_metadata(orjson.loads((folder / "metadata.json").read_bytes()))
+            metadata = read_metadata(orjson.loads((folder / _METADATA).read_bytes()))
             # One of an earlier version has no blocks; it is opened to be told apart.
             structures, blocks = (
                 ShardPoints(folder / name, edge.EdgeShard.load(str(folder / name)) if (folder / name).is_dir() else None)
@@ -280,42 +292,43 @@ class ShardPoints:
         if point_ids:
             self._update(edge.UpdateOperation.delete_points(list(point_ids)))
 
-    def scroll(self, fields: Sequence[str] | None = None, *, vectors: bool = False) -> Iterator[StoredPoint]:
-        """Yield every point with these fields of its payload (None: all)."""
+    def scroll(self, fields: Sequence[str] | None = None, *, vectors: bool = False, where: Where = ()) -> Iterator[StoredPoint]:
+        """Yield every point that meets the conditions, with these fields of its payload (None: all)."""
         offset: Any = None
         wanted: Any = True if fields is None else list(fields)
         while True:
-            request = edge.ScrollRequest(offset=offset, limit=_SCROLL_PAGE, with_payload=wanted, with_vector=vectors)
+            request = edge.ScrollRequest(
+                offset=offset, limit=_SCROLL_PAGE, with_payload=wanted, with_vector=vectors, filter=_filter(where)
+            )
             records, offset = self._read(self._open_shard.scroll, request)
             yield from map(_stored, records)
             if offset is None:
                 return
 
-    def retrieve(self, point_ids: Sequence[str]) -> list[StoredPoint]:
-        """Return the points of these ids that are there, with payload and vectors."""
-        records = self._read(self._open_shard.retrieve, list(point_ids), with_payload=True, with_vector=True)
+    def retrieve(self, point_ids: Sequence[str], *, vectors: bool = True) -> list[StoredPoint]:
+        """Return the points of these ids that are there, with payload."""
+        records = self._read(self._open_shard.retrieve, list(point_ids), with_payload=True, with_vector=vectors)
         return [_stored(record) for record in records]
 
     def count(self) -> int:
         """Return the exact number of points."""
         return int(self._read(self._open_shard.count, edge.CountRequest(exact=True)))
 
-    def search(self, using: str, vector: Query, *, limit: int, where: Where | None = None) -> list[ScoredPoint]:
-        """Return the `limit` points nearest to the vector by the named vector, best first."""
-        must: list[Any] = [_condition(key, value) for key, value in (where or {}).items()]
-        query: Any = edge.SparseVector(*vector) if isinstance(vector, SparseVector) else vector.tolist()
+    def values(self, field: str) -> dict[str, int]:
+        """Return the values of an indexed keyword field, with the number of points that hold each, the commonest first."""
+        found = self._read(self._open_shard.facet, edge.FacetRequest(key=field, limit=_MOST_VALUES, exact=True))
+        return {str(hit.value): hit.count for hit in found.hits if hit.count}  # the engine still tells those of deleted points
+
+    def search(self, *queries: Nearest) -> list[list[ScoredPoint]]:
+        """Return the points nearest to each query, best first, in one request."""
+        requests = edge.QueryBatchRequest([_request(query) for query in queries])
         try:
-            hits = self._open_shard.query(
-                edge.QueryRequest(
-                    query=edge.Query.Nearest(query, using=using),
-                    limit=limit,
-                    with_payload=True,
-                    filter=edge.Filter(must=must) if must else None,
-                )
-            )
+            found = self._open_shard.query_batch(requests)
+        except StorageError:
+            raise
         except Exception as exc:  # the engine raises plain Exception
             raise StorageError(f"search in {self._folder} failed: {exc}. If it is damaged: {_WAY_OUT}") from exc
-        return [ScoredPoint(str(hit.id), hit.score, without_added(_without_shadows(hit.payload or {}))) for hit in hits]
+        return [[_scored(hit) for hit in hits] for hits in found]
 
     def flush(self) -> None:
         """Make what was written durable."""
@@ -383,14 +396,14 @@ def _create_shard(folder: Path, dimensions: dict[str, int], fields: dict[Any, tu
 
 
 def _write_metadata(folder: Path, metadata: Metadata) -> None:
-    with atomic_writer(folder / "metadata.json") as file:
+    with atomic_writer(folder / _METADATA) as file:
         file.write(orjson.dumps(metadata.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def _remove(folder: Path) -> None:
     """Remove a generation; first what calls it complete: a removal that is killed must leave no former generation in pieces."""
     with suppress(OSError):
-        (folder / "metadata.json").unlink()
+        (folder / _METADATA).unlink()
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -415,7 +428,7 @@ def _copy_file(source: str, target: str) -> None:
 
 def _is_complete(folder: Path) -> bool:
     try:
-        return bool(orjson.loads((folder / "metadata.json").read_bytes()).get("complete"))
+        return bool(orjson.loads((folder / _METADATA).read_bytes()).get("complete"))
     except (OSError, ValueError, AttributeError):
         return False
 
@@ -438,6 +451,11 @@ def _stored(record: edge.Record) -> StoredPoint:
     return StoredPoint(str(record.id), _without_shadows(record.payload or {}), dense)
 
 
+def _scored(hit: edge.ScoredPoint) -> ScoredPoint:
+    payload = hit.payload
+    return ScoredPoint(str(hit.id), hit.score, without_added(_without_shadows(payload)) if payload else {})
+
+
 # qdrant-edge-py 0.9.0 takes a boolean for an integer in MatchValue, so that it matches no boolean. Beside each boolean field that
 # is filtered on stands a keyword field of the same meaning, which never leaves this module.
 
@@ -455,9 +473,26 @@ def _without_shadows(payload: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in payload.items() if key not in shadows}
 
 
-def _condition(key: str, value: str | int | bool) -> edge.FieldCondition:  # noqa: FBT001 - a filter's value
-    if isinstance(value, bool):
+def _condition(condition: Condition) -> edge.FieldCondition:
+    key, values = condition.field, list[Any](condition.values)
+    if any(isinstance(value, bool) for value in values):
         if key not in BOOL_FIELDS:
             raise StorageError(f"can't filter on {key}: the boolean fields that can be filtered on are {', '.join(BOOL_FIELDS)}.")
-        return edge.FieldCondition(key=_shadow(key), match=edge.MatchValue(str(value)))
-    return edge.FieldCondition(key=key, match=edge.MatchValue(value))
+        key, values = _shadow(key), [str(value) for value in values]
+    return edge.FieldCondition(key=key, match=edge.MatchAny(values))
+
+
+def _filter(where: Where) -> edge.Filter | None:
+    must: list[Any] = [_condition(one) for one in where if not one.negated]
+    must_not: list[Any] = [_condition(one) for one in where if one.negated]
+    return edge.Filter(must=must or None, must_not=must_not or None) if where else None
+
+
+def _request(query: Nearest) -> edge.QueryRequest:
+    vector: Any = edge.SparseVector(*query.vector) if isinstance(query.vector, SparseVector) else query.vector.tolist()
+    return edge.QueryRequest(
+        query=edge.Query.Nearest(vector, using=query.using),
+        limit=query.limit,
+        with_payload=True if query.fields is None else list(query.fields) or False,
+        filter=_filter(query.where),
+    )

@@ -21,8 +21,19 @@ if TYPE_CHECKING:
     from storage.schema import Metadata
     from storage.sparse import SparseVector
 
-Where: TypeAlias = "Mapping[str, str | int | bool]"
-"""A filter: payload fields (dots for nested ones) and the values that they must equal, all of them."""
+Value: TypeAlias = str | int | bool
+
+
+class Condition(NamedTuple):
+    """What a payload field (dots for nested ones) must hold: one of the values, or negated none of them."""
+
+    field: str
+    values: tuple[Value, ...]
+    negated: bool = False
+
+
+Where: TypeAlias = "Sequence[Condition]"
+"""A filter: conditions that a point must meet, all of them."""
 
 VECTORS = ("text", "code")
 """The named vectors of each structure's point."""
@@ -81,20 +92,32 @@ class Points(Protocol):
     def delete(self, point_ids: Sequence[str]) -> None:
         """Delete the points; absent ones are no error."""
 
-    def scroll(self, fields: Sequence[str] | None = None, *, vectors: bool = False) -> Iterator[StoredPoint]:
-        """Yield every point with these fields of its payload (None: all)."""
+    def scroll(self, fields: Sequence[str] | None = None, *, vectors: bool = False, where: Where = ()) -> Iterator[StoredPoint]:
+        """Yield every point that meets the conditions, with these fields of its payload (None: all)."""
 
-    def retrieve(self, point_ids: Sequence[str]) -> list[StoredPoint]:
-        """Return the points of these ids that are there, with payload and vectors, in no particular order."""
+    def retrieve(self, point_ids: Sequence[str], *, vectors: bool = True) -> list[StoredPoint]:
+        """Return the points of these ids that are there, with payload, in no particular order."""
 
     def count(self) -> int:
         """Return the exact number of points."""
 
-    def search(self, using: str, vector: Query, *, limit: int, where: Where | None = None) -> list[ScoredPoint]:
-        """Return the `limit` points nearest to the vector by the named vector, best first."""
+    def values(self, field: str) -> dict[str, int]:
+        """Return the values of an indexed keyword field, with the number of points that hold each, the commonest first."""
+
+    def search(self, *queries: Nearest) -> list[list[ScoredPoint]]:
+        """Return the points nearest to each query, best first, in one request."""
 
 
-Query: TypeAlias = "NDArray[np.float32] | SparseVector"
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """A query: the points nearest to a vector by a named vector."""
+
+    using: str
+    vector: NDArray[np.float32] | SparseVector
+    limit: int
+    where: Where = ()
+    fields: tuple[str, ...] | None = None
+    """Fields of the payload that are returned; None: all."""
 
 
 class Generation(Protocol):
@@ -142,6 +165,9 @@ class Index(Protocol):
 
     def live(self, collection: str) -> Generation | None:
         """Return the published generation, None where nothing is published under the name."""
+
+    def state(self, collection: str) -> str | None:
+        """Return a text that changes whenever what is published does, None where nothing is; cheaper than `live`."""
 
     def former(self, collection: str) -> Generation | None:
         """Return the complete generation that was made last before the live one, None where none was kept."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of the payload and the sparse vector. A search or a build refuses a collection of another version."""
 
 SPARSE = "bm25"
@@ -23,21 +23,21 @@ KEYWORD_FIELDS = (
     "context.struct_name",
     "trait_name",
     "visibility",
-    "folders",
+    "paths",
 )
 """Payload fields of structures that are filtered on by equality; indexed when the collection is made."""
 
 BOOL_FIELDS = ("is_test",)
 INTEGER_FIELDS = ("references",)
-BLOCK_KEYWORD_FIELDS = ("structure_id", "file_path", "kind", "folders")
+BLOCK_KEYWORD_FIELDS = ("structure_id", "code_type", "crate", "module", "struct_name", "trait_name", "visibility", "paths")
 
 PLACE = "place"
 """Payload field: what may change without another vector, the lines and the counts of references, as one string."""
 
-FOLDERS = "folders"
-"""Payload field: every folder that the file is in, `src`, `src/a`, `src/a/b`: a filter on a path's prefix is one on equality."""
+PATHS = "paths"
+"""Payload field: the folders that the file is in, and the file itself: `src`, `src/a`, `src/a/b.rs`."""
 
-ADDED_FIELDS = (PLACE, FOLDERS)
+ADDED_FIELDS = (PLACE, PATHS)
 """Fields of a payload that are none of the record's."""
 
 MOVING_FIELDS = ("line", "line_from", "line_to", "references", "referencing_files")
@@ -48,9 +48,8 @@ BLOCK_MOVING_FIELDS = ("line_from", "line_to")
 
 def add_fields(payload: dict[str, Any], file_path: str, place: str) -> dict[str, Any]:
     """Return the payload with ADDED_FIELDS."""
-    parts = file_path.split("/")[:-1]
-    folders = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
-    return {**payload, PLACE: place, FOLDERS: folders}
+    parts = file_path.split("/")
+    return {**payload, PLACE: place, PATHS: ["/".join(parts[: depth + 1]) for depth in range(len(parts))]}
 
 
 def place_of(moving: list[int]) -> str:

@@ -85,6 +85,11 @@ class ServerIndex:
             )
         return ServerGeneration(self._connection, name, metadata)
 
+    def state(self, collection: str) -> str | None:
+        """Return the live generation's name and when it was last changed."""
+        live = self.live(collection)
+        return None if live is None else f"{live.name} {live.metadata.created}"
+
     def former(self, collection: str) -> Generation | None:
         """Return the complete generation that was made last before the live one, None where none was kept."""
         live = self._aliases().get(collection)
@@ -107,6 +112,7 @@ class ServerIndex:
         try:
             self._create(name + _BLOCKS, {vector: dimensions[vector] for vector in BLOCK_VECTORS}, None)
             self._index_fields(name + _BLOCKS, models.PayloadSchemaType.KEYWORD, BLOCK_KEYWORD_FIELDS)
+            self._index_fields(name + _BLOCKS, models.PayloadSchemaType.BOOL, BOOL_FIELDS)
             self._create(name, dimensions, metadata)
             self._index_fields(name, models.PayloadSchemaType.KEYWORD, KEYWORD_FIELDS)
             self._index_fields(name, models.PayloadSchemaType.BOOL, BOOL_FIELDS)

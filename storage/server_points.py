@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from storage.connection import Connection
-    from storage.index import Point, Query, Where
+    from storage.index import Condition, Nearest, Point, Where
 
 _PIECE = 32
 """Points that are handed to the socket at once: one by one takes longer, all together twice the memory."""
 _BEFORE, _BETWEEN, _BEHIND = b'{"points":[', b",", b"]}"
 _SCROLL_PAGE, _VECTOR_PAGE, _DELETE_PAGE = 1000, 200, 1000
+_MOST_VALUES = 1_000_000
+"""Of a field that are told; one for each file of the largest repositories."""
 
 
 class ServerPoints:
@@ -77,8 +79,8 @@ class ServerPoints:
                 wait=True,
             )
 
-    def scroll(self, fields: Sequence[str] | None = None, *, vectors: bool = False) -> Iterator[StoredPoint]:
-        """Yield every point with these fields of its payload (None: all)."""
+    def scroll(self, fields: Sequence[str] | None = None, *, vectors: bool = False, where: Where = ()) -> Iterator[StoredPoint]:
+        """Yield every point that meets the conditions, with these fields of its payload (None: all)."""
         offset: Any = None
         wanted: Any = True if fields is None else list(fields)
         page = _VECTOR_PAGE if vectors else _SCROLL_PAGE
@@ -91,15 +93,16 @@ class ServerPoints:
                 offset=offset,
                 with_payload=wanted,
                 with_vectors=vectors,
+                scroll_filter=_filter(where),
             )
             yield from map(_stored, records)
             if offset is None:
                 return
 
-    def retrieve(self, point_ids: Sequence[str]) -> list[StoredPoint]:
-        """Return the points of these ids that are there, with payload and vectors."""
+    def retrieve(self, point_ids: Sequence[str], *, vectors: bool = True) -> list[StoredPoint]:
+        """Return the points of these ids that are there, with payload."""
         records = self._connection.call(
-            "retrieve points", self._client.retrieve, self._name, list(point_ids), with_payload=True, with_vectors=True
+            "retrieve points", self._client.retrieve, self._name, list(point_ids), with_payload=True, with_vectors=vectors
         )
         return [_stored(record) for record in records]
 
@@ -107,27 +110,16 @@ class ServerPoints:
         """Return the exact number of points."""
         return self._connection.call("count", self._client.count, self._name, exact=True).count
 
-    def search(self, using: str, vector: Query, *, limit: int, where: Where | None = None) -> list[ScoredPoint]:
-        """Return the `limit` points nearest to the vector by the named vector, best first."""
-        must: list[models.Condition] = [
-            models.FieldCondition(key=key, match=models.MatchValue(value=value)) for key, value in (where or {}).items()
-        ]
-        query: Any = (
-            models.SparseVector(indices=vector.indices, values=vector.values)
-            if isinstance(vector, SparseVector)
-            else vector.tolist()
-        )
-        hits = self._connection.call(
-            "search",
-            self._client.query_points,
-            self._name,
-            query=query,
-            using=using,
-            limit=limit,
-            with_payload=True,
-            query_filter=models.Filter(must=must) if must else None,
-        ).points
-        return [ScoredPoint(str(hit.id), hit.score, without_added(hit.payload or {})) for hit in hits]
+    def values(self, field: str) -> dict[str, int]:
+        """Return the values of an indexed keyword field, with the number of points that hold each, the commonest first."""
+        found = self._connection.call(f"count {field}", self._client.facet, self._name, field, limit=_MOST_VALUES, exact=True)
+        return {str(hit.value): hit.count for hit in found.hits}
+
+    def search(self, *queries: Nearest) -> list[list[ScoredPoint]]:
+        """Return the points nearest to each query, best first, in one request."""
+        requests = [_request(query) for query in queries]
+        found = self._connection.call("search", self._client.query_batch_points, self._name, requests)
+        return [[ScoredPoint(str(hit.id), hit.score, without_added(hit.payload or {})) for hit in one.points] for one in found]
 
     def _batches(self, points: Iterable[Point], refused: list[Refusal]) -> Iterator[_Batch]:
         """Yield the points packed by number and bytes; what no request can hold is refused here."""
@@ -231,6 +223,30 @@ def _encode(point: Point) -> bytes:
     """Return the point as the REST interface takes it; arrays are written without a Python object for each number."""
     vectors: dict[str, Any] = {**point.vectors, **{name: vector._asdict() for name, vector in point.sparse.items()}}
     return orjson.dumps({"id": point.id, "vector": vectors, "payload": point.payload}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _filter(where: Where) -> models.Filter | None:
+    must: list[models.Condition] = [_condition(one) for one in where if not one.negated]
+    must_not: list[models.Condition] = [_condition(one) for one in where if one.negated]
+    return models.Filter(must=must or None, must_not=must_not or None) if where else None
+
+
+def _request(query: Nearest) -> models.QueryRequest:
+    vector = query.vector
+    return models.QueryRequest(
+        query=models.SparseVector(**vector._asdict()) if isinstance(vector, SparseVector) else vector.tolist(),
+        using=query.using,
+        limit=query.limit,
+        with_payload=True if query.fields is None else list(query.fields) or False,
+        filter=_filter(query.where),
+    )
+
+
+def _condition(condition: Condition) -> models.Condition:
+    key, values = condition.field, condition.values
+    if any(isinstance(value, bool) for value in values):  # MatchAny takes none
+        return models.Filter(should=[models.FieldCondition(key=key, match=models.MatchValue(value=value)) for value in values])
+    return models.FieldCondition(key=key, match=models.MatchAny(any=list[Any](values)))
 
 
 def _speaks_rest(client: QdrantClient) -> bool:

@@ -51,6 +51,11 @@ def query_vector(query: str) -> SparseVector:
     return _plain(_model().embed_query(" ".join(words(query))))
 
 
+def stems(text: str) -> set[int]:
+    """Return the numbers of the words in the text: two words of one stem have one number."""
+    return set(query_vector(text).indices)
+
+
 def words(text: str) -> list[str]:
     """Return the words of a text in lower case: each identifier's parts, and the whole of those with several.
 

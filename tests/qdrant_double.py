@@ -23,6 +23,7 @@ import struct
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -472,7 +473,7 @@ def update(operation: str, double: QdrantDouble, call: Call, name: str) -> Any:
     return double.update(call, name, {"operations": [{operation: call.json}]})[0]
 
 
-_FILTERS = {"scroll": "scroll_filter", "count": "count_filter"}  # local mode's names for it
+_FILTERS = {"scroll": "scroll_filter", "count": "count_filter", "facet": "facet_filter"}  # local mode's names for it
 
 
 def _read(method: str, double: QdrantDouble, name: str, request: BaseModel, **defaults: Any) -> Any:
@@ -491,6 +492,29 @@ def read(model: type[BaseModel], method: str, double: QdrantDouble, call: Call, 
 
 def scroll(double: QdrantDouble, call: Call, name: str) -> Any:
     return dict(zip(("points", "next_page_offset"), read(models.ScrollRequest, "scroll", double, call, name), strict=True))
+
+
+def retrieve(double: QdrantDouble, call: Call, name: str) -> Any:
+    request = call.parse(models.PointRequest)
+    for point_id in request.ids:
+        if isinstance(point_id, str) and not _is_uuid(point_id):  # local mode just does not find it
+            raise Refusal(400, f"Format error in JSON body: value {point_id} is not a valid point ID")
+    return _read("retrieve", double, name, request)
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def facet(double: QdrantDouble, call: Call, name: str) -> Any:
+    request = call.parse(models.FacetRequest)
+    if request.key not in double.payload_indexes[double.resolve(name)]:  # local mode knows no indexes
+        raise Refusal(400, f"Wrong input: No appropriate index for faceting: `{request.key}`.")
+    return _read("facet", double, name, request)
 
 
 def query_batch(double: QdrantDouble, call: Call, name: str) -> Any:
@@ -530,9 +554,10 @@ _ROUTES: dict[str, Function] = {
     "DELETE /collections/{name}/index/{key}": delete_index,
     **{request.replace(" ", " /collections/{name}"): partial(update, operation) for request, operation in _UPDATES.items()},
     "POST /collections/{name}/points/batch": lambda double, call, name: double.update(call, name, call.json),
-    "POST /collections/{name}/points": partial(read, models.PointRequest, "retrieve"),
+    "POST /collections/{name}/points": retrieve,
     "POST /collections/{name}/points/scroll": scroll,
     "POST /collections/{name}/points/count": partial(read, models.CountRequest, "count"),
+    "POST /collections/{name}/facet": facet,
     "POST /collections/{name}/points/query": partial(read, models.QueryRequest, "query_points", with_payload=False),
     "POST /collections/{name}/points/query/batch": query_batch,
     "POST /collections/{name}/points/query/groups": partial(

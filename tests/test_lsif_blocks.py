@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 
-from lsif.blocks import SourceBlock
+from lsif.blocks import SourceBlock, read_blocks
 from lsif.errors import DumpError
 from lsif.extract import parse_dump
 from lsif.spans import SourceFile
@@ -84,6 +85,28 @@ def test_each_block_stands_in_its_structure_and_holds_its_lines(
         assert line_to - line_from + 1 >= 3
         lines = (SAMPLE / str(one["file_path"])).read_bytes().split(b"\n")[line_from - 1 : line_to]
         assert str(one["snippet"]).encode() == b"".join(line + b"\n" for line in lines)
+
+
+def test_a_block_says_of_its_structure_what_a_search_filters_on(
+    records: list[dict[str, object]], structures: list[Structure]
+) -> None:
+    by_id = {one.id: one for one in structures}
+    for one in records:
+        owner = by_id[str(one["structure_id"])]
+        for field in ("code_type", "crate", "trait_name", "visibility", "is_test"):
+            assert one[field] == getattr(owner, field), field
+        for field in ("module", "struct_name", "file_path"):
+            assert one[field] == getattr(owner.context, field), field
+    for field in ("struct_name", "trait_name", "is_test", "module"):
+        assert len({one[field] for one in records}) > 1, field  # else any value would do
+
+
+def test_a_block_is_another_one_where_it_is_filtered_on_by_another_value(sample_structures: Path) -> None:
+    one = next(iter(read_blocks(sample_structures.with_name("blocks.jsonl"))))
+    moved = replace(one, line_from=one.line_from + 7, line_to=one.line_to + 7)
+    assert moved.digest == one.digest
+    others = [replace(one, visibility="other"), replace(one, is_test=not one.is_test), replace(one, trait_name="Other")]
+    assert len({one.digest, *(other.digest for other in others)}) == 4
 
 
 def test_the_loop_of_the_cache_is_found(records: list[dict[str, object]], structures: list[Structure]) -> None:

@@ -286,6 +286,18 @@ def test_indexes_are_remembered(double: QdrantDouble, client: QdrantClient) -> N
     assert "c" not in double.payload_indexes
 
 
+def test_values_are_counted_where_there_is_an_index(
+    both: Callable[[Callable[[QdrantClient], Any]], Any], client: QdrantClient
+) -> None:
+    with pytest.raises(UnexpectedResponse, match="No appropriate index for faceting: `kind`") as caught:
+        client.facet("c", "kind")
+    assert caught.value.status_code == 400
+    client.create_payload_index("c", "kind", models.PayloadSchemaType.KEYWORD)
+    counts = both(lambda client: client.facet("c", "kind", limit=2, exact=True)).hits
+    assert [(one.value, one.count) for one in counts] == [("struct", 9), ("enum", 8)]
+    assert [one.count for one in both(lambda client: client.facet("c", "kind", facet_filter=LINES)).hits] == [6, 5, 5]
+
+
 def test_snapshots(double: QdrantDouble, client: QdrantClient) -> None:
     fill(client)
     made = client.create_snapshot("c")
@@ -308,6 +320,7 @@ REFUSED: list[tuple[int, str, Callable[[QdrantClient], Any]]] = [
     (400, "expected dim: 8, got 3", lambda client: client.query_points("c", [1.0, 2, 3], using="code")),
     (400, "vector name error: y", lambda client: client.query_points("c", [1.0, 2, 3], using="y")),
     (400, "value -1 is not a valid point ID", lambda client: client.upsert("c", [point(1, -1)])),
+    (400, "value src/1.rs is not a valid point ID", lambda client: client.retrieve("c", [1, "src/1.rs"])),
     (400, "not a valid UUID", lambda client: client.upsert("c", [point(1, "src/1.rs")])),
     (400, "Empty update request", lambda client: client.upsert("c", [])),
     (422, "limit value 0 is invalid", lambda client: client.scroll("c", limit=0)),

@@ -117,7 +117,8 @@ class MadeUp:
         made = []
         for one in self.all[::2]:
             block_id, snippet = str(uuid.uuid5(uuid.NAMESPACE_OID, f"block of {one.id}")), f"for _ in {one.context.snippet}"
-            block = Block(block_id, one.id, "for", one.context.file_path, one.line_from, one.line_to, snippet)
+            of_structure = (one.code_type, one.crate, one.context.module, None, None, one.visibility, one.is_test)
+            block = Block(block_id, one.id, "for", *of_structure, one.context.file_path, one.line_from, one.line_to, snippet)
             made.append(BlockRecord(block, vectors(code=snippet)))
         return {one.id: one for one in made}
 

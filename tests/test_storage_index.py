@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from storage.embedded import EmbeddedIndex, _copy_file
 from storage.errors import IndexLocked, IndexMissing, StorageError
-from storage.index import Generation, Index, Point
-from storage.schema import Metadata
+from storage.index import Condition, Generation, Index, Nearest, Point, Points, Where
+from storage.schema import SPARSE, Metadata
+from storage.sparse import SparseVector
 from storage.upload import require_live
 
 COLLECTION = "test-collection"
@@ -70,22 +71,202 @@ def test_nothing_is_there_before_something_is_published(index: Index, metadata: 
 def test_each_named_vector_is_searched_by_its_own(index: Index, metadata: Metadata) -> None:
     generation = index.create(COLLECTION, metadata)
     fill(generation, POINTS)
-    text = generation.structures.search("text", unit(1), limit=2)
+    text, code = generation.structures.search(Nearest("text", unit(1), 2), Nearest("code", unit(1), 5))
     assert [hit.id for hit in text] == [uid(1), uid(2)]
     assert text[0].score == pytest.approx(1.0, abs=1e-5)
     assert text[1].score == pytest.approx(0.7071, abs=1e-3)
     assert text[0].payload == POINTS[0].payload
-    assert [hit.id for hit in generation.structures.search("code", unit(1), limit=5)] == [uid(2), uid(3), uid(1)]
+    assert [hit.id for hit in code] == [uid(2), uid(3), uid(1)]
+
+
+def words(*weighted: tuple[int, float]) -> SparseVector:
+    """Return a sparse vector of these words, by number, and their weights."""
+    return SparseVector([word for word, _ in weighted], [weight for _, weight in weighted])
+
+
+def test_several_queries_of_all_kinds_are_answered_in_their_order(index: Index, metadata: Metadata) -> None:
+    generation = index.create(COLLECTION, metadata)
+    sparse = [words((1, 1.0), (2, 0.5)), words((1, 1.0)), words((3, 1.0))]
+    fill(generation, [replace(one, sparse={SPARSE: vector}) for one, vector in zip(POINTS, sparse, strict=True)])
+    found = generation.structures.search(
+        Nearest("code", unit(1), 1),
+        Nearest(SPARSE, words((2, 1.0)), 9),
+        Nearest("text", unit(1), 100_000),  # more than there are
+        Nearest("code", unit(1), 1, (Condition("crate", ("a",)),)),
+        Nearest(SPARSE, words(), 9),
+        Nearest(SPARSE, words((77, 1.0)), 9),
+    )
+    assert [[int(hit.id[-12:]) for hit in hits] for hits in found] == [[2], [1], [1, 2, 3], [1], [], []]
+    assert generation.structures.search() == []
+
+
+def test_a_word_counts_the_more_the_fewer_points_have_it(index: Index, metadata: Metadata) -> None:
+    generation = index.create(COLLECTION, metadata)
+    sparse = [words((1, 1.0)), words((1, 1.0)), words((2, 1.0))]
+    fill(generation, [replace(one, sparse={SPARSE: vector}) for one, vector in zip(POINTS, sparse, strict=True)])
+    (hits,) = generation.structures.search(Nearest(SPARSE, words((1, 1.0), (2, 1.0)), 9))
+    assert hits[0].id == uid(3)
+    assert hits[0].score > 1.5 * hits[1].score > 0
+
+
+def test_a_hit_has_the_fields_that_were_asked_for(index: Index, metadata: Metadata) -> None:
+    generation = index.create(COLLECTION, metadata)
+    fill(generation, POINTS[1:2])
+    asked: list[tuple[str, ...] | None] = [None, (), ("crate",), ("is_test", "context.module"), ("absent",)]
+    found = generation.structures.search(*(Nearest("text", unit(1), 1, (), fields) for fields in asked))
+    assert [hit.payload for (hit,) in found] == [
+        POINTS[1].payload,
+        {},
+        {"crate": "b"},
+        {"is_test": True, "context": {"module": "m"}},
+        {},
+    ]
+
+
+def numbers(points: Points, *where: Condition, limit: int = 9) -> list[int]:
+    """Return the numbers of the points that meet the conditions, as a search and as a scroll find them."""
+    (found,) = points.search(Nearest("code", unit(1), limit, where))
+    if limit == 9:
+        assert {hit.id for hit in found} == {one.id for one in points.scroll([], where=where)}
+    return sorted(int(hit.id[-12:]) for hit in found)
 
 
 def test_a_filter_holds_inside_the_search(index: Index, metadata: Metadata) -> None:
     generation = index.create(COLLECTION, metadata)
+    nearer = [point(number, unit(1), unit(1), crate="near") for number in range(10, 60)]
+    fill(generation, [*nearer, point(1, unit(0, 1), unit(0, 1), crate="far", is_test=True)])
+    assert numbers(generation.structures, Condition("crate", ("far",)), limit=1) == [1]
+    assert numbers(generation.structures, Condition("crate", ("near",), negated=True), limit=1) == [1]
+    assert numbers(generation.structures, Condition("is_test", (True,)), limit=1) == [1]
+
+
+CONDITIONS: dict[str, tuple[Where, list[int]]] = {
+    "none": ((), [1, 2, 3]),
+    "one value": ((Condition("crate", ("b",)),), [2, 3]),
+    "several values are alternatives": ((Condition("crate", ("a", "b", "absent")),), [1, 2, 3]),
+    "a value that nothing holds": ((Condition("crate", ("absent",)),), []),
+    "no value is none that anything holds": ((Condition("crate", ()),), []),
+    "negated": ((Condition("crate", ("b",), negated=True),), [1]),
+    "several values negated": ((Condition("crate", ("a", "b"), negated=True),), []),
+    "no value negated": ((Condition("crate", (), negated=True),), [1, 2, 3]),
+    "a field that is absent, negated": ((Condition("trait_name", ("T",), negated=True),), [1, 2, 3]),
+    "nested": ((Condition("context.module", ("n",)),), [3]),
+    "true": ((Condition("is_test", (True,)),), [2]),
+    "false": ((Condition("is_test", (False,)),), [1, 3]),
+    "true negated": ((Condition("is_test", (True,), negated=True),), [1, 3]),
+    "both booleans": ((Condition("is_test", (True, False)),), [1, 2, 3]),
+    "a number": ((Condition("references", (7,)),), [1]),
+    "several numbers": ((Condition("references", (7, 8, 9)),), [1, 2]),
+    "one value of a list": ((Condition("paths", ("src",)),), [1, 2]),
+    "all conditions must hold": ((Condition("crate", ("b",)), Condition("is_test", (False,))), [3]),
+    "one must hold and another not": ((Condition("paths", ("src",)), Condition("crate", ("b",), negated=True)), [1]),
+    "conditions that exclude each other": ((Condition("crate", ("b",)), Condition("crate", ("b",), negated=True)), []),
+}
+
+
+def test_conditions_confine_a_search_and_a_scroll(index: Index, metadata: Metadata) -> None:
+    generation = index.create(COLLECTION, metadata)
+    more: list[dict[str, object]] = [
+        {"references": 7, "paths": ["src", "src/x.rs"]},
+        {"references": 8, "paths": ["src", "src/y.rs"]},
+        {"references": 10, "paths": ["tests", "tests/src"]},
+    ]
+    fill(generation, [replace(one, payload={**one.payload, **fields}) for one, fields in zip(POINTS, more, strict=True)])
+    found = {name: numbers(generation.structures, *where) for name, (where, _) in CONDITIONS.items() if name != "both booleans"}
+    assert found == {name: expected for name, (_, expected) in CONDITIONS.items() if name != "both booleans"}
+
+
+def test_both_booleans_are_alternatives_as_other_values_are(index: Index, metadata: Metadata) -> None:
+    generation = index.create(COLLECTION, metadata)
     fill(generation, POINTS)
-    assert [hit.id for hit in generation.structures.search("text", unit(1), limit=1, where={"crate": "b"})] == [uid(2)]
-    assert [hit.id for hit in generation.structures.search("text", unit(1), limit=9, where={"context.module": "n"})] == [uid(3)]
-    both = {"crate": "b", "is_test": False}
-    assert [hit.id for hit in generation.structures.search("text", unit(1), limit=9, where=both)] == [uid(3)]
-    assert generation.structures.search("text", unit(1), limit=9, where={"crate": "absent"}) == []
+    assert numbers(generation.structures, Condition("is_test", (True, False))) == [1, 2, 3]
+
+
+def test_blocks_are_confined_by_fields_of_their_own(index: Index, metadata: Metadata) -> None:
+    generation = index.create(COLLECTION, metadata)
+    blocks = [
+        Point(uid(number), {"code": unit(1, number)}, {"structure_id": uid(number // 2), "is_test": number == 3, **fields})
+        for number, fields in enumerate([{"module": "m"}, {"module": "n"}, {"struct_name": "S"}, {"trait_name": "T"}])
+    ]
+    assert generation.blocks.upsert(blocks) == []
+    generation.finish()
+    assert numbers(generation.blocks, Condition("structure_id", (uid(1),))) == [2, 3]
+    assert numbers(generation.blocks, Condition("module", ("n",)), limit=1) == [1]
+    assert numbers(generation.blocks, Condition("struct_name", ("S",)), limit=1) == [2]
+    assert numbers(generation.blocks, Condition("trait_name", ("T",)), Condition("is_test", (True,)), limit=1) == [3]
+    assert numbers(generation.blocks, Condition("is_test", (True,), negated=True)) == [0, 1, 2]
+    assert generation.structures.count() == 0
+
+
+def test_values_of_a_field_are_counted_the_commonest_first(index: Index, metadata: Metadata) -> None:
+    generation = index.create(COLLECTION, metadata)
+    assert generation.structures.values("crate") == {}
+    paths = [["src", "src/a.rs"], ["src", "src/a.rs"], ["src", "src/b.rs"], ["tests", "tests/c.rs"]]
+    fill(generation, [point(number, unit(1), unit(1), crate="ab"[number % 3 == 0], paths=one) for number, one in enumerate(paths)])
+    assert list(generation.structures.values("crate").items()) in ([("a", 2), ("b", 2)], [("b", 2), ("a", 2)])
+    found = generation.structures.values("paths")
+    assert list(found.items())[:2] == [("src", 3), ("src/a.rs", 2)]
+    assert found == {"src": 3, "src/a.rs": 2, "src/b.rs": 1, "tests": 1, "tests/c.rs": 1}
+    assert generation.structures.values("context.module") == {"m": 4}
+    assert generation.structures.values("trait_name") == {}
+    assert generation.blocks.values("crate") == {}
+    generation.structures.delete([uid(0), uid(1)])
+    assert generation.structures.values("paths") == {"src": 1, "src/b.rs": 1, "tests": 1, "tests/c.rs": 1}
+
+
+def test_more_values_than_a_page_are_all_told(index: Index, metadata: Metadata) -> None:
+    generation = index.create(COLLECTION, metadata)
+    fill(generation, [point(number, unit(1), unit(1), crate=f"crate{number}") for number in range(1200)])
+    assert generation.structures.values("crate") == {f"crate{number}": 1 for number in range(1200)}
+
+
+def test_a_scroll_over_several_pages_gives_what_meets_the_conditions(index: Index, metadata: Metadata) -> None:
+    generation = index.create(COLLECTION, metadata)
+    fill(generation, [point(number, unit(1), unit(1), crate="ab"[number % 2]) for number in range(2500)])
+    where = [Condition("crate", ("b",))]
+    found = list(generation.structures.scroll(["digest"], where=where))
+    assert [len(found), len({one.id for one in found})] == [1250, 1250]
+    assert {int(one.payload["digest"][1:]) % 2 for one in found} == {1}
+    assert found[0].vectors == {}
+    with_vectors = list(generation.structures.scroll([], vectors=True, where=where))
+    assert len(with_vectors) == 1250
+    assert (with_vectors[-1].payload, set(with_vectors[-1].vectors)) == ({}, {"text", "code"})
+
+
+def test_points_are_retrieved_with_their_vectors_or_without(index: Index, metadata: Metadata) -> None:
+    generation = index.create(COLLECTION, metadata)
+    fill(generation, POINTS)
+    found = generation.structures.retrieve([uid(2), uid(99)], vectors=False)
+    assert [(one.id, one.payload, one.vectors) for one in found] == [(uid(2), POINTS[1].payload, {})]
+    (whole,) = generation.structures.retrieve([uid(2)])
+    np.testing.assert_allclose(whole.vectors["text"], unit(1, 1), atol=1e-6)
+    np.testing.assert_allclose(whole.vectors["code"], unit(1), atol=1e-6)
+    assert generation.structures.retrieve([]) == []
+
+
+def test_the_state_changes_whenever_what_is_published_does(index: Index, metadata: Metadata) -> None:
+    assert index.state(COLLECTION) is None
+    first = index.create(COLLECTION, metadata)
+    assert index.state(COLLECTION) is None
+    index.publish(COLLECTION, first)
+    states = [index.state(COLLECTION)]
+    assert index.state(COLLECTION) == states[0]
+    second = index.create(COLLECTION, metadata)
+    assert index.state(COLLECTION) == states[0]
+    index.publish(COLLECTION, second)
+    states.append(index.state(COLLECTION))
+    assert None not in states
+    assert len(set(states)) == 2
+    assert index.state("another") is None
+
+
+def test_the_state_changes_when_what_is_published_says_otherwise_of_itself(index: Index, metadata: Metadata) -> None:
+    """A second run at another commit that finds nothing to send changes the commit that every answer carries."""
+    index.publish(COLLECTION, index.create(COLLECTION, metadata))
+    before = index.state(COLLECTION)
+    require_live(index, COLLECTION).describe(replace(metadata, commit="4567def", created="2026-02-02T00:00:00+00:00"))
+    assert require_live(index, COLLECTION).metadata.commit == "4567def"
+    assert index.state(COLLECTION) != before
 
 
 def test_points_are_replaced_changed_and_deleted_by_id(index: Index, metadata: Metadata) -> None:
@@ -93,9 +274,11 @@ def test_points_are_replaced_changed_and_deleted_by_id(index: Index, metadata: M
     fill(generation, POINTS)
     fill(generation, [point(1, unit(0, 0, 1), unit(1), crate="new", digest="e1")])
     assert generation.structures.count() == 3
-    assert generation.structures.search("text", unit(0, 0, 1), limit=1)[0].payload["crate"] == "new"
+    ((replaced,),) = generation.structures.search(Nearest("text", unit(0, 0, 1), 1))
+    assert replaced.payload["crate"] == "new"
     generation.structures.set_payloads([(uid(2), {"line": 7})])
-    (changed,) = (hit for hit in generation.structures.search("text", unit(1, 1), limit=3) if hit.id == uid(2))
+    (hits,) = generation.structures.search(Nearest("text", unit(1, 1), 3))
+    (changed,) = (hit for hit in hits if hit.id == uid(2))
     assert (changed.payload["line"], changed.payload["crate"]) == (7, "b")
     assert changed.score == pytest.approx(1.0, abs=1e-5)
     generation.structures.delete([uid(3), uid(99)])

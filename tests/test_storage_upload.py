@@ -18,9 +18,9 @@ from embedding.encoder import Fingerprint
 from lsif.blocks import read_blocks
 from lsif.structure import Structure, read_structures, with_digest, write_structures
 from storage.errors import IndexMismatch, IndexMissing, StorageError
-from storage.index import Generation, Index, Point, Points, Refusal
+from storage.index import Condition, Generation, Index, Nearest, Point, Points, Refusal
 from storage.points import FileSource, Record, RecordSource
-from storage.schema import SPARSE, Metadata, VectorInfo
+from storage.schema import PATHS, SPARSE, Metadata, VectorInfo
 from storage.sparse import query_vector
 from storage.upload import UploadReport, check_fingerprints, make_plan, publish_source, require_live, rollback
 from storage.verify import verify
@@ -80,10 +80,10 @@ def test_every_structure_and_block_becomes_the_point_of_its_id_with_its_own_vect
     assert digests(live.structures) == {one.id: one.digest for one in structures}
     assert digests(live.blocks) == {one.id: one.digest for one in blocks}
     for one in structures[::7]:
-        (by_code,) = live.structures.search("code", encoder.vector(one.context.snippet), limit=1)
+        ((by_code,),) = live.structures.search(Nearest("code", encoder.vector(one.context.snippet), 1))
         assert by_code.score == pytest.approx(1.0, abs=1e-5)
         assert by_code.payload == one.to_payload()
-    (by_code,) = live.blocks.search("code", encoder.vector(blocks[3].snippet), limit=1)
+    ((by_code,),) = live.blocks.search(Nearest("code", encoder.vector(blocks[3].snippet), 1))
     assert by_code.payload["structure_id"] == blocks[3].structure_id
     assert by_code.payload["snippet"] == blocks[3].snippet
 
@@ -91,21 +91,27 @@ def test_every_structure_and_block_becomes_the_point_of_its_id_with_its_own_vect
 def test_words_find_structures_by_the_parts_of_their_identifiers(index: Index, metadata: Metadata, source: FileSource) -> None:
     publish(index, metadata, source)
     live = require_live(index, COLLECTION)
-    hits = live.structures.search(SPARSE, query_vector("evict expired entries of the cache"), limit=3)
+    wanted = [Nearest(SPARSE, query_vector(query), 3) for query in ("evict expired entries of the cache", "Zxqv")]
+    hits, none = live.structures.search(*wanted)
     assert any("cache" in hit.payload["context"]["file_path"] for hit in hits)
     assert hits[0].score >= hits[-1].score > 0
-    assert live.structures.search(SPARSE, query_vector("Zxqv"), limit=3) == []
+    assert none == []
 
 
-def test_a_path_prefix_of_any_depth_is_a_filter(index: Index, metadata: Metadata, source: FileSource) -> None:
+def test_a_path_prefix_of_any_depth_and_a_file_are_filters(index: Index, metadata: Metadata, source: FileSource) -> None:
     publish(index, metadata, source)
     live = require_live(index, COLLECTION)
     vector = FakeEncoder().vector("x")
-    paths = {one.payload["context"]["file_path"] for one in live.structures.search("code", vector, limit=100)}
-    nested = [path for path in paths if path.count("/") >= 2]
-    for prefix in {nested[0].rpartition("/")[0], nested[0].partition("/")[0]}:
-        found = live.structures.search("code", vector, limit=100, where={"folders": prefix})
-        assert {one.payload["context"]["file_path"] for one in found} == {path for path in paths if path.startswith(f"{prefix}/")}
+    for path, files in {
+        "src/geometry": ["src/geometry/mod.rs", "src/geometry/shape.rs"],
+        "src/geometry/shape.rs": ["src/geometry/shape.rs"],
+        "tests": ["tests/area.rs"],
+        "src/geo": [],
+    }.items():
+        (found,) = live.structures.search(Nearest("code", vector, 100, (Condition(PATHS, (path,)),)))
+        assert sorted({one.payload["context"]["file_path"] for one in found}) == files
+    (blocks,) = live.blocks.search(Nearest("code", vector, 100, (Condition(PATHS, ("src/cache.rs",)),)))
+    assert {one.payload["file_path"] for one in blocks} == {"src/cache.rs"}
 
 
 def test_a_second_run_changes_nothing_but_what_the_index_says_of_itself(
@@ -423,5 +429,5 @@ def test_a_collection_made_with_another_model_is_refused_with_both_names(index: 
     with pytest.raises(IndexMismatch, match=expected):
         check_fingerprints(generation, other, COLLECTION, "way out")
     older = index.create(COLLECTION, replace(metadata, vectors=made_with, schema_version=0))
-    with pytest.raises(IndexMismatch, match="record schema 0, this version writes 2"):
+    with pytest.raises(IndexMismatch, match="record schema 0, this version writes 3"):
         check_fingerprints(older, FINGERPRINTS, COLLECTION, "way out")
