@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from configs.settings import PACKAGED_PREFIX
 from embedding.calibration import INT8
-from embedding.encoder import Fingerprint
+from embedding.encoder import SNIPPETS, Fingerprint
 from embedding.errors import ModelError, first_line
 from embedding.parallel import ParallelEncoder
 
@@ -102,6 +102,32 @@ def load_encoder(source: str, revision: str | None, settings: ModelSettings, cac
         return _load_one(source, revision, settings, cache)
     each = [settings.model_copy(update={"device": f"cuda:{number}"}) for number in range(gpus)]
     return ParallelEncoder([_load_one(source, revision, one, cache) for one in each])
+
+
+def shared_encoder(found: FoundModel, folder: Path) -> Encoder:
+    """Return the process's encoder of the model; several vectors share one where only their recipes differ, which it does not see.
+
+    What takes long to make of the model is kept under the folder.
+    """
+    settings = found.settings.model_copy(update={"recipe": SNIPPETS})
+    return _load_once(found.source, found.revision, settings, folder / found.fingerprint.revision)
+
+
+def shared_query_encoder(found: FoundModel) -> Encoder | None:
+    """Return the process's encoder of the model that starts at once and encodes queries only, None where there is none for it."""
+    return _query_encoder_once(Path(found.source), found.settings.model_copy(update={"recipe": SNIPPETS}))
+
+
+@cache
+def _query_encoder_once(folder: Path, settings: ModelSettings) -> Encoder | None:
+    from embedding.query_encoder import load_query_encoder  # noqa: PLC0415 - few need it
+
+    return load_query_encoder(folder, settings)
+
+
+@cache
+def _load_once(source: str, revision: str | None, settings: ModelSettings, cache: Path) -> Encoder:
+    return load_encoder(source, revision, settings, cache)
 
 
 def _load_one(source: str, revision: str | None, settings: ModelSettings, cache: Path | None = None) -> Encoder:

@@ -1,0 +1,154 @@
+"""A cross-encoder made on the spot: what it scores, and what a search does with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from configs.errors import ConfigError
+from configs.settings import RerankSettings, load_settings
+from embedding.errors import ModelError
+from embedding.reranker import load_reranker
+from search.engine import Searcher
+from storage.embedded import EmbeddedIndex
+from storage.index import Generation
+from storage.schema import Metadata
+
+from made_up import Compass, made, publish, search_settings
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+TEXTS = ["a b c", "x y z", "q", "fn f() {\n    g(h);\n}\n", ""]
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Make a cross-encoder of two layers with random weights; return its folder."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+    def run(*, labels: int = 1, positions: int = 600) -> str:
+        torch.manual_seed(0)
+        folder = tmp_path_factory.mktemp("cross-encoder")
+        words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
+        (folder / "vocab.txt").write_text("\n".join(words))
+        BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
+        config = BertConfig(
+            vocab_size=len(words),
+            hidden_size=12,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=24,
+            max_position_embeddings=positions,
+            num_labels=labels,
+            initializer_range=0.7,
+        )
+        BertForSequenceClassification(config).save_pretrained(folder)
+        return str(folder)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def tiny(make: Callable[..., str]) -> str:
+    return make()
+
+
+def settings(model: str, **changes: object) -> RerankSettings:
+    usual = load_settings().search.rerank.model_dump()
+    return RerankSettings.model_validate({**usual, "model": model, **changes})
+
+
+def test_each_text_gets_the_score_of_the_model_itself_in_the_order_of_the_texts(tiny: str) -> None:
+    from sentence_transformers import CrossEncoder
+
+    reranker, model = load_reranker(settings(tiny)), CrossEncoder(tiny)
+    scores = reranker.score("a query", TEXTS)
+    assert scores == pytest.approx([float(model.predict([("a query", text)])[0]) for text in TEXTS], abs=1e-5)
+    assert [type(score) for score in scores] == [float] * 5
+    assert len({round(score, 3) for score in scores}) > 2  # else any score would do
+    assert reranker.score("a query", TEXTS[::-1]) == pytest.approx(scores[::-1], abs=1e-5)
+    assert reranker.score("another q", TEXTS) != pytest.approx(scores, abs=1e-3)
+
+
+def test_no_texts_have_no_scores(tiny: str) -> None:
+    assert load_reranker(settings(tiny)).score("a query", []) == []
+
+
+def test_texts_are_cut_off_at_512_tokens(tiny: str) -> None:
+    reranker = load_reranker(settings(tiny))
+    long = "a b c d " * 300
+    first, same = reranker.score("x", [long, long + "z z z"])
+    assert first == pytest.approx(same, abs=1e-6)
+
+
+def test_texts_are_cut_off_where_the_model_has_fewer_positions(make: Callable[..., str]) -> None:
+    reranker = load_reranker(settings(make(positions=64)))
+    long = "a b c d " * 300
+    first, same = reranker.score("x", [long, long + "z z z"])
+    assert first == pytest.approx(same, abs=1e-6)
+
+
+def test_a_model_that_gives_several_numbers_a_text_is_refused(make: Callable[..., str]) -> None:
+    """Such as one for entailment: which of its numbers says how well a text fits is not known."""
+    with pytest.raises(ModelError, match="search.rerank.model"):
+        load_reranker(settings(make(labels=3))).score("x", TEXTS)
+
+
+def test_a_reranker_that_cant_be_had_is_named_with_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.json").write_text("not JSON")
+    for model in ("nobody/nothing", str(tmp_path / "absent"), str(tmp_path / "broken")):
+        with pytest.raises(ModelError) as caught:
+            load_reranker(settings(model))
+        assert str(caught.value).startswith(f"reranker {model} can't be loaded: ")
+        assert str(caught.value).endswith("Check search.rerank.model; empty, none is used.")
+        assert "\n" not in str(caught.value)
+
+
+def test_code_of_the_hub_is_run_of_a_pinned_commit_only(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="trust_remote_code runs the code of some/model: pin it with revision"):
+        settings("some/model", trust_remote_code=True)
+    assert settings("some/model", trust_remote_code=True, revision="abc").trust_remote_code
+    assert settings(str(tmp_path), trust_remote_code=True).trust_remote_code
+    with pytest.raises(ConfigError, match=r"search\.rerank.*top"):
+        load_settings(None, ["search.rerank.top=1"])
+
+
+# ---- In a search
+
+
+@pytest.fixture
+def generation(tmp_path: Path, metadata: Metadata) -> Iterator[Generation]:
+    index = EmbeddedIndex(tmp_path / "qdrant")
+    structures = [
+        made(name, 5 * place, 5 * place, docstring=docs)
+        for place, (name, docs) in enumerate({"a": "q x", "b": None, "c": "z y", "d": "g h i", "e": "m"}.items())
+    ]
+    yield publish(index, metadata, structures)
+    index.close()
+
+
+def test_a_search_shows_its_first_hits_in_the_order_of_the_model(tiny: str, generation: Generation) -> None:
+    reranker, changes = load_reranker(settings(tiny)), (f"rerank.model={tiny}", "rerank.top=4")
+    plain = Searcher(generation, lambda _: Compass(), search_settings(), lambda: reranker).search("x y", "text").hits
+    assert [hit.name for hit in plain] == list("abcde")
+    texts = [f"{hit.symbol}\n{hit.docstring or ''}\n{hit.snippet}" for hit in plain[:4]]
+    scores = dict(zip("abcd", reranker.score("x y", texts), strict=True))
+    expected = sorted("abcd", key=lambda name: -scores[name])
+    assert expected != list("abcd")  # else any order would do
+
+    chosen = search_settings(*changes)
+    searcher = Searcher(generation, lambda _: Compass(), chosen, lambda: load_reranker(chosen.rerank))
+    for mode in ("text", "code", "hybrid"):
+        hits = searcher.search("x y", mode).hits
+        assert [hit.name for hit in hits] == [*expected, "e"], mode
+        assert [hit.score for hit in hits[:4]] == pytest.approx([scores[name] for name in expected], abs=1e-5)
+    assert [hit.name for hit in searcher.search("x y", "text", limit=1).hits] == expected[:1]
+    assert searcher.search("x y", "text").latency_ms["encode"] > 0
