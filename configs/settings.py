@@ -45,6 +45,10 @@ class PathSettings(Section):
 
     data: str
 
+    def of_project(self, collection: str) -> Path:
+        """Return the folder of a project's dump, records and report."""
+        return Path(self.data) / "projects" / collection
+
 
 class RustAnalyzerSettings(Section):
     """How rust-analyzer is run."""
@@ -134,12 +138,51 @@ class StorageSettings(Section):
     write_consistency_factor: Annotated[int, Field(ge=0)]
 
 
+class WeightSettings(Section):
+    """What each leg of a hybrid search counts."""
+
+    text: Annotated[float, Field(ge=0, le=100)]
+    code: Annotated[float, Field(ge=0, le=100)]
+    bm25: Annotated[float, Field(ge=0, le=100)]
+    blocks: Annotated[float, Field(ge=0, le=100)]
+
+    @model_validator(mode="after")
+    def _one_counts(self) -> WeightSettings:
+        if not (self.text or self.code or self.bm25 or self.blocks):
+            raise ValueError("all weights are 0: one at least must count")
+        return self
+
+
+class RerankSettings(Section):
+    """The cross-encoder that puts the first hits in order."""
+
+    model: str
+    revision: str
+    trust_remote_code: bool
+    top: Annotated[int, Field(ge=2, le=200)]
+
+    @model_validator(mode="after")
+    def _remote_code_is_pinned(self) -> RerankSettings:
+        if self.trust_remote_code and not self.revision and not Path(self.model).is_dir():
+            raise ValueError(f'trust_remote_code runs the code of {self.model}: pin it with revision = "<commit>"')
+        return self
+
+
 class SearchSettings(Section):
-    """How many hits are asked for and shown."""
+    """How many hits are asked for, and how they become one ranking."""
 
     limit: Annotated[int, Field(ge=1, le=1000)]
+    group_size: Annotated[int, Field(ge=1, le=1000)]
     text_hits: Annotated[int, Field(ge=1, le=1000)]
     code_hits: Annotated[int, Field(ge=1, le=1000)]
+    candidates: Annotated[int, Field(ge=10, le=10_000)]
+    fusion: Literal["scores", "rrf"]
+    rrf_k: Annotated[int, Field(ge=1, le=1000)]
+    weights: WeightSettings
+    test_weight: Annotated[float, Field(ge=0, le=1)]
+    no_answer_below: Annotated[float, Field(ge=0, le=1)]
+    calibration: str
+    rerank: RerankSettings
 
 
 class FlowSettings(Section):

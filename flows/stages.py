@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import filelock
 
@@ -27,7 +25,7 @@ from embedding.embed import (
     gather_vectors,
 )
 from embedding.errors import CheckpointError, ModelError
-from embedding.models import FoundModel, find_model, load_encoder
+from embedding.models import find_model, shared_encoder
 from flows.errors import FlowError
 from flows.report import ParseReport
 from flows.source import collection_name
@@ -35,10 +33,11 @@ from lsif.blocks import BLOCKS
 from lsif.extract import parse_dump
 from lsif.rust_analyzer import write_dump
 from lsif.structure import ImportLedger, Structure, import_structures, write_records, write_structures
-from search.engine import Searcher
-from storage.errors import IndexMismatch, IndexMissing, StorageError
+from search.opening import connect, fingerprints_of, model_settings, models_folder
+from search.sources import remember_root
+from storage.errors import IndexMismatch
 from storage.exchange import ExportedSource, export_generation
-from storage.index import VECTORS, open_index
+from storage.index import VECTORS
 from storage.points import FileSource, RecordSource
 from storage.schema import VectorInfo, without_added
 from storage.upload import Plan, UploadReport, check_fingerprints, make_plan, publish_source, require_live, rollback
@@ -47,22 +46,16 @@ from storage.verify import VerifyReport, verify
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from configs.settings import ModelSettings, Settings
+    from configs.settings import Settings
     from embedding.checkpoint import VectorTable
-    from embedding.encoder import Encoder, Fingerprint
     from flows.source import Source
     from lsif.ledger import ParseLedger
-    from storage.index import Generation, Index
+    from storage.index import Generation
     from storage.points import Source as PointSource
     from storage.schema import Metadata
 
 
 logger = logging.getLogger(__name__)
-
-
-def work_folder(settings: Settings, project: str) -> Path:
-    """Return the folder of a project's dump, structures.jsonl and report."""
-    return Path(settings.paths.data) / "projects" / project
 
 
 @contextmanager
@@ -71,7 +64,7 @@ def project_lock(settings: Settings, project: str) -> Iterator[Path]:
 
     The lock ends with the process. What killed runs left in the folder is removed.
     """
-    folder = work_folder(settings, project)
+    folder = settings.paths.of_project(project)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder / "lock", timeout=0)
@@ -111,14 +104,9 @@ def _all_structures(settings: Settings) -> list[Path]:
     return sorted((Path(settings.paths.data) / "projects").glob("*/structures.jsonl"))
 
 
-def connect(settings: Settings) -> Index:
-    """Return the index that the settings and the environment name."""
-    return open_index(settings.storage, settings.paths.data, os.environ)
-
-
 def check_index(settings: Settings, collection: str, identity: str, *, rebuild: bool) -> None:
     """Raise before any work is done where models are not to be had, or the index is out of reach or made with other models."""
-    fingerprints = _fingerprints(settings)
+    fingerprints = fingerprints_of(settings)
     with closing(connect(settings)) as index:
         with index.writing(collection):
             live = None if rebuild else index.live(collection)
@@ -160,6 +148,7 @@ def parse_repository(settings: Settings, dump: Path, root: Path, output: Path, p
         blocks=output.with_name(BLOCKS),
         **settings.parse.model_dump(),
     )
+    remember_root(output.parent, root)
     return ParseReport(
         ledger.structures,
         ledger.kinds,
@@ -183,6 +172,7 @@ def import_records(structures: Path, output: Path, project: str) -> ParseReport:
     write_structures(output, counted())
     with atomic_writer(output.with_name(BLOCKS)):
         pass  # the tutorial's format has none
+    remember_root(output.parent, None)
     notes = [f"{ledger.skipped} lines skipped: {'; '.join(ledger.first_skipped)}"] if ledger.skipped else []
     return ParseReport(
         ledger.structures,
@@ -197,12 +187,12 @@ def import_records(structures: Path, output: Path, project: str) -> ParseReport:
 def embed(settings: Settings, vector: str, structures: Path) -> EmbedReport:
     """Bring the checkpoint of one named vector up to the structures, or that of blocks up to the blocks.jsonl beside them."""
     of_blocks = vector == BLOCKS_VECTOR
-    found = find_model(_model_settings(settings, "code" if of_blocks else vector))
+    found = find_model(model_settings(settings, "code" if of_blocks else vector))
     return (embed_blocks if of_blocks else embed_structures)(
         structures.with_name(BLOCKS) if of_blocks else structures,
         _checkpoints(settings),
         found.fingerprint.for_snippets() if of_blocks else found.fingerprint,
-        lambda: _load(settings, found),
+        lambda: shared_encoder(found, models_folder(settings)),
         vector=vector,
         rows_per_file=settings.checkpoint.rows_per_file,
         numbers=settings.checkpoint.numbers,
@@ -214,7 +204,7 @@ def upload(settings: Settings, collection: str, metadata: Metadata, structures: 
 
     `metadata` lacks what only this knows: vectors, time and counts.
     """
-    fingerprints, index = _fingerprints(settings), connect(settings)
+    fingerprints, index = fingerprints_of(settings), connect(settings)
     try:
         with _tables(settings, structures) as tables:
             vectors = {
@@ -252,7 +242,7 @@ def verify_index(settings: Settings, collection: str) -> VerifyReport:
 
     Raises FlowError where there are no records.
     """
-    structures = work_folder(settings, collection) / "structures.jsonl"
+    structures = settings.paths.of_project(collection) / "structures.jsonl"
     if not structures.is_file():
         raise FlowError(f"{structures} is not there: it is what an index is compared with. Ingest again.")
     with closing(connect(settings)) as index:
@@ -282,7 +272,7 @@ def _with_vectors(structures: Path, tables: dict[str, VectorTable]) -> FileSourc
 @contextmanager
 def _tables(settings: Settings, structures: Path) -> Iterator[dict[str, VectorTable]]:
     """Yield the checkpoint's vectors in the order of the records' lines. Raises CheckpointError where one is missing."""
-    fingerprints, store = _fingerprints(settings), _checkpoints(settings)
+    fingerprints, store = fingerprints_of(settings), _checkpoints(settings)
     tables: dict[str, VectorTable] = {}
 
     def scratch(name: str) -> Path:
@@ -338,56 +328,6 @@ def import_index(settings: Settings, folder: Path, *, rebuild: bool) -> UploadRe
         return publish_source(index, collection, metadata, source, settings.storage, rebuild=rebuild)
 
 
-def choose_collection(index: Index, wanted: str) -> str:
-    """Return the wanted collection, else the one that was published last. Raises IndexMissing where there is none."""
-    if wanted:
-        return wanted
-    live: list[tuple[str, str]] = []
-    damaged: StorageError | None = None
-    for name in index.collections():
-        try:
-            generation = index.live(name)
-        except StorageError as exc:
-            logger.warning("%s", exc)
-            damaged = exc
-            continue
-        if generation is not None:
-            live.append((generation.metadata.created, name))
-    if damaged is not None and not live:
-        raise damaged
-    if not live:
-        raise IndexMissing(
-            f"there is no index at {index.location} (seen from {Path.cwd()}). Make one: lsif-ingest ingest --repo DIR"
-        )
-    return max(live)[1]
-
-
-def describe_collections(index: Index) -> list[dict[str, Any]]:
-    """Return what each published collection holds and was made of, as plain data; `error` says why one can't be read."""
-    described: list[dict[str, Any]] = []
-    for name in index.collections():
-        try:
-            generation = index.live(name)
-            if generation is not None:
-                facts = {"points": generation.structures.count(), "generation": generation.name, **generation.metadata.to_dict()}
-                described.append({"collection": name, **facts})
-        except StorageError as exc:  # one damaged collection must not hide the others
-            described.append({"collection": name, "error": str(exc)})
-    return described
-
-
-def open_searcher(settings: Settings, index: Index, collection: str) -> Searcher:
-    """Return a searcher of the collection. Raises IndexMissing or IndexMismatch."""
-    generation: Generation = require_live(index, collection)
-    check_fingerprints(
-        generation,
-        _fingerprints(settings),
-        collection,
-        "Search with the configuration it was made with (--config FILE), or ingest again with --rebuild.",
-    )
-    return Searcher(generation, lambda vector: _load(settings, find_model(_model_settings(settings, vector))), settings.search)
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -415,23 +355,3 @@ def _notes(ledger: ParseLedger) -> list[str]:
 
 def _checkpoints(settings: Settings) -> str:
     return settings.checkpoint.store or str(Path(settings.paths.data) / "checkpoints")
-
-
-def _model_settings(settings: Settings, vector: str) -> ModelSettings:
-    model: ModelSettings = getattr(settings.embedding, vector)
-    return model
-
-
-def _fingerprints(settings: Settings) -> dict[str, Fingerprint]:
-    return {vector: find_model(_model_settings(settings, vector)).fingerprint for vector in VECTORS}
-
-
-def _load(settings: Settings, found: FoundModel) -> Encoder:
-    """Return the encoder; both vectors share one where only their recipes differ, which an encoder does not see."""
-    cache = Path(settings.paths.data) / "models" / found.fingerprint.revision
-    return _load_once(found.source, found.revision, found.settings.model_copy(update={"recipe": "snippet-1"}), cache)
-
-
-@cache
-def _load_once(source: str, revision: str | None, settings: ModelSettings, cache: Path) -> Encoder:
-    return load_encoder(source, revision, settings, cache)

@@ -1,85 +1,298 @@
-"""The searcher: one live generation, one encoder a named vector, three modes."""
+"""The searcher: one generation, an encoder a named vector, several ways to search.
+
+A query goes through its mode's legs (search.legs), whose rankings become one: by `text`, `code`, `bm25`, `blocks` that of one leg,
+by `merged` the rule of Qdrant's demo, by `hybrid` a fusion of all (search.fusion). Records of what is shown are read at the end.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+import threading
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from search.answer import GROUPINGS, MODES, Answer, Clock, Group
+from search.confidence import evidence
 from search.errors import SearchError
-from search.fusion import merge
-from search.hit import Hit, read_hit
+from search.filters import Filters
+from search.fusion import fold, merge, normalised_scores, reciprocal_ranks
+from search.hit import read_hit
+from search.legs import LEGS_OF, Query
+from search.lines import with_lines
+from search.lookup import Lookup
+from storage.sparse import query_vector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from configs.settings import SearchSettings
     from embedding.encoder import Encoder
+    from embedding.reranker import Reranker
+    from search.answer import GroupBy, Mode
+    from search.confidence import Calibration
+    from search.fusion import Found, Leg
+    from search.hit import Hit
+    from search.legs import Vector
     from storage.index import Generation
 
-Mode: TypeAlias = Literal["text", "code", "merged"]
-MODES: tuple[Mode, ...] = get_args(Mode)
+MOST_HITS = 1000
+LONGEST_QUERY = 20_000
+"""Characters. A piece of code may be long; a model reads some thousand of them."""
+_CACHED_QUERIES = 1024
+_DEEPEST = 20_000
+"""Points that a leg is asked for at most, where groups need many."""
+_LEAST_READ = 50
+"""Records that are read at least: where tests sink, others rise into their places."""
+_MOST_RANGES = 3
+"""Of a hit that are pointed at."""
+_GROUP_ATTRIBUTES: dict[GroupBy, str] = {"module": "module", "file": "file_path", "crate": "crate", "kind": "code_type"}
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a query found."""
+class Searcher(Lookup):
+    """Answers queries from one generation. Several threads may use it.
 
-    query: str
-    mode: Mode
-    project: str
-    commit: str | None
-    generation: str
-    hits: list[Hit]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the answer as plain data."""
-        return {
-            "query": self.query,
-            "mode": self.mode,
-            "project": self.project,
-            "commit": self.commit,
-            "generation": self.generation,
-            "hits": [hit.to_dict() for hit in self.hits],
-        }
-
-
-class Searcher:
-    """Answers queries from one generation.
-
-    `load(vector)` gives the encoder of a named vector; it is called once each, when first needed.
+    `load(vector)` gives the encoder of a named vector, `load_reranker()` the reranker; both are called when first needed, once.
+    Without a calibration for its models the confidence of answers is not known.
     """
 
-    def __init__(self, generation: Generation, load: Callable[[str], Encoder], settings: SearchSettings) -> None:
-        self._generation = generation
-        self._load = load
+    def __init__(
+        self,
+        generation: Generation,
+        load: Callable[[str], Encoder],
+        settings: SearchSettings,
+        load_reranker: Callable[[], Reranker],
+        calibration: Calibration | None = None,
+    ) -> None:
+        super().__init__(generation)
+        self._calibration = calibration
+        self._load, self._load_reranker = load, load_reranker
         self._settings = settings
+        self._reranker: Reranker | None = None
         self._encoders: dict[str, Encoder] = {}
+        self._model_lock = threading.RLock()
+        self._encoded: OrderedDict[tuple[int, str], NDArray[np.float32]] = OrderedDict()
 
-    def search(self, query: str, mode: Mode = "merged", *, limit: int | None = None) -> Answer:
-        """Return at most `limit` hits, best first. Raises SearchError for an empty query or a limit below 1."""
-        try:
-            query.encode("utf-8")
-        except UnicodeEncodeError as exc:
-            raise SearchError("the query is not valid UTF-8.") from exc
-        if not query.strip():
-            raise SearchError("the query is empty; expected some words or a piece of code.")
-        limit = self._settings.limit if limit is None else limit
-        if limit < 1:
-            raise SearchError(f"the limit is {limit}; expected at least 1.")
+    def search(
+        self,
+        query: str,
+        mode: Mode = "hybrid",
+        *,
+        limit: int | None = None,
+        filters: Filters | None = None,
+        group_by: GroupBy | None = None,
+        group_size: int | None = None,
+        lines: bool = False,
+    ) -> Answer:
+        """Return at most `limit` hits, best first; with `group_by` as many groups of at most `group_size` hits each.
+
+        With `lines` each hit has the lines that match best. Raises SearchError for what can't be searched with.
+        """
+        _check(query)
+        _check_name("mode", mode, MODES)
+        clock = Clock()
+        with clock.phase("encode"):
+            vectors = {leg: self._vector(leg, query) for leg in self._legs(mode)}
+        asked = Query.of(vectors, filters or Filters(), self.files, clock)
+        limit = _limit("limit", limit, self._settings.limit)
+        answer = self._answer(asked, query, mode, limit, group_by, group_size)
+        if lines:
+            answer = replace(answer, hits=with_lines(answer.hits, query))
+        return replace(answer, latency_ms=clock.read())
+
+    def similar(
+        self,
+        structure_id: str,
+        mode: Mode = "hybrid",
+        *,
+        limit: int | None = None,
+        filters: Filters | None = None,
+        group_by: GroupBy | None = None,
+        group_size: int | None = None,
+    ) -> Answer:
+        """Return the structures most like this one, itself left out, by its own vectors: mode hybrid (both), text or code.
+
+        Raises StructureMissing where the index has no such structure, SearchError for another mode.
+        """
+        legs: dict[Mode, tuple[Leg, ...]] = {"hybrid": ("text", "code"), "text": ("text",), "code": ("code",)}
+        if mode not in legs:
+            raise SearchError(f"structures can't be compared by {mode}; expected {', '.join(legs)}.")
+        clock = Clock()
+        with clock.phase("qdrant"):
+            stored = self.stored(structure_id, vectors=True)
+        vectors: dict[Leg, Vector] = {leg: np.array(stored.vectors[leg], dtype=np.float32) for leg in legs[mode]}
+        asked = Query.of(vectors, filters or Filters(), self.files, clock)
+        limit, symbol = _limit("limit", limit, self._settings.limit), stored.payload["symbol"]
+        answer = self._answer(asked, symbol, mode, limit, group_by, group_size, without=structure_id)
+        return replace(answer, confidence=None, good=True, latency_ms=clock.read())
+
+    def _legs(self, mode: Mode) -> list[Leg]:
+        """Return the mode's legs; of `hybrid` those that weigh something."""
+        return [leg for leg in LEGS_OF[mode] if mode != "hybrid" or self._weight(leg)]
+
+    def _weight(self, leg: Leg) -> float:
+        weight: float = getattr(self._settings.weights, leg)
+        return weight
+
+    def _vector(self, leg: Leg, query: str) -> Vector:
+        """Return the query's vector for a leg; those of an encoder are kept, several legs and later queries may want them."""
+        if leg == "bm25":
+            return query_vector(query)
+        name = "code" if leg == "blocks" else leg
+        with self._model_lock:  # models are not made for several threads
+            if name not in self._encoders:
+                self._encoders[name] = self._load(name)
+            encoder = self._encoders[name]
+            key = (id(encoder), query)
+            if key not in self._encoded:
+                self._encoded[key] = encoder.encode_queries([query])[0]
+            self._encoded.move_to_end(key)
+            while len(self._encoded) > _CACHED_QUERIES:
+                self._encoded.popitem(last=False)
+            return self._encoded[key]
+
+    def _answer(
+        self,
+        asked: Query,
+        text: str,
+        mode: Mode,
+        limit: int,
+        group_by: GroupBy | None,
+        group_size: int | None,
+        without: str = "",
+    ) -> Answer:
+        """Return the answer but for its latency: legs, fusion, reranking, groups, records."""
+        if group_by is not None:
+            _check_name("group", group_by, GROUPINGS)
+        size = _limit("group size", group_size, self._settings.group_size)
+        wanted = limit + bool(without) if group_by is None else min(_DEEPEST, limit * size)
+        while True:
+            depth = max(wanted, self._settings.candidates)
+            legs = asked.run(self.generation, depth)
+            everything = all(len(ranking) < depth for ranking in legs.values())
+            hits, left_out = self._ranked(legs, mode, wanted, asked.clock)
+            hits = [hit for hit in hits if hit.id != without]
+            if self._settings.rerank.model and hits and not without:
+                hits = self._reranked(hits, text, asked.clock)
+            chosen, groups = (hits[:limit], None) if group_by is None else _grouped(hits, group_by, limit, size)
+            enough = len(chosen) == limit or mode == "merged" if groups is None else len(groups) == limit
+            if enough or (everything and not left_out) or wanted >= _DEEPEST:
+                break
+            wanted = min(_DEEPEST, wanted * 4)  # too few so far, and there is more to be had
+        found = evidence(legs, len(query_vector(text).indices))
+        confidence = None if without or self._calibration is None else self._calibration.confidence(mode, found)
+        metadata = self.generation.metadata
+        return Answer(
+            text,
+            mode,
+            metadata.project,
+            metadata.branch,
+            metadata.commit,
+            metadata.dirty,
+            self.generation.name,
+            confidence,
+            confidence is None or confidence >= self._settings.no_answer_below,
+            {},
+            chosen,
+            groups,
+            found,
+        )
+
+    def _ranked(self, legs: Mapping[Leg, list[Found]], mode: Mode, wanted: int, clock: Clock) -> tuple[list[Hit], bool]:
+        """Return what the legs found, best first, as much as is wanted and some more; and whether something is left out."""
+        settings = self._settings
         if mode == "merged":
-            # A longer answer than usual asks both vectors for more, in the same proportion.
-            scale = max(1.0, limit / self._settings.limit)
-            hits = merge(
-                self._nearest("text", query, round(self._settings.text_hits * scale)),
-                self._nearest("code", query, round(self._settings.code_hits * scale)),
-            )
-        else:
-            hits = self._nearest(mode, query, limit)
-        metadata = self._generation.metadata
-        return Answer(query, mode, metadata.project, metadata.commit, self._generation.name, hits[:limit])
+            scale = max(1.0, wanted / settings.limit)  # a longer answer than usual asks for more of both, in the same proportion
+            by_text = legs["text"][: round(settings.text_hits * scale)]
+            by_code = sorted([*legs["code"], *legs["blocks"]], key=lambda found: -found.score)[: round(settings.code_hits * scale)]
+            records = self._records([*by_text, *by_code], clock)
+            text_hits, code_hits = (_hits(found, records, legs) for found in (by_text, by_code))
+            return merge(text_hits, code_hits), len(by_text) + len(by_code) < sum(map(len, legs.values()))
+        ranked = self._fused({leg: fold(found) for leg, found in legs.items()})
+        first = ranked[: max(2 * wanted, settings.rerank.top, _LEAST_READ)]
+        hits = _hits(first, self._records(first, clock), legs)
+        if mode == "hybrid":
+            hits = [replace(hit, score=hit.score * settings.test_weight) if hit.is_test else hit for hit in hits]
+            hits.sort(key=lambda hit: -hit.score)
+        return hits, len(first) < len(ranked)
 
-    def _nearest(self, vector: str, query: str, limit: int) -> list[Hit]:
-        if vector not in self._encoders:
-            self._encoders[vector] = self._load(vector)
-        encoded = self._encoders[vector].encode_queries([query])[0]
-        return [read_hit(point, vector) for point in self._generation.structures.search(vector, encoded, limit=limit)]
+    def _fused(self, rankings: Mapping[Leg, list[Found]]) -> list[Found]:
+        if len(rankings) == 1:
+            (ranked,) = rankings.values()
+            return ranked
+        weights = {leg: self._weight(leg) for leg in rankings}
+        if not any(weights.values()):  # what is similar is told by vectors, even if a search goes by words alone
+            weights = dict.fromkeys(rankings, 1.0)
+        if self._settings.fusion == "rrf":
+            return reciprocal_ranks(rankings, weights, self._settings.rrf_k)
+        return normalised_scores(rankings, weights)
+
+    def _reranked(self, hits: list[Hit], text: str, clock: Clock) -> list[Hit]:
+        """Return the hits with the first few in the order of a cross-encoder."""
+        first, rest = hits[: self._settings.rerank.top], hits[self._settings.rerank.top :]
+        with clock.phase("encode"), self._model_lock:
+            if self._reranker is None:
+                self._reranker = self._load_reranker()
+            scores = self._reranker.score(text, [f"{hit.symbol}\n{hit.docstring or ''}\n{hit.snippet}" for hit in first])
+        ranked = [replace(hit, score=score) for hit, score in zip(first, scores, strict=True)]
+        return sorted(ranked, key=lambda hit: -hit.score) + rest
+
+    def _records(self, found: Sequence[Found], clock: Clock) -> dict[str, dict[str, Any]]:
+        """Return the payloads of what was found; of what was deleted since, in an index that is changed in place, there is none."""
+        ids = list(dict.fromkeys(one.id for one in found))
+        with clock.phase("qdrant"):
+            return {point.id: point.payload for point in self.generation.structures.retrieve(ids, vectors=False)} if ids else {}
+
+
+def _hits(found: Sequence[Found], records: Mapping[str, dict[str, Any]], legs: Mapping[Leg, Sequence[Found]]) -> list[Hit]:
+    """Return what was found as hits with the scores of all legs."""
+    scores: dict[str, dict[str, float]] = {one.id: {} for one in found}
+    for leg, ranking in legs.items():
+        for one in reversed(ranking):  # a structure's best block is noted last
+            if one.id in scores:
+                scores[one.id][leg] = one.score
+    return [
+        read_hit(one.id, records[one.id], one.score, scores[one.id], one.ranges[:_MOST_RANGES])
+        for one in found
+        if one.id in records
+    ]
+
+
+def _grouped(hits: list[Hit], group_by: GroupBy, limit: int, size: int) -> tuple[list[Hit], list[Group]]:
+    """Return the first `size` hits of each of the first `limit` groups, and the groups."""
+    attribute = _GROUP_ATTRIBUTES[group_by]
+    groups: dict[str, list[Hit]] = {}
+    for hit in hits:
+        value = getattr(hit, attribute)
+        if value in groups or len(groups) < limit:
+            group = groups.setdefault(value, [])
+            if len(group) < size:
+                group.append(hit)
+    chosen = [hit for group in groups.values() for hit in group]
+    return chosen, [Group(value, tuple(hit.id for hit in group)) for value, group in groups.items()]
+
+
+def _limit(name: str, given: int | None, usual: int) -> int:
+    limit = usual if given is None else given
+    if not 1 <= limit <= MOST_HITS:
+        raise SearchError(f"the {name} is {limit}; expected 1 to {MOST_HITS}.")
+    return limit
+
+
+def _check_name(what: str, name: str, names: Sequence[str]) -> None:
+    if name not in names:
+        raise SearchError(f"there is no {what} {name!r}; expected {', '.join(names)}.")
+
+
+def _check(query: str) -> None:
+    try:
+        query.encode("utf-8")
+    except UnicodeEncodeError as exc:
+        raise SearchError("the query is not valid UTF-8.") from exc
+    if not query.strip():
+        raise SearchError("the query is empty; expected some words or a piece of code.")
+    if len(query) > LONGEST_QUERY:
+        raise SearchError(f"the query has {len(query):,} characters; expected at most {LONGEST_QUERY:,}.")

@@ -1,32 +1,100 @@
-"""How the hits of several vectors become one list. Pure functions of lists."""
+"""How what several legs found becomes one ranking. Pure functions of lists.
+
+A leg is one way to search: by the vector `text`, by `code`, by the words (`bm25`), by the `code` vectors of blocks. Each finds
+structures with scores of its own kind, which can't be compared; fusion makes them so, by their ranks or by their deviation.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
+
+import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from search.hit import Hit
+    from search.hit import Hit, LineRange
+
+Leg: TypeAlias = Literal["text", "code", "bm25", "blocks"]
+LEGS: tuple[Leg, ...] = get_args(Leg)
+
+
+class Found(NamedTuple):
+    """A structure that a leg found."""
+
+    id: str
+    score: float
+    ranges: tuple[LineRange, ...] = ()
+    """Blocks of it that were found themselves, best first."""
+
+
+def fold(found: Iterable[Found]) -> list[Found]:
+    """Return each structure once, where it stood first, with the ranges of all."""
+    best: dict[str, Found] = {}
+    for one in found:
+        first = best.get(one.id)
+        best[one.id] = one if first is None else first._replace(ranges=first.ranges + one.ranges)
+    return list(best.values())
+
+
+def reciprocal_ranks(legs: Mapping[Leg, Sequence[Found]], weights: Mapping[Leg, float], k: int) -> list[Found]:
+    """Return all that was found, best first, by the weighted sum of 1 / (k + rank), the first rank being 1.
+
+    Cormack, Clarke and Buettcher, Reciprocal Rank Fusion, SIGIR 2009; they used k = 60.
+    """
+    scores: dict[str, float] = {}
+    for leg, ranking in legs.items():
+        for rank, found in enumerate(ranking, start=1):
+            scores[found.id] = scores.get(found.id, 0.0) + weights[leg] / (k + rank)
+    return _ranked(legs, scores)
+
+
+def normalised_scores(legs: Mapping[Leg, Sequence[Found]], weights: Mapping[Leg, float]) -> list[Found]:
+    """Return all that was found, best first, by the weighted sum of scores, each in deviations above its leg's last.
+
+    What a leg did not find is no better than its last, and gets 0 of it. That is distribution-based score fusion (M. Mazzeschi,
+    2023; Qdrant's `dbsf`) but for one thing: scores are not cut off at three deviations from the mean. Of code queries the right
+    answer is often farther out than that, in the words above all, and its lead is what tells.
+    """
+    scores: dict[str, float] = {}
+    for leg, ranking in legs.items():
+        apart = bool(ranking) and ranking[0].score > ranking[-1].score
+        deviation = float(np.std([found.score for found in ranking])) if apart else 1.0
+        for found in ranking:
+            above = (found.score - ranking[-1].score) / deviation if apart else 1.0
+            scores[found.id] = scores.get(found.id, 0.0) + weights[leg] * above
+    return _ranked(legs, scores)
 
 
 def merge(text_hits: Sequence[Hit], code_hits: Sequence[Hit]) -> list[Hit]:
     """Return the text hits, those first that most code hits overlap, then the code hits that overlap none of them.
 
     The rule of Qdrant's code-search demo (https://qdrant.tech/documentation/tutorials/code-search/, "Code search demo"): where the
-    two models find different places, the general one is preferred; where they overlap in a file, the lines are told in
-    `sub_matches`. What only the code model finds is not dropped; it follows.
+    two models find different places, the general one is preferred; where they overlap in a file, the lines are told in `ranges`.
+    What only the code model finds is not dropped; it follows. A code hit with a range is a block of the structure, and that range.
     """
-    merged, absorbed = [], set[str]()
+    merged: list[Hit] = []
+    absorbed: set[int] = set()
     for hit in text_hits:
-        overlaps = []
-        for other in code_hits:
-            overlap = hit.lines.overlap(other.lines) if other.file_path == hit.file_path else None
+        overlaps: dict[LineRange, None] = {}
+        for place, other in enumerate(code_hits):
+            lines = other.ranges[0] if other.ranges else other.place
+            overlap = hit.place.overlap(lines) if other.file_path == hit.file_path else None
             if overlap is not None:
-                absorbed.add(other.id)
-                if overlap not in overlaps:
-                    overlaps.append(overlap)
-        merged.append(replace(hit, sub_matches=tuple(overlaps)))
-    merged.sort(key=lambda hit: -len(hit.sub_matches))  # stable: equals stay in the order of their scores
-    return merged + [hit for hit in code_hits if hit.id not in absorbed]
+                absorbed.add(place)
+                overlaps[overlap] = None
+        merged.append(replace(hit, ranges=tuple(overlaps)))
+    merged.sort(key=lambda hit: -len(hit.ranges))  # stable: equals stay in the order of their scores
+    rest: dict[str, Hit] = {}
+    for place, other in enumerate(code_hits):
+        if place not in absorbed:
+            first = rest.get(other.id)
+            rest[other.id] = other if first is None else replace(first, ranges=first.ranges + other.ranges)
+    return merged + list(rest.values())
+
+
+def _ranked(legs: Mapping[Leg, Sequence[Found]], scores: Mapping[str, float]) -> list[Found]:
+    ranges = {found.id: found.ranges for ranking in legs.values() for found in ranking if found.ranges}
+    found = (Found(point_id, score, ranges.get(point_id, ())) for point_id, score in scores.items())
+    return sorted(found, key=lambda one: (-one.score, one.id))

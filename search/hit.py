@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from storage.index import ScoredPoint
+    from collections.abc import Mapping
 
 
-class LineRange(NamedTuple):
+@dataclass(frozen=True, slots=True, order=True)
+class LineRange:
     """Lines of a file, 1-based, both ends inclusive."""
 
     line_from: int
@@ -26,56 +27,96 @@ class LineRange(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class LineMatch:
+    """A line that says what was asked for."""
+
+    line: int
+    """1-based, in the file."""
+    score: float
+    """0 to 1, the share of the query's words, by their weight, that stand in it."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One structure that answers a query."""
 
     id: str
     score: float
-    """Cosine similarity by `vector`; scores of different vectors can't be compared."""
-    vector: str
-    """The named vector that found it: `text` or `code`."""
+    """What the hits are ranked by, not below 0 where it is fused; those of different modes can't be compared."""
+    scores: Mapping[str, float]
+    """By leg: `text`, `code`, `blocks` cosine similarities, `bm25` a sum of weights. Those of different legs can't be compared."""
     name: str
     symbol: str
     code_type: str
-    signature: str
-    docstring: str | None
+    crate: str
+    module: str
+    module_path: str
     struct_name: str | None
     trait_name: str | None
+    visibility: str
+    is_test: bool
+    signature: str
+    docstring: str | None
+    summary: str | None
+    """The first line of the documentation."""
+    references: int
     file_path: str
     line: int
     line_from: int
     line_to: int
     snippet: str
-    sub_matches: tuple[LineRange, ...] = ()
-    """Lines of this hit that hits by the code vector overlap, best first; mode merged only."""
+    ranges: tuple[LineRange, ...] = ()
+    """Lines of this hit to look at first: those that hits of the code vector overlap (merged), and blocks that were found."""
+    lines: tuple[LineMatch, ...] = ()
+    """Lines that match best, where they were asked for."""
 
     @property
-    def lines(self) -> LineRange:
+    def place(self) -> LineRange:
         """Where it stands in its file."""
         return LineRange(self.line_from, self.line_to)
 
+    @property
+    def owned_name(self) -> str:
+        """The name with its owner: `Backoff::delays (trait Delays)`."""
+        if self.struct_name is None:
+            return self.name
+        trait = f" (trait {self.trait_name})" if self.trait_name is not None and self.trait_name != self.struct_name else ""
+        return f"{self.struct_name}::{self.name}{trait}"
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the hit as plain data, sub_matches as objects with line_from and line_to."""
-        return {**asdict(self), "sub_matches": [match._asdict() for match in self.sub_matches]}
+        """Return the hit as plain data."""
+        return asdict(self)
 
 
-def read_hit(point: ScoredPoint, vector: str) -> Hit:
-    """Return the hit that a point found by the named vector is."""
-    payload, context = point.payload, point.payload["context"]
+def read_hit(
+    point_id: str, payload: Mapping[str, Any], score: float, scores: Mapping[str, float], ranges: tuple[LineRange, ...] = ()
+) -> Hit:
+    """Return the hit that a structure's point is."""
+    context = payload["context"]
+    docs = payload["docstring"]
     return Hit(
-        id=point.id,
-        score=point.score,
-        vector=vector,
+        id=point_id,
+        score=score,
+        scores=scores,
         name=payload["name"],
         symbol=payload["symbol"],
         code_type=payload["code_type"],
-        signature=payload["signature"],
-        docstring=payload["docstring"],
+        crate=payload["crate"],
+        module=context["module"],
+        module_path=payload["module_path"],
         struct_name=context["struct_name"],
         trait_name=payload["trait_name"],
+        visibility=payload["visibility"],
+        is_test=payload["is_test"],
+        signature=payload["signature"],
+        docstring=docs,
+        summary=next((line.strip() for line in (docs or "").splitlines() if line.strip()), None),
+        references=payload["references"],
         file_path=context["file_path"],
         line=payload["line"],
         line_from=payload["line_from"],
         line_to=payload["line_to"],
         snippet=context["snippet"],
+        ranges=ranges,
     )

@@ -1,0 +1,104 @@
+"""How sure it is that a query has an answer here: a logistic regression over how well the best hits fit, and how the legs agree.
+
+Its coefficients are fitted to queries with and without answers (`lsif-ingest evaluate --calibrate`), for each mode, since a mode
+knows its own legs only; calibration.json has those of the packaged model. Of other models similarities mean other things: then the
+confidence is not known until it is fitted anew.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from configs.atomic import atomic_writer
+from search.errors import CalibrationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from search.fusion import Found, Leg
+
+CALIBRATION = Path(__file__).with_name("calibration.json")
+_AGREEING: tuple[Leg, ...] = ("text", "code", "bm25")
+_COMPARED = 10
+"""First hits of two legs that are compared."""
+_STRENGTH = 0.1
+"""Of the fit: with more, features that go together get opposite signs, which tells a few hundred queries apart and no others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Coefficients for each mode."""
+
+    models: Mapping[str, str]
+    """Digest of each vector's fingerprint: which models it was fitted for."""
+    modes: Mapping[str, Mapping[str, float]]
+    """Of each mode a coefficient a feature, and the intercept under ""."""
+
+    def confidence(self, mode: str, evidence: Mapping[str, float]) -> float | None:
+        """Return 0 to 1, None for a mode that was not fitted."""
+        coefficients = self.modes.get(mode)
+        if coefficients is None or set(coefficients) != {"", *evidence}:
+            return None
+        total = coefficients[""] + sum(coefficients[name] * value for name, value in evidence.items())
+        return 1 / (1 + math.exp(-max(-500.0, min(500.0, total))))
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON. Raises CalibrationError."""
+        try:
+            with atomic_writer(path) as file:
+                file.write(orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        except OSError as exc:
+            raise CalibrationError(f"can't write {path}: {exc.strerror or exc}. Choose another place.") from exc
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Return what `write` wrote. Raises CalibrationError."""
+    try:
+        fields = orjson.loads(path.read_bytes())
+        modes = {mode: {name: float(value) for name, value in table.items()} for mode, table in fields["modes"].items()}
+        return Calibration({str(name): str(digest) for name, digest in fields["models"].items()}, modes)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
+        raise CalibrationError(
+            f"{path} can't be read as a calibration: {exc}. `lsif-ingest evaluate --calibrate` makes one."
+        ) from exc
+
+
+def evidence(legs: Mapping[Leg, Sequence[Found]], words: int) -> dict[str, float]:
+    """Return what the confidence is made of.
+
+    By leg the score of its best hit, of bm25 divided by the query's words; and under "agreement" the mean share of their first ten
+    that two legs both have.
+    """
+    best = {leg: ranking[0].score if ranking else 0.0 for leg, ranking in legs.items()}
+    found: dict[str, float] = {leg: score / max(1, words) if leg == "bm25" else score for leg, score in best.items()}
+    if len(found) > 1:
+        found.pop("blocks", None)  # says little that `code` does not
+    first = {leg: {one.id for one in legs[leg][:_COMPARED]} for leg in _AGREEING if leg in legs}
+    shared = [len(first[one] & first[other]) / _COMPARED for one, other in combinations(first, 2)]
+    return {**found, "agreement": sum(shared) / len(shared)} if shared else found
+
+
+def fit(evidences: Sequence[Mapping[str, float]], answerable: Sequence[bool]) -> dict[str, float]:
+    """Return the coefficients that tell answerable queries from others best, both kinds counting alike; "" is the intercept.
+
+    Raises CalibrationError where one of both kinds is missing.
+    """
+    import numpy as np  # noqa: PLC0415 - with the next two: needed for fitting only
+    from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
+
+    if len(set(answerable)) < 2:  # noqa: PLR2004 - both
+        raise CalibrationError("a calibration needs queries with answers and queries without.")
+    names = list(evidences[0])
+    features = np.array([[one[name] for name in names] for one in evidences])
+    mean, deviation = features.mean(axis=0), features.std(axis=0)
+    deviation[deviation == 0] = 1
+    model: Any = LogisticRegression(C=_STRENGTH, class_weight="balanced").fit((features - mean) / deviation, np.array(answerable))
+    slopes = model.coef_[0] / deviation
+    intercept = float(model.intercept_[0] - slopes @ mean)
+    return {"": round(intercept, 4), **{name: round(float(slope), 4) for name, slope in zip(names, slopes, strict=True)}}

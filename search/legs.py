@@ -1,0 +1,79 @@
+"""One query through its legs: which structures each finds in a generation, and how well they fit. Reads no records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from search.filters import BLOCK_FIELDS, STRUCTURE_FIELDS
+from search.fusion import Found, Leg
+from search.hit import LineRange
+from storage.index import Nearest
+from storage.schema import SPARSE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from search.answer import Clock, Mode
+    from search.filters import Filters
+    from storage.index import Condition, Generation
+    from storage.sparse import SparseVector
+
+    Vector: TypeAlias = NDArray[np.float32] | SparseVector
+
+LEGS_OF: Mapping[Mode, tuple[Leg, ...]] = {
+    "hybrid": ("text", "code", "bm25", "blocks"),
+    "merged": ("text", "code", "blocks"),
+    "text": ("text",),
+    "code": ("code",),
+    "bm25": ("bm25",),
+    "blocks": ("blocks",),
+}
+
+_USING: dict[Leg, str] = {"text": "text", "code": "code", "bm25": SPARSE, "blocks": "code"}
+_BLOCK_FIELDS = ("structure_id", "line_from", "line_to")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query's vectors, what it is confined to, and the clock that runs."""
+
+    vectors: Mapping[Leg, Vector]
+    structures: tuple[Condition, ...] | None
+    """None: nothing can fit."""
+    blocks: tuple[Condition, ...] | None
+    clock: Clock
+
+    @classmethod
+    def of(cls, vectors: Mapping[Leg, Vector], filters: Filters, files: Callable[[], Iterable[str]], clock: Clock) -> Query:
+        """Return the query; `files` gives the paths of the index."""
+        with clock.phase("qdrant"):  # which is asked for the files where there are globs
+            return cls(vectors, filters.conditions(STRUCTURE_FIELDS, files), filters.conditions(BLOCK_FIELDS, files), clock)
+
+    def run(self, generation: Generation, depth: int) -> dict[Leg, list[Found]]:
+        """Return what each leg finds, best first, at most `depth` points; several blocks may be of one structure."""
+        structures, blocks = self.structures, self.blocks
+        if structures is None or blocks is None:
+            return {leg: [] for leg in self.vectors}
+        names = [leg for leg in self.vectors if leg != "blocks"]
+        found: dict[Leg, list[Found]] = {}
+        with self.clock.phase("qdrant"):
+            if names:
+                wanted = [Nearest(_USING[leg], self.vectors[leg], depth, structures, ()) for leg in names]
+                for leg, points in zip(names, generation.structures.search(*wanted), strict=True):
+                    found[leg] = [Found(point.id, point.score) for point in points]
+            if "blocks" in self.vectors:
+                nearest = Nearest(_USING["blocks"], self.vectors["blocks"], depth, blocks, _BLOCK_FIELDS)
+                (points,) = generation.blocks.search(nearest)
+                found["blocks"] = [
+                    Found(
+                        point.payload["structure_id"],
+                        point.score,
+                        (LineRange(point.payload["line_from"], point.payload["line_to"]),),
+                    )
+                    for point in points
+                ]
+        return found

@@ -1,0 +1,72 @@
+"""What a generation has, asked by name instead of by likeness."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from search.errors import SearchError, StructureMissing
+from storage.index import Condition
+from storage.schema import without_added
+
+if TYPE_CHECKING:
+    from storage.index import Generation, StoredPoint
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SHOWN = 5
+"""Places that are named where several are meant."""
+
+
+class Lookup:
+    """The structures of one generation."""
+
+    def __init__(self, generation: Generation) -> None:
+        self.generation = generation
+        self._files: list[str] | None = None
+
+    def stored(self, structure_id: str, *, vectors: bool = False) -> StoredPoint:
+        """Return a structure as it is stored. Raises StructureMissing."""
+        found = self.generation.structures.retrieve([structure_id], vectors=vectors) if _ID.fullmatch(structure_id) else []
+        if not found:
+            raise StructureMissing(f"the index has no structure {structure_id!r}.")
+        return found[0]
+
+    def structure(self, structure_id: str) -> dict[str, Any]:
+        """Return a structure's record. Raises StructureMissing."""
+        return without_added(self.stored(structure_id).payload)
+
+    def resolve(self, place: str) -> str:
+        """Return the id of the structure that is meant: by its id, by FILE:LINE, the innermost there, by its symbol or its name.
+
+        Raises StructureMissing where there is none, SearchError where there are several.
+        """
+        if _ID.fullmatch(place):
+            return place
+        points = self.generation.structures
+        file_path, _, line = place.rpartition(":")
+        if file_path and line.isdecimal():
+            of_file = Condition("context.file_path", (file_path.removeprefix("./"),))
+            around = [
+                (one.payload["line_to"] - one.payload["line_from"], one.id)
+                for one in points.scroll(("line_from", "line_to"), where=[of_file])
+                if one.payload["line_from"] <= int(line) <= one.payload["line_to"]
+            ]
+            if around:
+                return min(around)[1]
+        for field in ("symbol", "name"):
+            found = list(points.scroll(("line", "context.file_path"), where=[Condition(field, (place,))]))
+            if len(found) == 1:
+                return found[0].id
+            if found:
+                places = sorted(f"{one.payload['context']['file_path']}:{one.payload['line']}" for one in found)[:_SHOWN]
+                raise SearchError(
+                    f"{len(found)} structures are called {place}: say which by FILE:LINE, such as {', '.join(places)}."
+                )
+        raise StructureMissing(f"the index has no structure {place!r}; expected FILE:LINE, an id, a symbol or a name.")
+
+    def files(self) -> list[str]:
+        """Return the paths of the files that structures stand in, sorted."""
+        if self._files is None:
+            points = self.generation.structures.scroll(("context.file_path",))
+            self._files = sorted({one.payload["context"]["file_path"] for one in points})
+        return self._files

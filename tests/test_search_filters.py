@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from search.answer import Mode
+from search.engine import Searcher
+from search.errors import SearchError
+from search.filters import BLOCK_FIELDS, STRUCTURE_FIELDS, Filters, parse_filters
+from storage.index import Condition, Index
+from storage.schema import BLOCK_KEYWORD_FIELDS, BOOL_FIELDS, KEYWORD_FIELDS, Metadata
+
+from conftest import PROJECT_ROOT
+from made_up import Made, MadeBlock, made, publish, searcher_of
+
+MODES: tuple[Mode, ...] = ("text", "code", "bm25", "blocks", "hybrid", "merged")
+FILES = [
+    "Cargo.rs",
+    "src/a/b/mod.rs",
+    "src/a/mod.rs",
+    "src/ab.rs",
+    "src/größe mit raum.rs",
+    "src/lib.rs",
+    "src/x[1].rs",
+    "tests/it.rs",
+]
+
+
+def none() -> list[str]:
+    raise AssertionError("the files were asked for")
+
+
+def paths(*patterns: str, files: Callable[[], Iterable[str]] = lambda: FILES) -> list[str] | None:
+    """Return the folders and files that a search of these paths is confined to, None where nothing can fit."""
+    conditions = Filters(path=patterns).conditions(STRUCTURE_FIELDS, files)
+    if conditions is None:
+        return None
+    ((field, values, negated),) = conditions
+    assert (field, negated) == ("paths", False)
+    return [str(value) for value in values]
+
+
+# ---- What is asked for
+
+
+def test_filters_are_parsed_and_the_values_of_one_field_are_alternatives() -> None:
+    texts = ["crate=a", "path=src/**/*.rs", "crate=b", "module=m", "kind=Struct", "visibility=pub(crate)", "owner=C", "trait=Fn"]
+    assert parse_filters(texts, "only") == Filters(
+        crate=("a", "b"),
+        path=("src/**/*.rs",),
+        module=("m",),
+        kind=("Struct",),
+        visibility=("pub(crate)",),
+        owner=("C",),
+        trait=("Fn",),
+        tests="only",
+    )
+    assert parse_filters([]) == Filters()
+    assert parse_filters(["tests=exclude"]) == Filters(tests="exclude")
+    assert parse_filters(["tests=include"], "only").tests == "include"
+    assert parse_filters(["path=a=b"]).path == ("a=b",)
+
+
+@pytest.mark.parametrize("text", ["crate", "crate=", "=a", "", "colour=red", "tests=some", "tests", "CRATE=a", "context.module=m"])
+def test_a_filter_that_is_none_is_refused_with_those_that_there_are(text: str) -> None:
+    with pytest.raises(SearchError) as caught:
+        parse_filters(["kind=Struct", text])
+    assert str(caught.value) == (
+        "--filter takes FIELD=VALUE with crate, path, module, kind, visibility, owner, trait or "
+        f"tests=include|exclude|only; found {text!r}."
+    )
+
+
+def test_fields_that_are_filtered_on_are_indexed() -> None:
+    assert set(STRUCTURE_FIELDS) == set(BLOCK_FIELDS) == {"crate", "path", "module", "kind", "visibility", "owner", "trait"}
+    assert set(STRUCTURE_FIELDS.values()) <= set(KEYWORD_FIELDS)
+    assert set(BLOCK_FIELDS.values()) <= set(BLOCK_KEYWORD_FIELDS)
+    assert BOOL_FIELDS == ("is_test",)
+
+
+def test_conditions_are_on_the_fields_of_structures_and_of_blocks() -> None:
+    filters = Filters(("a", "b"), (), ("m",), kind=("Enum",), owner=("O",), trait=("T",), visibility=("pub",), tests="only")
+    assert filters.conditions(STRUCTURE_FIELDS, none) == (
+        Condition("crate", ("a", "b")),
+        Condition("context.module", ("m",)),
+        Condition("code_type", ("Enum",)),
+        Condition("visibility", ("pub",)),
+        Condition("context.struct_name", ("O",)),
+        Condition("trait_name", ("T",)),
+        Condition("is_test", (True,)),
+    )
+    found = filters.conditions(BLOCK_FIELDS, none)
+    assert found is not None
+    assert [one.field for one in found] == [
+        "crate", "module", "code_type", "visibility", "struct_name", "trait_name", "is_test",
+    ]  # fmt: skip
+    assert Filters(tests="exclude").conditions(BLOCK_FIELDS, none) == (Condition("is_test", (False,)),)
+    assert Filters().conditions(STRUCTURE_FIELDS, none) == ()
+
+
+# ---- Paths
+
+
+@pytest.mark.parametrize("path", ["src", "src/a/mod.rs", "src/absent", "src/x[1].rs", "größe", "/etc/passwd", "../outside", ".git"])
+def test_a_path_without_wildcards_is_taken_as_it_is_and_asks_for_no_files(path: str) -> None:
+    assert paths(path, files=none) == [path]
+
+
+@pytest.mark.parametrize("path", ["./src/a", "src/a/", "./src/a/"])
+def test_a_path_may_be_written_as_shells_complete_it(path: str) -> None:
+    assert paths(path, files=none) == ["src/a"]
+
+
+@pytest.mark.parametrize("path", [".", "./", "/", "**", "./**"])
+def test_the_root_is_everything(path: str) -> None:
+    everything = (), (Condition("paths", tuple(FILES)),)
+    assert Filters(path=(path,)).conditions(STRUCTURE_FIELDS, lambda: FILES) in everything
+    assert Filters(path=("src/a", path)).conditions(STRUCTURE_FIELDS, lambda: FILES) in (
+        (),
+        (Condition("paths", ("src/a", *FILES)),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("glob", "expected"),
+    [
+        ("*", ["Cargo.rs"]),
+        ("*.rs", ["Cargo.rs"]),
+        ("src/*.rs", ["src/ab.rs", "src/größe mit raum.rs", "src/lib.rs", "src/x[1].rs"]),
+        ("./src/*.rs", ["src/ab.rs", "src/größe mit raum.rs", "src/lib.rs", "src/x[1].rs"]),
+        ("src/*/mod.rs", ["src/a/mod.rs"]),
+        ("src/**/mod.rs", ["src/a/b/mod.rs", "src/a/mod.rs"]),
+        ("src/a/**/mod.rs", ["src/a/b/mod.rs", "src/a/mod.rs"]),
+        ("**/mod.rs", ["src/a/b/mod.rs", "src/a/mod.rs"]),
+        ("**/b/*", ["src/a/b/mod.rs"]),
+        ("src/a/**", ["src/a/b/mod.rs", "src/a/mod.rs"]),
+        ("src/a/**/", ["src/a/b/mod.rs", "src/a/mod.rs"]),
+        ("**/*.rs", FILES),
+        ("src/a?.rs", ["src/ab.rs"]),
+        ("src/?/mod.rs", ["src/a/mod.rs"]),
+        ("src?lib.rs", None),
+        ("src/gr??e mit*", ["src/größe mit raum.rs"]),
+        ("src/x[1]*", ["src/x[1].rs"]),
+        ("src/[a-z]*.rs", None),
+        ("src/.*", None),
+        ("SRC/*", None),
+        ("src", ["src"]),
+        ("lib/*", None),
+    ],
+)
+def test_globs_fit_whole_paths_of_files(glob: str, expected: list[str] | None) -> None:
+    assert paths(glob) == expected
+
+
+def fits(parts: list[str], names: list[str]) -> bool:
+    """Return whether a glob fits a path, both in parts, by trying everything."""
+    if not parts:
+        return not names
+    if parts[0] == "**":
+        return fits(parts[1:], names) or bool(names and fits(parts, names[1:]))
+    return bool(names) and fits_name(parts[0], names[0]) and fits(parts[1:], names[1:])
+
+
+def fits_name(part: str, name: str) -> bool:
+    if not part:
+        return not name
+    if part[0] == "*":
+        return fits_name(part[1:], name) or bool(name and fits_name(part, name[1:]))
+    return bool(name) and part[0] in ("?", name[0]) and fits_name(part[1:], name[1:])
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.data())
+def test_globs_fit_what_trying_everything_fits(data: st.DataObject) -> None:
+    names = st.text("ab.", min_size=1, max_size=4)
+    parts = data.draw(st.lists(st.one_of(st.just("**"), st.text("ab.*?", min_size=1, max_size=6)), min_size=1, max_size=5))
+    assume(any("*" in part or "?" in part for part in parts) and parts[0] != ".")
+    wild = {"*": names, "?": st.sampled_from("ab")}
+    found = list[str]()
+    for part in parts:
+        if part == "**":
+            found += data.draw(st.lists(names, max_size=2))
+        else:
+            found.append("".join(data.draw(wild[one]) if one in wild else one for one in part))
+    path = "/".join(found)  # fits, but for what is changed now
+    at, more = data.draw(st.integers(0, len(path))), data.draw(st.sampled_from(["", "a", ".", "/b"]))
+    path = path[:at] + more + path[at + data.draw(st.integers(0, 1)) :]
+    assume(all(path.split("/")))
+    assert paths("/".join(parts), files=lambda: [path]) == ([path] if fits(parts, path.split("/")) else None)
+
+
+def test_paths_and_globs_are_alternatives_told_once() -> None:
+    assert paths("tests", "src/*/mod.rs", "**/mod.rs", "tests/") == ["tests", "src/a/b/mod.rs", "src/a/mod.rs"]
+    assert paths("absent/*", "tests", files=list) == ["tests"]
+    assert paths("absent/*", "nothing?", files=lambda: FILES) is None
+
+
+def test_a_glob_of_many_stars_is_answered_at_once() -> None:
+    """Anybody who reaches the page may send one: the time must not grow with the power of its stars."""
+    script = "from search.filters import *; Filters(path=('*a' * 16 + 'b',)).conditions(STRUCTURE_FIELDS, lambda: ['a' * 80])"
+    try:
+        subprocess.run([sys.executable, "-c", script], check=True, timeout=20, cwd=PROJECT_ROOT)
+    except subprocess.TimeoutExpired:
+        pytest.fail("a glob of 16 stars takes more than 20 s for one path")
+
+
+# ---- Inside the query
+
+
+def decoys(count: int = 30, *, is_test: bool = False) -> list[Made]:
+    """Return structures that all legs like best."""
+    return [
+        made(f"needle_{number}", 10, 10, lines=(10 * number + 1, 10 * number + 9), file_path="src/decoys.rs", is_test=is_test)
+        for number in range(count)
+    ]
+
+
+def blocks_of(structures: Iterable[Made], code: float) -> list[MadeBlock]:
+    """Return a block of each structure."""
+    return [one.block(one.structure.line_from + 1, one.structure.line_from + 3, code) for one in structures]
+
+
+WANTED = made(
+    "other",
+    70,
+    70,
+    lines=(5, 12),
+    file_path="lib/deep/er/wanted.rs",
+    docstring="Finds a needle.",
+    crate="wanted_crate",
+    code_type="Struct",
+    visibility="pub(crate)",
+    struct_name="Owner",
+    trait_name="Trait",
+    is_test=True,
+)
+"""What all legs find, and like least."""
+
+FIT = {
+    "crate": Filters(crate=("absent", "wanted_crate")),
+    "file": Filters(path=("lib/deep/er/wanted.rs",)),
+    "folder": Filters(path=("lib/deep",)),
+    "folder with a slash": Filters(path=("./lib/",)),
+    "glob": Filters(path=("**/want??.rs",)),
+    "folder and glob": Filters(path=("absent", "lib/**")),
+    "module": Filters(module=("er",)),
+    "kind": Filters(kind=("Struct",)),
+    "visibility": Filters(visibility=("pub(crate)",)),
+    "owner": Filters(owner=("Owner",)),
+    "trait": Filters(trait=("Trait",)),
+    "tests": Filters(tests="only"),
+    "all": Filters(("wanted_crate",), ("lib",), ("er",), ("Struct",), ("pub(crate)",), ("Owner",), ("Trait",), "only"),
+}
+MISFIT = {
+    "crate": Filters(crate=("Wanted_Crate",)),
+    "file": Filters(path=("lib/deep/er/want.rs",)),
+    "half of a folder's name": Filters(path=("lib/de",)),
+    "folder within": Filters(path=("deep/er",)),
+    "glob": Filters(path=("lib/*.rs",)),
+    "module": Filters(module=("deep",)),
+    "kind": Filters(kind=("Union",)),
+    "visibility": Filters(visibility=("pub(",)),
+    "owner": Filters(owner=("Trait",)),
+    "trait": Filters(trait=("Owner",)),
+    "fields that exclude each other": Filters(crate=("wanted_crate",), tests="exclude"),
+}
+
+
+def ids(searcher: Searcher, mode: Mode, filters: Filters, limit: int = 1) -> list[str]:
+    return [hit.id for hit in searcher.search("needle", mode, limit=limit, filters=filters).hits]
+
+
+def test_filters_hold_inside_the_query_in_every_mode(index: Index, metadata: Metadata) -> None:
+    """Each leg is asked for ten points, and thirty fit the query better than the one that fits the filters."""
+    others = decoys()
+    blocks = [*blocks_of(others, 0), *blocks_of([WANTED], 70)]
+    searcher = searcher_of(publish(index, metadata, [*others, WANTED], blocks), "candidates=10")
+    for mode in MODES:
+        assert WANTED.id not in ids(searcher, mode, Filters(), limit=10), mode
+        for name, filters in FIT.items():
+            assert ids(searcher, mode, filters) == [WANTED.id], (mode, name)
+        for name, filters in MISFIT.items():
+            assert ids(searcher, mode, filters) == [], (mode, name)
+
+
+def test_tests_are_excluded_inside_the_query_in_every_mode(index: Index, metadata: Metadata) -> None:
+    others, wanted = decoys(is_test=True), made("other", 70, 70, lines=(1, 9), docstring="Finds a needle.")
+    blocks = [*blocks_of(others, 0), *blocks_of([wanted], 70)]
+    searcher = searcher_of(publish(index, metadata, [*others, wanted], blocks), "candidates=10")
+    for mode in MODES:
+        assert ids(searcher, mode, Filters(tests="exclude")) == [wanted.id], mode
+        assert wanted.id not in ids(searcher, mode, Filters(tests="only"), limit=40), mode
+        assert len(ids(searcher, mode, Filters(tests="include"), limit=40)) == 31, mode
+
+
+def test_the_root_confines_to_nothing_and_a_path_that_does_not_exist_to_no_hit(index: Index, metadata: Metadata) -> None:
+    one, other = made("one", 0, file_path="src/one.rs"), made("other", 10, file_path="tests/other.rs")
+    searcher = searcher_of(publish(index, metadata, [one, other]))
+    for root in (".", "**", "./"):
+        assert ids(searcher, "text", Filters(path=(root,)), limit=9) == [one.id, other.id]
+    for mode in MODES:
+        for absent in ("absent", "absent/*", "src/one.rs/x", "one.rs", "src/*.py"):
+            answer = searcher.search("needle", mode, filters=Filters(path=(absent,)), group_by="crate", lines=True)
+            assert (answer.hits, answer.groups) == ([], []), (mode, absent)
+
+
+def test_filters_confine_what_is_similar_too(index: Index, metadata: Metadata) -> None:
+    others = decoys()
+    searcher = searcher_of(publish(index, metadata, [*others, WANTED]), "candidates=10")
+    for mode in ("hybrid", "text", "code"):
+        found = searcher.similar(others[0].id, mode, limit=1, filters=Filters(kind=("Struct",)))
+        assert [hit.id for hit in found.hits] == [WANTED.id]
+        assert searcher.similar(others[0].id, mode, filters=Filters(path=("absent/*",))).hits == []
