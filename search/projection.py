@@ -1,0 +1,86 @@
+"""A map of the structures: their `text` vectors laid out on a plane, neighbours near each other. A picture, not a measure.
+
+Principal components first, then t-SNE (van der Maaten and Hinton, 2008).
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from configs.atomic import atomic_writer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from storage.index import Generation
+
+MOST_POINTS = 4000
+"""Shown; of more structures every n-th."""
+_COMPONENTS = 50
+_FEWEST = 10
+"""Points below which principal components alone are used."""
+_FIELDS = ("symbol", "code_type", "crate", "line", "context.file_path")
+
+
+def make_map(generation: Generation) -> dict[str, Any]:
+    """Return the map as plain data: `total` structures, whether they are `sampled`, and `points`, x and y from -1 to 1."""
+    total = generation.structures.count()
+    step = max(1, -(-total // MOST_POINTS))
+    chosen = list(islice(generation.structures.scroll(_FIELDS, vectors=True), None, None, step))
+    vectors = np.array([one.vectors["text"] for one in chosen], dtype=np.float32)
+    points = [
+        {
+            "id": one.id,
+            "x": round(float(x), 4),
+            "y": round(float(y), 4),
+            "crate": one.payload["crate"],
+            "code_type": one.payload["code_type"],
+            "symbol": one.payload["symbol"],
+            "file_path": one.payload["context"]["file_path"],
+            "line": one.payload["line"],
+        }
+        for one, (x, y) in zip(chosen, on_a_plane(vectors), strict=True)
+    ]
+    return {"state": "ready", "sampled": step > 1, "total": total, "points": points}
+
+
+def on_a_plane(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (n, 2) float32, each coordinate from -1 to 1; the same for the same vectors."""
+    count = len(vectors)
+    if count < 2 or not np.ptp(vectors, axis=0).any():  # noqa: PLR2004 - nothing to lay out
+        return np.zeros((count, 2), dtype=np.float32)
+    from sklearn.decomposition import PCA  # noqa: PLC0415 - with the next: takes a second
+    from sklearn.manifold import TSNE  # noqa: PLC0415
+
+    parts = min(_COMPONENTS, count, vectors.shape[1])
+    reduced = PCA(n_components=parts, svd_solver="covariance_eigh" if count > parts else "full").fit_transform(vectors)
+    if count < _FEWEST:
+        placed = np.zeros((count, 2), dtype=np.float32)
+        placed[:, : min(2, parts)] = reduced[:, :2]
+    else:
+        perplexity = min(30.0, (count - 1) / 3)
+        placed = TSNE(init="pca", perplexity=perplexity, random_state=0, n_jobs=1).fit_transform(reduced)
+    placed = placed - (placed.max(axis=0) + placed.min(axis=0)) / 2
+    return np.asarray(placed / max(float(np.abs(placed).max()), 1e-9), dtype=np.float32)
+
+
+def read_map(path: Path, generation: str) -> dict[str, Any] | None:
+    """Return the map that was kept for the generation, None where there is none."""
+    try:
+        kept = orjson.loads(path.read_bytes())
+        return dict(kept["map"]) if kept["generation"] == generation else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def keep_map(path: Path, generation: str, made: dict[str, Any]) -> None:
+    """Keep the map of a generation."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_writer(path) as file:
+        file.write(orjson.dumps({"generation": generation, "map": made}))

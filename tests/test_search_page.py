@@ -1,0 +1,308 @@
+"""The page in a real browser (Debian's chromium), served by the real server over the sample and the packaged model."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from searchable import Site, served, settings_of
+
+from search.service import SearchService
+
+from conftest import SAMPLE
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+WAIT = "how do I wait longer after each failed attempt"
+FIGURE = "shape that has an area"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        assert "CI" not in os.environ, "CI tests the page: `make browser` installs a chromium"
+        pytest.skip("no chromium on PATH; `make browser` installs Debian's")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def site(indexed_sample: Path) -> Iterator[Site]:
+    service = SearchService(settings_of(indexed_sample), "sample")
+    service.warm_up()
+    with served(service) as site:
+        yield site
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """A page that was not opened yet; what its console complains of fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=f"http://127.0.0.1:{site.port}")
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if "Content Security Policy" in message.text else None)
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def settle(page: Page) -> None:
+    page.wait_for_selector("#main:not([aria-busy])")
+
+
+def opened(page: Page, address: str) -> Page:
+    page.goto(address)
+    settle(page)
+    return page
+
+
+def answered(page: Page, path: str, document: dict[str, Any], status: int = 200) -> None:
+    """Let requests for the path be answered so."""
+
+    def fulfil(route: Route) -> None:
+        route.fulfill(status=status, body=orjson.dumps(document), content_type="application/json")
+
+    page.route(f"**{path}*", fulfil)
+
+
+def test_a_query_is_asked_shown_and_in_the_address(page: Page, site: Site) -> None:
+    opened(page, "/")
+    expect(page.locator("#q")).to_be_focused()
+    page.fill("#q", WAIT)
+    page.keyboard.press("Enter")
+    settle(page)
+    assert page.url.endswith("?q=how+do+I+wait+longer+after+each+failed+attempt")
+    answer = site.json("/api/search", q=WAIT)
+    shown = [hit.get_attribute("data-id") for hit in page.locator(".hit").all()]
+    assert shown == [hit["id"] for hit in answer["hits"]]
+    first = page.locator(".hit").first
+    assert "Doubling" in first.inner_text()
+    assert "src/retry.rs:15-26" in first.inner_text()
+    assert "10 hits" in page.inner_text("#summary")
+    assert f"{round(answer['confidence'] * 100)} %" in page.inner_text("#summary")
+    assert page.locator("#notice").is_hidden()
+    page.reload()
+    settle(page)
+    assert page.input_value("#q") == WAIT
+    assert page.locator(".hit").count() == 10
+
+
+def test_the_rows_are_the_files_lines_and_what_was_found_is_marked(page: Page, site: Site) -> None:
+    opened(page, "/?q=retry&limit=50")
+    answer = {hit["id"]: hit for hit in site.json("/api/search", q="retry", limit=50)["hits"]}
+    assert any(hit["ranges"] for hit in answer.values())
+    for shown in page.locator(".hit").all():
+        hit = answer[shown.get_attribute("data-id") or ""]
+        lines = (SAMPLE / hit["file_path"]).read_bytes().decode().split("\n")
+        rows: list[list[Any]] = shown.evaluate(
+            "hit => [...hit.querySelectorAll('.row')].map(row => [+row.dataset.line, row.textContent])"
+        )
+        assert [number for number, _ in rows] == list(range(hit["line_from"], hit["line_to"] + 1))
+        assert [text for _, text in rows] == [lines[number - 1] for number, _ in rows]
+        marked = shown.evaluate("hit => [...hit.querySelectorAll('.marked')].map(row => +row.dataset.line)")
+        ranges = [range(one["line_from"], one["line_to"] + 1) for one in hit["ranges"]]
+        assert marked == sorted({line for lines in ranges for line in lines})
+
+
+def test_modes_groups_and_the_way_back(page: Page) -> None:
+    opened(page, f"/?q={FIGURE}")
+    page.select_option("#mode", "merged")
+    settle(page)
+    assert "mode=merged" in page.url
+    page.select_option("#group-by", "kind")
+    settle(page)
+    assert "group_by=kind" in page.url
+    headings = page.locator("#results section.group").all()
+    assert len(headings) > 1
+    page.go_back()
+    settle(page)
+    assert page.locator("#results section.group").count() == 0
+    page.go_back()
+    settle(page)
+    assert page.input_value("#mode") == "hybrid"
+
+
+def test_filters_confine_the_search(page: Page) -> None:
+    opened(page, f"/?q={FIGURE}")
+    page.click("#filters > summary")
+    assert page.evaluate("[...document.querySelectorAll('#values-kind option')].map(one => one.label)[0]") == "Function (42)"
+    page.fill("#filter-kind", "Struct")
+    page.keyboard.press("Enter")
+    settle(page)
+    page.fill("#filter-path", "src/geometry")
+    page.keyboard.press("Enter")
+    settle(page)
+    page.select_option("#tests", "exclude")
+    settle(page)
+    assert all(part in page.url for part in ("kind=Struct", "path=src%2Fgeometry", "tests=exclude"))
+    assert set(page.locator(".hit .kind").all_inner_texts()) == {"Struct"}
+    assert all("src/geometry" in text for text in page.locator(".hit .place").all_inner_texts())
+    assert page.inner_text("#filter-count") == "3"
+    page.click("#clear-filters")
+    settle(page)
+    assert "kind=" not in page.url
+
+
+def test_it_says_when_there_is_no_good_match(page: Page) -> None:
+    opened(page, "/?q=rainbow ponies")
+    assert "No good match" in page.inner_text("#notice")
+    assert page.locator(".weak .hit").count() == 10
+    opened(page, f"/?q={WAIT}")
+    assert page.locator("#notice").is_hidden()
+
+
+def test_the_file_is_shown_with_the_structure_marked(page: Page, site: Site) -> None:
+    hit = site.json("/api/search", q=WAIT)["hits"][0]
+    opened(page, f"/?q={WAIT}")
+    page.locator(".hit a.open").first.click()
+    settle(page)
+    assert "view=file" in page.url
+    lines = (SAMPLE / "src/retry.rs").read_text().removesuffix("\n").split("\n")
+    assert page.evaluate("[...document.querySelectorAll('#file-view .row')].map(row => row.textContent)") == lines
+    marked = page.evaluate("[...document.querySelectorAll('#file-view .marked')].map(row => +row.dataset.line)")
+    assert marked == list(range(hit["line_from"], hit["line_to"] + 1))
+    box = page.locator("#file-view .marked").first.bounding_box()
+    assert box is not None
+    assert 0 <= box["y"] < 900
+    page.click(".outline a:has-text('retry')")
+    page.keyboard.press("Escape")
+    settle(page)
+    assert page.locator("#results").is_visible()
+    assert "view=" not in page.url
+
+
+def test_similar_code_is_a_step_away(page: Page, site: Site) -> None:
+    hit = site.json("/api/search", q=WAIT)["hits"][0]
+    opened(page, f"/?q={WAIT}")
+    page.locator(".hit a.similar").first.click()
+    settle(page)
+    assert f"similar={hit['id']}" in page.url
+    assert "Similar to" in page.inner_text("#summary")
+    assert hit["symbol"] in page.inner_text("#summary")
+    shown = [one.get_attribute("data-id") for one in page.locator(".hit").all()]
+    assert shown == [one["id"] for one in site.json("/api/similar", id=hit["id"])["hits"]]
+
+
+def test_the_map_shows_all_structures_and_leads_to_them(page: Page, site: Site) -> None:
+    opened(page, f"/?q={WAIT}")
+    page.keyboard.press("m")
+    page.wait_for_selector("canvas[data-points='77']")
+    settle(page)
+    canvas = page.locator("canvas").bounding_box()
+    assert canvas is not None
+    coloured = page.evaluate(
+        "() => { const c = document.querySelector('canvas'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+        " const seen = new Set(); for (let i = 0; i < d.length; i += 4) seen.add(d[i] + ',' + d[i + 1] + ',' + d[i + 2]);"
+        " return seen.size; }"
+    )
+    assert coloured > 20
+    page.click("text=The map as a list")
+    expect(page.locator(".map-list a")).to_have_count(77)
+    page.locator(".map-list a").first.click()
+    settle(page)
+    assert "view=file" in page.url
+    page.go_back()
+    page.wait_for_selector("canvas")
+
+
+def test_everything_can_be_done_by_keys(page: Page) -> None:
+    opened(page, f"/?q={WAIT}")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    second = page.locator(".hit").nth(1).get_attribute("data-id")
+    assert page.evaluate("document.activeElement.dataset.id") == second
+    page.keyboard.press("o")
+    settle(page)
+    assert f"id={second}" in page.url
+    page.keyboard.press("Escape")
+    settle(page)
+    assert page.evaluate("document.activeElement.dataset.id") == second
+    page.keyboard.press("/")
+    expect(page.locator("#q")).to_be_focused()
+    page.keyboard.type("j?m")
+    assert page.input_value("#q").endswith("j?m")
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    assert page.locator("#keys").is_visible()
+
+
+def test_a_slow_answer_does_not_overwrite_a_later_one(page: Page) -> None:
+    opened(page, "/")
+    held: list[Route] = []
+    page.route("**/api/search?q=slow*", lambda route: held.append(route))  # noqa: PLW0108 - it must be a Python function
+    page.fill("#q", "slow")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#progress:not([hidden])")
+    page.fill("#q", FIGURE)
+    page.keyboard.press("Enter")
+    settle(page)
+    before = page.inner_text("#results")
+    assert before
+    for route in held:
+        route.abort()
+    page.wait_for_timeout(100)
+    assert page.inner_text("#results") == before
+    assert page.locator("#notice").is_hidden()
+
+
+def test_what_goes_wrong_is_said_and_can_be_tried_again(page: Page) -> None:
+    answered(page, "/api/search", {"detail": "there is no index <b>here</b>"}, 503)
+    opened(page, f"/?q={WAIT}")
+    assert page.get_attribute("#notice", "role") == "alert"
+    assert "there is no index <b>here</b>" in page.inner_text("#notice")
+    assert page.locator(".hit").count() == 0
+    page.unroute("**/api/search*")
+    page.click("text=Retry")
+    settle(page)
+    assert page.locator(".hit").count() == 10
+    opened(page, "/?view=file&path=nope.rs")
+    assert "no file" in page.inner_text("#notice")
+
+
+def test_nothing_that_is_shown_is_taken_for_markup(page: Page, site: Site) -> None:
+    evil = "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 1'>"
+    answer = site.json("/api/search", q=WAIT, limit=1)
+    texts = ("name", "symbol", "signature", "docstring", "summary", "file_path", "struct_name", "trait_name", "code_type", "crate")
+    answer["hits"][0] |= {**dict.fromkeys(texts, evil), "snippet": f"{evil}\n", "line_from": 1, "line_to": 1, "ranges": []}
+    answer["commit"] = answer["project"] = evil
+    answered(page, "/api/search", answer)
+    opened(page, f"/?q={WAIT}&kind=%3Cimg src=x onerror=alert(1)%3E")
+    page.wait_for_timeout(100)
+    assert page.evaluate("window.pwned") is None
+    assert page.locator("#main script, #main img").count() == 0
+    assert evil in page.locator(".hit").first.inner_text()
+    assert page.locator(".hit .row").first.text_content() == evil
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_can_be_read_on_a_phone(scheme: Any, browser: Browser, site: Site) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme, is_mobile=True, has_touch=True)
+    page = context.new_page()
+    for address in (f"?q={WAIT}", "?view=file&path=src/retry.rs", "?view=map", "?q=rainbow"):
+        opened(page, f"http://127.0.0.1:{site.port}/{address}")
+        width, height = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+        assert width <= 390, address
+        assert height > 300
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        brightness = sum(map(int, re.findall(r"\d+", background)[:3]))
+        assert brightness < 200 if scheme == "dark" else brightness > 600
+    context.close()
+
+
+def test_no_request_leaves_the_server(page: Page, site: Site) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for address in ("/", f"/?q={WAIT}", "/?view=map", "/?view=file&path=src/retry.rs"):
+        opened(page, address)
+    page.wait_for_selector("#file-view .row")
+    assert all(url.startswith((f"http://127.0.0.1:{site.port}/", "data:")) for url in asked)
