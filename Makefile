@@ -32,7 +32,7 @@ endif
 WITH_CONFIG := $(if $(CONFIG),--config "$$LSIF_CONFIG")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ingest search status test fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-upload kill-resume verify lint types check clean
+.PHONY: help setup ingest search serve status test browser fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-search bench-upload kill-resume verify lint types check clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ ingest: $(READY) ## index the sample, or REPO=dir, or DUMP=file ROOT=dir; CONFIG
 search: $(READY) ## search what was indexed last: QUERY="how do I ..."
 	@$(BIN)/lsif-ingest search $(WITH_CONFIG) $(ARGS) -- "$$LSIF_QUERY"
 
+serve: $(READY) ## serve the page and the HTTP API on http://127.0.0.1:8000
+	@$(BIN)/lsif-ingest serve $(WITH_CONFIG) $(ARGS)
+
 status: $(READY) ## show what is indexed
 	@$(BIN)/lsif-ingest status $(WITH_CONFIG) $(ARGS)
 
@@ -68,7 +71,10 @@ truth: $(READY) ## compare records with the sources they come from: RECORDS=stru
 truth-crates: $(READY) ## the same for real crates, dumped here: ARGS="DIR ...", or two of Debian's packages
 	$(BIN)/python benchmarks/truth_crates.py $(ARGS)
 
-quality: $(READY) ## how well each recipe answers 80 questions about two crates, fetched and dumped here (minutes)
+browser: ## install Debian's chromium for the page's tests (needs apt-get and its rights)
+	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+
+quality: $(READY) ## how well queries are answered, by every way to search, on crates fetched and dumped here (minutes)
 	$(BIN)/python benchmarks/quality.py $(ARGS)
 
 bench-parse: $(READY) ## time the parser against the plain JSON loop (minutes); ARGS="DUMP ROOT" for a real dump
@@ -87,6 +93,10 @@ bench-gpu: $(READY) ## which share of a GPU's matrix rate embedding reaches; wit
 
 kill-resume: $(READY) ## kill embedding runs of RECORDS=structures.jsonl with the real model at random moments, resume, compare (minutes)
 	$(BIN)/python benchmarks/kill_resume.py "$$LSIF_RECORDS" $(ARGS)
+
+bench-search: $(READY) ## time searching 20,000 structures, in the process and by 1, 4 and 16 clients (minutes)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python benchmarks/bench_search.py $(ARGS)
 
 bench-upload: $(READY) ## time uploading and syncing against the tutorial's way (minutes); ARGS=--million sends a million points
 	$(BIN)/python benchmarks/bench_upload.py $(ARGS)

@@ -21,18 +21,17 @@ import orjson
 from configs.atomic import atomic_writer
 from configs.errors import ConfigError, LsifIngestError
 from configs.settings import load_settings
+from flows.control import clean
 from flows.errors import UsageError
-from flows.index_commands import add_index_commands, chosen_collection, print_json, print_plan
+from flows.index_commands import add_index_commands, print_json, print_plan
+from flows.search_commands import add_search_commands
 from flows.source import Source
-from search.engine import MODES
 from search.errors import SearchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from configs.settings import Settings
-    from search.engine import Answer
-    from search.hit import Hit
 
 _PACKAGES = ("configs", "lsif", "embedding", "storage", "search", "flows")
 
@@ -113,11 +112,7 @@ def command_line_parser() -> argparse.ArgumentParser:
     parse.add_argument("--report", type=_output_path, metavar="FILE", help="write the ledger there as JSON")
     parse.set_defaults(run=_parse)
 
-    search = commands.add_parser("search", parents=[common, as_json, of_project], help="search the index")
-    search.add_argument("query", metavar="QUERY", help="words, or a piece of code")
-    search.add_argument("--mode", choices=MODES, default="merged", help="vector to search by; merged (default) is both")
-    search.add_argument("--limit", type=_hits, metavar="N", help="hits shown, 1 to 1000 (default: search.limit)")
-    search.set_defaults(run=_search)
+    add_search_commands(commands, [common], as_json, of_project)
 
     checkpoint = commands.add_parser("checkpoint", help="show or shrink the store of vectors that were made")
     actions = checkpoint.add_subparsers(title="actions", required=True, metavar="ACTION")
@@ -131,13 +126,6 @@ def command_line_parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", parents=[common, as_json], help="show what is indexed")
     status.set_defaults(run=_status)
     return parser
-
-
-def _hits(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    if not 1 <= number <= 1000:  # noqa: PLR2004 - the range of search.limit
-        raise argparse.ArgumentTypeError(f"expected a number from 1 to 1000, found {text!r}")
-    return number
 
 
 def _output_path(text: str) -> Path:
@@ -234,48 +222,8 @@ def _checkpoint_compact(options: argparse.Namespace, settings: Settings) -> None
         sys.stdout.write(f"{dropped:,} vectors dropped\n")
 
 
-def _search(options: argparse.Namespace, settings: Settings) -> None:
-    from flows.stages import connect, open_searcher  # noqa: PLC0415
-
-    with closing(connect(settings)) as index:
-        collection = chosen_collection(options, settings, index)
-        answer = open_searcher(settings, index, collection).search(options.query, options.mode, limit=options.limit)
-    if options.json:
-        print_json(answer.to_dict())
-    else:
-        sys.stdout.write(_answer_text(answer))
-
-
-def _answer_text(answer: Answer) -> str:
-    commit = f" at {answer.commit[:12]}" if answer.commit else ""
-    lines = [f"{len(answer.hits)} hits in {answer.project}{commit}, mode {answer.mode}"]
-    for number, hit in enumerate(answer.hits, start=1):
-        lines += ["", *_hit_lines(number, hit)]
-    return "\n".join(lines) + "\n"
-
-
-def _hit_lines(number: int, hit: Hit) -> list[str]:
-    signature = hit.signature if len(hit.signature) <= 160 else f"{hit.signature[:157]}..."  # noqa: PLR2004 - two lines of a terminal
-    lines = [
-        f"{number:>3}. {hit.score:.4f} {hit.vector}  {hit.file_path}:{hit.line}  {hit.code_type} {_owned_name(hit)}",
-        f"     {signature}",
-    ]
-    docs = (hit.docstring or "").split("\n", 1)[0]
-    lines += [f"     {docs}"] if docs else []
-    ranges = ", ".join(f"{match.line_from}-{match.line_to}" for match in hit.sub_matches)
-    lines += [f"     lines {hit.line_from}-{hit.line_to}; the code vector agrees on {ranges}"] if ranges else []
-    return lines
-
-
-def _owned_name(hit: Hit) -> str:
-    if hit.struct_name is None:
-        return hit.name
-    trait = f" (trait {hit.trait_name})" if hit.trait_name is not None and hit.trait_name != hit.struct_name else ""
-    return f"{hit.struct_name}::{hit.name}{trait}"
-
-
 def _status(options: argparse.Namespace, settings: Settings) -> None:
-    from flows.stages import connect, describe_collections  # noqa: PLC0415
+    from search.opening import connect, describe_collections  # noqa: PLC0415
 
     with closing(connect(settings)) as index:
         location, collections = index.location, describe_collections(index)
@@ -324,5 +272,5 @@ def _fail(exc: BaseException, code: int, *, debug: bool) -> int:
     message = (
         " ".join(str(exc).split()) if isinstance(exc, LsifIngestError) else f"{type(exc).__name__}: {exc}; --debug shows where"
     )
-    print(f"lsif-ingest: {message}", file=sys.stderr)
+    print(f"lsif-ingest: {clean(message)}", file=sys.stderr)
     return code

@@ -69,7 +69,7 @@ def print_plan(options: argparse.Namespace, settings: Settings, source: Source) 
 
 def chosen_collection(options: argparse.Namespace, settings: Settings, index: Index) -> str:
     """Return the collection that the options and settings name, else the one that was published last."""
-    from flows.stages import choose_collection  # noqa: PLC0415
+    from search.opening import choose_collection  # noqa: PLC0415
 
     project = project_name(options.project) if options.project else settings.project.name
     if not project and settings.project.branch:
@@ -78,7 +78,7 @@ def chosen_collection(options: argparse.Namespace, settings: Settings, index: In
 
 
 def _chosen_alone(options: argparse.Namespace, settings: Settings) -> str:
-    from flows.stages import connect  # noqa: PLC0415
+    from search.opening import connect  # noqa: PLC0415
 
     with closing(connect(settings)) as index:
         return chosen_collection(options, settings, index)

@@ -15,7 +15,8 @@ from conftest import PROJECT_ROOT
 
 README = (PROJECT_ROOT / "README.md").read_text()
 MAKEFILE = (PROJECT_ROOT / "Makefile").read_text()
-SHELL = "\n".join(re.findall(r"```(?:sh|console)\n(.*?)```", README, re.DOTALL))
+SEARCH_README = (PROJECT_ROOT / "search" / "README.md").read_text()
+SHELL = "\n".join(re.findall(r"```(?:sh|console)\n(.*?)```", README + SEARCH_README, re.DOTALL))
 COMMANDS = [
     line.removeprefix("$ ").split("  #")[0].strip()
     for line in SHELL.splitlines()
@@ -53,11 +54,19 @@ def test_every_make_target_is_explained_and_phony() -> None:
         assert re.search(rf"^{target}:.*## \S", MAKEFILE, re.MULTILINE), target
 
 
-def test_every_file_that_the_readme_links_exists() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", README)
+@pytest.mark.parametrize("path", ["README.md", "search/README.md"])
+def test_every_file_that_the_readme_links_exists(path: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", (PROJECT_ROOT / path).read_text())
     assert links
     for link in links:
-        assert link.startswith("https://") or (PROJECT_ROOT / link).exists(), link
+        assert link.startswith("https://") or (PROJECT_ROOT / path).parent.joinpath(link).exists(), link
+
+
+def test_the_search_readme_names_every_module_and_route() -> None:
+    for module in (PROJECT_ROOT / "search").glob("*.py"):
+        assert module.name == "__init__.py" or f"`{module.name}`" in SEARCH_README, module.name
+    for route in re.findall(r'app\.get\("([^"]+)"', (PROJECT_ROOT / "search" / "web.py").read_text()):
+        assert route.partition("{")[0] in SEARCH_README, route
 
 
 def test_the_readme_is_not_longer_than_a_reader_bears() -> None:
