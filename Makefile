@@ -60,7 +60,7 @@ status: $(READY) ## show what is indexed
 	@$(BIN)/lsif-ingest status $(WITH_CONFIG) $(ARGS)
 
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 fuzz: $(READY) ## parse 10,000 damaged dumps (minutes)
 	FUZZ_EXAMPLES=10000 $(BIN)/python -m pytest -q tests/test_lsif_fuzz.py $(ARGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ipaddress
 import logging
 import os
 import re
@@ -70,7 +71,7 @@ def add_search_commands(
         const=1,
         metavar="N",
         dest="opened",
-        help="open the first hit, or hit N, in $VISUAL or $EDITOR",
+        help="open the first hit, or hit N, in $VISUAL or $EDITOR (behind the query)",
     )
 
     search = commands.add_parser("search", parents=[*common, as_json, of_project, shape], help="search the index")
@@ -97,7 +98,11 @@ def add_search_commands(
 
     serve = commands.add_parser("serve", parents=[*common, of_project], help="serve the page and the HTTP API")
     serve.add_argument(
-        "--host", default="127.0.0.1", metavar="ADDRESS", help="address to bind (default: 127.0.0.1, this machine only)"
+        "--host",
+        type=_address,
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to bind (default: 127.0.0.1, this machine only)",
     )
     serve.add_argument("--port", type=_port, default=8000, metavar="N", help="port (default: 8000; 0: any)")
     serve.add_argument(
@@ -235,7 +240,7 @@ def _serve(options: argparse.Namespace, settings: Settings) -> None:
     from search.web import make_app  # noqa: PLC0415
 
     host, family = options.host, socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    here = host in ("127.0.0.1", "localhost", "::1")
+    here = _is_loopback(host)
     names = ["localhost", "127.0.0.1", "[::1]", host, *options.hosts] if here or options.hosts else ["*"]
     for name in options.hosts:
         if not re.fullmatch(r"\*|(\*\.)?[\w.-]+|\[[\da-fA-F:.]+\]", name):
@@ -255,6 +260,19 @@ def _serve(options: argparse.Namespace, settings: Settings) -> None:
             sys.stdout.flush()
             config = uvicorn.Config(make_app(service, names), log_level="warning", access_log=False, server_header=False)
             uvicorn.Server(config).run(sockets=[listening])
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _address(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected an address; 0.0.0.0 is every one of this machine")
+    return text.strip()
 
 
 def _mcp(options: argparse.Namespace, settings: Settings) -> None:

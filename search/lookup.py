@@ -41,7 +41,7 @@ class Lookup:
         Raises StructureMissing where there is none, SearchError where there are several.
         """
         if _ID.fullmatch(place):
-            return place
+            return self.stored(place).id
         points = self.generation.structures
         file_path, _, line = place.rpartition(":")
         if file_path and line.isdecimal():

@@ -86,9 +86,12 @@ def choose_collection(index: Index, wanted: str) -> str:
     """Return the wanted collection, else the one that was published last. Raises IndexMissing where there is none."""
     if wanted:
         return wanted
+    names = index.collections()
+    if len(names) == 1:
+        return names[0]
     live: list[tuple[str, str]] = []
     damaged: StorageError | None = None
-    for name in index.collections():
+    for name in names:
         try:
             generation = index.live(name)
         except StorageError as exc:

@@ -57,6 +57,7 @@ def on_a_plane(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.zeros((count, 2), dtype=np.float32)
     from sklearn.decomposition import PCA  # noqa: PLC0415 - with the next: takes a second
     from sklearn.manifold import TSNE  # noqa: PLC0415
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
     parts = min(_COMPONENTS, count, vectors.shape[1])
     reduced = PCA(n_components=parts, svd_solver="covariance_eigh" if count > parts else "full").fit_transform(vectors)
@@ -65,7 +66,8 @@ def on_a_plane(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         placed[:, : min(2, parts)] = reduced[:, :2]
     else:
         perplexity = min(30.0, (count - 1) / 3)
-        placed = TSNE(init="pca", perplexity=perplexity, random_state=0, n_jobs=1).fit_transform(reduced)
+        with threadpool_limits(1):  # searches go on meanwhile, and on busy cores its threads would wait for each other
+            placed = TSNE(init="pca", perplexity=perplexity, random_state=0, n_jobs=1).fit_transform(reduced)
     placed = placed - (placed.max(axis=0) + placed.min(axis=0)) / 2
     return np.asarray(placed / max(float(np.abs(placed).max()), 1e-9), dtype=np.float32)
 

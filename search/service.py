@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from configs.errors import LsifIngestError
 from search.answer import MODES
 from search.errors import MapFailed, ProjectUnknown
 from search.filters import STRUCTURE_FIELDS
@@ -193,7 +194,14 @@ class SearchService:
             logger.warning("it can't be seen whether %s was published anew: %s", collection, exc)
             state = held.state
         if held is None or state != held.state:
-            opened = self._open(collection, state)
+            try:
+                opened = self._open(collection, state)
+            except LsifIngestError as exc:
+                if held is None or state is None:
+                    raise
+                logger.warning("%s was published anew, but can't be opened: %s", collection, exc)
+                self._looked[collection] = now
+                return held  # what was there before is whole
             if held is not None:
                 logger.info("%s was published anew: searching %s", collection, opened.searcher.generation.name)
                 held.retired = True

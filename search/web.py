@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import orjson
-from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.responses import FileResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -132,8 +133,18 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
+def _known_only(request: Request) -> None:
+    """Raise SearchError for a parameter that the route does not have: a misspelt filter must not widen the search."""
+    known = {field.alias for field in get_flat_params(request.scope["route"].dependant)}
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
+        raise SearchError(f"there is no parameter {unknown[0][:100]!r} here; expected {', '.join(sorted(known))}.")
+
+
 def _add_api(app: FastAPI, service: "SearchService", metrics: Metrics) -> None:
-    @app.get("/api/search", response_model=AnswerModel, responses=_ERRORS)
+    router = APIRouter(dependencies=[Depends(_known_only)])
+
+    @router.get("/api/search", response_model=AnswerModel, responses=_ERRORS)
     def search(
         q: Annotated[str, Query(min_length=1, max_length=LONGEST_QUERY, description="words, or a piece of code")],
         filters: Annotated[Filters, Depends(_filters)],
@@ -160,7 +171,7 @@ def _add_api(app: FastAPI, service: "SearchService", metrics: Metrics) -> None:
             metrics.unsure.inc()
         return _json(answer.to_dict())
 
-    @app.get("/api/similar", response_model=AnswerModel, responses=_ERRORS)
+    @router.get("/api/similar", response_model=AnswerModel, responses=_ERRORS)
     def similar(
         id: Annotated[uuid.UUID, Query(description="of a structure")],  # noqa: A002 - the parameter's name
         filters: Annotated[Filters, Depends(_filters)],
@@ -175,28 +186,30 @@ def _add_api(app: FastAPI, service: "SearchService", metrics: Metrics) -> None:
             )
         return _json(answer.to_dict())
 
-    @app.get("/api/structure/{structure_id}", response_model=StructureModel, responses=_ERRORS)
+    @router.get("/api/structure/{structure_id}", response_model=StructureModel, responses=_ERRORS)
     def structure(structure_id: uuid.UUID, project: Project = "") -> Response:
         """Return a structure with its blocks."""
         with service.opened(project) as held:
             return _json(_structure(held.searcher, str(structure_id)))
 
-    @app.get("/api/file", response_model=FileModel, responses=_ERRORS)
+    @router.get("/api/file", response_model=FileModel, responses=_ERRORS)
     def file(path: Annotated[str, Query(min_length=1, max_length=4096)], project: Project = "") -> Response:
         """Return a file that the index has structures of, as it was when it was indexed as far as that is known."""
         with service.opened(project) as held:
             return _json(held.sources.view(path).to_dict())
 
-    @app.get("/api/map", response_model=MapModel, responses={**_ERRORS, 202: {"description": "it is being made; ask again"}})
+    @router.get("/api/map", response_model=MapModel, responses={**_ERRORS, 202: {"description": "it is being made; ask again"}})
     def project_map(project: Project = "") -> Response:
         """Return the structures laid out on a plane."""
         made = service.map(project)
         return _json({"state": "computing"}, 202) if made is None else _json(made)
 
-    @app.get("/api/status", response_model=StatusModel, responses=_ERRORS)
+    @router.get("/api/status", response_model=StatusModel, responses=_ERRORS)
     def status(project: Project = "") -> Response:
         """Return what is searched."""
         return _json(service.status(project))
+
+    app.include_router(router)
 
 
 def _add_files(app: FastAPI, service: "SearchService", metrics: Metrics) -> None:

@@ -82,6 +82,8 @@ def test_texts_are_cut_off_at_512_tokens(tiny: str) -> None:
     long = "a b c d " * 300
     first, same = reranker.score("x", [long, long + "z z z"])
     assert first == pytest.approx(same, abs=1e-6)
+    first, other = reranker.score("x", ["a b " * 240, "a b " * 240 + "z " * 20])
+    assert first != pytest.approx(other, abs=1e-5)
 
 
 def test_texts_are_cut_off_where_the_model_has_fewer_positions(make: Callable[..., str]) -> None:

@@ -73,16 +73,21 @@ def test_search_finds_the_answer_and_prints_where_it_is(
     code, out, _ = run("search", query, "--json", "--set", f"paths.data={data}", capsys=capsys)
     assert code == 0
     answer = orjson.loads(out)
-    assert (answer["query"], answer["mode"], len(answer["hits"])) == (query, "merged", 10)
-    assert answer["hits"][0]["file_path"] == "src/retry.rs"
-    assert {"line_from", "line_to"} == set(answer["hits"][0]["sub_matches"][0])
+    assert (answer["query"], answer["mode"], len(answer["hits"])) == (query, "hybrid", 10)
+    assert (answer["hits"][0]["file_path"], answer["hits"][0]["name"]) == ("src/retry.rs", "Doubling")
+    assert answer["good"]
+    assert answer["confidence"] > 0.8
+    assert set(answer["hits"][0]["scores"]) == {"text", "code", "bm25"}
+    code, out, _ = run("search", "rainbow ponies", "--json", "--set", f"paths.data={data}", capsys=capsys)
+    assert (code, orjson.loads(out)["good"]) == (0, False)
     code, out, _ = run(
         "search", "remove the oldest entry", "--mode", "code", "--limit", "3", "--set", f"paths.data={data}", capsys=capsys
     )
     assert code == 0
     assert out.startswith("3 hits in sample")
     (insert,) = (line for line in out.splitlines() if "Function Cache::insert" in line)
-    assert " code  src/cache.rs:59 " in insert
+    assert " src/cache.rs:57-69 " in insert
+    assert "(code 0." in insert
     assert "fn insert(&mut self, key: K, value: V) -> Option<V>" in out
 
 

@@ -13,6 +13,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +24,20 @@ import pytest
 import uvicorn
 from searchable import (
     Models,
-    changed,
     copied,
     fake_models,
     index_sample,
-    index_structures,
     index_tutorial,
     model_digests,
     settings_of,
-    structures_of,
     until,
 )
 
 from flows import cli
-from flows.show import clean
+from flows.show import clean, print_answer
 from search import opening
+from search.answer import Answer
+from search.hit import Hit
 from storage.embedded import EmbeddedIndex
 from storage.index import Generation
 
@@ -50,6 +51,35 @@ SCORES = re.compile(r"\((?:(?:text|code|bm25|blocks) -?\d+\.\d\d ?)+\)")
 """Scores of a hit as they are printed."""
 
 
+A_HIT = Hit(
+    id="7df213ab-1a66-5e93-8fdc-269ceb92b724",
+    score=0.5,
+    scores={"text": 0.5},
+    name="made",
+    symbol="made::made",
+    code_type="Function",
+    crate="made",
+    module="src",
+    module_path="made",
+    struct_name=None,
+    trait_name=None,
+    visibility="pub",
+    is_test=False,
+    signature="fn made()",
+    docstring=None,
+    summary=None,
+    references=0,
+    file_path="src/lib.rs",
+    line=1,
+    line_from=1,
+    line_to=1,
+    snippet="fn made() {}\n",
+)
+AN_ANSWER = Answer(
+    "x", "text", "made", "", None, dirty=False, generation="made--1", confidence=None, good=True, latency_ms={}, hits=[A_HIT]
+)
+
+
 @pytest.fixture(scope="module")
 def fake() -> Iterator[Models]:
     with fake_models() as models:
@@ -59,30 +89,45 @@ def fake() -> Iterator[Models]:
 class KeptIndex(EmbeddedIndex):
     """Stays open from command to command: opening it is what takes the time."""
 
-    kept: Generation | None = None
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self._kept: dict[str, Generation | None] = {}
 
     def live(self, collection: str) -> Generation | None:
-        if collection == "sample" and self.kept is None:
-            self.kept = super().live(collection)
-        return self.kept if collection == "sample" else super().live(collection)
+        if collection not in self._kept:
+            self._kept[collection] = super().live(collection)
+        return self._kept[collection]
 
     def close(self) -> None:
         pass
 
 
-@pytest.fixture(scope="module")
-def sample(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A data folder with an index of the sample, which commands of this process keep open; not to be changed."""
-    data = tmp_path_factory.mktemp("searchable") / "data"
-    index_sample(data)
-    calibration = {"models": model_digests(settings_of(data)), "modes": {"bm25": {"": 2.0, "bm25": 0.0}}}
-    (data / "sure.json").write_bytes(orjson.dumps(calibration))
-    (data / "unknown.json").write_bytes(orjson.dumps({"models": {}, "modes": {}}))
+@contextmanager
+def kept_open(data: Path) -> Iterator[None]:
+    """Let commands of this process keep the index open."""
     kept, connect = KeptIndex(data / "qdrant"), opening.connect
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(opening, "connect", lambda settings: kept if settings.paths.data == str(data) else connect(settings))
-        yield data
+        yield
     EmbeddedIndex.close(kept)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample's sources in a folder with an unusual name."""
+    return Path(shutil.copytree(SAMPLE, tmp_path_factory.mktemp("sources") / "my $(repo) {1} 'x' %s"))
+
+
+@pytest.fixture(scope="module")
+def sample(fake: Models, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A data folder with an index of the sample; not to be changed."""
+    data = tmp_path_factory.mktemp("searchable") / "data"
+    index_sample(data, root)
+    calibration = {"models": model_digests(settings_of(data)), "modes": {"bm25": {"": 2.0, "bm25": 0.0}}}
+    (data / "sure.json").write_bytes(orjson.dumps(calibration))
+    (data / "unknown.json").write_bytes(orjson.dumps({"models": {}, "modes": {}}))
+    with kept_open(data):
+        yield data
 
 
 @pytest.fixture(autouse=True)
@@ -267,13 +312,14 @@ def test_of_other_models_it_is_not_told_how_sure_an_answer_is(ask: Ask, sample: 
     assert ask(*words)[1].splitlines()[0] == "1 hit in sample at 0123abc, mode bm25"
 
 
-def test_a_repository_with_changes_and_one_without_commits_are_told_apart(
-    tmp_path: Path, fake: Models, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("commit", "dirty", "said"), [("0123456789abcdef", True, " at 0123456789ab with changes"), (None, False, "")]
+)
+def test_which_state_of_the_repository_was_searched_is_said(
+    commit: str | None, dirty: bool, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for commit, dirty, said in (("0123456789abcdef", True, " at 0123456789ab with changes"), (None, False, "")):
-        index_sample(tmp_path, commit=commit, dirty=dirty)
-        _, out, _ = run("search", "evict", "--mode", "bm25", "--set", f"paths.data={tmp_path}", capsys=capsys)
-        assert out.startswith(f"2 hits in sample{said}, mode bm25, ")
+    print_answer(replace(AN_ANSWER, commit=commit, dirty=dirty), lines_shown=1)
+    assert capsys.readouterr().out.splitlines()[0] == f"1 hit in made{said}, mode text"
 
 
 # similar -------------------------------------------------------------------------------------------------------------------------
@@ -393,7 +439,7 @@ def _read(descriptor: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def hostile(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hostile(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A data folder with an index of records whose every text would steer a terminal."""
     folder = tmp_path_factory.mktemp("hostile")
     record = {
@@ -412,7 +458,8 @@ def hostile(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [orjson.dumps({**record, "line": at + 1, "line_from": at, "line_to": at + 3}) for at in (1, 11)]
     (folder / "hostile.jsonl").write_bytes(b"\n".join(lines))
     index_tutorial(folder / "data", folder / "hostile.jsonl", "hostile")
-    return folder / "data"
+    with kept_open(folder / "data"):
+        yield folder / "data"
 
 
 @pytest.mark.parametrize(
@@ -481,23 +528,14 @@ def test_lines_of_sources_that_end_by_carriage_returns_are_shown_without_them(as
     assert "\N{REPLACEMENT CHARACTER}" not in ask(*words, "--lines")[1]
 
 
-def test_long_lines_are_cut_off(sample: Path, tmp_path: Path, fake: Models, capsys: pytest.CaptureFixture[str]) -> None:
-    one = changed(
-        structures_of(sample)[0],
-        snippet="x" * 10_000 + "\n",
-        signature="fn " + "s" * 10_000,
-        docstring="zyzzyva " + "d" * 10_000,
-        line=1,
-        line_from=1,
-        line_to=1,
-    )
-    index_structures(tmp_path, [one])
-    unsure = ("--set", f"search.calibration={sample}/unknown.json")
-    _, out, _ = run("search", "zyzzyva", "--mode", "bm25", "--set", f"paths.data={tmp_path}", *unsure, capsys=capsys)
-    _, _, _, signature, summary, line = out.splitlines()
-    assert signature == "     fn " + "s" * 154 + "..."
-    assert summary == "     zyzzyva " + "d" * 149 + "..."
-    assert line == "       1  " + "x" * 160
+def test_long_lines_are_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
+    long = replace(A_HIT, snippet="x" * 10_000 + "\n", signature="fn " + "s" * 10_000, summary="d" * 10_000)
+    print_answer(replace(AN_ANSWER, hits=[long]), lines_shown=1)
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "     fn " + "s" * 154 + "...",
+        "     " + "d" * 157 + "...",
+        "       1  " + "x" * 160,
+    ]
 
 
 def test_the_reader_of_a_pipe_may_leave(sample: Path) -> None:
@@ -529,15 +567,6 @@ def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], C
     return make
 
 
-@pytest.fixture(scope="module")
-def odd_root(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A data folder of the sample whose sources are in a folder with an unusual name, and that folder."""
-    folder = tmp_path_factory.mktemp("odd")
-    root = Path(shutil.copytree(SAMPLE, folder / "my $(repo) {1} 'x' %s"))
-    index_sample(folder / "data", root)
-    return folder / "data", root
-
-
 Editor = Callable[[str], Callable[[], list[str]]]
 TWO_HITS = ("search", "evict oldest", "--mode", "bm25", "--limit", "2")
 
@@ -557,41 +586,37 @@ TWO_HITS = ("search", "evict oldest", "--mode", "bm25", "--limit", "2")
     ],
 )
 def test_the_first_hit_is_opened_at_its_line_as_each_editor_wants_it(
-    name: str,
-    arguments: list[str],
-    editor: Editor,
-    odd_root: tuple[Path, Path],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    name: str, arguments: list[str], editor: Editor, ask: Ask, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data, root = odd_root
     given = editor(name)
     monkeypatch.setenv("EDITOR", name)
-    code, out, _ = run(*TWO_HITS, "--open", "--set", f"paths.data={data}", capsys=capsys)
+    code, out, _ = ask(*TWO_HITS, "--open")
     assert (code, out.splitlines()[0].split(",")[0]) == (0, "2 hits in sample at 0123abc")
     assert given() == [argument.replace("{root}", str(root)) for argument in arguments]
     assert Path(given()[-1].removesuffix(":135")).is_file()
 
 
 def test_another_hit_is_opened_by_its_number_also_with_json_and_of_similar_ones(
-    ask: Ask, editor: Editor, monkeypatch: pytest.MonkeyPatch
+    ask: Ask, editor: Editor, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = editor("myeditor")
     monkeypatch.setenv("EDITOR", "myeditor")
     code, out, _ = ask(*TWO_HITS, "--json", "--open", "2")
     assert (code, orjson.loads(out)["hits"][1]["line"]) == (0, 59)
-    assert given() == ["+59", f"{SAMPLE}/src/cache.rs"]
+    assert given() == ["+59", f"{root}/src/cache.rs"]
     first = answer(ask, "similar", "Doubling", "--open")["hits"][0]
-    assert given() == [f"+{first['line']}", f"{SAMPLE}/{first['file_path']}"]
+    assert given() == [f"+{first['line']}", f"{root}/{first['file_path']}"]
 
 
-def test_visual_goes_before_editor_and_may_have_arguments(ask: Ask, editor: Editor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_visual_goes_before_editor_and_may_have_arguments(
+    ask: Ask, editor: Editor, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     editor("wrong")
     given = editor("my editor")
     monkeypatch.setenv("EDITOR", "wrong")
     monkeypatch.setenv("VISUAL", "'my editor' --wait 'a b'")
     assert ask(*TWO_HITS, "--open")[0] == 0
-    assert given() == ["--wait", "a b", "+135", f"{SAMPLE}/src/cache.rs"]
+    assert given() == ["--wait", "a b", "+135", f"{root}/src/cache.rs"]
 
 
 def test_without_the_option_no_editor_is_started(ask: Ask, editor: Editor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -828,24 +829,34 @@ def test_vectors_of_two_models_are_not_mixed_up(build: Build) -> None:
 
 
 def test_several_threads_may_search_at_once(build: Build) -> None:
-    class Alone(Compass):
-        """Fails where two threads use it at once."""
-
-        def __init__(self) -> None:
-            super().__init__({f"q{number}": number for number in range(40)})
-            self.busy = threading.Lock()
-
-        def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-            assert self.busy.acquire(blocking=False), "two threads in one model"
-            try:
-                return super().encode_queries(texts)
-            finally:
-                self.busy.release()
-
-    searcher = searcher_of(build([made(f"f{number}", number) for number in range(40)]), encoder=Alone())
+    compass = Compass({f"q{number}": number for number in range(40)})
+    searcher = searcher_of(build([made(f"f{number}", number) for number in range(40)]), encoder=compass)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda number: searcher.search(f"q{number}", "text", limit=1), [*range(40)] * 3))
     assert [names(one) for one in answers] == [[f"f{number}"] for number in range(40)] * 3
+    assert sorted(compass.asked) == sorted(compass.directions)
+
+
+def test_a_model_is_used_by_one_thread_at_a_time(build: Build) -> None:
+    class Slow(Compass):
+        """Takes until another thread comes in, or a while."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.meeting = threading.Barrier(2)
+            self.met = False
+
+        def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            with suppress(threading.BrokenBarrierError):
+                self.meeting.wait(0.3)
+                self.met = True
+            return super().encode_queries(texts)
+
+    slow = Slow()
+    searcher = searcher_of(build([made("f")]), encoder=slow)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda query: searcher.search(query, "text"), ["one", "two"]))
+    assert not slow.met
 
 
 # ---- Reranking
@@ -885,6 +896,16 @@ def test_a_reranker_puts_the_first_hits_in_its_order_and_leaves_the_others(build
         assert names(searcher.search("query", mode))[:3] == ["c", "b", "a"]
     assert names(searcher.search("query", "text", limit=1)) == ["c"]  # it may bring up what was below the limit
     assert loads == [1]
+
+
+def test_reranking_is_time_of_encoding(build: Build, clock: Callable[[object, str, float], None]) -> None:
+    reranker, compass = ByName("ab"), Compass()
+    clock(reranker, "score", 3.0)
+    clock(compass, "encode_queries", 1.0)
+    searcher = Searcher(build([made("b", 0), made("a", 9)]), lambda _: compass, search_settings("rerank.model=m"), lambda: reranker)
+    answer = searcher.search("x", "text")
+    assert names(answer) == ["a", "b"]
+    assert answer.latency_ms == {"encode": 4000, "qdrant": 0, "fuse": 0, "total": 4000}
 
 
 def test_a_reranker_orders_groups_too(build: Build) -> None:

@@ -28,12 +28,12 @@ from searchable import (
 from search import projection
 from search.errors import FileUnknown, ProjectUnknown
 from search.service import Opened, SearchService
-from search.sources import Sources, read_root, remember_root
+from search.sources import Sources
 from storage.embedded import EmbeddedIndex
 from storage.errors import IndexDamaged, IndexMissing, StorageError
 from storage.index import StoredPoint
 
-from conftest import DATA, SAMPLE
+from conftest import DATA
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def found(held: Opened, query: str) -> list[str]:
 
 
 def test_many_threads_at_once_open_the_index_once_and_load_the_model_once(
-    service: SearchService, fake: Models, monkeypatch: pytest.MonkeyPatch
+    both: Path, fake: Models, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import search.service as module
 
@@ -119,9 +119,10 @@ def test_many_threads_at_once_open_the_index_once_and_load_the_model_once(
             return found(held, "oldest entries")
 
     fake.forget()
+    service = SearchService(settings_of(both), "sample")
 
     monkeypatch.setattr(module, "open_searcher", counted)
-    with ThreadPoolExecutor(8) as pool:
+    with closing(service), ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(ask, range(8)))
     assert (len(opened), len(fake.loaded)) == (1, 1)
     assert answers == [answers[0]] * 8
@@ -166,25 +167,25 @@ def test_a_request_under_way_ends_on_the_generation_that_it_began_with_though_th
     assert in_use(own, live.searcher.generation.name) > 0
 
 
-def test_what_is_not_used_is_closed_when_the_service_is(own: Path) -> None:
-    service = SearchService(settings_of(own), "sample")
+def test_what_is_not_used_is_closed_when_the_service_is(both: Path) -> None:
+    service = SearchService(settings_of(both), "sample")
     name = generation(service)
-    assert in_use(own, name) > 0
+    assert in_use(both, name) > 0
     service.close()
     service.close()
-    assert in_use(own, name) == 0
+    assert in_use(both, name) == 0
 
 
-def test_closing_waits_for_what_is_used(own: Path) -> None:
-    service = SearchService(settings_of(own), "sample")
+def test_closing_waits_for_what_is_used(both: Path) -> None:
+    service = SearchService(settings_of(both), "sample")
     with service.opened() as held:
         service.close()
         assert found(held, "oldest entries")[:1] == ["oldest_entry_is_evicted"]
-    assert in_use(own, held.searcher.generation.name) == 0
+    assert in_use(both, held.searcher.generation.name) == 0
 
 
-def test_a_closed_service_opens_again_when_it_is_asked(own: Path) -> None:
-    with closing(SearchService(settings_of(own), "sample")) as service:
+def test_a_closed_service_opens_again_when_it_is_asked(both: Path) -> None:
+    with closing(SearchService(settings_of(both), "sample")) as service:
         name = generation(service)
         service.close()
         assert generation(service) == name
@@ -330,18 +331,6 @@ def test_the_map_is_made_once_and_kept_for_its_generation(
     assert made == [generation(service)]
 
 
-@pytest.mark.parametrize(
-    "kept", [None, "", "{", "[]", "null", '{"generation": "x"}', '{"map": {}}', '{"generation": "y", "map": {}}']
-)
-def test_a_kept_map_that_is_damaged_or_of_another_generation_is_none(kept: str | None, tmp_path: Path) -> None:
-    path = tmp_path / "map.json"
-    if kept is not None:
-        path.write_text(kept)
-    assert projection.read_map(path, "x") is None
-    projection.keep_map(path, "x", {"total": 1})
-    assert projection.read_map(path, "x") == {"total": 1}
-
-
 def test_the_generation_whose_map_is_being_made_stays_open_until_it_is_made(
     own: Path, service: SearchService, at_once: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -364,40 +353,7 @@ def test_the_generation_whose_map_is_being_made_stays_open_until_it_is_made(
     until(lambda: in_use(own, former) == 0)
 
 
-def test_of_many_structures_every_nth_is_on_the_map(standing: SearchService, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("search.projection.on_a_plane", lambda vectors: np.zeros((len(vectors), 2), dtype=np.float32))
-    monkeypatch.setattr("search.projection.MOST_POINTS", 20)
-    with standing.opened() as held:
-        made = projection.make_map(held.searcher.generation)
-    assert (made["total"], made["sampled"], len(made["points"])) == (77, True, 20)
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 9, 10, 40])
-def test_a_plane_holds_any_number_of_points_between_minus_one_and_one(count: int) -> None:
-    vectors = np.random.default_rng(7).normal(size=(count, 8)).astype(np.float32)
-    placed = projection.on_a_plane(vectors)
-    assert (placed.shape, placed.dtype) == ((count, 2), np.float32)
-    assert np.abs(placed).max(initial=0) == pytest.approx(1.0 if count > 1 else 0.0)
-    assert np.array_equal(placed, projection.on_a_plane(vectors))
-
-
 # Where the sources are -----------------------------------------------------------------------------------------------------------
-
-
-def test_where_the_sources_lie_is_remembered_until_they_are_gone(tmp_path: Path) -> None:
-    assert read_root(tmp_path) is None
-    (tmp_path / "root").mkdir()
-    remember_root(tmp_path, tmp_path / "root")
-    assert read_root(tmp_path) == tmp_path / "root"
-    (tmp_path / "root").rmdir()
-    assert read_root(tmp_path) is None
-    remember_root(tmp_path, SAMPLE)
-    assert read_root(tmp_path) == SAMPLE
-    remember_root(tmp_path, None)
-    assert read_root(tmp_path) is None
-    for damaged in (b"", b"{}", b"[]", b'{"root": 1}'):
-        (tmp_path / "sources.json").write_bytes(damaged)
-        assert read_root(tmp_path) is None
 
 
 class FewPoints:

@@ -101,6 +101,12 @@ def test_a_file_is_shown_with_its_structures_in_the_order_of_their_lines(root: P
     assert view.to_dict() == asdict(view)
 
 
+def test_of_structures_that_begin_together_the_longest_comes_first(build: Callable[..., Generation]) -> None:
+    lengths = [2, 9, 5, 1, 7]
+    view = Sources(build([made(f"f{length}", lines=(4, 3 + length)) for length in lengths]), None).view("src/lib.rs")
+    assert [one["name"] for one in view.structures] == ["f9", "f7", "f5", "f2", "f1"]
+
+
 def test_the_text_is_that_of_the_commit_whatever_became_of_the_file(root: Path, build: Callable[..., Generation]) -> None:
     sources = Sources(build(commit=commit(root)), root)
     (root / "src" / "lib.rs").write_text("something else\n")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import orjson
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -84,6 +85,12 @@ def searcher(sample: Path) -> Iterator[Searcher]:
     settings = settings_of(sample)
     with closing(connect(settings)) as index:
         yield open_searcher(settings, index, "sample")
+
+
+@pytest.fixture(scope="module")
+def elsewhere(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the data folder that nothing serves."""
+    return copied(sample, tmp_path_factory.mktemp("elsewhere") / "data")
 
 
 @pytest.fixture
@@ -245,7 +252,10 @@ def test_the_status_says_what_is_searched(site: Site, searcher: Searcher) -> Non
     assert site.json("/healthz") == {"status": "ok", "generation": searcher.generation.name}
 
 
-def test_the_map_is_made_in_the_background_then_told_and_kept(own: Path, own_site: Site, look_often: None) -> None:
+def test_the_map_is_made_in_the_background_then_told_and_kept(
+    own: Path, own_site: Site, look_often: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.projection.on_a_plane", lambda vectors: vectors[:, :2] / np.abs(vectors[:, :2]).max())
     first = own_site.get("/api/map")
     assert (first.status_code, first.json()) == (202, {"state": "computing"})
     until(lambda: own_site.get("/api/map").status_code == 200)
@@ -274,17 +284,15 @@ def test_a_map_that_can_not_be_made_is_told_not_promised_for_ever(own_site: Site
 
 
 def test_an_answer_is_called_good_by_the_threshold_and_the_others_are_counted(sample: Path, tmp_path: Path) -> None:
-    settings = settings_of(sample)
     calibration = tmp_path / "calibration.json"
-    calibration.write_bytes(orjson.dumps({"models": model_digests(settings), "modes": {"bm25": {"": -3.0, "bm25": 0.0}}}))
-    for below, good in ((0.5, False), (0.04, True)):
-        own_settings = settings_of(sample, f"search.calibration={calibration}", f"search.no_answer_below={below}")
-        with served(SearchService(own_settings, "sample")) as site:
-            answer = site.json("/api/search", q="oldest", mode="bm25")
-            assert (answer["confidence"], answer["good"]) == (0.0474, good)
-            assert len(answer["hits"]) > 0
-            assert site.json("/api/search", q="oldest", mode="text")["confidence"] is None
-            assert metrics(site)["lsif_ingest_searches_without_good_match_total", ()] == float(not good)
+    modes = {"bm25": {"": -3.0, "bm25": 0.0}, "code": {"": 3.0, "code": 0.0}}
+    calibration.write_bytes(orjson.dumps({"models": model_digests(settings_of(sample)), "modes": modes}))
+    with served(SearchService(settings_of(sample, f"search.calibration={calibration}"), "sample")) as site:
+        found = {mode: site.json("/api/search", q="oldest", mode=mode) for mode in ("bm25", "code", "text")}
+        told = {mode: (one["confidence"], one["good"]) for mode, one in found.items()}
+        assert told == {"bm25": (0.0474, False), "code": (0.9526, True), "text": (None, True)}
+        assert len(found["bm25"]["hits"]) > 0
+        assert metrics(site)["lsif_ingest_searches_without_good_match_total", ()] == 1.0
 
 
 # Documentation -------------------------------------------------------------------------------------------------------------------
@@ -461,9 +469,13 @@ def test_a_filter_of_any_text_is_no_error_and_finds_nothing_it_should_not(value:
         assert answer["hits"] == [] or (field, value) == ("path", "*" * 500)
 
 
-def test_an_unknown_parameter_changes_nothing(site: Site) -> None:
-    plain = without_times(site.json("/api/search?q=oldest"))
-    assert without_times(site.json("/api/search?q=oldest&nonsense=1&limit[]=0&__proto__=x")) == plain
+def test_an_unknown_parameter_is_refused_by_name(site: Site) -> None:
+    """A misspelt filter must not widen the search."""
+    status, detail = site.refusal("/api/search", q="oldest", crates="sample")
+    assert status == 400
+    assert detail.startswith("there is no parameter 'crates' here; expected crate, group_by, ")
+    assert site.refusal("/api/status", q="x")[0] == 400
+    assert site.get("/", crates="sample").status_code == 200  # the page's own address
 
 
 def test_a_glob_can_not_keep_the_server_busy() -> None:
@@ -622,8 +634,8 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def committed(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Path]:
-    """The data folder of the sample in a git repository's folder, the commit it was indexed at, and its root."""
+def committed(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, str, Path]]:
+    """A server of the sample in a git repository's folder that went on; the commit it was indexed at, and its root."""
     folder = tmp_path_factory.mktemp("committed")
     git(folder, "init", "-q", "repository")
     root = Path(shutil.copytree(SAMPLE, folder / "repository/crates/sample"))
@@ -631,38 +643,39 @@ def committed(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     git(root, "commit", "-q", "-m", "first")
     commit = git(root, "rev-parse", "HEAD")
     index_sample(folder / "data", root, commit=commit)
-    return folder / "data", commit, root
-
-
-def test_the_text_of_the_indexed_commit_is_shown_though_the_repository_went_on(committed: tuple[Path, str, Path]) -> None:
-    data, commit, root = committed
-    cache = root / "src/cache.rs"
-    cache.write_text("// another text\n" + cache.read_text())
+    (root / "src/cache.rs").write_text("// another text\n" + (root / "src/cache.rs").read_text())
     (root / "src/retry.rs").unlink()
     git(root, "commit", "-q", "-a", "-m", "second")
     error = root / "src/error.rs"
     error.write_bytes(error.read_bytes().replace(b"use std::fmt;", b"use std::fmt; // changed between the structures"))
-    with served(SearchService(settings_of(data), "sample")) as site:
-        view = site.json("/api/file", path="src/cache.rs")
-        assert (view["origin"], view["complete"], view["commit"]) == ("commit", True, commit)
-        assert view["lines"] == CACHE
-        assert site.json("/api/file", path="src/retry.rs")["origin"] == "commit"
+    with served(SearchService(settings_of(folder / "data"), "sample")) as running:
+        yield running, commit, root
 
 
-def test_without_git_or_without_sources_what_is_at_hand_is_shown(
-    committed: tuple[Path, str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_text_of_the_indexed_commit_is_shown_though_the_repository_went_on(committed: tuple[Site, str, Path]) -> None:
+    site, commit, _ = committed
+    view = site.json("/api/file", path="src/cache.rs")
+    assert (view["origin"], view["complete"], view["commit"]) == ("commit", True, commit)
+    assert view["lines"] == CACHE
+    assert site.json("/api/file", path="src/retry.rs")["origin"] == "commit"
+    assert "use std::fmt;" in site.json("/api/file", path="src/error.rs")["lines"]
+
+
+def test_without_git_what_is_on_the_disk_is_shown_and_without_that_what_the_index_holds(
+    committed: tuple[Site, str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data, commit, root = committed
+    site, commit, _ = committed
     monkeypatch.setattr("search.sources.shutil.which", lambda _name: None)
-    with served(SearchService(settings_of(data), "sample")) as site:
-        view = site.json("/api/file", path="src/error.rs")
-        assert (view["origin"], view["complete"], view["commit"]) == ("disk", True, commit)
-    root.rename(tmp_path / "away")
-    with served(SearchService(settings_of(data), "sample")) as site:
-        view = site.json("/api/file", path="src/cache.rs")
-        assert (view["origin"], view["complete"], view["commit"]) == ("index", False, commit)
-        assert view["lines"][56:69] == CACHE[56:69]
-        assert site.json("/api/search", q="oldest")["hits"][0]["snippet"]
+    view = site.json("/api/file", path="src/lib.rs")
+    assert (view["origin"], view["complete"], view["commit"]) == ("disk", True, commit)
+    with site.service.opened() as held:
+        monkeypatch.setattr(held.sources, "root", None)
+        view = site.json("/api/file", path="src/geometry/shape.rs")
+    assert (view["origin"], view["complete"], view["commit"]) == ("index", False, commit)
+    shape = (SAMPLE / "src/geometry/shape.rs").read_text().splitlines()
+    for one in view["structures"]:
+        assert view["lines"][one["line_from"] - 1 : one["line_to"]] == shape[one["line_from"] - 1 : one["line_to"]]
+    assert None in view["lines"]
 
 
 # Headers, hosts, the page --------------------------------------------------------------------------------------------------------
@@ -944,8 +957,8 @@ def test_an_index_of_other_models_is_refused_with_the_way_out(sample: Path) -> N
 
 
 @pytest.mark.parametrize("project", ["./sample", "sample/.", "../qdrant/sample", "OUTSIDE", "a%00b"])
-def test_a_project_is_no_path(project: str, site: Site, sample: Path, own: Path) -> None:
-    before = mapped(f"{own.parent}/") + mapped(f"{sample}/")
-    reply = site.get(f"/api/search?q=x&project={project.replace('OUTSIDE', str(own / 'qdrant/sample'))}")
+def test_a_project_is_no_path(project: str, site: Site, sample: Path, elsewhere: Path) -> None:
+    before = mapped(f"{elsewhere}/") + mapped(f"{sample}/")
+    reply = site.get(f"/api/search?q=x&project={project.replace('OUTSIDE', str(elsewhere / 'qdrant/sample'))}")
     assert reply.status_code == 404
-    assert mapped(f"{own.parent}/") + mapped(f"{sample}/") == before
+    assert mapped(f"{elsewhere}/") + mapped(f"{sample}/") == before

@@ -400,7 +400,7 @@ def test_a_server_that_fails_for_good_ends_the_run_at_the_deadline(
 def test_a_server_that_is_gone_for_good_is_not_waited_for_again_to_clean_up(
     status: int, double: QdrantDouble, open_index: Callable[..., ServerIndex], old: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    double.fail(Status(status), times=None, after=21)
+    double.fail(Status(status), times=None, after=26)
     with pytest.raises(IndexUnreachable, match=rf"failed to write 10 points: HTTP {status}"):
         publish(open_index(retry_s=0.3), NEW, rebuild=True)
     assert [(one.method, re.sub(r".*/", "/", one.path)) for one in double.requests[-2:]] == [
