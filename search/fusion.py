@@ -53,16 +53,23 @@ def reciprocal_ranks(legs: Mapping[Leg, Sequence[Found]], weights: Mapping[Leg, 
 def normalised_scores(legs: Mapping[Leg, Sequence[Found]], weights: Mapping[Leg, float]) -> list[Found]:
     """Return all that was found, best first, by the weighted sum of scores, each in deviations above its leg's last.
 
+    Where the words of a query stand in fewer structures than another leg found, the others count as found with the score 0: a word
+    that one structure alone has tells much.
+
     What a leg did not find is no better than its last, and gets 0 of it. That is distribution-based score fusion (M. Mazzeschi,
     2023; Qdrant's `dbsf`) but for one thing: scores are not cut off at three deviations from the mean. Of code queries the right
     answer is often farther out than that, in the words above all, and its lead is what tells.
     """
     scores: dict[str, float] = {}
+    longest = max(map(len, legs.values()), default=0)
     for leg, ranking in legs.items():
-        apart = bool(ranking) and ranking[0].score > ranking[-1].score
-        deviation = float(np.std([found.score for found in ranking])) if apart else 1.0
+        sample = [found.score for found in ranking]
+        if leg == "bm25" and sample:
+            sample += [0.0] * (longest - len(sample))
+        apart = bool(sample) and sample[0] > sample[-1]
+        deviation = float(np.std(sample)) if apart else 1.0
         for found in ranking:
-            above = (found.score - ranking[-1].score) / deviation if apart else 1.0
+            above = (found.score - sample[-1]) / deviation if apart else 1.0
             scores[found.id] = scores.get(found.id, 0.0) + weights[leg] * above
     return _ranked(legs, scores)
 

@@ -265,3 +265,12 @@ def test_what_both_vectors_find_is_told_once() -> None:
     (merged,) = merge([same], [hit("same", (5, 9), 0.7), hit("same", (5, 9), 0.6, block=(6, 8))])
     assert (merged.name, merged.score) == ("same", 0.9)
     assert merged.ranges == (LineRange(5, 9), LineRange(6, 8))
+
+
+def test_a_word_that_one_structure_alone_has_outweighs_the_first_of_many() -> None:
+    """The others are found with the score 0: one score s among 100 lies s / (s * sqrt(0.01 - 0.0001)) = 10.05 deviations above."""
+    text = [Found(f"t{place}", 1 - place / 100) for place in range(100)]
+    found = normalised_scores({"text": text, "bm25": [Found("named", 5.0)]}, ALIKE)
+    assert found[0].id == "named"
+    assert found[0].score == pytest.approx(10.0504, abs=1e-4)
+    assert normalised_scores({"bm25": [Found("a", 3.0), Found("b", 1.0)]}, ALIKE)[1].score == 0.0
