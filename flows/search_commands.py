@@ -19,7 +19,7 @@ from flows.errors import UsageError
 from flows.index_commands import chosen_collection, print_json
 from flows.source import collection_name, project_name
 from search.answer import GROUPINGS, MODES
-from search.filters import STRUCTURE_FIELDS, TESTS, parse_filters
+from search.filters import STRUCTURE_FIELDS, TESTS, Filters, parse_filters
 from storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_SHOWN_VALUES = 10
+_STANDARD_ERROR = 2
+"""Where an editor writes beside JSON."""
 _PLACED = {
     "code": "-g {path}:{line}",
     "codium": "-g {path}:{line}",
@@ -134,7 +137,7 @@ def _number(text: str, least: int, most: int) -> int:
 
 
 def _search(options: argparse.Namespace, settings: Settings) -> None:
-    filters = parse_filters(options.filters, options.tests)
+    filters = _checked(options)
     with ExitStack() as stack:
         searcher, collection = _searcher(options, settings, stack)
         answer = searcher.search(
@@ -146,11 +149,25 @@ def _search(options: argparse.Namespace, settings: Settings) -> None:
             group_size=options.group_size,
             lines=options.lines,
         )
+        _explain_nothing(searcher, filters, answer)
     _show(options, settings, collection, answer)
 
 
+def _checked(options: argparse.Namespace) -> Filters:
+    """Return the filters. Raises UsageError for options that do not go together, before any work is done."""
+    if options.opened is not None and not (sys.stdout.isatty() or _editor()):
+        raise UsageError("--open starts an editor, and this is no terminal: set EDITOR to one that needs none.")
+    if options.group_size is not None and options.group_by is None:
+        raise UsageError("--group-size goes with --group-by.")
+    return parse_filters(options.filters, options.tests)
+
+
+def _editor() -> str:
+    return os.environ.get("VISUAL", "").strip() or os.environ.get("EDITOR", "").strip()
+
+
 def _similar(options: argparse.Namespace, settings: Settings) -> None:
-    filters = parse_filters(options.filters, options.tests)
+    filters = _checked(options)
     with ExitStack() as stack:
         searcher, collection = _searcher(options, settings, stack)
         answer = searcher.similar(
@@ -161,7 +178,22 @@ def _similar(options: argparse.Namespace, settings: Settings) -> None:
             group_by=options.group_by,
             group_size=options.group_size,
         )
+        _explain_nothing(searcher, filters, answer)
     _show(options, settings, collection, answer)
+
+
+def _explain_nothing(searcher: Searcher, filters: Filters, answer: Answer) -> None:
+    """Say which values there are, where filters leave nothing to be found."""
+    if answer.hits:
+        return
+    for field, wanted in filters.given().items():
+        there = searcher.generation.structures.values(STRUCTURE_FIELDS[field])
+        if field != "path" and not set(wanted) & set(there):
+            logger.warning(
+                "no structure has %s %s; there is %s", field, " or ".join(wanted), ", ".join(list(there)[:_SHOWN_VALUES]) or "none"
+            )
+        elif field == "path":
+            logger.warning("nothing was found under %s: folders and files are named from the repository's root", ", ".join(wanted))
 
 
 def _searcher(options: argparse.Namespace, settings: Settings, stack: ExitStack, *, quick: bool = True) -> tuple[Searcher, str]:
@@ -181,10 +213,10 @@ def _show(options: argparse.Namespace, settings: Settings, collection: str, answ
     else:
         print_answer(answer, lines_shown=options.snippet)
     if options.opened is not None:
-        _open(settings, collection, answer, options.opened)
+        _open(settings, collection, answer, options.opened, output=_STANDARD_ERROR if options.json else None)
 
 
-def _open(settings: Settings, collection: str, answer: Answer, number: int) -> None:
+def _open(settings: Settings, collection: str, answer: Answer, number: int, *, output: int | None) -> None:
     """Open a hit in the editor. Raises UsageError where there is no such hit, no editor, or the sources are not at hand."""
     from search.sources import read_root  # noqa: PLC0415 - see flows.cli
 
@@ -194,7 +226,7 @@ def _open(settings: Settings, collection: str, answer: Answer, number: int) -> N
     if root is None:
         raise UsageError(f"the sources of {collection} are not known on this machine: it was not ingested here, or they are gone.")
     hit = answer.hits[number - 1]
-    named = (os.environ.get("VISUAL", "").strip() or os.environ.get("EDITOR", "").strip()) or "vi"
+    named = _editor() or "vi"
     try:
         editor = shlex.split(named)
     except ValueError as exc:
@@ -202,9 +234,11 @@ def _open(settings: Settings, collection: str, answer: Answer, number: int) -> N
     placed = _PLACED.get(Path(editor[0]).stem, "+{line} {path}").split()
     place = [word.format(path=root / hit.file_path, line=hit.line) for word in placed]
     try:
-        subprocess.run([*editor, *place], check=False)
+        status = subprocess.run([*editor, *place], check=False, stdout=output).returncode
     except OSError as exc:
         raise UsageError(f"can't start {editor[0]}: {exc.strerror or exc}. Set EDITOR.") from exc
+    if status:
+        logger.warning("%s ended with status %d", editor[0], status)
 
 
 def _evaluate(options: argparse.Namespace, settings: Settings) -> None:
@@ -213,6 +247,9 @@ def _evaluate(options: argparse.Namespace, settings: Settings) -> None:
     queries, modes = read_queries(options.queries), list(dict.fromkeys(options.modes or MODES))
     with ExitStack() as stack:
         searcher, _ = _searcher(options, settings, stack, quick=False)
+        absent = {answer.file_path for query in queries for answer in query.answers} - set(searcher.files())
+        if absent:
+            logger.warning("%d files of answers are not in the index, such as %s: nothing can find them", len(absent), min(absent))
         if options.calibrate is not None:
             _calibrate(searcher, queries, options.calibrate)
         found = evaluate(queries, lambda query, mode: searcher.search(query, cast("Mode", mode), limit=10), modes)
@@ -249,7 +286,9 @@ def _serve(options: argparse.Namespace, settings: Settings) -> None:
         try:
             listening = socket.create_server((host, options.port), family=family, backlog=512)
         except OSError as exc:
-            raise UsageError(f"can't listen on {host}:{options.port}: {exc.strerror or exc}. Choose another: --port N") from exc
+            raise UsageError(
+                f"can't listen on {host}:{options.port}: {exc.strerror or exc}. Choose another: --port N, or --host ADDRESS"
+            ) from exc
         with listening:
             address = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
             try:

@@ -27,7 +27,8 @@ def print_answer(answer: Answer, *, lines_shown: int) -> None:
     certainty = "" if answer.confidence is None else f", confidence {answer.confidence:.0%}"
     console.print(f"{_count(len(answer.hits))} in {clean(answer.project)}{commit}, mode {answer.mode}{certainty}")
     if not answer.good:
-        console.print(Text("No good match: this is what comes nearest.", style="bold yellow"))
+        nearest = "this is what comes nearest" if answer.hits else "nothing was found"
+        console.print(Text(f"No good match: {nearest}.", style="bold yellow"))
     groups = {hit_id: group.value for group in answer.groups or () for hit_id in group.ids[:1]}
     for number, hit in enumerate(answer.hits, start=1):
         if hit.id in groups:

@@ -52,21 +52,22 @@ class Filters:
     trait: tuple[str, ...] = ()
     tests: Tests = "include"
 
+    def given(self) -> dict[str, tuple[str, ...]]:
+        """Return the values by field, without those that confine nothing."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)[:-1]}
+        return {name: given for name, given in values.items() if given}
+
     def conditions(self, names: Mapping[str, str], files: Callable[[], Iterable[str]]) -> tuple[Condition, ...] | None:
         """Return the conditions on the fields of those names; None where nothing can fit.
 
         `files` gives the paths that there are; it is called for globs only.
         """
         found = []
-        for field in fields(self)[:-1]:
-            values: tuple[str, ...] = getattr(self, field.name)
+        for name, given in self.given().items():
+            values = _resolve(given, files) if name == "path" else given
             if not values:
-                continue
-            if field.name == "path":
-                values = _resolve(values, files)
-                if not values:
-                    return None
-            found.append(Condition(names[field.name], values))
+                return None
+            found.append(Condition(names[name], values))
         if self.tests != "include":
             found.append(Condition("is_test", (self.tests == "only",)))
         return tuple(found)

@@ -228,8 +228,10 @@ def _add_files(app: FastAPI, service: "SearchService", metrics: Metrics) -> None
             metrics.structures.labels(held.collection).set(held.searcher.generation.metadata.structures)
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
+    for path, endpoint in (("/healthz", health), ("/metrics", prometheus)):  # some monitors ask so
+        app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
     for path, name in (("/", "index.html"), ("/page.js", "page.js"), ("/page.css", "page.css")):
-        app.add_api_route(path, _page(name), include_in_schema=False)
+        app.add_api_route(path, _page(name), methods=["GET", "HEAD"], include_in_schema=False)
 
 
 def _page(name: str) -> "Callable[[], Response]":

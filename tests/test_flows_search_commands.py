@@ -650,11 +650,44 @@ def test_a_hit_that_is_not_there_is_not_opened(ask: Ask, monkeypatch: pytest.Mon
     assert ask(*TWO_HITS, "--open", "3")[::2] == (2, "lsif-ingest: there is no hit number 3 to open.")
 
 
-def test_sources_that_are_not_on_this_machine_are_not_opened(hostile: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sources_that_are_not_on_this_machine_are_not_opened(
+    hostile: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDITOR", "true")
     words = ("search", "hostile", "--mode", "bm25", "--open", "--set", f"paths.data={hostile}")
     code, _, message = run(*words, capsys=capsys)
     assert code == 2
     assert "the sources of hostile are not known on this machine" in message
+
+
+def test_without_a_terminal_an_editor_must_be_named(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("EDITOR", "VISUAL"):
+        monkeypatch.delenv(name, raising=False)
+    code, out, said = ask(*TWO_HITS, "--open")
+    assert (code, out) == (2, "")
+    assert "set EDITOR" in said
+
+
+def test_a_filter_that_nothing_has_is_told_with_the_values_there_are(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+    code, out, _ = ask("search", "oldest", "--mode", "bm25", "--filter", "kind=function")
+    assert code == 0
+    assert out.startswith("0 hits in sample")
+    assert "no structure has kind function; there is Function, Module, Const" in caplog.text
+    ask("search", "oldest", "--mode", "bm25", "--filter", "path=nowhere")
+    assert "nothing was found under nowhere" in caplog.text
+
+
+def test_a_group_size_without_groups_is_wrong_usage(ask: Ask) -> None:
+    code, _, said = ask(*TWO_HITS, "--group-size", "2")
+    assert code == 2
+    assert "--group-size goes with --group-by" in said
+
+
+def test_answers_that_the_index_can_not_find_are_told(ask: Ask, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    judged = tmp_path / "gone.jsonl"
+    judged.write_text('{"query": "oldest", "answers": [{"file_path": "src/gone.rs", "name": "gone"}]}\n')
+    assert ask("evaluate", str(judged), "--mode", "bm25")[0] == 0
+    assert "1 files of answers are not in the index, such as src/gone.rs" in caplog.text
 
 
 # evaluate ------------------------------------------------------------------------------------------------------------------------
@@ -723,7 +756,7 @@ def test_the_confidence_is_fitted_to_queries_with_and_without_answers(
     _, unknown, _ = run("search", "bake a cake", *use, capsys=capsys)
     assert int(re.findall(r"confidence (\d+)%", known)[0]) > 50 > int(re.findall(r"confidence (\d+)%", unknown)[0])
     assert "No good match" not in known
-    assert "No good match: this is what comes nearest." in unknown
+    assert "No good match: nothing was found." in unknown
 
 
 @pytest.mark.parametrize(
