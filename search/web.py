@@ -5,14 +5,16 @@ too, it serves the names only that it was told of, so that no foreign page can r
 """
 
 import logging
+import os
 import time
 import uuid
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import anyio.to_thread
 import orjson
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.dependencies.utils import get_flat_params
@@ -29,7 +31,7 @@ from search.web_models import AnswerModel, ErrorModel, FileModel, MapModel, Stat
 from storage.index import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from search.engine import Searcher
     from search.service import SearchService
@@ -46,6 +48,7 @@ _HEADERS = {
 }
 logger = logging.getLogger(__name__)
 
+_LEAST_THREADS = 4
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 Project = Annotated[str, Query(max_length=200, description="index to use; default: the server's")]
@@ -73,10 +76,17 @@ class Metrics:
         ProcessCollector(registry=self.registry)
 
 
+@asynccontextmanager
+async def _few_threads(_app: FastAPI) -> "AsyncIterator[None]":
+    """Answer with a few threads: more of them wait for the same cores, and each keeps memory of its own."""
+    anyio.to_thread.current_default_thread_limiter().total_tokens = max(_LEAST_THREADS, 2 * (os.cpu_count() or 1))
+    yield
+
+
 def make_app(service: "SearchService", hosts: "Sequence[str]" = ("localhost", "127.0.0.1", "[::1]")) -> FastAPI:
     """Return the application; requests to other hosts than these are refused, "*" takes all."""
     # FastAPI's own pages about the API bring scripts of other hosts: they are off, /openapi.json is there.
-    app = FastAPI(title="lsif-ingest", description="Code search", docs_url=None, redoc_url=None)
+    app = FastAPI(lifespan=_few_threads, title="lsif-ingest", description="Code search", docs_url=None, redoc_url=None)
     metrics = Metrics()
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*hosts])
 
