@@ -889,9 +889,7 @@ def test_a_reranker_puts_the_first_hits_in_its_order_and_leaves_the_others(build
     assert [(hit.name, hit.score) for hit in answer.hits[:3]] == [("c", 0.0), ("b", -1.0), ("a", -2.0)]
     assert (answer.hits[3].name, answer.hits[3].score) == ("d", cosine(30))
     assert answer.hits[0].scores == {"text": cosine(20)}
-    assert reranker.asked == [
-        ("query", [f"made_up::{one}\nDocs of {one}.\nfn {one}() {{\n    step();\n}}\n" for one in "abc"])
-    ]
+    assert reranker.asked == [("query", [f"made_up::{one}\nDocs of {one}.\nfn {one}() {{\n    step();\n}}\n" for one in "abc"])]
     for mode in ("hybrid", "code", "merged"):
         assert names(searcher.search("query", mode))[:3] == ["c", "b", "a"]
     assert names(searcher.search("query", "text", limit=1)) == ["c"]  # it may bring up what was below the limit
