@@ -71,10 +71,15 @@ def chosen_collection(options: argparse.Namespace, settings: Settings, index: In
     """Return the collection that the options and settings name, else the one that was published last."""
     from search.opening import choose_collection  # noqa: PLC0415
 
+    return choose_collection(index, named_collection(options, settings))
+
+
+def named_collection(options: argparse.Namespace, settings: Settings) -> str:
+    """Return the collection that the options and settings name, "" where they name none."""
     project = project_name(options.project) if options.project else settings.project.name
     if not project and settings.project.branch:
         raise UsageError("--branch names a branch of a project: give --project NAME, too.")
-    return choose_collection(index, collection_name(project, settings.project.branch))
+    return collection_name(project, settings.project.branch)
 
 
 def _chosen_alone(options: argparse.Namespace, settings: Settings) -> str:

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from flows.errors import UsageError
-from flows.index_commands import chosen_collection, print_json
-from flows.source import collection_name, project_name
+from flows.index_commands import chosen_collection, named_collection, print_json
 from search.answer import GROUPINGS, MODES
 from search.filters import STRUCTURE_FIELDS, TESTS, Filters, parse_filters
 from storage.errors import StorageError
@@ -326,7 +325,4 @@ def _mcp(options: argparse.Namespace, settings: Settings) -> None:
 def _service(options: argparse.Namespace, settings: Settings) -> SearchService:
     from search.service import SearchService  # noqa: PLC0415 - see flows.cli
 
-    project = project_name(options.project) if options.project else settings.project.name
-    if not project and settings.project.branch:
-        raise UsageError("--branch names a branch of a project: give --project NAME, too.")
-    return SearchService(settings, collection_name(project, settings.project.branch))
+    return SearchService(settings, named_collection(options, settings))

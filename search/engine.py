@@ -127,7 +127,7 @@ class Searcher(Lookup):
         asked = Query.of(vectors, filters or Filters(), self.files, clock)
         limit, symbol = _limit("limit", limit, self._settings.limit), stored.payload["symbol"]
         answer = self._answer(asked, symbol, mode, limit, group_by, group_size, without=structure_id)
-        return replace(answer, confidence=None, good=True, latency_ms=clock.read())
+        return replace(answer, latency_ms=clock.read())
 
     def _legs(self, mode: Mode) -> list[Leg]:
         """Return the mode's legs; of `hybrid` those that weigh something."""
