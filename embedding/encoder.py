@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import orjson
 
-from embedding.errors import VectorError
+from embedding.errors import ModelError, VectorError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+QUERY_PROMPTS = ("query",)
+"""Names that models give to the prompt of queries."""
+_NAMED = "name:"
 SNIPPETS = "snippet-1"
 """The recipe that leaves a snippet as it is; see embedding.text."""
 
@@ -109,3 +112,15 @@ def checked(vectors: NDArray[np.float32], *, count: int, dimension: int, model: 
     if bad.size:
         raise VectorError(f"{model} gave NaN, infinity or zero for {bad.size} of {count} texts, the first is number {bad[0] + 1}.")
     return np.ascontiguousarray(vectors / norms if normalise else vectors)
+
+
+def resolve_prompt(prompts: Mapping[str, str | None], setting: str, usual: tuple[str, ...], model: str) -> str | None:
+    """Return the text that stands before each input, of the model's prompts. Raises ModelError where it has none of the name."""
+    if setting == "auto":
+        return next((prompts[name] for name in usual if prompts.get(name)), None)
+    if setting.startswith(_NAMED):
+        name = setting.removeprefix(_NAMED)
+        if name not in prompts:
+            raise ModelError(f"model {model} has no prompt {name!r}; it has {', '.join(sorted(prompts)) or 'none'}.")
+        return prompts[name]
+    return setting or None

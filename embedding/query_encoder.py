@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from embedding.encoder import checked
+from embedding.encoder import QUERY_PROMPTS, checked, resolve_prompt
+from embedding.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     Array = NDArray[np.float32]
 
 _CONFIGS = ("config.json", "1_Pooling/config.json", "sentence_bert_config.json")
-_NAMED = "name:"
 
 
 def load_query_encoder(folder: Path, settings: ModelSettings) -> NumpyBert | None:
@@ -39,11 +39,11 @@ def load_query_encoder(folder: Path, settings: ModelSettings) -> NumpyBert | Non
     try:
         config, pooling, limits = (_read(folder / name) for name in _CONFIGS)
         modules = [str(one["type"]).rpartition(".")[2] for one in orjson.loads((folder / "modules.json").read_bytes())]
-        prompt = _prompt(folder, settings.query_prompt)
+        prompt = _prompt(folder, settings)
         positions = int(config["max_position_embeddings"])
         tokens = settings.max_tokens or limits.get("max_seq_length") or _read(folder / "tokenizer_config.json")["model_max_length"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
+    except (ModelError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # what is wrong the model's library tells
     modes = {name for name, on in pooling.items() if name.startswith("pooling_mode_") and on is True}
     modes |= {str(pooling["pooling_mode"])} if isinstance(pooling.get("pooling_mode"), str) else set()
     plain = (
@@ -57,7 +57,7 @@ def load_query_encoder(folder: Path, settings: ModelSettings) -> NumpyBert | Non
         and not limits.get("do_lower_case")
         and (folder / "tokenizer.json").is_file()
     )
-    if not plain or prompt is None:
+    if not plain:
         return None
     weights = _read_weights(folder / "model.safetensors")
     if weights is None:
@@ -86,13 +86,11 @@ def _read_weights(path: Path) -> dict[str, Array] | None:
     )
 
 
-def _prompt(folder: Path, setting: str) -> str | None:
-    """Return what stands before each query, None where that is for the model's library to say."""
+def _prompt(folder: Path, settings: ModelSettings) -> str:
+    """Return what stands before each query. Raises ModelError where the model has no prompt of the name."""
     path = folder / "config_sentence_transformers.json"
-    prompts: dict[str, str] = (_read(path).get("prompts") or {}) if path.is_file() else {}
-    if setting == "auto":
-        return prompts.get("query") or ""
-    return prompts.get(setting.removeprefix(_NAMED)) if setting.startswith(_NAMED) else setting
+    prompts = (_read(path).get("prompts") or {}) if path.is_file() else {}
+    return resolve_prompt(prompts, settings.query_prompt, QUERY_PROMPTS, settings.model) or ""
 
 
 class NumpyBert:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedding.batching import longest_first, token_batches
-from embedding.encoder import checked
+from embedding.encoder import QUERY_PROMPTS, checked, resolve_prompt
 from embedding.errors import ModelError
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ _CPU_TOKENS, _GPU_TOKENS = 2048, 131_072
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 _AHEAD = 4
 """Batches that are tokenised ahead of a GPU."""
-_NAMED = "name:"
 
 
 class TorchEncoder:
@@ -57,8 +56,9 @@ class TorchEncoder:
         self.texts_at_once = 8192 if on_gpu else 256
         self._kernels = self._choose_kernels()
         self._budget = settings.batch_tokens or (_GPU_TOKENS if on_gpu else _CPU_TOKENS)
-        self._document_prompt = resolve_prompt(model, settings.document_prompt, ("document", "passage", "corpus"), settings)
-        self._query_prompt = resolve_prompt(model, settings.query_prompt, ("query",), settings)
+        prompts, name = model.prompts or {}, settings.model
+        self._document_prompt = resolve_prompt(prompts, settings.document_prompt, ("document", "passage", "corpus"), name)
+        self._query_prompt = resolve_prompt(prompts, settings.query_prompt, QUERY_PROMPTS, name)
         full = model.get_embedding_dimension() or int(self._forward(self._features(["dimension"], None)).shape[1])
         if settings.dimension > full:
             raise ModelError(f"model {settings.model} gives {full} numbers; dimension is {settings.dimension}.")
@@ -159,19 +159,6 @@ def count_tokens(model: SentenceTransformer, texts: list[str]) -> NDArray[np.int
         return np.array([len(one) for one in backend.encode_batch_fast(texts)], dtype=np.int64)
     encoded = tokenizer(list(texts), padding=False, truncation=False, return_attention_mask=False, verbose=False)
     return np.array([len(one) for one in encoded["input_ids"]], dtype=np.int64)
-
-
-def resolve_prompt(model: SentenceTransformer, setting: str, usual: tuple[str, ...], settings: ModelSettings) -> str | None:
-    """Return the text that stands before each input. Raises ModelError where the model has no prompt of the name."""
-    prompts: dict[str, str | None] = model.prompts or {}
-    if setting == "auto":
-        return next((prompts[name] for name in usual if prompts.get(name)), None)
-    if setting.startswith(_NAMED):
-        name = setting.removeprefix(_NAMED)
-        if name not in prompts:
-            raise ModelError(f"model {settings.model} has no prompt {name!r}; it has {', '.join(sorted(prompts)) or 'none'}.")
-        return prompts[name]
-    return setting or None
 
 
 def choose_precision(device: str, settings: ModelSettings) -> str:
