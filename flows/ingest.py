@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -15,7 +16,7 @@ from configs.atomic import atomic_writer
 from configs.settings import Settings  # noqa: TC001 - Prefect reads the flow's annotations
 from embedding.embed import BLOCKS_VECTOR
 from flows import tasks
-from flows.report import IngestReport
+from flows.report import IngestReport, StageTime
 from flows.source import Source, collection_name, git_state
 from flows.stages import project_lock
 from storage.index import VECTORS
@@ -47,7 +48,8 @@ def ingest(source: Source, settings: Settings, *, rebuild: bool = False) -> Inge
 
 
 def _run_stages(source: Source, settings: Settings, collection: str, folder: Path, *, rebuild: bool) -> IngestReport:
-    started, seconds = time.perf_counter(), dict[str, float]()
+    started, seconds, stages = time.perf_counter(), dict[str, float](), list[StageTime]()
+    began = datetime.now(UTC).isoformat(timespec="seconds")
     project = source.project(settings.project.name)
     structures = folder / "structures.jsonl"
 
@@ -58,6 +60,7 @@ def _run_stages(source: Source, settings: Settings, collection: str, folder: Pat
             *arguments, **options
         )
         seconds[stage] = time.perf_counter() - begun
+        stages.append(StageTime(stage, begun - started, seconds[stage], seconds[stage]))
         logger.info("%s: done in %.1f s", stage, seconds[stage])
         return result
 
@@ -77,7 +80,9 @@ def _run_stages(source: Source, settings: Settings, collection: str, folder: Pat
     uploaded = run(tasks.upload, settings, collection, metadata, structures, rebuild=rebuild, stage="upload")
 
     seconds["total"] = time.perf_counter() - started
-    report = IngestReport(collection, state.commit, state.dirty, str(structures), parsed, embeddings, uploaded, seconds)
+    report = IngestReport(
+        collection, state.commit, state.dirty, str(structures), parsed, embeddings, uploaded, seconds, stages, began
+    )
     report.check()
     with atomic_writer(folder / "report.json") as file:
         file.write(orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))

@@ -29,6 +29,20 @@ class ParseReport:
 
 
 @dataclass(frozen=True)
+class StageTime:
+    """When a stage was at work. Stages overlap, so their walls add up to more than the run's."""
+
+    stage: str
+    began_s: float
+    """Seconds after the run's begin."""
+    wall_s: float
+    """From its begin to its end."""
+    busy_s: float
+    """In which it worked and did not wait for another stage; of tasks side by side the sum."""
+    tasks: int = 1
+
+
+@dataclass(frozen=True)
 class IngestReport:
     """What a run did."""
 
@@ -41,6 +55,10 @@ class IngestReport:
     upload: UploadReport
     seconds: dict[str, float]
     """Wall time by stage, in order; `total` holds what is between the stages too."""
+    stages: list[StageTime] = field(default_factory=list)
+    """The same with begin and busy time, in the order of their begins."""
+    started: str = ""
+    """When the run began; ISO 8601, UTC."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
