@@ -192,6 +192,16 @@ class FlowSettings(Section):
     retry_delay_s: Annotated[float, Field(ge=0)]
 
 
+class ClusterSettings(Section):
+    """Where shards of texts are embedded."""
+
+    runner: Literal["here", "processes", "dask", "flow"]
+    scheduler: Annotated[str, Field(pattern=r"^((tcp|tls|ws|wss|ucx)://[^@]+)?$")]
+    workers: Annotated[int, Field(ge=1, le=1024)]
+    resources: dict[str, Annotated[float, Field(gt=0)]]
+    timeout_s: Annotated[int, Field(ge=1)]
+
+
 class Settings(Section):
     """All settings of a run; configs/default.toml documents each."""
 
@@ -204,6 +214,7 @@ class Settings(Section):
     storage: StorageSettings
     search: SearchSettings
     flow: FlowSettings
+    cluster: ClusterSettings
 
 
 def load_settings(config: Path | None = None, overrides: Iterable[str] = ()) -> Settings:

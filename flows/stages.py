@@ -15,17 +15,13 @@ from typing import TYPE_CHECKING
 import filelock
 
 from configs.atomic import atomic_writer, remove_leftovers, temporary_beside
+from embedding.checkpoint import Checkpoint
 from embedding.compaction import FolderStats, compact, inspect
-from embedding.embed import (
-    BLOCKS_VECTOR,
-    EmbedReport,
-    embed_blocks,
-    embed_structures,
-    gather_block_vectors,
-    gather_vectors,
-)
+from embedding.embed import BLOCKS_VECTOR, gather_block_vectors, gather_vectors
 from embedding.errors import CheckpointError, ModelError
 from embedding.models import find_model, shared_encoder
+from embedding.plan import VectorPlan
+from embedding.shards import Shard, ShardReport, embed_shard
 from flows.errors import FlowError
 from flows.report import ParseReport
 from flows.source import collection_name
@@ -44,16 +40,19 @@ from storage.upload import Plan, UploadReport, check_fingerprints, make_plan, pu
 from storage.verify import VerifyReport, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import TypeAlias
 
     from configs.settings import Settings
-    from embedding.checkpoint import VectorTable
+    from embedding.vectors import VectorTable
     from flows.source import Source
     from lsif.ledger import ParseLedger
     from storage.index import Generation
     from storage.points import Source as PointSource
     from storage.schema import Metadata
 
+    Sink: TypeAlias = Callable[[bytes, bytes], None]
+    """Takes lines of structures.jsonl and of blocks.jsonl."""
 
 logger = logging.getLogger(__name__)
 
@@ -137,8 +136,10 @@ def dump_repository(settings: Settings, repo: Path, output: Path) -> float:
     return time.perf_counter() - started
 
 
-def parse_repository(settings: Settings, dump: Path, root: Path, output: Path, project: str) -> ParseReport:
-    """Write the structures of a dump to `output`, their blocks to blocks.jsonl beside it."""
+def parse_repository(
+    settings: Settings, dump: Path, root: Path, output: Path, project: str, sink: Sink | None = None
+) -> ParseReport:
+    """Write the structures of a dump to `output`, their blocks to blocks.jsonl beside it; `sink` is given the lines, too."""
     started = time.perf_counter()
     ledger = parse_dump(
         dump,
@@ -146,6 +147,7 @@ def parse_repository(settings: Settings, dump: Path, root: Path, output: Path, p
         output,
         project=project,
         blocks=output.with_name(BLOCKS),
+        sink=sink,
         **settings.parse.model_dump(),
     )
     remember_root(output.parent, root)
@@ -160,13 +162,15 @@ def parse_repository(settings: Settings, dump: Path, root: Path, output: Path, p
     )
 
 
-def import_records(structures: Path, output: Path, project: str) -> ParseReport:
-    """Write the structures of a file in the tutorial's format to `output`, completed."""
+def import_records(structures: Path, output: Path, project: str, sink: Sink | None = None) -> ParseReport:
+    """Write the structures of a file in the tutorial's format to `output`, completed; `sink` is given the lines as they come."""
     started, ledger, kinds = time.perf_counter(), ImportLedger(), Counter[str]()
 
     def counted() -> Iterator[Structure]:
         for structure in import_structures(structures, project, ledger):
             kinds[structure.code_type] += 1
+            if sink is not None:
+                sink(structure.to_json(), b"")
             yield structure
 
     write_structures(output, counted())
@@ -184,38 +188,47 @@ def import_records(structures: Path, output: Path, project: str) -> ParseReport:
     )
 
 
-def embed(settings: Settings, vector: str, structures: Path) -> EmbedReport:
-    """Bring the checkpoint of one named vector up to the structures, or that of blocks up to the blocks.jsonl beside them."""
-    of_blocks = vector == BLOCKS_VECTOR
-    found = find_model(model_settings(settings, "code" if of_blocks else vector))
-    return (embed_blocks if of_blocks else embed_structures)(
-        structures.with_name(BLOCKS) if of_blocks else structures,
+def plan_vectors(settings: Settings, on_shard: Callable[[Shard], None]) -> VectorPlan:
+    """Return the plan of the configured vectors, which calls `on_shard` with texts to embed as it is given records."""
+    return VectorPlan(
+        fingerprints_of(settings),
         _checkpoints(settings),
-        found.fingerprint.for_snippets() if of_blocks else found.fingerprint,
-        lambda: shared_encoder(found, models_folder(settings)),
-        vector=vector,
+        on_shard,
         rows_per_file=settings.checkpoint.rows_per_file,
         numbers=settings.checkpoint.numbers,
     )
 
 
-def upload(settings: Settings, collection: str, metadata: Metadata, structures: Path, *, rebuild: bool = False) -> UploadReport:
-    """Bring the collection to the structures and blocks with their vectors from the checkpoint, verify and publish it.
+def embed(settings: Settings, shard: Shard) -> ShardReport:
+    """Embed the texts of a shard into the checkpoint; on whichever machine reaches both and has the model."""
+    of_blocks = shard.vector == BLOCKS_VECTOR
+    found = find_model(model_settings(settings, "code" if of_blocks else shard.vector))
+    fingerprint = found.fingerprint.for_snippets() if of_blocks else found.fingerprint
+    checkpoint = Checkpoint(_checkpoints(settings), fingerprint, settings.checkpoint.numbers)
+    if not shard.name.startswith(f"{checkpoint.folder}/"):
+        raise ModelError(
+            f"the model of {shard.vector} is another on this worker: {fingerprint.describe()}. Install the same "
+            "versions and models on all machines."
+        )
+    return embed_shard(checkpoint, shard, lambda: shared_encoder(found, models_folder(settings)))
+
+
+def upload(
+    settings: Settings, collection: str, metadata: Metadata, structures: Path, plan: VectorPlan, *, rebuild: bool = False
+) -> UploadReport:
+    """Bring the collection to the structures and blocks, verify and publish it; vectors are waited for as they are needed.
 
     `metadata` lacks what only this knows: vectors, time and counts.
     """
-    fingerprints, index = fingerprints_of(settings), connect(settings)
-    try:
-        with _tables(settings, structures) as tables:
-            vectors = {
-                name: VectorInfo(tables[name].dimension, fingerprint.digest, fingerprint.describe())
-                for name, fingerprint in fingerprints.items()
-            }
-            metadata = replace(metadata, created=_now(), vectors=vectors)
-            source = _with_vectors(structures, tables)
-            return publish_source(index, collection, metadata, source, settings.storage, rebuild=rebuild)
-    finally:
-        index.close()
+    tables = plan.tables(structures)
+    with closing(connect(settings)) as index:
+        vectors = {
+            name: VectorInfo(tables[name].dimension, fingerprint.digest, fingerprint.describe())
+            for name, fingerprint in fingerprints_of(settings).items()
+        }
+        metadata = replace(metadata, created=_now(), vectors=vectors)
+        source = _with_vectors(structures, tables)
+        return publish_source(index, collection, metadata, source, settings.storage, rebuild=rebuild)
 
 
 def plan(settings: Settings, source: Source) -> Plan:

@@ -104,6 +104,8 @@ def publish_source(
             live.describe(replace(metadata, structures=counts[0], blocks=counts[1], complete=True))
             generation, refused = live, list[Refusal]()
         else:
+            if plan.way == "changed_in_place":
+                source.settle()  # a search must not see a half of the changes while models are at work on the other
             generation, refused = _carry_out(index, collection, metadata, source, settings, live, plan)
     labels = _labels(source, {one.id for one in refused})
     both = (plan.structures, plan.blocks)
