@@ -22,10 +22,15 @@ _SETTINGS = {
 """Defaults for Prefect; what the environment says already stays."""
 
 
-def run_ingest(source: Source, settings: Settings, *, rebuild: bool) -> IngestReport:
-    """Run the flow `ingest` and return its report."""
+def set_prefect_defaults() -> None:
+    """Put the defaults in the environment, where Prefect, not yet imported, and its processes read them."""
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+
+
+def run_ingest(source: Source, settings: Settings, *, rebuild: bool) -> IngestReport:
+    """Run the flow `ingest` and return its report."""
+    set_prefect_defaults()
     from prefect import tags  # noqa: PLC0415 - takes time, and reads the environment
     from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
 
