@@ -120,9 +120,9 @@ def _serve(options: argparse.Namespace) -> None:
 async def _serve_definitions(values: dict[str, str]) -> None:
     from prefect.client.schemas.objects import ConcurrencyLimitConfig  # noqa: PLC0415 - takes time
     from prefect.deployments.runner import RunnerDeployment  # noqa: PLC0415
-    from prefect.types.entrypoint import EntrypointType  # noqa: PLC0415
     from prefect.runner import Runner  # noqa: PLC0415
     from prefect.schedules import Cron  # noqa: PLC0415
+    from prefect.types.entrypoint import EntrypointType  # noqa: PLC0415
 
     from flows.deployments import reindex  # noqa: PLC0415
 

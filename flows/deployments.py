@@ -7,10 +7,11 @@ and when it runs, is in prefect.yaml.
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Annotated
 
-from prefect import flow, tags
+from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import Field
 
@@ -18,6 +19,7 @@ from configs.settings import load_settings
 from flows.deploy import sources_name
 from flows.errors import FlowError
 from flows.ingest import ingest
+from flows.orchestration import PACKAGES
 from flows.report import IngestReport  # noqa: TC001 - Prefect reads the flow's annotations
 from flows.source import Source, git_state
 
@@ -71,8 +73,9 @@ def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, ea
     source.check()
     if dump:
         _check_commit(commit, git_state(source.folder).commit)
-    with tags("lsif-ingest", source.project(settings.project.name)):
-        report: IngestReport = ingest.fn(source, settings, rebuild=rebuild)
+    for package in PACKAGES:  # what they log reaches the server by Prefect's setting logging.extra_loggers
+        logging.getLogger(package).setLevel(logging.INFO)
+    report: IngestReport = ingest.fn(source, settings, rebuild=rebuild)
     _check_commit(commit, report.commit)
     return report
 

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from flows.report import IngestReport
     from flows.source import Source
 
+PACKAGES = ("lsif", "embedding", "storage", "search", "flows")
+"""Loggers whose records go to the Prefect server."""
+
 _SETTINGS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "lsif,embedding,storage,search,flows",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(PACKAGES),
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }
 """Defaults for Prefect; what the environment says already stays."""
