@@ -1,7 +1,8 @@
-"""`python -m flows.deploy deploy | worker | serve`: makes the deployments of prefect.yaml, and runs what they schedule.
+"""`python -m flows.deploy ACTION`: makes the deployments of prefect.yaml on a Prefect server, and runs what they schedule.
 
 `deploy` puts the two deployments of a project on the Prefect server that PREFECT_API_URL names, with a work pool and a limit that
-they share; `worker` runs what is in the pool; `serve` does both in one process, without a pool.
+they share; `worker` runs what is in the pool; `serve` does both in one process, without a pool; `automations` has the server tell
+of failures.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import LsifIngestError
+from flows.automations import read_definitions, renew_automations
 from flows.control import clean
 from flows.errors import FlowError, UsageError
 from flows.orchestration import set_prefect_defaults
@@ -74,6 +76,8 @@ def _command_line_parser() -> argparse.ArgumentParser:
     worker.set_defaults(run=_work)
     serve = actions.add_parser("serve", parents=[project], help="deploy, and run what is scheduled, without a pool")
     serve.set_defaults(run=_serve, pool="", pool_type="process")
+    automations = actions.add_parser("automations", help="renew the automations of flows/automations.yaml on the server")
+    automations.set_defaults(run=_renew_automations)
     return parser
 
 
@@ -145,11 +149,8 @@ async def _serve_definitions(values: dict[str, str]) -> None:
 
 
 def definitions() -> list[dict[str, Any]]:
-    """Return the deployments of prefect.yaml, filled in from the environment as `prefect deploy` does it."""
-    import yaml  # type: ignore[import-untyped]  # noqa: PLC0415 - with Prefect
-    from prefect.utilities.templating import apply_values  # noqa: PLC0415
-
-    return list(apply_values(yaml.safe_load(DEFINITIONS.read_text(encoding="utf-8"))["deployments"], {}))
+    """Return the deployments of prefect.yaml, filled in from the environment."""
+    return list(read_definitions(DEFINITIONS)["deployments"])
 
 
 async def _share_limit(limit: str, deployments: list[str]) -> None:
@@ -183,6 +184,11 @@ def _prefect(*arguments: str, unless: str = "") -> None:
     said = " ".join(f"{done.stdout} {done.stderr}".split())
     if done.returncode and not (unless and unless in said):
         raise FlowError(f"`prefect {' '.join(arguments[:2])}` failed: {said[-1000:]}")
+
+
+def _renew_automations(_options: argparse.Namespace) -> None:
+    names = asyncio.run(renew_automations(os.environ.get("LSIF_NOTIFY_URL", "")))
+    sys.stdout.write("Renewed: " + "; ".join(names) + ".\n")
 
 
 def _values(options: argparse.Namespace) -> dict[str, str]:

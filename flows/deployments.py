@@ -68,7 +68,7 @@ def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, ea
     named = {"project.name": project, "project.branch": branch}
     changes = [*overrides, *(f"{key}={json.dumps(value)}" for key, value in named.items() if value)]
     settings = load_settings(Path(config) if config else None, changes)
-    given = {"repo": repository, "ref": commit or ref, "dump": dump, "root": root}
+    given = {"repo": repository, "ref": (commit or ref) if repository else "", "dump": dump, "root": root}
     source = Source.model_validate({name: value for name, value in given.items() if value})
     source.check()
     if dump:
