@@ -26,6 +26,7 @@ from flows.errors import UsageError
 from flows.index_commands import add_index_commands, print_json, print_plan
 from flows.search_commands import add_search_commands
 from flows.source import Source
+from flows.termination import EXIT_CODE, Terminated, unwinding_on_sigterm
 from search.errors import SearchError
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("lsif-ingest: interrupted; what was embedded is kept, run again to go on from there", file=sys.stderr)
         return 130
+    except Terminated:
+        print("lsif-ingest: ended by SIGTERM; what was embedded is kept, run again to go on from there", file=sys.stderr)
+        return EXIT_CODE
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away; nothing is left to say
         return 1
@@ -137,6 +141,7 @@ def _output_path(text: str) -> Path:
     return path
 
 
+@unwinding_on_sigterm
 def _ingest(options: argparse.Namespace, settings: Settings) -> None:
     source = Source(repo=options.repo, dump=options.dump, root=options.root, structures=options.structures)
     source.check()
@@ -160,6 +165,7 @@ def _search_command(options: argparse.Namespace, project: str) -> str:
     return f'{program} search "how do I ..." {shlex.join(["--project", project, *configuration, *overrides])}'
 
 
+@unwinding_on_sigterm
 def _dump(options: argparse.Namespace, settings: Settings) -> None:
     from flows.stages import dump_repository  # noqa: PLC0415
 
@@ -167,6 +173,7 @@ def _dump(options: argparse.Namespace, settings: Settings) -> None:
     sys.stdout.write(f"{options.output}: {options.output.stat().st_size:,} bytes in {seconds:.1f} s\n")
 
 
+@unwinding_on_sigterm
 def _parse(options: argparse.Namespace, settings: Settings) -> None:
     from lsif.extract import parse_dump  # noqa: PLC0415
     from lsif.ledger import SKIP_REASONS  # noqa: PLC0415

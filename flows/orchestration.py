@@ -16,13 +16,22 @@ if TYPE_CHECKING:
     from flows.report import IngestReport
     from flows.source import Source
 
+PACKAGES = ("lsif", "embedding", "storage", "search", "flows")
+"""Loggers whose records go to the Prefect server."""
+
 _SETTINGS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "lsif,embedding,storage,search,flows",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(PACKAGES),
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }
 """Defaults for Prefect; what the environment says already stays."""
+
+
+def set_prefect_defaults() -> None:
+    """Put the defaults in the environment, where Prefect, not yet imported, and its processes read them."""
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
 
 
 def run_ingest(source: Source, settings: Settings, *, rebuild: bool, task_runner: TaskRunner[Any] | None = None) -> IngestReport:
@@ -30,8 +39,7 @@ def run_ingest(source: Source, settings: Settings, *, rebuild: bool, task_runner
 
     `task_runner` embeds where cluster.runner is "flow"; any that Prefect knows.
     """
-    for name, value in _SETTINGS.items():
-        os.environ.setdefault(name, value)
+    set_prefect_defaults()
     from prefect import tags  # noqa: PLC0415 - takes time, and reads the environment
     from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
 
