@@ -3,6 +3,7 @@
 FlowError
 ├── LedgerError             what came out of a stage is not what went into the next
 ├── VerifyError             an index does not hold what its records say
+├── ChecksFailed            something that a run needs is missing
 └── UsageError              the command line asks for something that makes no sense (exit code 2)
 """
 
@@ -19,6 +20,10 @@ class LedgerError(FlowError):
 
 class VerifyError(FlowError):
     """An index does not hold what its records say."""
+
+
+class ChecksFailed(FlowError):
+    """Something that a run needs is missing."""
 
 
 class UsageError(FlowError):
