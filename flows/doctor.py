@@ -107,7 +107,7 @@ def _examine(name: str, check: Callable[[], Finding]) -> Finding:
 
 
 def _doctor(options: argparse.Namespace, settings: Settings) -> None:
-    findings = examine(checks_of(settings, options.repo))
+    findings = examine(checks_of(settings, options.repo), deadline_s=_DEADLINE_S)
     failed = [one.check for one in findings if one.status == "failed"]
     if any(one.seconds >= _DEADLINE_S for one in findings):
         atexit.register(_leave)

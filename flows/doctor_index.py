@@ -88,19 +88,20 @@ def _check_collections(settings: Settings, index: Index, words: str) -> Finding:
         more = len(damaged) + len(stale) - 1
         found = f"{worst.found}{f' (and {more} more collections)' if more else ''}"
         return Finding("index", worst.status, found, worst.advice)
-    return Finding("index", "ok", f"{words}: {len(names)} collections, {points:,} structures")
+    return Finding("index", "ok", f"{words}: {points:,} structures in {_listed(names)}")
 
 
 def _check_collection(index: Index, name: str, fingerprints: Mapping[str, Fingerprint]) -> int:
     """Return the number of its structures. Raises IndexMismatch, or another StorageError where it can't be read."""
     live = require_live(index, name)
-    check_fingerprints(
-        live,
-        fingerprints,
-        name,
-        f"Build it anew: lsif-ingest ingest --rebuild --set project.name={shlex.quote(live.metadata.project)} with what made it.",
-    )
+    way_out = f"lsif-ingest ingest --rebuild --set project.name={shlex.quote(live.metadata.project)} with what it was made of"
+    check_fingerprints(live, fingerprints, name, way_out)
     return live.structures.count()
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more if names else "no collection"
 
 
 def _old_files(settings: Settings) -> Iterator[Path]:

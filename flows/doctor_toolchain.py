@@ -47,8 +47,7 @@ def check_rust_analyzer(settings: Settings) -> Finding:
         )
     if said.status != 0:
         advice = _COMPONENTS if _is_rustup(said) else "--set rust_analyzer.command=PATH"
-        why = said.error or f"it ends with status {said.status}"
-        return Finding("rust-analyzer", "failed", f"{shutil.which(command)} does not run: {why}", advice)
+        return Finding("rust-analyzer", "failed", f"{shutil.which(command)} does not run: {_why(said)}", advice)
     return Finding("rust-analyzer", "ok", f"{said.out.removeprefix('rust-analyzer ')} at {shutil.which(command)}")
 
 
@@ -75,7 +74,7 @@ def check_cargo(repo: Path | None = None) -> Finding:
     if said is None:
         return Finding("cargo", "failed", "not on PATH; rust-analyzer loads a project with it", _RUSTUP)
     if said.status != 0:
-        return Finding("cargo", "failed", f"cargo does not run: {said.error}", "rustup default stable")
+        return Finding("cargo", "failed", f"cargo does not run: {_why(said)}", "rustup default stable")
     home = Path(os.environ.get("CARGO_HOME") or "~/.cargo").expanduser()
     offline = os.environ.get("CARGO_NET_OFFLINE", "").lower() in ("true", "1")
     version = said.out.removeprefix("cargo ").partition(" ")[0]
@@ -145,6 +144,10 @@ def _channel(repo: Path) -> str | None:
             if isinstance(channel, str) and re.fullmatch(r"[\w.-]+", channel):
                 return channel
     return None
+
+
+def _why(said: Words) -> str:
+    return said.error or f"it ends with status {said.status}"
 
 
 def _is_rustup(said: Words) -> bool:

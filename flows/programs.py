@@ -26,11 +26,12 @@ class Words(NamedTuple):
     """The first line of its standard error."""
 
 
-def ask(arguments: Sequence[str], *, timeout_s: float = ANSWER_S, folder: Path | None = None) -> Words | None:
-    """Return what the program says, None where there is no such program. It and its children are ended after `timeout_s`.
+def ask(arguments: Sequence[str], *, timeout_s: float | None = None, folder: Path | None = None) -> Words | None:
+    """Return what the program says, None where there is no such program.
 
-    rustup's proxies install no toolchain on the way.
+    It and its children are ended after `timeout_s` (None: ANSWER_S). rustup's proxies install no toolchain on the way.
     """
+    timeout_s = ANSWER_S if timeout_s is None else timeout_s
     program = shutil.which(arguments[0])
     if program is None:
         return None
