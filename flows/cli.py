@@ -22,6 +22,7 @@ from configs.atomic import atomic_writer
 from configs.errors import ConfigError, LsifIngestError
 from configs.settings import load_settings
 from flows.control import clean
+from flows.doctor import add_doctor_command
 from flows.errors import UsageError
 from flows.index_commands import add_index_commands, print_json, print_plan
 from flows.search_commands import add_search_commands
@@ -126,6 +127,8 @@ def command_line_parser() -> argparse.ArgumentParser:
     compaction.set_defaults(run=_checkpoint_compact)
 
     add_index_commands(commands, [common, as_json], of_branch=of_branch, of_project=of_project)
+
+    add_doctor_command(commands, [common, as_json])
 
     status = commands.add_parser("status", parents=[common, as_json], help="show what is indexed")
     status.set_defaults(run=_status)

@@ -4,6 +4,7 @@ FlowError
 ├── ClusterError            the workers that are to embed are not to be had
 ├── LedgerError             what came out of a stage is not what went into the next
 ├── VerifyError             an index does not hold what its records say
+├── ChecksFailed            something that a run needs is missing
 └── UsageError              the command line asks for something that makes no sense (exit code 2)
 """
 
@@ -24,6 +25,10 @@ class LedgerError(FlowError):
 
 class VerifyError(FlowError):
     """An index does not hold what its records say."""
+
+
+class ChecksFailed(FlowError):
+    """Something that a run needs is missing."""
 
 
 class UsageError(FlowError):

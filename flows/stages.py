@@ -29,7 +29,7 @@ from lsif.blocks import BLOCKS
 from lsif.extract import parse_dump
 from lsif.rust_analyzer import write_dump
 from lsif.structure import ImportLedger, Structure, import_structures, write_records, write_structures
-from search.opening import connect, fingerprints_of, model_settings, models_folder
+from search.opening import checkpoint_address, connect, fingerprints_of, model_settings, models_folder
 from search.sources import remember_root
 from storage.errors import IndexMismatch
 from storage.exchange import ExportedSource, export_generation
@@ -367,4 +367,4 @@ def _notes(ledger: ParseLedger) -> list[str]:
 
 
 def _checkpoints(settings: Settings) -> str:
-    return settings.checkpoint.store or str(Path(settings.paths.data) / "checkpoints")
+    return checkpoint_address(settings)

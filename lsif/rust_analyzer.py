@@ -118,12 +118,12 @@ def _advice(last_words: str, repo: Path) -> str:
         return _INSTALL
     if "toolchain" in words:
         return "Install the toolchain that rust-toolchain.toml names, or choose another: RUSTUP_TOOLCHAIN=stable"
-    if "panicked" in words and (path := _not_utf8(repo)) is not None:
+    if "panicked" in words and (path := not_utf8(repo)) is not None:
         return f"rust-analyzer can't read sources that are not UTF-8: convert {path}"
     return ""
 
 
-def _not_utf8(repo: Path) -> Path | None:
+def not_utf8(repo: Path) -> Path | None:
     """Return the first Rust file of the repository that is not UTF-8."""
     for path in sorted(repo.rglob("*.rs")):
         if path.is_symlink() or not path.is_file():
