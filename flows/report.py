@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from embedding.embed import BLOCKS_VECTOR
+from embedding.embed import BLOCKS_VECTOR, EmbedReport
 from flows.errors import LedgerError
+from storage.upload import UploadReport  # noqa: TC001 - pydantic, which reads reports back, needs it
 
 if TYPE_CHECKING:
-    from embedding.embed import EmbedReport
-    from storage.upload import UploadReport
+    from collections.abc import Mapping
+
+OTHERS = "(others)"
+"""No name that a crate may have."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class ParseReport:
     """What the user should look at: bad lines, missing files, sources that changed."""
     seconds: float = 0.0
     blocks: int = 0
+    crates: dict[str, int] = field(default_factory=dict)
+    """Structures by crate, see `largest`; the crate is "" where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,10 @@ class IngestReport:
     """The same with begin and busy time, in the order of their begins."""
     started: str = ""
     """When the run began; ISO 8601, UTC."""
+    branch: str = ""
+    """Of the project, as it was named; "" where none was."""
+    run_id: str = ""
+    """Prefect's flow run."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
@@ -101,6 +110,17 @@ class IngestReport:
         lines += [f"  {'note':<21}  {note}" for note in self.parse.notes]
         header = f"Indexed {self.project}{commit}; the records are in {self.structures_file}"
         return "\n".join([header, "", *lines, "", f"Search it:  {search_command}"])
+
+
+def largest(counts: Mapping[str, int], most: int = 50) -> dict[str, int]:
+    """Return the largest counts, the largest first, and the sum of the rest as OTHERS.
+
+    >>> largest({"a": 1, "b": 3, "c": 2}, most=1)
+    {'b': 3, '(others)': 3}
+    """
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    rest = sum(count for _, count in ordered[most:])
+    return {**dict(ordered[:most]), **({OTHERS: rest} if rest else {})}
 
 
 def _upload_text(upload: UploadReport) -> str:

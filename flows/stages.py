@@ -27,7 +27,7 @@ from embedding.embed import (
 from embedding.errors import CheckpointError, ModelError
 from embedding.models import find_model, shared_encoder
 from flows.errors import FlowError
-from flows.report import ParseReport
+from flows.report import ParseReport, largest
 from flows.source import collection_name
 from lsif.blocks import BLOCKS
 from lsif.extract import parse_dump
@@ -157,16 +157,18 @@ def parse_repository(settings: Settings, dump: Path, root: Path, output: Path, p
         _notes(ledger),
         time.perf_counter() - started,
         ledger.blocks,
+        largest(ledger.crates),
     )
 
 
 def import_records(structures: Path, output: Path, project: str) -> ParseReport:
     """Write the structures of a file in the tutorial's format to `output`, completed."""
-    started, ledger, kinds = time.perf_counter(), ImportLedger(), Counter[str]()
+    started, ledger, kinds, crates = time.perf_counter(), ImportLedger(), Counter[str](), Counter[str]()
 
     def counted() -> Iterator[Structure]:
         for structure in import_structures(structures, project, ledger):
             kinds[structure.code_type] += 1
+            crates[structure.crate] += 1
             yield structure
 
     write_structures(output, counted())
@@ -181,6 +183,7 @@ def import_records(structures: Path, output: Path, project: str) -> ParseReport:
         ledger.lines,
         notes,
         time.perf_counter() - started,
+        crates=largest(crates),
     )
 
 

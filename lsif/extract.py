@@ -83,6 +83,7 @@ class Extraction:
         self._max_stale_share = max_stale_share
         self._skipped: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
+        self._crates: Counter[str] = Counter()
 
     def write(
         self, structures_file: BinaryIO, blocks_file: BinaryIO | None, *, project: str, blocks_longer_than: int, workers: Workers
@@ -104,6 +105,7 @@ class Extraction:
             if blocks_file is not None:
                 blocks_file.write(joined.blocks)
         self.ledger.skipped, self.ledger.kinds = dict(sorted(self._skipped.items())), dict(sorted(self._kinds.items()))
+        self.ledger.crates = dict(sorted(self._crates.items()))
         self._check(file_count)
 
     def _read(self, workers: Workers) -> tuple[Graph, dict[str, DumpedFile], frozenset[str]]:
@@ -153,6 +155,7 @@ class Extraction:
         ledger = self.ledger
         self._skipped += joined.skipped
         self._kinds += joined.kinds
+        self._crates += joined.crates
         ledger.structures += joined.kinds.total()
         ledger.snippets_checked += joined.kinds.total()
         ledger.blocks += joined.block_count
