@@ -7,16 +7,15 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from prefect import flow
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
-from configs.atomic import atomic_writer
 from configs.settings import Settings  # noqa: TC001 - Prefect reads the flow's annotations
 from embedding.embed import BLOCKS_VECTOR
 from flows import tasks
 from flows.report import IngestReport, StageTime
+from flows.reporting import failures_told, publish_report
 from flows.source import Source, collection_name, git_state
 from flows.stages import project_lock
 from storage.index import VECTORS
@@ -43,7 +42,11 @@ def ingest(source: Source, settings: Settings, *, rebuild: bool = False) -> Inge
     project = source.project(settings.project.name)
     collection = collection_name(project, settings.project.branch)
     # The flow run keeps its tags, its tasks don't get them: see flows.tasks.
-    with TagsContext(current_tags=set()), project_lock(settings, collection) as folder:
+    with (
+        TagsContext(current_tags=set()),
+        project_lock(settings, collection) as folder,
+        failures_told(settings, collection, folder),
+    ):
         return _run_stages(source, settings, collection, folder, rebuild=rebuild)
 
 
@@ -81,9 +84,19 @@ def _run_stages(source: Source, settings: Settings, collection: str, folder: Pat
 
     seconds["total"] = time.perf_counter() - started
     report = IngestReport(
-        collection, state.commit, state.dirty, str(structures), parsed, embeddings, uploaded, seconds, stages, began
+        collection,
+        state.commit,
+        state.dirty,
+        str(structures),
+        parsed,
+        embeddings,
+        uploaded,
+        seconds,
+        stages,
+        began,
+        settings.project.branch,
+        str(flow_run.id or ""),
     )
     report.check()
-    with atomic_writer(folder / "report.json") as file:
-        file.write(orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    publish_report(report, folder, settings)
     return report

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedding.embed import BLOCKS_VECTOR, EmbedReport
 from flows.errors import LedgerError
@@ -45,6 +46,17 @@ class StageTime:
     busy_s: float
     """In which it worked and did not wait for another stage; of tasks side by side the sum."""
     tasks: int = 1
+
+
+class LedgerRow(NamedTuple):
+    """What became of what went into one step: came_in = went_on + the sum of left_out."""
+
+    step: str
+    came_in: int
+    went_on: int
+    left_out: dict[str, int]
+    """By reason."""
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +105,33 @@ class IngestReport:
             if records != points + refused:
                 raise LedgerError(f"{records} {kind} went in, {points} points and {refused} refused ones came out.")
 
+    def ledger(self) -> list[LedgerRow]:
+        """Return the way of the definitions, step by step."""
+        upload, parse = self.upload, self.parse
+        rows = [LedgerRow("definitions → structures", parse.definitions, parse.structures, parse.skipped)]
+        rows += [
+            LedgerRow(
+                f"{'blocks' if one.vector == BLOCKS_VECTOR else 'structures'} → vectors {one.vector}",
+                parse.blocks if one.vector == BLOCKS_VECTOR else parse.structures,
+                one.texts,
+                {},
+                f"{one.embedded:,} embedded, {one.from_checkpoint:,} from the checkpoint, {one.duplicates:,} duplicates",
+            )
+            for one in self.embeddings
+        ]
+        refused = {"structures": upload.refused_structures, "blocks": len(upload.refused) - upload.refused_structures}
+        for kind, came_in, points in (("structures", parse.structures, upload.points), ("blocks", parse.blocks, upload.blocks)):
+            rows.append(LedgerRow(f"{kind} → points", came_in, points, {"refused": refused[kind]} if refused[kind] else {}))
+        return rows
+
+    def began_s(self) -> float:
+        """Return when the run began, as Unix time; 0 where it is not known."""
+        return datetime.fromisoformat(self.started).timestamp() if self.started else 0.0
+
+    def embedded(self) -> int:
+        """Return how many texts were embedded, for all vectors."""
+        return sum(one.embedded for one in self.embeddings)
+
     def to_text(self, search_command: str) -> str:
         """Return the report for a terminal."""
         commit = f" at {self.commit[:12]}{' with changes' if self.dirty else ''}" if self.commit else ""
@@ -110,6 +149,14 @@ class IngestReport:
         lines += [f"  {'note':<21}  {note}" for note in self.parse.notes]
         header = f"Indexed {self.project}{commit}; the records are in {self.structures_file}"
         return "\n".join([header, "", *lines, "", f"Search it:  {search_command}"])
+
+
+class Run(NamedTuple):
+    """A run of the history."""
+
+    name: str
+    """Of its files, without their ending: when it began, UTC, such as `20261125T031500Z`."""
+    report: IngestReport
 
 
 def largest(counts: Mapping[str, int], most: int = 50) -> dict[str, int]:

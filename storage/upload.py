@@ -241,10 +241,10 @@ def _carry_out(
         generation = index.copy(collection, live) if aside else live
     try:
         refused = _bring_up(generation, source, plan, settings)
-        done = replace(metadata, structures=generation.structures.count(), blocks=generation.blocks.count(), complete=True)
-        generation.describe(done)  # last: what it vouches for was verified
         if live is None:
             changes = _changes_against_live(index, collection, source)
+        done = replace(metadata, structures=generation.structures.count(), blocks=generation.blocks.count(), complete=True)
+        generation.describe(done)  # last: what it vouches for was verified
         if aside:
             index.publish(collection, generation, keep=settings.keep_generations)
     except BaseException:
