@@ -186,10 +186,12 @@ class SearchSettings(Section):
 
 
 class FlowSettings(Section):
-    """How the flow meets passing failures."""
+    """How the flow meets passing failures, and what it tells of its runs."""
 
     retries: Annotated[int, Field(ge=0, le=20)]
     retry_delay_s: Annotated[float, Field(ge=0)]
+    keep_reports: Annotated[int, Field(ge=0, le=1000)]
+    metrics_folder: str
 
 
 class ClusterSettings(Section):

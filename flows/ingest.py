@@ -6,17 +6,16 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from prefect import flow
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
-from configs.atomic import atomic_writer
 from configs.settings import Settings  # noqa: TC001 - Prefect reads the flow's annotations
 from flows import tasks
 from flows.errors import FlowError
 from flows.lanes import Clock, Lanes
 from flows.report import IngestReport, ParseReport, StageTime
+from flows.reporting import failures_told, publish_report
 from flows.runners import taking_resources
 from flows.source import Source, collection_name, git_state
 from flows.stages import plan_vectors, project_lock
@@ -47,7 +46,11 @@ def ingest(source: Source, settings: Settings, *, rebuild: bool = False) -> Inge
     project = source.project(settings.project.name)
     collection = collection_name(project, settings.project.branch)
     # The flow run keeps its tags, its tasks don't get them: see flows.tasks.
-    with TagsContext(current_tags=set()), project_lock(settings, collection) as folder:
+    with (
+        TagsContext(current_tags=set()),
+        project_lock(settings, collection) as folder,
+        failures_told(settings, collection, folder),
+    ):
         return _Run(source, settings, collection, folder, rebuild=rebuild).report()
 
 
@@ -77,9 +80,9 @@ class _Run:
         self._note_embeddings(plan)
         stages = self._clock.stages()
         walls = {one.stage: one.wall_s for one in stages}
-        embedding = {name: walls.pop(name) for name in [*walls] if name.startswith("embed ")}
-        last = {"upload": walls.pop("upload"), "total": self._clock.elapsed_s}
-        seconds = {**walls, **dict(sorted(embedding.items(), reverse=True)), **last}
+        last = [*(f"embed {one.vector}" for one in plan.embeddings()), "upload"]
+        seconds = {**{name: wall for name, wall in walls.items() if name not in last}, **{name: walls[name] for name in last}}
+        seconds["total"] = self._clock.elapsed_s
         report = IngestReport(
             self._collection,
             state.commit,
@@ -91,10 +94,11 @@ class _Run:
             seconds,
             stages,
             self._began,
+            self._settings.project.branch,
+            str(flow_run.id or ""),
         )
         report.check()
-        with atomic_writer(self._folder / "report.json") as file:
-            file.write(orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        publish_report(report, self._folder, self._settings)
         return report
 
     def _dump(self) -> Path | None:

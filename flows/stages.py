@@ -23,7 +23,7 @@ from embedding.models import find_model, shared_encoder
 from embedding.plan import VectorPlan
 from embedding.shards import Shard, ShardReport, embed_shard
 from flows.errors import FlowError
-from flows.report import ParseReport
+from flows.report import ParseReport, largest
 from flows.source import collection_name
 from lsif.blocks import BLOCKS
 from lsif.extract import parse_dump
@@ -159,18 +159,20 @@ def parse_repository(
         _notes(ledger),
         time.perf_counter() - started,
         ledger.blocks,
+        largest(ledger.crates),
     )
 
 
 def import_records(structures: Path, output: Path, project: str, sink: Sink | None = None) -> ParseReport:
     """Write the structures of a file in the tutorial's format to `output`, completed; `sink` is given the lines as they come."""
-    started, ledger, kinds = time.perf_counter(), ImportLedger(), Counter[str]()
+    started, ledger, kinds, crates = time.perf_counter(), ImportLedger(), Counter[str](), Counter[str]()
 
     def counted() -> Iterator[Structure]:
         for structure in import_structures(structures, project, ledger):
             kinds[structure.code_type] += 1
             if sink is not None:
                 sink(structure.to_json(), b"")
+            crates[structure.crate] += 1
             yield structure
 
     write_structures(output, counted())
@@ -185,6 +187,7 @@ def import_records(structures: Path, output: Path, project: str, sink: Sink | No
         ledger.lines,
         notes,
         time.perf_counter() - started,
+        crates=largest(crates),
     )
 
 

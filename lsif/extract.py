@@ -91,6 +91,7 @@ class Extraction:
         self._max_stale_share = max_stale_share
         self._skipped: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
+        self._crates: Counter[str] = Counter()
 
     def records(self, *, project: str, blocks_longer_than: int | None, workers: Workers) -> Iterator[tuple[bytes, bytes]]:
         """Yield the lines of structures and of blocks (None: no blocks), file by file; the ledger is complete afterwards."""
@@ -108,6 +109,7 @@ class Extraction:
             self._account(joined)
             yield joined.structures, joined.blocks
         self.ledger.skipped, self.ledger.kinds = dict(sorted(self._skipped.items())), dict(sorted(self._kinds.items()))
+        self.ledger.crates = dict(sorted(self._crates.items()))
         self._check(file_count)
 
     def _read(self, workers: Workers) -> tuple[Graph, dict[str, DumpedFile], frozenset[str]]:
@@ -157,6 +159,7 @@ class Extraction:
         ledger = self.ledger
         self._skipped += joined.skipped
         self._kinds += joined.kinds
+        self._crates += joined.crates
         ledger.structures += joined.kinds.total()
         ledger.snippets_checked += joined.kinds.total()
         ledger.blocks += joined.block_count
