@@ -3,6 +3,8 @@
 FlowError
 ├── LedgerError             what came out of a stage is not what went into the next
 ├── VerifyError             an index does not hold what its records say
+├── CheckoutError           the sources of a git URL or ref can't be had
+│   └── RepositoryUnreachable  the repository can't be reached now; it may answer later
 └── UsageError              the command line asks for something that makes no sense (exit code 2)
 """
 
@@ -19,6 +21,16 @@ class LedgerError(FlowError):
 
 class VerifyError(FlowError):
     """An index does not hold what its records say."""
+
+
+class CheckoutError(FlowError):
+    """The sources of a git URL or ref can't be had."""
+
+
+class RepositoryUnreachable(CheckoutError):
+    """The repository can't be reached now; it may answer later."""
+
+    retryable = True
 
 
 class UsageError(FlowError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -23,8 +24,6 @@ from storage.index import VECTORS
 from storage.schema import Metadata
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from prefect.tasks import Task
 
 logger = logging.getLogger(__name__)
@@ -66,13 +65,14 @@ def _run_stages(source: Source, settings: Settings, collection: str, folder: Pat
 
     identity = source.identity()
     run(tasks.check_index, settings, collection, identity, rebuild=rebuild, stage="check")
-    state = git_state(source.folder)
-    dump = source.dump
+    root = run(tasks.checkout, settings, source, folder, stage="checkout") if source.is_checkout else source.folder
+    state = git_state(root)
+    dump, dumped = source.dump, None
     if source.repo is not None:
-        dump = folder / "dump.lsif"
-        run(tasks.dump_repository, settings, source.repo, dump, stage="dump")
+        dumped = run(tasks.dump_repository, settings, root, folder, stage="dump")
+        dump = Path(dumped.file)
     if dump is not None:
-        parsed = run(tasks.parse_repository, settings, dump, source.folder, structures, project, stage="parse")
+        parsed = run(tasks.parse_repository, settings, dump, root, structures, project, stage="parse")
     else:
         parsed = run(tasks.import_records, source.structures, structures, project, stage="import")
     embeddings = [run(tasks.embed, settings, vector, structures, stage=f"embed {vector}") for vector in (*VECTORS, BLOCKS_VECTOR)]
@@ -81,7 +81,7 @@ def _run_stages(source: Source, settings: Settings, collection: str, folder: Pat
 
     seconds["total"] = time.perf_counter() - started
     report = IngestReport(
-        collection, state.commit, state.dirty, str(structures), parsed, embeddings, uploaded, seconds, stages, began
+        collection, state.commit, state.dirty, str(structures), parsed, embeddings, uploaded, seconds, stages, began, dumped
     )
     report.check()
     with atomic_writer(folder / "report.json") as file:

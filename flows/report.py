@@ -10,6 +10,7 @@ from flows.errors import LedgerError
 
 if TYPE_CHECKING:
     from embedding.embed import EmbedReport
+    from lsif.dump_cache import DumpReport
     from storage.upload import UploadReport
 
 
@@ -59,6 +60,8 @@ class IngestReport:
     """The same with begin and busy time, in the order of their begins."""
     started: str = ""
     """When the run began; ISO 8601, UTC."""
+    dump: DumpReport | None = None
+    """None where the run made none: it began with a dump or a structures.jsonl."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
@@ -88,6 +91,7 @@ class IngestReport:
         """Return the report for a terminal."""
         commit = f" at {self.commit[:12]}{' with changes' if self.dirty else ''}" if self.commit else ""
         rows = [
+            *([] if self.dump is None else [("dump", round(self.dump.megabytes), _dump_text(self.dump))]),
             ("structures", self.parse.structures, _tally(self.parse.kinds)),
             ("skipped", sum(self.parse.skipped.values()), _tally(self.parse.skipped)),
             *((f"{embedding.vector} texts", embedding.texts, _embedding_text(embedding)) for embedding in self.embeddings),
@@ -101,6 +105,15 @@ class IngestReport:
         lines += [f"  {'note':<21}  {note}" for note in self.parse.notes]
         header = f"Indexed {self.project}{commit}; the records are in {self.structures_file}"
         return "\n".join([header, "", *lines, "", f"Search it:  {search_command}"])
+
+
+def _dump_text(dump: DumpReport) -> str:
+    if dump.reused:
+        text = "MB, used again"
+    else:
+        kept = f"; not kept: {dump.not_kept}" if dump.not_kept else ""
+        text = f"MB in {dump.seconds:.1f} s, highest memory {dump.peak_mb:,.0f} MB{kept}"
+    return text + ("; Cargo can't resolve the dependencies: their types are unknown" if dump.dependencies == "unresolved" else "")
 
 
 def _upload_text(upload: UploadReport) -> str:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from configs.settings import load_settings
 from lsif.errors import RustAnalyzerError, RustAnalyzerMissing, SourceError
-from lsif.rust_analyzer import write_dump
+from lsif.rust_analyzer import DumpMade, write_dump
 
 from conftest import SAMPLE
 
@@ -19,8 +20,9 @@ def script(folder: Path, body: str) -> str:
     return str(path)
 
 
-def dump(command: str, output: Path, repo: Path = SAMPLE, timeout_s: int = 20) -> None:
-    write_dump(repo, output, command=command, timeout_s=timeout_s, target=output.parent / "target")
+def dump(command: str, output: Path, repo: Path = SAMPLE, **changes: object) -> DumpMade:
+    tool = load_settings().rust_analyzer.model_copy(update={"command": command, "timeout_s": 20, **changes})
+    return write_dump(repo, output, tool, output.parent / "target")
 
 
 def test_what_it_writes_becomes_the_dump(tmp_path: Path) -> None:
