@@ -50,11 +50,21 @@ class PathSettings(Section):
         return Path(self.data) / "projects" / collection
 
 
+class CheckoutSettings(Section):
+    """How the sources of a git URL or ref are fetched."""
+
+    timeout_s: Annotated[int, Field(ge=1)]
+    submodules: bool
+
+
 class RustAnalyzerSettings(Section):
     """How rust-analyzer is run."""
 
     command: Annotated[str, Field(min_length=1)]
     timeout_s: Annotated[int, Field(ge=1)]
+    memory_mb: Annotated[int, Field(ge=0)]
+    network: Literal["as_is", "offline", "locked"]
+    keep_dumps: Annotated[int, Field(ge=0, le=100)]
 
 
 class ParseSettings(Section):
@@ -209,6 +219,7 @@ class Settings(Section):
 
     project: ProjectSettings
     paths: PathSettings
+    checkout: CheckoutSettings
     rust_analyzer: RustAnalyzerSettings
     parse: ParseSettings
     embedding: EmbeddingSettings

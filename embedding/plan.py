@@ -101,6 +101,7 @@ class VectorPlan:
         Those that are not made yet are waited for when they are asked for. `close` removes the files.
         """
         with self._lock:
+            self.close()  # of an earlier try
             for vector, embedding in self._embeddings.items():
                 table = embedding.table(temporary_beside(structures.with_name(f"vectors-{vector}")))
                 for name, dimension in self._files[embedding.fingerprint.digest]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect import flow
@@ -23,7 +24,6 @@ from storage.schema import Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from prefect.futures import PrefectFuture
     from prefect.tasks import Task
@@ -69,12 +69,17 @@ class _Run:
         """Run all stages; return what was done."""
         identity = self._source.identity()
         self._do("check", tasks.check_index, self._settings, self._collection, identity, rebuild=self._rebuild)
-        state = git_state(self._source.folder)
-        dump = self._dump()
+        source, settings = self._source, self._settings
+        root = self._do("checkout", tasks.checkout, settings, source, self._folder) if source.is_checkout else source.folder
+        state = git_state(root)
+        dump, dumped = source.dump, None
+        if source.repo is not None:
+            dumped = self._do("dump", tasks.dump_repository, settings, root, self._folder)
+            dump = Path(dumped.file)
         metadata = Metadata(self._project, identity, state.commit, state.dirty, "", {}, self._settings.project.branch)
         plan = plan_vectors(self._settings, self._lanes.give)
         try:
-            parsed, uploaded = self._lanes.run(plan, lambda: self._bring_records(plan, dump, metadata))
+            parsed, uploaded = self._lanes.run(plan, lambda: self._bring_records(plan, dump, root, metadata))
         finally:
             plan.close()
         self._note_embeddings(plan)
@@ -96,23 +101,19 @@ class _Run:
             self._began,
             self._settings.project.branch,
             str(flow_run.id or ""),
+            dumped,
         )
         report.check()
         publish_report(report, self._folder, self._settings)
         return report
 
-    def _dump(self) -> Path | None:
-        if self._source.repo is None:
-            return self._source.dump
-        dump = self._folder / "dump.lsif"
-        self._do("dump", tasks.dump_repository, self._settings, self._source.repo, dump)
-        return dump
-
-    def _bring_records(self, plan: VectorPlan, dump: Path | None, metadata: Metadata) -> tuple[ParseReport, UploadReport]:
+    def _bring_records(
+        self, plan: VectorPlan, dump: Path | None, root: Path | None, metadata: Metadata
+    ) -> tuple[ParseReport, UploadReport]:
         """Write the records, whose texts go to be embedded as they come; upload them with their vectors."""
         settings, structures = self._settings, self._structures
         if dump is not None:
-            arguments = (settings, dump, self._source.folder, structures, self._project, plan.take)
+            arguments = (settings, dump, root, structures, self._project, plan.take)
             parsed = self._do("parse", tasks.parse_repository, *arguments)
         else:
             parsed = self._do("import", tasks.import_records, self._source.structures, structures, self._project, plan.take)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedding.embed import BLOCKS_VECTOR, EmbedReport
 from flows.errors import LedgerError
+from lsif.dump_cache import DumpReport  # noqa: TC001 - as the next
 from storage.upload import UploadReport  # noqa: TC001 - pydantic, which reads reports back, needs it
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ class IngestReport:
     """Of the project, as it was named; "" where none was."""
     run_id: str = ""
     """Prefect's flow run."""
+    dump: DumpReport | None = None
+    """None where the run made none: it began with a dump or a structures.jsonl."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
@@ -136,6 +139,7 @@ class IngestReport:
         """Return the report for a terminal."""
         commit = f" at {self.commit[:12]}{' with changes' if self.dirty else ''}" if self.commit else ""
         rows = [
+            *([] if self.dump is None else [("dump", round(self.dump.megabytes), _dump_text(self.dump))]),
             ("structures", self.parse.structures, _tally(self.parse.kinds)),
             ("skipped", sum(self.parse.skipped.values()), _tally(self.parse.skipped)),
             *((f"{embedding.vector} texts", embedding.texts, _embedding_text(embedding)) for embedding in self.embeddings),
@@ -168,6 +172,15 @@ def largest(counts: Mapping[str, int], most: int = 50) -> dict[str, int]:
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     rest = sum(count for _, count in ordered[most:])
     return {**dict(ordered[:most]), **({OTHERS: rest} if rest else {})}
+
+
+def _dump_text(dump: DumpReport) -> str:
+    if dump.reused:
+        text = "MB, used again"
+    else:
+        kept = f"; not kept: {dump.not_kept}" if dump.not_kept else ""
+        text = f"MB in {dump.seconds:.1f} s, highest memory {dump.peak_mb:,.0f} MB{kept}"
+    return text + ("; Cargo can't resolve the dependencies: their types are unknown" if dump.dependencies == "unresolved" else "")
 
 
 def _upload_text(upload: UploadReport) -> str:

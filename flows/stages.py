@@ -26,6 +26,7 @@ from flows.errors import FlowError
 from flows.report import ParseReport, largest
 from flows.source import collection_name
 from lsif.blocks import BLOCKS
+from lsif.dump_cache import UNKEPT, DumpReport, provide_dump
 from lsif.extract import parse_dump
 from lsif.rust_analyzer import write_dump
 from lsif.structure import ImportLedger, Structure, import_structures, write_records, write_structures
@@ -128,12 +129,33 @@ def _check_source(live: Generation, collection: str, identity: str) -> None:
         )
 
 
-def dump_repository(settings: Settings, repo: Path, output: Path) -> float:
-    """Write the repository's dump to `output`; return the seconds it took."""
-    started = time.perf_counter()
-    tool, target = settings.rust_analyzer, Path(settings.paths.data) / "target"
-    write_dump(repo, output, command=tool.command, timeout_s=tool.timeout_s, target=target)
-    return time.perf_counter() - started
+def checkout(settings: Settings, source: Source, folder: Path) -> Path | None:
+    """Bring the sources of a git URL or ref into the project's folder; return where the source's files are, None without any."""
+    return source.sources(folder, settings.checkout)
+
+
+def dump_repository(settings: Settings, repo: Path, folder: Path, other: Path | None = None) -> DumpReport:
+    """Provide a dump of the repository: one kept in the project's folder, else a new one, in `other` where it can't be kept."""
+    return provide_dump(repo, folder, other or folder / UNKEPT, settings.rust_analyzer, _target(settings))
+
+
+def dump_source(settings: Settings, source: Source, output: Path) -> float:
+    """Write a new dump of the source to `output`; return the seconds it took."""
+
+    def dump(repo: Path) -> float:
+        started = time.perf_counter()
+        write_dump(repo, output, settings.rust_analyzer, _target(settings))
+        return time.perf_counter() - started
+
+    if source.folder is not None:
+        return dump(source.folder)
+    with project_lock(settings, collection_name(source.project(settings.project.name), settings.project.branch)) as folder:
+        return dump(checkout(settings, source, folder) or folder)
+
+
+def _target(settings: Settings) -> Path:
+    """Return the folder that Cargo builds in."""
+    return Path(settings.paths.data) / "target"
 
 
 def parse_repository(
@@ -235,17 +257,16 @@ def upload(
 
 
 def plan(settings: Settings, source: Source) -> Plan:
-    """Return what a run would do to the index. Only dump and records are made, in a folder of their own."""
+    """Return what a run would do to the index. Only checkout, dump and records are made, the records in a folder of their own."""
     project = source.project(settings.project.name)
     collection = collection_name(project, settings.project.branch)
     with project_lock(settings, collection) as folder, tempfile.TemporaryDirectory(dir=folder, prefix="plan-") as temporary:
         check_index(settings, collection, source.identity(), rebuild=False)
-        structures, dump = Path(temporary) / "structures.jsonl", source.dump
-        if source.repo is not None:
-            dump = Path(temporary) / "dump.lsif"
-            dump_repository(settings, source.repo, dump)
-        if dump is not None and source.folder is not None:
-            parse_repository(settings, dump, source.folder, structures, project)
+        structures, dump, root = Path(temporary) / "structures.jsonl", source.dump, checkout(settings, source, folder)
+        if source.repo is not None and root is not None:
+            dump = Path(dump_repository(settings, root, folder, Path(temporary) / UNKEPT).file)
+        if dump is not None and root is not None:
+            parse_repository(settings, dump, root, structures, project)
         elif source.structures is not None:
             import_records(source.structures, structures, project)
         with closing(connect(settings)) as index:

@@ -37,6 +37,7 @@ def _stage(name: str, **options: Any) -> Callable[[Callable[P, R]], Task[P, R]]:
 
 
 check_index = _stage("check index")(stages.check_index)
+checkout = _stage("checkout")(stages.checkout)
 dump_repository = _stage("dump")(stages.dump_repository)
 parse_repository = _stage("parse")(stages.parse_repository)
 import_records = _stage("import")(stages.import_records)
