@@ -134,7 +134,9 @@ def dump_repository(settings: Settings, repo: Path, output: Path) -> float:
     started = time.perf_counter()
     tool, target = settings.rust_analyzer, Path(settings.paths.data) / "target"
     write_dump(repo, output, command=tool.command, timeout_s=tool.timeout_s, target=target)
-    return time.perf_counter() - started
+    seconds = time.perf_counter() - started
+    logger.info("dump: %.1f MB in %.1f s", output.stat().st_size / 1e6, seconds)
+    return seconds
 
 
 def parse_repository(settings: Settings, dump: Path, root: Path, output: Path, project: str) -> ParseReport:
@@ -149,13 +151,22 @@ def parse_repository(settings: Settings, dump: Path, root: Path, output: Path, p
         **settings.parse.model_dump(),
     )
     remember_root(output.parent, root)
+    seconds = time.perf_counter() - started
+    logger.info(
+        "parse: %d structures and %d blocks of %d definitions in %d files, %.1f s",
+        ledger.structures,
+        ledger.blocks,
+        ledger.definitions,
+        ledger.files_read,
+        seconds,
+    )
     return ParseReport(
         ledger.structures,
         ledger.kinds,
         ledger.skipped,
         ledger.definitions,
         _notes(ledger),
-        time.perf_counter() - started,
+        seconds,
         ledger.blocks,
         largest(ledger.crates),
     )
