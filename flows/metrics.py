@@ -45,7 +45,7 @@ class _Gauges:
         self._set("last_run_success", "Whether the last run succeeded (1) or failed (0).", float(success))
         if report is None:
             return
-        self._set("last_success_timestamp_seconds", "When the last run that succeeded began (Unix time).", report.began_s())
+        self._set("last_success_timestamp_seconds", "When the last run that succeeded ended (Unix time).", report.ended_s())
         self._set("duration_seconds", "Wall time of the last run that succeeded.", report.seconds.get("total", 0.0))
         walls = {one.stage: one.wall_s for one in report.stages}
         self._family("stage_duration_seconds", "Wall time by stage; stages overlap.", "stage", walls)

@@ -127,9 +127,9 @@ class IngestReport:
             rows.append(LedgerRow(f"{kind} → points", came_in, points, {"refused": refused[kind]} if refused[kind] else {}))
         return rows
 
-    def began_s(self) -> float:
-        """Return when the run began, as Unix time; 0 where it is not known."""
-        return datetime.fromisoformat(self.started).timestamp() if self.started else 0.0
+    def ended_s(self) -> float:
+        """Return when the run ended, as Unix time; 0 where it is not known."""
+        return datetime.fromisoformat(self.started).timestamp() + self.seconds.get("total", 0.0) if self.started else 0.0
 
     def embedded(self) -> int:
         """Return how many texts were embedded, for all vectors."""

@@ -54,7 +54,7 @@ def columns(title: str, values: Sequence[tuple[str, float]]) -> Html:
     width = _WIDTH / max(len(values), 8)
     rects = []
     for number, (name, value) in enumerate(values):
-        height = max(value / most * _COLUMNS_HEIGHT, _LEAST)
+        height = max(value / most * _COLUMNS_HEIGHT, _LEAST) if value > 0 else 0
         last = number == len(values) - 1
         rects.append(
             tag(

@@ -82,7 +82,6 @@ def _header(report: IngestReport, *, links: bool) -> Html:
         "branch": report.branch,
         "commit": commit if report.commit else "no git repository",
         "began": _when(report),
-        "took": _seconds(report.seconds.get("total", 0.0)),
         "index": _WAYS.get(report.upload.way, report.upload.way),
         "generation": tag("code", report.upload.generation),
         "place": report.upload.location,
@@ -128,10 +127,10 @@ def _changes(report: IngestReport) -> Html:
     for number_of, (name, change) in enumerate(changes.items()):
         style = ("s2", "s1", "s3", "s1")[min(number_of, 3)]
         drawn = bar(f"{change.count:,} {name}", [Piece(0, change.count / most, style, f"{change.count:,} {name}")])
-        rows.append([head(name), chart(drawn), number(change.count), _CHANGES.get(name, "")])
+        rows.append([head(name, _CHANGES.get(name, "")), chart(drawn), number(change.count)])
     lists = [_names(name, change) for name, change in changes.items() if change.count]
     what = "Structures against what the index held when this run began to write it."
-    return _section(title, what, table("Structures that differ", ["", "", "structures", "meaning"], rows), *lists)
+    return _section(title, what, table("Structures that differ", ["", "", "structures"], rows), *lists)
 
 
 def _names(name: str, change: Change) -> Html:
@@ -145,12 +144,13 @@ def _ledger(report: IngestReport) -> Html:
     rows: list[list[Cell]] = []
     parts: set[int] = set()
     for row in report.ledger():
-        rows.append([head(row.step), number(row.came_in), number(row.went_on), number(sum(row.left_out.values())), row.remark])
+        left_out = sum(row.left_out.values())
+        rows.append([head(row.step, row.remark), *map(number, (row.came_in, row.went_on, left_out))])
         for reason, count in sorted(row.left_out.items(), key=lambda item: (-item[1], item[0])):
             parts.add(len(rows))
-            rows.append([head(reason), "", "", number(count), SKIP_REASONS.get(reason, "")])
+            rows.append([head(reason, SKIP_REASONS.get(reason, ""), span=3), number(count)])
     what = "Each step accounts for all that came into it: it went on, or was left out for a reason that stands below the step."
-    return _section("Ledger", what, table("Ledger", ["step", "came in", "went on", "left out", "remark"], rows, parts=parts))
+    return _section("Ledger", what, table("Ledger", ["step", "came in", "went on", "left out"], rows, parts=parts))
 
 
 def _structures(report: IngestReport) -> list[Html]:
@@ -169,7 +169,7 @@ def _counts(title: str, name: str, counts: Mapping[str, int]) -> Html:
         rows.append(
             [head(what), chart(bar(told, [Piece(0, count / most, "s1", told)])), number(count), number(f"{count / total:.0%}")]
         )
-    return _section(title, f"Structures by {name}.", table(title, [name, "", "structures", "share"], rows))
+    return _section(title, f"Structures by {name}.", table(title, [name, "", "count", "share"], rows))
 
 
 def _stages(report: IngestReport) -> Html:

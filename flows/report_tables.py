@@ -13,9 +13,10 @@ Cell: TypeAlias = str
 """A text, or what one of the functions here made."""
 
 
-def head(text: str) -> Html:
-    """Return the cell that names its row."""
-    return tag("th", tag("bdi", text), scope="row", class_="name")
+def head(text: str, remark: str = "", *, span: int = 1) -> Html:
+    """Return the cell that names its row, with a remark below the name; `span` columns wide."""
+    below = (tag("small", remark, class_="why"),) if remark else ()
+    return tag("th", tag("bdi", text), *below, scope="row", class_="name", colspan=span if span > 1 else None)
 
 
 def number(value: float | str) -> Html:

@@ -173,13 +173,22 @@ def parse_repository(
         **settings.parse.model_dump(),
     )
     remember_root(output.parent, root)
+    seconds = time.perf_counter() - started
+    logger.info(
+        "parse: %d structures and %d blocks of %d definitions in %d files, %.1f s",
+        ledger.structures,
+        ledger.blocks,
+        ledger.definitions,
+        ledger.files_read,
+        seconds,
+    )
     return ParseReport(
         ledger.structures,
         ledger.kinds,
         ledger.skipped,
         ledger.definitions,
         _notes(ledger),
-        time.perf_counter() - started,
+        seconds,
         ledger.blocks,
         largest(ledger.crates),
     )

@@ -107,13 +107,15 @@ def publish_source(
         plan = make_plan(index, live, source, settings)
         if plan.way == "unchanged" and live is not None:
             # Counted anew: what it says of itself is older than its points where a sync in place did not come to its end.
-            counts = plan.structures.unchanged, plan.blocks.unchanged
-            live.describe(replace(metadata, structures=counts[0], blocks=counts[1], complete=True))
+            structures, blocks = plan.structures.unchanged, plan.blocks.unchanged
+            live.describe(replace(metadata, structures=structures, blocks=blocks, complete=True))
             generation, refused, changes = live, list[Refusal](), plan.changes
         else:
             if plan.way == "changed_in_place":
                 source.settle()  # a search must not see a half of the changes while models are at work on the other
             generation, refused, changes = _carry_out(index, collection, metadata, source, settings, live, plan)
+    counts, seconds = generation.metadata, time.perf_counter() - started
+    logger.info("%s: %d structures and %d blocks, %s in %.1f s", collection, counts.structures, counts.blocks, plan.way, seconds)
     labels = _labels(source, {one.id for one in refused})
     both = (plan.structures, plan.blocks)
     return UploadReport(
@@ -129,7 +131,7 @@ def publish_source(
         sum(len(one.deleted) for one in both),
         [{"id": one.id, "label": labels.get(one.id, ("", False))[0], "reason": one.reason} for one in refused],
         sum(labels[one.id][1] for one in refused if one.id in labels),
-        time.perf_counter() - started,
+        seconds,
         changes,
     )
 
