@@ -9,6 +9,7 @@ import logging
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 import orjson
@@ -62,12 +63,17 @@ def read_runs(folder: Path) -> list[Run]:
 def read_report(path: Path) -> IngestReport | None:
     """Return the report that a run wrote at the path; None where there is none, or one of another kind, which is logged."""
     try:
-        return TypeAdapter(IngestReport).validate_json(path.read_bytes())
+        return _reports().validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as exc:
         logger.warning("%s can't be read as a run's report, and is left out: %s", path, str(exc).partition("\n")[0])
         return None
+
+
+@cache
+def _reports() -> TypeAdapter[IngestReport]:
+    return TypeAdapter(IngestReport)
 
 
 def _order(name: str) -> tuple[str, int]:

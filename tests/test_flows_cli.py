@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -51,6 +52,19 @@ def test_a_first_run_indexes_the_sample_and_accounts_for_it(first_run: dict[str,
     ]
     assert len(points(data)) == 77
     assert orjson.loads((data / "projects/sample/report.json").read_bytes()) == first_run
+
+
+def test_a_run_leaves_a_page_and_a_history_and_names_itself(first_run: dict[str, Any], data: Path) -> None:
+    assert first_run["parse"]["crates"] == {"sample": 74, "area": 3}
+    assert first_run["upload"]["changes"] == {}
+    assert len(first_run["run_id"]) == 36
+    folder = data / "projects/sample"
+    page = (folder / "report.html").read_text()
+    assert "<h1>Index of sample</h1>" in page
+    assert first_run["run_id"] in page
+    name = re.sub(r"[-:]|\+.*", "", first_run["started"]) + "Z"
+    assert orjson.loads((folder / f"runs/{name}.json").read_bytes()) == first_run
+    assert "The newest run of this project" in (folder / f"runs/{name}.html").read_text()
 
 
 def test_a_second_run_embeds_nothing_and_gives_the_same_bytes_and_ids(

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import orjson
 import pytest
 
 from embedding.embed import EmbedReport
 from flows.errors import LedgerError
-from flows.report import IngestReport, ParseReport
+from flows.report import IngestReport, ParseReport, largest
+from flows.stages import import_records
+from lsif.structure import Structure
 from storage.upload import UploadReport
 
 
@@ -39,6 +43,21 @@ def test_a_balanced_ledger_passes(report: IngestReport) -> None:
 def test_whatever_gets_lost_between_two_stages_fails_the_run(report: IngestReport, change: dict[str, object], message: str) -> None:
     with pytest.raises(LedgerError, match=message):
         replace(report, **change).check()  # type: ignore[arg-type]
+
+
+def test_the_largest_counts_are_kept_and_the_others_summed() -> None:
+    counts = {f"crate{number:02}": number for number in range(1, 61)}
+    kept = largest(counts)
+    assert list(kept)[:2] == ["crate60", "crate59"]
+    assert (len(kept), kept["crate11"], kept["(others)"]) == (51, 11, 55)
+    assert largest({"a": 2}) == {"a": 2}
+
+
+def test_records_of_other_origin_are_counted_by_crate(tmp_path: Path, structures: list[Structure]) -> None:
+    fields = {**structures[0].to_payload(), "id": None, "crate": None}
+    (tmp_path / "given.jsonl").write_bytes(structures[1].to_json() + orjson.dumps(fields))
+    parsed = import_records(tmp_path / "given.jsonl", tmp_path / "structures.jsonl", "p")
+    assert parsed.crates == {"": 1, structures[1].crate: 1}
 
 
 def test_the_text_tells_everything_a_user_asks_for(report: IngestReport) -> None:

@@ -70,6 +70,7 @@ def test_the_ledger_accounts_for_every_definition(tmp_path: Path) -> None:
     }  # fmt: skip
     assert set(ledger.skipped) <= set(SKIP_REASONS)
     assert sum(ledger.kinds.values()) == ledger.snippets_checked == 77
+    assert ledger.crates == {"area": 3, "sample": 74}
 
 
 def test_ids_are_unique_and_do_not_move_with_the_lines(structures: list[Structure], checkout: Path, tmp_path: Path) -> None:
