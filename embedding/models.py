@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+"""Files of a hub model, one of which holds its weights or names the files that do."""
 _WAY_OUT = f'Check embedding.<vector>.model; "{PACKAGED_PREFIX}all-MiniLM-L6-v2" needs no download.'
 
 
@@ -86,6 +88,16 @@ def find_model(settings: ModelSettings) -> FoundModel:
         INT8 if settings.precision == "int8" else "float",
     )
     return FoundModel(settings, source, commit, fingerprint)
+
+
+def is_downloaded(found: FoundModel) -> bool:
+    """Return whether the model's weights are on this machine."""
+    if found.revision is None:
+        return True
+    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - needed for hub models only
+
+    kept = (try_to_load_from_cache(found.source, name, revision=found.revision) for name in _WEIGHTS)
+    return any(isinstance(path, str) for path in kept)
 
 
 def load_encoder(source: str, revision: str | None, settings: ModelSettings, cache: Path | None = None) -> Encoder:

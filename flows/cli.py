@@ -22,6 +22,7 @@ from configs.atomic import atomic_writer
 from configs.errors import ConfigError, LsifIngestError
 from configs.settings import load_settings
 from flows.control import clean
+from flows.doctor import add_doctor_command
 from flows.errors import UsageError
 from flows.index_commands import add_index_commands, print_json, print_plan
 from flows.search_commands import add_search_commands
@@ -86,11 +87,17 @@ def command_line_parser() -> argparse.ArgumentParser:
     of_project = argparse.ArgumentParser(add_help=False, parents=[of_branch])
     of_project.add_argument("--project", default="", metavar="NAME", help="index to use (default: the one made last)")
 
+    of_ref = argparse.ArgumentParser(add_help=False)
+    of_ref.add_argument(
+        "--ref", default="", metavar="REF", help="branch, tag or full commit hash of --repo, fetched into a checkout of its own"
+    )
+    of_ref.add_argument("--subdir", default="", metavar="DIR", help="folder of the Cargo project inside the repository")
+
     ingest = commands.add_parser(
-        "ingest", parents=[common, as_json, of_branch], help="index a repository, a dump or a structures.jsonl"
+        "ingest", parents=[common, as_json, of_branch, of_ref], help="index a repository, a dump or a structures.jsonl"
     )
     ingest.add_argument(
-        "--repo", type=Path, metavar="DIR", help="Cargo project; rust-analyzer makes the dump (it runs build scripts)"
+        "--repo", metavar="DIR|URL", help="Cargo project, or a git URL; rust-analyzer makes the dump (it runs build scripts)"
     )
     ingest.add_argument("--dump", type=Path, metavar="FILE", help="dump made elsewhere; needs --root")
     ingest.add_argument("--root", type=Path, metavar="DIR", help="folder of the sources that the dump was taken of")
@@ -103,8 +110,8 @@ def command_line_parser() -> argparse.ArgumentParser:
     ingest.add_argument("--plan", action="store_true", help="print what the run would change in the index, and do nothing")
     ingest.set_defaults(run=_ingest)
 
-    dump = commands.add_parser("dump", parents=[common], help="run rust-analyzer only")
-    dump.add_argument("--repo", type=Path, required=True, metavar="DIR", help="Cargo project")
+    dump = commands.add_parser("dump", parents=[common, of_ref], help="run rust-analyzer only")
+    dump.add_argument("--repo", required=True, metavar="DIR|URL", help="Cargo project, or a git URL")
     dump.add_argument("-o", "--output", type=_output_path, required=True, metavar="FILE", help="the dump")
     dump.set_defaults(run=_dump)
 
@@ -127,6 +134,8 @@ def command_line_parser() -> argparse.ArgumentParser:
 
     add_index_commands(commands, [common, as_json], of_branch=of_branch, of_project=of_project)
 
+    add_doctor_command(commands, [common, as_json])
+
     status = commands.add_parser("status", parents=[common, as_json], help="show what is indexed")
     status.set_defaults(run=_status)
     return parser
@@ -143,7 +152,14 @@ def _output_path(text: str) -> Path:
 
 @unwinding_on_sigterm
 def _ingest(options: argparse.Namespace, settings: Settings) -> None:
-    source = Source(repo=options.repo, dump=options.dump, root=options.root, structures=options.structures)
+    source = Source(
+        repo=options.repo,
+        ref=options.ref,
+        subdir=options.subdir,
+        dump=options.dump,
+        root=options.root,
+        structures=options.structures,
+    )
     source.check()
     if options.plan:
         print_plan(options, settings, source)
@@ -167,9 +183,11 @@ def _search_command(options: argparse.Namespace, project: str) -> str:
 
 @unwinding_on_sigterm
 def _dump(options: argparse.Namespace, settings: Settings) -> None:
-    from flows.stages import dump_repository  # noqa: PLC0415
+    from flows.stages import dump_source  # noqa: PLC0415
 
-    seconds = dump_repository(settings, options.repo, options.output)
+    source = Source(repo=options.repo, ref=options.ref, subdir=options.subdir)
+    source.check()
+    seconds = dump_source(settings, source, options.output)
     sys.stdout.write(f"{options.output}: {options.output.stat().st_size:,} bytes in {seconds:.1f} s\n")
 
 

@@ -13,6 +13,7 @@ from typing import Annotated
 
 from prefect import flow
 from prefect.runtime import flow_run
+from prefect.settings import PREFECT_API_URL
 from pydantic import Field
 
 from configs.settings import load_settings
@@ -21,6 +22,7 @@ from flows.errors import FlowError
 from flows.ingest import ingest
 from flows.orchestration import PACKAGES
 from flows.report import IngestReport  # noqa: TC001 - Prefect reads the flow's annotations
+from flows.runners import make_task_runner
 from flows.source import Source, git_state
 
 Repository = Annotated[
@@ -75,7 +77,10 @@ def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, ea
         _check_commit(commit, git_state(source.folder).commit)
     for package in PACKAGES:  # what they log reaches the server by Prefect's setting logging.extra_loggers
         logging.getLogger(package).setLevel(logging.INFO)
-    report: IngestReport = ingest.fn(source, settings, rebuild=rebuild)
+    runner = make_task_runner(settings.cluster, PREFECT_API_URL.value())
+    # This run is the run of the stages, unless workers embed: a flow has the task runner that it begins with.
+    run = ingest.fn if runner is None else ingest.with_options(task_runner=runner)
+    report: IngestReport = run(source, settings, rebuild=rebuild)
     _check_commit(commit, report.commit)
     return report
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from flows.runners import make_task_runner
 from flows.temporary_server import TemporaryServer
 
 if TYPE_CHECKING:
+    from prefect.task_runners import TaskRunner
+
     from configs.settings import Settings
     from flows.report import IngestReport
     from flows.source import Source
@@ -31,8 +34,11 @@ def set_prefect_defaults() -> None:
         os.environ.setdefault(name, value)
 
 
-def run_ingest(source: Source, settings: Settings, *, rebuild: bool) -> IngestReport:
-    """Run the flow `ingest` and return its report."""
+def run_ingest(source: Source, settings: Settings, *, rebuild: bool, task_runner: TaskRunner[Any] | None = None) -> IngestReport:
+    """Run the flow `ingest` and return its report.
+
+    `task_runner` embeds where cluster.runner is "flow"; any that Prefect knows.
+    """
     set_prefect_defaults()
     from prefect import tags  # noqa: PLC0415 - takes time, and reads the environment
     from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
@@ -44,5 +50,7 @@ def run_ingest(source: Source, settings: Settings, *, rebuild: bool) -> IngestRe
         server.wait()
     server_settings = nullcontext() if server is None else temporary_settings({PREFECT_API_URL: server.api_url})
     with server_settings, tags("lsif-ingest", source.project(settings.project.name)):
-        report: IngestReport = ingest(source, settings, rebuild=rebuild)
+        runner = task_runner or make_task_runner(settings.cluster, PREFECT_API_URL.value())
+        run = ingest if runner is None else ingest.with_options(task_runner=runner)
+        report: IngestReport = run(source, settings, rebuild=rebuild)
         return report

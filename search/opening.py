@@ -71,6 +71,11 @@ def models_folder(settings: Settings) -> Path:
     return Path(settings.paths.data) / "models"
 
 
+def checkpoint_address(settings: Settings) -> str:
+    """Return where vectors are kept: a folder or a URI."""
+    return settings.checkpoint.store or str(Path(settings.paths.data) / "checkpoints")
+
+
 def model_settings(settings: Settings, vector: str) -> ModelSettings:
     """Return the settings of a named vector's model."""
     model: ModelSettings = getattr(settings.embedding, vector)

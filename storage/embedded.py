@@ -20,6 +20,7 @@ import shutil
 from array import array
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import filelock
@@ -28,7 +29,7 @@ import qdrant_edge as edge
 
 from configs.atomic import atomic_writer
 from storage.errors import IndexDamaged, IndexLocked, IndexMissing, StorageError
-from storage.index import BLOCK_VECTORS, Refusal, ScoredPoint, StoredPoint
+from storage.index import BLOCK_VECTORS, Health, Refusal, ScoredPoint, StoredPoint
 from storage.points import batched
 from storage.schema import (
     BLOCK_KEYWORD_FIELDS,
@@ -165,6 +166,22 @@ class EmbeddedIndex:
         if generation.name != self._live_name(collection):
             generation.close()
             _remove(self._root / collection / generation.name)
+
+    def health(self) -> Health:
+        """Return the engine's version; nothing else can be wrong with it as a whole."""
+        return Health(f"edge {version('qdrant-edge-py')}")
+
+    def half_built(self) -> list[str]:
+        """Return the folders of generations, of any collection, that a killed run left behind."""
+        found: list[str] = []
+        for collection in sorted(path.parent.name for path in self._root.glob("*/lock")):
+            complete = self._complete(collection)
+            incomplete = [str(folder) for folder in self._generations(collection) if folder not in complete]
+            with suppress(IndexLocked):  # then it is being built
+                if incomplete:
+                    with self.writing(collection):
+                        found += incomplete
+        return found
 
     def close(self) -> None:
         """Close every generation that was opened."""

@@ -80,6 +80,18 @@ class Refusal(NamedTuple):
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The state of the engine, of a server, or of the cluster that it belongs to."""
+
+    version: str
+    """As it says it; empty where it says none."""
+    peers: int = 1
+    """Machines of the cluster; 1 of a server alone."""
+    trouble: str = ""
+    """What is wrong with the cluster; empty where nothing is, or the key may not ask."""
+
+
 class Points(Protocol):
     """The points of one kind in a generation."""
 
@@ -186,6 +198,12 @@ class Index(Protocol):
 
     def drop(self, collection: str, generation: Generation) -> None:
         """Remove a generation that is not live."""
+
+    def health(self) -> Health:
+        """Return its health. Raises IndexMismatch where it is older than what this needs, IndexUnreachable, IndexRefused."""
+
+    def half_built(self) -> list[str]:
+        """Return the generations, of any collection, that killed runs left behind: folders, or names on the server."""
 
     def close(self) -> None:
         """Release everything."""

@@ -15,10 +15,11 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from qdrant_client import QdrantClient, models
+from qdrant_client import models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from storage.errors import IndexMismatch, IndexUnready, StorageError
+from storage.health import ask_health, check_version
 from storage.index import BLOCK_VECTORS
 from storage.schema import (
     BLOCK_KEYWORD_FIELDS,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from storage.connection import Connection
-    from storage.index import Generation
+    from storage.index import Generation, Health
     from storage.schema import Metadata
 
 logger = logging.getLogger(__name__)
@@ -46,8 +47,6 @@ _ABANDONED = timedelta(days=1)
 _METADATA_KEY = "lsif_ingest"
 _BLOCKS = "--blocks"
 _CONFLICT = 409
-_OLDEST = (1, 16)
-"""The first version whose collections have metadata."""
 
 
 class ServerIndex:
@@ -105,7 +104,7 @@ class ServerIndex:
 
     def create(self, collection: str, metadata: Metadata) -> Generation:
         """Return a new, empty generation, not yet published. What runs killed long ago left behind is removed."""
-        self._check_version()
+        check_version(self._connection)
         self._drop_abandoned(collection)
         name = generation_name(collection, metadata)
         dimensions = {vector: info.dimension for vector, info in metadata.vectors.items()}
@@ -161,16 +160,21 @@ class ServerIndex:
                 found.append(f"{name}/{made.name}")
         return found
 
+    def health(self) -> Health:
+        """Return the server's health."""
+        return ask_health(self._connection)
+
+    def half_built(self) -> list[str]:
+        """Return the names of the generations, of any collection, that nobody completed for long."""
+        found = self._connection.call("look up collections", self._connection.client.get_collections).collections
+        names = sorted({one.name.removesuffix(_BLOCKS) for one in found})
+        owners = [(name.rpartition("--")[0], name) for name in names]
+        made = [(collection, name) for collection, name in owners if made_at(name, collection) > made_at("", collection)]
+        return [one for collection, name in made for one in self._abandoned(collection, [name])]
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.client.close()
-
-    def _check_version(self) -> None:
-        """Raise IndexMismatch where the server is older than what this needs."""
-        found = self._connection.call("ask for its version", _version, self._connection.client)
-        if found is not None and found < _OLDEST:
-            numbers, least = (".".join(map(str, version)) for version in (found, _OLDEST))
-            raise IndexMismatch(f"{self._connection.location} is Qdrant {numbers}; {least} or later is needed.")
 
     def _create(self, name: str, dimensions: dict[str, int], metadata: Metadata | None) -> None:
         settings = self._connection.settings
@@ -239,14 +243,19 @@ class ServerIndex:
 
     def _drop_abandoned(self, collection: str) -> None:
         """Remove generations that nobody completed for long."""
+        for name in self._abandoned(collection, self._generations(collection)):
+            logger.warning("removing %s, which a run that was killed left behind", name)
+            self._delete(name)
+
+    def _abandoned(self, collection: str, names: Iterable[str]) -> Iterator[str]:
+        """Yield those of the collection's generations that nobody completed for long."""
         live = self._aliases().get(collection)
-        for name in self._generations(collection):
+        for name in names:
             if name == live or datetime.now(UTC) - made_at(name, collection) < _ABANDONED:
                 continue
             metadata = self._metadata(name) if self._exists(name) else None
             if metadata is None or not metadata.complete:
-                logger.warning("removing %s, which a run that was killed left behind", name)
-                self._delete(name)
+                yield name
 
     def _generations(self, collection: str) -> list[str]:
         """Return the names of the collection's generations, the oldest first; one may lack a part of its collections."""
@@ -327,12 +336,3 @@ def _quantization(kind: str) -> Any:
     if kind == "binary":
         return models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True))
     return None
-
-
-def _version(client: QdrantClient) -> tuple[int, int] | None:
-    """Return the server's version; None of the client's local mode, or where it says none."""
-    try:
-        numbers = client.info().version.split(".")
-        return int(numbers[0]), int(numbers[1])
-    except (NotImplementedError, AttributeError, ValueError, IndexError):
-        return None
