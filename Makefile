@@ -10,6 +10,13 @@ REPO   ?=
 DUMP   ?=
 ROOT   ?=
 CONFIG ?=
+REF    ?=
+PROJECT ?=
+CRON   ?= 0 3 * * *
+TIMEZONE ?= UTC
+POOL   ?=
+POOL_TYPE ?= process
+IMAGE  ?=
 RECORDS ?= data/projects/sample/structures.jsonl
 QUERY  ?= how do I wait longer after each failed attempt
 ARGS   ?=
@@ -21,6 +28,13 @@ export LSIF_ROOT   := $(if $(ROOT),$(value ROOT),$(value REPO))
 export LSIF_CONFIG := $(value CONFIG)
 export LSIF_QUERY  := $(value QUERY)
 export LSIF_RECORDS := $(value RECORDS)
+export LSIF_REF := $(value REF)
+export LSIF_PROJECT := $(value PROJECT)
+export LSIF_CRON := $(value CRON)
+export LSIF_TIMEZONE := $(value TIMEZONE)
+export LSIF_POOL := $(value POOL)
+export LSIF_POOL_TYPE := $(value POOL_TYPE)
+export LSIF_IMAGE := $(value IMAGE)
 
 ifneq ($(DUMP),)
 SOURCE := --dump "$$LSIF_DUMP" $(if $(LSIF_ROOT),--root "$$LSIF_ROOT")
@@ -30,9 +44,11 @@ else
 SOURCE := --dump tests/data/sample.lsif --root tests/data/sample
 endif
 WITH_CONFIG := $(if $(CONFIG),--config "$$LSIF_CONFIG")
+DEPLOYED := $(SOURCE) --ref "$$LSIF_REF" --project "$$LSIF_PROJECT" --config "$$LSIF_CONFIG" --cron "$$LSIF_CRON" --timezone "$$LSIF_TIMEZONE"
+FROM_POOL := --pool "$$LSIF_POOL" --pool-type "$$LSIF_POOL_TYPE"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ingest search serve status test browser fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-search bench-upload kill-resume verify lint types check clean
+.PHONY: help setup ingest search serve status deploy worker serve-flow automations test browser fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-search bench-upload kill-resume verify lint types check clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +74,18 @@ serve: $(READY) ## serve the page and the HTTP API on http://127.0.0.1:8000
 
 status: $(READY) ## show what is indexed
 	@$(BIN)/lsif-ingest status $(WITH_CONFIG) $(ARGS)
+
+deploy: $(READY) ## deploy nightly and on-merge of REPO=dir-or-URL on the Prefect server: REF PROJECT CRON TIMEZONE POOL POOL_TYPE IMAGE
+	@$(BIN)/python -m flows.deploy deploy $(DEPLOYED) $(FROM_POOL) --image "$$LSIF_IMAGE" $(ARGS)
+
+worker: $(READY) ## run what is scheduled in work pool POOL
+	@exec $(BIN)/python -m flows.deploy worker $(FROM_POOL) $(ARGS)
+
+serve-flow: $(READY) ## deploy as `deploy` does, and run what is scheduled, in one process without a pool
+	@exec $(BIN)/python -m flows.deploy serve $(DEPLOYED) $(ARGS)
+
+automations: $(READY) ## have the Prefect server tell LSIF_NOTIFY_URL of failures, and end runs that are lost
+	@$(BIN)/python -m flows.deploy automations
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)

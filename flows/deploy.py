@@ -99,12 +99,16 @@ def _deploy(options: argparse.Namespace) -> None:
             f"a work pool of type {options.pool_type} needs --image (IMAGE=): build one by flows/container/Dockerfile."
         )
     _prefect("work-pool", "create", values["LSIF_POOL"], "--type", options.pool_type, unless="already exists")
+    asyncio.run(_check_pool(values["LSIF_POOL"], options.pool_type))
     _prefect("deploy", "--all", "--prefect-file", str(DEFINITIONS))
     names = [f"{FLOW}/{one['name']}" for one in definitions()]
     asyncio.run(_share_limit(limit_name(values["LSIF_PROJECT"]), names))
+    worker = f"make worker POOL={values['LSIF_POOL']}" + (
+        "" if options.pool_type == "process" else f" POOL_TYPE={options.pool_type}"
+    )
     sys.stdout.write(
         f"Deployed {' and '.join(names)} in work pool {values['LSIF_POOL']}; nightly is at {options.cron!r}, {options.timezone}.\n"
-        f"Run what is scheduled:  make worker POOL={values['LSIF_POOL']}\n"
+        f"Run what is scheduled:  {worker}\n"
         f"Run one now:            .venv/bin/prefect deployment run {names[-1]}\n"
     )
 
@@ -151,6 +155,15 @@ async def _serve_definitions(values: dict[str, str]) -> None:
 def definitions() -> list[dict[str, Any]]:
     """Return the deployments of prefect.yaml, filled in from the environment."""
     return list(read_definitions(DEFINITIONS)["deployments"])
+
+
+async def _check_pool(name: str, pool_type: str) -> None:
+    from prefect.client.orchestration import get_client  # noqa: PLC0415 - takes time
+
+    async with get_client() as client:
+        found = (await client.read_work_pool(name)).type
+    if found != pool_type:
+        raise UsageError(f"work pool {name} is of type {found}, not {pool_type}: name another by --pool (POOL=).")
 
 
 async def _share_limit(limit: str, deployments: list[str]) -> None:

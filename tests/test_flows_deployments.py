@@ -1,0 +1,421 @@
+"""Deployments on a Prefect server of their own, run by a worker: by schedule, by event, cancelled, killed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from configs.settings import load_settings
+from flows.stages import project_lock
+
+from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, cli_environment, points
+
+SECRETS = {"QDRANT_API_KEY": "secret-of-the-worker-0451", "GIT_TOKEN": "secret-of-git-0452"}
+NOTIFIED = "secret-of-the-hook-0453"
+FINAL = {"COMPLETED", "CANCELLED", "CRASHED", "FAILED"}
+SLOW = ["embedding.text.batch_tokens=1", "checkpoint.rows_per_file=4"]
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 180) -> Any:
+    """Return what the condition returns once it is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    pytest.fail(f"waited {seconds} s for {what}")
+
+
+@dataclass
+class Server:
+    """A Prefect server with its scheduler, and a folder in which runs are at work."""
+
+    home: Path
+    folder: Path
+    url: str
+    environment: dict[str, str]
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def repository(self) -> Path:
+        return self.folder / "sample"
+
+    def start(self, *arguments: str, log: str, secrets: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+        with (self.folder / log).open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self.folder,
+                env={**self.environment, **(secrets or {})},
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def run(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+            env={**self.environment, **more},
+            timeout=120,
+        )
+
+    def deploy(self, *arguments: str) -> str:
+        done = self.run("flows.deploy", "deploy", "--folder", str(self.folder), *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def ask(self, path: str, body: Any = None, method: str = "") -> Any:
+        request = urllib.request.Request(  # noqa: S310 - our own server's
+            f"{self.url}{path}",
+            None if body is None else json.dumps(body).encode(),
+            {"content-type": "application/json"},
+            method=method or ("GET" if body is None else "POST"),
+        )
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+                    return json.loads(answer.read() or b"null")
+            except urllib.error.HTTPError as exc:
+                if exc.code != 503:  # SQLite is busy: Prefect's own client asks again, too
+                    raise
+                exc.close()
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        return dict(self.ask(f"/deployments/name/reindex/{name}"))
+
+    def trigger(self, name: str, **parameters: Any) -> str:
+        body = {"state": {"type": "SCHEDULED"}, "parameters": parameters}
+        return str(self.ask(f"/deployments/{self.deployment(name)['id']}/create_flow_run", body)["id"])
+
+    def runs_of(self, name: str) -> list[dict[str, Any]]:
+        """Return the deployment's runs that were to begin by now."""
+        due = {"expected_start_time": {"before_": datetime.now(UTC).isoformat()}}
+        return list(self.ask("/flow_runs/filter", {"deployments": {"name": {"any_": [name]}}, "flow_runs": due}))
+
+    def state(self, run: str) -> dict[str, Any]:
+        return dict(self.ask(f"/flow_runs/{run}")["state"])
+
+    def finish(self, run: str) -> dict[str, Any]:
+        """Return the state in which the run ends."""
+        return dict(wait_for(lambda: (state := self.state(run))["type"] in FINAL and state, f"the end of {run}"))
+
+    def running(self) -> list[psutil.Process]:
+        """Return the processes of flow runs."""
+        found = []
+        for process in self.processes:
+            if psutil.pid_exists(process.pid):
+                found += [one for one in psutil.Process(process.pid).children(recursive=True) if "prefect.engine" in one.cmdline()]
+        return found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home, folder = tmp_path_factory.mktemp("prefect"), tmp_path_factory.mktemp("deployed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/api"
+    environment = cli_environment(
+        {
+            "PREFECT_HOME": str(home),
+            "PREFECT_API_URL": url,
+            "PREFECT_UI_ENABLED": "false",
+            "OMP_NUM_THREADS": "1",  # several processes are at work; threads that wait for each other would not help
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",
+            # What no test needs does not compete for SQLite.
+            **{
+                f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
+                for name in ("CANCELLATION_CLEANUP", "CLEANUP_RECONCILER", "EVENT_PERSISTER", "FOREMAN", "PAUSE_EXPIRATIONS")
+            },
+            "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
+            "PREFECT_WORKER_QUERY_SECONDS": "1",
+        }
+    )
+    running = Server(home, folder, url, environment)
+    shutil.copytree(SAMPLE, running.repository)
+    process = running.start("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), log="server.log")
+    try:
+        wait_for(lambda: _answers(f"{url}/health") or process.poll() is not None, "the server", 120)
+        assert process.poll() is None, (folder / "server.log").read_text()
+        running.deploy("--dump", str(SAMPLE_DUMP), "--root", str(running.repository))
+        running.start("flows.deploy", "worker", log="worker.log", secrets=SECRETS)
+        yield running
+    finally:
+        _end(running.processes)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):  # noqa: S310
+            return True
+    except OSError:
+        return False
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    for process in reversed(processes):
+        if process.poll() is None:
+            family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+            for one in family:
+                if one.is_running():
+                    one.kill()
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def commit(server: Server) -> str:
+    """The commit at which the repository is."""
+
+    def git(*arguments: str) -> str:
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        command = ["git", "-C", str(server.repository), *identity, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init")
+    git("add", "--force", ".")
+    git("commit", "-m", "first")
+    return git("rev-parse", "HEAD")
+
+
+@pytest.fixture(scope="module")
+def indexed(server: Server, commit: str) -> dict[str, str]:
+    """The points that a scheduled run made."""
+    nightly = server.deployment("nightly-sample")
+    begin = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    every = {"schedule": {"interval": 86400, "anchor_date": begin, "timezone": "UTC"}, "active": True}
+    (schedule,) = server.ask(f"/deployments/{nightly['id']}/schedules", [every])
+    (run,) = wait_for(lambda: server.runs_of("nightly-sample"), "a scheduled run")
+    assert run["auto_scheduled"]
+    assert server.finish(run["id"])["type"] == "COMPLETED"
+    server.ask(f"/deployments/{nightly['id']}/schedules/{schedule['id']}", method="DELETE")
+    return points(server.data)
+
+
+def test_both_deployments_of_a_project_share_one_limit(server: Server) -> None:
+    nightly, merged = server.deployment("nightly-sample"), server.deployment("on-merge-sample")
+    assert nightly["schedules"][0]["schedule"] == {"cron": "0 3 * * *", "timezone": "UTC", "day_or": True}
+    assert merged["schedules"] == []
+    assert (nightly["global_concurrency_limit"]["name"], nightly["global_concurrency_limit"]["limit"]) == ("lsif-ingest-sample", 1)
+    assert nightly["global_concurrency_limit"]["id"] == merged["global_concurrency_limit"]["id"]
+    assert nightly["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    assert merged["concurrency_options"]["collision_strategy"] == "ENQUEUE"
+    assert nightly["tags"] == merged["tags"] == ["lsif-ingest", "sample"]
+
+
+def test_a_scheduled_run_indexes_the_sources(indexed: dict[str, str], server: Server) -> None:
+    assert len(indexed) == 77
+    run = server.runs_of("nightly-sample")[0]
+    assert (run["name"], run["tags"]) == ("reindex-sample", ["auto-scheduled", "lsif-ingest", "sample"])
+
+
+def test_an_event_of_a_git_host_starts_a_run_of_its_commit(indexed: dict[str, str], server: Server, commit: str) -> None:
+    event = {
+        "event": "lsif-ingest.merged",
+        "id": str(uuid.uuid4()),
+        "occurred": datetime.now(UTC).isoformat(),
+        "resource": {"prefect.resource.id": "lsif-ingest.sample"},
+        "payload": {"commit": commit},
+    }
+    server.ask("/events", [event])
+    (run,) = wait_for(lambda: server.runs_of("on-merge-sample"), "a run for the event")
+    assert run["parameters"]["commit"] == commit
+    assert server.finish(run["id"])["type"] == "COMPLETED"
+    assert server.ask(f"/flow_runs/{run['id']}")["name"] == f"reindex-sample-{commit[:12]}"
+    assert json.loads((server.data / "projects/sample/report.json").read_bytes())["commit"] == commit
+    assert points(server.data) == indexed
+
+
+def test_another_commit_than_the_one_asked_for_fails_and_somebody_is_told(server: Server, indexed: dict[str, str]) -> None:
+    told: list[str] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.append(self.rfile.read(int(self.headers["content-length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Hook) as listener:
+        threading.Thread(target=listener.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{listener.server_port}/{NOTIFIED}"
+        renewed = server.run("flows.deploy", "automations", LSIF_NOTIFY_URL=address)
+        assert renewed.stdout == "Renewed: lsif-ingest, a run went wrong; lsif-ingest, a run is lost.\n", renewed.stderr
+        run = server.trigger("on-merge-sample", commit="0123456789abcdef")
+        state = server.finish(run)
+        assert state["type"] == "FAILED"
+        assert "commit 0123456789abcdef was asked for" in state["message"]
+        wait_for(lambda: told, "the notification", 30)
+        listener.shutdown()
+    (text,) = told
+    assert json.loads(text)["text"].startswith("lsif-ingest: on-merge-sample, run reindex-sample-0123456789ab is Failed. http")
+    assert points(server.data) == indexed
+
+
+def test_a_repository_with_a_token_in_its_address_is_refused_before_it_is_stored(server: Server) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="409") as refused:
+        server.trigger("on-merge-sample", repository="https://me:secret-of-git-0452@example.org/repo.git", dump="", root="")
+    refused.value.close()
+
+
+@pytest.fixture
+def held(server: Server) -> Iterator[dict[str, Any]]:
+    """Parameters of a run that is held by its rust-analyzer for as long as the file `hold` is there."""
+    program, pid, hold = (server.folder / name for name in ("rust-analyzer", "rust-analyzer.pid", "hold"))
+    program.write_text(
+        "#!/bin/sh\n"
+        '[ "$1" = lsif ] || { echo "rust-analyzer 1.0.0"; exit 0; }\n'
+        f'[ -e "{hold}" ] && echo $$ > "{pid}"\n'
+        f'while [ -e "{hold}" ]; do sleep 0.1; done\n'
+        f'cat "{SAMPLE_DUMP}"\n'
+    )
+    program.chmod(0o755)
+    hold.touch()
+    settings = [f"rust_analyzer.command={program}", f"paths.data={server.folder / 'held'}"]
+    yield {"dump": "", "root": "", "repository": str(server.repository), "overrides": settings}
+    hold.unlink(missing_ok=True)
+    pid.unlink(missing_ok=True)
+
+
+def _held_child(server: Server) -> psutil.Process:
+    file = server.folder / "rust-analyzer.pid"
+    return psutil.Process(int(wait_for(lambda: file.exists() and file.read_text().strip(), "rust-analyzer")))
+
+
+def test_of_a_project_one_run_goes_on_at_a_time_and_a_cancelled_one_leaves_nothing(
+    server: Server, indexed: dict[str, str], held: dict[str, Any]
+) -> None:
+    first = server.trigger("on-merge-sample", **held)
+    child = _held_child(server)
+    (engine,) = server.running()
+    nightly, waiting = server.trigger("nightly-sample"), server.trigger("on-merge-sample")
+    assert server.finish(nightly)["message"] == "Deployment concurrency limit reached."
+    assert server.state(nightly)["type"] == "CANCELLED"
+    wait_for(lambda: server.state(waiting)["name"] == "AwaitingConcurrencySlot", "the second run to wait")
+
+    assert server.run("prefect", "flow-run", "cancel", first).returncode == 0
+    assert server.finish(first)["type"] == "CANCELLED"
+    wait_for(lambda: not child.is_running() and not engine.is_running(), "the run's processes to end")
+    data = server.folder / "held"
+    with project_lock(load_settings(None, [f"paths.data={data}"]), "sample"):  # free
+        assert [path.name for path in (data / "projects/sample").iterdir() if path.name != "lock"] == []
+    assert server.finish(waiting)["type"] == "COMPLETED"
+    assert points(server.data) == indexed
+    assert "Traceback" not in (server.folder / "worker.log").read_text().partition(first)[2]
+
+
+def test_a_run_cancelled_or_killed_while_it_embeds_is_finished_by_the_next(server: Server, indexed: dict[str, str]) -> None:
+    data = server.folder / "slow"
+    slow = {"overrides": [*SLOW, f"paths.data={data}"]}
+    made = 0
+    for end in ("CANCELLED", "CRASHED"):
+        run = server.trigger("on-merge-sample", **slow)
+        wait_for(lambda: len(list(data.glob("checkpoints/*/*.parquet"))) > made, "vectors")  # noqa: B023
+        (engine,) = server.running()
+        if end == "CANCELLED":
+            server.ask(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING"}})
+        else:
+            engine.send_signal(signal.SIGKILL)
+        assert server.finish(run)["type"] == end
+        wait_for(lambda: not engine.is_running(), "the run's process to end")  # noqa: B023
+        assert points(data) == {}
+        assert not list((data / "qdrant").glob("*/sample--*"))
+        made = len(list(data.glob("checkpoints/*/*.parquet")))
+    assert server.finish(server.trigger("on-merge-sample", overrides=[f"paths.data={data}"]))["type"] == "COMPLETED"
+    report = json.loads((data / "projects/sample/report.json").read_bytes())
+    assert report["embeddings"][0]["from_checkpoint"] >= 4 * made
+    assert points(data) == indexed
+
+
+def test_a_run_whose_process_gets_sigterm_ends_its_children(server: Server, indexed: dict[str, str], held: dict[str, Any]) -> None:
+    run = server.trigger("on-merge-sample", **held)
+    child = _held_child(server)
+    server.running()[0].terminate()
+    assert server.finish(run)["type"] == "CRASHED"
+    wait_for(lambda: not child.is_running(), "rust-analyzer to end")
+
+
+def test_a_process_serves_the_deployments_of_a_project_without_a_pool(server: Server, indexed: dict[str, str]) -> None:
+    source = ("--project", "served", "--dump", str(SAMPLE_DUMP), "--root", str(server.repository))
+    process = server.start("flows.deploy", "serve", *source, "--folder", str(server.folder), log="serve.log")
+    log = server.folder / "serve.log"
+    wait_for(lambda: "Serving reindex/nightly-served and reindex/on-merge-served" in log.read_text(), "the deployments")
+    assert server.deployment("on-merge-served")["global_concurrency_limit"]["name"] == "lsif-ingest-served"
+    assert server.finish(server.trigger("on-merge-served"))["type"] == "COMPLETED"
+    assert json.loads((server.data / "projects/served/report.json").read_bytes())["upload"]["points"] == 77
+    process.terminate()
+    assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize("pool_type", ["docker", "kubernetes"])
+def test_a_project_is_deployed_for_containers(server: Server, pool_type: str) -> None:
+    project = ("--project", f"in-{pool_type}", "--repo", "https://example.org/group/repo.git", "--pool-type", pool_type)
+    said = server.deploy(*project, "--image", "registry.example.org/lsif-ingest:1")
+    assert f"in work pool lsif-ingest-{pool_type}" in said
+    merged = server.deployment(f"on-merge-in-{pool_type}")
+    assert (merged["work_pool_name"], merged["entrypoint"], merged["path"]) == (
+        f"lsif-ingest-{pool_type}",
+        "flows.deployments.reindex",
+        None,
+    )
+    assert merged["job_variables"]["image"] == "registry.example.org/lsif-ingest:1"
+    assert merged["parameters"]["repository"] == "https://example.org/group/repo.git"
+
+
+def test_no_secret_reaches_the_server(server: Server, indexed: dict[str, str]) -> None:
+    files = [path for path in server.home.rglob("*") if path.is_file()]
+    assert any(path.name == "prefect.db" for path in files)
+    stored = {path: path.read_bytes() for path in files}
+    assert any(b"reindex-sample" in content for content in stored.values())
+    for secret in (*SECRETS.values(), NOTIFIED):
+        assert [path for path, content in stored.items() if secret.encode() in content] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "url", "message"),
+    [
+        (("worker",), "", "`.venv/bin/prefect server start`, then `export PREFECT_API_URL=http://127.0.0.1:4200/api`"),
+        (("deploy", "--repo", "x", "--pool-type", "docker"), "http://127.0.0.1:9/api", "type docker needs --image (IMAGE=)"),
+        (("deploy", "--repo", "/absent"), "http://127.0.0.1:9/api", "no folder /absent"),
+    ],
+)
+def test_what_is_missing_is_told(arguments: tuple[str, ...], url: str, message: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.deploy", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=PROJECT_ROOT,
+        env=cli_environment({"PREFECT_HOME": str(tmp_path), **({"PREFECT_API_URL": url} if url else {})}),
+    )
+    assert (done.returncode, message in done.stderr) == (1 if "folder" in message else 2, True), done.stderr

@@ -1,0 +1,147 @@
+""".ci/reindex as a CI job calls it, and the workflow that calls it on GitHub."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+import yaml
+
+from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, cli_environment
+
+SCRIPT = PROJECT_ROOT / ".ci" / "reindex"
+FAKE = """#!/bin/sh
+case "$1" in
+  ingest)
+    echo "at work" >&2
+    mkdir -p "$LSIF_DATA/checkpoints/one" "$LSIF_DATA/projects/sample"
+    ls "$LSIF_DATA/checkpoints/one" > "$LSIF_DATA/found"
+    touch "$LSIF_DATA/checkpoints/one/vectors.parquet"
+    echo "{}" > "$LSIF_DATA/projects/sample/report.json"
+    echo "<html>" > "$LSIF_DATA/projects/sample/report.html"
+    echo '{"project": "sample"}' ;;
+esac
+if [ "$1" = "$SLOW" ]; then echo $$ > "$LSIF_DATA/pid"; exec sleep 600; fi
+if [ "$1" = "$FAILS" ]; then exit 1; fi
+"""
+
+
+def program(folder: Path, text: str) -> Path:
+    path = folder / "lsif-ingest"
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    return cli_environment(
+        {
+            "LSIF_DUMP": str(SAMPLE_DUMP),
+            "LSIF_REPO": str(SAMPLE),
+            "LSIF_DATA": str(folder / "data"),
+            "LSIF_CACHE": str(folder / "cache.tar"),
+            "LSIF_ARTIFACTS": str(folder / "artifacts"),
+            **more,
+        }
+    )
+
+
+def reindex(folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    own = environment(folder, **more)
+    return subprocess.run([SCRIPT], capture_output=True, text=True, check=False, cwd=folder, env=own, timeout=300)
+
+
+def test_a_job_indexes_and_the_next_one_uses_its_vectors_and_fails_where_verify_does(
+    tmp_path: Path, prefect_home: dict[str, str]
+) -> None:
+    real = f'exec "{sys.executable}" -m flows "$@"'
+    done = reindex(tmp_path, LSIF_INGEST=str(program(tmp_path, f"#!/bin/sh\n{real}\n")), **prefect_home)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith(".ci/reindex: sample is indexed and verified\n")
+    report = orjson.loads((tmp_path / "artifacts/report.json").read_bytes())
+    assert (report["upload"]["points"], report["embeddings"][1]["embedded"]) == (77, 77)
+    assert orjson.loads((tmp_path / "artifacts/verify.json").read_bytes())["ok"]
+    cache = (tmp_path / "cache.tar").read_bytes()
+
+    (tmp_path / "data").rename(tmp_path / "former")
+    records = tmp_path / "data/projects/sample/structures.jsonl"
+    tampering = f'#!/bin/sh\n[ "$1" = verify ] && sed -i 1d "{records}"\n{real}\n'
+    done = reindex(tmp_path, LSIF_INGEST=str(program(tmp_path, tampering)), **prefect_home)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == ".ci/reindex: the index of sample is not what its records say (exit code 1)"
+    report = orjson.loads((tmp_path / "artifacts/report.json").read_bytes())
+    assert [one["embedded"] for one in report["embeddings"]] == [0, 0, 0]
+    assert not orjson.loads((tmp_path / "artifacts/verify.json").read_bytes())["ok"]
+    assert (tmp_path / "cache.tar").read_bytes() == cache
+
+
+@pytest.mark.parametrize("cache", ["cache.tar", "cache"])
+def test_the_cache_is_saved_after_success_only_and_as_a_whole(tmp_path: Path, cache: str) -> None:
+    common = {"LSIF_INGEST": str(program(tmp_path, FAKE)), "LSIF_CACHE": str(tmp_path / "kept" / cache)}
+    for fails in ("ingest", "verify"):
+        done = reindex(tmp_path, FAILS=fails, **common)
+        assert done.returncode == 1
+        assert not (tmp_path / "kept").exists()
+        assert (tmp_path / "artifacts/ingest.log").read_text() == "at work\n"
+    assert reindex(tmp_path, **common).returncode == 0
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == [cache]
+    assert {path.name for path in (tmp_path / "artifacts").iterdir()} == {"ingest.log", "report.json", "report.html"}
+    for _ in range(2):  # with nothing but the cache; what it holds is what is saved again
+        (tmp_path / "data").rename(tmp_path / f"former-{time.monotonic_ns()}")
+        done = reindex(tmp_path, **common)
+        assert (tmp_path / "data/found").read_text() == "vectors.parquet\n", done.stderr
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == [cache]
+    assert not list((tmp_path / "data").glob("reindex-*"))
+
+
+def test_a_damaged_cache_is_no_failure(tmp_path: Path) -> None:
+    (tmp_path / "cache.tar").write_bytes(b"no tar file")
+    done = reindex(tmp_path, LSIF_INGEST=str(program(tmp_path, FAKE)))
+    assert done.returncode == 0
+    assert "can't be read: everything is embedded anew" in done.stderr
+    assert (tmp_path / "data/found").read_text() == ""
+    assert b"vectors.parquet" in (tmp_path / "cache.tar").read_bytes()
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_program_and_keeps_the_artifacts(tmp_path: Path, sent: signal.Signals, code: int) -> None:
+    process = subprocess.Popen(
+        [SCRIPT],
+        cwd=tmp_path,
+        env=environment(tmp_path, LSIF_INGEST=str(program(tmp_path, FAKE)), SLOW="ingest"),
+        stderr=subprocess.DEVNULL,
+    )
+    pid = tmp_path / "data" / "pid"
+    while not (pid.exists() and pid.read_text()):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(sent)
+    assert process.wait(30) == code
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+    assert (tmp_path / "artifacts/ingest.log").read_text() == "at work\n"
+
+
+def test_the_workflow_calls_what_exists() -> None:
+    text, script = (PROJECT_ROOT / ".ci/github-reindex.yml").read_text(), SCRIPT.read_text()
+    workflow = yaml.safe_load(text)
+    job = workflow["jobs"]["reindex"]
+    assert set(workflow[True]) == {"push", "workflow_dispatch"}  # YAML 1.1 reads `on` as a truth value
+    assert workflow["concurrency"]["group"] == "reindex-${{ github.ref }}"
+    for step in job["steps"]:
+        assert re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]) if "uses" in step else step["run"]
+    (call,) = (step for step in job["steps"] if "lsif-ingest/.ci/reindex" in step.get("run", ""))
+    assert os.access(SCRIPT, os.X_OK)
+    documented = set(re.findall(r"^#   (LSIF_\w+)", script, re.MULTILINE))
+    assert set(call["env"]) - {"QDRANT_URL", "QDRANT_API_KEY"} <= documented
+    assert documented == set(re.findall(r"\b(LSIF_[A-Z]+)\b", script))
+    (always,) = (step for step in job["steps"] if step.get("uses", "").startswith("actions/upload-artifact"))
+    assert (always["if"], always["with"]["path"]) == ("always()", call["env"]["LSIF_ARTIFACTS"])
+    assert "setup: $(READY)" in (PROJECT_ROOT / "Makefile").read_text()
