@@ -1,6 +1,6 @@
 """Runs the whole flow on as many structures as wanted, with an encoder that draws its vectors, and measures what each needs.
 
-    python benchmarks/bench_scale.py [NUMBER ...]      default 100,000 1,000,000
+    python benchmarks/bench_scale.py [NUMBER ...]      default 100,000 300,000 1,000,000
 
 The sample's records are repeated with other names, files and snippets. Each run is a process of its own and does all that
 `lsif-ingest ingest --structures` does with the embedded index: import, shards, embed tasks, checkpoint, upload, verify, publish,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESULTS = Path(__file__).parent / "results"
-NUMBERS = (100_000, 1_000_000)
+NUMBERS = (100_000, 300_000, 1_000_000)
 ROWS_PER_FILE = 16384
 """As configs/cluster.toml says."""
 CHANGED = 100
