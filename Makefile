@@ -48,7 +48,7 @@ DEPLOYED := $(SOURCE) --ref "$$LSIF_REF" --project "$$LSIF_PROJECT" --config "$$
 FROM_POOL := --pool "$$LSIF_POOL" --pool-type "$$LSIF_POOL_TYPE"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ingest search serve status deploy worker serve-flow automations test browser fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-search bench-upload kill-resume verify lint types check clean
+.PHONY: help setup ingest search serve status deploy worker serve-flow automations test browser fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-search bench-upload bench-scale bench-flow kill-resume verify lint types check clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -128,6 +128,9 @@ bench-search: $(READY) ## time searching 20,000 structures, in the process and b
 
 bench-upload: $(READY) ## time uploading and syncing against the tutorial's way (minutes); ARGS=--million sends a million points
 	$(BIN)/python benchmarks/bench_upload.py $(ARGS)
+
+bench-scale: $(READY) ## time the whole flow but the model on a million structures, and what it holds (half an hour); ARGS="NUMBER ..."
+	$(BIN)/python benchmarks/bench_scale.py $(ARGS)
 
 verify: $(READY) ## compare what was indexed last with its records
 	@$(BIN)/lsif-ingest verify $(WITH_CONFIG) $(ARGS)
