@@ -102,6 +102,8 @@ def serve(port: int) -> None:
 
     threading.Thread(target=watch, daemon=True).start()
     server.run()
+    # All is stored and every service has ended; to take the interpreter's objects apart would add a second for nothing.
+    os._exit(0)
 
 
 if __name__ == "__main__":
