@@ -8,6 +8,7 @@ does, however the run ended. Run as a program (`python -m flows.temporary_server
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import socket
 import subprocess
@@ -89,9 +90,12 @@ class TemporaryServer:
 
 def serve(port: int) -> None:
     """Serve Prefect's API on the loopback port until standard input ends."""
+    gc.disable()  # some hundred thousand objects that all stay: to look through them again and again takes a quarter of the imports
     import uvicorn  # noqa: PLC0415 - in the server's own process only
     from prefect.server.api.server import create_app  # noqa: PLC0415
 
+    gc.freeze()
+    gc.enable()
     server = uvicorn.Server(uvicorn.Config(create_app(ephemeral=True), host="127.0.0.1", port=port, log_level="critical"))
 
     def watch() -> None:
