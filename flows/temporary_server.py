@@ -26,6 +26,10 @@ _SHUTDOWN_S = 10
 _SETTINGS = {
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_UI_ENABLED": "false",
+    # No run needs the types of blocks that Prefect knows; a server that stays registers them. Without the second it would not:
+    # this one would note in PREFECT_HOME that it had.
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
+    "PREFECT_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
     # Services that one run does not need. The database is SQLite, where each more writer is one more to wait for:
     # https://github.com/PrefectHQ/prefect/issues/18934
     **{

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,16 @@ def test_a_first_run_indexes_the_sample_and_accounts_for_it(first_run: dict[str,
     ]
     assert len(points(data)) == 77
     assert orjson.loads((data / "projects/sample/report.json").read_bytes()) == first_run
+
+
+def test_the_temporary_server_ends_with_the_whole_run_stored_and_leaves_blocks_to_a_server_that_stays(
+    first_run: dict[str, Any], prefect_home: dict[str, str]
+) -> None:
+    home = Path(prefect_home["PREFECT_HOME"])
+    with closing(sqlite3.connect(home / "prefect.db")) as database:
+        states = database.execute("SELECT name, state_type FROM flow_run").fetchall()
+    assert states == [("ingest-sample", "COMPLETED")]
+    assert not (home / "memo_store.toml").exists()  # in which Prefect notes that blocks are registered
 
 
 def test_a_second_run_embeds_nothing_and_gives_the_same_bytes_and_ids(
