@@ -32,7 +32,7 @@ endif
 WITH_CONFIG := $(if $(CONFIG),--config "$$LSIF_CONFIG")
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ingest search serve status test browser fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-search bench-upload kill-resume verify lint types check clean
+.PHONY: help setup ingest search serve status test browser fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-search bench-upload bench-flow kill-resume verify lint types check clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -100,6 +100,9 @@ bench-search: $(READY) ## time searching 20,000 structures, in the process and b
 
 bench-upload: $(READY) ## time uploading and syncing against the tutorial's way (minutes); ARGS=--million sends a million points
 	$(BIN)/python benchmarks/bench_upload.py $(ARGS)
+
+bench-flow: $(READY) ## time what runs cost beside their stages: Prefect, its server, imports (minutes); ARGS="DUMP ROOT" for a real dump
+	$(BIN)/python benchmarks/bench_flow.py $(ARGS)
 
 verify: $(READY) ## compare what was indexed last with its records
 	@$(BIN)/lsif-ingest verify $(WITH_CONFIG) $(ARGS)
