@@ -132,6 +132,9 @@ bench-upload: $(READY) ## time uploading and syncing against the tutorial's way 
 bench-scale: $(READY) ## time the whole flow but the model on a million structures, and what it holds (half an hour); ARGS="NUMBER ..."
 	$(BIN)/python benchmarks/bench_scale.py $(ARGS)
 
+bench-flow: $(READY) ## time what runs cost beside their stages: Prefect, its server, imports (minutes); ARGS="DUMP ROOT" for a real dump
+	$(BIN)/python benchmarks/bench_flow.py $(ARGS)
+
 verify: $(READY) ## compare what was indexed last with its records
 	@$(BIN)/lsif-ingest verify $(WITH_CONFIG) $(ARGS)
 

@@ -8,6 +8,7 @@ does, however the run ended. Run as a program (`python -m flows.temporary_server
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import socket
 import subprocess
@@ -25,6 +26,10 @@ _SHUTDOWN_S = 10
 _SETTINGS = {
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_UI_ENABLED": "false",
+    # No run needs the types of blocks that Prefect knows; a server that stays registers them. Without the second it would not:
+    # this one would note in PREFECT_HOME that it had.
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
+    "PREFECT_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
     # Services that one run does not need. The database is SQLite, where each more writer is one more to wait for:
     # https://github.com/PrefectHQ/prefect/issues/18934
     **{
@@ -89,9 +94,12 @@ class TemporaryServer:
 
 def serve(port: int) -> None:
     """Serve Prefect's API on the loopback port until standard input ends."""
+    gc.disable()  # some hundred thousand objects that all stay: to look through them again and again takes a quarter of the imports
     import uvicorn  # noqa: PLC0415 - in the server's own process only
     from prefect.server.api.server import create_app  # noqa: PLC0415
 
+    gc.freeze()
+    gc.enable()
     server = uvicorn.Server(uvicorn.Config(create_app(ephemeral=True), host="127.0.0.1", port=port, log_level="critical"))
 
     def watch() -> None:
@@ -102,6 +110,8 @@ def serve(port: int) -> None:
 
     threading.Thread(target=watch, daemon=True).start()
     server.run()
+    # All is stored and every service has ended; to take the interpreter's objects apart would add a second for nothing.
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,16 @@ def test_a_run_leaves_a_page_and_a_history_and_names_itself(first_run: dict[str,
     name = re.sub(r"[-:]|\+.*", "", first_run["started"]) + "Z"
     assert orjson.loads((folder / f"runs/{name}.json").read_bytes()) == first_run
     assert "The newest run of this project" in (folder / f"runs/{name}.html").read_text()
+
+
+def test_the_temporary_server_ends_with_the_whole_run_stored_and_leaves_blocks_to_a_server_that_stays(
+    first_run: dict[str, Any], prefect_home: dict[str, str]
+) -> None:
+    home = Path(prefect_home["PREFECT_HOME"])
+    with closing(sqlite3.connect(home / "prefect.db")) as database:
+        states = database.execute("SELECT name, state_type FROM flow_run").fetchall()
+    assert states == [("ingest-sample", "COMPLETED")]
+    assert not (home / "memo_store.toml").exists()  # in which Prefect notes that blocks are registered
 
 
 def test_a_second_run_embeds_nothing_and_gives_the_same_bytes_and_ids(
