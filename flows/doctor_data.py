@@ -15,8 +15,8 @@ from embedding.checkpoint import ASIDE, SUFFIX
 from embedding.errors import CheckpointError, ModelError
 from embedding.models import PACKAGED_MODELS, find_model, is_downloaded
 from embedding.store import Store
-from flows.doctor_packages import prefect_home
 from flows.finding import Finding, of_error
+from flows.prefect_files import prefect_home
 from flows.programs import ask
 from flows.room import free_bytes, taken_bytes, why_not_writable
 from search.opening import checkpoint_address, model_settings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -15,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 import configs
 from flows.finding import Finding
+from flows.prefect_files import prefect_home
 from flows.room import why_not_writable
 
 if TYPE_CHECKING:
@@ -63,11 +63,6 @@ def check_dask(installed: Callable[[str], str] = version) -> Finding:
         advice = f"{_pip()} {shlex.quote(f'{_PROGRAM}[dask]')}" if len(missing) < len(names) else ""
         return Finding("dask", "warning" if advice else "skipped", f"{', '.join(missing)} not installed", advice)
     return Finding("dask", "ok", ", ".join(f"{name} {one}" for name, one in found.items()))
-
-
-def prefect_home() -> Path:
-    """Return the folder of Prefect's database and profiles."""
-    return Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
 
 
 def _compare(check: str, needed: list[Requirement], installed: Callable[[str], str], constraints: Path, everything: str) -> Finding:
