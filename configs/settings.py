@@ -50,11 +50,21 @@ class PathSettings(Section):
         return Path(self.data) / "projects" / collection
 
 
+class CheckoutSettings(Section):
+    """How the sources of a git URL or ref are fetched."""
+
+    timeout_s: Annotated[int, Field(ge=1)]
+    submodules: bool
+
+
 class RustAnalyzerSettings(Section):
     """How rust-analyzer is run."""
 
     command: Annotated[str, Field(min_length=1)]
     timeout_s: Annotated[int, Field(ge=1)]
+    memory_mb: Annotated[int, Field(ge=0)]
+    network: Literal["as_is", "offline", "locked"]
+    keep_dumps: Annotated[int, Field(ge=0, le=100)]
 
 
 class ParseSettings(Section):
@@ -186,10 +196,22 @@ class SearchSettings(Section):
 
 
 class FlowSettings(Section):
-    """How the flow meets passing failures."""
+    """How the flow meets passing failures, and what it tells of its runs."""
 
     retries: Annotated[int, Field(ge=0, le=20)]
     retry_delay_s: Annotated[float, Field(ge=0)]
+    keep_reports: Annotated[int, Field(ge=0, le=1000)]
+    metrics_folder: str
+
+
+class ClusterSettings(Section):
+    """Where shards of texts are embedded."""
+
+    runner: Literal["here", "processes", "dask", "flow"]
+    scheduler: Annotated[str, Field(pattern=r"^((tcp|tls|ws|wss|ucx)://[^@]+)?$")]
+    workers: Annotated[int, Field(ge=1, le=1024)]
+    resources: dict[str, Annotated[float, Field(gt=0)]]
+    timeout_s: Annotated[int, Field(ge=1)]
 
 
 class Settings(Section):
@@ -197,6 +219,7 @@ class Settings(Section):
 
     project: ProjectSettings
     paths: PathSettings
+    checkout: CheckoutSettings
     rust_analyzer: RustAnalyzerSettings
     parse: ParseSettings
     embedding: EmbeddingSettings
@@ -204,6 +227,7 @@ class Settings(Section):
     storage: StorageSettings
     search: SearchSettings
     flow: FlowSettings
+    cluster: ClusterSettings
 
 
 def load_settings(config: Path | None = None, overrides: Iterable[str] = ()) -> Settings:

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from typing import TYPE_CHECKING
 
-import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embedding.errors import CheckpointError
 from embedding.store import Store
+from embedding.vectors import VectorTable, as_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from embedding.encoder import Fingerprint
@@ -44,30 +44,38 @@ class Checkpoint:
 
     def __init__(self, root: Path | str, fingerprint: Fingerprint, numbers: str = "float32") -> None:
         self.store = Store(root)
-        self._folder = fingerprint.digest
+        self.folder = fingerprint.digest
+        """Its folder in the store."""
         self._fingerprint = fingerprint
         self._numbers = _NUMBERS[numbers]
         self._dimension: int | None = None
-        self._files: list[str] = []
-        self.store.remove_leftovers(self._folder)
-        names = [name for name in self.store.files(self._folder) if name.endswith(SUFFIX)]
-        for name, schema in zip(names, self.store.read_each(names, self._schema_of), strict=True):
-            self._adopt(name, schema)
+        self._known: list[str] | None = None
 
     @property
     def location(self) -> str:
         """Folder or address, for people."""
-        return f"{self.store.location}/{self._folder}"
+        return f"{self.store.location}/{self.folder}"
 
     @property
     def dimension(self) -> int | None:
         """Numbers in a vector; None as long as there is no vector."""
+        self.files()
         return self._dimension
+
+    def files(self) -> list[str]:
+        """Return the names of the files that are of use. They are looked through once, when they are first needed."""
+        if self._known is None:
+            self._known = []
+            self.store.remove_leftovers(self.folder)
+            names = [name for name in self.store.files(self.folder) if name.endswith(SUFFIX)]
+            for name, schema in zip(names, self.store.read_each(names, self._schema_of), strict=True):
+                self._adopt(name, schema)
+        return self._known
 
     def keys(self) -> set[bytes]:
         """Return the keys of all vectors."""
         found: set[bytes] = set()
-        names = list(self._files)
+        names = list(self.files())
         for name, table in zip(names, self.store.read_each(names, lambda name: self._table(name, ["key"])), strict=True):
             if isinstance(table, Exception):
                 self._set_aside(name, table)
@@ -102,54 +110,44 @@ class Checkpoint:
             use_byte_stream_split=["vector.list.element"],
             write_page_checksum=True,
         )
-        name = f"{self._folder}/{hashlib.blake2b(b''.join(keys), digest_size=12).hexdigest()}{SUFFIX}"
+        name = self.name_of(keys)
         self.store.write(name, content.getvalue())
         self._dimension = dimension
-        if name not in self._files:
-            self._files.append(name)
+        if self._known is not None and name not in self._known:
+            self._known.append(name)
         return name
+
+    def name_of(self, keys: Sequence[bytes], suffix: str = SUFFIX) -> str:
+        """Return the name of the file of these keys: it is told by them, so what is made twice is stored once."""
+        return f"{self.folder}/{hashlib.blake2b(b''.join(keys), digest_size=12).hexdigest()}{suffix}"
 
     def gather(self, keys: Iterable[bytes], scratch: Path) -> VectorTable:
         """Return the vectors of the keys, in their order, in a temporary file at `scratch`.
 
         Raises CheckpointError where one is missing.
         """
-        wanted, rows = np.unique(np.fromiter(keys, dtype=f"S{_KEY_BYTES}"), return_inverse=True)
-        if self._dimension is None and len(wanted):
-            raise CheckpointError(f"{self.location} holds no vector; embed first.")
-        matrix = _allocate(scratch, (max(1, len(wanted)), self._dimension or 1))
+        table = VectorTable(self, as_keys(keys), scratch)
+        table.no_more()
         try:
-            self._fill(matrix, wanted)
+            table.complete()
         except BaseException:
-            scratch.unlink(missing_ok=True)
+            table.close()
             raise
-        return VectorTable(matrix, rows, scratch)
+        return table
 
-    def _fill(self, matrix: NDArray[np.float32], wanted: NDArray[np.bytes_]) -> None:
-        """Write the vectors of the wanted keys, sorted and unique, into the rows of the matrix."""
-        found = np.zeros(len(wanted), dtype=bool)
-        for file_keys, vectors in self._read():
-            position = np.searchsorted(wanted, file_keys)
-            position[position == len(wanted)] = 0
-            hit = wanted[position] == file_keys if len(wanted) else np.zeros(len(file_keys), dtype=bool)
-            matrix[position[hit]] = vectors[hit]
-            found[position[hit]] = True
-        if not found.all():
+    def read(self, name: str) -> tuple[NDArray[np.bytes_], NDArray[np.float32]]:
+        """Return the keys, (n,) S16, and vectors, (n, dimension) float32, of one file.
+
+        Raises CheckpointError where it can't be read; then it is set aside.
+        """
+        table = self._table(name)
+        if isinstance(table, Exception):
+            self._set_aside(name, table)
             raise CheckpointError(
-                f"{self.location} lacks {int((~found).sum())} of {len(wanted)} vectors; run `lsif-ingest ingest` again."
-            )
-
-    def _read(self) -> Iterator[tuple[NDArray[np.bytes_], NDArray[np.float32]]]:
-        names = list(self._files)
-        for name, table in zip(names, self.store.read_each(names, self._table), strict=True):
-            if isinstance(table, Exception):
-                self._set_aside(name, table)
-                raise CheckpointError(
-                    f"{self.store.location}/{name} is damaged and was set aside; run again to embed its texts anew."
-                ) from table
-            keys = np.array(table["key"].to_pylist(), dtype=f"S{_KEY_BYTES}")
-            vectors = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-            yield keys, vectors.reshape(len(table), self._dimension or 1)
+                f"{self.store.location}/{name} is damaged and was set aside; run again to embed its texts anew."
+            ) from table
+        vectors = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        return as_keys(table["key"].to_pylist()), vectors.reshape(len(table), -1)
 
     def _table(self, name: str, columns: list[str] | None = None) -> pa.Table | Exception:
         """Return the file's content, or why it can't be read."""
@@ -176,7 +174,7 @@ class Checkpoint:
         except (OSError, pa.ArrowException, ValueError, KeyError, AttributeError) as exc:
             self._set_aside(name, exc)
         else:
-            self._files.append(name)
+            self.files().append(name)
 
     def _set_aside(self, name: str, why: Exception) -> None:
         aside = name.removesuffix(SUFFIX) + ASIDE
@@ -187,54 +185,9 @@ class Checkpoint:
             why,
             aside,
         )
-        if name in self._files:
-            self._files.remove(name)
+        if name in self.files():
+            self.files().remove(name)
         self.store.rename(name, aside)
-
-
-def _allocate(scratch: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Return an array in a file whose room on the disk is taken already: a mapped file without room ends the process."""
-    try:
-        scratch.parent.mkdir(parents=True, exist_ok=True)
-        with scratch.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, shape[0] * shape[1] * np.dtype(np.float32).itemsize)
-        return np.memmap(scratch, dtype=np.float32, mode="r+", shape=shape)
-    except OSError as exc:
-        scratch.unlink(missing_ok=True)
-        raise CheckpointError(
-            f"can't make {scratch} for {shape[0]} vectors: {exc.strerror or exc}. Make room and run again."
-        ) from exc
-
-
-class VectorTable:
-    """Vectors in the order of the keys that were asked for, in a temporary file."""
-
-    def __init__(self, matrix: NDArray[np.float32], rows: NDArray[np.intp], scratch: Path) -> None:
-        self.source = ""
-        """Digest of the sequence of structures whose vectors these are; see lsif.structure.SequenceDigest."""
-        self._matrix = matrix
-        self._rows = rows
-        self._scratch = scratch
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
-        """Return the rows as (n, dimension) float32."""
-        return np.asarray(self._matrix[self._rows[rows]])
-
-    def row(self, row: int) -> Callable[[], NDArray[np.float32]]:
-        """Return a function that returns the row, (dimension,) float32: it is read when it is needed."""
-        return lambda: np.asarray(self._matrix[self._rows[row]])
-
-    @property
-    def dimension(self) -> int:
-        """Numbers in a vector."""
-        return int(self._matrix.shape[1])
-
-    def close(self) -> None:
-        """Remove the temporary file."""
-        self._scratch.unlink(missing_ok=True)
 
 
 def _check_schema(schema: pa.Schema, fingerprint: Fingerprint, dimension: int | None) -> int:

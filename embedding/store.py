@@ -7,6 +7,7 @@ once its upload is complete.
 from __future__ import annotations
 
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -65,6 +66,10 @@ class Store:
             for info in sorted(self._list(folder), key=lambda info: info.base_name)
             if info.type is fs.FileType.File and info.base_name != _PROBE
         }
+
+    def has(self, name: str) -> bool:
+        """Return whether there is a file of the name."""
+        return bool(self._files.get_file_info(self._path(name)).type is fs.FileType.File)
 
     def open(self, name: str) -> pa.NativeFile:
         """Open the file for reading. Raises OSError."""
@@ -126,6 +131,12 @@ class Store:
         """Remove what killed writers left in the folder."""
         if self.folder is not None:
             remove_leftovers(self.folder / folder)
+
+    def remove_old(self, folder: str, suffix: str, *, age_s: float) -> None:
+        """Remove the folder's files of that suffix that were written more than `age_s` seconds ago."""
+        for info in self._list(folder):
+            if info.base_name.endswith(suffix) and info.mtime is not None and time.time() - info.mtime.timestamp() > age_s:
+                self.remove(f"{folder}/{info.base_name}")
 
     def _list(self, folder: str) -> list[fs.FileInfo]:
         try:

@@ -27,6 +27,7 @@ from flows.errors import UsageError
 from flows.index_commands import add_index_commands, print_json, print_plan
 from flows.search_commands import add_search_commands
 from flows.source import Source
+from flows.termination import EXIT_CODE, Terminated, unwinding_on_sigterm
 from search.errors import SearchError
 
 if TYPE_CHECKING:
@@ -53,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("lsif-ingest: interrupted; what was embedded is kept, run again to go on from there", file=sys.stderr)
         return 130
+    except Terminated:
+        print("lsif-ingest: ended by SIGTERM; what was embedded is kept, run again to go on from there", file=sys.stderr)
+        return EXIT_CODE
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away; nothing is left to say
         return 1
@@ -83,11 +87,17 @@ def command_line_parser() -> argparse.ArgumentParser:
     of_project = argparse.ArgumentParser(add_help=False, parents=[of_branch])
     of_project.add_argument("--project", default="", metavar="NAME", help="index to use (default: the one made last)")
 
+    of_ref = argparse.ArgumentParser(add_help=False)
+    of_ref.add_argument(
+        "--ref", default="", metavar="REF", help="branch, tag or full commit hash of --repo, fetched into a checkout of its own"
+    )
+    of_ref.add_argument("--subdir", default="", metavar="DIR", help="folder of the Cargo project inside the repository")
+
     ingest = commands.add_parser(
-        "ingest", parents=[common, as_json, of_branch], help="index a repository, a dump or a structures.jsonl"
+        "ingest", parents=[common, as_json, of_branch, of_ref], help="index a repository, a dump or a structures.jsonl"
     )
     ingest.add_argument(
-        "--repo", type=Path, metavar="DIR", help="Cargo project; rust-analyzer makes the dump (it runs build scripts)"
+        "--repo", metavar="DIR|URL", help="Cargo project, or a git URL; rust-analyzer makes the dump (it runs build scripts)"
     )
     ingest.add_argument("--dump", type=Path, metavar="FILE", help="dump made elsewhere; needs --root")
     ingest.add_argument("--root", type=Path, metavar="DIR", help="folder of the sources that the dump was taken of")
@@ -100,8 +110,8 @@ def command_line_parser() -> argparse.ArgumentParser:
     ingest.add_argument("--plan", action="store_true", help="print what the run would change in the index, and do nothing")
     ingest.set_defaults(run=_ingest)
 
-    dump = commands.add_parser("dump", parents=[common], help="run rust-analyzer only")
-    dump.add_argument("--repo", type=Path, required=True, metavar="DIR", help="Cargo project")
+    dump = commands.add_parser("dump", parents=[common, of_ref], help="run rust-analyzer only")
+    dump.add_argument("--repo", required=True, metavar="DIR|URL", help="Cargo project, or a git URL")
     dump.add_argument("-o", "--output", type=_output_path, required=True, metavar="FILE", help="the dump")
     dump.set_defaults(run=_dump)
 
@@ -140,8 +150,16 @@ def _output_path(text: str) -> Path:
     return path
 
 
+@unwinding_on_sigterm
 def _ingest(options: argparse.Namespace, settings: Settings) -> None:
-    source = Source(repo=options.repo, dump=options.dump, root=options.root, structures=options.structures)
+    source = Source(
+        repo=options.repo,
+        ref=options.ref,
+        subdir=options.subdir,
+        dump=options.dump,
+        root=options.root,
+        structures=options.structures,
+    )
     source.check()
     if options.plan:
         print_plan(options, settings, source)
@@ -163,13 +181,17 @@ def _search_command(options: argparse.Namespace, project: str) -> str:
     return f'{program} search "how do I ..." {shlex.join(["--project", project, *configuration, *overrides])}'
 
 
+@unwinding_on_sigterm
 def _dump(options: argparse.Namespace, settings: Settings) -> None:
-    from flows.stages import dump_repository  # noqa: PLC0415
+    from flows.stages import dump_source  # noqa: PLC0415
 
-    seconds = dump_repository(settings, options.repo, options.output)
+    source = Source(repo=options.repo, ref=options.ref, subdir=options.subdir)
+    source.check()
+    seconds = dump_source(settings, source, options.output)
     sys.stdout.write(f"{options.output}: {options.output.stat().st_size:,} bytes in {seconds:.1f} s\n")
 
 
+@unwinding_on_sigterm
 def _parse(options: argparse.Namespace, settings: Settings) -> None:
     from lsif.extract import parse_dump  # noqa: PLC0415
     from lsif.ledger import SKIP_REASONS  # noqa: PLC0415

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-import logging
-import time
+import threading
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from prefect import flow
 from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
-from configs.atomic import atomic_writer
 from configs.settings import Settings  # noqa: TC001 - Prefect reads the flow's annotations
-from embedding.embed import BLOCKS_VECTOR
 from flows import tasks
-from flows.report import IngestReport, StageTime
+from flows.errors import FlowError
+from flows.lanes import Clock, Lanes
+from flows.report import IngestReport, ParseReport, StageTime
+from flows.reporting import failures_told, publish_report
+from flows.runners import taking_resources
 from flows.source import Source, collection_name, git_state
-from flows.stages import project_lock
-from storage.index import VECTORS
+from flows.stages import plan_vectors, project_lock
 from storage.schema import Metadata
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
+    from prefect.futures import PrefectFuture
     from prefect.tasks import Task
 
-logger = logging.getLogger(__name__)
+    from embedding.plan import VectorPlan
+    from embedding.shards import Shard, ShardReport
+    from storage.upload import UploadReport
 
 
 def _run_name() -> str:
@@ -43,47 +46,117 @@ def ingest(source: Source, settings: Settings, *, rebuild: bool = False) -> Inge
     project = source.project(settings.project.name)
     collection = collection_name(project, settings.project.branch)
     # The flow run keeps its tags, its tasks don't get them: see flows.tasks.
-    with TagsContext(current_tags=set()), project_lock(settings, collection) as folder:
-        return _run_stages(source, settings, collection, folder, rebuild=rebuild)
+    with (
+        TagsContext(current_tags=set()),
+        project_lock(settings, collection) as folder,
+        failures_told(settings, collection, folder),
+    ):
+        return _Run(source, settings, collection, folder, rebuild=rebuild).report()
 
 
-def _run_stages(source: Source, settings: Settings, collection: str, folder: Path, *, rebuild: bool) -> IngestReport:
-    started, seconds, stages = time.perf_counter(), dict[str, float](), list[StageTime]()
-    began = datetime.now(UTC).isoformat(timespec="seconds")
-    project = source.project(settings.project.name)
-    structures = folder / "structures.jsonl"
+class _Run:
+    """One run on one project, whose folder it holds."""
 
-    def run(task: Task[..., Any], *arguments: Any, stage: str, **options: Any) -> Any:
-        logger.info("%s ...", stage)
-        begun = time.perf_counter()
-        result = task.with_options(retries=settings.flow.retries, retry_delay_seconds=settings.flow.retry_delay_s)(
-            *arguments, **options
+    def __init__(self, source: Source, settings: Settings, collection: str, folder: Path, *, rebuild: bool) -> None:
+        self._source, self._settings, self._collection, self._folder = source, settings, collection, folder
+        self._rebuild = rebuild
+        self._project = source.project(settings.project.name)
+        self._structures = folder / "structures.jsonl"
+        self._began, self._clock = datetime.now(UTC).isoformat(timespec="seconds"), Clock()
+        self._lanes = Lanes(self._embed_here if settings.cluster.runner == "here" else self._submit)
+
+    def report(self) -> IngestReport:
+        """Run all stages; return what was done."""
+        identity = self._source.identity()
+        self._do("check", tasks.check_index, self._settings, self._collection, identity, rebuild=self._rebuild)
+        source, settings = self._source, self._settings
+        root = self._do("checkout", tasks.checkout, settings, source, self._folder) if source.is_checkout else source.folder
+        state = git_state(root)
+        dump, dumped = source.dump, None
+        if source.repo is not None:
+            dumped = self._do("dump", tasks.dump_repository, settings, root, self._folder)
+            dump = Path(dumped.file)
+        metadata = Metadata(self._project, identity, state.commit, state.dirty, "", {}, self._settings.project.branch)
+        plan = plan_vectors(self._settings, self._lanes.give)
+        try:
+            parsed, uploaded = self._lanes.run(plan, lambda: self._bring_records(plan, dump, root, metadata))
+        finally:
+            plan.close()
+        self._note_embeddings(plan)
+        stages = self._clock.stages()
+        walls = {one.stage: one.wall_s for one in stages}
+        last = [*(f"embed {one.vector}" for one in plan.embeddings()), "upload"]
+        seconds = {**{name: wall for name, wall in walls.items() if name not in last}, **{name: walls[name] for name in last}}
+        seconds["total"] = self._clock.elapsed_s
+        report = IngestReport(
+            self._collection,
+            state.commit,
+            state.dirty,
+            str(self._structures),
+            parsed,
+            plan.reports(),
+            uploaded,
+            seconds,
+            stages,
+            self._began,
+            self._settings.project.branch,
+            str(flow_run.id or ""),
+            dumped,
         )
-        seconds[stage] = time.perf_counter() - begun
-        stages.append(StageTime(stage, begun - started, seconds[stage], seconds[stage]))
-        logger.info("%s: done in %.1f s", stage, seconds[stage])
-        return result
+        report.check()
+        publish_report(report, self._folder, self._settings)
+        return report
 
-    identity = source.identity()
-    run(tasks.check_index, settings, collection, identity, rebuild=rebuild, stage="check")
-    state = git_state(source.folder)
-    dump = source.dump
-    if source.repo is not None:
-        dump = folder / "dump.lsif"
-        run(tasks.dump_repository, settings, source.repo, dump, stage="dump")
-    if dump is not None:
-        parsed = run(tasks.parse_repository, settings, dump, source.folder, structures, project, stage="parse")
-    else:
-        parsed = run(tasks.import_records, source.structures, structures, project, stage="import")
-    embeddings = [run(tasks.embed, settings, vector, structures, stage=f"embed {vector}") for vector in (*VECTORS, BLOCKS_VECTOR)]
-    metadata = Metadata(project, identity, state.commit, state.dirty, "", {}, settings.project.branch)
-    uploaded = run(tasks.upload, settings, collection, metadata, structures, rebuild=rebuild, stage="upload")
+    def _bring_records(
+        self, plan: VectorPlan, dump: Path | None, root: Path | None, metadata: Metadata
+    ) -> tuple[ParseReport, UploadReport]:
+        """Write the records, whose texts go to be embedded as they come; upload them with their vectors."""
+        settings, structures = self._settings, self._structures
+        if dump is not None:
+            arguments = (settings, dump, root, structures, self._project, plan.take)
+            parsed = self._do("parse", tasks.parse_repository, *arguments)
+        else:
+            parsed = self._do("import", tasks.import_records, self._source.structures, structures, self._project, plan.take)
+        plan.finish()
+        self._lanes.end()
+        wanted = (settings, self._collection, metadata, structures, plan)
+        uploaded = self._do("upload", tasks.upload, *wanted, rebuild=self._rebuild, waited_s=lambda: plan.waited_s)
+        return parsed, uploaded
 
-    seconds["total"] = time.perf_counter() - started
-    report = IngestReport(
-        collection, state.commit, state.dirty, str(structures), parsed, embeddings, uploaded, seconds, stages, began
-    )
-    report.check()
-    with atomic_writer(folder / "report.json") as file:
-        file.write(orjson.dumps(report.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    def _do(
+        self, stage: str, task: Task[..., Any], *arguments: Any, waited_s: Callable[[], float] | None = None, **more: Any
+    ) -> Any:
+        """Run the task as a stage of its own, in this thread."""
+        with self._clock.stage(stage, waited_s):
+            return self._retried(task)(*arguments, **more)
+
+    def _retried(self, task: Task[..., Any]) -> Task[..., Any]:
+        settings = self._settings.flow
+        return task.with_options(retries=settings.retries, retry_delay_seconds=settings.retry_delay_s)
+
+    def _embed_here(self, shard: Shard) -> Callable[[], ShardReport]:
+        report: ShardReport = self._retried(tasks.embed)(self._settings, shard)  # type: ignore[assignment]
+        return lambda: report
+
+    def _submit(self, shard: Shard) -> Callable[[], ShardReport]:
+        with taking_resources(self._settings.cluster):
+            future: PrefectFuture[ShardReport] = self._retried(tasks.embed).submit(self._settings, shard)
+        return lambda: _result(future, self._lanes.stopped)
+
+    def _note_embeddings(self, plan: VectorPlan) -> None:
+        for embedding in plan.embeddings():
+            began, ended, busy, shards = embedding.times
+            self._clock.note(
+                StageTime(f"embed {embedding.vector}", began - self._clock.started if shards else 0.0, ended - began, busy, shards)
+            )
+
+
+def _result(future: PrefectFuture[ShardReport], stopped: threading.Event) -> ShardReport:
+    """Return the future's result. Raises what the task raised, and FlowError where the run stops before."""
+    ended = threading.Event()
+    future.add_done_callback(lambda _: ended.set())
+    while not ended.wait(0.5):
+        if stopped.is_set():
+            raise FlowError("the run was stopped.")
+    report: ShardReport = future.result()
     return report

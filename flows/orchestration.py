@@ -4,29 +4,43 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flows.prefect_files import server_may_be_named
+from flows.runners import make_task_runner
 from flows.temporary_server import TemporaryServer
 
 if TYPE_CHECKING:
+    from prefect.task_runners import TaskRunner
+
     from configs.settings import Settings
     from flows.report import IngestReport
     from flows.source import Source
 
+PACKAGES = ("lsif", "embedding", "storage", "search", "flows")
+"""Loggers whose records go to the Prefect server."""
+
 _SETTINGS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_LOGGING_EXTRA_LOGGERS": "lsif,embedding,storage,search,flows",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(PACKAGES),
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }
 """Defaults for Prefect; what the environment says already stays."""
 
 
-def run_ingest(source: Source, settings: Settings, *, rebuild: bool) -> IngestReport:
-    """Run the flow `ingest` and return its report."""
+def set_prefect_defaults() -> None:
+    """Put the defaults in the environment, where Prefect, not yet imported, and its processes read them."""
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+
+
+def run_ingest(source: Source, settings: Settings, *, rebuild: bool, task_runner: TaskRunner[Any] | None = None) -> IngestReport:
+    """Run the flow `ingest` and return its report.
+
+    `task_runner` embeds where cluster.runner is "flow"; any that Prefect knows.
+    """
+    set_prefect_defaults()
     server = None if server_may_be_named() else TemporaryServer()
     from prefect import tags  # noqa: PLC0415 - takes time, while the server starts, and reads the environment
     from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
@@ -39,5 +53,7 @@ def run_ingest(source: Source, settings: Settings, *, rebuild: bool) -> IngestRe
         server.wait()
     server_settings = nullcontext() if server is None else temporary_settings({PREFECT_API_URL: server.api_url})
     with server_settings, tags("lsif-ingest", source.project(settings.project.name)):
-        report: IngestReport = ingest(source, settings, rebuild=rebuild)
+        runner = task_runner or make_task_runner(settings.cluster, PREFECT_API_URL.value())
+        run = ingest if runner is None else ingest.with_options(task_runner=runner)
+        report: IngestReport = run(source, settings, rebuild=rebuild)
         return report

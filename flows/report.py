@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from embedding.embed import BLOCKS_VECTOR
+from embedding.embed import BLOCKS_VECTOR, EmbedReport
 from flows.errors import LedgerError
+from lsif.dump_cache import DumpReport  # noqa: TC001 - as the next
+from storage.upload import UploadReport  # noqa: TC001 - pydantic, which reads reports back, needs it
 
 if TYPE_CHECKING:
-    from embedding.embed import EmbedReport
-    from storage.upload import UploadReport
+    from collections.abc import Mapping
+
+OTHERS = "(others)"
+"""No name that a crate may have."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class ParseReport:
     """What the user should look at: bad lines, missing files, sources that changed."""
     seconds: float = 0.0
     blocks: int = 0
+    crates: dict[str, int] = field(default_factory=dict)
+    """Structures by crate, see `largest`; the crate is "" where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,17 @@ class StageTime:
     busy_s: float
     """In which it worked and did not wait for another stage; of tasks side by side the sum."""
     tasks: int = 1
+
+
+class LedgerRow(NamedTuple):
+    """What became of what went into one step: came_in = went_on + the sum of left_out."""
+
+    step: str
+    came_in: int
+    went_on: int
+    left_out: dict[str, int]
+    """By reason."""
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +77,12 @@ class IngestReport:
     """The same with begin and busy time, in the order of their begins."""
     started: str = ""
     """When the run began; ISO 8601, UTC."""
+    branch: str = ""
+    """Of the project, as it was named; "" where none was."""
+    run_id: str = ""
+    """Prefect's flow run."""
+    dump: DumpReport | None = None
+    """None where the run made none: it began with a dump or a structures.jsonl."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
@@ -84,10 +108,38 @@ class IngestReport:
             if records != points + refused:
                 raise LedgerError(f"{records} {kind} went in, {points} points and {refused} refused ones came out.")
 
+    def ledger(self) -> list[LedgerRow]:
+        """Return the way of the definitions, step by step."""
+        upload, parse = self.upload, self.parse
+        rows = [LedgerRow("definitions → structures", parse.definitions, parse.structures, parse.skipped)]
+        rows += [
+            LedgerRow(
+                f"{'blocks' if one.vector == BLOCKS_VECTOR else 'structures'} → vectors {one.vector}",
+                parse.blocks if one.vector == BLOCKS_VECTOR else parse.structures,
+                one.texts,
+                {},
+                f"{one.embedded:,} embedded, {one.from_checkpoint:,} from the checkpoint, {one.duplicates:,} duplicates",
+            )
+            for one in self.embeddings
+        ]
+        refused = {"structures": upload.refused_structures, "blocks": len(upload.refused) - upload.refused_structures}
+        for kind, came_in, points in (("structures", parse.structures, upload.points), ("blocks", parse.blocks, upload.blocks)):
+            rows.append(LedgerRow(f"{kind} → points", came_in, points, {"refused": refused[kind]} if refused[kind] else {}))
+        return rows
+
+    def ended_s(self) -> float:
+        """Return when the run ended, as Unix time; 0 where it is not known."""
+        return datetime.fromisoformat(self.started).timestamp() + self.seconds.get("total", 0.0) if self.started else 0.0
+
+    def embedded(self) -> int:
+        """Return how many texts were embedded, for all vectors."""
+        return sum(one.embedded for one in self.embeddings)
+
     def to_text(self, search_command: str) -> str:
         """Return the report for a terminal."""
         commit = f" at {self.commit[:12]}{' with changes' if self.dirty else ''}" if self.commit else ""
         rows = [
+            *([] if self.dump is None else [("dump", round(self.dump.megabytes), _dump_text(self.dump))]),
             ("structures", self.parse.structures, _tally(self.parse.kinds)),
             ("skipped", sum(self.parse.skipped.values()), _tally(self.parse.skipped)),
             *((f"{embedding.vector} texts", embedding.texts, _embedding_text(embedding)) for embedding in self.embeddings),
@@ -101,6 +153,34 @@ class IngestReport:
         lines += [f"  {'note':<21}  {note}" for note in self.parse.notes]
         header = f"Indexed {self.project}{commit}; the records are in {self.structures_file}"
         return "\n".join([header, "", *lines, "", f"Search it:  {search_command}"])
+
+
+class Run(NamedTuple):
+    """A run of the history."""
+
+    name: str
+    """Of its files, without their ending: when it began, UTC, such as `20261125T031500Z`."""
+    report: IngestReport
+
+
+def largest(counts: Mapping[str, int], most: int = 50) -> dict[str, int]:
+    """Return the largest counts, the largest first, and the sum of the rest as OTHERS.
+
+    >>> largest({"a": 1, "b": 3, "c": 2}, most=1)
+    {'b': 3, '(others)': 3}
+    """
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    rest = sum(count for _, count in ordered[most:])
+    return {**dict(ordered[:most]), **({OTHERS: rest} if rest else {})}
+
+
+def _dump_text(dump: DumpReport) -> str:
+    if dump.reused:
+        text = "MB, used again"
+    else:
+        kept = f"; not kept: {dump.not_kept}" if dump.not_kept else ""
+        text = f"MB in {dump.seconds:.1f} s, highest memory {dump.peak_mb:,.0f} MB{kept}"
+    return text + ("; Cargo can't resolve the dependencies: their types are unknown" if dump.dependencies == "unresolved" else "")
 
 
 def _upload_text(upload: UploadReport) -> str:

@@ -1,28 +1,37 @@
-"""What a run starts from: a repository, a dump with its sources, or a structures.jsonl."""
+"""What a run starts from: a repository (a folder or a git URL), a dump with its sources, or a structures.jsonl."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-import shutil
-import subprocess
-from pathlib import Path
-from typing import NamedTuple
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
-from flows.errors import UsageError
+from flows.checkout import check_git, checkout
+from flows.errors import CheckoutError, UsageError
+from flows.git_url import check_ref, check_url, is_url, last_part, without_user
 from lsif.errors import DumpError, SourceError, StructuresError
+from lsif.git import git_output
 from lsif.rust_analyzer import check_project
+
+if TYPE_CHECKING:
+    from configs.settings import CheckoutSettings
 
 
 class Source(BaseModel):
-    """Exactly one of: `repo`; `dump` with `root`; `structures`."""
+    """Exactly one of: `repo`, with `ref` and `subdir`; `dump` with `root`; `structures`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    repo: Path | None = None
+    repo: Annotated[str | None, BeforeValidator(lambda repo: str(repo) if isinstance(repo, Path) else repo)] = None
+    """A folder or a git URL, as given."""
+    ref: str = ""
+    """Branch, tag or full commit hash; "" = the folder's files as they are, of a URL the default branch."""
+    subdir: str = ""
+    """The folder of the Cargo project inside `repo`."""
     dump: Path | None = None
     root: Path | None = None
     structures: Path | None = None
@@ -34,26 +43,74 @@ class Source(BaseModel):
             raise UsageError(f"expected one of --repo, --dump and --structures, found {' and '.join(given) or 'none'}.")
         if (self.dump is not None) != (self.root is not None):
             raise UsageError("--dump and --root go together: --root names the folder of the sources that the dump was taken of.")
+        if self.repo is None and (self.ref or self.subdir):
+            raise UsageError("--ref and --subdir go with --repo.")
+        return self
+
+    @model_validator(mode="after")
+    def _git_is_asked_for_what_is_safe(self) -> Source:
+        if self.repo is not None and is_url(self.repo):
+            check_url(self.repo)
+        check_ref(self.ref)
+        inside = PurePosixPath(self.subdir)
+        if inside.is_absolute() or ".." in inside.parts:
+            raise UsageError(f"--subdir names a folder inside the repository, found {self.subdir!r}.")
         return self
 
     @property
+    def is_checkout(self) -> bool:
+        """Whether the sources are fetched into a checkout of this program's own; else they are the user's folder, used in place."""
+        return self.repo is not None and (bool(self.ref) or self._is_address)
+
+    @property
+    def _is_address(self) -> bool:
+        """Whether `repo` has no files of its own: a URL or a bare repository."""
+        return self.repo is not None and (is_url(self.repo) or _is_bare(Path(self.repo)))
+
+    @property
     def folder(self) -> Path | None:
-        """The folder of the sources, None where there are none."""
-        return self.repo or self.root
+        """The user's folder of the sources; None where there is none, or they are a checkout (see `sources`)."""
+        if self.repo is None:
+            return self.root
+        return None if self.is_checkout else Path(self.repo, self.subdir)
+
+    def sources(self, work: Path, settings: CheckoutSettings) -> Path | None:
+        """Return the folder of the sources: the user's, else the checkout in the project's folder `work`, brought to the ref.
+
+        The caller holds the project's lock. Raises CheckoutError, RepositoryUnreachable, SourceError.
+        """
+        if self.repo is None or not self.is_checkout:
+            return self.folder
+        url, inside = self.repo, PurePosixPath(self.subdir)
+        if not is_url(url):
+            top, prefix = _repository_of(Path(url))
+            url, inside = str(top), prefix / inside
+        folder = checkout(url, self.ref, work / "checkout", settings) / inside
+        if not folder.resolve().is_relative_to((work / "checkout").resolve()):
+            raise SourceError(f"{inside} leads out of the repository; --subdir names a folder inside it.")
+        check_project(folder)
+        return folder
 
     def project(self, configured: str) -> str:
         """Return the project's name: the configured one, else that of the sources' folder, else that of the structures file."""
         if configured:
             return configured
-        path = (self.folder or self.structures or Path()).absolute()
-        if self.folder is None:
+        if self.structures is not None:
+            path = self.structures.absolute()
             return project_name(path.parent.name if path.stem == "structures" else path.stem)
-        return project_name(os.path.normpath(path).rpartition("/")[2])  # a link has its own name, not its target's
+        if self.repo is not None and self._is_address and PurePosixPath(self.subdir) == PurePosixPath():
+            return project_name(last_part(self.repo if is_url(self.repo) else _absolute(self.repo)))
+        folder = (self.root or Path(self.repo or "", self.subdir)).absolute()
+        return project_name(os.path.normpath(folder).rpartition("/")[2])  # a link has its own name, not its target's
 
     def check(self) -> None:
         """Raise where what it names is not there, before any work is done."""
-        if self.repo is not None:
-            check_project(self.repo)
+        if self.repo is not None and self.is_checkout:
+            check_git()
+            if not is_url(self.repo):
+                _repository_of(Path(self.repo))
+        elif self.repo is not None:
+            check_project(Path(self.repo, self.subdir))
         if self.dump is not None and (not self.dump.exists() or self.dump.is_dir()):
             there = "is a folder" if self.dump.is_dir() else "is not there"
             raise DumpError(f"{self.dump} {there}; --dump names the file that `rust-analyzer lsif` writes.")
@@ -67,15 +124,44 @@ class Source(BaseModel):
 
         The address of the git repository it was cloned from and the folder in it; the path where there is no such address.
         """
-        folder = self.folder
-        if folder is None:
-            return str((self.structures or Path()).resolve())
-        git = shutil.which("git")
-        address = _output([git, "-C", str(folder), "remote", "get-url", "origin"]) if git is not None else None
-        if git is None or address is None:
-            return str(folder.resolve())
-        prefix = _output([git, "-C", str(folder), "rev-parse", "--show-prefix"]) or ""
-        return re.sub(r"//[^/@]*@", "//", address.strip()) + (f" {prefix.strip()}" if prefix.strip() else "")
+        if self.structures is not None:
+            return str(self.structures.resolve())
+        base = self.root or Path(self.repo or "")
+        if self.repo is not None and self._is_address:
+            # What `git remote get-url origin` says in a clone: the user's git may know the repository by another address.
+            given, prefix = self.repo if is_url(self.repo) else _absolute(self.repo), PurePosixPath()
+            address = git_output(Path("/"), "ls-remote", "--get-url", given) or given
+        else:
+            found = git_output(base, "remote", "get-url", "origin")
+            if found is None:
+                return str((base / self.subdir).resolve())
+            address, prefix = found, PurePosixPath((git_output(base, "rev-parse", "--show-prefix") or "").strip())
+        inside = (prefix / self.subdir).as_posix()
+        return without_user(address.strip()) + ("" if inside == "." else f" {inside}/")
+
+
+def _absolute(path: str) -> str:
+    return os.path.normpath(Path(path).absolute())
+
+
+def _is_bare(path: Path) -> bool:
+    """Return whether the folder is a git repository without files of its own."""
+    return (path / "HEAD").is_file() and (path / "objects").is_dir() and (path / "refs").is_dir()
+
+
+def _repository_of(path: Path) -> tuple[Path, PurePosixPath]:
+    """Return the folder of the git repository that the path is in, and the path's place there.
+
+    Raises CheckoutError where it is in none, SourceError where there is no such folder.
+    """
+    if not path.is_dir():
+        raise SourceError(f"no folder {path}; --repo names the folder of a Cargo project or workspace, or a git URL.")
+    if _is_bare(path):
+        return path.absolute(), PurePosixPath()
+    top = git_output(path, "rev-parse", "--show-toplevel")
+    if top is None:
+        raise CheckoutError(f"{path} is in no git repository, so it has no refs; without --ref its files are used as they are.")
+    return Path(top.strip()), PurePosixPath((git_output(path, "rev-parse", "--show-prefix") or "").strip())
 
 
 def project_name(text: str) -> str:
@@ -110,18 +196,7 @@ class GitState(NamedTuple):
 
 def git_state(folder: Path | None) -> GitState:
     """Return the commit that the folder is at and whether files in it differ from that commit."""
-    git = shutil.which("git")
-    if folder is None or git is None:
+    commit = None if folder is None else git_output(folder, "rev-parse", "HEAD")
+    if folder is None or commit is None:
         return GitState(None, dirty=False)
-    commit = _output([git, "-C", str(folder), "rev-parse", "HEAD"])
-    if commit is None:
-        return GitState(None, dirty=False)
-    return GitState(
-        commit.strip(),
-        dirty=bool((_output([git, "-C", str(folder), "status", "--porcelain", "--", "."]) or "").strip()),
-    )
-
-
-def _output(arguments: list[str]) -> str | None:
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    return done.stdout if done.returncode == 0 else None
+    return GitState(commit.strip(), dirty=bool((git_output(folder, "status", "--porcelain", "--", ".") or "").strip()))

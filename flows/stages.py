@@ -15,21 +15,18 @@ from typing import TYPE_CHECKING
 import filelock
 
 from configs.atomic import atomic_writer, remove_leftovers, temporary_beside
+from embedding.checkpoint import Checkpoint
 from embedding.compaction import FolderStats, compact, inspect
-from embedding.embed import (
-    BLOCKS_VECTOR,
-    EmbedReport,
-    embed_blocks,
-    embed_structures,
-    gather_block_vectors,
-    gather_vectors,
-)
+from embedding.embed import BLOCKS_VECTOR, gather_block_vectors, gather_vectors
 from embedding.errors import CheckpointError, ModelError
 from embedding.models import find_model, shared_encoder
+from embedding.plan import VectorPlan
+from embedding.shards import Shard, ShardReport, embed_shard
 from flows.errors import FlowError
-from flows.report import ParseReport
+from flows.report import ParseReport, largest
 from flows.source import collection_name
 from lsif.blocks import BLOCKS
+from lsif.dump_cache import UNKEPT, DumpReport, provide_dump
 from lsif.extract import parse_dump
 from lsif.rust_analyzer import write_dump
 from lsif.structure import ImportLedger, Structure, import_structures, write_records, write_structures
@@ -44,16 +41,19 @@ from storage.upload import Plan, UploadReport, check_fingerprints, make_plan, pu
 from storage.verify import VerifyReport, verify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import TypeAlias
 
     from configs.settings import Settings
-    from embedding.checkpoint import VectorTable
+    from embedding.vectors import VectorTable
     from flows.source import Source
     from lsif.ledger import ParseLedger
     from storage.index import Generation
     from storage.points import Source as PointSource
     from storage.schema import Metadata
 
+    Sink: TypeAlias = Callable[[bytes, bytes], None]
+    """Takes lines of structures.jsonl and of blocks.jsonl."""
 
 logger = logging.getLogger(__name__)
 
@@ -129,16 +129,39 @@ def _check_source(live: Generation, collection: str, identity: str) -> None:
         )
 
 
-def dump_repository(settings: Settings, repo: Path, output: Path) -> float:
-    """Write the repository's dump to `output`; return the seconds it took."""
-    started = time.perf_counter()
-    tool, target = settings.rust_analyzer, Path(settings.paths.data) / "target"
-    write_dump(repo, output, command=tool.command, timeout_s=tool.timeout_s, target=target)
-    return time.perf_counter() - started
+def checkout(settings: Settings, source: Source, folder: Path) -> Path | None:
+    """Bring the sources of a git URL or ref into the project's folder; return where the source's files are, None without any."""
+    return source.sources(folder, settings.checkout)
 
 
-def parse_repository(settings: Settings, dump: Path, root: Path, output: Path, project: str) -> ParseReport:
-    """Write the structures of a dump to `output`, their blocks to blocks.jsonl beside it."""
+def dump_repository(settings: Settings, repo: Path, folder: Path, other: Path | None = None) -> DumpReport:
+    """Provide a dump of the repository: one kept in the project's folder, else a new one, in `other` where it can't be kept."""
+    return provide_dump(repo, folder, other or folder / UNKEPT, settings.rust_analyzer, _target(settings))
+
+
+def dump_source(settings: Settings, source: Source, output: Path) -> float:
+    """Write a new dump of the source to `output`; return the seconds it took."""
+
+    def dump(repo: Path) -> float:
+        started = time.perf_counter()
+        write_dump(repo, output, settings.rust_analyzer, _target(settings))
+        return time.perf_counter() - started
+
+    if source.folder is not None:
+        return dump(source.folder)
+    with project_lock(settings, collection_name(source.project(settings.project.name), settings.project.branch)) as folder:
+        return dump(checkout(settings, source, folder) or folder)
+
+
+def _target(settings: Settings) -> Path:
+    """Return the folder that Cargo builds in."""
+    return Path(settings.paths.data) / "target"
+
+
+def parse_repository(
+    settings: Settings, dump: Path, root: Path, output: Path, project: str, sink: Sink | None = None
+) -> ParseReport:
+    """Write the structures of a dump to `output`, their blocks to blocks.jsonl beside it; `sink` is given the lines, too."""
     started = time.perf_counter()
     ledger = parse_dump(
         dump,
@@ -146,27 +169,41 @@ def parse_repository(settings: Settings, dump: Path, root: Path, output: Path, p
         output,
         project=project,
         blocks=output.with_name(BLOCKS),
+        sink=sink,
         **settings.parse.model_dump(),
     )
     remember_root(output.parent, root)
+    seconds = time.perf_counter() - started
+    logger.info(
+        "parse: %d structures and %d blocks of %d definitions in %d files, %.1f s",
+        ledger.structures,
+        ledger.blocks,
+        ledger.definitions,
+        ledger.files_read,
+        seconds,
+    )
     return ParseReport(
         ledger.structures,
         ledger.kinds,
         ledger.skipped,
         ledger.definitions,
         _notes(ledger),
-        time.perf_counter() - started,
+        seconds,
         ledger.blocks,
+        largest(ledger.crates),
     )
 
 
-def import_records(structures: Path, output: Path, project: str) -> ParseReport:
-    """Write the structures of a file in the tutorial's format to `output`, completed."""
-    started, ledger, kinds = time.perf_counter(), ImportLedger(), Counter[str]()
+def import_records(structures: Path, output: Path, project: str, sink: Sink | None = None) -> ParseReport:
+    """Write the structures of a file in the tutorial's format to `output`, completed; `sink` is given the lines as they come."""
+    started, ledger, kinds, crates = time.perf_counter(), ImportLedger(), Counter[str](), Counter[str]()
 
     def counted() -> Iterator[Structure]:
         for structure in import_structures(structures, project, ledger):
             kinds[structure.code_type] += 1
+            if sink is not None:
+                sink(structure.to_json(), b"")
+            crates[structure.crate] += 1
             yield structure
 
     write_structures(output, counted())
@@ -181,55 +218,64 @@ def import_records(structures: Path, output: Path, project: str) -> ParseReport:
         ledger.lines,
         notes,
         time.perf_counter() - started,
+        crates=largest(crates),
     )
 
 
-def embed(settings: Settings, vector: str, structures: Path) -> EmbedReport:
-    """Bring the checkpoint of one named vector up to the structures, or that of blocks up to the blocks.jsonl beside them."""
-    of_blocks = vector == BLOCKS_VECTOR
-    found = find_model(model_settings(settings, "code" if of_blocks else vector))
-    return (embed_blocks if of_blocks else embed_structures)(
-        structures.with_name(BLOCKS) if of_blocks else structures,
+def plan_vectors(settings: Settings, on_shard: Callable[[Shard], None]) -> VectorPlan:
+    """Return the plan of the configured vectors, which calls `on_shard` with texts to embed as it is given records."""
+    return VectorPlan(
+        fingerprints_of(settings),
         _checkpoints(settings),
-        found.fingerprint.for_snippets() if of_blocks else found.fingerprint,
-        lambda: shared_encoder(found, models_folder(settings)),
-        vector=vector,
+        on_shard,
         rows_per_file=settings.checkpoint.rows_per_file,
         numbers=settings.checkpoint.numbers,
     )
 
 
-def upload(settings: Settings, collection: str, metadata: Metadata, structures: Path, *, rebuild: bool = False) -> UploadReport:
-    """Bring the collection to the structures and blocks with their vectors from the checkpoint, verify and publish it.
+def embed(settings: Settings, shard: Shard) -> ShardReport:
+    """Embed the texts of a shard into the checkpoint; on whichever machine reaches both and has the model."""
+    of_blocks = shard.vector == BLOCKS_VECTOR
+    found = find_model(model_settings(settings, "code" if of_blocks else shard.vector))
+    fingerprint = found.fingerprint.for_snippets() if of_blocks else found.fingerprint
+    checkpoint = Checkpoint(_checkpoints(settings), fingerprint, settings.checkpoint.numbers)
+    if not shard.name.startswith(f"{checkpoint.folder}/"):
+        raise ModelError(
+            f"the model of {shard.vector} is another on this worker: {fingerprint.describe()}. Install the same "
+            "versions and models on all machines."
+        )
+    return embed_shard(checkpoint, shard, lambda: shared_encoder(found, models_folder(settings)))
+
+
+def upload(
+    settings: Settings, collection: str, metadata: Metadata, structures: Path, plan: VectorPlan, *, rebuild: bool = False
+) -> UploadReport:
+    """Bring the collection to the structures and blocks, verify and publish it; vectors are waited for as they are needed.
 
     `metadata` lacks what only this knows: vectors, time and counts.
     """
-    fingerprints, index = fingerprints_of(settings), connect(settings)
-    try:
-        with _tables(settings, structures) as tables:
-            vectors = {
-                name: VectorInfo(tables[name].dimension, fingerprint.digest, fingerprint.describe())
-                for name, fingerprint in fingerprints.items()
-            }
-            metadata = replace(metadata, created=_now(), vectors=vectors)
-            source = _with_vectors(structures, tables)
-            return publish_source(index, collection, metadata, source, settings.storage, rebuild=rebuild)
-    finally:
-        index.close()
+    tables = plan.tables(structures)
+    with closing(connect(settings)) as index:
+        vectors = {
+            name: VectorInfo(tables[name].dimension, fingerprint.digest, fingerprint.describe())
+            for name, fingerprint in fingerprints_of(settings).items()
+        }
+        metadata = replace(metadata, created=_now(), vectors=vectors)
+        source = _with_vectors(structures, tables)
+        return publish_source(index, collection, metadata, source, settings.storage, rebuild=rebuild)
 
 
 def plan(settings: Settings, source: Source) -> Plan:
-    """Return what a run would do to the index. Only dump and records are made, in a folder of their own."""
+    """Return what a run would do to the index. Only checkout, dump and records are made, the records in a folder of their own."""
     project = source.project(settings.project.name)
     collection = collection_name(project, settings.project.branch)
     with project_lock(settings, collection) as folder, tempfile.TemporaryDirectory(dir=folder, prefix="plan-") as temporary:
         check_index(settings, collection, source.identity(), rebuild=False)
-        structures, dump = Path(temporary) / "structures.jsonl", source.dump
-        if source.repo is not None:
-            dump = Path(temporary) / "dump.lsif"
-            dump_repository(settings, source.repo, dump)
-        if dump is not None and source.folder is not None:
-            parse_repository(settings, dump, source.folder, structures, project)
+        structures, dump, root = Path(temporary) / "structures.jsonl", source.dump, checkout(settings, source, folder)
+        if source.repo is not None and root is not None:
+            dump = Path(dump_repository(settings, root, folder, Path(temporary) / UNKEPT).file)
+        if dump is not None and root is not None:
+            parse_repository(settings, dump, root, structures, project)
         elif source.structures is not None:
             import_records(source.structures, structures, project)
         with closing(connect(settings)) as index:

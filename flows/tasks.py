@@ -37,8 +37,9 @@ def _stage(name: str, **options: Any) -> Callable[[Callable[P, R]], Task[P, R]]:
 
 
 check_index = _stage("check index")(stages.check_index)
+checkout = _stage("checkout")(stages.checkout)
 dump_repository = _stage("dump")(stages.dump_repository)
 parse_repository = _stage("parse")(stages.parse_repository)
 import_records = _stage("import")(stages.import_records)
-embed = _stage("embed", task_run_name="embed {vector}")(stages.embed)
+embed = _stage("embed", task_run_name="embed {shard.vector} {shard.number}")(stages.embed)
 upload = _stage("upload")(stages.upload)

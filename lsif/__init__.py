@@ -2,7 +2,8 @@
 
 In the order in which data passes through them:
 
-rust_analyzer                     makes a dump
+rust_analyzer, supervisor         make a dump, within limits
+dump_cache, cargo, git            which dumps can be used again
 streams, decode, vectorized       bytes to elements; the only modules that know the file format
 reader, tables                    elements to tables of numbers
 graph, hover                      tables to definitions; they know no source, so that another reader (SCIP, say) could feed them

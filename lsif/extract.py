@@ -19,8 +19,8 @@ from lsif.streams import STANDARD_INPUT, is_packed
 from lsif.workers import count_for, start_workers
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
-    from typing import BinaryIO
 
     from lsif.workers import Workers
 
@@ -41,13 +41,14 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
     blocks: Path | None = None,
     blocks_longer_than: int = 0,
     processes: int = 0,
+    sink: Callable[[bytes, bytes], None] | None = None,
 ) -> ParseLedger:
     """Write the structures of the dump, whose sources are under `root`, to `output`; return the ledger.
 
     To `blocks` go the blocks of structures that have more than `blocks_longer_than` lines.
     Records come in the order of file path and line, so the same input gives the same bytes, however many processes read the
-    sources (0: as many as are worth it). Nothing is written where the dump is no LSIF or cut off (DumpError), or the sources are
-    absent or changed (SourceError).
+    sources (0: as many as are worth it). `sink` is given the lines of either file as they are made; void where this raises.
+    Nothing is written where the dump is no LSIF or cut off (DumpError), or the sources are absent or changed (SourceError).
     """
     if not root.is_dir():
         raise SourceError(f"no folder {root}; --root names the folder that the dump was taken of.")
@@ -59,7 +60,14 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
         with start_workers(count) as workers, ExitStack() as stack:
             structures_file = stack.enter_context(atomic_writer(output))
             blocks_file = stack.enter_context(atomic_writer(blocks)) if blocks is not None else None
-            extraction.write(structures_file, blocks_file, project=project, blocks_longer_than=blocks_longer_than, workers=workers)
+            for structure_lines, block_lines in extraction.records(
+                project=project, blocks_longer_than=blocks_longer_than if blocks_file is not None else None, workers=workers
+            ):
+                structures_file.write(structure_lines)
+                if blocks_file is not None:
+                    blocks_file.write(block_lines)
+                if sink is not None:
+                    sink(structure_lines, block_lines)
     except OSError as exc:
         raise StructuresError(f"can't write {output}: {exc.strerror or exc}") from exc
     return extraction.ledger
@@ -83,27 +91,25 @@ class Extraction:
         self._max_stale_share = max_stale_share
         self._skipped: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
+        self._crates: Counter[str] = Counter()
 
-    def write(
-        self, structures_file: BinaryIO, blocks_file: BinaryIO | None, *, project: str, blocks_longer_than: int, workers: Workers
-    ) -> None:
-        """Write the records file by file; the ledger is complete afterwards."""
+    def records(self, *, project: str, blocks_longer_than: int | None, workers: Workers) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the lines of structures and of blocks (None: no blocks), file by file; the ledger is complete afterwards."""
         graph, files, test_modules = self._read(workers)
         context = JoinContext(
             root=self._root,
             project=project,
             encoding=graph.meta.position_encoding,
             test_modules=test_modules,
-            blocks_longer_than=blocks_longer_than if blocks_file is not None else None,
+            blocks_longer_than=blocks_longer_than,
             hovers_tell=graph.meta.is_rust_analyzers,
         )
         file_count = len(files)
         for joined in join_files(context, files, workers):
             self._account(joined)
-            structures_file.write(joined.structures)
-            if blocks_file is not None:
-                blocks_file.write(joined.blocks)
+            yield joined.structures, joined.blocks
         self.ledger.skipped, self.ledger.kinds = dict(sorted(self._skipped.items())), dict(sorted(self._kinds.items()))
+        self.ledger.crates = dict(sorted(self._crates.items()))
         self._check(file_count)
 
     def _read(self, workers: Workers) -> tuple[Graph, dict[str, DumpedFile], frozenset[str]]:
@@ -153,6 +159,7 @@ class Extraction:
         ledger = self.ledger
         self._skipped += joined.skipped
         self._kinds += joined.kinds
+        self._crates += joined.crates
         ledger.structures += joined.kinds.total()
         ledger.snippets_checked += joined.kinds.total()
         ledger.blocks += joined.block_count

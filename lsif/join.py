@@ -67,6 +67,8 @@ class JoinedFile:
     """Lines of blocks.jsonl."""
     kinds: Counter[str] = field(default_factory=Counter)
     """Structures by code_type."""
+    crates: Counter[str] = field(default_factory=Counter)
+    """Structures by crate."""
     block_count: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     """Definitions by the reason why they are no structures."""
@@ -89,6 +91,7 @@ def join_file(context: JoinContext, path: str, dumped: DumpedFile) -> JoinedFile
     _check_snippets(context.root / path, data if joined.from_dump else read_source(context.root / path), structures)
     joined.structures = b"".join([structure.to_json() for structure in structures])
     joined.kinds.update([structure.code_type for structure in structures])
+    joined.crates.update([structure.crate for structure in structures])
     if context.blocks_longer_than is not None:
         least = context.blocks_longer_than
         long = {one.id for one in structures if one.line_to - one.line_from + 1 > least}

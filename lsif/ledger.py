@@ -51,6 +51,8 @@ class ParseLedger:
     """Blocks inside structures; 0 where none were asked for."""
     kinds: dict[str, int] = field(default_factory=dict)
     """Structures by code_type."""
+    crates: dict[str, int] = field(default_factory=dict)
+    """Structures by crate."""
     skipped: dict[str, int] = field(default_factory=dict)
     """Definitions by the reason why they are no structures; SKIP_REASONS explains each."""
     first_stale: list[str] = field(default_factory=list)

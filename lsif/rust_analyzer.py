@@ -7,57 +7,77 @@ repositories whose code may run on this machine.
 from __future__ import annotations
 
 import os
+import re
 import shutil
-import signal
-import subprocess
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from configs.atomic import temporary_beside
 from lsif.errors import RustAnalyzerError, RustAnalyzerMissing, SourceError
+from lsif.supervisor import Outcome, run_supervised
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from configs.settings import RustAnalyzerSettings
+
+ARGUMENTS = ("lsif",)
+"""rust-analyzer's, before the folder."""
 _INSTALL = "Install it with `rustup component add rust-analyzer rust-src`, or name its path: --set rust_analyzer.command=PATH"
-_SECRETS = ("QDRANT_", "PREFECT_", "HF_", "HUGGING")
-"""Beginnings of the environment's names that no build script needs to see."""
+_SECRET = re.compile(r"(?!CARGO_)(QDRANT_|PREFECT_|HF_|HUGGING|AWS_|.*(TOKEN|SECRET|PASSWORD|CREDENTIAL))", re.IGNORECASE)
+"""Names of the environment that no build script needs to see; Cargo needs its own to reach private registries."""
+_FELL_BACK = b"returning succeeded result with `--no-deps`"
+"""What later versions warn of where Cargo could not resolve the dependencies; 1.85 says nothing."""
 
 _LAST_WORDS = 4000
 """Bytes of rust-analyzer's standard error that are looked at after a failure."""
 
 
-def write_dump(repo: Path, output: Path, *, command: str, timeout_s: int, target: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class DumpMade:
+    """How a dump was made."""
+
+    peak_mb: float
+    """The highest resident memory of rust-analyzer and all that it started together, 10^6 bytes."""
+    fell_back: bool
+    """Whether rust-analyzer said that it goes without the dependencies."""
+
+
+def write_dump(repo: Path, output: Path, tool: RustAnalyzerSettings, target: Path) -> DumpMade:
     """Write the dump of the Cargo project in the folder `repo` to the file `output`, as a whole or not at all.
 
     Cargo builds in the folder `target`, not in the repository, unless the environment names another (CARGO_TARGET_DIR).
 
     Raises SourceError where `repo` is no Cargo project, RustAnalyzerMissing where there is no such program, RustAnalyzerError
-    with its last words where it fails, takes more than `timeout_s` seconds or writes nothing.
+    with its last words where it fails, passes a limit or writes nothing.
     """
     check_project(repo)
-    program = shutil.which(command)
-    if program is None:
-        raise RustAnalyzerMissing(f"no program {command!r} on PATH. {_INSTALL}")
+    program = find_program(tool)
     temporary, errors = temporary_beside(output), temporary_beside(output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        status = _run([program, "lsif", str(repo.resolve())], temporary, errors, timeout_s, _environment(target))
-        if status != 0 or temporary.stat().st_size == 0:
-            reason = (
-                f"was ended by signal {-status}"
-                if status < 0
-                else f"failed with exit status {status}"
-                if status
-                else "wrote nothing"
-            )
+        outcome = _run([program, *ARGUMENTS, str(repo.resolve())], temporary, errors, tool, target)
+        if outcome.exceeded:
+            raise RustAnalyzerError(_limit_passed(outcome, tool))
+        if outcome.status != 0 or temporary.stat().st_size == 0:
             last_words = _last_words(errors).rstrip(".")
-            raise RustAnalyzerError(f"`{command} lsif {repo}` {reason}: {last_words}. {_advice(last_words, repo)}".rstrip())
+            said = f"`{tool.command} lsif {repo}` {_how_it_ended(outcome.status)}: {last_words}. {_advice(last_words, repo)}"
+            raise RustAnalyzerError(said.rstrip())
         temporary.replace(output)
+        return DumpMade(outcome.peak_mb, _FELL_BACK in errors.read_bytes())
     except OSError as exc:
         raise RustAnalyzerError(f"can't write {output}: {exc.strerror or exc}") from exc
     finally:
         temporary.unlink(missing_ok=True)
         errors.unlink(missing_ok=True)
+
+
+def find_program(tool: RustAnalyzerSettings) -> str:
+    """Return rust-analyzer's path. Raises RustAnalyzerMissing where there is no such program."""
+    program = shutil.which(tool.command)
+    if program is None:
+        raise RustAnalyzerMissing(f"no program {tool.command!r} on PATH. {_INSTALL}")
+    return program
 
 
 def check_project(repo: Path) -> None:
@@ -69,33 +89,46 @@ def check_project(repo: Path) -> None:
         raise SourceError(f"{repo} holds no Cargo.toml; --repo names the folder of a Cargo project or workspace.")
 
 
-def _environment(target: Path) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)}
-    return {"CARGO_TARGET_DIR": str(target.absolute()), **inherited, "RUST_BACKTRACE": "0"}
+def cargo_environment(tool: RustAnalyzerSettings, target: Path) -> dict[str, str]:
+    """Return the environment that rust-analyzer and Cargo run in: this process's without secrets, as the settings have it."""
+    inherited = {name: value for name, value in os.environ.items() if not _SECRET.match(name)}
+    network = {"CARGO_NET_OFFLINE": "true"} if tool.network == "offline" else {}
+    return {
+        "CARGO_TARGET_DIR": str(target.absolute()),
+        "RA_LOG": "error,project_model=warn",
+        **inherited,
+        **network,
+        "RUST_BACKTRACE": "0",
+    }
 
 
-def _run(arguments: list[str], output: Path, errors: Path, timeout_s: int, environment: dict[str, str]) -> int:
-    """Run the program in a process group of its own, so that Cargo and build scripts end with it; return its exit status."""
+def _run(arguments: list[str], output: Path, errors: Path, tool: RustAnalyzerSettings, target: Path) -> Outcome:
     with output.open("wb") as stdout, errors.open("wb") as stderr:
-        process = subprocess.Popen(
+        outcome = run_supervised(
             arguments,
-            stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
-            start_new_session=True,
-            env=environment,
+            environment=cargo_environment(tool, target),
+            timeout_s=tool.timeout_s,
+            memory_mb=tool.memory_mb,
         )
-        try:
-            status = process.wait(timeout=timeout_s)
-        except subprocess.TimeoutExpired as exc:
-            raise RustAnalyzerError(f"rust-analyzer took more than {timeout_s} s (rust_analyzer.timeout_s) and was ended.") from exc
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-        stdout.flush()
         os.fsync(stdout.fileno())
-        return status
+        return outcome
+
+
+def _limit_passed(outcome: Outcome, tool: RustAnalyzerSettings) -> str:
+    if outcome.exceeded == "memory":
+        return (
+            f"rust-analyzer and what it started took {outcome.peak_mb:,.0f} MB of memory, more than {tool.memory_mb:,} MB "
+            "(rust_analyzer.memory_mb), and were ended."
+        )
+    return f"rust-analyzer took more than {tool.timeout_s} s (rust_analyzer.timeout_s) and was ended."
+
+
+def _how_it_ended(status: int) -> str:
+    if status == 0:
+        return "wrote nothing"
+    return f"was ended by signal {-status}" if status < 0 else f"failed with exit status {status}"
 
 
 def _last_words(errors: Path) -> str:

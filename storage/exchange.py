@@ -66,6 +66,9 @@ class ExportedSource:
             fields = {name: value for name, value in without_added(payload).items() if name != "digest"}
             yield BlockRecord(Block(**fields), vectors)
 
+    def settle(self) -> None:
+        """See Source."""
+
     def _read_metadata(self) -> Metadata:
         if not any((self._folder / name).is_file() for name in _FILES):
             raise StorageError(f"{self._folder} holds no export; `lsif-ingest export` makes one.")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from embedding.checkpoint import VectorTable
+    from embedding.vectors import VectorTable
 
 
 T = TypeVar("T")
@@ -111,6 +111,9 @@ class Source(Protocol):
     def blocks(self) -> Iterator[Record]:
         """Yield what becomes the points of blocks. Raises StorageError where it changed since its vectors were made."""
 
+    def settle(self) -> None:
+        """Return once no vector is made any more. Raises where one could not be made."""
+
 
 class FileSource:
     """structures.jsonl and blocks.jsonl with vectors in the order of their lines."""
@@ -149,6 +152,11 @@ class FileSource:
         if self._block_vectors.source != sequence.hexdigest():
             raise StorageError(f"{self._blocks} changed since its vectors were gathered; run again.")
 
+    def settle(self) -> None:
+        """See Source."""
+        for table in [*self._vectors.values(), *([self._block_vectors] if self._block_vectors is not None else [])]:
+            table.settle()
+
 
 class RecordSource:
     """structures.jsonl and blocks.jsonl without vectors: to be compared with, not to be uploaded."""
@@ -163,6 +171,9 @@ class RecordSource:
     def blocks(self) -> Iterator[Record]:
         """See Source."""
         return (BlockRecord(block, {}) for block in (read_blocks(self._blocks) if self._blocks is not None else ()))
+
+    def settle(self) -> None:
+        """See Source."""
 
 
 def without(records: Iterable[Record], ids: Container[str]) -> Iterator[Record]:

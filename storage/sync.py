@@ -9,16 +9,22 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from storage.points import READ_AT_ONCE, batched
 from storage.schema import PLACE, label_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from storage.index import Points, Refusal
     from storage.points import Record
+
+Part: TypeAlias = Literal["added", "changed", "moved", "deleted", "unchanged"]
+
+NAMED = 200
+"""Points of each part that are told by name; the counts are of all."""
 
 
 @dataclass(frozen=True)
@@ -62,34 +68,81 @@ class Difference:
         return bool(self.everything or self.written or self.moved)
 
 
+@dataclass(frozen=True)
+class Change:
+    """Points of one part of a difference."""
+
+    count: int
+    names: list[str] = field(default_factory=list)
+    """What people call the first of them, NAMED at most; in the order of the records, deleted ones by the alphabet."""
+
+
 def difference(points: Points, records: Iterable[Record]) -> Difference:
     """Return what has to change so that the points are the records."""
-    stored = {
-        _key(one.id): _state(str(one.payload.get("digest")), str(one.payload.get(PLACE)))
-        for one in points.scroll(["digest", PLACE])
-    }
-    found, unchanged = Difference(), 0
-    for record in records:
-        there, wanted = stored.pop(_key(record.id), None), _state(record.digest, record.place)
-        if there is None:
-            found.added[record.id] = record.label()
-        elif there[:_HALF] != wanted[:_HALF]:
-            found.changed[record.id] = record.label()
-        elif there != wanted:
-            found.moved[record.id] = record.label()
-        else:
+    stored, found, unchanged = _stored(points), Difference(), 0
+    named = {"added": found.added, "changed": found.changed, "moved": found.moved}
+    for part, record in _compared(stored, records):
+        if part == "unchanged":
             unchanged += 1
-    deleted = [str(uuid.UUID(bytes=key)) for key in stored]
-    return Difference(found.added, found.changed, found.moved, deleted, unchanged=unchanged)
+        else:
+            named[part][record.id] = record.label()
+    return Difference(found.added, found.changed, found.moved, list(_ids(stored)), unchanged=unchanged)
 
 
 def with_deleted_labels(found: Difference, points: Points) -> Difference:
     """Return the difference with the names of what is deleted, which the index alone knows."""
-    labels = {}
-    for batch in batched(iter(found.deleted), READ_AT_ONCE):
-        for one in points.retrieve(batch):
-            labels[one.id] = label_of(one.payload)
-    return replace(found, deleted_labels=labels)
+    return replace(found, deleted_labels=_labels(points, found.deleted))
+
+
+def changes_of(found: Difference, points: Points) -> dict[str, Change]:
+    """Return the parts of a difference that was found between these points and records; not that of what is unchanged."""
+    parts: dict[str, Mapping[str, str]] = {"added": found.added, "changed": found.changed, "moved": found.moved}
+    told = {name: Change(len(part), list(islice(part.values(), NAMED))) for name, part in parts.items()}
+    first = found.deleted[:NAMED]
+    return {**told, "deleted": Change(len(found.deleted), sorted(_labels(points, first).values()))}
+
+
+def changes_between(points: Points, records: Iterable[Record]) -> dict[str, Change]:
+    """Return the same parts without keeping more than the names that are told: for points that are replaced as a whole."""
+    stored, counts = _stored(points), {"added": 0, "changed": 0, "moved": 0, "unchanged": 0}
+    names: dict[str, list[str]] = {part: [] for part in counts}
+    for part, record in _compared(stored, records):
+        counts[part] += 1
+        if part != "unchanged" and counts[part] <= NAMED:
+            names[part].append(record.label())
+    deleted = sorted(_labels(points, list(islice(_ids(stored), NAMED))).values())
+    told = {part: Change(counts[part], names[part]) for part in ("added", "changed", "moved")}
+    return {**told, "deleted": Change(len(stored), deleted)}
+
+
+def _stored(points: Points) -> dict[bytes, bytes]:
+    """Return what is stored: key → state."""
+    return {
+        _key(one.id): _state(str(one.payload.get("digest")), str(one.payload.get(PLACE)))
+        for one in points.scroll(["digest", PLACE])
+    }
+
+
+def _compared(stored: dict[bytes, bytes], records: Iterable[Record]) -> Iterator[tuple[Part, Record]]:
+    """Yield each record with its part, and take it out of what is stored: what is left over is to be deleted."""
+    for record in records:
+        there, wanted = stored.pop(_key(record.id), None), _state(record.digest, record.place)
+        if there is None:
+            yield "added", record
+        elif there[:_HALF] != wanted[:_HALF]:
+            yield "changed", record
+        else:
+            yield ("unchanged" if there == wanted else "moved"), record
+
+
+def _ids(keys: Iterable[bytes]) -> Iterator[str]:
+    return (str(uuid.UUID(bytes=key)) for key in keys)
+
+
+def _labels(points: Points, ids: Iterable[str]) -> dict[str, str]:
+    """Return what people call the stored points of these ids."""
+    batches = batched(iter(ids), READ_AT_ONCE)
+    return {one.id: label_of(one.payload) for batch in batches for one in points.retrieve(batch, vectors=False)}
 
 
 def equal(points: Points, records: Iterable[Record]) -> tuple[bool, int, int]:

@@ -17,7 +17,7 @@ from storage.errors import IndexMismatch, IndexMissing, StorageError
 from storage.index import BLOCK_VECTORS, VECTORS, Refusal
 from storage.points import READ_AT_ONCE, batched, without
 from storage.schema import BLOCK_MOVING_FIELDS, MOVING_FIELDS, PLACE, SCHEMA_VERSION
-from storage.sync import Difference, apply, difference, with_deleted_labels
+from storage.sync import Change, Difference, apply, changes_between, changes_of, difference, with_deleted_labels
 from storage.verify import is_sound, vector_fault, verify
 
 if TYPE_CHECKING:
@@ -66,6 +66,11 @@ class UploadReport:
     """Points that Qdrant would not take: id, label, reason."""
     refused_structures: int = 0
     seconds: float = 0.0
+    changes: dict[str, Change] = field(default_factory=dict)
+    """Structures that were added, changed, moved, deleted against what was live when the upload began, whichever way was taken.
+
+    Empty where nothing comparable was live: then everything is new.
+    """
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
@@ -79,6 +84,8 @@ class Plan:
     way: Way
     structures: Difference
     blocks: Difference
+    changes: dict[str, Change] = field(default_factory=dict)
+    """Of structures, by name; empty where nothing is live."""
 
 
 def publish_source(
@@ -100,11 +107,15 @@ def publish_source(
         plan = make_plan(index, live, source, settings)
         if plan.way == "unchanged" and live is not None:
             # Counted anew: what it says of itself is older than its points where a sync in place did not come to its end.
-            counts = plan.structures.unchanged, plan.blocks.unchanged
-            live.describe(replace(metadata, structures=counts[0], blocks=counts[1], complete=True))
-            generation, refused = live, list[Refusal]()
+            structures, blocks = plan.structures.unchanged, plan.blocks.unchanged
+            live.describe(replace(metadata, structures=structures, blocks=blocks, complete=True))
+            generation, refused, changes = live, list[Refusal](), plan.changes
         else:
-            generation, refused = _carry_out(index, collection, metadata, source, settings, live, plan)
+            if plan.way == "changed_in_place":
+                source.settle()  # a search must not see a half of the changes while models are at work on the other
+            generation, refused, changes = _carry_out(index, collection, metadata, source, settings, live, plan)
+    counts, seconds = generation.metadata, time.perf_counter() - started
+    logger.info("%s: %d structures and %d blocks, %s in %.1f s", collection, counts.structures, counts.blocks, plan.way, seconds)
     labels = _labels(source, {one.id for one in refused})
     both = (plan.structures, plan.blocks)
     return UploadReport(
@@ -120,7 +131,8 @@ def publish_source(
         sum(len(one.deleted) for one in both),
         [{"id": one.id, "label": labels.get(one.id, ("", False))[0], "reason": one.reason} for one in refused],
         sum(labels[one.id][1] for one in refused if one.id in labels),
-        time.perf_counter() - started,
+        seconds,
+        changes,
     )
 
 
@@ -130,24 +142,28 @@ def make_plan(index: Index, live: Generation | None, source: Source, settings: S
     With `named` a plan that sends everything names it; else it does not hold what it need not.
     """
     if live is None:
-        added = [{one.id: one.label() for one in records()} if named else {} for records in (source.structures, source.blocks)]
-        return Plan("built", *(Difference(one, everything=True) for one in added))
+        structures, blocks = (
+            Difference({one.id: one.label() for one in records()} if named else {}, everything=True)
+            for records in (source.structures, source.blocks)
+        )
+        return Plan("built", structures, blocks)
     structures = difference(live.structures, source.structures())
     blocks = difference(live.blocks, source.blocks())
+    changes = changes_of(structures, live.structures)
     if named:
         structures = with_deleted_labels(structures, live.structures)
         blocks = with_deleted_labels(blocks, live.blocks)
     if not structures and not blocks:
-        return Plan("unchanged", structures, blocks)
+        return Plan("unchanged", structures, blocks, changes)
     if not index.changes_in_place:
-        return Plan("synced", structures, blocks)
+        return Plan("synced", structures, blocks, changes)
     total = structures.unchanged + len(structures.moved) + structures.written
     in_place = settings.publish == "in_place" or (
         settings.publish == "auto" and structures.written < _MOST_IN_PLACE * max(1, total)
     )
     if in_place or named:
-        return Plan("changed_in_place" if in_place else "built", structures, blocks)
-    return Plan("built", _EVERYTHING, _EVERYTHING)
+        return Plan("changed_in_place" if in_place else "built", structures, blocks, changes)
+    return Plan("built", _EVERYTHING, _EVERYTHING, changes)
 
 
 def rollback(index: Index, collection: str, settings: StorageSettings) -> tuple[str, str]:
@@ -197,6 +213,18 @@ def _comparable(one: Metadata, other: Metadata) -> bool:
     return prints[0] == prints[1] and one.schema_version == other.schema_version
 
 
+def _changes_against_live(index: Index, collection: str, source: Source) -> dict[str, Change]:
+    """Return what a build changes against the generation that it is to replace; nothing where none is live, or it can't tell."""
+    try:
+        live = index.live(collection)
+        if live is None or live.metadata.schema_version != SCHEMA_VERSION or not is_sound(live, sample=_PROBE):
+            return {}
+        return changes_between(live.structures, source.structures())
+    except StorageError as exc:  # what is replaced may be damaged, which must not keep it from being replaced
+        logger.warning("what changes against the live generation of %s can't be told: %s", collection, exc)
+        return {}
+
+
 def _carry_out(
     index: Index,
     collection: str,
@@ -205,15 +233,20 @@ def _carry_out(
     settings: StorageSettings,
     live: Generation | None,
     plan: Plan,
-) -> tuple[Generation, list[Refusal]]:
-    """Write what the plan says, verify and publish it; return the generation that is live now, and the refused points."""
-    aside = plan.way != "changed_in_place"
+) -> tuple[Generation, list[Refusal], dict[str, Change]]:
+    """Write what the plan says, verify and publish it.
+
+    Returns the generation that is live now, the refused points, and the changes: those of a rebuild are known by then only.
+    """
+    aside, changes = plan.way != "changed_in_place", plan.changes
     if plan.way == "built":
         generation = index.create(collection, metadata)
     elif live is not None:
         generation = index.copy(collection, live) if aside else live
     try:
         refused = _bring_up(generation, source, plan, settings)
+        if live is None:
+            changes = _changes_against_live(index, collection, source)
         done = replace(metadata, structures=generation.structures.count(), blocks=generation.blocks.count(), complete=True)
         generation.describe(done)  # last: what it vouches for was verified
         if aside:
@@ -222,7 +255,7 @@ def _carry_out(
         if aside:
             _drop_quietly(index, collection, generation)
         raise
-    return generation, refused
+    return generation, refused, changes
 
 
 def _bring_up(generation: Generation, source: Source, plan: Plan, settings: StorageSettings) -> list[Refusal]:

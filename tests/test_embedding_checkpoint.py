@@ -107,7 +107,7 @@ def test_a_changed_dimension_is_refused(checkpoint: Checkpoint) -> None:
 def test_a_folder_that_cant_be_written_is_named(tmp_path: Path, fingerprint: Fingerprint) -> None:
     (tmp_path / fingerprint.digest).write_text("a file where the folder should be")
     with pytest.raises(CheckpointError, match="Not a directory"):
-        Checkpoint(tmp_path, fingerprint).append([key(1)], rows(1))
+        Checkpoint(tmp_path, fingerprint).files()
 
 
 def test_a_damaged_key_is_noticed_and_its_texts_are_embedded_again(tmp_path: Path, fingerprint: Fingerprint) -> None:

@@ -51,7 +51,7 @@ def test_each_text_is_embedded_once_and_the_second_run_loads_no_model(
 def test_texts_of_like_length_share_a_batch_the_longest_first(
     sample_structures: Path, tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder
 ) -> None:
-    embed(sample_structures, tmp_path, fingerprint, lambda: encoder)
+    embed_structures(sample_structures, tmp_path, fingerprint, lambda: encoder, vector="code", rows_per_file=100)
     lengths = [len(text) for batch in encoder.batches for text in batch]
     assert lengths == sorted(lengths, reverse=True)
     assert max(len(batch) for batch in encoder.batches) == 4

@@ -345,7 +345,7 @@ def test_two_repositories_of_one_name_do_not_replace_each_other(
     assert code == 0
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_run_ends_at_once_and_leaves_no_server(
     tmp_path: Path, prefect_home: dict[str, str], sent: signal.Signals
 ) -> None:
@@ -377,14 +377,18 @@ def test_an_interrupted_run_ends_at_once_and_leaves_no_server(
         said += line
     children = children_of(process.pid)
     assert any(b"flows.temporary_server" in Path(f"/proc/{child}/cmdline").read_bytes() for child in children)
-    os.killpg(process.pid, sent)
+    if sent == signal.SIGTERM:  # from a service manager: to this process alone
+        process.send_signal(sent)
+    else:
+        os.killpg(process.pid, sent)
     began = time.monotonic()
     said += process.stderr.read()
     process.stderr.close()
     code = process.wait(60)
-    if sent == signal.SIGINT:
-        assert code == 130, said
-        assert said.splitlines()[-1] == "lsif-ingest: interrupted; what was embedded is kept, run again to go on from there"
+    if sent != signal.SIGKILL:
+        how = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "ended by SIGTERM")}[sent]
+        last = said.splitlines()[-1]
+        assert (code, last) == (how[0], f"lsif-ingest: {how[1]}; what was embedded is kept, run again to go on from there"), said
         assert "Traceback" not in said
         assert list(own.glob("checkpoints/*/*.parquet"))
     assert time.monotonic() - began < 20

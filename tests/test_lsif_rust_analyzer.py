@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+from configs.settings import load_settings
 from lsif.errors import RustAnalyzerError, RustAnalyzerMissing, SourceError
-from lsif.rust_analyzer import write_dump
+from lsif.rust_analyzer import DumpMade, write_dump
 
 from conftest import SAMPLE
 
@@ -19,8 +21,9 @@ def script(folder: Path, body: str) -> str:
     return str(path)
 
 
-def dump(command: str, output: Path, repo: Path = SAMPLE, timeout_s: int = 20) -> None:
-    write_dump(repo, output, command=command, timeout_s=timeout_s, target=output.parent / "target")
+def dump(command: str, output: Path, repo: Path = SAMPLE, **changes: object) -> DumpMade:
+    tool = load_settings().rust_analyzer.model_copy(update={"command": command, "timeout_s": 20, **changes})
+    return write_dump(repo, output, tool, output.parent / "target")
 
 
 def test_what_it_writes_becomes_the_dump(tmp_path: Path) -> None:
@@ -56,12 +59,16 @@ def test_a_failure_quotes_its_last_words_and_leaves_no_file(tmp_path: Path, body
 def test_secrets_are_not_handed_to_build_scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QDRANT_API_KEY", "secret-key-0451")
     monkeypatch.setenv("HF_TOKEN", "secret-key-0452")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-key-0453")
+    monkeypatch.setenv("GITHUB_TOKEN", "secret-key-0454")
+    monkeypatch.setenv("CARGO_REGISTRY_TOKEN", "cargos-own")
     monkeypatch.setenv("CARGO_NET_OFFLINE", "true")
     monkeypatch.delenv("CARGO_TARGET_DIR", raising=False)
     dump(script(tmp_path, "env"), tmp_path / "dump.lsif")
     environment = (tmp_path / "dump.lsif").read_text()
     assert "CARGO_NET_OFFLINE=true" in environment
     assert "secret-key" not in environment
+    assert "CARGO_REGISTRY_TOKEN=cargos-own" in environment
     assert f"CARGO_TARGET_DIR={tmp_path / 'target'}" in environment  # not in the repository
 
 
@@ -94,6 +101,28 @@ def test_a_run_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) ->
 
     time.sleep(2.5)
     assert not marker.exists()
+
+
+def test_a_run_that_takes_too_much_memory_is_ended_and_the_setting_named(tmp_path: Path) -> None:
+    body = f"{sys.executable} -c 'import time; held = bytes(3 * 10**8).replace(bytes(1), bytes([1])); time.sleep(60)'"
+    with pytest.raises(RustAnalyzerError, match=r"took \d+ MB of memory, more than 150 MB \(rust_analyzer.memory_mb\)"):
+        dump(script(tmp_path, body), tmp_path / "dump.lsif", memory_mb=150)
+    assert [path.name for path in tmp_path.iterdir()] == ["fake-rust-analyzer"]
+
+
+def test_the_highest_memory_and_a_fall_back_are_told(tmp_path: Path) -> None:
+    made = dump(script(tmp_path, "echo dump"), tmp_path / "dump.lsif")
+    assert 0 < made.peak_mb < 100
+    assert not made.fell_back
+    warned = "echo ' WARN `cargo metadata` failed and returning succeeded result with `--no-deps` error=...' >&2"
+    assert dump(script(tmp_path, f"{warned}; echo dump"), tmp_path / "dump.lsif").fell_back
+
+
+@pytest.mark.parametrize(("network", "seen"), [("as_is", "unset"), ("offline", "true"), ("locked", "unset")])
+def test_cargos_network_is_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str, seen: str) -> None:
+    monkeypatch.delenv("CARGO_NET_OFFLINE", raising=False)
+    dump(script(tmp_path, 'echo "${CARGO_NET_OFFLINE:-unset}"'), tmp_path / "dump.lsif", network=network)
+    assert (tmp_path / "dump.lsif").read_text() == f"{seen}\n"
 
 
 def test_an_absent_program_is_told_with_how_to_install_it(tmp_path: Path) -> None:

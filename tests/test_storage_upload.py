@@ -17,6 +17,7 @@ from configs.settings import StorageSettings, load_settings
 from embedding.encoder import Fingerprint
 from lsif.blocks import read_blocks
 from lsif.structure import Structure, read_structures, with_digest, write_structures
+from storage import sync as sync_module
 from storage.errors import IndexMismatch, IndexMissing, StorageError
 from storage.index import Condition, Generation, Index, Nearest, Point, Points, Refusal
 from storage.points import FileSource, Record, RecordSource
@@ -215,6 +216,58 @@ def test_a_plan_names_what_a_run_would_do_and_does_nothing(
     assert digests(require_live(index, COLLECTION).structures) == before
     everything = make_plan(index, None, RecordSource(tmp_path / "new.jsonl"), storage(), named=True)
     assert (everything.way, len(everything.structures.added)) == ("built", 75)
+
+
+def label(structure: Structure, lines: int = 0) -> str:
+    return f"{structure.code_type} {structure.symbol} ({structure.context.file_path}:{structure.line + lines})"
+
+
+def told(report: UploadReport) -> dict[str, tuple[int, list[str]]]:
+    return {part: (one.count, one.names) for part, one in report.changes.items()}
+
+
+@pytest.mark.parametrize("way", ["auto", "swap", "in_place", "rebuild", "other models"])
+def test_a_run_tells_by_name_what_changed_whichever_way_it_went(
+    index: Index, metadata: Metadata, structures: list[Structure], sync: Callable[..., UploadReport], way: str, tmp_path: Path
+) -> None:
+    assert sync(structures[:70]).changes == {}  # all of it is new
+    now = [*structures[3:10], change(structures[10]), moved(structures[11], 4), *structures[12:]]
+    if way in ("rebuild", "other models"):
+        write_structures(tmp_path / "structures.jsonl", now)
+        source = embedded_source(tmp_path / "structures.jsonl", tmp_path / "checkpoint")
+        others = {name: replace(info, fingerprint="another") for name, info in metadata.vectors.items()}
+        made = metadata if way == "rebuild" else replace(metadata, vectors=others)
+        report = publish_source(index, COLLECTION, made, source, storage(), rebuild=way == "rebuild")
+        assert (report.way, report.changed) == ("built", 0)  # what was sent is another question
+    else:
+        report = sync(now, publish=way)
+    assert told(report) == {
+        "added": (7, [label(one) for one in structures[70:]]),
+        "changed": (1, [label(structures[10])]),
+        "moved": (1, [label(structures[11], 4)]),
+        "deleted": (3, sorted(map(label, structures[:3]))),
+    }
+    report = sync(now, publish="auto")
+    if way != "other models":
+        assert told(report) == dict.fromkeys(("added", "changed", "moved", "deleted"), (0, []))
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_few_are_named_and_all_are_counted(
+    index: Index, metadata: Metadata, monkeypatch: pytest.MonkeyPatch, structures: list[Structure], tmp_path: Path, rebuild: bool
+) -> None:
+    monkeypatch.setattr(sync_module, "NAMED", 2)
+    for run, some in enumerate((structures[:5], structures[10:])):
+        folder = tmp_path / f"run{run}"
+        folder.mkdir()
+        write_structures(folder / "structures.jsonl", some)
+        source = embedded_source(folder / "structures.jsonl", tmp_path / "checkpoint")
+        report = publish_source(index, COLLECTION, metadata, source, storage(), rebuild=rebuild)
+    assert told(report)["added"] == (67, [label(structures[10]), label(structures[11])])
+    assert told(report)["changed"] == (0, [])
+    count, names = told(report)["deleted"]
+    assert (count, len(names)) == (5, 2)
+    assert set(names) < set(map(label, structures[:5]))
 
 
 def test_rolling_back_makes_the_former_generation_live_again(

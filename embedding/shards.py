@@ -1,0 +1,151 @@
+"""A shard: texts that are embedded together, in a file beside the checkpoint's, for any machine that reaches the store.
+
+A shard's name is told by its keys, and the checkpoint file that comes of it has the same: what two workers embed is stored once. It
+is removed once its vectors are safe. Parquet, `key` fixed_size_binary(16), `text` string.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from embedding.batching import longest_first
+from embedding.checkpoint import SUFFIX
+from embedding.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from embedding.checkpoint import Checkpoint
+    from embedding.encoder import Encoder
+
+SHARD = ".shard"
+_SCHEMA = pa.schema([pa.field("key", pa.binary(16), nullable=False), pa.field("text", pa.large_string(), nullable=False)])
+_LEFT_BEHIND_S = 24 * 3600
+"""Age at which a shard is taken for that of a killed run, which no other resumed."""
+_COUNTED_AT_ONCE = 4096
+"""Texts that are tokenised together to find out how long they are."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Where the texts lie."""
+
+    vector: str
+    """What they are made into: a named vector, or "blocks"."""
+    name: str
+    """Of the file in the store."""
+    texts: int
+    number: int = 1
+    """Of those of its vector, from 1."""
+
+
+@dataclass(frozen=True)
+class ShardReport:
+    """What embedding a shard took."""
+
+    file: str
+    """The checkpoint's new file."""
+    dimension: int
+    seconds: float
+    tokens: int = 0
+    """As far as the model saw them."""
+    cut_off: int = 0
+    """Texts of which the model saw only the beginning."""
+    device: str = ""
+    """What computed; empty where another had done it, as is `precision`."""
+    precision: str = ""
+
+
+def write_shard(checkpoint: Checkpoint, keys: Sequence[bytes], texts: Sequence[str], *, vector: str, number: int = 1) -> Shard:
+    """Write texts that the checkpoint lacks as a shard. Raises CheckpointError."""
+    content = pa.BufferOutputStream()
+    table = pa.table([pa.array(keys, pa.binary(16)), pa.array(texts, pa.large_string())], schema=_SCHEMA)
+    pq.write_table(table, content, compression="zstd", use_dictionary=False, write_page_checksum=True)
+    name = checkpoint.name_of(keys, SHARD)
+    checkpoint.store.write(name, content.getvalue())
+    return Shard(vector, name, len(texts), number)
+
+
+def remove_old_shards(checkpoint: Checkpoint) -> None:
+    """Remove what killed runs left."""
+    checkpoint.store.remove_old(checkpoint.folder, SHARD, age_s=_LEFT_BEHIND_S)
+
+
+def embed_shard(checkpoint: Checkpoint, shard: Shard, load: Callable[[], Encoder]) -> ShardReport:
+    """Embed the shard's texts into a file of the checkpoint, the longest first, and remove the shard.
+
+    What is embedded before a failure is kept. Raises CheckpointError where the shard can't be read or the file not be written, and
+    what `load` and the encoder raise.
+    """
+    started = time.perf_counter()
+    found = _read(checkpoint, shard)
+    if found is None:  # another worker was faster, or this is a second try
+        file = shard.name.removesuffix(SHARD) + SUFFIX
+        return ShardReport(file, checkpoint.read(file)[1].shape[1], time.perf_counter() - started)
+    keys, texts = found
+    encoder = load()
+    lengths = _count_tokens(encoder, texts)
+    seen = np.minimum(lengths, encoder.max_tokens) if encoder.max_tokens else lengths
+    file = _embed(checkpoint, keys, texts, longest_first(lengths), encoder, shard.vector)
+    checkpoint.store.remove(shard.name)
+    return ShardReport(
+        file,
+        encoder.dimension,
+        time.perf_counter() - started,
+        int(seen.sum()),
+        int((lengths > seen).sum()),
+        encoder.device,
+        encoder.precision,
+    )
+
+
+def _embed(
+    checkpoint: Checkpoint, keys: list[bytes], texts: list[str], order: NDArray[np.int64], encoder: Encoder, vector: str
+) -> str:
+    """Embed the texts in the order of their places, those of like length in a batch; return the name of the new file.
+
+    The longest come first, so memory runs out at once or never.
+    """
+    vectors, done, file = np.empty((len(texts), encoder.dimension), dtype=np.float32), 0, ""
+    with tqdm(total=len(texts), desc=f"embed {vector}", unit="text", disable=None, leave=False) as progress:
+        try:
+            for first in range(0, len(texts), encoder.texts_at_once):
+                places = order[first : first + encoder.texts_at_once]
+                vectors[places] = encoder.encode_documents([texts[place] for place in places])
+                done = first + len(places)
+                progress.update(len(places))
+        finally:  # an interruption, or a text that the model fails on, takes no other's vector with it
+            if done:
+                places = np.sort(order[:done])
+                file = checkpoint.append([keys[place] for place in places], vectors[places])
+    return file
+
+
+def _count_tokens(encoder: Encoder, texts: list[str]) -> NDArray[np.int64]:
+    """Return how many tokens each text has, int64, (n,)."""
+    starts = range(0, len(texts), _COUNTED_AT_ONCE)
+    return np.concatenate([encoder.count_tokens(texts[start : start + _COUNTED_AT_ONCE]) for start in starts])
+
+
+def _read(checkpoint: Checkpoint, shard: Shard) -> tuple[list[bytes], list[str]] | None:
+    """Return the shard's keys and texts; None where it is embedded already."""
+    try:
+        with checkpoint.store.open(shard.name) as file:
+            table = pq.read_table(file, schema=_SCHEMA, page_checksum_verification=True)
+    except (OSError, pa.ArrowException) as exc:
+        if isinstance(exc, FileNotFoundError) and checkpoint.store.has(shard.name.removesuffix(SHARD) + SUFFIX):
+            return None
+        raise CheckpointError(
+            f"{checkpoint.store.location}/{shard.name} can't be read: {exc}. Where workers on other machines embed, "
+            "checkpoint.store must be an address that all of them reach: a shared folder or s3://bucket/prefix."
+        ) from exc
+    return table["key"].to_pylist(), table["text"].to_pylist()

@@ -1,0 +1,250 @@
+"""`python -m flows.deploy ACTION`: makes the deployments of prefect.yaml on a Prefect server, and runs what they schedule.
+
+`deploy` puts the two deployments of a project on the Prefect server that PREFECT_API_URL names, with a work pool and a limit that
+they share; `worker` runs what is in the pool; `serve` does both in one process, without a pool; `automations` has the server tell
+of failures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from configs.errors import LsifIngestError
+from flows.automations import read_definitions, renew_automations
+from flows.control import clean
+from flows.errors import FlowError, UsageError
+from flows.orchestration import set_prefect_defaults
+from flows.source import Source, project_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DEFINITIONS = Path(__file__).parent.parent / "prefect.yaml"
+POOL_TYPES = ("process", "docker", "kubernetes")
+FLOW = "reindex"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code: 0 done, 1 failed, 2 wrong usage."""
+    options = _command_line_parser().parse_args(arguments)
+    try:
+        set_prefect_defaults()
+        _require_server()
+        options.run(options)
+    except UsageError as exc:
+        return _fail(exc, 2)
+    except LsifIngestError as exc:
+        return _fail(exc, 1)
+    return 0
+
+
+def limit_name(project: str) -> str:
+    """Return the name of the limit that a project's deployments share."""
+    return f"lsif-ingest-{project}"
+
+
+def _command_line_parser() -> argparse.ArgumentParser:
+    pool = argparse.ArgumentParser(add_help=False)
+    pool.add_argument("--pool", default="", metavar="NAME", help="work pool (default: lsif-ingest, or lsif-ingest-TYPE)")
+    pool.add_argument("--pool-type", choices=POOL_TYPES, default="process", help="of the pool, where it is to be made")
+    project = argparse.ArgumentParser(add_help=False)
+    project.add_argument("--project", default="", metavar="NAME", help="names index and deployments (default: as the repository)")
+    project.add_argument("--repo", default="", metavar="REPO", help="folder or git URL, as the workers reach it")
+    project.add_argument("--ref", default="", metavar="REF", help="branch, tag or commit that is indexed every night")
+    project.add_argument("--dump", default="", metavar="FILE", help="dump made elsewhere; needs --root")
+    project.add_argument("--root", default="", metavar="DIR", help="folder of the sources that the dump was taken of")
+    project.add_argument("--config", default="", metavar="FILE", help="TOML file of settings, where the workers run")
+    project.add_argument("--cron", default="0 3 * * *", help='when the nightly run begins (default: "0 3 * * *")')
+    project.add_argument("--timezone", default="UTC", metavar="ZONE", help="of --cron, such as Europe/Berlin (default: UTC)")
+    project.add_argument("--folder", default="", metavar="DIR", help="where process workers run it (default: this one); holds data")
+    project.add_argument("--image", default="", metavar="IMAGE", help="container image, for pools of type docker and kubernetes")
+
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.deploy", description="Deploys the flow on a Prefect server, and runs it."
+    )
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    deploy = actions.add_parser("deploy", parents=[pool, project], help="make or renew a project's deployments")
+    deploy.set_defaults(run=_deploy)
+    worker = actions.add_parser("worker", parents=[pool], help="run what is scheduled in the pool")
+    worker.set_defaults(run=_work)
+    serve = actions.add_parser("serve", parents=[project], help="deploy, and run what is scheduled, without a pool")
+    serve.set_defaults(run=_serve, pool="", pool_type="process")
+    automations = actions.add_parser("automations", help="renew the automations of flows/automations.yaml on the server")
+    automations.set_defaults(run=_renew_automations)
+    return parser
+
+
+def _require_server() -> None:
+    from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 - takes time
+
+    if not PREFECT_API_URL.value():
+        raise UsageError(
+            "no Prefect server is named, and one that ends with this command would be of no use: start one with "
+            "`.venv/bin/prefect server start`, then `export PREFECT_API_URL=http://127.0.0.1:4200/api`, here and for workers."
+        )
+
+
+def _deploy(options: argparse.Namespace) -> None:
+    values = _values(options)
+    os.environ.update(values)
+    if options.pool_type != "process" and not options.image:
+        raise UsageError(
+            f"a work pool of type {options.pool_type} needs --image (IMAGE=): build one by flows/container/Dockerfile."
+        )
+    _prefect("work-pool", "create", values["LSIF_POOL"], "--type", options.pool_type, unless="already exists")
+    _prefect("deploy", "--all", "--prefect-file", str(DEFINITIONS))
+    names = [f"{FLOW}/{one['name']}" for one in definitions()]
+    asyncio.run(_share_limit(limit_name(values["LSIF_PROJECT"]), names))
+    sys.stdout.write(
+        f"Deployed {' and '.join(names)} in work pool {values['LSIF_POOL']}; nightly is at {options.cron!r}, {options.timezone}.\n"
+        f"Run what is scheduled:  make worker POOL={values['LSIF_POOL']}\n"
+        f"Run one now:            .venv/bin/prefect deployment run {names[-1]}\n"
+    )
+
+
+def _work(options: argparse.Namespace) -> None:
+    arguments = [sys.executable, "-m", "prefect", "worker", "start", "--pool", _pool(options), "--type", options.pool_type]
+    os.execv(sys.executable, arguments)  # noqa: S606 - the worker takes this process's place, and its signals
+
+
+def _serve(options: argparse.Namespace) -> None:
+    values = _values(options)
+    os.environ.update(values)
+    os.chdir(values["LSIF_FOLDER"])
+    asyncio.run(_serve_definitions(values))
+
+
+async def _serve_definitions(values: dict[str, str]) -> None:
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig  # noqa: PLC0415 - takes time
+    from prefect.deployments.runner import RunnerDeployment  # noqa: PLC0415
+    from prefect.runner import Runner  # noqa: PLC0415
+    from prefect.schedules import Cron  # noqa: PLC0415
+    from prefect.types.entrypoint import EntrypointType  # noqa: PLC0415
+
+    from flows.deployments import reindex  # noqa: PLC0415
+
+    runner, names = Runner(name=f"lsif-ingest {values['LSIF_PROJECT']}"), []
+    for one in definitions():
+        deployment = RunnerDeployment.from_flow(
+            reindex,
+            name=one["name"],
+            schedules=[Cron(each["cron"], timezone=each["timezone"]) for each in one["schedules"]],
+            concurrency_limit=ConcurrencyLimitConfig(**one["concurrency_limit"]),
+            entrypoint_type=EntrypointType.MODULE_PATH,
+            **{key: one[key] for key in ("description", "tags", "parameters")},
+        )
+        await runner.add_deployment(deployment)  # type: ignore[misc]  # awaitable where a loop runs
+        names.append(f"{FLOW}/{one['name']}")
+    await _share_limit(limit_name(values["LSIF_PROJECT"]), names)
+    sys.stdout.write(f"Serving {' and '.join(names)}; Ctrl-C ends it.\n")
+    sys.stdout.flush()
+    await runner.start()
+
+
+def definitions() -> list[dict[str, Any]]:
+    """Return the deployments of prefect.yaml, filled in from the environment."""
+    return list(read_definitions(DEFINITIONS)["deployments"])
+
+
+async def _share_limit(limit: str, deployments: list[str]) -> None:
+    """Bind the deployments to one limit of one run at a time; what each does where it is taken stays its own.
+
+    prefect.yaml and Prefect's client know limits of a single deployment only; the server can share one.
+    """
+    from prefect.client.orchestration import get_client  # noqa: PLC0415 - takes time
+
+    async with get_client() as client:
+        await client.upsert_global_concurrency_limit_by_name(limit, 1)
+        shared = await client.read_global_concurrency_limit_by_name(limit)
+        for name in deployments:
+            deployment = await client.read_deployment_by_name(name)
+            await client.request(
+                "PATCH",
+                "/deployments/{id}",
+                path_params={"id": deployment.id},
+                json={"global_concurrency_limit_id": str(shared.id)},
+            )
+
+
+def _prefect(*arguments: str, unless: str = "") -> None:
+    """Run Prefect's command line. Raises FlowError with what it said where it fails and does not say `unless`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", "--no-prompt", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = " ".join(f"{done.stdout} {done.stderr}".split())
+    if done.returncode and not (unless and unless in said):
+        raise FlowError(f"`prefect {' '.join(arguments[:2])}` failed: {said[-1000:]}")
+
+
+def _renew_automations(_options: argparse.Namespace) -> None:
+    names = asyncio.run(renew_automations(os.environ.get("LSIF_NOTIFY_URL", "")))
+    sys.stdout.write("Renewed: " + "; ".join(names) + ".\n")
+
+
+def _values(options: argparse.Namespace) -> dict[str, str]:
+    """Return what prefect.yaml takes from the environment; paths of this machine become absolute."""
+    local = options.pool_type == "process"
+    repo, dump, root, config = (
+        str(Path(path).absolute()) if path and local and not is_address(path) else path
+        for path in (options.repo, options.dump, options.root, options.config)
+    )
+    source = Source.model_validate({key: value for key, value in (("repo", repo), ("dump", dump), ("root", root)) if value})
+    if local and not is_address(repo):
+        source.check()
+    project = options.project or project_name(sources_name(repo or root))
+    if project_name(project) != project:
+        raise UsageError(f"--project takes letters, digits and _ . -, found {project!r}.")
+    return {
+        "LSIF_PROJECT": project,
+        "LSIF_REPO": repo,
+        "LSIF_REF": options.ref,
+        "LSIF_DUMP": dump,
+        "LSIF_ROOT": root,
+        "LSIF_CONFIG": config,
+        "LSIF_CRON": options.cron,
+        "LSIF_TIMEZONE": options.timezone,
+        "LSIF_FOLDER": str(Path(options.folder or ".").absolute()) if local else options.folder,
+        "LSIF_IMAGE": options.image,
+        "LSIF_POOL": _pool(options),
+    }
+
+
+def is_address(repository: str) -> bool:
+    """Return whether the text is a git URL and no path.
+
+    >>> is_address("git@example.org:group/repo.git"), is_address("../repo")
+    (True, False)
+    """
+    return "://" in repository or ":" in repository.partition("/")[0]
+
+
+def sources_name(repository: str) -> str:
+    """Return the last part of a path or git URL.
+
+    >>> sources_name("https://example.org/group/repo.git"), sources_name("git@example.org:repo")
+    ('repo', 'repo')
+    """
+    return re.split("[/:]", repository.rstrip("/").removesuffix(".git"))[-1]
+
+
+def _pool(options: argparse.Namespace) -> str:
+    return str(options.pool) or ("lsif-ingest" if options.pool_type == "process" else f"lsif-ingest-{options.pool_type}")
+
+
+def _fail(exc: LsifIngestError, code: int) -> int:
+    sys.stderr.write(f"lsif-ingest: {clean(' '.join(str(exc).split()))}\n")
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,90 @@
+"""The flow that deployments run: the stages of `ingest`, asked for by names and paths.
+
+Settings are loaded where it runs, and secrets are in the environment there: neither passes through the server. What is deployed,
+and when it runs, is in prefect.yaml.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Annotated
+
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.settings import PREFECT_API_URL
+from pydantic import Field
+
+from configs.settings import load_settings
+from flows.deploy import sources_name
+from flows.errors import FlowError
+from flows.ingest import ingest
+from flows.orchestration import PACKAGES
+from flows.report import IngestReport  # noqa: TC001 - Prefect reads the flow's annotations
+from flows.runners import make_task_runner
+from flows.source import Source, git_state
+
+Repository = Annotated[
+    str, Field(pattern=r"^([^:@]*|https?://[^/@]*(/.*)?|file:///.*|ssh://[^/:@]+@[^/@]+/.*|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:[^:]*)$")
+]
+"""A path or a git URL without credentials. The server checks it before it stores a run: what is stored there can be read there."""
+Commit = Annotated[str, Field(pattern=r"^([0-9a-fA-F]{7,64})?$")]
+
+
+def _run_name() -> str:
+    """Return the flow run's name: the sources', with the commit where one was asked for."""
+    parameters = flow_run.parameters
+    name = parameters["project"] or sources_name(parameters["repository"] or parameters["root"])
+    return f"reindex-{name}" + (f"-{parameters['commit'][:12]}" if parameters["commit"] else "")
+
+
+@flow(name="reindex", flow_run_name=_run_name, persist_result=False)
+def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, each by its name
+    project: str = "",
+    repository: Repository = "",
+    ref: str = "",
+    commit: Commit = "",
+    branch: str = "",
+    config: str = "",
+    overrides: list[str] = [],  # noqa: B006 - never changed
+    rebuild: bool = False,  # noqa: FBT001, FBT002 - given by name
+    dump: str = "",
+    root: str = "",
+) -> IngestReport:
+    """Index a repository, or a dump with its sources, as `lsif-ingest ingest` does.
+
+    Args:
+        project: Names the index; the folder's or the repository's name where empty.
+        repository: Folder or git URL, as the machine that runs it reaches it. No password or token in it: git's credential
+            helpers know those.
+        ref: Branch, tag or commit. Empty: a folder as it is, a URL's default branch.
+        commit: The commit to index, whatever `ref` says; the run fails where another one would be recorded.
+        branch: Name of the index, as `lsif-ingest ingest --branch`: the project's own where empty.
+        config: TOML file of settings, where it runs.
+        overrides: Changes of settings, each section.key=value.
+        rebuild: Replace an index that was made with other models, or of another repository.
+        dump: Dump made elsewhere, in the place of `repository`; needs `root`.
+        root: Folder of the sources that the dump was taken of.
+    """  # noqa: D413
+    named = {"project.name": project, "project.branch": branch}
+    changes = [*overrides, *(f"{key}={json.dumps(value)}" for key, value in named.items() if value)]
+    settings = load_settings(Path(config) if config else None, changes)
+    given = {"repo": repository, "ref": (commit or ref) if repository else "", "dump": dump, "root": root}
+    source = Source.model_validate({name: value for name, value in given.items() if value})
+    source.check()
+    if dump:
+        _check_commit(commit, git_state(source.folder).commit)
+    for package in PACKAGES:  # what they log reaches the server by Prefect's setting logging.extra_loggers
+        logging.getLogger(package).setLevel(logging.INFO)
+    runner = make_task_runner(settings.cluster, PREFECT_API_URL.value())
+    # This run is the run of the stages, unless workers embed: a flow has the task runner that it begins with.
+    run = ingest.fn if runner is None else ingest.with_options(task_runner=runner)
+    report: IngestReport = run(source, settings, rebuild=rebuild)
+    _check_commit(commit, report.commit)
+    return report
+
+
+def _check_commit(asked: str, found: str | None) -> None:
+    if asked and not (found or "").startswith(asked.lower()):
+        raise FlowError(f"commit {asked} was asked for, {found or 'no commit'} was found.")

@@ -1,0 +1,81 @@
+"""Which repositories and refs git is asked for. Pure text: runs no git.
+
+Secrets don't belong in an address, which is seen in parameters, logs and lists of processes; git has credential helpers for them.
+"""
+
+from __future__ import annotations
+
+import re
+
+from flows.errors import UsageError
+
+_SCHEMES = ("https", "ssh", "file")
+_SCP_LIKE = re.compile(r"([^/:@]+@)?[^/:@]+:(?!//)")
+"""user@host:path, as git reads it: a colon before the first slash."""
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:@\[\]]+)(:\d+)?")
+_USER = re.compile(r"//[^/\s@]*@")
+_NOT_IN_A_REF = re.compile(r"[\s\x00-\x20\x7f:?*\[\\^~]|\.\.|@\{")
+"""What git does not allow in a ref's name, and what would make several refs or another name of one."""
+
+
+def is_url(repo: str) -> bool:
+    """Return whether git reads this as an address, not as a path.
+
+    >>> is_url("https://example.org/a.git"), is_url("git@example.org:a.git"), is_url("./a:b")
+    (True, True, False)
+    """
+    return "://" in repo or "::" in repo or bool(_SCP_LIKE.match(repo))
+
+
+def check_url(url: str) -> None:
+    """Raise UsageError where the address holds a secret or is none that is fetched from. The message holds no secret."""
+    scheme, separator, rest = url.partition("://")
+    if (separator and scheme not in _SCHEMES) or "::" in url.partition("/")[0]:
+        raise UsageError(
+            f"git is asked by https, ssh and file, found {re.split('::|://', url)[0]}: others are open to whoever sits in between, "
+            "or run programs. Clone it yourself and name the folder."
+        )
+    authority = (rest if separator else url).partition("/")[0]
+    user, at, host = authority.rpartition("@")
+    if ":" in user or (at and scheme in ("https", "file")) or (scheme in ("https", "ssh") and not _HOST.fullmatch(host)):
+        raise UsageError(
+            f"the URL of {host.partition(':')[0] if at else 'the repository'} holds a user or secret: leave it out, and let one of "
+            "git's credential helpers give it (https://git-scm.com/docs/gitcredentials), or use ssh."
+        )
+    if scheme == "https" and ("?" in rest or "#" in rest):
+        raise UsageError(f"the URL of {host} goes on with ? or #: leave that out.")
+    if re.search(r"[\x00-\x1f\x7f]", url) or url.startswith("-"):
+        raise UsageError(f"--repo takes an https://, ssh:// or file:// URL, git@host:path or a folder, found {url!r}.")
+
+
+def check_ref(ref: str) -> None:
+    """Raise UsageError where this can't be the name of a branch or tag, or a commit."""
+    if ref.startswith(("-", "+", "/")) or ref.endswith(("/", ".", ".lock")) or _NOT_IN_A_REF.search(ref):
+        raise UsageError(f"--ref takes a branch, a tag or a full commit hash, found {ref!r}.")
+
+
+def without_user(text: str) -> str:
+    """Return the text with users and secrets taken out of its URLs.
+
+    >>> without_user("fatal: unable to access 'https://me:secret@example.org/a.git/'")
+    "fatal: unable to access 'https://example.org/a.git/'"
+    """
+    return _USER.sub("//", text)
+
+
+def last_part(url: str) -> str:
+    """Return the last part of an address, without `.git`.
+
+    >>> last_part("git@example.org:team/repo.git"), last_part("file:///srv/repo/.git/")
+    ('repo', 'repo')
+    """
+    return re.split(r"[/:]", re.sub(r"(/+|/?\.git/*)$", "", url.rstrip("/")))[-1]
+
+
+def protocols(url: str) -> str:
+    """Return the transports that a fetch of this may use, for submodules and redirects, too.
+
+    Of the disk they are read only where it is on the disk: a foreign repository must not name folders of this machine.
+    """
+    on_disk = not is_url(url) or url.startswith("file://")
+    return "https:ssh:file" if on_disk else "https:ssh"

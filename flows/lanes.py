@@ -1,0 +1,124 @@
+"""The two lanes of a run, at the same time: records are parsed and uploaded in one, embedded in the other.
+
+    records (a thread)    parse ──▶ structures.jsonl ──▶ upload, which waits for vectors as it comes to them
+                            │ shards: texts that the checkpoint lacks     ▲ names of new checkpoint files
+    vectors (the flow)      └─▶ embed, here or by a task runner ──────────┘
+
+Whichever fails ends the other: nothing is published, and the vectors that were made are kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import copy_context
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, TypeVar
+
+from flows.report import StageTime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from embedding.plan import VectorPlan
+    from embedding.shards import Shard, ShardReport
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+class Clock:
+    """Notes when the stages of a run are at work."""
+
+    def __init__(self) -> None:
+        self.started = time.perf_counter()
+        self._stages: list[StageTime] = []
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def stage(self, name: str, waited_s: Callable[[], float] | None = None) -> Iterator[None]:
+        """Note what happens inside as a stage; `waited_s` tells afterwards for how long it waited for another."""
+        logger.info("%s ...", name)
+        began = time.perf_counter()
+        yield
+        wall = time.perf_counter() - began
+        self.note(StageTime(name, began - self.started, wall, wall - (waited_s() if waited_s is not None else 0.0)))
+        logger.info("%s: done in %.1f s", name, wall)
+
+    def note(self, stage: StageTime) -> None:
+        """Take a stage into account."""
+        with self._lock:
+            self._stages.append(stage)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the run's begin."""
+        return time.perf_counter() - self.started
+
+    def stages(self) -> list[StageTime]:
+        """Return the stages in the order of their begins."""
+        return sorted(self._stages, key=lambda one: one.began_s)
+
+
+class Lanes:
+    """Runs a function that brings records beside the embedding of the shards that come of them."""
+
+    def __init__(self, embed: Callable[[Shard], Callable[[], ShardReport]]) -> None:
+        """Have each shard embedded by `embed`, which begins with it and returns what waits for its end."""
+        self._embed = embed
+        self._shards: SimpleQueue[Shard | None] = SimpleQueue()
+        self.stopped = threading.Event()
+        """Set once a lane failed: nothing is worth waiting for."""
+
+    def give(self, shard: Shard) -> None:
+        """Hand a shard over to be embedded."""
+        self._shards.put(shard)
+
+    def end(self) -> None:
+        """Tell that no more shards come."""
+        self._shards.put(None)
+
+    def run(self, plan: VectorPlan, records: Callable[[], T]) -> T:
+        """Return what `records` returns, which gives shards away and waits for the plan's vectors in a thread of its own.
+
+        Raises what either lane raises.
+        """
+        with ThreadPoolExecutor(1, "records") as records_thread, ThreadPoolExecutor(1, "shards") as waiting_thread:
+            lane = records_thread.submit(copy_context().run, self._to_the_end, records)
+            try:
+                self._embed_all(plan, lane, waiting_thread)
+                plan.no_more()
+                return lane.result()
+            except BaseException as exc:
+                self.stopped.set()
+                plan.no_more(exc)
+                raise
+
+    def _to_the_end(self, records: Callable[[], T]) -> T:
+        try:
+            return records()
+        finally:
+            self.end()
+
+    def _embed_all(self, plan: VectorPlan, lane: Future[T], waiting_thread: ThreadPoolExecutor) -> None:
+        """Begin with each shard as it comes, and tell the plan their ends, in the order of the shards."""
+        ends: deque[Future[None]] = deque()
+        while (shard := self._shards.get()) is not None:
+            if lane.done() and lane.exception() is not None:
+                self.stopped.set()  # what failed is told by the lane
+                return
+            plan.begin(shard)
+            ends.append(waiting_thread.submit(copy_context().run, _tell, plan, shard, self._embed(shard)))
+            while ends and ends[0].done():
+                ends.popleft().result()
+        for end in ends:
+            end.result()
+
+
+def _tell(plan: VectorPlan, shard: Shard, wait: Callable[[], ShardReport]) -> None:
+    plan.done(shard, wait())

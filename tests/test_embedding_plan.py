@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embedding.checkpoint import Checkpoint
+from embedding.encoder import Fingerprint
+from embedding.errors import CheckpointError, VectorError
+from embedding.plan import VectorPlan
+from embedding.shards import Shard, embed_shard, write_shard
+from embedding.vectors import VectorTable, as_keys
+from lsif.blocks import read_blocks
+from lsif.structure import read_structures
+
+from conftest import FINGERPRINTS, FakeEncoder
+
+
+class Run:
+    """A plan, and the shards that it gave out."""
+
+    def __init__(self, store: Path, rows_per_file: int = 20) -> None:
+        self.shards: list[Shard] = []
+        self.store = store
+        self.plan = VectorPlan(FINGERPRINTS, str(store), self.shards.append, rows_per_file=rows_per_file, numbers="float32")
+
+    def take(self, structures: Path) -> None:
+        blocks = structures.with_name("blocks.jsonl").read_bytes()
+        self.plan.take(structures.read_bytes(), blocks)
+        self.plan.finish()
+
+    def embed(self, shard: Shard, encoder: FakeEncoder) -> None:
+        fingerprint = FINGERPRINTS.get(shard.vector, FINGERPRINTS["code"].for_snippets())
+        self.plan.begin(shard)
+        self.plan.done(shard, embed_shard(Checkpoint(self.store, fingerprint), shard, lambda: encoder))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    one = Run(tmp_path / "checkpoints")
+    yield one
+    one.plan.close()
+
+
+def test_each_record_gets_the_vectors_of_its_own_texts(run: Run, sample_structures: Path, encoder: FakeEncoder) -> None:
+    run.take(sample_structures)
+    assert [(one.vector, one.number, one.texts) for one in run.shards] == [
+        *((vector, number, 20) for number in (1, 2, 3) for vector in ("text", "code")),
+        ("blocks", 1, 20),
+        ("text", 4, 17),
+        ("code", 4, 17),
+    ]
+    for shard in run.shards:
+        run.embed(shard, encoder)
+    run.plan.no_more()
+    tables = run.plan.tables(sample_structures)
+    snippets = [one.context.snippet for one in read_structures(sample_structures)]
+    np.testing.assert_array_equal(tables["code"][0:77], np.stack([encoder.vector(one) for one in snippets]))
+    blocks = [one.snippet for one in read_blocks(sample_structures.with_name("blocks.jsonl"))]
+    np.testing.assert_array_equal(tables["blocks"][0:20], np.stack([encoder.vector(one) for one in blocks]))
+    assert [(one.vector, one.texts, one.embedded, one.duplicates) for one in run.plan.reports()] == [
+        ("text", 77, 77, 0),
+        ("code", 77, 77, 0),
+        ("blocks", 20, 20, 0),
+    ]
+    assert not list(run.store.rglob("*.shard"))  # embedded, removed
+
+
+def test_a_second_run_gives_out_nothing(run: Run, sample_structures: Path, encoder: FakeEncoder) -> None:
+    run.take(sample_structures)
+    for shard in run.shards:
+        run.embed(shard, encoder)
+    second = Run(run.store)
+    second.take(sample_structures)
+    second.plan.no_more()
+    assert second.shards == []
+    assert [one.from_checkpoint for one in second.plan.reports()] == [77, 77, 20]
+    assert len(second.plan.tables(sample_structures)["text"][0:77]) == 77
+    second.plan.close()
+
+
+def test_who_asks_for_a_vector_waits_until_it_is_made(run: Run, sample_structures: Path, encoder: FakeEncoder) -> None:
+    run.take(sample_structures)
+    table = run.plan.tables(sample_structures)["text"]
+    found: list[np.ndarray] = []
+    reader = threading.Thread(target=lambda: found.append(table[70:77]))
+    reader.start()
+    first, *others = [one for one in run.shards if one.vector == "text"]
+    run.embed(first, encoder)
+    assert reader.is_alive()
+    assert found == []
+    for shard in others:
+        run.embed(shard, encoder)
+    reader.join(10)
+    assert found[0].shape == (7, 8)
+    assert table.waited_s > 0
+
+
+def test_a_failure_ends_who_waits_for_vectors_and_who_brings_records(run: Run, sample_structures: Path) -> None:
+    run.take(sample_structures)
+    table = run.plan.tables(sample_structures)["code"]
+    failures: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            table[0:1]
+        except CheckpointError as exc:
+            failures.append(exc)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    run.plan.no_more(VectorError("model x gave NaN"))
+    reader.join(10)
+    assert [str(one) for one in failures] == ["vectors are missing: model x gave NaN"]
+    with pytest.raises(CheckpointError, match="not read any further: model x gave NaN"):
+        table[0:1]
+    with pytest.raises(CheckpointError, match="vectors are missing"):
+        table.settle()
+    with pytest.raises(VectorError):
+        run.plan.take(sample_structures.read_bytes())
+
+
+def test_a_vector_that_nobody_makes_is_told(run: Run, sample_structures: Path) -> None:
+    run.take(sample_structures)
+    run.plan.no_more()
+    table = run.plan.tables(sample_structures)["text"]
+    with pytest.raises(CheckpointError, match=r"lacks 77 of 77 vectors; run `lsif-ingest ingest` again"):
+        table[0:1]
+    with pytest.raises(CheckpointError, match="holds no vector"):
+        _ = table.dimension
+
+
+def test_a_run_in_which_nothing_changed_reads_no_vectors(tmp_path: Path, fingerprint: Fingerprint) -> None:
+    checkpoint = Checkpoint(tmp_path, fingerprint)
+    checkpoint.append([b"a" * 16], np.ones((1, 8), dtype=np.float32))
+    table = VectorTable(Checkpoint(tmp_path, fingerprint), as_keys(b"a" * 16), tmp_path / "scratch")
+    table.no_more()
+    table.settle()
+    assert table.dimension == 8
+    assert not (tmp_path / "scratch").exists()
+    assert table[0:1].shape == (1, 8)
+    assert (tmp_path / "scratch").exists()
+    table.close()
+
+
+def test_a_shard_that_two_workers_embed_is_stored_once(tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder) -> None:
+    checkpoint = Checkpoint(tmp_path, fingerprint)
+    shard = write_shard(checkpoint, [b"a" * 16, b"b" * 16], ["long text", "text"], vector="code")
+    first = embed_shard(Checkpoint(tmp_path, fingerprint), shard, lambda: encoder)
+
+    def fail() -> FakeEncoder:
+        raise AssertionError("it is embedded already")
+
+    second = embed_shard(Checkpoint(tmp_path, fingerprint), shard, fail)
+    assert first.file == second.file == shard.name.replace(".shard", ".parquet")
+    assert (first.tokens, second.tokens, second.dimension, second.device) == (13, 0, 8, "")
+    assert len(list((tmp_path / fingerprint.digest).glob("*"))) == 1
+
+
+def test_a_shard_that_is_out_of_reach_names_the_store(tmp_path: Path, fingerprint: Fingerprint) -> None:
+    shard = Shard("code", f"{fingerprint.digest}/0123.shard", 5)
+    with pytest.raises(CheckpointError, match=r"0123.shard can't be read.*an address that all of them reach"):
+        embed_shard(Checkpoint(tmp_path, fingerprint), shard, FakeEncoder)
+
+
+def test_shards_that_killed_runs_left_are_removed_after_a_day(tmp_path: Path, sample_structures: Path) -> None:
+    Run(tmp_path).take(sample_structures)
+    left = sorted(tmp_path.rglob("*.shard"))
+    assert len(left) == 9
+    for path in left[:4]:
+        os.utime(path, (time.time() - 90_000,) * 2)
+    Run(tmp_path)
+    assert sorted(tmp_path.rglob("*.shard")) == left[4:]
+
+
+def test_texts_of_blocks_that_structures_have_too_are_embedded_once(tmp_path: Path, sample_structures: Path) -> None:
+    run = Run(tmp_path)
+    block = next(read_blocks(sample_structures.with_name("blocks.jsonl")))
+    structure = next(read_structures(sample_structures))
+    same = replace(block, snippet=structure.context.snippet)
+    run.plan.take(structure.to_json(), same.to_json())
+    run.plan.finish()
+    assert [(one.vector, one.texts) for one in run.shards] == [("text", 1), ("code", 1)]
+    run.embed(run.shards[1], FakeEncoder())
+    assert run.plan.tables(tmp_path / "structures.jsonl")["blocks"][0:1].shape == (1, 8)
+    run.plan.close()

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from embedding.checkpoint import Checkpoint
+from embedding.errors import VectorError
+from embedding.plan import VectorPlan
+from embedding.shards import Shard, ShardReport, embed_shard
+from flows.lanes import Clock, Lanes
+from lsif.errors import DumpError
+
+from conftest import FINGERPRINTS, FakeEncoder
+
+
+class Stage:
+    """Lanes over the sample, with a fake encoder."""
+
+    def __init__(self, store: Path, before: Callable[[Shard], None] = lambda _: None) -> None:
+        self.store, self.before = store, before
+        self.embedded: list[str] = []
+        self.lanes = Lanes(self._embed)
+        self.plan = VectorPlan(FINGERPRINTS, str(store), self.lanes.give, rows_per_file=20, numbers="float32")
+
+    def _embed(self, shard: Shard) -> Callable[[], ShardReport]:
+        self.before(shard)
+        self.embedded.append(f"{shard.vector} {shard.number}")
+        fingerprint = FINGERPRINTS.get(shard.vector, FINGERPRINTS["code"].for_snippets())
+        report = embed_shard(Checkpoint(self.store, fingerprint), shard, FakeEncoder)
+        return lambda: report
+
+
+def test_the_upload_begins_while_shards_are_embedded_and_parsing_while_they_are_parsed(
+    tmp_path: Path, sample_structures: Path
+) -> None:
+    first_embedded, upload_began = threading.Event(), threading.Event()
+
+    def before(shard: Shard) -> None:
+        if shard.number == 1 and shard.vector == "text":
+            first_embedded.set()
+        if shard.vector == "blocks":
+            assert upload_began.wait(10)
+
+    stage = Stage(tmp_path, before)
+
+    def records() -> int:
+        lines = sample_structures.read_bytes().splitlines(keepends=True)
+        stage.plan.take(b"".join(lines[:40]))
+        assert first_embedded.wait(10)  # the rest is not parsed yet
+        stage.plan.take(b"".join(lines[40:]), sample_structures.with_name("blocks.jsonl").read_bytes())
+        stage.plan.finish()
+        stage.lanes.end()
+        upload_began.set()
+        return len(stage.plan.tables(tmp_path / "structures.jsonl")["blocks"][0:8])
+
+    assert stage.lanes.run(stage.plan, records) == 8
+    assert sorted(stage.embedded) == [*(f"{kind} {n}" for kind in ("blocks",) for n in (1,)), *(f"code {n}" for n in (1, 2, 3, 4)),
+                                      *(f"text {n}" for n in (1, 2, 3, 4))]  # fmt: skip
+    stage.plan.close()
+
+
+def test_records_that_fail_end_the_embedding(tmp_path: Path, sample_structures: Path) -> None:
+    failed = threading.Event()
+
+    def before(shard: Shard) -> None:
+        assert failed.wait(10)
+
+    stage = Stage(tmp_path, before)
+
+    def records() -> None:
+        stage.plan.take(sample_structures.read_bytes())
+        failed.set()
+        raise DumpError("cut off")
+
+    with pytest.raises(DumpError, match="cut off"):
+        stage.lanes.run(stage.plan, records)
+    assert len(stage.embedded) < 6
+    assert stage.lanes.stopped.is_set()
+
+
+def test_embedding_that_fails_ends_the_records_and_is_what_is_told(tmp_path: Path, sample_structures: Path) -> None:
+    def before(shard: Shard) -> None:
+        if shard.number == 2:
+            raise VectorError("model x gave NaN")
+
+    stage, ended = Stage(tmp_path, before), list[str]()
+
+    def records() -> None:
+        stage.plan.take(sample_structures.read_bytes())
+        stage.plan.finish()
+        stage.lanes.end()
+        try:
+            stage.plan.tables(tmp_path / "structures.jsonl")["text"][0:77]
+        except BaseException as exc:
+            ended.append(str(exc))
+            raise
+
+    with pytest.raises(VectorError, match="model x gave NaN"):
+        stage.lanes.run(stage.plan, records)
+    assert [one.rpartition(": ")[2] for one in ended] == ["model x gave NaN"]
+    assert stage.embedded == ["text 1", "code 1"]
+    stage.plan.close()
+
+
+def test_the_clock_tells_waiting_from_work() -> None:
+    clock = Clock()
+    with clock.stage("upload", lambda: 5.0):
+        pass
+    (stage,) = clock.stages()
+    assert (stage.stage, stage.tasks) == ("upload", 1)
+    assert stage.busy_s == stage.wall_s - 5.0

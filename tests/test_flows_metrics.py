@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from configs.settings import Settings, load_settings
+from flows.history import write_report
+from flows.metrics import write_metrics
+from flows.reporting import failures_told, publish_report
+
+from reports import made_report
+
+
+def samples(path: Path) -> dict[str, float]:
+    """Return the samples as `name{label=value,...}`, without the label of the project."""
+    found = {}
+    for family in text_string_to_metric_families(path.read_text()):
+        assert family.type == "gauge"
+        assert family.documentation.endswith(".")
+        for one in family.samples:
+            assert one.labels.pop("project") == path.stem.removeprefix("lsif-ingest-")
+            found[one.name + "".join(f"{{{key}={value}}}" for key, value in sorted(one.labels.items()))] = one.value
+    return found
+
+
+@pytest.fixture
+def telling(tmp_path: Path) -> Settings:
+    return load_settings(None, [f"flow.metrics_folder={tmp_path / 'metrics'}", f"paths.data={tmp_path / 'data'}"])
+
+
+def test_a_good_run_is_told_in_full(tmp_path: Path) -> None:
+    write_metrics(tmp_path, "sample", made_report(), ended_s=1795576505.0, success=True)
+    assert samples(tmp_path / "lsif-ingest-sample.prom") == {
+        "lsif_ingest_last_run_timestamp_seconds": 1795576505.0,
+        "lsif_ingest_last_run_success": 1.0,
+        "lsif_ingest_last_success_timestamp_seconds": 1795576503.2,
+        "lsif_ingest_duration_seconds": 3.2,
+        "lsif_ingest_stage_duration_seconds{stage=parse}": 0.5,
+        "lsif_ingest_stage_duration_seconds{stage=embed text}": 2.0,
+        "lsif_ingest_stage_duration_seconds{stage=upload}": 0.3,
+        "lsif_ingest_stage_busy_seconds{stage=parse}": 0.5,
+        "lsif_ingest_stage_busy_seconds{stage=embed text}": 1.5,
+        "lsif_ingest_stage_busy_seconds{stage=upload}": 0.3,
+        "lsif_ingest_structures{kind=Function}": 50.0,
+        "lsif_ingest_structures{kind=Struct}": 27.0,
+        "lsif_ingest_skipped_definitions{reason=local}": 100.0,
+        "lsif_ingest_skipped_definitions{reason=external}": 23.0,
+        "lsif_ingest_texts{origin=embedded}{vector=text}": 7.0,
+        "lsif_ingest_texts{origin=checkpoint}{vector=text}": 60.0,
+        "lsif_ingest_texts{origin=duplicate}{vector=text}": 10.0,
+        "lsif_ingest_texts{origin=embedded}{vector=code}": 0.0,
+        "lsif_ingest_texts{origin=checkpoint}{vector=code}": 77.0,
+        "lsif_ingest_texts{origin=duplicate}{vector=code}": 0.0,
+        "lsif_ingest_texts{origin=embedded}{vector=blocks}": 8.0,
+        "lsif_ingest_texts{origin=checkpoint}{vector=blocks}": 0.0,
+        "lsif_ingest_texts{origin=duplicate}{vector=blocks}": 0.0,
+        "lsif_ingest_points{of=structures}": 77.0,
+        "lsif_ingest_points{of=blocks}": 8.0,
+        "lsif_ingest_changed_structures{change=added}": 2.0,
+        "lsif_ingest_changed_structures{change=changed}": 1.0,
+        "lsif_ingest_changed_structures{change=moved}": 3.0,
+        "lsif_ingest_changed_structures{change=deleted}": 0.0,
+        "lsif_ingest_refused_points": 0.0,
+    }
+
+
+def test_each_project_has_a_file_of_its_own_and_no_other_is_left(tmp_path: Path) -> None:
+    for project in ("a", "a@dev"):
+        write_metrics(tmp_path / "new", project, made_report(project=project), ended_s=1.0, success=True)
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["lsif-ingest-a.prom", "lsif-ingest-a@dev.prom"]
+    assert samples(tmp_path / "new/lsif-ingest-a@dev.prom")["lsif_ingest_last_run_success"] == 1.0
+
+
+def test_a_failed_run_is_told_beside_what_the_last_good_one_did(telling: Settings, tmp_path: Path) -> None:
+    write_report(tmp_path, made_report(), keep=30)
+    with pytest.raises(RuntimeError, match="its own"), failures_told(telling, "sample", tmp_path):
+        raise RuntimeError("its own")
+    found = samples(tmp_path / "metrics/lsif-ingest-sample.prom")
+    assert (found["lsif_ingest_last_run_success"], found["lsif_ingest_points{of=structures}"]) == (0.0, 77.0)
+    assert found["lsif_ingest_last_success_timestamp_seconds"] == 1795576503.2
+    assert found["lsif_ingest_last_run_timestamp_seconds"] > 1795576503.2 - 1e9
+
+
+def test_a_first_run_that_fails_is_told_with_what_there_is(telling: Settings, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), failures_told(telling, "sample", tmp_path):
+        raise KeyboardInterrupt
+    assert sorted(samples(tmp_path / "metrics/lsif-ingest-sample.prom")) == [
+        "lsif_ingest_last_run_success",
+        "lsif_ingest_last_run_timestamp_seconds",
+    ]
+
+
+def test_metrics_that_can_not_be_written_fail_no_run(telling: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "metrics").write_text("a file")
+    publish_report(made_report(), tmp_path / "project", telling)
+    assert f"can't write the metrics of sample to {tmp_path / 'metrics'}" in caplog.text
+    assert (tmp_path / "project/report.json").is_file()
+
+
+def test_nothing_is_told_where_no_folder_is_set(settings: Settings, tmp_path: Path) -> None:
+    publish_report(made_report(), tmp_path / "project", settings)
+    with pytest.raises(RuntimeError), failures_told(settings, "sample", tmp_path / "project"):
+        raise RuntimeError
+    assert sorted(path.name for path in tmp_path.rglob("*.prom")) == []

@@ -1,0 +1,179 @@
+"""Embed tasks on the task runners of Prefect; a Dask cluster of two workers, one of which is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
+
+from configs.errors import ConfigError
+from configs.settings import Settings, load_settings
+from embedding.errors import CheckpointError, ModelError
+from embedding.shards import Shard, ShardReport
+from flows import stages
+from flows.errors import ClusterError
+from flows.orchestration import run_ingest
+from flows.report import IngestReport
+from flows.runners import make_task_runner
+from flows.source import Source
+from storage.embedded import EmbeddedIndex
+
+from conftest import SAMPLE, SAMPLE_DUMP, points
+
+SOURCE = Source(dump=SAMPLE_DUMP, root=SAMPLE)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def harness() -> Iterator[None]:
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+def of(data: Path, *changes: str) -> Settings:
+    return load_settings(None, [f"paths.data={data}", "flow.retry_delay_s=0.0", "checkpoint.rows_per_file=20", *changes])
+
+
+def ingest(settings: Settings, runner: TaskRunner[Any] | None = None) -> IngestReport:
+    return run_ingest(SOURCE, settings, rebuild=False, task_runner=runner)
+
+
+def test_a_task_runner_that_a_caller_gives_embeds_all_shards(tmp_path: Path, indexed_sample: Path) -> None:
+    report = ingest(of(tmp_path, 'cluster.runner="flow"'), ThreadPoolTaskRunner(max_workers=1))
+    assert [(one.stage, one.tasks) for one in report.stages if one.stage.startswith("embed")] == [
+        ("embed text", 4),
+        ("embed code", 4),
+        ("embed blocks", 1),
+    ]
+    assert points(tmp_path) == points(indexed_sample)
+
+
+def test_a_shard_that_fails_for_a_passing_reason_is_tried_again_alone(
+    tmp_path: Path, indexed_sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows import tasks
+
+    class Passing(CheckpointError):
+        retryable = True
+
+    embedded: list[str] = []
+    original = stages.embed
+
+    def flaky(settings: Settings, shard: Shard) -> ShardReport:
+        embedded.append(f"{shard.vector} {shard.number}")
+        if embedded.count("code 2") == 1 and embedded[-1] == "code 2":
+            raise Passing("the bucket is busy")
+        return original(settings, shard)
+
+    monkeypatch.setattr(tasks, "embed", tasks.embed.with_options(name="embed"))
+    monkeypatch.setattr(tasks.embed, "fn", flaky)
+    ingest(of(tmp_path))
+    assert sorted(embedded) == sorted([*(f"text {n}" for n in range(1, 5)), *(f"code {n}" for n in (1, 2, 2, 3, 4)), "blocks 1"])
+    assert points(tmp_path) == points(indexed_sample)
+
+
+def kill_a_busy_worker(store: Path, killed: list[int]) -> None:
+    """Kill one of this process's Dask workers once a shard is embedded and others are not."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        workers = [one for one in psutil.Process().children(recursive=True) if _is_worker(one)]
+        if len(workers) >= 2 and list(store.rglob("*.parquet")) and list(store.rglob("*.shard")):
+            victim = max(workers, key=lambda one: one.cpu_percent(0.05))
+            os.kill(victim.pid, signal.SIGKILL)
+            killed.append(victim.pid)
+            return
+        time.sleep(0.01)
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def test_a_worker_of_two_that_is_killed_costs_a_shards_work_and_nothing_else(tmp_path: Path, indexed_sample: Path) -> None:
+    killed: list[int] = []
+    changes = ('cluster.runner="dask"', "cluster.resources={GPU=1}", "checkpoint.rows_per_file=4", "embedding.text.batch_tokens=1")
+    watching = threading.Thread(target=kill_a_busy_worker, args=(tmp_path / "checkpoints", killed))
+    watching.start()
+    report = ingest(of(tmp_path, *changes))
+    watching.join(130)
+    assert len(killed) == 1
+    assert [one.embedded for one in report.embeddings] == [77, 77, 8]
+    assert sum(one.tasks for one in report.stages if one.stage.startswith("embed")) == 20 + 20 + 2
+    assert points(tmp_path) == points(indexed_sample)
+    assert not list((tmp_path / "checkpoints").rglob("*.shard"))
+    assert len(list((tmp_path / "checkpoints").rglob("*.parquet"))) == 42
+
+
+def test_a_shard_that_fails_for_good_leaves_no_generation_and_keeps_what_was_embedded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows import tasks
+
+    original = stages.embed
+
+    def failing(settings: Settings, shard: Shard) -> ShardReport:
+        if (shard.vector, shard.number) == ("code", 3):
+            raise ModelError("the model is gone")
+        return original(settings, shard)
+
+    monkeypatch.setattr(tasks, "embed", tasks.embed.with_options(name="embed"))
+    monkeypatch.setattr(tasks.embed, "fn", failing)
+    with pytest.raises(ModelError, match="the model is gone"):
+        ingest(of(tmp_path))
+    assert EmbeddedIndex(tmp_path / "qdrant").live("sample") is None
+    assert not list((tmp_path / "qdrant").glob("*/sample--*"))
+    assert not list((tmp_path / "projects/sample").glob(".*.tmp"))
+    monkeypatch.undo()
+    report = ingest(of(tmp_path))
+    assert [one.from_checkpoint for one in report.embeddings] == [60, 40, 0]
+
+
+def test_parameters_of_tasks_hold_no_texts_and_results_no_vectors(tmp_path: Path) -> None:
+    report = ingest(of(tmp_path))
+    told = str(report.to_dict())
+    assert "fn " not in told
+    assert len(told) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("changes", "api_url", "message"),
+    [
+        (('cluster.scheduler="tcp://10.0.0.7:8786"',), None, r"set PREFECT_API_URL"),
+        (('cluster.scheduler="tcp://10.0.0.7:8786"',), "http://127.0.0.1:4200/api", r"prefect server start --host 0.0.0.0"),
+    ],
+)
+def test_workers_elsewhere_need_a_prefect_server_that_they_reach(
+    tmp_path: Path, changes: tuple[str, ...], api_url: str | None, message: str
+) -> None:
+    with pytest.raises(ClusterError, match=message):
+        make_task_runner(of(tmp_path, 'cluster.runner="dask"', *changes).cluster, api_url)
+
+
+@pytest.mark.parametrize(
+    "change", ["cluster.scheduler=10.0.0.7", 'cluster.scheduler="tcp://u:p@h:1"', "cluster.workers=0", "cluster.resources={GPU=0}"]
+)
+def test_settings_of_a_cluster_are_checked(tmp_path: Path, change: str) -> None:
+    with pytest.raises(ConfigError, match="cluster"):
+        of(tmp_path, change)
+
+
+def test_no_runner_is_made_where_none_is_needed(tmp_path: Path) -> None:
+    assert make_task_runner(of(tmp_path).cluster, None) is None
+    assert make_task_runner(of(tmp_path, 'cluster.runner="flow"').cluster, None) is None
+
+
+def test_a_worker_with_another_model_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="the model of text is another on this worker"):
+        stages.embed(of(tmp_path), Shard("text", "0123/4567.shard", 1))
