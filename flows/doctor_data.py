@@ -15,8 +15,9 @@ from embedding.checkpoint import ASIDE, SUFFIX
 from embedding.errors import CheckpointError, ModelError
 from embedding.models import PACKAGED_MODELS, find_model, is_downloaded
 from embedding.store import Store
-from flows.doctor_packages import prefect_home
+from flows.doctor_packages import install_extra
 from flows.finding import Finding, of_error
+from flows.prefect_files import prefect_home
 from flows.programs import ask
 from flows.room import free_bytes, taken_bytes, why_not_writable
 from search.opening import checkpoint_address, model_settings
@@ -41,8 +42,8 @@ def check_model(settings: Settings, vector: str) -> Finding:
     except ModelError as exc:
         return of_error(check, exc, _model_advice(model, vector))
     if missing := _missing_extras(model):
-        advice = f"{shlex.quote(sys.executable)} -m pip install 'lsif-ingest[openvino]'"
-        return Finding(check, "failed", f'backend "openvino" needs {" and ".join(missing)}, not installed', advice)
+        words = f'backend "openvino" needs {" and ".join(missing)}, not installed'
+        return Finding(check, "failed", words, install_extra("openvino"))
     if reason := _no_such_device(model.device):
         return Finding(check, "failed", reason, f"--set embedding.{vector}.device=auto")
     words = f"{found.fingerprint.describe()}, {model.backend} on {model.device}"

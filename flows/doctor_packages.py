@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shlex
+import socket
 import sys
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -15,15 +16,21 @@ from packaging.version import InvalidVersion, Version
 
 import configs
 from flows.finding import Finding
+from flows.prefect_files import prefect_home
 from flows.room import why_not_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from configs.settings import Settings
+
 CONSTRAINTS = Path(configs.__file__).parent.parent / "constraints.txt"
 """The versions that were tried together; beside a checkout, absent of a wheel."""
 _PROGRAM = "lsif-ingest"
 _OLDEST_PYTHON = (3, 11)
+_DASK_PORT = 8786
+_ANSWER_S = 3.0
+"""Seconds in which a scheduler takes a connection."""
 _OF_PREFECT = ("prefect", "fastapi", "aiosqlite")
 """Prefect, and what it fails with in other versions than those that were tried."""
 
@@ -55,19 +62,31 @@ def check_prefect(installed: Callable[[str], str] = version, constraints: Path =
     return Finding("prefect", "ok", f"{versions}; home {home}")
 
 
-def check_dask(installed: Callable[[str], str] = version) -> Finding:
-    """Return whether the extra for a Dask cluster is installed."""
-    names = ("prefect-dask", "dask", "distributed")
-    found = {name: _installed(name, installed) for name in names}
+def check_dask(settings: Settings, installed: Callable[[str], str] = version) -> Finding:
+    """Return whether the extra for a Dask cluster is installed, and whether the scheduler that is configured listens."""
+    wanted, scheduler = settings.cluster.runner == "dask", urlsplit(settings.cluster.scheduler)
+    found = {name: _installed(name, installed) for name in ("prefect-dask", "dask", "distributed")}
     if missing := [name for name, one in found.items() if one is None]:
-        advice = f"{_pip()} {shlex.quote(f'{_PROGRAM}[dask]')}" if len(missing) < len(names) else ""
-        return Finding("dask", "warning" if advice else "skipped", f"{', '.join(missing)} not installed", advice)
-    return Finding("dask", "ok", ", ".join(f"{name} {one}" for name, one in found.items()))
+        words = f"{', '.join(missing)} not installed"
+        if wanted:
+            return Finding("dask", "failed", f'cluster.runner is "dask"; {words}', install_extra("dask"))
+        return Finding("dask", "skipped", words)
+    words = ", ".join(f"{name} {one}" for name, one in found.items())
+    if not wanted or not scheduler.hostname:
+        return Finding("dask", "ok", words)
+    try:
+        socket.create_connection((scheduler.hostname, scheduler.port or _DASK_PORT), timeout=_ANSWER_S).close()
+    except OSError as exc:
+        why = f"no Dask scheduler listens at {settings.cluster.scheduler} ({exc.strerror or exc})"
+        return Finding("dask", "failed", why, f"dask scheduler --port {scheduler.port or _DASK_PORT}, on that machine")
+    return Finding("dask", "ok", f"{words}; scheduler {settings.cluster.scheduler} listens")
 
 
-def prefect_home() -> Path:
-    """Return the folder of Prefect's database and profiles."""
-    return Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
+def install_extra(extra: str) -> str:
+    """Return the command that installs an extra of this program."""
+    if CONSTRAINTS.is_file():
+        return f"{_pip()} -c {shlex.quote(str(CONSTRAINTS))} -e {shlex.quote(f'{CONSTRAINTS.parent}[{extra}]')}"
+    return f"{_pip()} {shlex.quote(f'{_PROGRAM}[{extra}]')}"
 
 
 def _compare(check: str, needed: list[Requirement], installed: Callable[[str], str], constraints: Path, everything: str) -> Finding:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from base64 import b64encode
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
 
-from flows.doctor_packages import prefect_home
 from flows.errors import FlowError
 from flows.finding import Finding, of_error
+from flows.prefect_files import server_may_be_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,7 +122,7 @@ def _values() -> dict[str, str]:
     """Return Prefect's settings that matter here: the environment's, else those of files, which Prefect itself is asked about."""
     names = ("PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
     found = {name: os.environ[name] for name in names if os.environ.get(name)}
-    if "PREFECT_API_URL" in found or not _has_files():
+    if "PREFECT_API_URL" in found or not server_may_be_named():
         return found
     from prefect.settings import get_current_settings  # noqa: PLC0415 - takes a second, and few need it
 
@@ -132,29 +130,6 @@ def _values() -> dict[str, str]:
     secrets = {"PREFECT_API_KEY": api.key, "PREFECT_API_AUTH_STRING": api.auth_string}
     kept = {name: secret.get_secret_value() for name, secret in secrets.items() if secret is not None}
     return {"PREFECT_API_URL": api.url or "", **kept}
-
-
-def _has_files() -> bool:
-    """Return whether files may name a server: a profile, or what Prefect reads in the working folder."""
-    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH") or prefect_home() / "profiles.toml")
-    places = (profiles, Path(".env"), Path("prefect.toml"), Path("pyproject.toml"))
-    return any(_mentions(place) for place in places)
-
-
-def _mentions(file: Path) -> bool:
-    try:
-        text = file.read_text(encoding="utf-8", errors="replace").lower()
-    except OSError:
-        return False
-    if file.suffix != ".toml":
-        return "prefect_api_url" in text
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return True  # Prefect says what is wrong with it
-    if file.name == "pyproject.toml":
-        table = table.get("tool", {}).get("prefect", {})
-    return "prefect_api_url" in str(table) or "url" in table.get("api", {})
 
 
 def _ask(api: Api, method: str, path: str, body: object = None) -> Any:

@@ -68,7 +68,7 @@ def check_rust_src(repo: Path | None = None) -> Finding:
     return Finding("rust-src", "ok", str(sources))
 
 
-def check_cargo(repo: Path | None = None) -> Finding:
+def check_cargo(settings: Settings, repo: Path | None = None) -> Finding:
     """Return whether cargo runs, and can keep what it fetches."""
     said = ask(["cargo", "--version"], folder=repo)
     if said is None:
@@ -76,12 +76,13 @@ def check_cargo(repo: Path | None = None) -> Finding:
     if said.status != 0:
         return Finding("cargo", "failed", f"cargo does not run: {_why(said)}", "rustup default stable")
     home = Path(os.environ.get("CARGO_HOME") or "~/.cargo").expanduser()
-    offline = os.environ.get("CARGO_NET_OFFLINE", "").lower() in ("true", "1")
+    told = "rust_analyzer.network" if settings.rust_analyzer.network == "offline" else "CARGO_NET_OFFLINE"
+    offline = told != "CARGO_NET_OFFLINE" or os.environ.get(told, "").lower() in ("true", "1")
     version = said.out.removeprefix("cargo ").partition(" ")[0]
     if not offline and (reason := why_not_writable(home)):
         found = f"{version}, but {home} can't be written ({reason}): no dependency can be fetched"
         return Finding("cargo", "warning", found, "export CARGO_HOME=DIR")
-    network = "no network (CARGO_NET_OFFLINE)" if offline else "dependencies are fetched"
+    network = f"no network ({told})" if offline else "dependencies are fetched"
     return Finding("cargo", "ok", f"{version}, {network}, home {home}")
 
 

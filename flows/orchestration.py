@@ -6,6 +6,7 @@ import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from flows.prefect_files import server_may_be_named
 from flows.runners import make_task_runner
 from flows.temporary_server import TemporaryServer
 
@@ -40,10 +41,12 @@ def run_ingest(source: Source, settings: Settings, *, rebuild: bool, task_runner
     `task_runner` embeds where cluster.runner is "flow"; any that Prefect knows.
     """
     set_prefect_defaults()
-    from prefect import tags  # noqa: PLC0415 - takes time, and reads the environment
+    server = None if server_may_be_named() else TemporaryServer()
+    from prefect import tags  # noqa: PLC0415 - takes time, while the server starts, and reads the environment
     from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
 
-    server = None if PREFECT_API_URL.value() else TemporaryServer()
+    if server is None and not PREFECT_API_URL.value():
+        server = TemporaryServer()
     from flows.ingest import ingest  # noqa: PLC0415 - while the server starts
 
     if server is not None:

@@ -328,14 +328,32 @@ def test_prefect_is_checked_with_its_partners_and_its_home(tmp_path: Path, a_fil
     assert unwritable.found.endswith(f"can't be written: {a_file} is no folder")
 
 
-def test_dask_is_an_extra() -> None:
+def test_dask_is_an_extra_unless_it_is_configured(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def none(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    missing = doctor_packages.check_dask(none)
-    assert (missing.status, missing.found, missing.advice) == ("skipped", "prefect-dask, dask, distributed not installed", "")
-    there = {"prefect-dask": "0.3.7", "dask": "2026.8.0", "distributed": "2026.8.0"}
-    assert doctor_packages.check_dask(there.__getitem__).found == "prefect-dask 0.3.7, dask 2026.8.0, distributed 2026.8.0"
+    missing = doctor_packages.check_dask(settings, none)
+    assert missing == Finding("dask", "skipped", "prefect-dask, dask, distributed not installed")
+    there = {"prefect-dask": "0.3.7", "dask": "2026.8.0", "distributed": "2026.8.0"}.__getitem__
+    assert doctor_packages.check_dask(settings, there).found == "prefect-dask 0.3.7, dask 2026.8.0, distributed 2026.8.0"
+    own = changed(settings, "cluster.runner=dask")
+    needed = doctor_packages.check_dask(own, none)
+    assert (needed.status, needed.found.startswith('cluster.runner is "dask"; ')) == ("failed", True)
+    assert needed.advice == f"{sys.executable} -m pip install -c {PROJECT_ROOT}/constraints.txt -e '{PROJECT_ROOT}[dask]'"
+    monkeypatch.setattr(doctor_packages, "CONSTRAINTS", Path("/no/such"))
+    assert doctor_packages.install_extra("dask") == f"{sys.executable} -m pip install 'lsif-ingest[dask]'"
+    assert doctor_packages.check_dask(own, there).status == "ok"
+
+
+def test_a_dask_scheduler_listens_or_not(settings: Settings) -> None:
+    there = {"prefect-dask": "0.3.7", "dask": "2026.8.0", "distributed": "2026.8.0"}.__getitem__
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        own = changed(settings, "cluster.runner=dask", f"cluster.scheduler=tcp://127.0.0.1:{port}")
+        assert doctor_packages.check_dask(own, there).found.endswith(f"; scheduler tcp://127.0.0.1:{port} listens")
+    finding = doctor_packages.check_dask(own, there)
+    assert finding.found == f"no Dask scheduler listens at tcp://127.0.0.1:{port} (Connection refused)"
+    assert (finding.status, finding.advice) == ("failed", f"dask scheduler --port {port}, on that machine")
 
 
 # ---- Programs
@@ -385,10 +403,10 @@ def test_a_program_that_hangs_is_ended_with_its_children(
         time.sleep(0.01)
 
 
-def test_a_program_that_can_not_be_started(program: Callable[[str, str], Path]) -> None:
+def test_a_program_that_can_not_be_started(settings: Settings, program: Callable[[str, str], Path]) -> None:
     path = program("cargo", "")
     path.write_bytes(b"\x7fELF of nothing")
-    assert doctor_toolchain.check_cargo().found == f"cargo does not run: {path} can't be started: Exec format error"
+    assert doctor_toolchain.check_cargo(settings).found == f"cargo does not run: {path} can't be started: Exec format error"
 
 
 def test_the_sources_of_the_standard_library(
@@ -410,16 +428,19 @@ def test_the_sources_of_the_standard_library(
 
 
 def test_cargo_runs_and_can_keep_what_it_fetches(
-    program: Callable[[str, str], Path], tmp_path: Path, a_file: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, program: Callable[[str, str], Path], tmp_path: Path, a_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert doctor_toolchain.check_cargo().status == "failed"
+    assert doctor_toolchain.check_cargo(settings).status == "failed"
     program("cargo", "echo 'cargo 1.95.0 (f2d3ce0bd 2026-03-21)'")
-    assert doctor_toolchain.check_cargo().found == f"1.95.0, dependencies are fetched, home {tmp_path / 'cargo'}"
+    assert doctor_toolchain.check_cargo(settings).found == f"1.95.0, dependencies are fetched, home {tmp_path / 'cargo'}"
     monkeypatch.setenv("CARGO_HOME", str(a_file))
-    unwritable = doctor_toolchain.check_cargo()
+    unwritable = doctor_toolchain.check_cargo(settings)
     assert (unwritable.status, unwritable.advice) == ("warning", "export CARGO_HOME=DIR")
     monkeypatch.setenv("CARGO_NET_OFFLINE", "true")
-    assert doctor_toolchain.check_cargo().found == f"1.95.0, no network (CARGO_NET_OFFLINE), home {a_file}"
+    assert doctor_toolchain.check_cargo(settings).found == f"1.95.0, no network (CARGO_NET_OFFLINE), home {a_file}"
+    monkeypatch.delenv("CARGO_NET_OFFLINE")
+    own = changed(settings, "rust_analyzer.network=offline")
+    assert doctor_toolchain.check_cargo(own).found == f"1.95.0, no network (rust_analyzer.network), home {a_file}"
 
 
 # ---- A repository
@@ -546,7 +567,7 @@ def test_an_extra_that_the_backend_needs(settings: Settings, monkeypatch: pytest
     )
     finding = doctor_data.check_model(own, "text")
     assert (finding.status, finding.found) == ("failed", 'backend "openvino" needs openvino and nncf, not installed')
-    assert finding.advice.endswith("-m pip install 'lsif-ingest[openvino]'")
+    assert finding.advice.endswith(f" -e '{PROJECT_ROOT}[openvino]'")
 
 
 @pytest.mark.parametrize(
