@@ -16,7 +16,8 @@ from conftest import PROJECT_ROOT
 README = (PROJECT_ROOT / "README.md").read_text()
 MAKEFILE = (PROJECT_ROOT / "Makefile").read_text()
 SEARCH_README = (PROJECT_ROOT / "search" / "README.md").read_text()
-SHELL = "\n".join(re.findall(r"```(?:sh|console)\n(.*?)```", README + SEARCH_README, re.DOTALL))
+FLOWS_README = (PROJECT_ROOT / "flows" / "README.md").read_text()
+SHELL = "\n".join(re.findall(r"```(?:sh|console)\n(.*?)```", README + SEARCH_README + FLOWS_README, re.DOTALL))
 COMMANDS = [
     line.removeprefix("$ ").split("  #")[0].strip()
     for line in SHELL.splitlines()
@@ -54,7 +55,7 @@ def test_every_make_target_is_explained_and_phony() -> None:
         assert re.search(rf"^{target}:.*## \S", MAKEFILE, re.MULTILINE), target
 
 
-@pytest.mark.parametrize("path", ["README.md", "search/README.md"])
+@pytest.mark.parametrize("path", ["README.md", "search/README.md", "flows/README.md"])
 def test_every_file_that_the_readme_links_exists(path: str) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", (PROJECT_ROOT / path).read_text())
     assert links
