@@ -205,8 +205,8 @@ def table(costs: dict[str, list[Cost]], what: str, runs: int) -> str:
     lines = [
         f"# Cost of a run beside its stages, {datetime.now(UTC):%Y-%m-%d}, {machine}",
         "",
-        f"Seconds, medians of {runs} interleaved run(s), each a process of its own. CPU is that of the process and of a temporary",
-        "server. At work: some stage was, the loading of models included. Full runs are the sample's; the others",
+        f"Seconds, medians of {runs} interleaved rounds, each run a process of its own. CPU is that of the process and of a",
+        "temporary server. At work: some stage was, the loading of models included. Full runs are the sample's; the others",
         f"those of a repository of {what}. `make bench-flow`.",
         "",
         "| run | wall | stages at work | the rest | CPU, all |",
