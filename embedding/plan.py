@@ -121,6 +121,12 @@ class VectorPlan:
         """Seconds for which vectors were waited for."""
         return sum(table.waited_s for table in self._tables.values())
 
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many texts are embedded, and how many are known to be missing, those included."""
+        reports = self.reports()
+        return sum(one.embedded for one in reports), sum(one.planned for one in self._embeddings.values())
+
     def embeddings(self) -> list[Embedding]:
         """Return what is known of each kind of vector."""
         return list(self._embeddings.values())

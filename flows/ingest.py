@@ -13,6 +13,7 @@ from prefect.runtime import flow_run
 
 from configs.settings import Settings  # noqa: TC001 - Prefect reads the flow's annotations
 from flows import tasks
+from flows.artifacts import Progress
 from flows.errors import FlowError
 from flows.lanes import Clock, Lanes
 from flows.report import IngestReport, ParseReport, StageTime
@@ -63,7 +64,10 @@ class _Run:
         self._project = source.project(settings.project.name)
         self._structures = folder / "structures.jsonl"
         self._began, self._clock = datetime.now(UTC).isoformat(timespec="seconds"), Clock()
-        self._lanes = Lanes(self._embed_here if settings.cluster.runner == "here" else self._submit)
+        progress = Progress(collection, "embed")
+        self._lanes = Lanes(
+            self._embed_here if settings.cluster.runner == "here" else self._submit, lambda plan: progress.update(*plan.progress)
+        )
 
     def report(self) -> IngestReport:
         """Run all stages; return what was done."""

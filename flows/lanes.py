@@ -68,9 +68,11 @@ class Clock:
 class Lanes:
     """Runs a function that brings records beside the embedding of the shards that come of them."""
 
-    def __init__(self, embed: Callable[[Shard], Callable[[], ShardReport]]) -> None:
-        """Have each shard embedded by `embed`, which begins with it and returns what waits for its end."""
-        self._embed = embed
+    def __init__(
+        self, embed: Callable[[Shard], Callable[[], ShardReport]], on_done: Callable[[VectorPlan], None] = lambda _: None
+    ) -> None:
+        """Have each shard embedded by `embed`, which begins with it and returns what waits for its end; then call `on_done`."""
+        self._embed, self._on_done = embed, on_done
         self._shards: SimpleQueue[Shard | None] = SimpleQueue()
         self.stopped = threading.Event()
         """Set once a lane failed: nothing is worth waiting for."""
@@ -113,12 +115,12 @@ class Lanes:
                 self.stopped.set()  # what failed is told by the lane
                 return
             plan.begin(shard)
-            ends.append(waiting_thread.submit(copy_context().run, _tell, plan, shard, self._embed(shard)))
+            ends.append(waiting_thread.submit(copy_context().run, self._tell, plan, shard, self._embed(shard)))
             while ends and ends[0].done():
                 ends.popleft().result()
         for end in ends:
             end.result()
 
-
-def _tell(plan: VectorPlan, shard: Shard, wait: Callable[[], ShardReport]) -> None:
-    plan.done(shard, wait())
+    def _tell(self, plan: VectorPlan, shard: Shard, wait: Callable[[], ShardReport]) -> None:
+        plan.done(shard, wait())
+        self._on_done(plan)
