@@ -48,7 +48,7 @@ DEPLOYED := $(SOURCE) --ref "$$LSIF_REF" --project "$$LSIF_PROJECT" --config "$$
 FROM_POOL := --pool "$$LSIF_POOL" --pool-type "$$LSIF_POOL_TYPE"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ingest search serve status deploy worker serve-flow automations test browser fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-search bench-upload bench-scale bench-flow kill-resume verify lint types check clean
+.PHONY: help setup ingest search serve status deploy worker serve-flow automations test browser fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-search bench-upload bench-scale bench-flow kill-resume verify lint types check clean prefect
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ serve: $(READY) ## serve the page and the HTTP API on http://127.0.0.1:8000
 
 status: $(READY) ## show what is indexed
 	@$(BIN)/lsif-ingest status $(WITH_CONFIG) $(ARGS)
+
+prefect: $(READY) ## start a Prefect server on http://127.0.0.1:4200; PREFECT_API_URL=http://127.0.0.1:4200/api names it
+	@exec $(BIN)/python -m flows.deploy server
 
 deploy: $(READY) ## deploy nightly and on-merge of REPO=dir-or-URL on the Prefect server: REF PROJECT CRON TIMEZONE POOL POOL_TYPE IMAGE
 	@$(BIN)/python -m flows.deploy deploy $(DEPLOYED) $(FROM_POOL) --image "$$LSIF_IMAGE" $(ARGS)

@@ -82,6 +82,9 @@ class Repeated:
                 block = replace(Block(**fields), id=_renamed(stored.id, turn), structure_id=_renamed(fields["structure_id"], turn))
                 yield BlockRecord(block, _moved(stored, turn))
 
+    def settle(self) -> None:
+        """See Source."""
+
 
 def _renamed(point_id: str, turn: int) -> str:
     return str(uuid.uuid5(uuid.UUID(point_id), str(turn))) if turn else point_id

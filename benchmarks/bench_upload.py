@@ -101,6 +101,9 @@ class Drawn:
         """See Source."""
         return iter(())
 
+    def settle(self) -> None:
+        """See Source."""
+
     def points(self, *, sparse: bool = True) -> Iterator[Point]:
         """Yield the points themselves."""
         for record in self.structures():

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +19,7 @@ from configs.errors import LsifIngestError
 from flows.automations import read_definitions, renew_automations
 from flows.control import clean
 from flows.errors import FlowError, UsageError
+from flows.git_url import is_url
 from flows.orchestration import set_prefect_defaults
 from flows.source import Source, project_name
 
@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _command_line_parser().parse_args(arguments)
     try:
         set_prefect_defaults()
-        _require_server()
+        if options.run is not _start_server:
+            _require_server()
         options.run(options)
     except UsageError as exc:
         return _fail(exc, 2)
@@ -58,6 +59,7 @@ def _command_line_parser() -> argparse.ArgumentParser:
     project.add_argument("--project", default="", metavar="NAME", help="names index and deployments (default: as the repository)")
     project.add_argument("--repo", default="", metavar="REPO", help="folder or git URL, as the workers reach it")
     project.add_argument("--ref", default="", metavar="REF", help="branch, tag or commit that is indexed every night")
+    project.add_argument("--subdir", default="", metavar="DIR", help="folder of the Cargo project inside the repository")
     project.add_argument("--dump", default="", metavar="FILE", help="dump made elsewhere; needs --root")
     project.add_argument("--root", default="", metavar="DIR", help="folder of the sources that the dump was taken of")
     project.add_argument("--config", default="", metavar="FILE", help="TOML file of settings, where the workers run")
@@ -76,6 +78,8 @@ def _command_line_parser() -> argparse.ArgumentParser:
     worker.set_defaults(run=_work)
     serve = actions.add_parser("serve", parents=[project], help="deploy, and run what is scheduled, without a pool")
     serve.set_defaults(run=_serve, pool="", pool_type="process")
+    server = actions.add_parser("server", help="start a Prefect server on this machine")
+    server.set_defaults(run=_start_server)
     automations = actions.add_parser("automations", help="renew the automations of flows/automations.yaml on the server")
     automations.set_defaults(run=_renew_automations)
     return parser
@@ -86,8 +90,8 @@ def _require_server() -> None:
 
     if not PREFECT_API_URL.value():
         raise UsageError(
-            "no Prefect server is named, and one that ends with this command would be of no use: start one with "
-            "`.venv/bin/prefect server start`, then `export PREFECT_API_URL=http://127.0.0.1:4200/api`, here and for workers."
+            "no Prefect server is named, and one that ends with this command would be of no use: start one by `make prefect` "
+            "(python -m flows.deploy server), then `export PREFECT_API_URL=http://127.0.0.1:4200/api` here and for workers."
         )
 
 
@@ -111,6 +115,12 @@ def _deploy(options: argparse.Namespace) -> None:
         f"Run what is scheduled:  {worker}\n"
         f"Run one now:            .venv/bin/prefect deployment run {names[-1]}\n"
     )
+
+
+def _start_server(_options: argparse.Namespace) -> None:
+    # In memory, as is the default, what a run holds would be forgotten with the server, and never given back if the run dies, too.
+    os.environ.setdefault("PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE", "prefect.server.concurrency.lease_storage.filesystem")
+    os.execv(sys.executable, [sys.executable, "-m", "prefect", "server", "start"])  # noqa: S606
 
 
 def _work(options: argparse.Namespace) -> None:
@@ -208,19 +218,21 @@ def _values(options: argparse.Namespace) -> dict[str, str]:
     """Return what prefect.yaml takes from the environment; paths of this machine become absolute."""
     local = options.pool_type == "process"
     repo, dump, root, config = (
-        str(Path(path).absolute()) if path and local and not is_address(path) else path
+        str(Path(path).absolute()) if path and local and not is_url(path) else path
         for path in (options.repo, options.dump, options.root, options.config)
     )
-    source = Source.model_validate({key: value for key, value in (("repo", repo), ("dump", dump), ("root", root)) if value})
-    if local and not is_address(repo):
+    given = {"repo": repo, "ref": options.ref, "subdir": options.subdir, "dump": dump, "root": root}
+    source = Source.model_validate({name: value for name, value in given.items() if value})
+    if local:
         source.check()
-    project = options.project or project_name(sources_name(repo or root))
+    project = options.project or source.project("")
     if project_name(project) != project:
         raise UsageError(f"--project takes letters, digits and _ . -, found {project!r}.")
     return {
         "LSIF_PROJECT": project,
         "LSIF_REPO": repo,
         "LSIF_REF": options.ref,
+        "LSIF_SUBDIR": options.subdir,
         "LSIF_DUMP": dump,
         "LSIF_ROOT": root,
         "LSIF_CONFIG": config,
@@ -230,24 +242,6 @@ def _values(options: argparse.Namespace) -> dict[str, str]:
         "LSIF_IMAGE": options.image,
         "LSIF_POOL": _pool(options),
     }
-
-
-def is_address(repository: str) -> bool:
-    """Return whether the text is a git URL and no path.
-
-    >>> is_address("git@example.org:group/repo.git"), is_address("../repo")
-    (True, False)
-    """
-    return "://" in repository or ":" in repository.partition("/")[0]
-
-
-def sources_name(repository: str) -> str:
-    """Return the last part of a path or git URL.
-
-    >>> sources_name("https://example.org/group/repo.git"), sources_name("git@example.org:repo")
-    ('repo', 'repo')
-    """
-    return re.split("[/:]", repository.rstrip("/").removesuffix(".git"))[-1]
 
 
 def _pool(options: argparse.Namespace) -> str:

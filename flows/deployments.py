@@ -17,8 +17,8 @@ from prefect.settings import PREFECT_API_URL
 from pydantic import Field
 
 from configs.settings import load_settings
-from flows.deploy import sources_name
 from flows.errors import FlowError
+from flows.git_url import last_part
 from flows.ingest import ingest
 from flows.orchestration import PACKAGES
 from flows.report import IngestReport  # noqa: TC001 - Prefect reads the flow's annotations
@@ -29,13 +29,13 @@ Repository = Annotated[
     str, Field(pattern=r"^([^:@]*|https?://[^/@]*(/.*)?|file:///.*|ssh://[^/:@]+@[^/@]+/.*|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:[^:]*)$")
 ]
 """A path or a git URL without credentials. The server checks it before it stores a run: what is stored there can be read there."""
-Commit = Annotated[str, Field(pattern=r"^([0-9a-fA-F]{7,64})?$")]
+Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$")]
 
 
 def _run_name() -> str:
     """Return the flow run's name: the sources', with the commit where one was asked for."""
     parameters = flow_run.parameters
-    name = parameters["project"] or sources_name(parameters["repository"] or parameters["root"])
+    name = parameters["project"] or last_part(parameters["repository"] or parameters["root"])
     return f"reindex-{name}" + (f"-{parameters['commit'][:12]}" if parameters["commit"] else "")
 
 
@@ -45,6 +45,7 @@ def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, ea
     repository: Repository = "",
     ref: str = "",
     commit: Commit = "",
+    subdir: str = "",
     branch: str = "",
     config: str = "",
     overrides: list[str] = [],  # noqa: B006 - never changed
@@ -59,7 +60,8 @@ def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, ea
         repository: Folder or git URL, as the machine that runs it reaches it. No password or token in it: git's credential
             helpers know those.
         ref: Branch, tag or commit. Empty: a folder as it is, a URL's default branch.
-        commit: The commit to index, whatever `ref` says; the run fails where another one would be recorded.
+        commit: Full hash of the commit to index, whatever `ref` says; the run fails where another one is found.
+        subdir: Folder of the Cargo project inside the repository.
         branch: Name of the index, as `lsif-ingest ingest --branch`: the project's own where empty.
         config: TOML file of settings, where it runs.
         overrides: Changes of settings, each section.key=value.
@@ -70,7 +72,7 @@ def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, ea
     named = {"project.name": project, "project.branch": branch}
     changes = [*overrides, *(f"{key}={json.dumps(value)}" for key, value in named.items() if value)]
     settings = load_settings(Path(config) if config else None, changes)
-    given = {"repo": repository, "ref": (commit or ref) if repository else "", "dump": dump, "root": root}
+    given = {"repo": repository, "ref": (commit or ref) if repository else "", "subdir": subdir, "dump": dump, "root": root}
     source = Source.model_validate({name: value for name, value in given.items() if value})
     source.check()
     if dump:

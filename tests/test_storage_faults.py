@@ -128,6 +128,9 @@ class MadeUp:
     def blocks(self) -> Iterator[Record]:
         return iter(self._blocks.values())
 
+    def settle(self) -> None:
+        """All vectors are there."""
+
     def kinds(self) -> list[dict[str, Record]]:
         """The records of both kinds by their ids."""
         return [self._structures, self._blocks]
