@@ -29,7 +29,8 @@ def test_default_toml_has_every_key_and_no_other() -> None:
     def leaves(table: dict[str, object], prefix: str = "") -> set[str]:
         found: set[str] = set()
         for name, value in table.items():
-            found |= leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name}
+            is_section = isinstance(value, dict) and value  # an empty table is a value
+            found |= leaves(value, f"{prefix}{name}.") if is_section else {prefix + name}
         return found
 
     assert leaves(tomllib.loads(DEFAULT_CONFIG.read_text())) == keys(Settings)

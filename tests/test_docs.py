@@ -19,7 +19,7 @@ SEARCH_README = (PROJECT_ROOT / "search" / "README.md").read_text()
 FLOWS_README = (PROJECT_ROOT / "flows" / "README.md").read_text()
 SHELL = "\n".join(re.findall(r"```(?:sh|console)\n(.*?)```", README + SEARCH_README + FLOWS_README, re.DOTALL))
 COMMANDS = [
-    line.removeprefix("$ ").split("  #")[0].strip()
+    line.removeprefix("$ ").split("  #")[0].strip().removesuffix(" &")
     for line in SHELL.splitlines()
     if re.match(r"(\$ )?(\w+=\S+ )*(make|\S*lsif-ingest) ", line)
 ]
