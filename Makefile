@@ -48,7 +48,7 @@ DEPLOYED := $(SOURCE) --ref "$$LSIF_REF" --project "$$LSIF_PROJECT" --config "$$
 FROM_POOL := --pool "$$LSIF_POOL" --pool-type "$$LSIF_POOL_TYPE"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ingest search serve status deploy worker serve-flow automations test browser fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-search bench-upload bench-scale bench-flow kill-resume verify lint types check clean prefect
+.PHONY: help setup ingest search serve status deploy worker serve-flow automations test test-deployed browser fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-search bench-upload bench-scale bench-flow kill-resume verify lint types check clean prefect
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ truth: $(READY) ## compare records with the sources they come from: RECORDS=stru
 
 truth-crates: $(READY) ## the same for real crates, dumped here: ARGS="DIR ...", or two of Debian's packages
 	$(BIN)/python benchmarks/truth_crates.py $(ARGS)
+
+test-deployed: $(READY) ## run deployments on a Prefect server with a worker, cancelled and killed (minutes)
+	$(BIN)/python -m pytest -m deployed tests/test_flows_deployments.py $(ARGS)
 
 browser: ## install Debian's chromium for the page's tests (needs apt-get and its rights)
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }

@@ -23,7 +23,8 @@ import uvicorn
 from configs.settings import Settings, load_settings
 from embedding import models
 from embedding.models import find_model
-from flows.stages import embed, import_records, parse_repository, upload
+from embedding.shards import Shard
+from flows.stages import embed, import_records, parse_repository, plan_vectors, upload
 from lsif.structure import Structure, read_structures, with_digest, write_structures
 from search.service import SearchService
 from search.web import make_app
@@ -129,9 +130,16 @@ def _records_of(settings: Settings, project: str) -> Path:
 
 def _publish(settings: Settings, project: str, *, commit: str | None = "0123abc", dirty: bool = False) -> None:
     structures = _records_of(settings, project)
-    for vector in ("text", "code", "blocks"):
-        embed(settings, vector, structures)
-    upload(settings, project, Metadata(project, "file:///sample", commit, dirty, "", {}), structures)
+    shards: list[Shard] = []
+    plan = plan_vectors(settings, shards.append)
+    plan.take(structures.read_bytes(), structures.with_name("blocks.jsonl").read_bytes())
+    plan.finish()
+    for shard in shards:
+        plan.begin(shard)
+        plan.done(shard, embed(settings, shard))
+    plan.no_more()
+    upload(settings, project, Metadata(project, "file:///sample", commit, dirty, "", {}), structures, plan)
+    plan.close()
 
 
 def model_digests(settings: Settings) -> dict[str, str]:

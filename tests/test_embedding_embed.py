@@ -125,6 +125,7 @@ def test_a_file_that_changes_while_it_is_embedded_poisons_nothing(
     with pytest.raises(CheckpointError, match="lacks"):
         gather_vectors(path, tmp_path, fingerprint, tmp_path / "scratch")
     path.write_bytes(original)
+    embed(path, tmp_path, fingerprint, lambda: encoder)  # what it read too late is missing, nothing is wrong
     table = gather_vectors(path, tmp_path, fingerprint, tmp_path / "scratch")
     expected = np.stack([encoder.vector(one.context.snippet) for one in read_structures(path)])
     np.testing.assert_array_equal(table[0 : len(table)], expected)

@@ -28,6 +28,7 @@ from flows.stages import project_lock
 
 from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, cli_environment, points
 
+pytestmark = pytest.mark.deployed
 SECRETS = {"QDRANT_API_KEY": "secret-of-the-worker-0451", "GIT_TOKEN": "secret-of-git-0452"}
 NOTIFIED = "secret-of-the-hook-0453"
 FINAL = {"COMPLETED", "CANCELLED", "CRASHED", "FAILED"}
