@@ -75,9 +75,11 @@ class Embedding:
         self.vector, self.fingerprint = vector, fingerprint
         self.planned = 0
         """Texts that went into shards, or will."""
+        self.embedded = 0
+        """Of those."""
         self._known, self._rows_per_file = known, rows_per_file
         self._keys, self._sequence = bytearray(), SequenceDigest()
-        self._from_checkpoint = self._duplicates = self._embedded = self._shards = 0
+        self._from_checkpoint = self._duplicates = self._shards = 0
         self._waiting_keys: list[bytes] = []
         self._waiting_texts: list[str] = []
         self._reports: list[ShardReport] = []
@@ -119,10 +121,10 @@ class Embedding:
     def done(self, shard: Shard, report: ShardReport) -> None:
         """Take into account that a shard is embedded."""
         self._reports.append(report)
-        self._embedded += shard.texts
+        self.embedded += shard.texts
         self._ended = time.perf_counter()
         rate = sum(one.tokens for one in self._reports) / max(self._ended - self._began, 1e-3)
-        logger.info("%s: %d of %d texts, %.0f tokens/s", self.vector, self._embedded, self.planned, rate)
+        logger.info("%s: %d of %d texts, %.0f tokens/s", self.vector, self.embedded, self.planned, rate)
 
     def table(self, scratch: Path) -> VectorTable:
         """Return the vectors of all records, in their order."""
@@ -141,7 +143,7 @@ class Embedding:
             self.fingerprint.model,
             next((one.dimension for one in self._reports), self.checkpoint.dimension or 0),
             len(self._keys) // KEY.itemsize,
-            self._embedded,
+            self.embedded,
             self._from_checkpoint,
             self._duplicates,
             self._ended - self._began,

@@ -124,8 +124,8 @@ class VectorPlan:
     @property
     def progress(self) -> tuple[int, int]:
         """How many texts are embedded, and how many are known to be missing, those included."""
-        reports = self.reports()
-        return sum(one.embedded for one in reports), sum(one.planned for one in self._embeddings.values())
+        embeddings = self._embeddings.values()
+        return sum(one.embedded for one in embeddings), sum(one.planned for one in embeddings)
 
     def embeddings(self) -> list[Embedding]:
         """Return what is known of each kind of vector."""

@@ -82,7 +82,7 @@ def project_lock(settings: Settings, project: str) -> Iterator[Path]:
 
 def inspect_checkpoint(settings: Settings) -> list[FolderStats]:
     """Return what the checkpoint's folders hold, and how much of that the projects' structures.jsonl refer to."""
-    return list(inspect(_checkpoints(settings), _all_structures(settings)))
+    return list(inspect(checkpoint_address(settings), _all_structures(settings)))
 
 
 def compact_checkpoint(settings: Settings) -> int:
@@ -92,7 +92,7 @@ def compact_checkpoint(settings: Settings) -> int:
         for path in structures:
             locks.enter_context(project_lock(settings, path.parent.name))
         return compact(
-            _checkpoints(settings),
+            checkpoint_address(settings),
             structures,
             rows_per_file=settings.checkpoint.rows_per_file,
             numbers=settings.checkpoint.numbers,
@@ -201,12 +201,10 @@ def import_records(structures: Path, output: Path, project: str, sink: Sink | No
     def counted() -> Iterator[Structure]:
         for structure in import_structures(structures, project, ledger):
             kinds[structure.code_type] += 1
-            if sink is not None:
-                sink(structure.to_json(), b"")
             crates[structure.crate] += 1
             yield structure
 
-    write_structures(output, counted())
+    write_structures(output, counted(), sink=None if sink is None else lambda line: sink(line, b""))
     with atomic_writer(output.with_name(BLOCKS)):
         pass  # the tutorial's format has none
     remember_root(output.parent, None)
@@ -226,7 +224,7 @@ def plan_vectors(settings: Settings, on_shard: Callable[[Shard], None]) -> Vecto
     """Return the plan of the configured vectors, which calls `on_shard` with texts to embed as it is given records."""
     return VectorPlan(
         fingerprints_of(settings),
-        _checkpoints(settings),
+        checkpoint_address(settings),
         on_shard,
         rows_per_file=settings.checkpoint.rows_per_file,
         numbers=settings.checkpoint.numbers,
@@ -238,7 +236,7 @@ def embed(settings: Settings, shard: Shard) -> ShardReport:
     of_blocks = shard.vector == BLOCKS_VECTOR
     found = find_model(model_settings(settings, "code" if of_blocks else shard.vector))
     fingerprint = found.fingerprint.for_snippets() if of_blocks else found.fingerprint
-    checkpoint = Checkpoint(_checkpoints(settings), fingerprint, settings.checkpoint.numbers)
+    checkpoint = Checkpoint(checkpoint_address(settings), fingerprint, settings.checkpoint.numbers)
     if not shard.name.startswith(f"{checkpoint.folder}/"):
         raise ModelError(
             f"the model of {shard.vector} is another on this worker: {fingerprint.describe()}. Install the same "
@@ -318,7 +316,7 @@ def _with_vectors(structures: Path, tables: dict[str, VectorTable]) -> FileSourc
 @contextmanager
 def _tables(settings: Settings, structures: Path) -> Iterator[dict[str, VectorTable]]:
     """Yield the checkpoint's vectors in the order of the records' lines. Raises CheckpointError where one is missing."""
-    fingerprints, store = fingerprints_of(settings), _checkpoints(settings)
+    fingerprints, store = fingerprints_of(settings), checkpoint_address(settings)
     tables: dict[str, VectorTable] = {}
 
     def scratch(name: str) -> Path:
@@ -397,7 +395,3 @@ def _notes(ledger: ParseLedger) -> list[str]:
             f"{ledger.skipped['source_changed']} definitions do not stand where the dump says: {'; '.join(ledger.first_stale)}"
         )
     return notes
-
-
-def _checkpoints(settings: Settings) -> str:
-    return checkpoint_address(settings)

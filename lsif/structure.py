@@ -18,7 +18,7 @@ from configs.atomic import atomic_writer
 from lsif.errors import StructuresError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 CodeType: TypeAlias = Literal[
@@ -147,9 +147,17 @@ class SequenceDigest:
         return self._digest.hexdigest()
 
 
-def write_structures(path: Path, structures: Iterable[Structure]) -> None:
-    """Write structures.jsonl at `path` as a whole or not at all (temporary file, fsync, rename)."""
-    _write(path, (structure.to_json() for structure in structures))
+def write_structures(path: Path, structures: Iterable[Structure], *, sink: Callable[[bytes], None] | None = None) -> None:
+    """Write structures.jsonl at `path` as a whole or not at all (temporary file, fsync, rename); `sink` is given each line, too."""
+
+    def lines() -> Iterator[bytes]:
+        for structure in structures:
+            line = structure.to_json()
+            if sink is not None:
+                sink(line)
+            yield line
+
+    _write(path, lines())
 
 
 def write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:

@@ -57,8 +57,8 @@ def test_the_upload_begins_while_shards_are_embedded_and_parsing_while_they_are_
         return len(stage.plan.tables(tmp_path / "structures.jsonl")["blocks"][0:8])
 
     assert stage.lanes.run(stage.plan, records) == 8
-    assert sorted(stage.embedded) == [*(f"{kind} {n}" for kind in ("blocks",) for n in (1,)), *(f"code {n}" for n in (1, 2, 3, 4)),
-                                      *(f"text {n}" for n in (1, 2, 3, 4))]  # fmt: skip
+    numbered = [f"{vector} {number}" for vector in ("code", "text") for number in (1, 2, 3, 4)]
+    assert sorted(stage.embedded) == ["blocks 1", *numbered]
     stage.plan.close()
 
 
