@@ -51,18 +51,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(exc, 2, debug=options.debug)
     except LsifIngestError as exc:
         return _fail(exc, 1, debug=options.debug)
-    except KeyboardInterrupt:
-        print("lsif-ingest: interrupted; what was embedded is kept, run again to go on from there", file=sys.stderr)
-        return 130
-    except Terminated:
-        print("lsif-ingest: ended by SIGTERM; what was embedded is kept, run again to go on from there", file=sys.stderr)
-        return EXIT_CODE
+    except (KeyboardInterrupt, Terminated) as exc:
+        return _stopped(exc)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away; nothing is left to say
         return 1
     except Exception as exc:  # a defect of this program or of a library: the type tells more than nothing
-        return _fail(exc, 1, debug=options.debug)
+        stop = _stop_behind(exc)
+        return _fail(exc, 1, debug=options.debug) if stop is None else _stopped(stop)
     return 0
+
+
+def _stop_behind(exc: BaseException) -> KeyboardInterrupt | Terminated | None:
+    """Return the signal that the exception came of: Prefect fails on one that comes while it begins with a task."""
+    behind: BaseException | None = exc
+    while behind is not None and not isinstance(behind, KeyboardInterrupt | Terminated):
+        behind = behind.__cause__ or behind.__context__
+    return behind
+
+
+def _stopped(exc: KeyboardInterrupt | Terminated) -> int:
+    by_terminal = isinstance(exc, KeyboardInterrupt)
+    what = "interrupted" if by_terminal else "ended by SIGTERM"
+    print(f"lsif-ingest: {what}; what was embedded is kept, run again to go on from there", file=sys.stderr)
+    return 130 if by_terminal else EXIT_CODE
 
 
 def command_line_parser() -> argparse.ArgumentParser:

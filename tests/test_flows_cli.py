@@ -20,6 +20,7 @@ import pytest
 
 from configs.settings import Settings
 from flows import cli
+from flows.termination import Terminated
 
 from conftest import DATA, PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, SOURCE, children_of, cli_environment, points, run, run_cli
 
@@ -369,6 +370,23 @@ def test_two_repositories_of_one_name_do_not_replace_each_other(
     assert points(own_data) == before
     code, _, _ = ingest(own_data, "--dump", str(SAMPLE_DUMP), "--root", str(other), "--set", "project.name=other", capsys=capsys)
     assert code == 0
+
+
+@pytest.mark.parametrize(("stop", "code", "word"), [(KeyboardInterrupt, 130, "interrupted"), (Terminated, 143, "SIGTERM")])
+def test_what_fails_of_a_signal_is_told_as_the_signal(
+    stop: type[BaseException], code: int, word: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        try:
+            raise stop
+        finally:
+            raise ValueError("Task run is not set")  # as Prefect does
+
+    monkeypatch.setattr("search.opening.connect", interrupted)
+    assert run("status", capsys=capsys)[::2] == (
+        code,
+        f"lsif-ingest: {'ended by ' * (code == 143)}{word}; what was embedded is kept, run again to go on from there",
+    )
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
