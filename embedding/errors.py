@@ -2,6 +2,7 @@
 
 EmbeddingError
 ├── ModelError              a model can't be loaded
+├── EmbeddingStopped        the run that asked for vectors is over
 ├── VectorError             a model gave something that is no usable vector
 └── CheckpointError         the checkpoint can't be written or lacks a vector
 """
@@ -15,6 +16,10 @@ class EmbeddingError(LsifIngestError):
 
 class ModelError(EmbeddingError):
     """A model can't be loaded."""
+
+
+class EmbeddingStopped(EmbeddingError):
+    """The run that asked for vectors is over."""
 
 
 class VectorError(EmbeddingError):

@@ -7,6 +7,7 @@ is removed once its vectors are safe. Parquet, `key` fixed_size_binary(16), `tex
 from __future__ import annotations
 
 import time
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,11 @@ from tqdm import tqdm
 
 from embedding.batching import longest_first
 from embedding.checkpoint import SUFFIX
-from embedding.errors import CheckpointError
+from embedding.errors import CheckpointError, EmbeddingStopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from threading import Event
 
     from numpy.typing import NDArray
 
@@ -31,6 +33,8 @@ SHARD = ".shard"
 _SCHEMA = pa.schema([pa.field("key", pa.binary(16), nullable=False), pa.field("text", pa.large_string(), nullable=False)])
 _LEFT_BEHIND_S = 24 * 3600
 """Age at which a shard is taken for that of a killed run, which no other resumed."""
+STOP: ContextVar[Event | None] = ContextVar("STOP", default=None)
+"""Ends the embedding of a shard, before its next batch, once it is set."""
 _COUNTED_AT_ONCE = 4096
 """Texts that are tokenised together to find out how long they are."""
 
@@ -83,8 +87,8 @@ def remove_old_shards(checkpoint: Checkpoint) -> None:
 def embed_shard(checkpoint: Checkpoint, shard: Shard, load: Callable[[], Encoder]) -> ShardReport:
     """Embed the shard's texts into a file of the checkpoint, the longest first, and remove the shard.
 
-    What is embedded before a failure is kept. Raises CheckpointError where the shard can't be read or the file not be written, and
-    what `load` and the encoder raise.
+    What is embedded before a failure, or before STOP is set, is kept. Raises EmbeddingStopped, CheckpointError where the shard can't
+    be read or the file not be written, and what `load` and the encoder raise.
     """
     started = time.perf_counter()
     found = _read(checkpoint, shard)
@@ -119,6 +123,8 @@ def _embed(
     with tqdm(total=len(texts), desc=f"embed {vector}", unit="text", disable=None, leave=False) as progress:
         try:
             for first in range(0, len(texts), encoder.texts_at_once):
+                if (stop := STOP.get()) is not None and stop.is_set():
+                    raise EmbeddingStopped(f"embedding was stopped after {done} of {len(texts)} texts; what was embedded is kept.")
                 places = order[first : first + encoder.texts_at_once]
                 vectors[places] = encoder.encode_documents([texts[place] for place in places])
                 done = first + len(places)

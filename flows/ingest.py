@@ -130,7 +130,7 @@ class _Run:
     def _do(
         self, stage: str, task: Task[..., Any], *arguments: Any, waited_s: Callable[[], float] | None = None, **more: Any
     ) -> Any:
-        """Run the task as a stage of its own, in this thread."""
+        """Run the task as a stage of its own, in the thread that asks."""
         with self._clock.stage(stage, waited_s):
             return self._retried(task)(*arguments, **more)
 

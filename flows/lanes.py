@@ -1,10 +1,12 @@
 """The two lanes of a run, at the same time: records are parsed and uploaded in one, embedded in the other.
 
-    records (a thread)    parse ──▶ structures.jsonl ──▶ upload, which waits for vectors as it comes to them
-                            │ shards: texts that the checkpoint lacks     ▲ names of new checkpoint files
-    vectors (the flow)      └─▶ embed, here or by a task runner ──────────┘
+    records    parse ──▶ structures.jsonl ──▶ upload, which waits for vectors as it comes to them
+                 │ shards: texts that the checkpoint lacks     ▲ names of new checkpoint files
+    vectors      └─▶ embed, here or by a task runner ──────────┘
 
-Whichever fails ends the other: nothing is published, and the vectors that were made are kept.
+Whichever fails ends the other: nothing is published, and the vectors that were made are kept. Each lane is a thread, and the main
+one only waits for them: Ctrl-C and SIGTERM raise wherever that is, and in the middle of a log record would leave the log locked, for
+which the other lane would wait forever.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from contextvars import copy_context
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
+from embedding.shards import STOP
 from flows.report import StageTime
 
 if TYPE_CHECKING:
@@ -90,10 +93,11 @@ class Lanes:
 
         Raises what either lane raises.
         """
-        with ThreadPoolExecutor(1, "records") as records_thread, ThreadPoolExecutor(1, "shards") as waiting_thread:
-            lane = records_thread.submit(copy_context().run, self._to_the_end, records)
+        with ThreadPoolExecutor(2, "lane") as lanes, ThreadPoolExecutor(1, "shards") as waiting_thread:
+            lane = lanes.submit(copy_context().run, self._to_the_end, records)
+            vectors = lanes.submit(copy_context().run, self._embed_all, plan, lane, waiting_thread)
             try:
-                self._embed_all(plan, lane, waiting_thread)
+                vectors.result()
                 plan.no_more()
                 return lane.result()
             except BaseException as exc:
@@ -109,8 +113,9 @@ class Lanes:
 
     def _embed_all(self, plan: VectorPlan, lane: Future[T], waiting_thread: ThreadPoolExecutor) -> None:
         """Begin with each shard as it comes, and tell the plan their ends, in the order of the shards."""
+        STOP.set(self.stopped)
         ends: deque[Future[None]] = deque()
-        while (shard := self._shards.get()) is not None:
+        while (shard := self._shards.get()) is not None and not self.stopped.is_set():
             if lane.done() and lane.exception() is not None:
                 self.stopped.set()  # what failed is told by the lane
                 return

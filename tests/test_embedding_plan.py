@@ -3,18 +3,19 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from embedding.checkpoint import Checkpoint
 from embedding.encoder import Fingerprint
-from embedding.errors import CheckpointError, VectorError
+from embedding.errors import CheckpointError, EmbeddingStopped, VectorError
 from embedding.plan import VectorPlan
-from embedding.shards import Shard, embed_shard, write_shard
+from embedding.shards import STOP, Shard, embed_shard, write_shard
 from embedding.vectors import VectorTable, as_keys
 from lsif.blocks import read_blocks
 from lsif.structure import read_structures
@@ -161,6 +162,27 @@ def test_a_shard_that_two_workers_embed_is_stored_once(tmp_path: Path, fingerpri
     assert first.file == second.file == shard.name.replace(".shard", ".parquet")
     assert (first.tokens, second.tokens, second.dimension, second.device) == (13, 0, 8, "")
     assert len(list((tmp_path / fingerprint.digest).glob("*"))) == 1
+
+
+def test_a_shard_is_left_between_two_batches_and_keeps_what_was_embedded(tmp_path: Path, fingerprint: Fingerprint) -> None:
+    stop = threading.Event()
+
+    class Stopping(FakeEncoder):
+        def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            if len(self.batches) == 1:
+                stop.set()
+            return super().encode_documents(texts)
+
+    checkpoint = Checkpoint(tmp_path, fingerprint)
+    keys = [bytes([65 + number]) * 16 for number in range(12)]
+    shard = write_shard(checkpoint, keys, [f"text {number}" for number in range(12)], vector="code")
+    token = STOP.set(stop)
+    try:
+        with pytest.raises(EmbeddingStopped, match="stopped after 8 of 12 texts; what was embedded is kept"):
+            embed_shard(checkpoint, shard, Stopping)
+    finally:
+        STOP.reset(token)
+    assert len(Checkpoint(tmp_path, fingerprint).keys()) == 8
 
 
 def test_a_shard_that_is_out_of_reach_names_the_store(tmp_path: Path, fingerprint: Fingerprint) -> None:

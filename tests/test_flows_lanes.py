@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from embedding.checkpoint import Checkpoint
-from embedding.errors import VectorError
+from embedding.errors import CheckpointError, VectorError
 from embedding.plan import VectorPlan
 from embedding.shards import Shard, ShardReport, embed_shard
 from flows.lanes import Clock, Lanes
@@ -26,6 +27,7 @@ class Stage:
         self.plan = VectorPlan(FINGERPRINTS, str(store), self.lanes.give, rows_per_file=20, numbers="float32")
 
     def _embed(self, shard: Shard) -> Callable[[], ShardReport]:
+        assert threading.current_thread() is not threading.main_thread()  # in which signals raise
         self.before(shard)
         self.embedded.append(f"{shard.vector} {shard.number}")
         fingerprint = FINGERPRINTS.get(shard.vector, FINGERPRINTS["code"].for_snippets())
@@ -101,6 +103,35 @@ def test_embedding_that_fails_ends_the_records_and_is_what_is_told(tmp_path: Pat
     with pytest.raises(VectorError, match="model x gave NaN"):
         stage.lanes.run(stage.plan, records)
     assert [one.rpartition(": ")[2] for one in ended] == ["model x gave NaN"]
+    assert stage.embedded == ["text 1", "code 1"]
+    stage.plan.close()
+
+
+def test_a_signal_ends_both_lanes_where_they_are(tmp_path: Path, sample_structures: Path) -> None:
+    begun, ended = threading.Event(), list[str]()
+
+    def before(shard: Shard) -> None:
+        if (shard.vector, shard.number) == ("code", 1):
+            begun.set()
+            assert stage.lanes.stopped.wait(10)
+
+    stage = Stage(tmp_path, before)
+
+    def records() -> None:
+        stage.plan.take(sample_structures.read_bytes())
+        stage.plan.finish()
+        stage.lanes.end()
+        assert begun.wait(10)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        try:
+            stage.plan.tables(tmp_path / "structures.jsonl")["code"][0:77]
+        except CheckpointError as exc:
+            ended.append(str(exc))
+            raise
+
+    with pytest.raises(KeyboardInterrupt):
+        stage.lanes.run(stage.plan, records)
+    assert len(ended) == 1
     assert stage.embedded == ["text 1", "code 1"]
     stage.plan.close()
 
