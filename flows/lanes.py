@@ -4,9 +4,9 @@
                  │ shards: texts that the checkpoint lacks     ▲ names of new checkpoint files
     vectors      └─▶ embed, here or by a task runner ──────────┘
 
-Whichever fails ends the other: nothing is published, and the vectors that were made are kept. Each lane is a thread, and the main
-one only waits for them: Ctrl-C and SIGTERM raise wherever that is, and in the middle of a log record would leave the log locked, for
-which the other lane would wait forever.
+Whichever fails ends the other: nothing is published, and the vectors that were made are kept. Each lane is a thread, and the
+main one only waits for them: Ctrl-C and SIGTERM raise wherever that is, and in the middle of a log record would leave the log
+locked, for which the other lane would wait forever.
 """
 
 from __future__ import annotations
