@@ -87,8 +87,8 @@ def remove_old_shards(checkpoint: Checkpoint) -> None:
 def embed_shard(checkpoint: Checkpoint, shard: Shard, load: Callable[[], Encoder]) -> ShardReport:
     """Embed the shard's texts into a file of the checkpoint, the longest first, and remove the shard.
 
-    What is embedded before a failure, or before STOP is set, is kept. Raises EmbeddingStopped, CheckpointError where the shard can't
-    be read or the file not be written, and what `load` and the encoder raise.
+    What is embedded before a failure, or before STOP is set, is kept. Raises EmbeddingStopped, CheckpointError where the shard
+    can't be read or the file not be written, and what `load` and the encoder raise.
     """
     started = time.perf_counter()
     found = _read(checkpoint, shard)
