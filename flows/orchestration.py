@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from flows.prefect_files import server_may_be_named
@@ -43,7 +42,7 @@ def run_ingest(source: Source, settings: Settings, *, rebuild: bool, task_runner
     set_prefect_defaults()
     server = None if server_may_be_named() else TemporaryServer()
     from prefect import tags  # noqa: PLC0415 - takes time, while the server starts, and reads the environment
-    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: PLC0415
 
     if server is None and not PREFECT_API_URL.value():
         server = TemporaryServer()
@@ -51,8 +50,9 @@ def run_ingest(source: Source, settings: Settings, *, rebuild: bool, task_runner
 
     if server is not None:
         server.wait()
-    server_settings = nullcontext() if server is None else temporary_settings({PREFECT_API_URL: server.api_url})
-    with server_settings, tags("lsif-ingest", source.project(settings.project.name)):
+    # Nobody watches a temporary server for runs that went away, and a flow waits up to a second for the end of its heartbeat.
+    of_server = {} if server is None else {PREFECT_API_URL: server.api_url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    with temporary_settings(of_server), tags("lsif-ingest", source.project(settings.project.name)):
         runner = task_runner or make_task_runner(settings.cluster, PREFECT_API_URL.value())
         run = ingest if runner is None else ingest.with_options(task_runner=runner)
         report: IngestReport = run(source, settings, rebuild=rebuild)

@@ -2,7 +2,7 @@
 
 Prefect would start one by itself; that one shares the terminal's process group, so that Ctrl-C ends the server before the run
 can tell it anything, and it outlives a run that is killed. This one is in a session of its own and ends when the pipe to the run
-does, however the run ended. Run as a program (`python -m flows.temporary_server PORT`) it is the server itself.
+does, however the run ended. Run as a program (`python -m flows.temporary_server FD`) it is the server itself.
 """
 
 from __future__ import annotations
@@ -53,18 +53,20 @@ class TemporaryServer:
     """A server that starts at once and lives as long as this process, or until `stop`."""
 
     def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port: int = free.getsockname()[1]
-        self.api_url = f"http://127.0.0.1:{self._port}/api"
+        # The server gets the bound socket itself: a port that is free now may be another run's server by the time it listens.
+        bound = socket.socket()
+        bound.bind(("127.0.0.1", 0))
+        self.api_url = f"http://127.0.0.1:{bound.getsockname()[1]}/api"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "flows.temporary_server", str(self._port)],
+            [sys.executable, "-m", "flows.temporary_server", str(bound.fileno())],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
+            pass_fds=(bound.fileno(),),
             env={**_SETTINGS, **{name: value for name, value in os.environ.items() if not name.startswith("QDRANT_")}},
         )
+        bound.close()  # ours; the server has its own
         # Not when the flow ends: Prefect's threads tell the server the last events when the interpreter goes down, before this.
         atexit.register(self.stop)
 
@@ -92,15 +94,15 @@ class TemporaryServer:
             self._process.wait()
 
 
-def serve(port: int) -> None:
-    """Serve Prefect's API on the loopback port until standard input ends."""
+def serve(bound: socket.socket) -> None:
+    """Serve Prefect's API on the bound socket until standard input ends."""
     gc.disable()  # some hundred thousand objects that all stay: to look through them again and again takes a quarter of the imports
     import uvicorn  # noqa: PLC0415 - in the server's own process only
     from prefect.server.api.server import create_app  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()
-    server = uvicorn.Server(uvicorn.Config(create_app(ephemeral=True), host="127.0.0.1", port=port, log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(create_app(ephemeral=True), log_level="critical"))
 
     def watch() -> None:
         sys.stdin.buffer.read()
@@ -109,10 +111,10 @@ def serve(port: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-    server.run()
+    server.run(sockets=[bound])
     # All is stored and every service has ended; to take the interpreter's objects apart would add a second for nothing.
     os._exit(0)
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(socket.socket(fileno=int(sys.argv[1])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -21,6 +22,8 @@ from qdrant_client import QdrantClient
 from configs.settings import Settings, load_settings
 from embedding.embed import embed_blocks, embed_structures, gather_block_vectors, gather_vectors
 from embedding.encoder import Fingerprint
+from flows.orchestration import set_prefect_defaults
+from flows.temporary_server import TemporaryServer
 from lsif.extract import parse_dump
 from lsif.structure import Structure, read_structures
 from storage.connection import Connection, connect
@@ -31,6 +34,11 @@ from storage.schema import Metadata, VectorInfo
 from storage.server import ServerIndex
 
 from qdrant_double import QdrantDouble
+
+set_prefect_defaults()  # before a test's module imports Prefect, as the command line does
+os.environ["HF_HUB_OFFLINE"] = "1"  # before one imports the hub's library: it would try a network that isn't there for 23 s
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what it runs in the background, and so its children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROJECT_ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
@@ -239,6 +247,33 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server for the flows that run inside this process, with a database of its own."""
+    from prefect.logging.configuration import setup_logging
+
+    setup_logging()  # a first flow would, in the middle of a test, and drop the handler that captures its records
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect-server")))
+        server = TemporaryServer()
+    server.wait()
+    yield server.api_url
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def harness(prefect_server: str) -> Iterator[None]:
+    """Flows that run inside this process report to that server, in the tests of one module."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: prefect_server, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield
+        APILogWorker.drain_all()
+        EventsWorker.drain_all()  # one that is left over fails to send what comes later
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from uuid import UUID
 
@@ -19,14 +18,6 @@ from flows.artifacts import Progress, artifact_key, create_artifacts, ledger_tab
 from storage.sync import Change
 
 from reports import hostile_report, made_report
-
-
-@pytest.fixture(scope="module")
-def harness() -> Iterator[None]:
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 def shown(key: str) -> object:

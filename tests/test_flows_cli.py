@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,15 +22,6 @@ from flows import cli
 from flows.termination import Terminated
 
 from conftest import DATA, PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, SOURCE, children_of, cli_environment, points, run, run_cli
-
-
-@pytest.fixture(scope="module")
-def harness() -> Iterator[None]:
-    """One Prefect server for the runs inside this process."""
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 def test_a_first_run_indexes_the_sample_and_accounts_for_it(first_run: dict[str, Any], data: Path) -> None:

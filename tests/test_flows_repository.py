@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
 import pytest
 
 from conftest import SAMPLE, SAMPLE_DUMP, points, run
-
-
-@pytest.fixture(scope="module")
-def harness() -> Iterator[None]:
-    """One Prefect server for the runs inside this process."""
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 def git(folder: Path, *arguments: str) -> str:

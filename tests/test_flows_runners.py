@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +27,9 @@ from storage.embedded import EmbeddedIndex
 
 from conftest import SAMPLE, SAMPLE_DUMP, points
 
+pytestmark = pytest.mark.usefixtures("harness")
+
 SOURCE = Source(dump=SAMPLE_DUMP, root=SAMPLE)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def harness() -> Iterator[None]:
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 def of(data: Path, *changes: str) -> Settings:
