@@ -194,7 +194,7 @@ def measure(bench: Bench, dump: Path, root: Path, *, runs: int, real: bool) -> t
     embedded = sum(one["embedded"] for one in made["embeddings"])
     structures = made["parse"]["structures"]
     return costs, (
-        f"{structures:,} structures; words in {changed:,} were changed, {made['upload']['changed']:,} points changed, "
+        f"{structures:,} structures, {root.name}; words in {changed:,} were changed, {made['upload']['changed']:,} points changed, "
         f"{embedded:,} texts embedded"
     )
 
