@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+from moto.server import ThreadedMotoServer
 from numpy.typing import NDArray
+from pyarrow import fs
 from qdrant_client import QdrantClient
 
 from configs.settings import Settings, load_settings
@@ -44,6 +46,7 @@ PROJECT_ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
 SAMPLE = DATA / "sample"
 SAMPLE_DUMP = DATA / "sample.lsif"
+S3_SECRET = "s3-secret-0451"  # noqa: S105 - looked for in every message
 
 
 class FakeEncoder:
@@ -247,6 +250,31 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}
+
+
+@pytest.fixture(scope="module")
+def s3_environment() -> Iterator[dict[str, str]]:
+    """The environment that leads to an S3 server on this machine."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    _, port = server.get_host_and_port()
+    yield {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "someone",
+        "AWS_SECRET_ACCESS_KEY": S3_SECRET,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    server.stop()
+
+
+@pytest.fixture
+def bucket(s3_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    for name, value in s3_environment.items():
+        monkeypatch.setenv(name, value)
+    name = tmp_path.name.replace("_", "-").lower()
+    fs.FileSystem.from_uri(f"s3://{name}?allow_bucket_creation=true")[0].create_dir(name)
+    return f"s3://{name}/vectors/of-ci"
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from moto.server import ThreadedMotoServer
-from pyarrow import fs
 
 from embedding.checkpoint import Checkpoint
 from embedding.compaction import compact, inspect
@@ -19,34 +16,7 @@ from embedding.errors import CheckpointError
 from embedding.store import Store
 from lsif.structure import Structure, write_structures
 
-from conftest import FakeEncoder, run_cli
-
-SECRET = "s3-secret-0451"  # noqa: S105 - looked for in every message
-
-
-@pytest.fixture(scope="module")
-def s3_environment() -> Iterator[dict[str, str]]:
-    """The environment that leads to an S3 server on this machine."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    yield {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ACCESS_KEY_ID": "someone",
-        "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    server.stop()
-
-
-@pytest.fixture
-def bucket(s3_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    for name, value in s3_environment.items():
-        monkeypatch.setenv(name, value)
-    name = tmp_path.name.replace("_", "-").lower()
-    fs.FileSystem.from_uri(f"s3://{name}?allow_bucket_creation=true")[0].create_dir(name)
-    return f"s3://{name}/vectors/of-ci"
+from conftest import S3_SECRET, FakeEncoder, run_cli
 
 
 @pytest.fixture(params=["disk", "file-uri", "s3"])
@@ -127,21 +97,21 @@ def test_what_cant_be_written_to_is_told_before_a_model_is_loaded(
 
     with pytest.raises(CheckpointError, match="s3://no-such-bucket/x") as caught:
         embed_structures(sample_structures, "s3://no-such-bucket/x", fingerprint, fail, vector="code", rows_per_file=5)
-    assert SECRET not in str(caught.value)
+    assert S3_SECRET not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        (f"s3://key:{SECRET}@bucket/prefix", "must not hold credentials"),
-        (f"s3://bucket/prefix?secret_key={SECRET}", "must not hold credentials"),
+        (f"s3://key:{S3_SECRET}@bucket/prefix", "must not hold credentials"),
+        (f"s3://bucket/prefix?secret_key={S3_SECRET}", "must not hold credentials"),
         ("ftp://host/folder", "ftp://host/folder can't be opened as a store"),
     ],
 )
 def test_addresses_that_are_refused(address: str, message: str) -> None:
     with pytest.raises(CheckpointError, match=message) as caught:
         Store(address)
-    assert SECRET not in str(caught.value)
+    assert S3_SECRET not in str(caught.value)
 
 
 def test_the_whole_program_keeps_its_vectors_in_a_bucket(
@@ -153,5 +123,5 @@ def test_the_whole_program_keeps_its_vectors_in_a_bucket(
     assert done.returncode == 0, done.stderr
     stats = run_cli("checkpoint", "stats", *arguments, environment=environment)
     assert "100%" in stats.stdout or "77" in stats.stdout, stats
-    assert SECRET not in done.stdout + done.stderr + stats.stdout + stats.stderr
+    assert S3_SECRET not in done.stdout + done.stderr + stats.stdout + stats.stderr
     assert not (tmp_path / "data" / "checkpoints").exists()
