@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from flows.prefect_files import server_may_be_named
@@ -40,7 +41,8 @@ def run_ingest(source: Source, settings: Settings, *, rebuild: bool, task_runner
     `task_runner` embeds where cluster.runner is "flow"; any that Prefect knows.
     """
     set_prefect_defaults()
-    server = None if server_may_be_named() else TemporaryServer()
+    # Where Prefect is imported already, a caller may have chosen a server by its settings.
+    server = None if "prefect" in sys.modules or server_may_be_named() else TemporaryServer()
     from prefect import tags  # noqa: PLC0415 - takes time, while the server starts, and reads the environment
     from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: PLC0415
 

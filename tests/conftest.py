@@ -278,13 +278,19 @@ def bucket(s3_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the database of `prefect_server`."""
+    return tmp_path_factory.mktemp("prefect-server")
+
+
+@pytest.fixture(scope="session")
+def prefect_server(server_home: Path) -> Iterator[str]:
     """The address of a server for the flows that run inside this process, with a database of its own."""
     from prefect.logging.configuration import setup_logging
 
     setup_logging()  # a first flow would, in the middle of a test, and drop the handler that captures its records
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_HOME", str(tmp_path_factory.mktemp("prefect-server")))
+        patch.setenv("PREFECT_HOME", str(server_home))
         server = TemporaryServer()
     server.wait()
     yield server.api_url

@@ -8,9 +8,13 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import psutil
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.settings import PREFECT_HOME
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from configs.errors import ConfigError
@@ -23,6 +27,7 @@ from flows.orchestration import run_ingest
 from flows.report import IngestReport
 from flows.runners import make_task_runner
 from flows.source import Source
+from lsif.structure import Structure
 from storage.embedded import EmbeddedIndex
 
 from conftest import SAMPLE, SAMPLE_DUMP, points
@@ -133,11 +138,36 @@ def test_a_shard_that_fails_for_good_leaves_no_generation_and_keeps_what_was_emb
     assert [one.from_checkpoint for one in report.embeddings] == [60, 40, 0]
 
 
-def test_parameters_of_tasks_hold_no_texts_and_results_no_vectors(tmp_path: Path) -> None:
-    report = ingest(of(tmp_path))
-    told = str(report.to_dict())
-    assert "fn " not in told
-    assert len(told) < 20_000
+def test_the_server_is_told_names_and_counts_no_texts_and_no_vectors(
+    tmp_path: Path, server_home: Path, structures: list[Structure]
+) -> None:
+    def stored() -> dict[Path, bytes]:
+        homes = (server_home, Path(str(PREFECT_HOME.value())))
+        return {path: path.read_bytes() for home in homes for path in home.rglob("*") if path.is_file()}
+
+    def differs(before: dict[Path, bytes]) -> bytes:
+        return b"".join(content for path, content in stored().items() if before.get(path) != content)
+
+    before = stored()
+    report = ingest(of(tmp_path, "project.name=told"))
+    flow_run = UUID(report.run_id)
+    deadline = time.monotonic() + 30
+    with get_client(sync_client=True) as client:
+        # Runs of tasks reach the database by events, after the flow's end.
+        chosen = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run]))
+        while len(tasks := client.read_task_runs(flow_run_filter=chosen)) < 12 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        parameters = client.read_flow_run(flow_run).parameters
+    assert len(tasks) == 12  # check, parse, upload; nine shards
+    assert set(parameters) == {"source", "settings", "rebuild"}
+    told = differs(before)
+    assert flow_run.hex.encode() in told or str(flow_run).encode() in told
+    assert b"told" in told
+    lines = {line.strip() for one in structures for line in one.context.snippet.splitlines()[1:] if len(line.strip()) > 24}
+    documentation = {line.strip() for one in structures for line in (one.docstring or "").splitlines() if len(line.strip()) > 24}
+    assert len(lines) > 100
+    assert len(documentation) > 20
+    assert [one for one in lines | documentation if one.encode() in told] == []
 
 
 @pytest.mark.parametrize(
