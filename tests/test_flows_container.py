@@ -65,6 +65,12 @@ def test_rust_analyzer_comes_with_the_toolchain_and_the_librarys_sources() -> No
     assert "RUSTUP_TOOLCHAIN=${RUST}" in " ".join(arguments_of("ENV"))
 
 
+def test_the_librarys_types_are_known_without_network() -> None:
+    (removed,) = (rest for rest in arguments_of("RUN") if rest.startswith("rm "))
+    assert removed.endswith('/lib/rustlib/src/rust/library/Cargo.toml"')
+    assert index_of("component add") < index_of("library/Cargo.toml") < index_of("--from=rust /usr/local/rustup")
+
+
 def test_it_does_not_run_as_root() -> None:
     assert arguments_of("USER") == ["indexer"]
     assert not [rest for name, rest in INSTRUCTIONS[index_of("indexer /home/indexer/.cargo") + 1 :] if name == "RUN"]
