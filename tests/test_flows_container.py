@@ -92,10 +92,25 @@ def test_code_of_the_repository_runs_without_network_secrets_and_rights() -> Non
     assert "--repo" not in ingest
 
 
+def test_no_code_of_the_repository_runs_with_network() -> None:
+    (command,) = runs("fetch")
+    assert "--network" not in command
+    # From within the repository Cargo would run what its .cargo/config.toml names, such as another rustc.
+    assert "--workdir" not in command
+    assert "-w" not in command
+    assert arguments_of("WORKDIR")[-1] == "/work"
+
+
+def test_repositories_at_one_place_in_the_container_have_indexes_of_their_own() -> None:
+    (ingest,), (search,) = runs("ingest"), runs("search")
+    assert ingest[-2:] == ["--set", "project.name=$NAME"]
+    assert search[-2:] == ["--project", "$NAME"]
+
+
 def test_the_commands_of_the_program_are_understood() -> None:
-    found = [command[command.index("lsif-ingest") + 1 :] for command in (*runs("dump"), *runs("ingest"))]
+    found = [command[command.index("lsif-ingest") + 1 :] for part in ("dump", "ingest", "search") for command in runs(part)]
     found += [command[1:] for command in COMMANDS if command[0] == "lsif-ingest"]
-    assert len(found) == 3
+    assert len(found) == 4
     for arguments in found:
         inside = [re.sub(r"^/work/out/", "/tmp/", word) for word in arguments]
         assert command_line_parser().parse_args(inside).run is not None
