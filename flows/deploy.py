@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -125,6 +126,8 @@ def _start_server(_options: argparse.Namespace) -> None:
 
 def _work(options: argparse.Namespace) -> None:
     arguments = [sys.executable, "-m", "prefect", "worker", "start", "--pool", _pool(options), "--type", options.pool_type]
+    # A script's `&` has what it starts ignore SIGINT, which Prefect sends itself on SIGTERM: the worker would never end.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(sys.executable, arguments)  # noqa: S606 - the worker takes this process's place, and its signals
 
 
