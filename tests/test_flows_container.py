@@ -7,8 +7,10 @@ import shlex
 import tomllib
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from flows.cli import command_line_parser
+from flows.deploy import IMAGE_FOLDER
 
 from conftest import PROJECT_ROOT
 
@@ -25,6 +27,8 @@ COMMANDS = [
     for block in re.findall(r"```sh\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
     for command in re.sub(r"\\\n", " ", block).splitlines()
 ]
+DEPLOYMENTS = yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())
+JOB = DEPLOYMENTS["definitions"]["every"]["work_pool"]["job_variables"]
 
 
 def arguments_of(instruction: str) -> list[str]:
@@ -120,3 +124,15 @@ def test_the_commands_of_the_program_are_understood() -> None:
 def test_volumes_belong_to_the_user(volume: str) -> None:
     (made,) = (rest for rest in arguments_of("RUN") if "install --directory" in rest)
     assert f" {volume}" in made
+    (mounted,) = (one for one in JOB["volumes"] if one.endswith(f":{volume}"))
+    assert mounted.startswith("lsif-ingest-")
+
+
+def test_a_pools_run_is_at_work_where_its_volume_is() -> None:
+    """Without a pull step Prefect copies the folder, volume and all; the flow runs in the copy, which ends with the container."""
+    assert arguments_of("WORKDIR")[-1] == IMAGE_FOLDER
+    assert DEPLOYMENTS["pull"] == [{"prefect.deployments.steps.set_working_directory": {"directory": "{{ $LSIF_FOLDER }}"}}]
+
+
+def test_a_pools_run_takes_the_image_that_was_built_here() -> None:
+    assert JOB["image_pull_policy"] == "IfNotPresent"
