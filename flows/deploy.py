@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import copy
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 DEFINITIONS = Path(__file__).parent.parent / "prefect.yaml"
 POOL_TYPES = ("process", "docker", "kubernetes")
 FLOW = "reindex"
+IMAGE_FOLDER = "/work"
+"""Where runs in the image of flows/container are at work: WORKDIR there, with the volumes of prefect.yaml below it."""
+FROM_WORKER = ("QDRANT_URL", "QDRANT_API_KEY")
+"""What runs in Docker are given of their worker's environment."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,7 +71,9 @@ def _command_line_parser() -> argparse.ArgumentParser:
     project.add_argument("--config", default="", metavar="FILE", help="TOML file of settings, where the workers run")
     project.add_argument("--cron", default="0 3 * * *", help='when the nightly run begins (default: "0 3 * * *")')
     project.add_argument("--timezone", default="UTC", metavar="ZONE", help="of --cron, such as Europe/Berlin (default: UTC)")
-    project.add_argument("--folder", default="", metavar="DIR", help="where process workers run it (default: this one); holds data")
+    project.add_argument(
+        "--folder", default="", metavar="DIR", help="where it runs, holds data (default: this one; in containers /work)"
+    )
     project.add_argument("--image", default="", metavar="IMAGE", help="container image, for pools of type docker and kubernetes")
 
     parser = argparse.ArgumentParser(
@@ -103,7 +111,7 @@ def _deploy(options: argparse.Namespace) -> None:
             f"a work pool of type {options.pool_type} needs --image (IMAGE=): build one by flows/container/Dockerfile."
         )
     _prefect("work-pool", "create", values["LSIF_POOL"], "--type", options.pool_type, unless="already exists")
-    asyncio.run(_check_pool(values["LSIF_POOL"], options.pool_type))
+    asyncio.run(_prepare_pool(values["LSIF_POOL"], options.pool_type))
     _prefect("deploy", "--all", "--prefect-file", str(DEFINITIONS))
     names = [f"{FLOW}/{one['name']}" for one in definitions()]
     asyncio.run(_share_limit(limit_name(values["LSIF_PROJECT"]), names))
@@ -125,6 +133,8 @@ def _start_server(_options: argparse.Namespace) -> None:
 
 def _work(options: argparse.Namespace) -> None:
     arguments = [sys.executable, "-m", "prefect", "worker", "start", "--pool", _pool(options), "--type", options.pool_type]
+    # A script's `&` has what it starts ignore SIGINT, which Prefect sends itself on SIGTERM: the worker would never end.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(sys.executable, arguments)  # noqa: S606 - the worker takes this process's place, and its signals
 
 
@@ -167,13 +177,30 @@ def definitions() -> list[dict[str, Any]]:
     return list(read_definitions(DEFINITIONS)["deployments"])
 
 
-async def _check_pool(name: str, pool_type: str) -> None:
+async def _prepare_pool(name: str, pool_type: str) -> None:
     from prefect.client.orchestration import get_client  # noqa: PLC0415 - takes time
+    from prefect.client.schemas.actions import WorkPoolUpdate  # noqa: PLC0415
 
     async with get_client() as client:
-        found = (await client.read_work_pool(name)).type
-    if found != pool_type:
-        raise UsageError(f"work pool {name} is of type {found}, not {pool_type}: name another by --pool (POOL=).")
+        pool = await client.read_work_pool(name)
+        if pool.type != pool_type:
+            raise UsageError(f"work pool {name} is of type {pool.type}, not {pool_type}: name another by --pool (POOL=).")
+        if pool_type == "docker":
+            template = with_environment_of_worker(pool.base_job_template)
+            if template != pool.base_job_template:
+                await client.update_work_pool(name, WorkPoolUpdate(base_job_template=template))
+
+
+def with_environment_of_worker(template: dict[str, Any]) -> dict[str, Any]:
+    """Return a job template that has containers get FROM_WORKER; what it says of these names already stays.
+
+    The server stores the names only: the worker fills in what they are there, and leaves out what is not set. In prefect.yaml it
+    would be `prefect deploy` that fills in, and the server would store secrets.
+    """
+    changed = copy.deepcopy(template)
+    env = changed["variables"]["properties"]["env"]
+    env["default"] = {name: f"{{{{ ${name} }}}}" for name in FROM_WORKER} | (env.get("default") or {})
+    return changed
 
 
 async def _share_limit(limit: str, deployments: list[str]) -> None:
@@ -238,7 +265,7 @@ def _values(options: argparse.Namespace) -> dict[str, str]:
         "LSIF_CONFIG": config,
         "LSIF_CRON": options.cron,
         "LSIF_TIMEZONE": options.timezone,
-        "LSIF_FOLDER": str(Path(options.folder or ".").absolute()) if local else options.folder,
+        "LSIF_FOLDER": str(Path(options.folder or ".").absolute()) if local else options.folder or IMAGE_FOLDER,
         "LSIF_IMAGE": options.image,
         "LSIF_POOL": _pool(options),
     }

@@ -7,8 +7,10 @@ import shlex
 import tomllib
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
 from flows.cli import command_line_parser
+from flows.deploy import IMAGE_FOLDER
 
 from conftest import PROJECT_ROOT
 
@@ -25,6 +27,8 @@ COMMANDS = [
     for block in re.findall(r"```sh\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
     for command in re.sub(r"\\\n", " ", block).splitlines()
 ]
+DEPLOYMENTS = yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())
+JOB = DEPLOYMENTS["definitions"]["every"]["work_pool"]["job_variables"]
 
 
 def arguments_of(instruction: str) -> list[str]:
@@ -65,6 +69,12 @@ def test_rust_analyzer_comes_with_the_toolchain_and_the_librarys_sources() -> No
     assert "RUSTUP_TOOLCHAIN=${RUST}" in " ".join(arguments_of("ENV"))
 
 
+def test_the_librarys_types_are_known_without_network() -> None:
+    (removed,) = (rest for rest in arguments_of("RUN") if rest.startswith("rm "))
+    assert removed.endswith('/lib/rustlib/src/rust/library/Cargo.toml"')
+    assert index_of("component add") < index_of("library/Cargo.toml") < index_of("--from=rust /usr/local/rustup")
+
+
 def test_it_does_not_run_as_root() -> None:
     assert arguments_of("USER") == ["indexer"]
     assert not [rest for name, rest in INSTRUCTIONS[index_of("indexer /home/indexer/.cargo") + 1 :] if name == "RUN"]
@@ -86,10 +96,25 @@ def test_code_of_the_repository_runs_without_network_secrets_and_rights() -> Non
     assert "--repo" not in ingest
 
 
+def test_no_code_of_the_repository_runs_with_network() -> None:
+    (command,) = runs("fetch")
+    assert "--network" not in command
+    # From within the repository Cargo would run what its .cargo/config.toml names, such as another rustc.
+    assert "--workdir" not in command
+    assert "-w" not in command
+    assert arguments_of("WORKDIR")[-1] == "/work"
+
+
+def test_repositories_at_one_place_in_the_container_have_indexes_of_their_own() -> None:
+    (ingest,), (search,) = runs("ingest"), runs("search")
+    assert ingest[-2:] == ["--set", "project.name=$NAME"]
+    assert search[-2:] == ["--project", "$NAME"]
+
+
 def test_the_commands_of_the_program_are_understood() -> None:
-    found = [command[command.index("lsif-ingest") + 1 :] for command in (*runs("dump"), *runs("ingest"))]
+    found = [command[command.index("lsif-ingest") + 1 :] for part in ("dump", "ingest", "search") for command in runs(part)]
     found += [command[1:] for command in COMMANDS if command[0] == "lsif-ingest"]
-    assert len(found) == 3
+    assert len(found) == 4
     for arguments in found:
         inside = [re.sub(r"^/work/out/", "/tmp/", word) for word in arguments]
         assert command_line_parser().parse_args(inside).run is not None
@@ -99,3 +124,15 @@ def test_the_commands_of_the_program_are_understood() -> None:
 def test_volumes_belong_to_the_user(volume: str) -> None:
     (made,) = (rest for rest in arguments_of("RUN") if "install --directory" in rest)
     assert f" {volume}" in made
+    (mounted,) = (one for one in JOB["volumes"] if one.endswith(f":{volume}"))
+    assert mounted.startswith("lsif-ingest-")
+
+
+def test_a_pools_run_is_at_work_where_its_volume_is() -> None:
+    """Without a pull step Prefect copies the folder, volume and all; the flow runs in the copy, which ends with the container."""
+    assert arguments_of("WORKDIR")[-1] == IMAGE_FOLDER
+    assert DEPLOYMENTS["pull"] == [{"prefect.deployments.steps.set_working_directory": {"directory": "{{ $LSIF_FOLDER }}"}}]
+
+
+def test_a_pools_run_takes_the_image_that_was_built_here() -> None:
+    assert JOB["image_pull_policy"] == "IfNotPresent"

@@ -398,8 +398,9 @@ def test_the_image_runs_commands_of_lsif_ingest_and_of_prefect(tmp_path: Path) -
 @pytest.mark.parametrize("pool_type", ["docker", "kubernetes"])
 def test_a_project_is_deployed_for_containers(server: Server, pool_type: str) -> None:
     project = ("--project", f"in-{pool_type}", "--repo", "https://example.org/group/repo.git", "--pool-type", pool_type)
-    said = server.deploy(*project, "--image", "registry.example.org/lsif-ingest:1")
-    assert f"in work pool lsif-ingest-{pool_type}" in said
+    done = server.run("flows.deploy", "deploy", *project, "--image", "registry.example.org/lsif-ingest:1", **SECRETS)
+    assert done.returncode == 0, done.stderr
+    assert f"in work pool lsif-ingest-{pool_type}" in done.stdout
     merged = server.deployment(f"on-merge-in-{pool_type}")
     assert (merged["work_pool_name"], merged["entrypoint"], merged["path"]) == (
         f"lsif-ingest-{pool_type}",
@@ -408,6 +409,10 @@ def test_a_project_is_deployed_for_containers(server: Server, pool_type: str) ->
     )
     assert merged["job_variables"]["image"] == "registry.example.org/lsif-ingest:1"
     assert merged["parameters"]["repository"] == "https://example.org/group/repo.git"
+    assert merged["pull_steps"] == [{"prefect.deployments.steps.set_working_directory": {"directory": "/work"}}]
+    template = server.ask(f"/work_pools/lsif-ingest-{pool_type}")["base_job_template"]
+    by_worker = {"QDRANT_URL": "{{ $QDRANT_URL }}", "QDRANT_API_KEY": "{{ $QDRANT_API_KEY }}"}
+    assert template["variables"]["properties"]["env"].get("default") == (by_worker if pool_type == "docker" else None)
 
 
 def test_no_secret_reaches_the_server(server: Server, indexed: dict[str, str]) -> None:
