@@ -194,7 +194,7 @@ async def _prepare_pool(name: str, pool_type: str) -> None:
 def with_environment_of_worker(template: dict[str, Any]) -> dict[str, Any]:
     """Return a job template that has containers get FROM_WORKER; what it says of these names already stays.
 
-    The server stores the names only: the worker fills in what they are there, and leaves out what is not set. In prefect.yaml it
+    The server stores the names only: the worker fills in what they are there; one that is not set is empty. In prefect.yaml it
     would be `prefect deploy` that fills in, and the server would store secrets.
     """
     changed = copy.deepcopy(template)
