@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import logging
 import os
+import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -122,12 +123,17 @@ def shared_encoder(found: FoundModel, folder: Path) -> Encoder:
     What takes long to make of the model is kept under the folder.
     """
     settings = found.settings.model_copy(update={"recipe": SNIPPETS})
-    return _load_once(found.source, found.revision, settings, folder / found.fingerprint.revision)
+    with _LOADING:
+        return _load_once(found.source, found.revision, settings, folder / found.fingerprint.revision)
 
 
 def shared_query_encoder(found: FoundModel) -> Encoder | None:
     """Return the process's encoder of the model that starts at once and encodes queries only, None where there is none for it."""
     return _query_encoder_once(Path(found.source), found.settings.model_copy(update={"recipe": SNIPPETS}))
+
+
+_LOADING = threading.Lock()
+"""Two threads that load a model at once damage both."""
 
 
 @cache

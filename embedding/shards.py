@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 SHARD = ".shard"
 _SCHEMA = pa.schema([pa.field("key", pa.binary(16), nullable=False), pa.field("text", pa.large_string(), nullable=False)])
-_LEFT_BEHIND_S = 24 * 3600
-"""Age at which a shard is taken for that of a killed run, which no other resumed."""
+_LEFT_BEHIND_S = 7 * 24 * 3600
+"""Age at which a shard is taken for that of a killed run; a run may queue its shards for days."""
 STOP: ContextVar[Event | None] = ContextVar("STOP", default=None)
 """Ends the embedding of a shard, before its next batch, once it is set."""
 _COUNTED_AT_ONCE = 4096

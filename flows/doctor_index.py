@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedding.errors import ModelError
+from embedding.shards import SHARD
 from flows.finding import Finding, of_error
 from flows.room import taken_bytes, why_not_writable
 from search.opening import checkpoint_address, connect, fingerprints_of
@@ -112,6 +113,7 @@ def _old_files(settings: Settings) -> Iterator[Path]:
         (data / "projects", "*/plan-*"),
         (data / "qdrant", "*/.*.tmp"),
         (Path(checkpoint_address(settings)), "*/.*.tmp"),
+        (Path(checkpoint_address(settings)), f"*/*{SHARD}"),
     ]
     for folder, pattern in patterns:
         for path in sorted(folder.glob(pattern)):

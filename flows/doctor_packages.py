@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import socket
 import sys
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -18,6 +17,7 @@ import configs
 from flows.finding import Finding
 from flows.prefect_files import prefect_home
 from flows.room import why_not_writable
+from flows.runners import DASK_PORT, why_no_scheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,7 +28,6 @@ CONSTRAINTS = Path(configs.__file__).parent.parent / "constraints.txt"
 """The versions that were tried together; beside a checkout, absent of a wheel."""
 _PROGRAM = "lsif-ingest"
 _OLDEST_PYTHON = (3, 11)
-_DASK_PORT = 8786
 _ANSWER_S = 3.0
 """Seconds in which a scheduler takes a connection."""
 _OF_PREFECT = ("prefect", "fastapi", "aiosqlite")
@@ -74,11 +73,8 @@ def check_dask(settings: Settings, installed: Callable[[str], str] = version) ->
     words = ", ".join(f"{name} {one}" for name, one in found.items())
     if not wanted or not scheduler.hostname:
         return Finding("dask", "ok", words)
-    try:
-        socket.create_connection((scheduler.hostname, scheduler.port or _DASK_PORT), timeout=_ANSWER_S).close()
-    except OSError as exc:
-        why = f"no Dask scheduler listens at {settings.cluster.scheduler} ({exc.strerror or exc})"
-        return Finding("dask", "failed", why, f"dask scheduler --port {scheduler.port or _DASK_PORT}, on that machine")
+    if why := why_no_scheduler(settings.cluster.scheduler, _ANSWER_S):
+        return Finding("dask", "failed", why, f"dask scheduler --port {scheduler.port or DASK_PORT}, on that machine")
     return Finding("dask", "ok", f"{words}; scheduler {settings.cluster.scheduler} listens")
 
 

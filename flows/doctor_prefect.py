@@ -58,6 +58,13 @@ def check_server(client_version: str | None = None) -> Finding:
     return Finding(check, "ok", words)
 
 
+def require_server() -> None:
+    """Raise FlowError, with what to do, where a Prefect server is configured and does not answer."""
+    api = _configured()
+    if api is not None and urlsplit(api.url).hostname != _CLOUD:
+        _ask(api, "GET", "/health")
+
+
 def check_deployments() -> Finding:
     """Return the deployments of lsif-ingest and whether workers are there for them."""
     check = "deployments"

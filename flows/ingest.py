@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,7 @@ from flows.errors import FlowError
 from flows.lanes import Clock, Lanes
 from flows.report import IngestReport, ParseReport, StageTime
 from flows.reporting import failures_told, publish_report
-from flows.runners import taking_resources
+from flows.runners import end_workers, taking_resources
 from flows.source import Source, collection_name, git_state
 from flows.stages import plan_vectors, project_lock
 from storage.schema import Metadata
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from embedding.plan import VectorPlan
     from embedding.shards import Shard, ShardReport
     from storage.upload import UploadReport
+
+
+logger = logging.getLogger(__name__)
 
 
 def _run_name() -> str:
@@ -64,6 +69,8 @@ class _Run:
         self._project = source.project(settings.project.name)
         self._structures = folder / "structures.jsonl"
         self._began, self._clock = datetime.now(UTC).isoformat(timespec="seconds"), Clock()
+        self._alone = False
+        """Whether the worker processes are gone."""
         progress = Progress(collection, "embed")
         self._lanes = Lanes(
             self._embed_here if settings.cluster.runner == "here" else self._submit, lambda plan: progress.update(*plan.progress)
@@ -84,6 +91,9 @@ class _Run:
         plan = plan_vectors(self._settings, self._lanes.give)
         try:
             parsed, uploaded = self._lanes.run(plan, lambda: self._bring_records(plan, dump, root, metadata))
+        except BaseException:
+            end_workers(settings.cluster)
+            raise
         finally:
             plan.close()
         self._note_embeddings(plan)
@@ -145,7 +155,26 @@ class _Run:
     def _submit(self, shard: Shard) -> Callable[[], ShardReport]:
         with taking_resources(self._settings.cluster):
             future: PrefectFuture[ShardReport] = self._retried(tasks.embed).submit(self._settings, shard)
-        return lambda: _result(future, self._lanes.stopped)
+        return lambda: self._wait_for(future, shard)
+
+    def _wait_for(self, future: PrefectFuture[ShardReport], shard: Shard) -> ShardReport:
+        """Return the future's result. Raises what the task raised, and FlowError where the run stops before."""
+        ended = threading.Event()
+        future.add_done_callback(lambda _: ended.set())
+        while not self._lanes.stopped.is_set() and not ended.wait(0.5):
+            pass
+        if not ended.is_set():
+            raise FlowError("the run was stopped.")
+        try:
+            report: ShardReport = future.result()
+        except BrokenProcessPool:  # which ends all of its workers, and takes no more work
+            if self._lanes.stopped.is_set():
+                raise
+            if not self._alone:
+                logger.warning("a worker process was killed, by a lack of memory?; the run goes on without workers")
+            self._alone = True
+            return self._embed_here(shard)()
+        return report
 
     def _note_embeddings(self, plan: VectorPlan) -> None:
         for embedding in plan.embeddings():
@@ -153,14 +182,3 @@ class _Run:
             self._clock.note(
                 StageTime(f"embed {embedding.vector}", began - self._clock.started if shards else 0.0, ended - began, busy, shards)
             )
-
-
-def _result(future: PrefectFuture[ShardReport], stopped: threading.Event) -> ShardReport:
-    """Return the future's result. Raises what the task raised, and FlowError where the run stops before."""
-    ended = threading.Event()
-    future.add_done_callback(lambda _: ended.set())
-    while not ended.wait(0.5):
-        if stopped.is_set():
-            raise FlowError("the run was stopped.")
-    report: ShardReport = future.result()
-    return report

@@ -15,11 +15,11 @@ import logging
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import copy_context
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from embedding.shards import STOP
 from flows.report import StageTime
@@ -94,38 +94,47 @@ class Lanes:
         Raises what either lane raises.
         """
         with ThreadPoolExecutor(2, "lane") as lanes, ThreadPoolExecutor(1, "shards") as waiting_thread:
-            lane = lanes.submit(copy_context().run, self._to_the_end, records)
-            vectors = lanes.submit(copy_context().run, self._embed_all, plan, lane, waiting_thread)
+            lane: Future[Any] = lanes.submit(copy_context().run, self._to_the_end, records)
+            vectors: Future[Any] = lanes.submit(copy_context().run, self._embed_all, plan, waiting_thread)
             try:
+                wait((lane, vectors), return_when=FIRST_EXCEPTION)
+                if lane.done():  # what fails first is told: a lane that fails stops the other, which then fails, too
+                    lane.result()
                 vectors.result()
-                plan.no_more()
-                return lane.result()
+                result: T = lane.result()
             except BaseException as exc:
                 self.stopped.set()
                 plan.no_more(exc)
                 raise
+            return result
 
     def _to_the_end(self, records: Callable[[], T]) -> T:
         try:
             return records()
+        except BaseException:
+            self.stopped.set()
+            raise
         finally:
             self.end()
 
-    def _embed_all(self, plan: VectorPlan, lane: Future[T], waiting_thread: ThreadPoolExecutor) -> None:
+    def _embed_all(self, plan: VectorPlan, waiting_thread: ThreadPoolExecutor) -> None:
         """Begin with each shard as it comes, and tell the plan their ends, in the order of the shards."""
         STOP.set(self.stopped)
         ends: deque[Future[None]] = deque()
         while (shard := self._shards.get()) is not None and not self.stopped.is_set():
-            if lane.done() and lane.exception() is not None:
-                self.stopped.set()  # what failed is told by the lane
-                return
             plan.begin(shard)
             ends.append(waiting_thread.submit(copy_context().run, self._tell, plan, shard, self._embed(shard)))
             while ends and ends[0].done():
                 ends.popleft().result()
         for end in ends:
             end.result()
+        if not self.stopped.is_set():
+            plan.no_more()
 
-    def _tell(self, plan: VectorPlan, shard: Shard, wait: Callable[[], ShardReport]) -> None:
-        plan.done(shard, wait())
-        self._on_done(plan)
+    def _tell(self, plan: VectorPlan, shard: Shard, wait_for: Callable[[], ShardReport]) -> None:
+        try:
+            plan.done(shard, wait_for())
+            self._on_done(plan)
+        except BaseException:
+            self.end()  # its failure is looked for now, not when the next shard comes
+            raise

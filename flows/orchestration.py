@@ -6,6 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from flows.doctor_prefect import require_server
+from flows.errors import UsageError
 from flows.prefect_files import server_may_be_named
 from flows.runners import make_task_runner
 from flows.temporary_server import TemporaryServer
@@ -21,6 +23,7 @@ PACKAGES = ("lsif", "embedding", "storage", "search", "flows")
 """Loggers whose records go to the Prefect server."""
 
 _SETTINGS = {
+    "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",  # the only servers are ours: see flows.temporary_server
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(PACKAGES),
@@ -38,19 +41,26 @@ def set_prefect_defaults() -> None:
 def run_ingest(source: Source, settings: Settings, *, rebuild: bool, task_runner: TaskRunner[Any] | None = None) -> IngestReport:
     """Run the flow `ingest` and return its report.
 
-    `task_runner` embeds where cluster.runner is "flow"; any that Prefect knows.
+    `task_runner` embeds where cluster.runner is "flow"; any that Prefect knows. Raises UsageError where there is none, and
+    FlowError where no Prefect server is to be had.
     """
+    if settings.cluster.runner == "flow" and task_runner is None:
+        raise UsageError('cluster.runner "flow" is for Python: run_ingest(..., task_runner=...). Choose here, processes or dask.')
     set_prefect_defaults()
     # Where Prefect is imported already, a caller may have chosen a server by its settings.
-    server = None if "prefect" in sys.modules or server_may_be_named() else TemporaryServer()
+    server = None if "prefect" in sys.modules or server_may_be_named() else _start_server()
     from prefect import tags  # noqa: PLC0415 - takes time, while the server starts, and reads the environment
+    from prefect.context import refresh_global_settings_context  # noqa: PLC0415
     from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: PLC0415
 
     if server is None and not PREFECT_API_URL.value():
-        server = TemporaryServer()
+        server = _start_server()
+        refresh_global_settings_context()  # Prefect's own threads know no other
     from flows.ingest import ingest  # noqa: PLC0415 - while the server starts
 
-    if server is not None:
+    if server is None:
+        require_server()
+    else:
         server.wait()
     # Nobody watches a temporary server for runs that went away, and a flow waits up to a second for the end of its heartbeat.
     of_server = {} if server is None else {PREFECT_API_URL: server.api_url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
@@ -59,3 +69,12 @@ def run_ingest(source: Source, settings: Settings, *, rebuild: bool, task_runner
         run = ingest if runner is None else ingest.with_options(task_runner=runner)
         report: IngestReport = run(source, settings, rebuild=rebuild)
         return report
+
+
+def _start_server() -> TemporaryServer:
+    """Start a server that lives as long as this process, and name it to all of Prefect, threads and workers included."""
+    server = TemporaryServer()
+    os.environ["PREFECT_API_URL"] = server.api_url
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1")))
+    return server

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
+import socket
+import threading
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
     from configs.settings import ClusterSettings
 
 _HERE = ("127.0.0.1", "localhost", "::1")
+DASK_PORT = 8786
 
 
 def make_task_runner(cluster: ClusterSettings, api_url: str | None) -> TaskRunner[Any] | None:
@@ -26,10 +31,45 @@ def make_task_runner(cluster: ClusterSettings, api_url: str | None) -> TaskRunne
     if cluster.runner == "processes":
         from prefect.task_runners import ProcessPoolTaskRunner  # noqa: PLC0415 - takes time
 
-        return ProcessPoolTaskRunner(max_workers=cluster.workers)
+        # Of a pool whose processes were killed Python would tell at the end how many semaphores it cleared away.
+        os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker")))
+        return ProcessPoolTaskRunner(max_workers=cluster.workers, initializer=_end_with_the_run)
     if cluster.runner == "dask":
         return _dask_runner(cluster, api_url)
     return None
+
+
+def _end_with_the_run() -> None:
+    """Have this worker process end when the run's does, however that ended: it would wait for work for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the run ends its workers itself
+    run = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if run is not None:
+            run.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def end_workers(cluster: ClusterSettings) -> None:
+    """End the worker processes of a run that failed or was stopped: what they are at is lost, and nothing is waited for.
+
+    Shards are whole files or none, so a process may end anywhere. Dask's workers go on: they end a shard that nobody waits for.
+    """
+    if cluster.runner == "processes":
+        for process in multiprocessing.active_children():
+            process.terminate()
+
+
+def why_no_scheduler(address: str, timeout_s: float) -> str:
+    """Return why no Dask scheduler is to be had at the address, empty where one listens."""
+    parts = urlsplit(address)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or DASK_PORT), timeout=timeout_s).close()
+    except OSError as exc:
+        return f"no Dask scheduler listens at {address} ({exc.strerror or exc})"
+    return ""
 
 
 def taking_resources(cluster: ClusterSettings) -> AbstractContextManager[Any]:
@@ -59,4 +99,6 @@ def _dask_runner(cluster: ClusterSettings, api_url: str | None) -> TaskRunner[An
             f"the workers of {cluster.scheduler} report to a Prefect server that they must reach: start one with "
             "`prefect server start --host 0.0.0.0` and set PREFECT_API_URL to its address in the network."
         )
+    if why := why_no_scheduler(cluster.scheduler, cluster.timeout_s):
+        raise ClusterError(f"{why}. Start it there: dask scheduler --port {urlsplit(cluster.scheduler).port or DASK_PORT}")
     return DaskTaskRunner(address=cluster.scheduler, client_kwargs={"timeout": cluster.timeout_s})

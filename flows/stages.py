@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import threading
 import time
 from collections import Counter
 from contextlib import ExitStack, closing, contextmanager
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
     """Takes lines of structures.jsonl and of blocks.jsonl."""
 
 logger = logging.getLogger(__name__)
+_EMBEDDING = threading.Lock()
+"""A process has one encoder of a model, which is no place for two threads: tokenizers are borrowed, memory is planned for one."""
 
 
 @contextmanager
@@ -242,7 +245,8 @@ def embed(settings: Settings, shard: Shard) -> ShardReport:
             f"the model of {shard.vector} is another on this worker: {fingerprint.describe()}. Install the same "
             "versions and models on all machines."
         )
-    return embed_shard(checkpoint, shard, lambda: shared_encoder(found, models_folder(settings)))
+    with _EMBEDDING:
+        return embed_shard(checkpoint, shard, lambda: shared_encoder(found, models_folder(settings)))
 
 
 def upload(

@@ -8,11 +8,13 @@ does, however the run ended. Run as a program (`python -m flows.temporary_server
 from __future__ import annotations
 
 import atexit
+import fcntl
 import gc
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -57,31 +59,41 @@ class TemporaryServer:
         bound = socket.socket()
         bound.bind(("127.0.0.1", 0))
         self.api_url = f"http://127.0.0.1:{bound.getsockname()[1]}/api"
+        descriptor = fcntl.fcntl(bound.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)  # 0 to 2 may be closed here, and are the server's own
+        bound.close()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as the server lives
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "flows.temporary_server", str(bound.fileno())],
+            # -P: a package of our names in the working folder, which may be the repository's, is not to be run
+            [sys.executable, "-P", "-m", "flows.temporary_server", str(descriptor)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=self._said,
             start_new_session=True,
-            pass_fds=(bound.fileno(),),
+            pass_fds=(descriptor,),
             env={**_SETTINGS, **{name: value for name, value in os.environ.items() if not name.startswith("QDRANT_")}},
         )
-        bound.close()  # ours; the server has its own
+        os.close(descriptor)  # ours; the server has its own
         # Not when the flow ends: Prefect's threads tell the server the last events when the interpreter goes down, before this.
         atexit.register(self.stop)
 
     def wait(self) -> None:
         """Return once the server answers. Raises FlowError where it does not come up."""
         deadline = time.monotonic() + _STARTUP_S
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                with urllib.request.urlopen(f"{self.api_url}/health", timeout=5):  # noqa: S310 - a loopback address of our own
+                with opener.open(f"{self.api_url}/health", timeout=5):
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)
         ended = self._process.poll()
-        what = f"ended with status {ended}" if ended is not None else f"did not answer within {_STARTUP_S} s"
+        what = f"ended with status {ended}{self._last_words()}" if ended is not None else f"did not answer within {_STARTUP_S} s"
         raise FlowError(f"the temporary Prefect server {what}. Try `prefect server start` and set PREFECT_API_URL.")
+
+    def _last_words(self) -> str:
+        self._said.seek(0)
+        lines = self._said.read().decode(errors="replace").split("\n")
+        return next((f": {line.strip()[:200].rstrip('.')}" for line in reversed(lines) if line.strip()), "")
 
     def stop(self) -> None:
         """Let the server finish what it does, then end it."""
