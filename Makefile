@@ -103,7 +103,7 @@ truth-crates: $(READY) ## the same for real crates, dumped here: ARGS="DIR ...",
 	$(BIN)/python benchmarks/truth_crates.py $(ARGS)
 
 test-deployed: $(READY) ## run deployments on a Prefect server with a worker, cancelled and killed; a Dask scheduler and its workers (minutes)
-	$(BIN)/python -m pytest -m deployed tests/test_flows_deployments.py tests/test_flows_cluster.py $(ARGS)
+	$(BIN)/python -m pytest -m deployed tests/test_flows_deployments.py tests/test_flows_cluster.py tests/test_flows_orchestration.py $(ARGS)
 
 browser: ## install Debian's chromium for the page's tests (needs apt-get and its rights)
 	command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }

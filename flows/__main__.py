@@ -1,6 +1,9 @@
 """`python -m flows` and `lsif-ingest`: the command line as a process of its own."""
 
 import gc
+import os
+import sys
+from pathlib import Path
 
 from flows.cli import main
 
@@ -11,6 +14,9 @@ _YOUNG_OBJECTS = 50_000
 def run() -> int:
     """Run the command line; return the exit code."""
     gc.set_threshold(_YOUNG_OBJECTS)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as daemons do
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - to the end
     code = main()
     gc.freeze()  # the end of the interpreter would look through all objects for cycles, which takes a second and frees nothing
     return code

@@ -10,6 +10,7 @@ from flows.doctor_prefect import require_server
 from flows.errors import UsageError
 from flows.prefect_files import server_may_be_named
 from flows.runners import make_task_runner
+from flows.source import collection_name
 from flows.temporary_server import TemporaryServer
 
 if TYPE_CHECKING:
@@ -57,18 +58,22 @@ def run_ingest(source: Source, settings: Settings, *, rebuild: bool, task_runner
         server = _start_server()
         refresh_global_settings_context()  # Prefect's own threads know no other
     from flows.ingest import ingest  # noqa: PLC0415 - while the server starts
+    from flows.reporting import failures_told  # noqa: PLC0415
 
-    if server is None:
-        require_server()
-    else:
-        server.wait()
-    # Nobody watches a temporary server for runs that went away, and a flow waits up to a second for the end of its heartbeat.
-    of_server = {} if server is None else {PREFECT_API_URL: server.api_url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
-    with temporary_settings(of_server), tags("lsif-ingest", source.project(settings.project.name)):
-        runner = task_runner or make_task_runner(settings.cluster, PREFECT_API_URL.value())
-        run = ingest if runner is None else ingest.with_options(task_runner=runner)
-        report: IngestReport = run(source, settings, rebuild=rebuild)
-        return report
+    project = source.project(settings.project.name)
+    collection = collection_name(project, settings.project.branch)
+    with failures_told(settings, collection, settings.paths.of_project(collection)):
+        if server is None:
+            require_server()
+        else:
+            server.wait()
+        # Nobody watches a temporary server for runs that went away, and a flow waits up to a second for the end of its heartbeat.
+        of_server = {} if server is None else {PREFECT_API_URL: server.api_url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+        with temporary_settings(of_server), tags("lsif-ingest", project):
+            runner = task_runner or make_task_runner(settings.cluster, PREFECT_API_URL.value())
+            run = ingest if runner is None else ingest.with_options(task_runner=runner)
+            report: IngestReport = run(source, settings, rebuild=rebuild)
+            return report
 
 
 def _start_server() -> TemporaryServer:

@@ -1,0 +1,125 @@
+"""What a run does around its flow: the Prefect server that it starts or asks, and what it refuses before it starts one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from configs.settings import Settings
+from flows.errors import ClusterError, FlowError, UsageError
+from flows.orchestration import run_ingest
+from flows.runners import make_task_runner, why_no_scheduler
+from flows.source import Source
+from flows.temporary_server import TemporaryServer
+
+from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, SOURCE, cli_environment, points, run_cli
+
+UNUSED = "127.0.0.1:9"
+
+
+def changed(settings: Settings, **cluster: object) -> Settings:
+    return settings.model_copy(update={"cluster": settings.cluster.model_copy(update=cluster)})
+
+
+def test_a_server_is_reached_without_the_proxy_and_runs_nothing_of_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows/__init__.py").write_text("")
+    (tmp_path / "uvicorn.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, f"http://{UNUSED}")
+    server = TemporaryServer()
+    try:
+        server.wait()
+    finally:
+        server.stop()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_server_that_ends_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    monkeypatch.setenv("PREFECT_SERVER_LOGGING_LEVEL", "NONSENSE")
+    server = TemporaryServer()
+    with pytest.raises(FlowError, match=r"ended with status 1: \w.*Try `prefect server start`"):
+        server.wait()
+
+
+def test_a_server_that_is_named_and_absent_is_told_by_the_metrics_too(tmp_path: Path, prefect_home: dict[str, str]) -> None:
+    metrics = tmp_path / "metrics"
+    done = run_cli(
+        *("ingest", *SOURCE, "--set", f"paths.data={tmp_path / 'data'}", "--set", f"flow.metrics_folder={metrics}"),
+        environment={**prefect_home, "PREFECT_API_URL": f"http://{UNUSED}/api"},
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"no Prefect answers at http://{UNUSED}/api" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert 'lsif_ingest_last_run_success{project="sample"} 0' in (metrics / "lsif-ingest-sample.prom").read_text()
+
+
+def test_a_runner_that_nobody_gives_is_refused(settings: Settings) -> None:
+    with pytest.raises(UsageError, match="is for Python"):
+        run_ingest(Source(dump=SAMPLE_DUMP, root=SAMPLE), changed(settings, runner="flow"), rebuild=False)
+
+
+def test_a_scheduler_that_does_not_listen_is_told_before_anything_is_done(settings: Settings) -> None:
+    assert why_no_scheduler(f"tcp://{UNUSED}", 1).startswith(f"no Dask scheduler listens at tcp://{UNUSED} (")
+    with pytest.raises(ClusterError, match="Start it there: dask scheduler --port 9"):
+        make_task_runner(changed(settings, runner="dask", scheduler=f"tcp://{UNUSED}", timeout_s=1.0).cluster, "http://127.0.0.1:1")
+
+
+def test_a_closed_standard_output_is_no_failure(
+    tmp_path: Path, first_run: object, prefect_home: dict[str, str], data: Path
+) -> None:
+    words = [sys.executable, "-m", "flows", "status", "--set", f"paths.data={indexed_sample}"]
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$@" >&- 2>&-', "sh", *words], check=False, cwd=PROJECT_ROOT, env=cli_environment(prefect_home)
+    )
+    assert done.returncode == 0
+
+
+@pytest.mark.deployed
+@pytest.mark.parametrize("killed", ["worker", "run"])
+def test_worker_processes_that_are_killed_and_those_whose_run_is(
+    killed: str, tmp_path: Path, indexed_sample: Path, prefect_home: dict[str, str]
+) -> None:
+    data, log = tmp_path / "data", tmp_path / "log"
+    slow = ("--set", "checkpoint.rows_per_file=8", "--set", "embedding.text.batch_tokens=1")
+    two = ("--set", "cluster.runner=processes", "--set", "cluster.workers=2")
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows", "ingest", *SOURCE, "--set", f"paths.data={data}", *slow, *two],
+            cwd=PROJECT_ROOT,
+            env=cli_environment(prefect_home),
+            stdout=file,
+            stderr=file,
+        )
+    children = list[psutil.Process]()
+    deadline = time.monotonic() + 120
+    while not list(data.glob("checkpoints/*/*.parquet")):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline
+        children = psutil.Process(process.pid).children(recursive=True)
+        time.sleep(0.02)
+    workers = [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+    assert len(workers) == 2
+    os.kill(workers[0].pid if killed == "worker" else process.pid, signal.SIGKILL)
+    ended = process.wait(timeout=240)
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []
+    if killed == "run":
+        assert ended == -signal.SIGKILL
+        return
+    said = log.read_text()
+    assert ended == 0, said
+    assert said.count("a worker process was killed") == 1
+    assert points(data) == points(indexed_sample)
