@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +132,22 @@ def test_a_model_that_cant_be_had_is_named(tmp_path: Path) -> None:
     found = find_model(settings(model=str(tmp_path / "broken")))
     with pytest.raises(ModelError, match="can't be loaded"):
         load_encoder(found.source, found.revision, found.settings)
+
+
+def test_threads_that_ask_at_once_get_the_one_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made: list[int] = []
+
+    def slow(*_: object) -> object:
+        made.append(threading.get_ident())
+        time.sleep(0.1)
+        return object()
+
+    monkeypatch.setattr(models, "load_encoder", slow)
+    found = find_model(settings(max_tokens=17))  # no other test's
+    with ThreadPoolExecutor(4) as threads:
+        encoders = list(threads.map(lambda _: models.shared_encoder(found, tmp_path), range(4)))
+    assert len(made) == 1
+    assert len({id(one) for one in encoders}) == 1
 
 
 def load(tiny: Path, **changes: object) -> TorchEncoder:

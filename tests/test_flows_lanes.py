@@ -83,6 +83,57 @@ def test_records_that_fail_end_the_embedding(tmp_path: Path, sample_structures: 
     assert stage.lanes.stopped.is_set()
 
 
+def test_records_that_fail_do_not_wait_for_workers(tmp_path: Path, sample_structures: Path) -> None:
+    began = threading.Event()
+    lanes: Lanes
+
+    def at_a_worker(_: Shard) -> Callable[[], ShardReport]:
+        def wait_for() -> ShardReport:
+            assert lanes.stopped.wait(10)  # as flows.ingest does: nobody is waited for once a lane failed
+            raise VectorError("the run was stopped")
+
+        began.set()
+        return wait_for
+
+    lanes = Lanes(at_a_worker)
+    plan = VectorPlan(FINGERPRINTS, str(tmp_path), lanes.give, rows_per_file=20, numbers="float32")
+
+    def records() -> None:
+        plan.take(sample_structures.read_bytes())
+        plan.finish()
+        lanes.end()
+        assert began.wait(10)
+        raise DumpError("the index is locked")
+
+    with pytest.raises(DumpError, match="the index is locked"):
+        lanes.run(plan, records)
+
+
+def test_a_shard_that_fails_is_told_while_no_other_comes(tmp_path: Path, sample_structures: Path) -> None:
+    def at_a_worker(_: Shard) -> Callable[[], ShardReport]:
+        def wait_for() -> ShardReport:
+            raise VectorError("model x gave NaN")
+
+        return wait_for
+
+    lanes = Lanes(at_a_worker)
+    plan = VectorPlan(FINGERPRINTS, str(tmp_path), lanes.give, rows_per_file=20, numbers="float32")
+    parsed = threading.Event()
+
+    def records() -> None:
+        lines = sample_structures.read_bytes().splitlines(keepends=True)
+        plan.take(b"".join(lines[:21]))
+        while not parsed.wait(0.01):  # a long dump, of which no shard comes
+            plan.take(b"")
+
+    ending = threading.Timer(20, parsed.set)
+    ending.start()
+    with pytest.raises(VectorError, match="model x gave NaN"):
+        lanes.run(plan, records)
+    assert not parsed.is_set()
+    ending.cancel()
+
+
 def test_embedding_that_fails_ends_the_records_and_is_what_is_told(tmp_path: Path, sample_structures: Path) -> None:
     def before(shard: Shard) -> None:
         if shard.number == 2:

@@ -77,9 +77,7 @@ def test_a_scheduler_that_does_not_listen_is_told_before_anything_is_done(settin
         make_task_runner(changed(settings, runner="dask", scheduler=f"tcp://{UNUSED}", timeout_s=1.0).cluster, "http://127.0.0.1:1")
 
 
-def test_a_closed_standard_output_is_no_failure(
-    tmp_path: Path, first_run: object, prefect_home: dict[str, str], data: Path
-) -> None:
+def test_a_closed_standard_output_is_no_failure(prefect_home: dict[str, str], indexed_sample: Path) -> None:
     words = [sys.executable, "-m", "flows", "status", "--set", f"paths.data={indexed_sample}"]
     done = subprocess.run(
         ["/bin/sh", "-c", '"$@" >&- 2>&-', "sh", *words], check=False, cwd=PROJECT_ROOT, env=cli_environment(prefect_home)
