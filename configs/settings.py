@@ -239,7 +239,7 @@ def load_settings(config: Path | None = None, overrides: Iterable[str] = ()) -> 
     if config is not None:
         _merge(table, _read_toml(config))
     for override in overrides:
-        _merge(table, _parse_override(override))
+        _merge(table, _parse_override(override, table))
     try:
         return Settings.model_validate(table)
     except ValidationError as exc:
@@ -265,16 +265,25 @@ def _merge(table: dict[str, Any], changes: dict[str, Any]) -> None:
             table[key] = value
 
 
-def _parse_override(override: str) -> dict[str, Any]:
-    """Return `a.b=c` as a nested table; the value is TOML where it parses as TOML, a bare string otherwise."""
+def _parse_override(override: str, table: dict[str, Any]) -> dict[str, Any]:
+    """Return `a.b=c` as a nested table; the value is TOML where it parses as TOML, a bare string otherwise.
+
+    A string is expected where `table` has one: there 2048 or true is a name as any other.
+    """
     path, separator, value = override.partition("=")
     if not separator or not path.strip():
         raise ConfigError(f"--set takes section.key=value, found {override!r}")
+    keys = path.strip().split(".")
+    former: Any = table
+    for key in keys:
+        former = former.get(key) if isinstance(former, dict) else None
     try:
         parsed: Any = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value
-    for key in reversed(path.strip().split(".")):
+    if isinstance(former, str) and not isinstance(parsed, str):
+        parsed = value.strip()
+    for key in reversed(keys):
         parsed = {key: parsed}
     return dict(parsed)
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Annotated
 
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from configs.settings import load_settings
+from configs.settings import Settings, load_settings
 from flows.errors import FlowError
 from flows.git_url import last_part
 from flows.ingest import ingest
@@ -25,10 +26,34 @@ from flows.report import IngestReport  # noqa: TC001 - Prefect reads the flow's 
 from flows.runners import make_task_runner
 from flows.source import Source, git_state
 
-Repository = Annotated[
-    str, Field(pattern=r"^([^:@]*|https?://[^/@]*(/.*)?|file:///.*|ssh://[^/:@]+@[^/@]+/.*|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:[^:]*)$")
-]
-"""A path or a git URL without credentials. The server checks it before it stores a run: what is stored there can be read there."""
+_HOST = r"(\[[0-9a-fA-F:.]+\]|[^/:@?#\[\]]+)(:\d+)?"
+_REPOSITORY = re.compile(
+    r"^([^:@?]*"  # a folder
+    rf"|https://{_HOST}(/[^@?#]*)?"
+    r"|file:///[^@?#]*"
+    rf"|ssh://[^/:@?#]+@{_HOST}/[^@?#]*"
+    r"|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:(?!//)[^:@?#]*)$"
+)
+_HARMLESS = r"(?![\s\S]*(:\S*@|//\S*[@?#]|(secret|token|passw|(access|api)_?key)\w*[\"']?\s*[=:]))"
+"""Not before what holds a user or query of an address, or names a secret."""
+
+
+def _keys(section: type[BaseModel]) -> str:
+    """Return the pattern of the section's keys."""
+    inner = {name: field.annotation for name, field in section.model_fields.items()}
+    return "|".join(
+        rf"{name}\.({_keys(kind)})" if isinstance(kind, type) and issubclass(kind, BaseModel) else name
+        for name, kind in inner.items()
+    )
+
+
+# The server checks parameters by these patterns before it stores a run: what is stored there can be read there. Pydantic's own
+# regular expressions know no (?!...), so they are compiled here.
+Text = Annotated[str, Field(pattern=re.compile(f"^{_HARMLESS}"))]
+Repository = Annotated[str, Field(pattern=_REPOSITORY)]
+"""A path or a git URL without credentials, as flows.git_url.check_url takes them."""
+Override = Annotated[str, Field(pattern=re.compile(rf"^\s*({_keys(Settings)})\s*={_HARMLESS}"))]
+"""section.key=value of a key that there is: no secret has one."""
 Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$")]
 
 
@@ -41,17 +66,17 @@ def _run_name() -> str:
 
 @flow(name="reindex", flow_run_name=_run_name, persist_result=False)
 def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, each by its name
-    project: str = "",
+    project: Text = "",
     repository: Repository = "",
-    ref: str = "",
+    ref: Text = "",
     commit: Commit = "",
-    subdir: str = "",
-    branch: str = "",
-    config: str = "",
-    overrides: list[str] = [],  # noqa: B006 - never changed
+    subdir: Text = "",
+    branch: Text = "",
+    config: Text = "",
+    overrides: list[Override] = [],  # noqa: B006 - never changed
     rebuild: bool = False,  # noqa: FBT001, FBT002 - given by name
-    dump: str = "",
-    root: str = "",
+    dump: Text = "",
+    root: Text = "",
 ) -> IngestReport:
     """Index a repository, or a dump with its sources, as `lsif-ingest ingest` does.
 
@@ -64,7 +89,7 @@ def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, ea
         subdir: Folder of the Cargo project inside the repository.
         branch: Name of the index, as `lsif-ingest ingest --branch`: the project's own where empty.
         config: TOML file of settings, where it runs.
-        overrides: Changes of settings, each section.key=value.
+        overrides: Changes of settings, each section.key=value with a key of configs/default.toml. Secrets are no settings.
         rebuild: Replace an index that was made with other models, or of another repository.
         dump: Dump made elsewhere, in the place of `repository`; needs `root`.
         root: Folder of the sources that the dump was taken of.

@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import orjson
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from configs.atomic import atomic_writer, remove_leftovers
 from flows.errors import FlowError
@@ -63,12 +63,14 @@ def read_runs(folder: Path) -> list[Run]:
 def read_report(path: Path) -> IngestReport | None:
     """Return the report that a run wrote at the path; None where there is none, or one of another kind, which is logged."""
     try:
-        return _reports().validate_json(path.read_bytes())
+        report = _reports().validate_json(path.read_bytes())
+        report.ended_s()  # a time that is none would fail whoever tells of it
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError) as exc:
+    except (OSError, ValueError, OverflowError) as exc:  # a ValidationError is a ValueError
         logger.warning("%s can't be read as a run's report, and is left out: %s", path, str(exc).partition("\n")[0])
         return None
+    return report
 
 
 @cache

@@ -35,8 +35,16 @@ def failures_told(settings: Settings, project: str, folder: Path) -> Iterator[No
         yield
     except BaseException:
         if settings.flow.metrics_folder:
-            _tell_metrics(settings, project, read_report(folder / REPORT), success=False)
+            _tell_metrics(settings, project, _last_report(folder), success=False)
         raise
+
+
+def _last_report(folder: Path) -> IngestReport | None:
+    try:
+        return read_report(folder / REPORT)
+    except Exception as exc:  # noqa: BLE001 - whatever it is, it must not take the place of why the run failed
+        logger.warning("can't read the last run's report in %s: %s", folder, exc)
+        return None
 
 
 def _tell_metrics(settings: Settings, project: str, report: IngestReport | None, *, success: bool) -> None:
@@ -45,5 +53,5 @@ def _tell_metrics(settings: Settings, project: str, report: IngestReport | None,
     folder = Path(settings.flow.metrics_folder)
     try:
         write_metrics(folder, project, report, ended_s=time.time(), success=success)
-    except OSError as exc:  # the index is published, or the run failed for another reason
+    except Exception as exc:  # noqa: BLE001 - the index is published, or the run failed for another reason
         logger.warning("can't write the metrics of %s to %s: %s", project, folder, exc)

@@ -52,6 +52,12 @@ def test_differences_and_overrides_win_over_the_defaults(tmp_path: Path) -> None
     assert settings.embedding.text.device == "auto"
 
 
+@pytest.mark.parametrize("text", ["2048", "1_000", "20.10", "true", "2026-11-25"])
+def test_a_name_may_look_like_a_number(text: str) -> None:
+    settings = load_settings(None, [f"project.name={text}", f"paths.data= {text} ", f'project.branch="{text}"'])
+    assert (settings.project.name, settings.paths.data, settings.project.branch) == (text, text, text)
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

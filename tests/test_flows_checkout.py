@@ -292,6 +292,10 @@ def test_no_hook_runs(repo: Path, tmp_path: Path, hook: str) -> None:
         "git:secret-key-0451@example.org:a.git",
         "http://user:secret-key-0451@example.org/a.git",
         "https://example.org/a.git?private_token=secret-key-0451",
+        "https://example.org?private_token=secret-key-0451",
+        "ssh://git@example.org/a.git?private_token=secret-key-0451",
+        "file:///srv/a.git?private_token=secret-key-0451",
+        "user:secret-key-0451@example.org::a.git",
     ],
 )
 def test_a_url_with_a_secret_is_refused_without_showing_it(
@@ -324,6 +328,40 @@ def test_secrets_that_git_knows_are_not_in_its_messages(
         fetched("https://example.org/a.git", tmp_path / "checkout")
     assert "secret-key-0451" not in f"{told.value!r} {caplog.text}"
     assert Source(repo="https://example.org/a.git").identity() == "https://127.0.0.1:9/a.git"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://oauth2:tok@secret-key-0451@example.org/r.git", "https://example.org/r.git"),
+        ("https://oauth2:tok/secret-key-0451@example.org/r.git", "https://example.org/r.git"),
+        ("https://tok?secret-key-0451@example.org/r.git", "https://"),
+        ("https://example.org/r.git?private_token=secret-key-0451", "https://example.org/r.git"),
+        ("https://example.org/r.git?to=https://x/&key=secret-key-0451#x", "https://example.org/r.git"),
+        ("https://example.org:8443/team/r@v1.git", "https://example.org:8443/team/r@v1.git"),
+        ("https://[::1]:8443/team/r@v1.git", "https://[::1]:8443/team/r@v1.git"),
+        ("git@example.org:team/r.git", "git@example.org:team/r.git"),
+        ("/srv/r #2?", "/srv/r #2?"),
+    ],
+)
+def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
+    from flows.git_url import without_user
+
+    assert without_user(url) == shown
+    if "secret" in url:
+        said = without_user(f"fatal: 'https://me:secret@example.net/' and '{url}': gone")
+        assert said.startswith(f"fatal: 'https://example.net/' and '{shown}")
+        assert said.endswith(" gone")
+        assert "secret" not in said
+
+
+def test_a_long_message_without_a_space_is_looked_through_at_once() -> None:
+    from flows.git_url import without_user
+
+    started = time.perf_counter()
+    for part in ("://", "//a:", '//?"', "//?@"):
+        without_user(part * 300_000)
+    assert time.perf_counter() - started < 10
 
 
 @pytest.mark.parametrize(

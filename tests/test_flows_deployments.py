@@ -283,9 +283,17 @@ def test_another_commit_than_the_one_asked_for_fails_and_somebody_is_told(server
     assert points(server.data) == indexed
 
 
-def test_a_repository_with_a_token_in_its_address_is_refused_before_it_is_stored(server: Server) -> None:
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"repository": "https://me:secret-of-git-0452@example.org/repo.git"},
+        {"repository": "https://example.org/repo.git?private_token=secret-of-git-0452"},
+        {"overrides": ["checkpoint.store=s3://AKIA:secret-of-git-0452@bucket"]},
+    ],
+)
+def test_a_token_in_an_address_is_refused_before_it_is_stored(server: Server, parameters: dict[str, Any]) -> None:
     with pytest.raises(urllib.error.HTTPError, match="409") as refused:
-        server.trigger("on-merge-sample", repository="https://me:secret-of-git-0452@example.org/repo.git", dump="", root="")
+        server.trigger("on-merge-sample", **{"dump": "", "root": "", **parameters})
     refused.value.close()
 
 

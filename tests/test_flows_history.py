@@ -86,6 +86,14 @@ def test_a_damaged_report_is_left_out_and_named(tmp_path: Path, content: bytes, 
     assert [run.name for run in read_runs(tmp_path)] == ["20261125T031500Z"]
 
 
+@pytest.mark.parametrize("started", ["yesterday", "0001-01-01T00:00:00"])
+def test_a_report_of_no_time_is_left_out_and_named(tmp_path: Path, started: str, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/20261101T031500Z.json").write_bytes(orjson.dumps(made_report(started).to_dict()))
+    write_report(tmp_path, made_report(), keep=30)
+    assert "20261101T031500Z.json can't be read as a run's report, and is left out" in caplog.text
+
+
 def test_what_a_killed_run_left_behind_is_removed(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs/.20261101T031500Z.json.0123.tmp").touch()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import orjson
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -81,6 +82,30 @@ def test_a_failed_run_is_told_beside_what_the_last_good_one_did(telling: Setting
     assert (found["lsif_ingest_last_run_success"], found["lsif_ingest_points{of=structures}"]) == (0.0, 77.0)
     assert found["lsif_ingest_last_success_timestamp_seconds"] == 1795576503.2
     assert found["lsif_ingest_last_run_timestamp_seconds"] > 1795576503.2 - 1e9
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"started": "yesterday"}, {"started": "0001-01-01T00:00:00"}, {"started": 5}, {"seconds": {"total": "long"}}, {"stages": [1]}],
+)
+def test_a_damaged_report_does_not_hide_why_a_run_failed(telling: Settings, tmp_path: Path, damage: dict[str, object]) -> None:
+    (tmp_path / "report.json").write_bytes(orjson.dumps({**made_report().to_dict(), **damage}))
+    with pytest.raises(RuntimeError, match="its own"), failures_told(telling, "sample", tmp_path):
+        raise RuntimeError("its own")
+    assert samples(tmp_path / "metrics/lsif-ingest-sample.prom")["lsif_ingest_last_run_success"] == 0.0
+
+
+@pytest.mark.parametrize("broken", ["read_report", "write_metrics"])
+def test_a_defect_of_the_telling_does_not_hide_why_a_run_failed(
+    telling: Settings, tmp_path: Path, broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise TypeError("another")
+
+    monkeypatch.setattr(f"flows.reporting.{broken}", fail)
+    with pytest.raises(RuntimeError, match="its own"), failures_told(telling, "sample", tmp_path):
+        raise RuntimeError("its own")
+    assert "another" in caplog.text
 
 
 def test_a_first_run_that_fails_is_told_with_what_there_is(telling: Settings, tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import re
 import signal
 import subprocess
 import sys
+import tarfile
 import time
+import tomllib
 from pathlib import Path
 
 import orjson
@@ -18,6 +20,7 @@ from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, cli_environment
 
 SCRIPT = PROJECT_ROOT / ".ci" / "reindex"
 FAKE = """#!/bin/sh
+printf '%s\\n' "$*" >> "$LSIF_DATA/calls"
 case "$1" in
   ingest)
     echo "at work" >&2
@@ -108,6 +111,120 @@ def test_a_damaged_cache_is_no_failure(tmp_path: Path) -> None:
     assert "can't be read: everything is embedded anew" in done.stderr
     assert (tmp_path / "data/found").read_text() == ""
     assert b"vectors.parquet" in (tmp_path / "cache.tar").read_bytes()
+
+
+def tar_of(path: Path, *members: tarfile.TarInfo) -> None:
+    with tarfile.open(path, "w") as file:
+        for member in members:
+            file.addfile(member)
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.mode = kind, link, 0o755
+    return info
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_of_a_cache_only_vectors_in_folders_are_restored(tmp_path: Path, packed: bool) -> None:
+    elsewhere, checkpoints = tmp_path / "elsewhere", tmp_path / "data/checkpoints"
+    for folder in (elsewhere, checkpoints / "afile", checkpoints / "alink"):
+        folder.mkdir(parents=True)
+    (checkpoints / "afolder").touch()
+    (checkpoints / "linked").symlink_to(elsewhere)
+    (checkpoints / "one").mkdir()
+    (checkpoints / "one" / "kept.parquet").symlink_to(elsewhere / "target")
+    tar_of(
+        tmp_path / "cache.tar",
+        member("afile"),  # where the data folder has a folder
+        member("alink", tarfile.SYMTYPE, str(elsewhere)),
+        member("new", tarfile.SYMTYPE, str(elsewhere)),
+        member("afolder/x.parquet"),  # where the data folder has a file
+        member("linked/x.parquet"),
+        member("one/kept.parquet"),
+        member("one/good.parquet"),
+        member("one/link.parquet", tarfile.SYMTYPE, str(elsewhere / "target")),
+        member("one/run.sh"),
+        member("top.parquet"),
+        member("one/two/deep.parquet"),
+    )
+    if not packed:
+        (tmp_path / "cache").mkdir()
+        subprocess.run(["tar", "-xf", "cache.tar", "-C", "cache"], cwd=tmp_path, check=True)
+    cache = str(tmp_path / ("cache.tar" if packed else "cache"))
+    done = reindex(tmp_path, LSIF_INGEST=str(program(tmp_path, FAKE)), LSIF_CACHE=cache)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "data/found").read_text() == "good.parquet\nkept.parquet\n"
+    assert {path.name for path in checkpoints.iterdir()} == {"afile", "afolder", "alink", "linked", "one"}
+    assert not (checkpoints / "one" / "kept.parquet").is_symlink()
+    assert list(elsewhere.iterdir()) == []
+    assert "restored 2 files of vectors" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["cache.tar", "cache"])
+def test_a_cache_that_can_not_be_saved_costs_the_job_a_warning_and_leaves_the_former_one(tmp_path: Path, name: str) -> None:
+    kept = tmp_path / "kept"
+    common = {"LSIF_INGEST": str(program(tmp_path, FAKE)), "LSIF_CACHE": str(kept / name)}
+    assert reindex(tmp_path, **common).returncode == 0
+    (tmp_path / "bin").mkdir()
+    for tool in ("tar", "cp"):  # as on a full disk
+        real = f'case "$*" in *.lsif-cache-*) echo "no space left" >&2; exit 2;; esac; exec /bin/{tool} "$@"'
+        (tmp_path / "bin" / tool).write_text(f"#!/bin/sh\n{real}\n")
+        (tmp_path / "bin" / tool).chmod(0o755)
+    done = reindex(tmp_path, **common, PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert done.returncode == 0, done.stderr
+    assert f"warning: the cache {kept / name} can't be saved: the next job embeds anew" in done.stderr
+    assert done.stderr.endswith(".ci/reindex: sample is indexed and verified\n")
+    assert [path.name for path in kept.iterdir()] == [name]
+    assert "restored 1 files" in reindex(tmp_path, **common).stderr
+
+
+def test_vectors_that_can_not_be_compacted_are_saved_as_they_are(tmp_path: Path) -> None:
+    done = reindex(tmp_path, LSIF_INGEST=str(program(tmp_path, FAKE)), FAILS="checkpoint")
+    assert (done.returncode, (tmp_path / "cache.tar").exists()) == (0, True)
+    assert "warning: the vectors can't be compacted" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("config", "is_cached"),
+    [
+        ('[checkpoint]\nstore = "s3://bucket/prefix"\n', False),
+        ("checkpoint.store='/srv/vectors'\n", False),
+        ('checkpoint = { numbers = "float16", store = "/srv/vectors" }\n', False),
+        ('[checkpoint]\nstore = ""  # "s3://bucket"\n', True),
+        ('# store = "s3://bucket"\n', True),
+    ],
+)
+def test_only_the_data_folders_own_vectors_are_cached(tmp_path: Path, config: str, is_cached: bool) -> None:
+    (tmp_path / "ci.toml").write_text(config)
+    tar_of(tmp_path / "cache.tar", member("one/former.parquet"))
+    before = (tmp_path / "cache.tar").read_bytes()
+    done = reindex(tmp_path, LSIF_INGEST=str(program(tmp_path, FAKE)), LSIF_CONFIG=str(tmp_path / "ci.toml"))
+    assert done.returncode == 0, done.stderr
+    assert ("checkpoint compact" in (tmp_path / "data/calls").read_text()) is is_cached
+    assert (tmp_path / "data/found").read_text() == ("former.parquet\n" if is_cached else "")
+    assert ((tmp_path / "cache.tar").read_bytes() != before) is is_cached
+
+
+@pytest.mark.parametrize(("name", "is_folder"), [("cache.tar", True), ("cache.bin", False)])
+def test_a_cache_that_would_end_elsewhere_or_replace_a_file_is_refused(tmp_path: Path, name: str, is_folder: bool) -> None:
+    if is_folder:
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_text("mine")
+    done = reindex(tmp_path, LSIF_INGEST=str(program(tmp_path, FAKE)), LSIF_CACHE=str(tmp_path / name))
+    assert (done.returncode, "LSIF_CACHE names the f" in done.stderr) == (2, True)
+    assert not (tmp_path / "data").exists()
+    assert list((tmp_path / name).iterdir()) == [] if is_folder else (tmp_path / name).read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["2048", "true", 'it\'s "x" \\'])
+def test_names_reach_the_program_as_text(tmp_path: Path, name: str) -> None:
+    done = reindex(tmp_path, LSIF_INGEST=str(program(tmp_path, FAKE)), LSIF_DATA=name, LSIF_PROJECT=name)
+    assert done.returncode == 0, done.stderr
+    (line,) = (line for line in (tmp_path / name / "calls").read_text().splitlines() if line.startswith("ingest"))
+    data, project = re.findall(r"--set paths\.data=(.*) --set project\.name=(.*) --json", line)[0]
+    assert (tomllib.loads(f"x = {data}")["x"], tomllib.loads(f"x = {project}")["x"]) == (name, name)
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -70,6 +70,8 @@ def test_the_identity_is_that_of_the_repository_not_of_the_checkout(tmp_path: Pa
         git(tmp_path / name, "remote", "add", "origin", "https://user:secret-key-0451@example.org/repo.git")
     assert first.identity() == second.identity() == "https://example.org/repo.git crate/"
     assert Source(repo=tmp_path / "one").identity() == "https://example.org/repo.git"
+    git(tmp_path / "one", "remote", "set-url", "origin", "https://example.org/repo.git?private_token=secret-key-0451")
+    assert Source(repo=tmp_path / "one").identity() == "https://example.org/repo.git"
     assert Source(structures=tmp_path / "s.jsonl").identity() == str(tmp_path / "s.jsonl")
 
 
