@@ -122,6 +122,14 @@ class CheckpointSettings(Section):
     numbers: Literal["float32", "float16"]
     rows_per_file: Annotated[int, Field(ge=1, le=1_000_000)]
 
+    @field_validator("store")
+    @classmethod
+    def _no_credentials(cls, store: str) -> str:
+        # A flow's parameters are settings, which its Prefect server stores.
+        if "@" in store.partition("://")[2].partition("?")[0] or "secret_key" in store:
+            raise ValueError("an address must not hold credentials; they are taken from the environment")
+        return store
+
 
 class StorageSettings(Section):
     """How points are sent, published and kept; what is about a server says so in default.toml."""
@@ -292,4 +300,6 @@ def _describe(error: dict[str, Any]) -> str:
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         return f"unknown key {where}"
-    return f"{where}: {error['msg']}, found {error['input']!r}" if where else str(error["msg"])
+    found = error["input"]
+    shown = "an address" if isinstance(found, str) and "://" in found else repr(found)  # credentials may stand in it
+    return f"{where}: {error['msg']}, found {shown}" if where else str(error["msg"])

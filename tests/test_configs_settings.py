@@ -115,3 +115,18 @@ def test_what_killed_runs_left_behind_is_removed_once_it_is_old(tmp_path: Path) 
     assert sorted(tmp_path.iterdir()) == sorted([young, other])
     remove_leftovers(tmp_path, age_s=0)
     assert list(tmp_path.iterdir()) == [other]
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "checkpoint.store=s3://key:s3cret@bucket/x",
+        "checkpoint.store=s3://b/x?secret_key=s3cret",
+        "cluster.scheduler=tcp://u:s3cret@h:1",
+    ],
+)
+def test_an_address_with_credentials_is_refused_and_not_shown(override: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(None, [override])
+    assert "s3cret" not in str(caught.value)
+    assert override.partition("=")[0] in str(caught.value)
