@@ -265,7 +265,7 @@ def test_a_damaged_dump_is_made_anew(project: Project, caplog: pytest.LogCapture
 @pytest.mark.parametrize("keep", [1, 2])
 def test_a_clock_that_jumped_costs_no_dump_that_is_used(project: Project, keep: int) -> None:
     project.change(keep_dumps=keep)
-    for _ in range(2):
+    for _ in range(3):
         project.commit()
         for path in project.kept.glob("*.lsif"):
             os.utime(path, (9e9, 9e9))
