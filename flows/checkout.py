@@ -102,7 +102,8 @@ class _Checkout:
         git = self._folder / ".git"
         if not anew and git.is_dir() and self._origin() == self._url:
             for lock in git.rglob("*.lock"):
-                lock.unlink()
+                if not lock.is_dir():  # a submodule may be named so, and has its folder in .git/modules
+                    lock.unlink()
             return True
         if self._folder.is_symlink() or self._folder.is_file():
             self._folder.unlink()

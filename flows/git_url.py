@@ -25,6 +25,8 @@ _BEHIND = re.compile(r"[?#]\S*?(?=['\")\]]{0,2}[.,:;]{0,2}\Z)")
 """Query and fragment, without what the text around puts behind an address."""
 _NOT_IN_A_REF = re.compile(r"[\s\x00-\x20\x7f:?*\[\\^~]|\.\.|@\{")
 """What git does not allow in a ref's name, and what would make several refs or another name of one."""
+_LONGEST_REF = 1000
+"""Characters; git keeps refs as files, and no path has more than some thousand."""
 
 
 def is_url(repo: str) -> bool:
@@ -71,6 +73,8 @@ def check_url(url: str) -> None:
 
 def check_ref(ref: str) -> None:
     """Raise UsageError where this can't be the name of a branch or tag, or a commit."""
+    if len(ref) > _LONGEST_REF:
+        raise UsageError(f"--ref takes a branch, a tag or a full commit hash, found {len(ref):,} characters.")
     if ref.startswith(("-", "+", "/")) or ref.endswith(("/", ".", ".lock")) or _NOT_IN_A_REF.search(ref):
         raise UsageError(f"--ref takes a branch, a tag or a full commit hash, found {ref!r}.")
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from configs.settings import CheckoutSettings
 
 
+_LONGEST_PATH, _LONGEST_NAME = 4095, 255
+"""Bytes of a path and of one name in it, on Linux; elsewhere fewer."""
+
+
 class Source(BaseModel):
     """Exactly one of: `repo`, with `ref` and `subdir`; `dump` with `root`; `structures`."""
 
@@ -51,6 +55,9 @@ class Source(BaseModel):
     def _git_is_asked_for_what_is_safe(self) -> Source:
         if self.repo is not None and is_url(self.repo):
             check_url(self.repo)
+        if self.repo is not None:
+            _check_path("--repo", self.repo if is_url(self.repo) else str(Path(self.repo, self.subdir)))
+        _check_path("--subdir", self.subdir)
         check_ref(self.ref)
         inside = PurePosixPath(self.subdir)
         if inside.is_absolute() or ".." in inside.parts:
@@ -138,6 +145,17 @@ class Source(BaseModel):
             address, prefix = found, PurePosixPath((git_output(base, "rev-parse", "--show-prefix") or "").strip())
         inside = (prefix / self.subdir).as_posix()
         return without_user(address.strip()) + ("" if inside == "." else f" {inside}/")
+
+
+def _check_path(option: str, path: str) -> None:
+    """Raise UsageError where the system takes no such path: asked for it, it would answer with an error that names no option."""
+    size, longest = len(os.fsencode(path)), max((len(os.fsencode(part)) for part in path.split("/")), default=0)
+    if "\0" in path:
+        raise UsageError(f"{option} names a folder, found a NUL character in it.")
+    if size > _LONGEST_PATH or longest > _LONGEST_NAME:
+        raise UsageError(
+            f"{option} names a folder, found {size:,} bytes, {longest:,} of them without a slash: no path is that long."
+        )
 
 
 def _absolute(path: str) -> str:

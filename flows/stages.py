@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import tempfile
 import threading
 import time
@@ -60,6 +61,9 @@ logger = logging.getLogger(__name__)
 _EMBEDDING = threading.Lock()
 """A process has one encoder of a model, which is no place for two threads: tokenizers are borrowed, memory is planned for one."""
 
+_PLAN = "plan-"
+"""What the names of the folders begin with in which a plan's records and dump lie."""
+
 
 @contextmanager
 def project_lock(settings: Settings, project: str) -> Iterator[Path]:
@@ -78,6 +82,8 @@ def project_lock(settings: Settings, project: str) -> Iterator[Path]:
         raise FlowError(f"can't write {folder}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR") from exc
     try:
         remove_leftovers(folder, age_s=0)
+        for plan in folder.glob(f"{_PLAN}*"):
+            shutil.rmtree(plan, ignore_errors=True)
         yield folder
     finally:
         lock.release()
@@ -271,7 +277,7 @@ def plan(settings: Settings, source: Source) -> Plan:
     """Return what a run would do to the index. Only checkout, dump and records are made, the records in a folder of their own."""
     project = source.project(settings.project.name)
     collection = collection_name(project, settings.project.branch)
-    with project_lock(settings, collection) as folder, tempfile.TemporaryDirectory(dir=folder, prefix="plan-") as temporary:
+    with project_lock(settings, collection) as folder, tempfile.TemporaryDirectory(dir=folder, prefix=_PLAN) as temporary:
         check_index(settings, collection, source.identity(), rebuild=False)
         structures, dump, root = Path(temporary) / "structures.jsonl", source.dump, checkout(settings, source, folder)
         if source.repo is not None and root is not None:

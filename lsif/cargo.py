@@ -56,13 +56,13 @@ def ask(program: str, arguments: list[str], tool: RustAnalyzerSettings, target: 
 
     `cargo` and `rustc` are looked for where rust-analyzer looks for them.
     """
-    path = os.environ.get(program.upper()) or shutil.which(program) or shutil.which(Path.home() / ".cargo" / "bin" / program)
+    path = _find(program)
     if path is None:
         return Answer(None)
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         try:
             outcome = run_supervised(
-                [str(path), *arguments],
+                [path, *arguments],
                 stdout=out,
                 stderr=errors,
                 environment=cargo_environment(tool, target),
@@ -78,6 +78,11 @@ def ask(program: str, arguments: list[str], tool: RustAnalyzerSettings, target: 
         return Answer(outcome.status, out.read(), "; ".join(told)[:500] or f"{program} ended with status {outcome.status}")
 
 
+def _find(program: str) -> str | None:
+    found = os.environ.get(program.upper()) or shutil.which(program) or shutil.which(Path.home() / ".cargo" / "bin" / program)
+    return None if found is None else str(found)
+
+
 def toolchain(repo: Path, tool: RustAnalyzerSettings, target: Path) -> str:
     """Return what `rustc -vV` says in the folder, where a rust-toolchain.toml may choose another; "" without rustc."""
     return ask("rustc", ["-vV"], tool, target, repo).text
@@ -87,7 +92,8 @@ def find_dependencies(repo: Path, tool: RustAnalyzerSettings, target: Path, rust
     """Ask Cargo for the project's dependencies for the host, which fetches what is missing where it may.
 
     rust-analyzer asks the same, and where that fails goes on with `--no-deps`, of which it says nothing.
-    Raises RustAnalyzerError where they must be those of Cargo.lock (rust_analyzer.network) and are not.
+    Raises RustAnalyzerError where they must be those of Cargo.lock (rust_analyzer.network) and are not, and where what answers is
+    no Cargo.
     """
     host = os.environ.get("CARGO_BUILD_TARGET") or next(
         (line.removeprefix("host: ") for line in rustc.splitlines() if line.startswith("host: ")), ""
@@ -103,6 +109,12 @@ def find_dependencies(repo: Path, tool: RustAnalyzerSettings, target: Path, rust
         return Dependencies("unknown")
     if answer.status != 0:
         return Dependencies("unresolved", answer.said)
-    metadata = orjson.loads(answer.out)
-    own = (Path(one["manifest_path"]).parent for one in metadata["packages"] if one["source"] is None)
-    return Dependencies("resolved", "", Path(metadata["workspace_root"]), tuple(own))
+    try:
+        metadata = orjson.loads(answer.out)
+        own = tuple(Path(one["manifest_path"]).parent for one in metadata["packages"] if one["source"] is None)
+        return Dependencies("resolved", "", Path(metadata["workspace_root"]), own)
+    except (ValueError, KeyError, TypeError) as exc:
+        raise RustAnalyzerError(
+            f"`cargo metadata` printed no metadata but {answer.text[:100]!r}; the cargo that is asked is {_find('cargo')} "
+            "(CARGO names another)."
+        ) from exc

@@ -196,6 +196,17 @@ def test_whatever_a_killed_run_left_is_mended(repo: Path, tmp_path: Path, leave:
     assert git_state(work) == (git(repo, "rev-parse", "HEAD"), False)
 
 
+def test_a_submodule_may_be_named_like_a_lock(repo: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(repo, tmp_path / "other"))
+    git(repo, "submodule", "--quiet", "add", str(other), "vendor/other.lock")
+    commit(repo, "with a submodule")
+    work = tmp_path / "checkout"
+    fetched(repo, work)
+    (work / ".git" / "modules" / "vendor" / "other.lock" / "index.lock").touch()
+    assert fetched(repo, work) == "with a submodule"
+    assert lib(work / "vendor" / "other.lock") == "two"
+
+
 def test_a_checkout_inside_another_repository_leaves_that_alone(repo: Path, tmp_path: Path) -> None:
     outer = tmp_path / "outer"
     git(tmp_path, "init", "--quiet", str(outer))

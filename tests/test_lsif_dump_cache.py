@@ -137,7 +137,25 @@ DIFFERENCES: dict[str, Callable[[Project], None]] = {
     "a source that git ignores": lambda project: project.write("generated.rs", "fn made() {}\n"),
     "a source in an ignored folder": lambda project: project.write("ignored/a/b.rs", "fn made() {}\n"),
     "absent submodule": submodule,
+    "an ignored file that include! reads": lambda project: project.write("ignored/tables.inc", "fn made() {}\n"),
+    "its content": lambda project: project.write("ignored/seen.inc", "2"),
+    "an ignored file of a submodule": lambda project: project.write("sub/made.inc", "2"),
+    "a file that git was told not to look at": lambda project: hide(project, "--skip-worktree"),
+    "a file that git was told to take for unchanged": lambda project: hide(project, "--assume-unchanged"),
+    "sparse checkout": lambda project: project.git("sparse-checkout", "set", "--no-cone", "/*", "!/src/lib.rs"),
+    "a file that a link leads to": lambda project: write(project.kept.parent / "linked.rs", "fn two() {}\n"),
+    "the folder that a link leads to": lambda project: relink(project.repo / "ignored" / "folder", "../src"),
 }
+
+
+def hide(project: Project, how: str) -> None:
+    project.git("update-index", how, "src/lib.rs")
+    project.write("src/lib.rs", "fn hidden() {}\n")
+
+
+def relink(link: Path, to: str) -> None:
+    link.unlink(missing_ok=True)
+    link.symlink_to(to)
 
 
 def write(path: Path, text: str) -> None:
@@ -147,7 +165,18 @@ def write(path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("difference", DIFFERENCES)
 def test_a_difference_makes_a_new_dump(project: Project, difference: str) -> None:
+    if difference == "an ignored file of a submodule":
+        submodule(project)
+        project.git("submodule", "--quiet", "update", "--init")
+        write(project.repo / ".git" / "modules" / "sub" / "info" / "exclude", "*.inc\n")
+    project.write("ignored/seen.inc", "1")
+    write(project.kept.parent / "linked.rs", "fn one() {}\n")
+    relink(project.repo / "src" / "linked.rs", "../../linked.rs")
+    project.write("member/Cargo.toml", "[package]\n")
+    relink(project.repo / "ignored" / "folder", "../member")
+    project.commit()
     first = project.dump()
+    assert first.not_kept == ""
     DIFFERENCES[difference](project)
     second = project.dump()
     assert not second.reused
@@ -184,6 +213,67 @@ def test_build_results_and_the_runs_own_files_make_no_new_one(project: Project) 
     assert project.dump().reused
 
 
+def test_the_data_folder_and_build_results_are_left_out_wherever_they_are(project: Project) -> None:
+    project.write("ignored/own/projects/x/checkout/a.rs", "")
+    project.kept = project.repo / "ignored" / "own" / "projects" / "x"
+    project.write("ignored/deep/target/CACHEDIR.TAG", "")
+    assert project.dump().not_kept == ""
+    project.write("ignored/own/projects/x/report.json", "{}")
+    project.write("ignored/own/projects/other/structures.jsonl", "{}")
+    project.write("ignored/deep/target/made.rs", "fn made() {}\n")
+    assert project.dump().reused
+    project.write("ignored/beside.rs", "fn made() {}\n")
+    assert not project.dump().reused
+
+
+def test_large_ignored_files_are_not_read(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lsif.dump_cache._MOST_BYTES", 3)
+    project.write("ignored/a", "abc")
+    project.write("ignored/b", "abc")
+    project.dump()
+    assert project.dump().reused
+    kept = (project.repo / "ignored" / "b").stat()
+    project.write("ignored/b", "abd")
+    os.utime(project.repo / "ignored" / "b", ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    assert not project.dump().reused
+
+
+def test_names_and_values_need_not_be_utf8(project: Project) -> None:
+    name = os.fsdecode(b"ignored/gen\xe9.rs")
+    project.write(name, "fn one() {}\n")
+    project.monkeypatch.setenv("RUSTFLAGS", os.fsdecode(b"\xe9"))
+    assert project.dump().not_kept == ""
+    assert project.dump().reused
+    project.write(name, "fn two() {}\n")
+    assert not project.dump().reused
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda dump: dump.write_bytes(b""), lambda dump: dump.write_bytes(b"y\n"), lambda dump: relink(dump, "/nonexistent/dump")],
+    ids=["cut off", "a byte", "out of reach"],
+)
+def test_a_damaged_dump_is_made_anew(project: Project, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]) -> None:
+    first = project.dump()
+    damage(Path(first.file))
+    second = project.dump()
+    assert (second.reused, second.file, Path(second.file).read_text()) == (False, first.file, "x\n")
+    assert f"the kept dump {first.file} is damaged, a new one is made" in caplog.text
+    assert project.dump().reused
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_a_clock_that_jumped_costs_no_dump_that_is_used(project: Project, keep: int) -> None:
+    project.change(keep_dumps=keep)
+    for _ in range(3):
+        project.commit()
+        for path in project.kept.glob("*.lsif"):
+            os.utime(path, (9e9, 9e9))
+        assert Path(project.dump().file).is_file()
+    assert project.dump().reused
+    assert len(project.files()) == keep
+
+
 def test_the_same_commit_in_another_place_is_the_same(project: Project) -> None:
     first = project.dump()
     project.repo = project.repo.rename(project.kept.parent / "moved")
@@ -212,6 +302,22 @@ def test_another_folder_of_the_repository_has_its_own_dump(project: Project) -> 
             "rust-project.json may name sources anywhere",
         ),
         (
+            lambda project: (project.write("ignored/a", ""), (project.repo / "ignored" / "b").symlink_to(project.kept.parent)),
+            "the link REPO/ignored/b leads to a folder outside of the repository",
+        ),
+        (
+            lambda project: (relink(project.repo / "src" / "all", ".."), relink(project.repo / "x", ".git"), project.commit()),
+            "the link REPO/x leads to files that are not looked at",
+        ),
+        (
+            lambda project: (
+                project.monkeypatch.setattr("lsif.dump_cache._MOST_FILES", 1),
+                project.write("ignored/a", ""),
+                project.write("ignored/b", ""),
+            ),
+            "git does not look at more than 1 files in REPO",
+        ),
+        (
             lambda project: project.answer("warning", "WARN returning succeeded result with `--no-deps`"),
             "rust-analyzer went without the dependencies",
         ),
@@ -226,7 +332,7 @@ def test_a_dump_of_what_is_not_known_is_not_kept(project: Project, change: Calla
     for _ in range(2):
         made = project.dump()
         assert not made.reused
-        assert made.not_kept == reason.replace("KEPT", str(project.kept))
+        assert made.not_kept == reason.replace("KEPT", str(project.kept)).replace("REPO", str(project.repo))
         assert project.files() == ["dump.lsif"]
         assert made.file == str(project.kept / "dump.lsif")
 
@@ -286,6 +392,17 @@ def test_without_cargo_the_dump_is_still_made_and_kept(project: Project) -> None
     project.monkeypatch.setenv("CARGO", "/nonexistent/cargo")
     assert project.dump().dependencies == "unknown"
     assert project.dump().reused
+
+
+@pytest.mark.parametrize("printed", ["info: hello", "[]", "{}", '{"packages": [{}], "workspace_root": "/"}'])
+def test_a_cargo_that_prints_something_else_is_named(project: Project, printed: str) -> None:
+    project.answer("metadata", printed)
+    with pytest.raises(RustAnalyzerError) as told:
+        project.dump()
+    assert str(told.value) == (
+        f"`cargo metadata` printed no metadata but {printed!r}; the cargo that is asked is {project.kept.parent}/bin/cargo "
+        "(CARGO names another)."
+    )
 
 
 def test_locked_needs_a_lock_that_fits(project: Project) -> None:
