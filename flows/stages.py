@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import filelock
 
 from configs.atomic import atomic_writer, remove_leftovers, temporary_beside
+from configs.data_folder import hide_from_git
 from embedding.checkpoint import Checkpoint
 from embedding.compaction import FolderStats, compact, inspect
 from embedding.embed import BLOCKS_VECTOR, gather_block_vectors, gather_vectors
@@ -65,6 +66,7 @@ def project_lock(settings: Settings, project: str) -> Iterator[Path]:
     The lock ends with the process. What killed runs left in the folder is removed.
     """
     folder = settings.paths.of_project(project)
+    hide_from_git(Path(settings.paths.data))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder / "lock", timeout=0)
@@ -136,11 +138,14 @@ def checkout(settings: Settings, source: Source, folder: Path) -> Path | None:
 
 def dump_repository(settings: Settings, repo: Path, folder: Path, other: Path | None = None) -> DumpReport:
     """Provide a dump of the repository: one kept in the project's folder, else a new one, in `other` where it can't be kept."""
-    return provide_dump(repo, folder, other or folder / UNKEPT, settings.rust_analyzer, _target(settings))
+    data = Path(settings.paths.data)
+    return provide_dump(repo, folder, other or folder / UNKEPT, settings.rust_analyzer, _target(settings), data)
 
 
 def dump_source(settings: Settings, source: Source, output: Path) -> float:
     """Write a new dump of the source to `output`; return the seconds it took."""
+
+    hide_from_git(Path(settings.paths.data))
 
     def dump(repo: Path) -> float:
         started = time.perf_counter()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from configs.data_folder import is_own
 from lsif.cargo import Dependencies, State, ask, find_dependencies, toolchain
 from lsif.git import git_output
 from lsif.rust_analyzer import ARGUMENTS, cargo_environment, check_project, find_program, write_dump
@@ -57,8 +58,12 @@ class DumpReport:
     """Why the next run can't use this dump again; "" where it can."""
 
 
-def provide_dump(repo: Path, folder: Path, other: Path, tool: RustAnalyzerSettings, target: Path) -> DumpReport:
+def provide_dump(
+    repo: Path, folder: Path, other: Path, tool: RustAnalyzerSettings, target: Path, data: Path | None = None
+) -> DumpReport:
     """Return a dump of the project in `repo`: one kept in `folder`, else a new one, at `other` where it can't be kept.
+
+    What lies in this program's own folders in `data` is no part of the project, though that may lie in its repository.
 
     Raises what `write_dump` raises, and RustAnalyzerError where Cargo.lock does not fit and must.
     """
@@ -76,7 +81,7 @@ def provide_dump(repo: Path, folder: Path, other: Path, tool: RustAnalyzerSettin
             return "rust_analyzer.keep_dumps is 0", ""
         if reason := _why_not(repo, dependencies):
             return reason, ""
-        return "", _key(repo, folder, dependencies, [version, rustc], cargo_environment(tool, target))
+        return "", _key(repo, folder, data, dependencies, [version, rustc], cargo_environment(tool, target))
 
     not_kept, key = why_not_and_key()
     kept = folder / f"dump-{key}.lsif"
@@ -129,7 +134,14 @@ def _why_not(repo: Path, dependencies: Dependencies) -> str:
     return ""
 
 
-def _key(repo: Path, folder: Path, dependencies: Dependencies, versions: list[str], environment: dict[str, str]) -> str:
+def _key(
+    repo: Path,
+    folder: Path,
+    data: Path | None,
+    dependencies: Dependencies,
+    versions: list[str],
+    environment: dict[str, str],
+) -> str:
     """Return the digest of what decides a dump."""
     top = Path((git_output(repo, "rev-parse", "--show-toplevel") or "").strip())
     places = [repo.resolve(), *repo.resolve().parents]
@@ -142,7 +154,7 @@ def _key(repo: Path, folder: Path, dependencies: Dependencies, versions: list[st
         "commit": git_output(repo, "rev-parse", "HEAD"),
         "prefix": git_output(repo, "rev-parse", "--show-prefix"),
         "submodules": [line.split(" (")[0] for line in submodules.splitlines()],
-        "ignored": [(path.relative_to(top).as_posix(), _digest(path)) for path in _ignored(top, folder)],
+        "ignored": [(path.relative_to(top).as_posix(), _digest(path)) for path in _ignored(top, folder, data)],
         "versions": [*versions, *ARGUMENTS],
         "dependencies": dependencies.state,
         "locks": _digests(one / "Cargo.lock" for one in [*workspace, *places]),
@@ -152,10 +164,10 @@ def _key(repo: Path, folder: Path, dependencies: Dependencies, versions: list[st
     return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:20]
 
 
-def _ignored(top: Path, folder: Path) -> Iterator[Path]:
+def _ignored(top: Path, folder: Path, data: Path | None) -> Iterator[Path]:
     """Yield the files of the repository that git ignores and Cargo may read, in order.
 
-    Not those in folders of build results (with a CACHEDIR.TAG, as Cargo's have) and not in the one that holds this run's own.
+    Not those in folders of build results (with a CACHEDIR.TAG, as Cargo's have) and not in those that hold this program's own.
     """
     listed = git_output(top, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory") or ""
     for name in sorted(filter(None, listed.split("\0"))):
@@ -163,6 +175,8 @@ def _ignored(top: Path, folder: Path) -> Iterator[Path]:
         if not name.endswith("/"):
             found = [path]
         elif (path / "CACHEDIR.TAG").is_file() or folder.resolve().is_relative_to(path.resolve()):
+            continue
+        elif data is not None and is_own(path, data):
             continue
         else:
             found = sorted(path.rglob("*"))
