@@ -169,14 +169,16 @@ def _ignored(top: Path, folder: Path, data: Path | None) -> Iterator[Path]:
 
     Not those in folders of build results (with a CACHEDIR.TAG, as Cargo's have) and not in those that hold this program's own.
     """
+
+    def own(path: Path) -> bool:
+        return folder.resolve().is_relative_to(path.resolve()) or (data is not None and is_own(path, data))
+
     listed = git_output(top, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory") or ""
     for name in sorted(filter(None, listed.split("\0"))):
         path = top / name
         if not name.endswith("/"):
             found = [path]
-        elif (path / "CACHEDIR.TAG").is_file() or folder.resolve().is_relative_to(path.resolve()):
-            continue
-        elif data is not None and is_own(path, data):
+        elif own(path) or (path / "CACHEDIR.TAG").is_file():
             continue
         else:
             found = sorted(path.rglob("*"))
