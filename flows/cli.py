@@ -24,7 +24,7 @@ from configs.settings import load_settings
 from flows.control import clean
 from flows.doctor import add_doctor_command
 from flows.errors import UsageError
-from flows.index_commands import add_index_commands, print_json, print_plan
+from flows.index_commands import add_index_commands, named_collection, print_json, print_plan
 from flows.search_commands import add_search_commands
 from flows.source import Source
 from flows.termination import EXIT_CODE, Terminated, unwinding_on_sigterm
@@ -148,7 +148,8 @@ def command_line_parser() -> argparse.ArgumentParser:
 
     add_doctor_command(commands, [common, as_json])
 
-    status = commands.add_parser("status", parents=[common, as_json], help="show what is indexed")
+    status = commands.add_parser("status", parents=[common, as_json, of_branch], help="show what is indexed")
+    status.add_argument("--project", default="", metavar="NAME", help="show this project only, with its branches")
     status.set_defaults(run=_status)
     return parser
 
@@ -261,9 +262,15 @@ def _checkpoint_compact(options: argparse.Namespace, settings: Settings) -> None
 
 def _status(options: argparse.Namespace, settings: Settings) -> None:
     from search.opening import connect, describe_collections  # noqa: PLC0415
+    from storage.upload import require_live  # noqa: PLC0415
 
+    wanted = named_collection(options, settings) if options.project or options.branch else ""
     with closing(connect(settings)) as index:
         location, collections = index.location, describe_collections(index)
+        if wanted:
+            collections = [one for one in collections if _is_of(one["collection"], wanted)]
+            if not collections:
+                require_live(index, wanted)  # says what there is instead
     if options.json:
         print_json({"location": location, "collections": collections})
         return
@@ -282,6 +289,11 @@ def _status(options: argparse.Namespace, settings: Settings) -> None:
             f"{one['collection']} at {location}\n  points {points}\n{models}\n  commit {commit}\n"
             f"  made   {one['created']} as {one['generation']}\n"
         )
+
+
+def _is_of(collection: str, wanted: str) -> bool:
+    """Return whether it is the wanted collection, or one of its branches'."""
+    return collection == wanted or collection.startswith(f"{wanted}@")
 
 
 class _OwnWords(logging.Filter):

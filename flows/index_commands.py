@@ -90,7 +90,7 @@ def _chosen_alone(options: argparse.Namespace, settings: Settings) -> str:
 
 
 def _verify(options: argparse.Namespace, settings: Settings) -> None:
-    from flows.stages import verify_index  # noqa: PLC0415
+    from flows.stages import verify_index, was_rolled_back  # noqa: PLC0415
 
     collection = _chosen_alone(options, settings)
     report = verify_index(settings, collection)
@@ -101,10 +101,13 @@ def _verify(options: argparse.Namespace, settings: Settings) -> None:
         compared = f"{records} compared with {report.points:,} points, {report.vectors_checked:,} vectors looked at"
         sys.stdout.write("".join(f"{line}\n" for line in (f"{collection}: {compared}", *report.problems)))
     if not report.ok:
-        raise VerifyError(
+        what = (
             f"{collection}: {report.missing} missing, {report.different} different, {report.unexpected} unexpected, "
-            f"{report.bad_vectors} bad vectors. Mend it: lsif-ingest ingest, with --rebuild where vectors are bad."
+            f"{report.bad_vectors} bad vectors."
         )
+        if not report.bad_vectors and was_rolled_back(settings, collection):
+            raise VerifyError(f"{what} It was rolled back, the records are of a later run; lsif-ingest ingest goes forward again.")
+        raise VerifyError(f"{what} Mend it: lsif-ingest ingest, with --rebuild where vectors are bad.")
 
 
 def _rollback(options: argparse.Namespace, settings: Settings) -> None:

@@ -24,6 +24,7 @@ from embedding.models import find_model, shared_encoder
 from embedding.plan import VectorPlan
 from embedding.shards import Shard, ShardReport, embed_shard
 from flows.errors import FlowError
+from flows.history import REPORT, read_report
 from flows.report import ParseReport, largest
 from flows.source import collection_name
 from lsif.blocks import BLOCKS
@@ -144,7 +145,6 @@ def dump_repository(settings: Settings, repo: Path, folder: Path, other: Path | 
 
 def dump_source(settings: Settings, source: Source, output: Path) -> float:
     """Write a new dump of the source to `output`; return the seconds it took."""
-
     hide_from_git(Path(settings.paths.data))
 
     def dump(repo: Path) -> float:
@@ -298,6 +298,14 @@ def verify_index(settings: Settings, collection: str) -> VerifyReport:
         live = require_live(index, collection)
         with _vectors_of(settings, structures) as source:
             return verify(live, source.structures, source.blocks)
+
+
+def was_rolled_back(settings: Settings, collection: str) -> bool:
+    """Return whether what is live was made before the last run, whose records an index is compared with."""
+    report = read_report(settings.paths.of_project(collection) / REPORT)
+    with closing(connect(settings)) as index:
+        live = index.live(collection)
+        return report is not None and live is not None and live.metadata.created < report.started
 
 
 @contextmanager

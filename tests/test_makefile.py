@@ -38,9 +38,7 @@ def test_what_is_indexed(environment: Path) -> None:
     assert arguments(environment, "ingest") == sample
     assert arguments(environment, "ingest", DUMP="d", ROOT="r") == ["ingest", "--dump", "d", "--root", "r"]
     repository = ["ingest", "--repo", "https://example.org/a.git", "--ref", "v1.0", "--subdir", "rust", "--set", "project.name='7'"]
-    assert (
-        arguments(environment, "ingest", REPO="https://example.org/a.git", REF="v1.0", SUBDIR="rust", PROJECT="7") == repository
-    )
+    assert arguments(environment, "ingest", REPO="https://example.org/a.git", REF="v1.0", SUBDIR="rust", PROJECT="7") == repository
     # Where they make no sense, they reach the program, which says so.
     assert arguments(environment, "ingest", REF="main") == [*sample, "--ref", "main"]
 
