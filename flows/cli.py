@@ -28,6 +28,7 @@ from flows.index_commands import add_index_commands, named_collection, print_jso
 from flows.search_commands import add_search_commands
 from flows.source import Source
 from flows.termination import EXIT_CODE, Terminated, unwinding_on_sigterm
+from flows.words import counted
 from search.errors import SearchError
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
     from configs.settings import Settings
 
+_READ_BY_SEARCH = ("paths", "storage", "search", "embedding")
+"""Sections of the settings."""
 _PACKAGES = ("configs", "lsif", "embedding", "storage", "search", "flows")
 
 
@@ -183,15 +186,20 @@ def _ingest(options: argparse.Namespace, settings: Settings) -> None:
     if options.json:
         print_json(report.to_dict())
     else:
-        sys.stdout.write(report.to_text(_search_command(options, report.project)) + "\n")
+        project = source.project(settings.project.name)
+        sys.stdout.write(report.to_text(_search_command(options, settings, project)) + "\n")
 
 
-def _search_command(options: argparse.Namespace, project: str) -> str:
-    """Return the command that searches what this run indexed, ready to be pasted."""
+def _search_command(options: argparse.Namespace, settings: Settings, project: str) -> str:
+    """Return the command that searches what this run indexed, ready to be pasted, with the settings that a search reads."""
     program = sys.argv[0] if sys.argv[0].endswith("lsif-ingest") else f"{sys.executable} -m flows"
-    overrides = [word for override in options.overrides for word in ("--set", override)]
-    configuration = ["--config", str(options.config)] if options.config else []
-    return f'{program} search "how do I ..." {shlex.join(["--project", project, *configuration, *overrides])}'
+    read = [override for override in options.overrides if override.partition(".")[0].strip() in _READ_BY_SEARCH]
+    overrides = [word for override in read for word in ("--set", override)]
+    without = load_settings(None, read)
+    needs_file = any(getattr(settings, section) != getattr(without, section) for section in _READ_BY_SEARCH)
+    configuration = ["--config", str(options.config)] if options.config and needs_file else []
+    branch = ["--branch", settings.project.branch] if settings.project.branch else []
+    return f'{program} search "how do I ..." {shlex.join(["--project", project, *branch, *configuration, *overrides])}'
 
 
 @unwinding_on_sigterm
@@ -284,7 +292,7 @@ def _status(options: argparse.Namespace, settings: Settings) -> None:
         models = "\n".join(
             f"  {name:<6} {info['dimension']} dimensions, {info['description']}" for name, info in one["vectors"].items()
         )
-        points = f"{one['points']:,} structures, {one['blocks']:,} blocks"
+        points = f"{counted(one['points'], 'structure')}, {counted(one['blocks'], 'block')}"
         sys.stdout.write(
             f"{one['collection']} at {location}\n  points {points}\n{models}\n  commit {commit}\n"
             f"  made   {one['created']} as {one['generation']}\n"

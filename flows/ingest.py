@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from flows.report import IngestReport, ParseReport, StageTime
 from flows.reporting import failures_told, publish_report
 from flows.runners import taking_resources
 from flows.source import Source, collection_name, git_state
-from flows.stages import plan_vectors, project_lock
+from flows.stages import plan_vectors, project_lock, settings_without_effect
 from storage.schema import Metadata
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class _Run:
             parsed, uploaded = self._lanes.run(plan, lambda: self._bring_records(plan, dump, root, metadata))
         finally:
             plan.close()
+        parsed = replace(parsed, notes=[*parsed.notes, *settings_without_effect(self._settings)])
         self._note_embeddings(plan)
         stages = self._clock.stages()
         walls = {one.stage: one.wall_s for one in stages}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 import time
 from collections import Counter
@@ -16,6 +17,7 @@ import filelock
 
 from configs.atomic import atomic_writer, remove_leftovers, temporary_beside
 from configs.data_folder import hide_from_git
+from configs.settings import load_settings
 from embedding.checkpoint import Checkpoint
 from embedding.compaction import FolderStats, compact, inspect
 from embedding.embed import BLOCKS_VECTOR, gather_block_vectors, gather_vectors
@@ -58,6 +60,19 @@ if TYPE_CHECKING:
     """Takes lines of structures.jsonl and of blocks.jsonl."""
 
 logger = logging.getLogger(__name__)
+
+_OF_A_SERVER = (
+    "on_disk",
+    "datatype",
+    "hnsw_m",
+    "hnsw_ef_construct",
+    "indexing_threshold_kb",
+    "quantization",
+    "shard_number",
+    "replication_factor",
+    "write_consistency_factor",
+)
+"""Settings of its collections."""
 
 
 @contextmanager
@@ -266,6 +281,15 @@ def upload(
         metadata = replace(metadata, created=_now(), vectors=vectors)
         source = _with_vectors(structures, tables)
         return publish_source(index, collection, metadata, source, settings.storage, rebuild=rebuild)
+
+
+def settings_without_effect(settings: Settings) -> list[str]:
+    """Return a note on what is set for a server's collections, where the index is embedded."""
+    if os.environ.get("QDRANT_URL", "").strip():
+        return []
+    usual = load_settings().storage
+    names = [f"storage.{name}" for name in _OF_A_SERVER if getattr(settings.storage, name) != getattr(usual, name)]
+    return [f"of no effect without QDRANT_URL: {', '.join(names)}"] if names else []
 
 
 def plan(settings: Settings, source: Source) -> Plan:

@@ -104,7 +104,7 @@ def provide_dump(
 
 
 def _aside(not_kept: str) -> str:
-    return f"; it is not kept: {not_kept}" if not_kept else ""
+    return f"; it will not be used again: {not_kept}" if not_kept else ""
 
 
 def _prune(folder: Path, keep: int, used: Path) -> None:
