@@ -106,7 +106,9 @@ def command_line_parser() -> argparse.ArgumentParser:
     of_ref.add_argument(
         "--ref", default="", metavar="REF", help="branch, tag or full commit hash of --repo, fetched into a checkout of its own"
     )
-    of_ref.add_argument("--subdir", default="", metavar="DIR", help="folder of the Cargo project inside the repository")
+    of_ref.add_argument(
+        "--subdir", default="", metavar="DIR", help="folder of the Cargo project inside the repository; names the project"
+    )
 
     ingest = commands.add_parser(
         "ingest", parents=[common, as_json, of_branch, of_ref], help="index a repository, a dump or a structures.jsonl"

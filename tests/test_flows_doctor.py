@@ -178,7 +178,7 @@ def test_a_failed_check_is_exit_code_1_and_a_warning_is_not(
     assert (code, message) == (1, "lsif-ingest: 1 of 20 checks failed: cargo.")
     assert "failed   cargo           cargo does not run: it ends with status 3\n" in out
     assert "                         > rustup default stable\n" in out
-    code, out, _ = run("doctor", "--json", *where, capsys=capsys)
+    code, out, _ = run("doctor", "--json", "--repo", str(SAMPLE), *where, capsys=capsys)
     assert (code, orjson.loads(out)["ok"]) == (1, False)
 
 
