@@ -11,6 +11,7 @@ DUMP   ?=
 ROOT   ?=
 CONFIG ?=
 REF    ?=
+SUBDIR ?=
 PROJECT ?=
 CRON   ?= 0 3 * * *
 TIMEZONE ?= UTC
@@ -29,6 +30,7 @@ export LSIF_CONFIG := $(value CONFIG)
 export LSIF_QUERY  := $(value QUERY)
 export LSIF_RECORDS := $(value RECORDS)
 export LSIF_REF := $(value REF)
+export LSIF_SUBDIR := $(value SUBDIR)
 export LSIF_PROJECT := $(value PROJECT)
 export LSIF_CRON := $(value CRON)
 export LSIF_TIMEZONE := $(value TIMEZONE)
@@ -44,6 +46,9 @@ else
 SOURCE := --dump tests/data/sample.lsif --root tests/data/sample
 endif
 WITH_CONFIG := $(if $(CONFIG),--config "$$LSIF_CONFIG")
+INGESTED := $(SOURCE) $(if $(LSIF_REF),--ref "$$LSIF_REF") $(if $(LSIF_SUBDIR),--subdir "$$LSIF_SUBDIR")
+NAMED := $(if $(LSIF_PROJECT),--set "project.name='$$LSIF_PROJECT'")
+OF_PROJECT := $(if $(LSIF_PROJECT),--project "$$LSIF_PROJECT")
 DEPLOYED := $(SOURCE) --ref "$$LSIF_REF" --project "$$LSIF_PROJECT" --config "$$LSIF_CONFIG" --cron "$$LSIF_CRON" --timezone "$$LSIF_TIMEZONE"
 FROM_POOL := --pool "$$LSIF_POOL" --pool-type "$$LSIF_POOL_TYPE"
 
@@ -63,17 +68,17 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-ingest: $(READY) ## index the sample, or REPO=dir, or DUMP=file ROOT=dir; CONFIG=file changes settings
-	@$(BIN)/lsif-ingest ingest $(SOURCE) $(WITH_CONFIG) $(ARGS)
+ingest: $(READY) ## index the sample, or REPO=dir-or-URL REF SUBDIR, or DUMP=file ROOT=dir; PROJECT names it, CONFIG=file changes settings
+	@$(BIN)/lsif-ingest ingest $(INGESTED) $(NAMED) $(WITH_CONFIG) $(ARGS)
 
-search: $(READY) ## search what was indexed last: QUERY="how do I ..."
-	@$(BIN)/lsif-ingest search $(WITH_CONFIG) $(ARGS) -- "$$LSIF_QUERY"
+search: $(READY) ## search PROJECT, or what was indexed last: QUERY="how do I ..."
+	@$(BIN)/lsif-ingest search $(OF_PROJECT) $(WITH_CONFIG) $(ARGS) -- "$$LSIF_QUERY"
 
 serve: $(READY) ## serve the page and the HTTP API on http://127.0.0.1:8000
-	@$(BIN)/lsif-ingest serve $(WITH_CONFIG) $(ARGS)
+	@$(BIN)/lsif-ingest serve $(OF_PROJECT) $(WITH_CONFIG) $(ARGS)
 
-status: $(READY) ## show what is indexed
-	@$(BIN)/lsif-ingest status $(WITH_CONFIG) $(ARGS)
+status: $(READY) ## show what is indexed, or PROJECT alone
+	@$(BIN)/lsif-ingest status $(OF_PROJECT) $(WITH_CONFIG) $(ARGS)
 
 prefect: $(READY) ## start a Prefect server on http://127.0.0.1:4200; PREFECT_API_URL=http://127.0.0.1:4200/api names it
 	@exec $(BIN)/python -m flows.deploy server
@@ -141,8 +146,8 @@ bench-scale: $(READY) ## time the whole flow but the model on a million structur
 bench-flow: $(READY) ## time what runs cost beside their stages: Prefect, its server, imports (minutes); ARGS="DUMP ROOT" for a real dump
 	$(BIN)/python benchmarks/bench_flow.py $(ARGS)
 
-verify: $(READY) ## compare what was indexed last with its records
-	@$(BIN)/lsif-ingest verify $(WITH_CONFIG) $(ARGS)
+verify: $(READY) ## compare PROJECT, or what was indexed last, with its records
+	@$(BIN)/lsif-ingest verify $(OF_PROJECT) $(WITH_CONFIG) $(ARGS)
 
 lint: $(READY) ## check style, format and the direction of imports
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 import uuid
 from contextlib import contextmanager, suppress
@@ -24,10 +25,14 @@ def temporary_beside(path: Path) -> Path:
 
 
 def remove_leftovers(folder: Path, *, age_s: float = _LEFT_BEHIND_S) -> None:
-    """Remove the temporary files in the folder that are older than `age_s` seconds; a run that was killed left them."""
+    """Remove the temporary files and folders in the folder that are older than `age_s` seconds; a run that was killed left them."""
     for path in folder.glob(".*.tmp"):
         with suppress(OSError):  # another run may be first
-            if time.time() - path.stat().st_mtime > age_s:
+            if time.time() - path.stat().st_mtime <= age_s:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
                 path.unlink()
 
 

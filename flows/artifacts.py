@@ -17,6 +17,7 @@ from prefect.artifacts import create_markdown_artifact, create_progress_artifact
 from prefect.context import FlowRunContext, TaskRunContext
 
 from flows.control import clean
+from flows.words import counted
 
 if TYPE_CHECKING:
     from flows.report import IngestReport
@@ -106,7 +107,7 @@ def ledger_table(report: IngestReport) -> list[dict[str, str | int]]:
 def report_markdown(report: IngestReport) -> str:
     """Return the report as Markdown; names stand as code, whatever they hold."""
     commit = f"at {_code(report.commit)}{' with changes' if report.dirty else ''}" if report.commit else "in no git repository"
-    records = f"{report.parse.structures:,} structures and {report.parse.blocks:,} blocks"
+    records = f"{counted(report.parse.structures, 'structure')} and {counted(report.parse.blocks, 'block')}"
     way = f"{report.upload.way.replace('_', ' ')} in {report.seconds.get('total', 0.0):.1f} s"
     summary = f"{records} {commit}; {way} as {_code(report.upload.generation)}."
     lines = [f"# Index of {_code(report.project)}", "", summary, "", "## What changed", ""]
@@ -118,7 +119,11 @@ def report_markdown(report: IngestReport) -> str:
         if change.count > _NAMED:
             lines.append(f"  - and {change.count - min(_NAMED, len(change.names)):,} more")
     lines += ["", "## Stages", "", "| stage | began, s | wall, s | busy, s | tasks |", "|---|--:|--:|--:|--:|"]
-    lines += [f"| {one.stage} | {one.began_s:.1f} | {one.wall_s:.1f} | {one.busy_s:.1f} | {one.tasks} |" for one in report.stages]
+    lines += [
+        f"| {one.stage} | {one.began_s:.1f} | {one.wall_s:.1f} | {one.busy_s:.1f} | {one.tasks} |"
+        for one in report.stages
+        if one.tasks
+    ]
     lines += ["", "## Vectors", "", "| vector | texts | embedded | from the checkpoint | duplicates |", "|---|--:|--:|--:|--:|"]
     lines += [
         f"| {one.vector} | {one.texts:,} | {one.embedded:,} | {one.from_checkpoint:,} | {one.duplicates:,} |"

@@ -24,10 +24,11 @@ from configs.settings import load_settings
 from flows.control import clean
 from flows.doctor import add_doctor_command
 from flows.errors import UsageError
-from flows.index_commands import add_index_commands, print_json, print_plan
+from flows.index_commands import add_index_commands, named_collection, print_json, print_plan
 from flows.search_commands import add_search_commands
 from flows.source import Source
 from flows.termination import EXIT_CODE, Terminated, unwinding_on_sigterm
+from flows.words import counted
 from search.errors import SearchError
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
     from configs.settings import Settings
 
+_READ_BY_SEARCH = ("paths", "storage", "search", "embedding")
+"""Sections of the settings."""
 _PACKAGES = ("configs", "lsif", "embedding", "storage", "search", "flows")
 
 
@@ -103,7 +106,9 @@ def command_line_parser() -> argparse.ArgumentParser:
     of_ref.add_argument(
         "--ref", default="", metavar="REF", help="branch, tag or full commit hash of --repo, fetched into a checkout of its own"
     )
-    of_ref.add_argument("--subdir", default="", metavar="DIR", help="folder of the Cargo project inside the repository")
+    of_ref.add_argument(
+        "--subdir", default="", metavar="DIR", help="folder of the Cargo project inside the repository; names the project"
+    )
 
     ingest = commands.add_parser(
         "ingest", parents=[common, as_json, of_branch, of_ref], help="index a repository, a dump or a structures.jsonl"
@@ -148,7 +153,8 @@ def command_line_parser() -> argparse.ArgumentParser:
 
     add_doctor_command(commands, [common, as_json])
 
-    status = commands.add_parser("status", parents=[common, as_json], help="show what is indexed")
+    status = commands.add_parser("status", parents=[common, as_json, of_branch], help="show what is indexed")
+    status.add_argument("--project", default="", metavar="NAME", help="show this project only, with its branches")
     status.set_defaults(run=_status)
     return parser
 
@@ -182,15 +188,20 @@ def _ingest(options: argparse.Namespace, settings: Settings) -> None:
     if options.json:
         print_json(report.to_dict())
     else:
-        sys.stdout.write(report.to_text(_search_command(options, report.project)) + "\n")
+        project = source.project(settings.project.name)
+        sys.stdout.write(report.to_text(_search_command(options, settings, project)) + "\n")
 
 
-def _search_command(options: argparse.Namespace, project: str) -> str:
-    """Return the command that searches what this run indexed, ready to be pasted."""
+def _search_command(options: argparse.Namespace, settings: Settings, project: str) -> str:
+    """Return the command that searches what this run indexed, ready to be pasted, with the settings that a search reads."""
     program = sys.argv[0] if sys.argv[0].endswith("lsif-ingest") else f"{sys.executable} -m flows"
-    overrides = [word for override in options.overrides for word in ("--set", override)]
-    configuration = ["--config", str(options.config)] if options.config else []
-    return f'{program} search "how do I ..." {shlex.join(["--project", project, *configuration, *overrides])}'
+    read = [override for override in options.overrides if override.partition(".")[0].strip() in _READ_BY_SEARCH]
+    overrides = [word for override in read for word in ("--set", override)]
+    without = load_settings(None, read)
+    needs_file = any(getattr(settings, section) != getattr(without, section) for section in _READ_BY_SEARCH)
+    configuration = ["--config", str(options.config)] if options.config and needs_file else []
+    branch = ["--branch", settings.project.branch] if settings.project.branch else []
+    return f'{program} search "how do I ..." {shlex.join(["--project", project, *branch, *configuration, *overrides])}'
 
 
 @unwinding_on_sigterm
@@ -261,9 +272,15 @@ def _checkpoint_compact(options: argparse.Namespace, settings: Settings) -> None
 
 def _status(options: argparse.Namespace, settings: Settings) -> None:
     from search.opening import connect, describe_collections  # noqa: PLC0415
+    from storage.upload import require_live  # noqa: PLC0415
 
+    wanted = named_collection(options, settings) if options.project or options.branch else ""
     with closing(connect(settings)) as index:
         location, collections = index.location, describe_collections(index)
+        if wanted:
+            collections = [one for one in collections if _is_of(one["collection"], wanted)]
+            if not collections:
+                require_live(index, wanted)  # says what there is instead
     if options.json:
         print_json({"location": location, "collections": collections})
         return
@@ -277,11 +294,16 @@ def _status(options: argparse.Namespace, settings: Settings) -> None:
         models = "\n".join(
             f"  {name:<6} {info['dimension']} dimensions, {info['description']}" for name, info in one["vectors"].items()
         )
-        points = f"{one['points']:,} structures, {one['blocks']:,} blocks"
+        points = f"{counted(one['points'], 'structure')}, {counted(one['blocks'], 'block')}"
         sys.stdout.write(
             f"{one['collection']} at {location}\n  points {points}\n{models}\n  commit {commit}\n"
             f"  made   {one['created']} as {one['generation']}\n"
         )
+
+
+def _is_of(collection: str, wanted: str) -> bool:
+    """Return whether it is the wanted collection, or one of its branches'."""
+    return collection == wanted or collection.startswith(f"{wanted}@")
 
 
 class _OwnWords(logging.Filter):

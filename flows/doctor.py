@@ -49,14 +49,15 @@ def checks_of(settings: Settings, repo: Path | None) -> dict[str, Callable[[], F
     """Return the checks by name, in the order in which they are shown."""
     from flows import doctor_data, doctor_index, doctor_packages, doctor_prefect, doctor_toolchain  # noqa: PLC0415 - half a second
 
+    hub = doctor_data.go_without_hub(settings)
     checks: dict[str, Callable[[], Finding]] = {
         "python": doctor_packages.check_python,
         "packages": doctor_packages.check_packages,
         "git": doctor_toolchain.check_git,
-        "rust-analyzer": partial(doctor_toolchain.check_rust_analyzer, settings),
+        "rust-analyzer": partial(doctor_toolchain.check_rust_analyzer, settings, repo),
         "rust-src": partial(doctor_toolchain.check_rust_src, repo),
         "cargo": partial(doctor_toolchain.check_cargo, settings, repo),
-        **{f"model {vector}": partial(doctor_data.check_model, settings, vector) for vector in VECTORS},
+        **{f"model {vector}": partial(doctor_data.check_model, settings, vector, hub) for vector in VECTORS},
         "checkpoint": partial(doctor_data.check_checkpoint, settings),
         "index": partial(doctor_index.check_index, settings),
         "prefect": doctor_packages.check_prefect,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import importlib.util
+import os
 import shlex
 import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from configs.settings import PACKAGED_PREFIX
 from embedding.checkpoint import ASIDE, SUFFIX
@@ -20,7 +22,9 @@ from flows.finding import Finding, of_error
 from flows.prefect_files import prefect_home
 from flows.programs import ask
 from flows.room import free_bytes, taken_bytes, why_not_writable
+from flows.words import counted
 from search.opening import checkpoint_address, model_settings
+from storage.index import VECTORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,16 +34,45 @@ if TYPE_CHECKING:
 
 _LITTLE, _TOO_LITTLE = 2_000_000_000, 200_000_000
 """Bytes: below the first a large repository may not fit, below the second nothing does."""
+_WORTH_TELLING = 50_000_000
+"""Bytes; less would be told as 0.0 GB."""
+_HUB_S = 3.0
+"""Seconds in which the models' hub answers."""
 _TORCH_S = 15.0
 """Seconds that torch has to be imported and to count GPUs."""
 
 
-def check_model(settings: Settings, vector: str) -> Finding:
-    """Return whether the model of a named vector is to be had, with the published weights, and what it is to run on."""
+def go_without_hub(settings: Settings) -> str:
+    """Return why the hub that models come from can't be reached, "" where it can, or no model is asked of it.
+
+    Then its library is told to ask nothing of it in this process: it would try for longer than the doctor waits.
+    """
+    if os.environ.get("HF_HUB_OFFLINE") or not any(_is_of_hub(model_settings(settings, vector)) for vector in VECTORS):
+        return ""
+    import httpx  # noqa: PLC0415 - only where a hub is asked
+
+    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    try:
+        httpx.head(hub, timeout=_HUB_S)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+        if "huggingface_hub" in sys.modules:  # it has read its environment
+            sys.modules["huggingface_hub"].constants.HF_HUB_OFFLINE = True
+        return f"{urlsplit(hub).hostname or hub} can't be reached ({type(exc).__name__})"
+    return ""
+
+
+def check_model(settings: Settings, vector: str, hub: str = "") -> Finding:
+    """Return whether the model of a named vector is to be had, with the published weights, and what it is to run on.
+
+    `hub` says why the hub that models come from can't be reached.
+    """
     check, model = f"model {vector}", model_settings(settings, vector)
     try:
         found = find_model(model)
     except ModelError as exc:
+        if hub and _is_of_hub(model):
+            return Finding(check, "failed", f"{hub}; {model.model} was not downloaded before", _model_advice(model, vector))
         return of_error(check, exc, _model_advice(model, vector))
     if missing := _missing_extras(model):
         words = f'backend "openvino" needs {" and ".join(missing)}, not installed'
@@ -67,7 +100,7 @@ def check_checkpoint(settings: Settings) -> Finding:
     except CheckpointError as exc:
         return of_error("checkpoint", exc, advice)
     files, aside = _ending(sizes, SUFFIX), _ending(sizes, ASIDE)
-    words = f"{address}: {files:,} files, {sum(sizes.values()) / 1e6:,.1f} MB"
+    words = f"{address}: {counted(files, 'file')}, {sum(sizes.values()) / 1e6:,.1f} MB"
     if aside:
         found = f"{words}, {aside:,} set aside as unreadable; their texts are embedded again"
         return Finding("checkpoint", "warning", found, "lsif-ingest checkpoint compact")
@@ -87,7 +120,7 @@ def check_disk(settings: Settings) -> Finding:
     }
     free = {name: free_bytes(folder) for name, (folder, _, _) in places.items()}
     words = ", ".join(f"{size / 1e9:,.1f} GB for {name}" for name, size in free.items())
-    words = f"free are {words}; a run needs some {needed / 1e9:,.1f} GB"
+    words = f"free are {words}" + (f"; a run needs some {needed / 1e9:,.1f} GB" if needed >= _WORTH_TELLING else "")
     for name, (_, enough, advice) in places.items():
         if free[name] < _TOO_LITTLE:
             return Finding("disk", "failed", words, advice)
@@ -101,6 +134,10 @@ def check_runs(settings: Settings) -> Finding:
     locks = sorted((Path(settings.paths.data) / "projects").glob("*/lock"))
     held = [lock.parent.name for lock in locks if _is_held(lock)]
     return Finding("runs", "ok", f"at work on {', '.join(held)}" if held else "none at work")
+
+
+def _is_of_hub(model: ModelSettings) -> bool:
+    return not model.model.startswith(PACKAGED_PREFIX) and not Path(model.model).is_dir()
 
 
 def _missing_extras(model: ModelSettings) -> list[str]:
@@ -122,7 +159,7 @@ def _no_such_device(device: str) -> str:
     gpus, mps = map(int, said.out.split())
     wanted = int(device.partition(":")[2] or 0)
     if not (mps if device == "mps" else gpus > wanted):
-        return f"device {device} is asked for; torch finds {gpus} CUDA GPUs{' and mps' if mps else ''}"
+        return f"device {device} is asked for; torch finds {counted(gpus, 'CUDA GPU')}{' and mps' if mps else ''}"
     return ""
 
 

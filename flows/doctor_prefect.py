@@ -14,6 +14,7 @@ import httpx
 from flows.errors import FlowError
 from flows.finding import Finding, of_error
 from flows.prefect_files import server_may_be_named
+from flows.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +93,7 @@ def _judge(deployments: list[dict[str, Any]], workers: Mapping[str, list[dict[st
     for pool, those in workers.items():
         online = [worker for worker in those if worker.get("status") == "ONLINE"]
         seen = max((str(worker.get("last_heartbeat_time") or "") for worker in those), default="")
-        words.append(f"{pool}: {len(online)} workers{f', last heartbeat {_ago(seen)} ago' if seen else ''}")
+        words.append(f"{pool}: {counted(len(online), 'worker')}{f', last heartbeat {_ago(seen)} ago' if seen else ''}")
         lonely += [] if online else [pool]
     if lonely:
         return Finding("deployments", "warning", "; ".join(words), f"prefect worker start --pool {lonely[0]}")

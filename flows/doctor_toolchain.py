@@ -19,6 +19,7 @@ from lsif.rust_analyzer import check_project, not_utf8
 
 if TYPE_CHECKING:
     from configs.settings import Settings
+    from flows.finding import Status
     from flows.programs import Words
 
 _COMPONENTS = "rustup component add rust-analyzer rust-src"
@@ -36,18 +37,20 @@ def check_git() -> Finding:
     return Finding("git", "ok", said.out.removeprefix("git version "))
 
 
-def check_rust_analyzer(settings: Settings) -> Finding:
-    """Return whether the program that is configured runs; rustup's stand-in of a component that is not installed does not."""
+def check_rust_analyzer(settings: Settings, repo: Path | None = None) -> Finding:
+    """Return whether the program that is configured runs; rustup's stand-in of a component that is not installed does not.
+
+    Without a repository to be indexed, its absence is no failure: dumps made elsewhere are indexed without it.
+    """
     command = settings.rust_analyzer.command
     said = ask([command, "--version"])
+    status: Status = "warning" if repo is None else "failed"
     if said is None:
-        advice = _COMPONENTS if shutil.which("rustup") else "--set rust_analyzer.command=PATH"
-        return Finding(
-            "rust-analyzer", "failed", f"no program {command!r} on PATH; only dumps made elsewhere can be indexed", advice
-        )
+        advice = _COMPONENTS if shutil.which("rustup") else f"{_RUSTUP} && {_COMPONENTS}; or --set rust_analyzer.command=PATH"
+        return Finding("rust-analyzer", status, f"no program {command!r} on PATH; only dumps made elsewhere can be indexed", advice)
     if said.status != 0:
         advice = _COMPONENTS if _is_rustup(said) else "--set rust_analyzer.command=PATH"
-        return Finding("rust-analyzer", "failed", f"{shutil.which(command)} does not run: {_why(said)}", advice)
+        return Finding("rust-analyzer", status, f"{shutil.which(command)} does not run: {_why(said)}", advice)
     return Finding("rust-analyzer", "ok", f"{said.out.removeprefix('rust-analyzer ')} at {shutil.which(command)}")
 
 
@@ -69,12 +72,13 @@ def check_rust_src(repo: Path | None = None) -> Finding:
 
 
 def check_cargo(settings: Settings, repo: Path | None = None) -> Finding:
-    """Return whether cargo runs, and can keep what it fetches."""
+    """Return whether cargo runs, and can keep what it fetches; as with rust-analyzer, only a repository needs it."""
     said = ask(["cargo", "--version"], folder=repo)
+    status: Status = "warning" if repo is None else "failed"
     if said is None:
-        return Finding("cargo", "failed", "not on PATH; rust-analyzer loads a project with it", _RUSTUP)
+        return Finding("cargo", status, "not on PATH; rust-analyzer loads a project with it", _RUSTUP)
     if said.status != 0:
-        return Finding("cargo", "failed", f"cargo does not run: {_why(said)}", "rustup default stable")
+        return Finding("cargo", status, f"cargo does not run: {_why(said)}", "rustup default stable")
     home = Path(os.environ.get("CARGO_HOME") or "~/.cargo").expanduser()
     told = "rust_analyzer.network" if settings.rust_analyzer.network == "offline" else "CARGO_NET_OFFLINE"
     offline = told != "CARGO_NET_OFFLINE" or os.environ.get(told, "").lower() in ("true", "1")

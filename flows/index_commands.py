@@ -11,6 +11,7 @@ import orjson
 
 from flows.errors import UsageError, VerifyError
 from flows.source import collection_name, project_name
+from flows.words import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -90,21 +91,24 @@ def _chosen_alone(options: argparse.Namespace, settings: Settings) -> str:
 
 
 def _verify(options: argparse.Namespace, settings: Settings) -> None:
-    from flows.stages import verify_index  # noqa: PLC0415
+    from flows.stages import verify_index, was_rolled_back  # noqa: PLC0415
 
     collection = _chosen_alone(options, settings)
     report = verify_index(settings, collection)
     if options.json:
         print_json({"collection": collection, **report.to_dict()})
     else:
-        records = f"{report.structures:,} structures and {report.blocks:,} blocks"
+        records = f"{counted(report.structures, 'structure')} and {counted(report.blocks, 'block')}"
         compared = f"{records} compared with {report.points:,} points, {report.vectors_checked:,} vectors looked at"
         sys.stdout.write("".join(f"{line}\n" for line in (f"{collection}: {compared}", *report.problems)))
     if not report.ok:
-        raise VerifyError(
+        what = (
             f"{collection}: {report.missing} missing, {report.different} different, {report.unexpected} unexpected, "
-            f"{report.bad_vectors} bad vectors. Mend it: lsif-ingest ingest, with --rebuild where vectors are bad."
+            f"{report.bad_vectors} bad vectors."
         )
+        if not report.bad_vectors and was_rolled_back(settings, collection):
+            raise VerifyError(f"{what} It was rolled back, the records are of a later run; lsif-ingest ingest goes forward again.")
+        raise VerifyError(f"{what} Mend it: lsif-ingest ingest, with --rebuild where vectors are bad.")
 
 
 def _rollback(options: argparse.Namespace, settings: Settings) -> None:
@@ -129,7 +133,7 @@ def _export(options: argparse.Namespace, settings: Settings) -> None:
     else:
         structures, blocks = export_index(settings, collection, options.output)
         document = {"collection": collection, "folder": str(options.output), "structures": structures, "blocks": blocks}
-        text = f"{collection}: {structures:,} structures and {blocks:,} blocks in {options.output}\n"
+        text = f"{collection}: {counted(structures, 'structure')} and {counted(blocks, 'block')} in {options.output}\n"
     if options.json:
         print_json(document)
     else:
@@ -143,9 +147,8 @@ def _import(options: argparse.Namespace, settings: Settings) -> None:
     if options.json:
         print_json(report.to_dict())
     else:
-        sys.stdout.write(
-            f"{report.collection}: {report.points:,} structures and {report.blocks:,} blocks at {report.location}, {report.way}\n"
-        )
+        points = f"{counted(report.points, 'structure')} and {counted(report.blocks, 'block')}"
+        sys.stdout.write(f"{report.collection}: {points} at {report.location}, {report.way}\n")
 
 
 def print_json(document: Any) -> None:

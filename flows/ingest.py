@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from flows.report import IngestReport, ParseReport, StageTime
 from flows.reporting import failures_told, publish_report
 from flows.runners import end_workers, taking_resources
 from flows.source import Source, collection_name, git_state
-from flows.stages import plan_vectors, project_lock
+from flows.stages import plan_vectors, project_lock, settings_without_effect
 from storage.schema import Metadata
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class _Run:
             raise
         finally:
             plan.close()
+        parsed = replace(parsed, notes=[*parsed.notes, *settings_without_effect(self._settings)])
         self._note_embeddings(plan)
         stages = self._clock.stages()
         walls = {one.stage: one.wall_s for one in stages}

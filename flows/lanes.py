@@ -64,8 +64,8 @@ class Clock:
         return time.perf_counter() - self.started
 
     def stages(self) -> list[StageTime]:
-        """Return the stages in the order of their begins."""
-        return sorted(self._stages, key=lambda one: one.began_s)
+        """Return the stages in the order of their begins; those that had nothing to do come last."""
+        return sorted(self._stages, key=lambda one: (one.tasks == 0, one.began_s))
 
 
 class Lanes:

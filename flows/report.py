@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from embedding.embed import BLOCKS_VECTOR, EmbedReport
 from flows.errors import LedgerError
+from flows.words import counted
 from lsif.dump_cache import DumpReport  # noqa: TC001 - as the next
 from storage.upload import UploadReport  # noqa: TC001 - pydantic, which reads reports back, needs it
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 OTHERS = "(others)"
 """No name that a crate may have."""
+_ENOUGH_FOR_A_RATE = 32
+"""Texts."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,8 @@ class IngestReport:
     def to_text(self, search_command: str) -> str:
         """Return the report for a terminal."""
         commit = f" at {self.commit[:12]}{' with changes' if self.dirty else ''}" if self.commit else ""
-        rows = [
-            *([] if self.dump is None else [("dump", round(self.dump.megabytes), _dump_text(self.dump))]),
+        rows: list[tuple[str, int | str, str]] = [
+            *([] if self.dump is None else [("dump", f"{self.dump.megabytes:,.1f}", _dump_text(self.dump))]),
             ("structures", self.parse.structures, _tally(self.parse.kinds)),
             ("skipped", sum(self.parse.skipped.values()), _tally(self.parse.skipped)),
             *((f"{embedding.vector} texts", embedding.texts, _embedding_text(embedding)) for embedding in self.embeddings),
@@ -147,9 +150,10 @@ class IngestReport:
         ]
         if self.upload.refused:
             rows.append(("refused", len(self.upload.refused), "; ".join(map(_refusal_text, self.upload.refused[:3]))))
-        lines = [f"  {name:<12} {count:>8,}  {text}" for name, count, text in rows]
-        stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in self.seconds.items() if stage != "total")
-        lines.append(f"  {'seconds':<12} {self.seconds['total']:>8.1f}  {stages}")
+        lines = [f"  {name:<12} {count if isinstance(count, str) else f'{count:,}':>8}  {text}" for name, count, text in rows]
+        left_out = {"total", *(one.stage for one in self.stages if not one.tasks)}
+        stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in self.seconds.items() if stage not in left_out)
+        lines.append(f"  {'seconds':<12} {self.seconds['total']:>8.1f}  {stages}; stages overlap")
         lines += [f"  {'note':<21}  {note}" for note in self.parse.notes]
         header = f"Indexed {self.project}{commit}; the records are in {self.structures_file}"
         return "\n".join([header, "", *lines, "", f"Search it:  {search_command}"])
@@ -178,13 +182,14 @@ def _dump_text(dump: DumpReport) -> str:
     if dump.reused:
         text = "MB, used again"
     else:
-        kept = f"; not kept: {dump.not_kept}" if dump.not_kept else ""
+        kept = f"; not to be used again: {dump.not_kept}" if dump.not_kept else ""
         text = f"MB in {dump.seconds:.1f} s, highest memory {dump.peak_mb:,.0f} MB{kept}"
     return text + ("; Cargo can't resolve the dependencies: their types are unknown" if dump.dependencies == "unresolved" else "")
 
 
 def _upload_text(upload: UploadReport) -> str:
-    what = f"{upload.points:,} structures, {upload.blocks:,} blocks in collection {upload.collection} at {upload.location}"
+    points = f"{counted(upload.points, 'structure')}, {counted(upload.blocks, 'block')}"
+    what = f"{points} in collection {upload.collection} at {upload.location}"
     if upload.way in ("built", "unchanged"):
         return f"{what}, {upload.way}"
     changes = ("added", "changed", "moved", "deleted")
@@ -205,5 +210,10 @@ def _embedding_text(embedding: EmbedReport) -> str:
     text = f"{nothing}, {embedding.from_checkpoint:,} from the checkpoint, {embedding.duplicates:,} duplicates"
     if not embedding.embedded:
         return text
-    rate = embedding.tokens / max(embedding.seconds, 1e-3)
-    return f"{text}; {embedding.cut_off:,} cut off; {rate:,.0f} tokens/s on {embedding.device} ({embedding.precision})"
+    rate = f"{told} tokens/s " if (told := tokens_a_second(embedding)) else ""
+    return f"{text}; {embedding.cut_off:,} cut off; {rate}on {embedding.device} ({embedding.precision})"
+
+
+def tokens_a_second(embedding: EmbedReport) -> str:
+    """Return how fast texts were embedded; "" for a few, which take less time than the model's loading."""
+    return f"{embedding.tokens / max(embedding.seconds, 1e-3):,.0f}" if embedding.embedded >= _ENOUGH_FOR_A_RATE else ""

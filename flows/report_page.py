@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.markup import Html, joined, tag
+from flows.report import tokens_a_second
 from flows.report_charts import Piece, bar, columns, swatch
 from flows.report_tables import Cell, chart, head, number, table
 from lsif.ledger import SKIP_REASONS
@@ -176,6 +177,8 @@ def _stages(report: IngestReport) -> Html:
     end = max([report.seconds.get("total", 0.0), *(one.began_s + one.wall_s for one in report.stages)]) or 1.0
     rows: list[list[Cell]] = []
     for one in report.stages:
+        if not one.tasks:  # it had nothing to do
+            continue
         side_by_side = min(one.busy_s, one.wall_s) / end
         title = f"{one.stage}: {_seconds(one.wall_s)} from second {one.began_s:.1f} on, busy for {_seconds(one.busy_s)}"
         pieces = [Piece(one.began_s / end, one.wall_s / end, "s1", title, 0.4), Piece(one.began_s / end, side_by_side, "s1", title)]
@@ -202,9 +205,18 @@ def _vectors(report: IngestReport) -> Html:
             begin += count / total
         title = f"{one.vector}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items())
         share = f"{(one.from_checkpoint + one.duplicates) / total:.0%}" if one.texts else ""
-        rate = f"{one.tokens / max(one.seconds, 1e-3):,.0f}" if one.embedded else ""
+        rate = tokens_a_second(one)
         counted = [number(count) for count in (one.texts, *counts.values())]
-        rows.append([head(one.vector), chart(bar(title, pieces)), *counted, number(share), number(one.cut_off), number(rate)])
+        rows.append(
+            [
+                head(one.vector),
+                chart(bar(title, pieces)),
+                *counted,
+                number(share),
+                number(one.cut_off),
+                number(rate),
+            ]
+        )
     names = ["vector", "", "texts", *kinds, "not embedded", "cut off", "tokens/s"]
     what = "Where the vectors come from. A text that is in the checkpoint, or equal to another, costs nothing."
     return _section("Vectors", what, legend, table("Vectors", names, rows, wide=True))

@@ -88,14 +88,15 @@ class Source(BaseModel):
         """
         if self.repo is None or not self.is_checkout:
             return self.folder
-        url, inside = self.repo, PurePosixPath(self.subdir)
+        url, prefix = self.repo, PurePosixPath()
         if not is_url(url):
             top, prefix = _repository_of(Path(url))
-            url, inside = str(top), prefix / inside
+            url = str(top)
+        inside = prefix / self.subdir
         folder = checkout(url, self.ref, work / "checkout", settings) / inside
         if not folder.resolve().is_relative_to((work / "checkout").resolve()):
             raise SourceError(f"{inside} leads out of the repository; --subdir names a folder inside it.")
-        check_project(folder)
+        check_project(work / "checkout" / prefix, self.subdir)
         return folder
 
     def project(self, configured: str) -> str:
@@ -117,7 +118,7 @@ class Source(BaseModel):
             if not is_url(self.repo):
                 _repository_of(Path(self.repo))
         elif self.repo is not None:
-            check_project(Path(self.repo, self.subdir))
+            check_project(Path(self.repo), self.subdir)
         if self.dump is not None and (not self.dump.exists() or self.dump.is_dir()):
             there = "is a folder" if self.dump.is_dir() else "is not there"
             raise DumpError(f"{self.dump} {there}; --dump names the file that `rust-analyzer lsif` writes.")

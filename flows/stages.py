@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import tempfile
 import threading
@@ -17,6 +18,8 @@ from typing import TYPE_CHECKING
 import filelock
 
 from configs.atomic import atomic_writer, remove_leftovers, temporary_beside
+from configs.data_folder import hide_from_git
+from configs.settings import load_settings
 from embedding.checkpoint import Checkpoint
 from embedding.compaction import FolderStats, compact, inspect
 from embedding.embed import BLOCKS_VECTOR, gather_block_vectors, gather_vectors
@@ -25,6 +28,7 @@ from embedding.models import find_model, shared_encoder
 from embedding.plan import VectorPlan
 from embedding.shards import Shard, ShardReport, embed_shard
 from flows.errors import FlowError
+from flows.history import REPORT, read_report
 from flows.report import ParseReport, largest
 from flows.source import collection_name
 from lsif.blocks import BLOCKS
@@ -64,6 +68,19 @@ _EMBEDDING = threading.Lock()
 _PLAN = "plan-"
 """What the names of the folders begin with in which a plan's records and dump lie."""
 
+_OF_A_SERVER = (
+    "on_disk",
+    "datatype",
+    "hnsw_m",
+    "hnsw_ef_construct",
+    "indexing_threshold_kb",
+    "quantization",
+    "shard_number",
+    "replication_factor",
+    "write_consistency_factor",
+)
+"""Settings of its collections."""
+
 
 @contextmanager
 def project_lock(settings: Settings, project: str) -> Iterator[Path]:
@@ -72,6 +89,7 @@ def project_lock(settings: Settings, project: str) -> Iterator[Path]:
     The lock ends with the process. What killed runs left in the folder is removed.
     """
     folder = settings.paths.of_project(project)
+    hide_from_git(Path(settings.paths.data))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder / "lock", timeout=0)
@@ -145,11 +163,13 @@ def checkout(settings: Settings, source: Source, folder: Path) -> Path | None:
 
 def dump_repository(settings: Settings, repo: Path, folder: Path, other: Path | None = None) -> DumpReport:
     """Provide a dump of the repository: one kept in the project's folder, else a new one, in `other` where it can't be kept."""
-    return provide_dump(repo, folder, other or folder / UNKEPT, settings.rust_analyzer, _target(settings))
+    data = Path(settings.paths.data)
+    return provide_dump(repo, folder, other or folder / UNKEPT, settings.rust_analyzer, _target(settings), data)
 
 
 def dump_source(settings: Settings, source: Source, output: Path) -> float:
     """Write a new dump of the source to `output`; return the seconds it took."""
+    hide_from_git(Path(settings.paths.data))
 
     def dump(repo: Path) -> float:
         started = time.perf_counter()
@@ -273,6 +293,15 @@ def upload(
         return publish_source(index, collection, metadata, source, settings.storage, rebuild=rebuild)
 
 
+def settings_without_effect(settings: Settings) -> list[str]:
+    """Return a note on what is set for a server's collections, where the index is embedded."""
+    if os.environ.get("QDRANT_URL", "").strip():
+        return []
+    usual = load_settings().storage
+    names = [f"storage.{name}" for name in _OF_A_SERVER if getattr(settings.storage, name) != getattr(usual, name)]
+    return [f"of no effect without QDRANT_URL: {', '.join(names)}"] if names else []
+
+
 def plan(settings: Settings, source: Source) -> Plan:
     """Return what a run would do to the index. Only checkout, dump and records are made, the records in a folder of their own."""
     project = source.project(settings.project.name)
@@ -303,6 +332,14 @@ def verify_index(settings: Settings, collection: str) -> VerifyReport:
         live = require_live(index, collection)
         with _vectors_of(settings, structures) as source:
             return verify(live, source.structures, source.blocks)
+
+
+def was_rolled_back(settings: Settings, collection: str) -> bool:
+    """Return whether what is live was made before the last run, whose records an index is compared with."""
+    report = read_report(settings.paths.of_project(collection) / REPORT)
+    with closing(connect(settings)) as index:
+        live = index.live(collection)
+        return report is not None and live is not None and live.metadata.created < report.started
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from configs.data_folder import own_folders
 from lsif.cargo import Dependencies, State, ask, find_dependencies, toolchain
 from lsif.git import git_output
 from lsif.rust_analyzer import ARGUMENTS, cargo_environment, check_project, find_program, write_dump
@@ -59,8 +60,12 @@ class DumpReport:
     """Why the next run can't use this dump again; "" where it can."""
 
 
-def provide_dump(repo: Path, folder: Path, other: Path, tool: RustAnalyzerSettings, target: Path) -> DumpReport:
+def provide_dump(
+    repo: Path, folder: Path, other: Path, tool: RustAnalyzerSettings, target: Path, data: Path | None = None
+) -> DumpReport:
     """Return a dump of the project in `repo`: one kept in `folder`, else a new one, at `other` where it can't be kept.
+
+    What lies in this program's own folders in `data` is no part of the project, though that may lie in its repository.
 
     Raises what `write_dump` raises, and RustAnalyzerError where Cargo.lock does not fit and must.
     """
@@ -73,13 +78,15 @@ def provide_dump(repo: Path, folder: Path, other: Path, tool: RustAnalyzerSettin
     if dependencies.state == "unresolved":
         logger.warning("Cargo can't resolve the dependencies, types of theirs will be unknown: %s", dependencies.why)
 
+    own = {one.resolve() for one in (folder, target, *(own_folders(data) if data is not None else ()))}
+
     def why_not_and_key() -> tuple[str, str]:
         if tool.keep_dumps == 0:
             return "rust_analyzer.keep_dumps is 0", ""
         if reason := _why_not(repo, dependencies):
             return reason, ""
         try:
-            return "", _key(repo, (folder, target), dependencies, [version, rustc], cargo_environment(tool, target))
+            return "", _key(repo, own, dependencies, [version, rustc], cargo_environment(tool, target))
         except _NotKnown as exc:
             return str(exc), ""
 
@@ -105,7 +112,7 @@ def provide_dump(repo: Path, folder: Path, other: Path, tool: RustAnalyzerSettin
 
 
 def _aside(not_kept: str) -> str:
-    return f"; it is not kept: {not_kept}" if not_kept else ""
+    return f"; it will not be used again: {not_kept}" if not_kept else ""
 
 
 def _find(folder: Path, key: str) -> Path | None:
@@ -165,7 +172,7 @@ class _NotKnown(Exception):
     """Something decides the dump and can't be known; the message says what."""
 
 
-def _key(repo: Path, own: tuple[Path, Path], dependencies: Dependencies, versions: list[str], environment: dict[str, str]) -> str:
+def _key(repo: Path, own: set[Path], dependencies: Dependencies, versions: list[str], environment: dict[str, str]) -> str:
     """Return the digest of what decides a dump. Raises _NotKnown. `own`: folders that this program and Cargo write to."""
     top = Path((git_output(repo, "rev-parse", "--show-toplevel") or "").removesuffix("\n")).resolve()
     places = [repo.resolve(), *repo.resolve().parents]
@@ -197,12 +204,9 @@ class _Unseen:
     this program.
     """
 
-    def __init__(self, top: Path, own: tuple[Path, Path]) -> None:
+    def __init__(self, top: Path, own: set[Path]) -> None:
         self.found: list[tuple[str, str]] = []
-        self._top, self._bytes_left = top, _MOST_BYTES
-        folders = {one.resolve() for one in own}
-        data = Path(os.path.commonpath(folders))  # it holds other folders that runs write to
-        self._own = folders if top.is_relative_to(data) else {*folders, data}
+        self._top, self._own, self._bytes_left = top, own, _MOST_BYTES
         self._look_at_repository(top)
 
     def _look_at_repository(self, top: Path) -> None:

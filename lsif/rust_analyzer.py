@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import uuid
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,7 @@ from lsif.errors import RustAnalyzerError, RustAnalyzerMissing, SourceError
 from lsif.supervisor import Outcome, run_supervised
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from configs.settings import RustAnalyzerSettings
@@ -29,6 +33,9 @@ _SECRET = re.compile(r"(?!CARGO_)(QDRANT_|PREFECT_|HF_|HUGGING|AWS_|.*(TOKEN|SEC
 _FELL_BACK = b"returning succeeded result with `--no-deps`"
 """What later versions warn of where Cargo could not resolve the dependencies; 1.85 says nothing."""
 
+_MOST_NAMED, _MOST_LOOKED_AT = 3, 2000
+"""Folders that a message names, and that are looked at for it."""
+_NO_SOURCES = ("target", "node_modules", "vendor")
 _LAST_WORDS = 4000
 """Bytes of rust-analyzer's standard error that are looked at after a failure."""
 
@@ -54,9 +61,13 @@ def write_dump(repo: Path, output: Path, tool: RustAnalyzerSettings, target: Pat
     check_project(repo)
     program = find_program(tool)
     temporary, errors = temporary_beside(output), temporary_beside(output)
+    # rust-analyzer leaves folders in TMPDIR. A short name: sockets have paths of 107 bytes at most.
+    scratch = output.parent.absolute() / f".{uuid.uuid4().hex[:8]}.tmp"
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        outcome = _run([program, *ARGUMENTS, str(repo.resolve())], temporary, errors, tool, target)
+        scratch.mkdir()
+        environment = {**cargo_environment(tool, target), "TMPDIR": str(scratch)}
+        outcome = _run([program, *ARGUMENTS, str(repo.resolve())], temporary, errors, tool, environment)
         if outcome.exceeded:
             raise RustAnalyzerError(_limit_passed(outcome, tool))
         if outcome.status != 0 or temporary.stat().st_size == 0:
@@ -70,6 +81,7 @@ def write_dump(repo: Path, output: Path, tool: RustAnalyzerSettings, target: Pat
     finally:
         temporary.unlink(missing_ok=True)
         errors.unlink(missing_ok=True)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def find_program(tool: RustAnalyzerSettings) -> str:
@@ -80,13 +92,39 @@ def find_program(tool: RustAnalyzerSettings) -> str:
     return program
 
 
-def check_project(repo: Path) -> None:
-    """Raise SourceError where the folder is no Cargo project."""
-    if not repo.is_dir():
-        there = f"{repo} is a file" if repo.exists() else f"no folder {repo}"
-        raise SourceError(f"{there}; --repo names the folder of a Cargo project or workspace.")
-    if not (repo / "Cargo.toml").is_file() and not (repo / "rust-project.json").is_file():
-        raise SourceError(f"{repo} holds no Cargo.toml; --repo names the folder of a Cargo project or workspace.")
+def check_project(repo: Path, subdir: str = "") -> None:
+    """Raise SourceError where the repository, or the folder in it that `subdir` names, is no Cargo project."""
+    folder = repo / subdir
+    if (folder / "Cargo.toml").is_file() or (folder / "rust-project.json").is_file():
+        return
+    if folder.is_dir():
+        what = f"{folder} holds no Cargo.toml"
+    else:
+        what = f"{folder} is a file" if folder.exists() else f"no folder {folder}"
+    if repo.is_dir() and (found := _projects_in(repo)):
+        more = " and others" if len(found) > _MOST_NAMED else ""
+        raise SourceError(f"{what}; there is one in {', '.join(found[:_MOST_NAMED])}{more}: name it with --subdir DIR.")
+    if subdir and repo.is_dir():
+        raise SourceError(f"{what}; --subdir names the folder of the Cargo project inside the repository.")
+    raise SourceError(f"{what}; --repo names the folder of a Cargo project or workspace.")
+
+
+def _projects_in(repo: Path) -> list[str]:
+    """Return the folders of the repository that hold a Cargo.toml, but none inside of another, the nearest first.
+
+    One more than are named is looked for; a repository of very many folders is not looked through to its end.
+    """
+    found, looked_at, waiting = list[str](), 0, deque([repo])
+    while waiting and len(found) <= _MOST_NAMED and looked_at < _MOST_LOOKED_AT:
+        folder = waiting.popleft()
+        looked_at += 1
+        if (folder / "Cargo.toml").is_file():
+            found.append(folder.relative_to(repo).as_posix())
+            continue
+        with suppress(OSError):  # not ours to read
+            inside = sorted(one for one in folder.iterdir() if one.is_dir() and not one.is_symlink())
+            waiting.extend(one for one in inside if not one.name.startswith(".") and one.name not in _NO_SOURCES)
+    return found
 
 
 def cargo_environment(tool: RustAnalyzerSettings, target: Path) -> dict[str, str]:
@@ -102,13 +140,13 @@ def cargo_environment(tool: RustAnalyzerSettings, target: Path) -> dict[str, str
     }
 
 
-def _run(arguments: list[str], output: Path, errors: Path, tool: RustAnalyzerSettings, target: Path) -> Outcome:
+def _run(arguments: list[str], output: Path, errors: Path, tool: RustAnalyzerSettings, environment: Mapping[str, str]) -> Outcome:
     with output.open("wb") as stdout, errors.open("wb") as stderr:
         outcome = run_supervised(
             arguments,
             stdout=stdout,
             stderr=stderr,
-            environment=cargo_environment(tool, target),
+            environment=environment,
             timeout_s=tool.timeout_s,
             memory_mb=tool.memory_mb,
         )

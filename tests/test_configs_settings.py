@@ -110,7 +110,10 @@ def test_what_killed_runs_left_behind_is_removed_once_it_is_old(tmp_path: Path) 
     assert old != young
     for path in (old, young, other):
         path.touch()
-    os.utime(old, (0, 0))
+    folder = tmp_path / ".rust.tmp"
+    (folder / "proc-macro").mkdir(parents=True)
+    for path in (old, folder):
+        os.utime(path, (0, 0))
     remove_leftovers(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted([young, other])
     remove_leftovers(tmp_path, age_s=0)

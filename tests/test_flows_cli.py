@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 import pytest
 
-from configs.settings import Settings
+from configs.settings import Settings, load_settings
 from flows import cli
 from flows.termination import Terminated
 
@@ -106,6 +106,23 @@ def test_search_finds_the_answer_and_prints_where_it_is(
     assert " src/cache.rs:57-69 " in insert
     assert "(code 0." in insert
     assert "fn insert(&mut self, key: K, value: V) -> Option<V>" in out
+
+
+def test_the_command_that_searches_has_only_what_a_search_reads(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text("[cluster]\nworkers = 3\n")
+
+    def told(*arguments: str) -> str:
+        options = cli.command_line_parser().parse_args(["ingest", "--repo", "x", *arguments])
+        branch = [f"project.branch={options.branch}"] if options.branch else []
+        settings = load_settings(options.config, [*options.overrides, *branch])
+        return cli._search_command(options, settings, "one").partition('search "how do I ..." ')[2]
+
+    assert told("--set", "cluster.workers=4", "--set", "rust_analyzer.network=offline") == "--project one"
+    assert told("--set", "paths.data=/d", "--branch", "dev") == "--project one --branch dev --set paths.data=/d"
+    own = ("--config", str(tmp_path / "own.toml"))
+    assert told(*own) == "--project one"
+    (tmp_path / "own.toml").write_text('[embedding.text]\nrecipe = "tutorial-1"\n')
+    assert told(*own, "--set", "search.limit=3") == f"--project one --config {tmp_path}/own.toml --set search.limit=3"
 
 
 def test_status_tells_what_is_indexed(first_run: dict[str, Any], data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -173,11 +173,12 @@ def test_a_failed_check_is_exit_code_1_and_a_warning_is_not(
     assert "warning  rust-src        no " in out
     assert "\x1b" not in out  # colours are for terminals
     program("cargo", "exit 3")
-    code, out, message = run("doctor", *where, capsys=capsys)
-    assert (code, message) == (1, "lsif-ingest: 1 of 17 checks failed: cargo.")
+    assert run("doctor", *where, capsys=capsys)[0] == 0  # no repository needs it
+    code, out, message = run("doctor", "--repo", str(SAMPLE), *where, capsys=capsys)
+    assert (code, message) == (1, "lsif-ingest: 1 of 20 checks failed: cargo.")
     assert "failed   cargo           cargo does not run: it ends with status 3\n" in out
     assert "                         > rustup default stable\n" in out
-    code, out, _ = run("doctor", "--json", *where, capsys=capsys)
+    code, out, _ = run("doctor", "--json", "--repo", str(SAMPLE), *where, capsys=capsys)
     assert (code, orjson.loads(out)["ok"]) == (1, False)
 
 
@@ -374,15 +375,19 @@ def test_rust_analyzer_runs(program: Callable[[str, str], Path], settings: Setti
 
 def test_rustups_stand_in_is_no_rust_analyzer(program: Callable[[str, str], Path], settings: Settings) -> None:
     path = program("rust-analyzer", f'echo "{STUB}" >&2; echo "Stack backtrace" >&2; exit 1')
-    finding = doctor_toolchain.check_rust_analyzer(settings)
+    finding = doctor_toolchain.check_rust_analyzer(settings, SAMPLE)
     assert (finding.status, finding.found) == ("failed", f"{path} does not run: {STUB}")
+    assert doctor_toolchain.check_rust_analyzer(settings).status == "warning"
     assert finding.advice == "rustup component add rust-analyzer rust-src"
 
 
 def test_no_rust_analyzer_at_all(program: Callable[[str, str], Path], settings: Settings) -> None:
     own = changed(settings, "rust_analyzer.command=/no/such/ra")
     finding = doctor_toolchain.check_rust_analyzer(own)
-    assert (finding.status, finding.advice) == ("failed", "--set rust_analyzer.command=PATH")
+    assert finding.status == "warning"  # dumps made elsewhere can be indexed
+    assert doctor_toolchain.check_rust_analyzer(own, SAMPLE).status == "failed"
+    components = "rustup component add rust-analyzer rust-src"
+    assert finding.advice.endswith(f"https://sh.rustup.rs | sh && {components}; or --set rust_analyzer.command=PATH")
     assert finding.found.startswith("no program '/no/such/ra' on PATH")
     program("rustup", "exit 0")
     assert doctor_toolchain.check_rust_analyzer(own).advice == "rustup component add rust-analyzer rust-src"
@@ -394,7 +399,7 @@ def test_a_program_that_hangs_is_ended_with_its_children(
     monkeypatch.setattr(programs, "ANSWER_S", 0.5)
     path = program("rust-analyzer", f"sleep 60 & echo $! > {tmp_path}/child; wait")
     began = time.monotonic()
-    finding = doctor_toolchain.check_rust_analyzer(settings)
+    finding = doctor_toolchain.check_rust_analyzer(settings, SAMPLE)
     assert (finding.status, finding.found) == ("failed", f"{path} does not run: {path} did not answer within 0.5 s")
     assert time.monotonic() - began < 30
     child = Path("/proc") / (tmp_path / "child").read_text().strip()
@@ -430,7 +435,8 @@ def test_the_sources_of_the_standard_library(
 def test_cargo_runs_and_can_keep_what_it_fetches(
     settings: Settings, program: Callable[[str, str], Path], tmp_path: Path, a_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert doctor_toolchain.check_cargo(settings).status == "failed"
+    assert doctor_toolchain.check_cargo(settings).status == "warning"
+    assert doctor_toolchain.check_cargo(settings, SAMPLE).status == "failed"
     program("cargo", "echo 'cargo 1.95.0 (f2d3ce0bd 2026-03-21)'")
     assert doctor_toolchain.check_cargo(settings).found == f"1.95.0, dependencies are fetched, home {tmp_path / 'cargo'}"
     monkeypatch.setenv("CARGO_HOME", str(a_file))
@@ -557,6 +563,26 @@ def test_a_hub_model_is_to_be_had_or_not(settings: Settings, tmp_path: Path, mon
     assert doctor_data.check_model(own, "text").status == "ok"
 
 
+def test_a_hub_out_of_reach_is_one_clear_finding(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    own = changed(settings, "embedding.text.model=someone/model")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9/hub")
+    assert doctor_data.go_without_hub(own) == ""  # the user said so: HF_HUB_OFFLINE
+    monkeypatch.setenv("HF_HUB_OFFLINE", "")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    assert doctor_data.go_without_hub(settings) == ""  # no model is of the hub
+    monkeypatch.setenv("HF_HUB_OFFLINE", "")
+    why = doctor_data.go_without_hub(own)
+    assert why == "127.0.0.1 can't be reached (ConnectError)"
+    assert huggingface_hub.constants.HF_HUB_OFFLINE
+    began = time.monotonic()
+    finding = doctor_data.check_model(own, "text", why)
+    assert (finding.status, finding.found) == ("failed", f"{why}; someone/model was not downloaded before")
+    assert time.monotonic() - began < 5
+    assert doctor_data.check_model(own, "code", why).status == "ok"
+
+
 def test_an_extra_that_the_backend_needs(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.util
 
@@ -574,7 +600,7 @@ def test_an_extra_that_the_backend_needs(settings: Settings, monkeypatch: pytest
     ("said", "device", "found"),
     [
         (programs.Words(0, "0 0", ""), "cuda", "device cuda is asked for; torch finds 0 CUDA GPUs"),
-        (programs.Words(0, "1 0", ""), "cuda:1", "device cuda:1 is asked for; torch finds 1 CUDA GPUs"),
+        (programs.Words(0, "1 0", ""), "cuda:1", "device cuda:1 is asked for; torch finds 1 CUDA GPU"),
         (programs.Words(0, "0 0", ""), "mps", "device mps is asked for; torch finds 0 CUDA GPUs"),
         (programs.Words(None, "", "python did not answer"), "cuda", "device cuda can't be asked for: python did not answer"),
     ],
@@ -633,7 +659,7 @@ def test_a_bucket_is_written_to_and_left_as_it_was(settings: Settings, monkeypat
         client.create_bucket(Bucket="vectors")
         client.put_object(Bucket="vectors", Key="team/abc/1.parquet", Body=b"x" * 1_000_000)
         found = doctor_data.check_checkpoint(changed(settings, "checkpoint.store=s3://vectors/team"))
-        assert found == Finding("checkpoint", "ok", "s3://vectors/team: 1 files, 1.0 MB")
+        assert found == Finding("checkpoint", "ok", "s3://vectors/team: 1 file, 1.0 MB")
         # pyarrow marks the folder; the probe is gone
         assert [one["Key"] for one in client.list_objects_v2(Bucket="vectors")["Contents"]] == ["team/", "team/abc/1.parquet"]
         missing = doctor_data.check_checkpoint(changed(settings, "checkpoint.store=s3://nothing/team"))
@@ -649,7 +675,7 @@ def test_room_on_the_disk(settings: Settings, a_file: Path, monkeypatch: pytest.
     assert doctor_data.check_disk(settings) == Finding(
         "disk",
         "ok",
-        "free are 50.0 GB for data, 50.0 GB for temporary files, 50.0 GB for Prefect; a run needs some 0.0 GB",
+        "free are 50.0 GB for data, 50.0 GB for temporary files, 50.0 GB for Prefect",
     )
     free["data"] = 1.9e9
     little = doctor_data.check_disk(settings)
@@ -991,7 +1017,7 @@ def test_deployments_are_told_with_their_workers(monkeypatch: pytest.MonkeyPatch
         with prefect(monkeypatch, answers={"deployments/filter": [{"work_pool_name": None}]}):
             odd = doctor_prefect.check_deployments()
     told = (
-        "nightly-sample ready in lsif; on-merge-sample paused in lsif; by-hand not_ready, served; lsif: 1 workers, last heartbeat "
+        "nightly-sample ready in lsif; on-merge-sample paused in lsif; by-hand not_ready, served; lsif: 1 worker, last heartbeat "
     )
     assert (finding.status, finding.found.startswith(told)) == ("ok", True)
     assert (lonely.status, lonely.advice) == ("warning", "prefect worker start --pool lsif")

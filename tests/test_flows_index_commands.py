@@ -64,6 +64,21 @@ def test_an_index_is_verified(indexed_sample: Path, tmp_path: Path, capsys: pyte
     assert (code, "is not there" in err) == (1, True)
 
 
+def test_a_rolled_back_index_is_told_from_a_damaged_one(
+    indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = shutil.copytree(indexed_sample, tmp_path / "data")
+    where = ("--set", f"paths.data={data}")
+    records, report = data / "projects/sample/structures.jsonl", data / "projects/sample/report.json"
+    records.write_bytes(b"".join(records.read_bytes().splitlines(keepends=True)[1:]))  # as a run of changed sources left them
+    code, _, err = run("verify", *where, capsys=capsys)
+    assert (code, err.endswith("Mend it: lsif-ingest ingest, with --rebuild where vectors are bad.")) == (1, True)
+    later = {**orjson.loads(report.read_bytes()), "started": "2126-11-25T03:15:00+00:00"}
+    report.write_bytes(orjson.dumps(later))
+    code, _, err = run("verify", *where, capsys=capsys)
+    assert (code, "1 unexpected, 0 bad vectors. It was rolled back" in err) == (1, True)
+
+
 def test_an_index_travels_as_parquet(indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     here, there = ("--set", f"paths.data={indexed_sample}"), ("--set", f"paths.data={tmp_path / 'there'}")
     code, out, _ = run("export", "-o", str(tmp_path / "out"), *here, capsys=capsys)
@@ -101,6 +116,12 @@ def test_a_branch_has_an_index_of_its_own_and_an_index_goes_back(
     found = {one["collection"]: one["branch"] for one in orjson.loads(out)["collections"]}
     assert sorted(found.values()) == ["", "feature-x", "feature/x"]
     assert len(found) == 3
+    code, out, _ = run("status", "--project", "sample", "--branch", "feature-x", "--json", *there, capsys=capsys)
+    assert [one["branch"] for one in orjson.loads(out)["collections"]] == ["feature-x"]
+    code, out, _ = run("status", "--project", "sample", "--json", *there, capsys=capsys)
+    assert len(orjson.loads(out)["collections"]) == 3
+    code, out, err = run("status", "--project", "samp", *there, capsys=capsys)
+    assert (code, out, "no index of 'samp' at" in err) == (1, "", True)
     code, out, _ = run("search", "cache", "--project", "sample", "--branch", "feature/x", "--json", *there, capsys=capsys)
     assert code == 0
     code, _, err = run("search", "cache", "--branch", "feature/x", *there, capsys=capsys)

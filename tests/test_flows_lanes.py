@@ -12,6 +12,7 @@ from embedding.errors import CheckpointError, VectorError
 from embedding.plan import VectorPlan
 from embedding.shards import Shard, ShardReport, embed_shard
 from flows.lanes import Clock, Lanes
+from flows.report import StageTime
 from lsif.errors import DumpError
 
 from conftest import FINGERPRINTS, FakeEncoder
@@ -194,3 +195,5 @@ def test_the_clock_tells_waiting_from_work() -> None:
     (stage,) = clock.stages()
     assert (stage.stage, stage.tasks) == ("upload", 1)
     assert stage.busy_s == stage.wall_s - 5.0
+    clock.note(StageTime("embed blocks", 0.0, 0.0, 0.0, 0))  # which had nothing to do
+    assert [one.stage for one in clock.stages()] == ["upload", "embed blocks"]

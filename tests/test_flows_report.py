@@ -6,10 +6,12 @@ from pathlib import Path
 import orjson
 import pytest
 
+from configs.settings import load_settings
 from embedding.embed import EmbedReport
 from flows.errors import LedgerError
-from flows.report import IngestReport, ParseReport, largest
-from flows.stages import import_records
+from flows.report import IngestReport, ParseReport, StageTime, largest
+from flows.stages import import_records, settings_without_effect
+from lsif.dump_cache import DumpReport
 from lsif.structure import Structure
 from storage.upload import UploadReport
 
@@ -73,3 +75,28 @@ def test_the_text_tells_everything_a_user_asks_for(report: IngestReport) -> None
         "Search it:  lsif-ingest search x",
     ):
         assert expected in text
+
+
+def test_the_text_tells_sizes_and_counts_as_a_reader_expects(report: IngestReport) -> None:
+    dump = DumpReport("dump.lsif", 0.31, 5.6, False, "1", "resolved", 100.0, "the sources are in no git repository")
+    few = EmbedReport("text", "m", 8, 3, 1, 1, 1, 4.0, 0, 20, "cpu", "bf16")
+    many = replace(few, texts=100, embedded=98, tokens=8000)
+    stages = [StageTime("parse", 0.1, 0.5, 0.5), StageTime("embed code", 0.0, 0.0, 0.0, 0)]
+    seconds = {"parse": 0.5, "embed code": 0.0, "total": 1.0}
+    changed = replace(report, dump=dump, embeddings=[few], upload=uploaded(1, 1), stages=stages, seconds=seconds)
+    lines = changed.to_text("x").splitlines()
+    assert lines[2].startswith("  dump              0.3  MB in 5.6 s, highest memory 100 MB; not to be used again: the sources")
+    assert lines[3].startswith("  structures          3  ")
+    assert "0 cut off; on cpu (bf16)" in lines[5]  # one text takes less time than the model's loading
+    assert " 1 structure, 1 block in collection" in lines[6]
+    assert lines[7] == "  seconds           1.0  parse 0.5; stages overlap"
+    assert "; 2,000 tokens/s on cpu (bf16)" in replace(report, embeddings=[many]).to_text("x")
+
+
+def test_what_is_set_for_a_server_is_noted_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QDRANT_URL", raising=False)
+    own = load_settings(None, ["storage.shard_number=3", "storage.on_disk=true", "storage.keep_generations=2"])
+    assert settings_without_effect(own) == ["of no effect without QDRANT_URL: storage.on_disk, storage.shard_number"]
+    assert settings_without_effect(load_settings()) == []
+    monkeypatch.setenv("QDRANT_URL", "http://localhost:6333")
+    assert settings_without_effect(own) == []

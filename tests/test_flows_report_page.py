@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from flows.report import Run
+from flows.report import Run, StageTime
 from flows.report_page import report_page
 from storage.sync import Change
 
@@ -67,7 +67,7 @@ def test_the_page_holds_every_figure_of_the_run() -> None:
         ["Function", "", "50", "65%"],
         ["alpha", "", "60", "78%"],
         ["embed text", "", "0.40", "2.00", "1.50", "4"],
-        ["text", "", "77", "7", "60", "10", "91%", "1", "700"],
+        ["text", "", "77", "7", "60", "10", "91%", "1", ""],
         ["code", "", "77", "0", "77", "0", "100%", "0", ""],
         ["changedanother text, documentation or signature", "", "1"],
         ["2026-11-25 03:15:00 UTC", "0123456789ab+", "synced", "77", "15", "2", "1", "3", "0", "3.2"],
@@ -91,6 +91,11 @@ def test_the_stages_are_drawn_where_they_were_at_work() -> None:
     drawn = [attributes for one, attributes in page.elements if one == "rect"]
     assert {"x": "12.5", "width": "62.5", "fill-opacity": "0.4"}.items() <= drawn_at(drawn, "12.5", "0.4").items()
     assert drawn_at(drawn, "12.5", None)["width"] == "46.88"  # 1.5 of 3.2 s
+
+
+def test_a_stage_that_had_nothing_to_do_has_no_row() -> None:
+    stages = [*made_report().stages, StageTime("embed blocks", 0.0, 0.0, 0.0, 0)]
+    assert b"embed blocks" not in report_page(runs(made_report(stages=stages)), links=True)
 
 
 def drawn_at(rects: list[dict[str, str | None]], x: str, opacity: str | None) -> dict[str, str | None]:

@@ -67,7 +67,7 @@ def test_a_url_is_indexed_and_the_second_run_makes_no_dump(
 
     code, out, _ = run("ingest", "--repo", url, "--ref", "main", *own, capsys=capsys)
     assert code == 0
-    assert "  dump                1  MB, used again; Cargo can't resolve the dependencies" in out
+    assert "  dump              0.8  MB, used again; Cargo can't resolve the dependencies" in out
     code, out, _ = run("ingest", "--repo", url, "--plan", "--json", *own, capsys=capsys)
     assert (code, orjson.loads(out)["way"]) == (0, "unchanged")
     assert dumps_made(tmp_path) == 1
@@ -86,6 +86,37 @@ def test_a_url_is_indexed_and_the_second_run_makes_no_dump(
     assert (code, message) == (0, "")
     assert dumps_made(tmp_path) == 2
     assert not left.exists()
+
+
+@pytest.mark.usefixtures("harness")
+def test_the_data_folder_inside_the_repository_is_no_change_of_it(
+    sample_repository: Path,
+    tmp_path: Path,
+    indexed_sample: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (sample_repository / "data").mkdir()
+    (sample_repository / "data/own.txt").write_text("the repository's")
+    git(sample_repository, "add", ".")
+    git(sample_repository, "commit", "--quiet", "-m", "second")
+    shutil.copytree(indexed_sample / "checkpoints", sample_repository / "data/checkpoints")
+    (sample_repository / "data/prefect").mkdir()
+    (sample_repository / "data/reindex-4f9Qxb").mkdir()  # .ci/reindex's
+    monkeypatch.chdir(sample_repository)
+    reports = []
+    for number in range(2):
+        (sample_repository / "data/prefect/profiles.toml").write_text(f"number = {number}")
+        (sample_repository / "data/reindex-4f9Qxb/ingest.log").write_text(f"{number}")
+        own = ("--set", f"rust_analyzer.command={tmp_path}/bin/rust-analyzer", "--set", "paths.data=data")
+        code, out, message = run("ingest", "--repo", ".", "--json", *own, capsys=capsys)
+        assert (code, message) == (0, "")
+        reports.append(orjson.loads(out))
+    assert [one["dirty"] for one in reports] == [False, False]
+    assert [one["dump"]["reused"] for one in reports] == [False, True]
+    assert git(sample_repository, "status", "--porcelain") == ""
+    (sample_repository / "data/more.txt").write_text("the repository's")
+    assert git(sample_repository, "status", "--porcelain") == "?? data/more.txt"
 
 
 @pytest.mark.usefixtures("harness")

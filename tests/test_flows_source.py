@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from configs.data_folder import PARTS, hide_from_git
 from flows.errors import UsageError
 from flows.source import Source, git_state
 
@@ -55,6 +56,26 @@ def test_git_tells_commit_and_changes(tmp_path: Path) -> None:
     assert not clean.dirty
     (tmp_path / "file").write_text("two")
     assert git_state(tmp_path) == (clean.commit, True)
+
+
+def test_git_does_not_see_what_this_program_keeps_in_a_data_folder(tmp_path: Path) -> None:
+    def untracked() -> str:
+        return subprocess.run(
+            ["git", "-C", str(tmp_path), "status", "-s", "-uall"], check=True, capture_output=True, text=True
+        ).stdout
+
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    for part in (*PARTS, "reindex-x"):
+        (tmp_path / "data" / part).mkdir(parents=True)
+        (tmp_path / "data" / part / "file").touch()
+    assert len(untracked().splitlines()) == len(PARTS) + 1
+    hide_from_git(tmp_path / "data")
+    assert untracked() == ""
+    (tmp_path / "data/.gitignore").write_text("somebody's own")
+    hide_from_git(tmp_path / "data")
+    assert (tmp_path / "data/.gitignore").read_text() == "somebody's own"
+    hide_from_git(tmp_path)  # a repository's own folder
+    assert not (tmp_path / ".gitignore").exists()
 
 
 def test_the_identity_is_that_of_the_repository_not_of_the_checkout(tmp_path: Path) -> None:

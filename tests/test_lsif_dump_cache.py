@@ -22,6 +22,7 @@ class Project:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.repo, self.kept, self.answers = folder / "repo", folder / "kept", folder / "answers"
         self.monkeypatch, self.tool = monkeypatch, load_settings().rust_analyzer
+        self.data: Path | None = None
         (self.repo / "src").mkdir(parents=True)
         self.answers.mkdir()
         self.write("Cargo.toml", "[package]\n")
@@ -75,7 +76,9 @@ class Project:
         self.tool = self.tool.model_copy(update=changes)
 
     def dump(self, inside: str = ".") -> DumpReport:
-        return provide_dump(self.repo / inside, self.kept, self.kept / "dump.lsif", self.tool, self.kept.parent / "target")
+        return provide_dump(
+            self.repo / inside, self.kept, self.kept / "dump.lsif", self.tool, self.kept.parent / "target", self.data
+        )
 
     def files(self) -> list[str]:
         return sorted(path.name for path in self.kept.iterdir())
@@ -215,7 +218,8 @@ def test_build_results_and_the_runs_own_files_make_no_new_one(project: Project) 
 
 def test_the_data_folder_and_build_results_are_left_out_wherever_they_are(project: Project) -> None:
     project.write("ignored/own/projects/x/checkout/a.rs", "")
-    project.kept = project.repo / "ignored" / "own" / "projects" / "x"
+    project.data = project.repo / "ignored" / "own"
+    project.kept = project.data / "projects" / "x"
     project.write("ignored/deep/target/CACHEDIR.TAG", "")
     assert project.dump().not_kept == ""
     project.write("ignored/own/projects/x/report.json", "{}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from configs.settings import load_settings
 from lsif.errors import RustAnalyzerError, RustAnalyzerMissing, SourceError
-from lsif.rust_analyzer import DumpMade, write_dump
+from lsif.rust_analyzer import DumpMade, check_project, write_dump
 
 from conftest import SAMPLE
 
@@ -128,6 +129,37 @@ def test_cargos_network_is_the_settings(tmp_path: Path, monkeypatch: pytest.Monk
 def test_an_absent_program_is_told_with_how_to_install_it(tmp_path: Path) -> None:
     with pytest.raises(RustAnalyzerMissing, match="no program 'no-such-analyzer' on PATH.*rustup component add rust-analyzer"):
         dump("no-such-analyzer", tmp_path / "dump.lsif")
+
+
+def test_what_it_leaves_in_its_temporary_folder_is_removed(tmp_path: Path) -> None:
+    output = tmp_path / "out" / "dump.lsif"
+    dump(script(tmp_path, 'mkdir "$TMPDIR/proc-macro-srv1-0"; echo "$TMPDIR"'), output)
+    assert Path(output.read_text().strip()).parent == output.parent
+    assert list(output.parent.iterdir()) == [output]
+    with pytest.raises(RustAnalyzerError):
+        dump(script(tmp_path, 'mkdir "$TMPDIR/proc-macro-srv1-0"; kill -9 $$'), output)
+    assert list(output.parent.iterdir()) == [output]
+
+
+def test_a_folder_that_is_no_project_is_told_with_those_that_are(tmp_path: Path) -> None:
+    for name in ("rust", "tools/gen", "rust/inner", "target/package", ".git/x"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "Cargo.toml").touch()
+    with pytest.raises(SourceError) as told:
+        check_project(tmp_path)
+    assert str(told.value) == f"{tmp_path} holds no Cargo.toml; there is one in rust, tools/gen: name it with --subdir DIR."
+    with pytest.raises(SourceError, match=r"no folder .*/nosuch; there is one in rust, tools/gen: name it with --subdir DIR\."):
+        check_project(tmp_path, "nosuch")
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "Cargo.toml").touch()
+    with pytest.raises(SourceError, match=r"there is one in a, b, rust and others: name"):
+        check_project(tmp_path)
+    check_project(tmp_path, "tools/gen")
+    shutil.rmtree(tmp_path)
+    (tmp_path / "empty").mkdir(parents=True)
+    with pytest.raises(SourceError, match=r"no folder .*/nosuch; --subdir names the folder of the Cargo project"):
+        check_project(tmp_path, "nosuch")
 
 
 def test_what_is_no_cargo_project_is_refused(tmp_path: Path) -> None:
