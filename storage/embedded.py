@@ -194,7 +194,8 @@ class EmbeddedIndex:
         return generation
 
     def _new_folder(self, collection: str, metadata: Metadata) -> Path:
-        return self._root / collection / generation_name(collection, metadata)
+        others = [folder.name for folder in self._generations(collection)]
+        return self._root / collection / generation_name(collection, metadata, others)
 
     def _live_name(self, collection: str) -> str | None:
         path = self._root / collection / "live.json"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from storage import schema
 from storage.embedded import EmbeddedIndex, _copy_file
 from storage.errors import IndexLocked, IndexMissing, StorageError
 from storage.index import Condition, Generation, Index, Nearest, Point, Points, Where
@@ -307,6 +309,29 @@ def test_publishing_replaces_the_live_generation_and_drops_it(index: Index, meta
     after = index.live(COLLECTION)
     assert after is not None
     assert (after.name, after.structures.count(), after.metadata.commit) == (second.name, 3, "4567def")
+
+
+def test_a_clock_that_is_put_back_changes_no_order(index: Index, metadata: Metadata, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Clock(datetime):
+        today = datetime(2030, 1, 1, tzinfo=UTC)
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return cls.today.astimezone(tz)
+
+    monkeypatch.setattr(schema, "datetime", Clock)
+    names = []
+    for year in (2030, 2026, 2027):
+        Clock.today = datetime(year, 1, 1, tzinfo=UTC)
+        generation = index.create(COLLECTION, metadata)
+        generation.describe(replace(metadata, complete=True))
+        index.publish(COLLECTION, generation, keep=1)
+        names.append(generation.name)
+        former = index.former(COLLECTION)
+        assert (former.name if former is not None else None) == (names[-2] if len(names) > 1 else None)
+    assert former is not None
+    index.publish(COLLECTION, former)
+    assert index.former(COLLECTION) is None  # the first was pruned
 
 
 def test_dropping_an_unpublished_generation_leaves_the_live_one(index: Index, metadata: Metadata) -> None:
