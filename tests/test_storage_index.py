@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -447,3 +448,33 @@ def test_a_damaged_embedded_index_is_named_with_the_way_out(tmp_path: Path, meta
     (tmp_path / COLLECTION / "live.json").write_text("nonsense")
     with pytest.raises(StorageError, match=r"live\.json can't be read"):
         index.live(COLLECTION)
+
+
+def test_a_full_disk_is_told_before_the_engine_writes_to_it(
+    tmp_path: Path, metadata: Metadata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, free = EmbeddedIndex(tmp_path), 1 << 40
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=1 << 41, free=free))
+    live = index.create(COLLECTION, metadata)
+    fill(live, POINTS)
+    live.describe(replace(metadata, complete=True))
+    index.publish(COLLECTION, live)
+    begun = index.create(COLLECTION, metadata)
+    free = 40 << 20  # enough to write on, too little to begin
+    fill(begun, POINTS)
+    for begin in (lambda: index.create(COLLECTION, metadata), lambda: index.copy(COLLECTION, live)):
+        with pytest.raises(StorageError, match=r"the disk is full: .* needs 10\d\.\d MB .* 41.9 MB are free.*paths.data=DIR"):
+            begin()
+    free = 1 << 40
+    begun = index.copy(COLLECTION, live)
+    free = 30 << 20
+    for write in (
+        lambda: begun.structures.upsert(POINTS),
+        lambda: begun.structures.set_payloads([(uid(1), {"line": 1})]),
+        lambda: begun.structures.delete([uid(1)]),
+    ):
+        with pytest.raises(StorageError, match="the disk is full"):
+            write()
+    index.drop(COLLECTION, begun)
+    index.close()
+    assert [path.name for path in (tmp_path / COLLECTION).glob(f"{COLLECTION}--*")] == [live.name]
