@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 FINGERPRINT = b"lsif_ingest.fingerprint"
 SUFFIX, ASIDE = ".parquet", ".aside"
+UNREADABLE = (OSError, pa.ArrowException, ValueError)
+"""What reading a damaged file raises; ValueError, too: bytes that are no UTF-8 in the name of a column."""
 _KEY_BYTES = 16
 _NUMBERS = {"float32": pa.float32(), "float16": pa.float16()}
 
@@ -72,10 +74,11 @@ class Checkpoint:
                 self._adopt(name, schema)
         return self._known
 
-    def keys(self) -> set[bytes]:
-        """Return the keys of all vectors."""
+    def keys(self, names: Iterable[str] | None = None) -> set[bytes]:
+        """Return the keys of all vectors, or of those in the files of these names that are of use."""
         found: set[bytes] = set()
-        names = list(self.files())
+        wanted = None if names is None else set(names)
+        names = [name for name in self.files() if wanted is None or name in wanted]
         for name, table in zip(names, self.store.read_each(names, lambda name: self._table(name, ["key"])), strict=True):
             if isinstance(table, Exception):
                 self._set_aside(name, table)
@@ -154,16 +157,12 @@ class Checkpoint:
         try:
             with self.store.open(name) as file:
                 return pq.read_table(file, columns=columns, page_checksum_verification=True)
-        except (OSError, pa.ArrowException) as exc:
+        except UNREADABLE as exc:
             return exc
 
     def _schema_of(self, name: str) -> pa.Schema | Exception:
         """Return the file's schema, or why it can't be read."""
-        try:
-            with self.store.open(name) as file:
-                return pq.read_schema(file)
-        except (OSError, pa.ArrowException) as exc:
-            return exc
+        return read_schema(self.store, name)
 
     def _adopt(self, name: str, schema: pa.Schema | Exception) -> None:
         """Take the file into account, or set it aside where it is not what it should be."""
@@ -171,7 +170,7 @@ class Checkpoint:
             if isinstance(schema, Exception):
                 raise schema
             self._dimension = _check_schema(schema, self._fingerprint, self._dimension)
-        except (OSError, pa.ArrowException, ValueError, KeyError, AttributeError) as exc:
+        except (*UNREADABLE, KeyError, AttributeError) as exc:
             self._set_aside(name, exc)
         else:
             self.files().append(name)
@@ -188,6 +187,15 @@ class Checkpoint:
         if name in self.files():
             self.files().remove(name)
         self.store.rename(name, aside)
+
+
+def read_schema(store: Store, name: str) -> pa.Schema | Exception:
+    """Return the schema of a checkpoint's file, or why it can't be read."""
+    try:
+        with store.open(name) as file:
+            return pq.read_schema(file)
+    except UNREADABLE as exc:
+        return exc
 
 
 def _check_schema(schema: pa.Schema, fingerprint: Fingerprint, dimension: int | None) -> int:

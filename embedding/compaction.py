@@ -1,7 +1,8 @@
 """What a checkpoint holds and what of it is still referred to; drops the rest.
 
 A vector is live as long as some structures.jsonl makes its key. Compaction writes the live vectors of a folder anew, and removes
-the old files only then: killed in between it leaves both, and a later one cleans up.
+the old files only then: killed in between it leaves both, and a later one cleans up. Files of the last day are left alone: the run
+that made them may still be at work, here or on another machine, and its structures.jsonl not be written yet.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 logger = logging.getLogger(__name__)
+
+_YOUNG_S = 24 * 3600
+"""Age up to which a file may be that of a run at work."""
 
 
 @dataclass(frozen=True)
@@ -70,30 +74,58 @@ def inspect(root: Path | str, structures: Iterable[Path]) -> Iterator[FolderStat
         )
 
 
-def compact(root: Path | str, structures: Iterable[Path], *, rows_per_file: int, scratch: Path, numbers: str = "float32") -> int:
-    """Drop the vectors under `root` that none of the structures.jsonl refers to; return how many those were.
+@dataclass(frozen=True)
+class Compaction:
+    """What became of the vectors that nothing refers to."""
+
+    dropped: int
+    too_young: int
+    """Left in their files, which are of the last day."""
+
+    def to_dict(self) -> dict[str, int]:
+        """Return the numbers as plain data."""
+        return asdict(self)
+
+
+def compact(
+    root: Path | str,
+    structures: Iterable[Path],
+    *,
+    rows_per_file: int,
+    scratch: Path,
+    numbers: str = "float32",
+    age_s: float = _YOUNG_S,
+) -> Compaction:
+    """Drop the vectors under `root` that none of the structures.jsonl refers to, from files older than `age_s` seconds.
 
     `scratch` is a folder for a temporary file. A folder without a readable file is left alone. Raises CheckpointError; then nothing
     that is referred to is lost.
     """
-    sources, store, dropped = list(structures), Store(root), 0
+    sources, store, dropped, too_young = list(structures), Store(root), 0, 0
     for folder in store.folders():
         fingerprint = _fingerprint_of(store, folder)
         if fingerprint is None:
             continue
         old = set(_ending(store.files(folder), SUFFIX))  # before they are read: not among them is what another run writes meanwhile
+        young = store.younger(folder, age_s)
+        old -= young
         checkpoint = Checkpoint(root, fingerprint, numbers)
-        keys, live = checkpoint.keys(), _live_keys(fingerprint, sources)
-        unreadable = set(_ending(store.files(folder), ASIDE))
+        keys, live = checkpoint.keys(old), _live_keys(fingerprint, sources)
+        staying = checkpoint.keys(young)
+        unreadable = set(_ending(store.files(folder), ASIDE)) - store.younger(folder, age_s)
         if keys - live or unreadable:
-            _rewrite(checkpoint, sorted(keys & live), old | unreadable, rows_per_file, temporary_beside(scratch / "compaction"))
+            _rewrite(checkpoint, sorted(keys & live), old, rows_per_file, temporary_beside(scratch / "compaction"))
+            # What could not be read has another name by now; what another run has made anew under an old name is young.
+            for name in sorted((old | unreadable) - store.younger(folder, age_s)):
+                store.remove(name)
             store.remove_folder(folder)
-            dropped += len(keys - live)
-    return dropped
+        dropped += len(keys - live - staying)
+        too_young += len(staying - live)
+    return Compaction(dropped, too_young)
 
 
 def _rewrite(checkpoint: Checkpoint, keep: list[bytes], old: set[str], rows_per_file: int, scratch: Path) -> None:
-    """Write the vectors that are kept, then remove the old files, which held them before."""
+    """Write the vectors that are kept, and take the files that hold them now off the old ones."""
     if keep:
         table = checkpoint.gather(keep, scratch)
         try:
@@ -102,8 +134,6 @@ def _rewrite(checkpoint: Checkpoint, keep: list[bytes], old: set[str], rows_per_
                 old.discard(checkpoint.append(keep[rows], np.ascontiguousarray(table[rows])))
         finally:
             table.close()
-    for name in sorted(old):
-        checkpoint.store.remove(name)  # what could not be read has another name by now
 
 
 def _live_keys(fingerprint: Fingerprint, structures: Iterable[Path]) -> set[bytes]:

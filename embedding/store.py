@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -67,6 +68,11 @@ class Store:
             if info.type is fs.FileType.File and info.base_name != _PROBE
         }
 
+    def younger(self, folder: str, age_s: float) -> set[str]:
+        """Return the names of the folder's files that were written less than `age_s` seconds ago, or nobody knows when."""
+        since = time.time() - age_s
+        return {f"{folder}/{info.base_name}" for info in self._list(folder) if info.mtime is None or info.mtime.timestamp() > since}
+
     def has(self, name: str) -> bool:
         """Return whether there is a file of the name."""
         return bool(self._files.get_file_info(self._path(name)).type is fs.FileType.File)
@@ -123,6 +129,10 @@ class Store:
 
     def remove_folder(self, folder: str) -> None:
         """Remove the folder if it is empty."""
+        if self.folder is not None:  # not a look and then the removal: another run may write its first file between the two
+            with suppress(OSError):
+                (self.folder / folder).rmdir()
+            return
         exists = self._files.get_file_info(self._path(folder)).type is fs.FileType.Directory
         if exists and not self._list(folder):
             self._files.delete_dir(self._path(folder))

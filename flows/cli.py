@@ -144,9 +144,20 @@ def command_line_parser() -> argparse.ArgumentParser:
 
     checkpoint = commands.add_parser("checkpoint", help="show or shrink the store of vectors that were made")
     actions = checkpoint.add_subparsers(title="actions", required=True, metavar="ACTION")
-    stats = actions.add_parser("stats", parents=[common, as_json], help="show its size, and which share is still referred to")
+    stats = actions.add_parser(
+        "stats", parents=[common, as_json], help="show its size, and which share this data folder's records refer to"
+    )
     stats.set_defaults(run=_checkpoint_stats)
-    compaction = actions.add_parser("compact", parents=[common, as_json], help="drop vectors that no structures.jsonl refers to")
+    compaction = actions.add_parser(
+        "compact",
+        parents=[common, as_json],
+        help="drop vectors that no structures.jsonl of this data folder refers to; those of the last day stay",
+    )
+    compaction.add_argument(
+        "--shared-too",
+        action="store_true",
+        help="do it to the store that checkpoint.store names, too: what only other data folders or machines refer to is dropped",
+    )
     compaction.set_defaults(run=_checkpoint_compact)
 
     add_index_commands(commands, [common, as_json], of_branch=of_branch, of_project=of_project)
@@ -263,11 +274,12 @@ def _checkpoint_stats(options: argparse.Namespace, settings: Settings) -> None:
 def _checkpoint_compact(options: argparse.Namespace, settings: Settings) -> None:
     from flows.stages import compact_checkpoint  # noqa: PLC0415
 
-    dropped = compact_checkpoint(settings)
+    done = compact_checkpoint(settings, shared_too=options.shared_too)
     if options.json:
-        print_json({"dropped": dropped})
+        print_json(done.to_dict())
     else:
-        sys.stdout.write(f"{dropped:,} vectors dropped\n")
+        young = f"; {done.too_young:,} that nothing refers to stay, as they are of the last day" if done.too_young else ""
+        sys.stdout.write(f"{done.dropped:,} vectors dropped{young}\n")
 
 
 def _status(options: argparse.Namespace, settings: Settings) -> None:

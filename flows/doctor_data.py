@@ -8,12 +8,13 @@ import os
 import shlex
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from configs.settings import PACKAGED_PREFIX
-from embedding.checkpoint import ASIDE, SUFFIX
+from embedding.checkpoint import ASIDE, SUFFIX, read_schema
 from embedding.errors import CheckpointError, ModelError
 from embedding.models import PACKAGED_MODELS, find_model, is_downloaded
 from embedding.store import Store
@@ -97,13 +98,27 @@ def check_checkpoint(settings: Settings) -> Finding:
         if store.folder is None:
             store.check_writable()
         sizes = {name: size for folder in store.folders() for name, size in store.files(folder).items()}
+        # Not in a bucket: each file would cost a round trip.
+        names = [name for name in sizes if name.endswith(SUFFIX)] if store.folder is not None else []
+        damaged = [
+            name
+            for name, schema in zip(names, store.read_each(names, partial(read_schema, store)), strict=True)
+            if isinstance(schema, Exception)
+        ]
     except CheckpointError as exc:
         return of_error("checkpoint", exc, advice)
     files, aside = _ending(sizes, SUFFIX), _ending(sizes, ASIDE)
     words = f"{address}: {counted(files, 'file')}, {sum(sizes.values()) / 1e6:,.1f} MB"
     if aside:
         found = f"{words}, {aside:,} set aside as unreadable; their texts are embedded again"
-        return Finding("checkpoint", "warning", found, "lsif-ingest checkpoint compact")
+        # A shared store is not compacted without more ado: see flows.stages.compact_checkpoint.
+        advice = f"remove {address}/*/*{ASIDE}" if settings.checkpoint.store else "lsif-ingest checkpoint compact"
+        return Finding("checkpoint", "warning", found, advice)
+    if damaged:
+        found = (
+            f"{words}, {len(damaged):,} unreadable, such as {damaged[0]}; the next run sets them aside and embeds their texts again"
+        )
+        return Finding("checkpoint", "warning", found, "lsif-ingest ingest, with the arguments of the last time")
     return Finding("checkpoint", "ok", words)
 
 

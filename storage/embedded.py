@@ -59,6 +59,17 @@ _BATCH = 256
 _NEVER_KB = 1_000_000_000
 """Indexing threshold: no HNSW graph is built; it would cost seconds and recall at the sizes that one process holds."""
 _COPY_BYTES = 1 << 20
+_BLOCK = 512
+"""Bytes that st_blocks counts in."""
+_SPARE = 32 << 20
+"""Bytes that stay free on the disk while the engine writes. It maps files with holes, and where there is no room to fill one the
+process is killed by SIGBUS, without a message; others write to the disk, too, between a look at it and the write."""
+_EMPTY = 64 << 20
+"""Bytes that a generation takes before it holds a point, at most: 0.6 MB on ext4, 45 MB on a tmpfs of huge pages."""
+_POINT = 1024
+"""Bytes that a point takes beside its vectors and payload, at most: ids, indexes, what is rounded up. Measured: 300 to 700."""
+_FLUSHED = 512
+"""Bytes that a flush writes for each point, at most. Measured: 150 to 200."""
 _WAY_OUT = "Replace it: lsif-ingest ingest --rebuild with the arguments that made it."
 _SHARDS = ("shard", "blocks")
 _METADATA = "metadata.json"
@@ -134,19 +145,23 @@ class EmbeddedIndex:
     def create(self, collection: str, metadata: Metadata) -> Generation:
         """Return a new, empty generation, not yet published. What a killed run left behind is removed."""
         self._drop_incomplete(collection)
-        return self._remember(EmbeddedGeneration.create(self._new_folder(collection, metadata), metadata))
+        folder = self._new_folder(collection, metadata)
+        _require_room(self._root, folder, _EMPTY)
+        return self._remember(EmbeddedGeneration.create(folder, metadata))
 
     def copy(self, collection: str, generation: Generation) -> Generation:
         """Return a new generation with the same points, not yet published. What a killed run left behind is removed."""
         self._drop_incomplete(collection)
         folder = self._new_folder(collection, generation.metadata)
+        shards = {self._root / collection / generation.name / shard: folder / shard for shard in _SHARDS}
+        _require_room(self._root, folder, _EMPTY + sum(map(_taken_bytes, shards)))
         try:
-            for shard in _SHARDS:
-                shutil.copytree(self._root / collection / generation.name / shard, folder / shard, copy_function=_copy_file)
+            for source, target in shards.items():
+                shutil.copytree(source, target, copy_function=_copy_file)
+            _write_metadata(folder, replace(generation.metadata, complete=False))
         except (OSError, shutil.Error) as exc:
             shutil.rmtree(folder, ignore_errors=True)
             raise StorageError(f"can't copy {generation.name} to {folder}: {exc}. Make room and run again.") from exc
-        _write_metadata(folder, replace(generation.metadata, complete=False))
         return self._remember(EmbeddedGeneration.open(folder))
 
     def publish(self, collection: str, generation: Generation, *, keep: int = 1) -> None:
@@ -164,8 +179,9 @@ class EmbeddedIndex:
     def drop(self, collection: str, generation: Generation) -> None:
         """Remove a generation that is not live."""
         if generation.name != self._live_name(collection):
-            generation.close()
             _remove(self._root / collection / generation.name)
+            with suppress(StorageError):  # it is not flushed first: the disk may be full, and there is nothing to keep
+                generation.close()
 
     def health(self) -> Health:
         """Return the engine's version; nothing else can be wrong with it as a whole."""
@@ -194,7 +210,8 @@ class EmbeddedIndex:
         return generation
 
     def _new_folder(self, collection: str, metadata: Metadata) -> Path:
-        return self._root / collection / generation_name(collection, metadata)
+        others = [folder.name for folder in self._generations(collection)]
+        return self._root / collection / generation_name(collection, metadata, others)
 
     def _live_name(self, collection: str) -> str | None:
         path = self._root / collection / "live.json"
@@ -247,6 +264,7 @@ class EmbeddedGeneration:
             blocks = _create_shard(folder / _SHARDS[1], block_dimensions, fields, sparse=False)
             _write_metadata(folder, metadata)
         except Exception as exc:  # the engine raises plain Exception
+            shutil.rmtree(folder, ignore_errors=True)
             raise StorageError(f"can't make a collection in {folder}: {exc}") from exc
         return cls(folder, metadata, structures, blocks)
 
@@ -270,7 +288,10 @@ class EmbeddedGeneration:
 
     def describe(self, metadata: Metadata) -> None:
         """Replace what it says of itself; durable when this returns."""
-        _write_metadata(self._folder, metadata)
+        try:
+            _write_metadata(self._folder, metadata)
+        except OSError as exc:
+            raise StorageError(f"can't write {self._folder}: {exc.strerror or exc}. Make room and run again.") from exc
         self.metadata = metadata
 
     def finish(self) -> None:
@@ -280,8 +301,10 @@ class EmbeddedGeneration:
 
     def close(self) -> None:
         """Make everything durable and release the shards."""
-        self.structures.close()
-        self.blocks.close()
+        try:
+            self.structures.close()
+        finally:
+            self.blocks.close()
 
 
 class ShardPoints:
@@ -290,23 +313,27 @@ class ShardPoints:
     def __init__(self, folder: Path, shard: edge.EdgeShard | None) -> None:
         self._folder = folder
         self._shard = shard
-        self._written = False
+        self._written = 0
+        """Points that were written and not flushed."""
 
     def upsert(self, points: Iterable[Point]) -> list[Refusal]:
         """Insert the points, or replace those of the same ids; return those that were refused."""
         refused: list[Refusal] = []
         for batch in batched(iter(points), _BATCH):
+            self._about_to_write(len(batch), sum(map(_size_of, batch)))
             refused += self._upsert([_edge_point(point) for point in batch], [point.id for point in batch])
         return refused
 
     def set_payloads(self, changes: Sequence[tuple[str, dict[str, Any]]]) -> None:
         """Set these fields of the points of these ids; their other fields and their vectors stay."""
         for point_id, fields in changes:
+            self._about_to_write(1, len(orjson.dumps(fields)))
             self._update(edge.UpdateOperation.set_payload([point_id], _with_shadows(fields)))
 
     def delete(self, point_ids: Sequence[str]) -> None:
         """Delete the points; absent ones are no error."""
         if point_ids:
+            self._about_to_write(len(point_ids), 0)
             self._update(edge.UpdateOperation.delete_points(list(point_ids)))
 
     def scroll(self, fields: Sequence[str] | None = None, *, vectors: bool = False, where: Where = ()) -> Iterator[StoredPoint]:
@@ -350,15 +377,23 @@ class ShardPoints:
     def flush(self) -> None:
         """Make what was written durable."""
         if self._shard is not None and self._written:  # what was only read may have been dropped by another process meanwhile
-            self._shard.flush()
-            self._written = False
+            try:
+                self._shard.flush()
+            except Exception as exc:  # the engine raises plain Exception
+                raise StorageError(f"can't write {self._folder}: {exc}") from exc
+            self._written = 0
 
     def close(self) -> None:
         """Make everything durable and release the shard."""
-        self.flush()
-        if self._shard is not None:
-            self._shard.close()
-            self._shard = None
+        shard, self._shard, written, self._written = self._shard, None, self._written, 0
+        if shard is None:
+            return
+        try:
+            if written:
+                shard.flush()
+            shard.close()
+        except Exception as exc:  # the engine raises plain Exception
+            raise StorageError(f"can't write {self._folder}: {exc}") from exc
 
     @property
     def _open_shard(self) -> edge.EdgeShard:
@@ -385,8 +420,12 @@ class ShardPoints:
             return self._upsert(points[:half], ids[:half]) + self._upsert(points[half:], ids[half:])
         return []
 
+    def _about_to_write(self, points: int, size: int) -> None:
+        """Raise StorageError where no room is left for so many points of that size in bytes, and for flushing what is written."""
+        self._written += points
+        _require_room(self._folder, self._folder, size + _POINT * points + _FLUSHED * self._written)
+
     def _update(self, operation: edge.UpdateOperation) -> None:
-        self._written = True
         try:
             self._open_shard.update(operation)
         except StorageError:
@@ -443,6 +482,30 @@ def _copy_file(source: str, target: str) -> None:
         writer.truncate(end)
 
 
+def _require_room(place: Path, wanted_by: Path, size: int) -> None:
+    """Raise StorageError where less than `size` bytes, and some to spare, can be written on the disk of `place`."""
+    try:
+        disk = shutil.disk_usage(next(one for one in (place, *place.absolute().parents) if one.exists()))
+    except OSError as exc:
+        raise StorageError(f"can't write {wanted_by}: {exc.strerror or exc}") from exc
+    if disk.free < size + _SPARE and disk.total:  # some network file systems tell nothing of their size
+        raise StorageError(
+            f"the disk is full: {wanted_by} needs {(size + _SPARE) / 1e6:,.1f} MB to be written on, and {disk.free / 1e6:,.1f} MB "
+            "are free. What was embedded is kept; make room, or choose another disk: --set paths.data=DIR"
+        )
+
+
+def _taken_bytes(folder: Path) -> int:
+    """Return the bytes on the disk of the files under the folder; holes take none."""
+    return sum(path.stat().st_blocks * _BLOCK for path in folder.rglob("*") if path.is_file())
+
+
+def _size_of(point: Point) -> int:
+    """Return the bytes of the point's vectors and payload."""
+    vectors = sum(vector.nbytes for vector in point.vectors.values())
+    return vectors + sum(8 * len(vector.indices) for vector in point.sparse.values()) + 2 * len(orjson.dumps(point.payload))
+
+
 def _is_complete(folder: Path) -> bool:
     try:
         return bool(orjson.loads((folder / _METADATA).read_bytes()).get("complete"))
@@ -453,6 +516,8 @@ def _is_complete(folder: Path) -> bool:
 def _is_points_fault(exc: StorageError) -> bool:
     """Return whether it is a point that the engine objects to, not the disk."""
     text = str(exc.__cause__).lower()
+    if "no space left" in text or "os error" in text:  # its paths have such words, too
+        return False
     return any(word in text for word in ("dimension", "vector", "payload", "invalid", "expected"))
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SCHEMA_VERSION = 3
 """Of the payload and the sparse vector. A search or a build refuses a collection of another version."""
@@ -117,10 +120,15 @@ _TIME = "%Y%m%dT%H%M%S%f"
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def generation_name(collection: str, metadata: Metadata) -> str:
-    """Return a name for a new generation of the collection: `<collection>--<time>-<digest of what it says of itself>`."""
+def generation_name(collection: str, metadata: Metadata, others: Iterable[str]) -> str:
+    """Return a name for a new generation of the collection: `<collection>--<time>-<digest of what it says of itself>`.
+
+    Its time is later than those of `others`, the generations that are there, though the clock was put back: by the times they are
+    pruned and rolled back.
+    """
     digest = hashlib.blake2b(orjson.dumps(metadata.to_dict()), digest_size=4).hexdigest()
-    return f"{collection}--{datetime.now(UTC):{_TIME}}-{digest}"
+    newest = max((made_at(name, collection) for name in others), default=_NEVER)
+    return f"{collection}--{max(datetime.now(UTC), newest + timedelta(microseconds=1)):{_TIME}}-{digest}"
 
 
 def made_at(name: str, collection: str) -> datetime:

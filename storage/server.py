@@ -106,7 +106,7 @@ class ServerIndex:
         """Return a new, empty generation, not yet published. What runs killed long ago left behind is removed."""
         check_version(self._connection)
         self._drop_abandoned(collection)
-        name = generation_name(collection, metadata)
+        name = generation_name(collection, metadata, self._generations(collection))
         dimensions = {vector: info.dimension for vector, info in metadata.vectors.items()}
         try:
             self._create(name + _BLOCKS, {vector: dimensions[vector] for vector in BLOCK_VECTORS}, None)

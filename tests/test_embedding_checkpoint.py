@@ -70,7 +70,7 @@ def test_another_fingerprint_has_another_folder(checkpoint: Checkpoint, tmp_path
         assert other.keys() == set()
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "text", "foreign"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "foreign", "name"])
 def test_an_unusable_file_is_set_aside(
     checkpoint: Checkpoint, tmp_path: Path, fingerprint: Fingerprint, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -79,6 +79,8 @@ def test_an_unusable_file_is_set_aside(
         other = Checkpoint(tmp_path / "other", replace(fingerprint, model="other"))
         other.append([key(4)], rows(4))
         victim.write_bytes(next(folder(other).iterdir()).read_bytes())
+    elif damage == "name":  # of a column, in the footer, no UTF-8 any more
+        victim.write_bytes(victim.read_bytes().replace(b"vector", b"v\xffctor"))
     else:
         victim.write_bytes({"cut": victim.read_bytes()[:-20], "empty": b"", "text": b"hello"}[damage])
     again = Checkpoint(tmp_path, fingerprint)

@@ -90,9 +90,9 @@ def test_blocks_are_embedded_by_their_snippets_and_kept_by_a_compaction(
     table = gather_block_vectors(blocks, root, fingerprint, tmp_path / "scratch")
     np.testing.assert_array_equal(table[0 : len(table)], np.stack([encoder.vector(one.snippet) for one in found]))
     table.close()
-    assert compact(root, [structures], rows_per_file=5, scratch=tmp_path) == 0
+    assert compact(root, [structures], rows_per_file=5, scratch=tmp_path, age_s=0).dropped == 0
     blocks.unlink()
-    assert compact(root, [structures], rows_per_file=5, scratch=tmp_path) == report.embedded
+    assert compact(root, [structures], rows_per_file=5, scratch=tmp_path, age_s=0).dropped == report.embedded
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), VectorError("NaN")])

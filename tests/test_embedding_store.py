@@ -62,11 +62,11 @@ def test_compaction_drops_what_nothing_refers_to(
 ) -> None:
     embed_structures(sample_structures, root, fingerprint, FakeEncoder, vector="code", rows_per_file=10)
     write_structures(tmp_path / "half.jsonl", structures[:40])
-    dropped = compact(root, [tmp_path / "half.jsonl"], rows_per_file=16, scratch=tmp_path)
+    dropped = compact(root, [tmp_path / "half.jsonl"], rows_per_file=16, scratch=tmp_path, age_s=0).dropped
     live = len({one.context.snippet for one in structures[:40]})
     assert (dropped, len(Checkpoint(root, fingerprint).keys())) == (77 - live, live)
     assert len(Store(root).files(fingerprint.digest)) == -(-live // 16)
-    assert compact(root, [], rows_per_file=16, scratch=tmp_path) == live
+    assert compact(root, [], rows_per_file=16, scratch=tmp_path, age_s=0).dropped == live
     assert Store(root).folders() == []
 
 

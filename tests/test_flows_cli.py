@@ -19,6 +19,7 @@ import pytest
 
 from configs.settings import Settings, load_settings
 from flows import cli
+from flows.errors import FlowError
 from flows.termination import Terminated
 
 from conftest import DATA, PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, SOURCE, children_of, cli_environment, points, run, run_cli
@@ -522,6 +523,54 @@ def test_the_checkpoint_is_shown_and_shrunk(indexed_sample: Path, tmp_path: Path
     code, out, _ = run("checkpoint", "stats", *where, capsys=capsys)
     assert "0% live" in out
     code, out, _ = run("checkpoint", "compact", *where, capsys=capsys)
-    assert (code, out) == (0, "162 vectors dropped\n")
+    assert (code, out) == (0, "0 vectors dropped; 162 that nothing refers to stay, as they are of the last day\n")
+    make_old(data / "checkpoints")
+    code, out, _ = run("checkpoint", "compact", "--json", *where, capsys=capsys)
+    assert (code, orjson.loads(out)) == (0, {"dropped": 162, "too_young": 0})
     code, out, _ = run("checkpoint", "stats", *where, capsys=capsys)
     assert (code, out) == (0, "the checkpoint is empty\n")
+
+
+def test_a_store_that_others_may_use_is_not_shrunk_unasked(
+    indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = shutil.copytree(indexed_sample / "checkpoints", tmp_path / "checkpoints")
+    make_old(store)
+    before = sorted(store.glob("*/*"))
+    where = ("--set", f"paths.data={tmp_path / 'other'}", "--set", f"checkpoint.store={store}")
+    code, out, message = run("checkpoint", "compact", *where, capsys=capsys)
+    assert (code, out, sorted(store.glob("*/*"))) == (2, "", before)
+    assert f"other data folders or machines may use {store}" in message
+    assert "--shared-too" in message
+    code, out, _ = run("checkpoint", "compact", "--shared-too", *where, capsys=capsys)
+    assert (code, out) == (0, "162 vectors dropped\n")
+
+
+def test_no_run_and_no_compaction_are_at_work_at_once(
+    indexed_sample: Path, tmp_path: Path, settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows import stages
+
+    data = shutil.copytree(indexed_sample, tmp_path / "data")
+    where = ("--set", f"paths.data={data}")
+    own = settings.model_copy(update={"paths": settings.paths.model_copy(update={"data": str(data)})})
+    with stages.project_lock(own, "new"), stages.project_lock(own, "other"):  # neither has a structures.jsonl
+        code, out, message = run("checkpoint", "compact", *where, capsys=capsys)
+    assert (code, out) == (1, "")
+    assert f"a run is at work in {data}" in message
+
+    def meanwhile(*_: object, **__: object) -> None:
+        with pytest.raises(FlowError, match="vectors are being compacted"), stages.project_lock(own, "newest"):
+            pass
+        raise FlowError("tried")
+
+    monkeypatch.setattr(stages, "compact", meanwhile)
+    assert "tried" in run("checkpoint", "compact", *where, capsys=capsys)[2]
+    with stages.project_lock(own, "newest"):
+        pass
+
+
+def make_old(store: Path) -> None:
+    then = time.time() - 25 * 3600
+    for path in store.glob("*/*"):
+        os.utime(path, (then, then))

@@ -630,6 +630,16 @@ def test_the_checkpoint_is_counted(settings: Settings, indexed: Path) -> None:
     finding = doctor_data.check_checkpoint(settings)
     assert (finding.status, finding.advice) == ("warning", "lsif-ingest checkpoint compact")
     assert finding.found.endswith("1 set aside as unreadable; their texts are embedded again")
+    own = changed(settings, f"checkpoint.store={indexed}/checkpoints")
+    assert doctor_data.check_checkpoint(own).advice == f"remove {indexed}/checkpoints/*/*.aside"
+
+
+def test_a_damaged_file_of_the_checkpoint_is_told(settings: Settings, indexed: Path) -> None:
+    one = next((indexed / "checkpoints").glob("*/*.parquet"))
+    one.write_bytes(one.read_bytes().replace(b"vector", b"v\xffctor"))
+    finding = doctor_data.check_checkpoint(settings)
+    assert finding.status == "warning"
+    assert f"1 unreadable, such as {one.parent.name}/{one.name}; the next run sets them aside" in finding.found
 
 
 def test_a_checkpoint_that_can_not_be_written(settings: Settings, a_file: Path) -> None:

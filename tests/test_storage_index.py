@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from storage import schema
 from storage.embedded import EmbeddedIndex, _copy_file
 from storage.errors import IndexLocked, IndexMissing, StorageError
 from storage.index import Condition, Generation, Index, Nearest, Point, Points, Where
@@ -309,6 +312,29 @@ def test_publishing_replaces_the_live_generation_and_drops_it(index: Index, meta
     assert (after.name, after.structures.count(), after.metadata.commit) == (second.name, 3, "4567def")
 
 
+def test_a_clock_that_is_put_back_changes_no_order(index: Index, metadata: Metadata, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Clock(datetime):
+        today = datetime(2030, 1, 1, tzinfo=UTC)
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return cls.today.astimezone(tz)
+
+    monkeypatch.setattr(schema, "datetime", Clock)
+    names = []
+    for year in (2030, 2026, 2027):
+        Clock.today = datetime(year, 1, 1, tzinfo=UTC)
+        generation = index.create(COLLECTION, metadata)
+        generation.describe(replace(metadata, complete=True))
+        index.publish(COLLECTION, generation, keep=1)
+        names.append(generation.name)
+        former = index.former(COLLECTION)
+        assert (former.name if former is not None else None) == (names[-2] if len(names) > 1 else None)
+    assert former is not None
+    index.publish(COLLECTION, former)
+    assert index.former(COLLECTION) is None  # the first was pruned
+
+
 def test_dropping_an_unpublished_generation_leaves_the_live_one(index: Index, metadata: Metadata) -> None:
     first = index.create(COLLECTION, metadata)
     fill(first, POINTS)
@@ -422,3 +448,33 @@ def test_a_damaged_embedded_index_is_named_with_the_way_out(tmp_path: Path, meta
     (tmp_path / COLLECTION / "live.json").write_text("nonsense")
     with pytest.raises(StorageError, match=r"live\.json can't be read"):
         index.live(COLLECTION)
+
+
+def test_a_full_disk_is_told_before_the_engine_writes_to_it(
+    tmp_path: Path, metadata: Metadata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, free = EmbeddedIndex(tmp_path), 1 << 40
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=1 << 41, free=free))
+    live = index.create(COLLECTION, metadata)
+    fill(live, POINTS)
+    live.describe(replace(metadata, complete=True))
+    index.publish(COLLECTION, live)
+    begun = index.create(COLLECTION, metadata)
+    free = 40 << 20  # enough to write on, too little to begin
+    fill(begun, POINTS)
+    for begin in (lambda: index.create(COLLECTION, metadata), lambda: index.copy(COLLECTION, live)):
+        with pytest.raises(StorageError, match=r"the disk is full: .* needs 10\d\.\d MB .* 41.9 MB are free.*paths.data=DIR"):
+            begin()
+    free = 1 << 40
+    begun = index.copy(COLLECTION, live)
+    free = 30 << 20
+    for write in (
+        lambda: begun.structures.upsert(POINTS),
+        lambda: begun.structures.set_payloads([(uid(1), {"line": 1})]),
+        lambda: begun.structures.delete([uid(1)]),
+    ):
+        with pytest.raises(StorageError, match="the disk is full"):
+            write()
+    index.drop(COLLECTION, begun)
+    index.close()
+    assert [path.name for path in (tmp_path / COLLECTION).glob(f"{COLLECTION}--*")] == [live.name]
