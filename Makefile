@@ -36,15 +36,16 @@ export LSIF_POOL := $(value POOL)
 export LSIF_POOL_TYPE := $(value POOL_TYPE)
 export LSIF_IMAGE := $(value IMAGE)
 
+GIVEN :=
 ifneq ($(DUMP),)
-SOURCE := --dump "$$LSIF_DUMP" $(if $(LSIF_ROOT),--root "$$LSIF_ROOT")
+GIVEN := --dump "$$LSIF_DUMP" $(if $(LSIF_ROOT),--root "$$LSIF_ROOT")
 else ifneq ($(REPO),)
-SOURCE := --repo "$$LSIF_REPO"
-else
-SOURCE := --dump tests/data/sample.lsif --root tests/data/sample
+GIVEN := --repo "$$LSIF_REPO"
 endif
+SOURCE := $(or $(GIVEN),--dump tests/data/sample.lsif --root tests/data/sample)
 WITH_CONFIG := $(if $(CONFIG),--config "$$LSIF_CONFIG")
-DEPLOYED := $(SOURCE) --ref "$$LSIF_REF" --project "$$LSIF_PROJECT" --config "$$LSIF_CONFIG" --cron "$$LSIF_CRON" --timezone "$$LSIF_TIMEZONE"
+# Not the sample: it would be indexed every night, on whichever server is named.
+DEPLOYED := $(GIVEN) --ref "$$LSIF_REF" --project "$$LSIF_PROJECT" --config "$$LSIF_CONFIG" --cron "$$LSIF_CRON" --timezone "$$LSIF_TIMEZONE"
 FROM_POOL := --pool "$$LSIF_POOL" --pool-type "$$LSIF_POOL_TYPE"
 
 .DEFAULT_GOAL := help
@@ -78,7 +79,7 @@ status: $(READY) ## show what is indexed
 prefect: $(READY) ## start a Prefect server on http://127.0.0.1:4200; PREFECT_API_URL=http://127.0.0.1:4200/api names it
 	@exec $(BIN)/python -m flows.deploy server
 
-deploy: $(READY) ## deploy nightly and on-merge of REPO=dir-or-URL on the Prefect server: REF PROJECT CRON TIMEZONE POOL POOL_TYPE IMAGE
+deploy: $(READY) ## deploy nightly and on-merge of REPO=dir-or-URL, or DUMP=file ROOT=dir, on the Prefect server: REF PROJECT CRON TIMEZONE POOL POOL_TYPE IMAGE
 	@$(BIN)/python -m flows.deploy deploy $(DEPLOYED) $(FROM_POOL) --image "$$LSIF_IMAGE" $(ARGS)
 
 worker: $(READY) ## run what is scheduled in work pool POOL

@@ -8,8 +8,6 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from configs.errors import ConfigError
-
 DEFINITIONS = Path(__file__).with_name("automations.yaml")
 BLOCK = "lsif-ingest"
 """Name of the webhook block that holds the address of whoever is told."""
@@ -29,8 +27,6 @@ async def renew_automations(url: str) -> list[str]:
     from prefect.client.orchestration import get_client  # noqa: PLC0415
     from prefect.events.schemas.automations import AutomationCore  # noqa: PLC0415
 
-    if url and not url.startswith(("http://", "https://")):
-        raise ConfigError("LSIF_NOTIFY_URL is no http address.")
     if url:
         os.environ["LSIF_NOTIFY_BLOCK"] = str(await Webhook(url=SecretStr(url)).save(BLOCK, overwrite=True))
     wanted = [

@@ -17,9 +17,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from configs.errors import LsifIngestError
+import httpx
+
+from configs.errors import ConfigError, LsifIngestError
 from flows.automations import read_definitions, renew_automations
 from flows.control import clean
+from flows.deploy_checks import check_address, check_schedule, require_pool, require_server
 from flows.errors import FlowError, UsageError
 from flows.git_url import is_url
 from flows.orchestration import set_prefect_defaults
@@ -42,13 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _command_line_parser().parse_args(arguments)
     try:
         set_prefect_defaults()
-        if options.run is not _start_server:
-            _require_server()
         options.run(options)
-    except UsageError as exc:
+    except (UsageError, ConfigError) as exc:
         return _fail(exc, 2)
     except LsifIngestError as exc:
         return _fail(exc, 1)
+    except httpx.HTTPError as exc:  # not quoted: what it tells may be pages long
+        return _fail(FlowError(f"the Prefect server went away or failed ({type(exc).__name__}): look at its log, try again."), 1)
     return 0
 
 
@@ -93,23 +96,14 @@ def _command_line_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _require_server() -> None:
-    from prefect.settings import PREFECT_API_URL  # noqa: PLC0415 - takes time
-
-    if not PREFECT_API_URL.value():
-        raise UsageError(
-            "no Prefect server is named, and one that ends with this command would be of no use: start one by `make prefect` "
-            "(python -m flows.deploy server), then `export PREFECT_API_URL=http://127.0.0.1:4200/api` here and for workers."
-        )
-
-
 def _deploy(options: argparse.Namespace) -> None:
     values = _values(options)
-    os.environ.update(values)
     if options.pool_type != "process" and not options.image:
         raise UsageError(
             f"a work pool of type {options.pool_type} needs --image (IMAGE=): build one by flows/container/Dockerfile."
         )
+    require_server()
+    os.environ.update(values)
     _prefect("work-pool", "create", values["LSIF_POOL"], "--type", options.pool_type, unless="already exists")
     asyncio.run(_prepare_pool(values["LSIF_POOL"], options.pool_type))
     _prefect("deploy", "--all", "--prefect-file", str(DEFINITIONS))
@@ -119,7 +113,8 @@ def _deploy(options: argparse.Namespace) -> None:
         "" if options.pool_type == "process" else f" POOL_TYPE={options.pool_type}"
     )
     sys.stdout.write(
-        f"Deployed {' and '.join(names)} in work pool {values['LSIF_POOL']}; nightly is at {options.cron!r}, {options.timezone}.\n"
+        f"Deployed {' and '.join(names)} in work pool {values['LSIF_POOL']}; "
+        f"nightly is at {options.cron!r}, {values['LSIF_TIMEZONE']}.\n"
         f"Run what is scheduled:  {worker}\n"
         f"Run one now:            .venv/bin/prefect deployment run {names[-1]}\n"
     )
@@ -132,7 +127,11 @@ def _start_server(_options: argparse.Namespace) -> None:
 
 
 def _work(options: argparse.Namespace) -> None:
-    arguments = [sys.executable, "-m", "prefect", "worker", "start", "--pool", _pool(options), "--type", options.pool_type]
+    pool = _pool(options)
+    require_pool(require_server(), pool, options.pool_type)
+    arguments = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", options.pool_type]
+    sys.stdout.write(f"Serving work pool {pool}; Ctrl-C ends it.\n")
+    sys.stdout.flush()
     # A script's `&` has what it starts ignore SIGINT, which Prefect sends itself on SIGTERM: the worker would never end.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(sys.executable, arguments)  # noqa: S606 - the worker takes this process's place, and its signals
@@ -140,6 +139,7 @@ def _work(options: argparse.Namespace) -> None:
 
 def _serve(options: argparse.Namespace) -> None:
     values = _values(options)
+    require_server()
     os.environ.update(values)
     os.chdir(values["LSIF_FOLDER"])
     asyncio.run(_serve_definitions(values))
@@ -237,13 +237,18 @@ def _prefect(*arguments: str, unless: str = "") -> None:
 
 
 def _renew_automations(_options: argparse.Namespace) -> None:
-    names = asyncio.run(renew_automations(os.environ.get("LSIF_NOTIFY_URL", "")))
+    if url := os.environ.get("LSIF_NOTIFY_URL", ""):
+        check_address(url)
+    require_server()
+    names = asyncio.run(renew_automations(url))
     sys.stdout.write("Renewed: " + "; ".join(names) + ".\n")
 
 
 def _values(options: argparse.Namespace) -> dict[str, str]:
     """Return what prefect.yaml takes from the environment; paths of this machine become absolute."""
     local = options.pool_type == "process"
+    if not options.repo and not options.dump:
+        raise UsageError("what is to be deployed? REPO=DIR-or-URL (--repo), or DUMP=FILE ROOT=DIR (--dump, --root).")
     repo, dump, root, config = (
         str(Path(path).absolute()) if path and local and not is_url(path) else path
         for path in (options.repo, options.dump, options.root, options.config)
@@ -255,6 +260,8 @@ def _values(options: argparse.Namespace) -> dict[str, str]:
     project = options.project or source.project("")
     if project_name(project) != project:
         raise UsageError(f"--project takes letters, digits and _ . -, found {project!r}.")
+    timezone = options.timezone or "UTC"
+    check_schedule(options.cron, timezone)
     return {
         "LSIF_PROJECT": project,
         "LSIF_REPO": repo,
@@ -264,7 +271,7 @@ def _values(options: argparse.Namespace) -> dict[str, str]:
         "LSIF_ROOT": root,
         "LSIF_CONFIG": config,
         "LSIF_CRON": options.cron,
-        "LSIF_TIMEZONE": options.timezone,
+        "LSIF_TIMEZONE": timezone,
         "LSIF_FOLDER": str(Path(options.folder or ".").absolute()) if local else options.folder or IMAGE_FOLDER,
         "LSIF_IMAGE": options.image,
         "LSIF_POOL": _pool(options),

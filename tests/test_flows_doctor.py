@@ -21,7 +21,7 @@ import orjson
 import pytest
 
 from configs.settings import Settings, load_settings
-from flows import doctor_data, doctor_index, doctor_packages, doctor_prefect, doctor_toolchain, programs, room
+from flows import doctor_data, doctor_index, doctor_packages, doctor_prefect, doctor_toolchain, prefect_api, programs, room
 from flows.doctor import checks_of, examine
 from flows.finding import Finding, secrets_of
 from storage.embedded import EmbeddedIndex
@@ -956,7 +956,7 @@ def test_an_address_without_api_or_no_address_at_all(monkeypatch: pytest.MonkeyP
 
 
 def test_a_prefect_server_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_prefect, "_ANSWER_S", 0.3)
+    monkeypatch.setattr(prefect_api, "_ANSWER_S", 0.3)
     with prefect(monkeypatch, answers={"health": "hang"}) as url:
         finding = doctor_prefect.check_server()
     assert (finding.status, finding.found) == ("failed", f"Prefect at {url} did not answer within 0.3 s")
