@@ -16,6 +16,7 @@ CRON   ?= 0 3 * * *
 TIMEZONE ?= UTC
 POOL   ?=
 POOL_TYPE ?= process
+LIMIT  ?=
 IMAGE  ?=
 RECORDS ?= data/projects/sample/structures.jsonl
 QUERY  ?= how do I wait longer after each failed attempt
@@ -34,6 +35,7 @@ export LSIF_CRON := $(value CRON)
 export LSIF_TIMEZONE := $(value TIMEZONE)
 export LSIF_POOL := $(value POOL)
 export LSIF_POOL_TYPE := $(value POOL_TYPE)
+export LSIF_LIMIT := $(value LIMIT)
 export LSIF_IMAGE := $(value IMAGE)
 
 GIVEN :=
@@ -49,7 +51,7 @@ DEPLOYED := $(GIVEN) --ref "$$LSIF_REF" --project "$$LSIF_PROJECT" --config "$$L
 FROM_POOL := --pool "$$LSIF_POOL" --pool-type "$$LSIF_POOL_TYPE"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ingest search serve status deploy worker serve-flow automations test test-deployed browser fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-search bench-upload bench-scale bench-flow kill-resume verify lint types check clean prefect
+.PHONY: help setup ingest search serve status deploy undeploy worker serve-flow automations test test-deployed browser fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-search bench-upload bench-scale bench-flow kill-resume verify lint types check clean prefect
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,8 +84,11 @@ prefect: $(READY) ## start a Prefect server on http://127.0.0.1:4200; PREFECT_AP
 deploy: $(READY) ## deploy nightly and on-merge of REPO=dir-or-URL, or DUMP=file ROOT=dir, on the Prefect server: REF PROJECT CRON TIMEZONE POOL POOL_TYPE IMAGE
 	@$(BIN)/python -m flows.deploy deploy $(DEPLOYED) $(FROM_POOL) --image "$$LSIF_IMAGE" $(ARGS)
 
-worker: $(READY) ## run what is scheduled in work pool POOL
-	@exec $(BIN)/python -m flows.deploy worker $(FROM_POOL) $(ARGS)
+undeploy: $(READY) ## remove the deployments of PROJECT, or of REPO, from the Prefect server; data stay
+	@$(BIN)/python -m flows.deploy undeploy $(GIVEN) --project "$$LSIF_PROJECT" $(ARGS)
+
+worker: $(READY) ## run what is scheduled in work pool POOL, LIMIT runs at once
+	@exec $(BIN)/python -m flows.deploy worker $(FROM_POOL) $(if $(LIMIT),--limit "$$LSIF_LIMIT") $(ARGS)
 
 serve-flow: $(READY) ## deploy as `deploy` does, and run what is scheduled, in one process without a pool
 	@exec $(BIN)/python -m flows.deploy serve $(DEPLOYED) $(ARGS)

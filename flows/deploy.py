@@ -2,7 +2,7 @@
 
 `deploy` puts the two deployments of a project on the Prefect server that PREFECT_API_URL names, with a work pool and a limit that
 they share; `worker` runs what is in the pool; `serve` does both in one process, without a pool; `automations` has the server tell
-of failures.
+of failures; `undeploy` removes a project's deployments.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import copy
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ from flows.errors import FlowError, UsageError
 from flows.git_url import is_url
 from flows.orchestration import set_prefect_defaults
 from flows.source import Source, project_name
+from flows.undeploy import remove_deployments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +40,10 @@ IMAGE_FOLDER = "/work"
 """Where runs in the image of flows/container are at work: WORKDIR there, with the volumes of prefect.yaml below it."""
 FROM_WORKER = ("QDRANT_URL", "QDRANT_API_KEY")
 """What runs in Docker are given of their worker's environment."""
+RUNS_AT_ONCE = {"process": 1, "docker": 1, "kubernetes": 0}
+"""How many runs a worker has at work at once, 0 = any number: those of a process or Docker pool share the worker's machine."""
+LATE_S = 900
+"""Seconds after which a run that did not begin is late: with Prefect's 15 each one that waits for a worker's other run would be."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,13 +70,14 @@ def _command_line_parser() -> argparse.ArgumentParser:
     pool = argparse.ArgumentParser(add_help=False)
     pool.add_argument("--pool", default="", metavar="NAME", help="work pool (default: lsif-ingest, or lsif-ingest-TYPE)")
     pool.add_argument("--pool-type", choices=POOL_TYPES, default="process", help="of the pool, where it is to be made")
-    project = argparse.ArgumentParser(add_help=False)
-    project.add_argument("--project", default="", metavar="NAME", help="names index and deployments (default: as the repository)")
-    project.add_argument("--repo", default="", metavar="REPO", help="folder or git URL, as the workers reach it")
+    named = argparse.ArgumentParser(add_help=False)
+    named.add_argument("--project", default="", metavar="NAME", help="names index and deployments (default: as the repository)")
+    named.add_argument("--repo", default="", metavar="REPO", help="folder or git URL, as the workers reach it")
+    named.add_argument("--subdir", default="", metavar="DIR", help="folder of the Cargo project inside the repository")
+    named.add_argument("--dump", default="", metavar="FILE", help="dump made elsewhere; needs --root")
+    named.add_argument("--root", default="", metavar="DIR", help="folder of the sources that the dump was taken of")
+    project = argparse.ArgumentParser(add_help=False, parents=[named])
     project.add_argument("--ref", default="", metavar="REF", help="branch, tag or commit that is indexed every night")
-    project.add_argument("--subdir", default="", metavar="DIR", help="folder of the Cargo project inside the repository")
-    project.add_argument("--dump", default="", metavar="FILE", help="dump made elsewhere; needs --root")
-    project.add_argument("--root", default="", metavar="DIR", help="folder of the sources that the dump was taken of")
     project.add_argument("--config", default="", metavar="FILE", help="TOML file of settings, where the workers run")
     project.add_argument("--cron", default="0 3 * * *", help='when the nightly run begins (default: "0 3 * * *")')
     project.add_argument("--timezone", default="UTC", metavar="ZONE", help="of --cron, such as Europe/Berlin (default: UTC)")
@@ -86,6 +93,7 @@ def _command_line_parser() -> argparse.ArgumentParser:
     deploy = actions.add_parser("deploy", parents=[pool, project], help="make or renew a project's deployments")
     deploy.set_defaults(run=_deploy)
     worker = actions.add_parser("worker", parents=[pool], help="run what is scheduled in the pool")
+    worker.add_argument("--limit", type=int, metavar="N", help="runs at once, 0: any number (default: 1; kubernetes: 0)")
     worker.set_defaults(run=_work)
     serve = actions.add_parser("serve", parents=[project], help="deploy, and run what is scheduled, without a pool")
     serve.set_defaults(run=_serve, pool="", pool_type="process")
@@ -93,6 +101,8 @@ def _command_line_parser() -> argparse.ArgumentParser:
     server.set_defaults(run=_start_server)
     automations = actions.add_parser("automations", help="renew the automations of flows/automations.yaml on the server")
     automations.set_defaults(run=_renew_automations)
+    undeploy = actions.add_parser("undeploy", parents=[named], help="remove a project's deployments and its limit; data stay")
+    undeploy.set_defaults(run=_undeploy)
     return parser
 
 
@@ -123,14 +133,23 @@ def _deploy(options: argparse.Namespace) -> None:
 def _start_server(_options: argparse.Namespace) -> None:
     # In memory, as is the default, what a run holds would be forgotten with the server, and never given back if the run dies, too.
     os.environ.setdefault("PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE", "prefect.server.concurrency.lease_storage.filesystem")
+    os.environ.setdefault("PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS", str(LATE_S))
+    if not os.environ.get("PREFECT_API_URL"):  # else Prefect takes that: what tells of a failed run has a link to it
+        host, port = os.environ.get("PREFECT_SERVER_API_HOST", "127.0.0.1"), os.environ.get("PREFECT_SERVER_API_PORT", "4200")
+        name = socket.gethostname() if host in {"0.0.0.0", "::"} else host  # noqa: S104 - what listens everywhere has a name
+        os.environ.setdefault("PREFECT_UI_URL", f"http://{f'[{name}]' if ':' in name else name}:{port}")
     os.execv(sys.executable, [sys.executable, "-m", "prefect", "server", "start"])  # noqa: S606
 
 
 def _work(options: argparse.Namespace) -> None:
-    pool = _pool(options)
+    pool, limit = _pool(options), RUNS_AT_ONCE[options.pool_type] if options.limit is None else options.limit
+    if limit < 0:
+        raise UsageError(f"--limit (LIMIT=) takes how many runs go on at once, 0 for any number, found {limit}.")
     require_pool(require_server(), pool, options.pool_type)
     arguments = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", options.pool_type]
-    sys.stdout.write(f"Serving work pool {pool}; Ctrl-C ends it.\n")
+    arguments += ["--limit", str(limit)] if limit else []
+    many = "runs at once" if limit != 1 else "run at a time"
+    sys.stdout.write(f"Serving work pool {pool}, {limit or 'any number of'} {many} (LIMIT=, --limit); Ctrl-C ends it.\n")
     sys.stdout.flush()
     # A script's `&` has what it starts ignore SIGINT, which Prefect sends itself on SIGTERM: the worker would never end.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -154,11 +173,16 @@ async def _serve_definitions(values: dict[str, str]) -> None:
 
     from flows.deployments import reindex  # noqa: PLC0415
 
-    runner, names = Runner(name=f"lsif-ingest {values['LSIF_PROJECT']}"), []
+    class Server(Runner):
+        def handle_sigterm(self, *_arguments: Any, **_options: Any) -> None:
+            sys.exit(0)  # unwinds, as Ctrl-C does; Prefect's own calls a coroutine before, which nobody awaits
+
+    runner, names = Server(name=f"lsif-ingest {values['LSIF_PROJECT']}"), []
     for one in definitions():
         deployment = RunnerDeployment.from_flow(
             reindex,
             name=one["name"],
+            paused=False,  # as whoever served it before has left it
             schedules=[Cron(each["cron"], timezone=each["timezone"]) for each in one["schedules"]],
             concurrency_limit=ConcurrencyLimitConfig(**one["concurrency_limit"]),
             entrypoint_type=EntrypointType.MODULE_PATH,
@@ -167,7 +191,7 @@ async def _serve_definitions(values: dict[str, str]) -> None:
         await runner.add_deployment(deployment)  # type: ignore[misc]  # awaitable where a loop runs
         names.append(f"{FLOW}/{one['name']}")
     await _share_limit(limit_name(values["LSIF_PROJECT"]), names)
-    sys.stdout.write(f"Serving {' and '.join(names)}; Ctrl-C ends it.\n")
+    sys.stdout.write(f"Serving {' and '.join(names)}; Ctrl-C ends it, and pauses them.\n")
     sys.stdout.flush()
     await runner.start()
 
@@ -240,8 +264,31 @@ def _renew_automations(_options: argparse.Namespace) -> None:
     if url := os.environ.get("LSIF_NOTIFY_URL", ""):
         check_address(url)
     require_server()
-    names = asyncio.run(renew_automations(url))
-    sys.stdout.write("Renewed: " + "; ".join(names) + ".\n")
+    renewed, former = asyncio.run(renew_automations(url))
+    sys.stdout.write("Renewed: " + ", ".join(f'"{name}"' for name in renewed) + ".\n")
+    if not url and not former:
+        sys.stdout.write("Nobody will be told of failures: LSIF_NOTIFY_URL=https://... names who is.\n")
+    for name in former:
+        sys.stdout.write(
+            f'"{name}" stays as it was, LSIF_NOTIFY_URL names no other address; '
+            f'to remove it: .venv/bin/prefect automation delete "{name}"\n'
+        )
+
+
+def _undeploy(options: argparse.Namespace) -> None:
+    if not (options.project or options.repo or options.dump):
+        raise UsageError("which project? PROJECT=NAME (--project), or REPO=DIR-or-URL (--repo).")
+    project = _project(options, None if options.project else _source(options))
+    require_server()
+    os.environ["LSIF_PROJECT"] = project
+    wanted = [f"{FLOW}/{one['name']}" for one in definitions()]
+    found = asyncio.run(remove_deployments(wanted, limit_name(project)))
+    if not found:
+        raise FlowError(f"no deployment of project {project} is there; `.venv/bin/prefect deployment ls` names those that are.")
+    sys.stdout.write(
+        f"Removed {' and '.join(found)} with triggers and limit. Index, checkpoint and data/projects/{project} stay where it ran, "
+        "as do the work pool and a run that is at work.\n"
+    )
 
 
 def _values(options: argparse.Namespace) -> dict[str, str]:
@@ -253,13 +300,10 @@ def _values(options: argparse.Namespace) -> dict[str, str]:
         str(Path(path).absolute()) if path and local and not is_url(path) else path
         for path in (options.repo, options.dump, options.root, options.config)
     )
-    given = {"repo": repo, "ref": options.ref, "subdir": options.subdir, "dump": dump, "root": root}
-    source = Source.model_validate({name: value for name, value in given.items() if value})
+    source = _source(options)
     if local:
         source.check()
-    project = options.project or source.project("")
-    if project_name(project) != project:
-        raise UsageError(f"--project takes letters, digits and _ . -, found {project!r}.")
+    project = _project(options, source)
     timezone = options.timezone or "UTC"
     check_schedule(options.cron, timezone)
     return {
@@ -276,6 +320,18 @@ def _values(options: argparse.Namespace) -> dict[str, str]:
         "LSIF_IMAGE": options.image,
         "LSIF_POOL": _pool(options),
     }
+
+
+def _source(options: argparse.Namespace) -> Source:
+    names = ("repo", "ref", "subdir", "dump", "root")
+    return Source.model_validate({name: value for name in names if (value := getattr(options, name, ""))})
+
+
+def _project(options: argparse.Namespace, source: Source | None) -> str:
+    project = str(options.project) if options.project or source is None else source.project("")
+    if project_name(project) != project:
+        raise UsageError(f"--project takes letters, digits and _ . -, found {project!r}.")
+    return project
 
 
 def _pool(options: argparse.Namespace) -> str:

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
 from pydantic import Field
 
+from configs.errors import LsifIngestError
 from configs.settings import load_settings
 from flows.errors import FlowError
+from flows.finding import Finding, secrets_of
 from flows.git_url import last_part
 from flows.ingest import ingest
 from flows.orchestration import PACKAGES
@@ -25,10 +29,14 @@ from flows.report import IngestReport  # noqa: TC001 - Prefect reads the flow's 
 from flows.runners import make_task_runner
 from flows.source import Source, git_state
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 Repository = Annotated[
     str, Field(pattern=r"^([^:@]*|https?://[^/@]*(/.*)?|file:///.*|ssh://[^/:@]+@[^/@]+/.*|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:[^:]*)$")
 ]
 """A path or a git URL without credentials. The server checks it before it stores a run: what is stored there can be read there."""
+_PREFECTS_LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
 Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$")]
 
 
@@ -69,6 +77,8 @@ def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, ea
         dump: Dump made elsewhere, in the place of `repository`; needs `root`.
         root: Folder of the sources that the dump was taken of.
     """  # noqa: D413
+    for logger in _PREFECTS_LOGGERS:
+        logging.getLogger(logger).addFilter(without_traceback)
     named = {"project.name": project, "project.branch": branch}
     changes = [*overrides, *(f"{key}={json.dumps(value)}" for key, value in named.items() if value)]
     settings = load_settings(Path(config) if config else None, changes)
@@ -82,9 +92,30 @@ def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, ea
     runner = make_task_runner(settings.cluster, PREFECT_API_URL.value())
     # This run is the run of the stages, unless workers embed: a flow has the task runner that it begins with.
     run = ingest.fn if runner is None else ingest.with_options(task_runner=runner)
-    report: IngestReport = run(source, settings, rebuild=rebuild)
+    with withholding_secrets():
+        report: IngestReport = run(source, settings, rebuild=rebuild)
     _check_commit(commit, report.commit)
     return report
+
+
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Take the traceback out of a record of a failure that its message explains; Prefect logs it twice, 100 lines."""
+    if record.exc_info and isinstance(record.exc_info[1], LsifIngestError):
+        record.exc_info = None
+    return True
+
+
+@contextmanager
+def withholding_secrets() -> Iterator[None]:
+    """Raise a failure that quotes a secret of the environment as FlowError without it: the server stores and sends the message."""
+    try:
+        yield
+    except Exception as exc:
+        message = str(exc)
+        told = Finding("", "failed", message).without(secrets_of(os.environ)).found
+        if told == message:
+            raise
+        raise FlowError(f"{type(exc).__name__}: {told}") from None
 
 
 def _check_commit(asked: str, found: str | None) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _TAG = "lsif-ingest"
 """What our deployments are tagged with."""
+_NIGHTLY = "nightly-"
 _CLOUD = "api.prefect.cloud"
 
 
@@ -60,8 +61,9 @@ def check_deployments() -> Finding:
 def _judge(deployments: list[dict[str, Any]], workers: Mapping[str, list[dict[str, Any]]]) -> Finding:
     words, lonely = list[str](), list[str]()
     for one in deployments:
-        pool, state = one.get("work_pool_name"), "paused" if one.get("paused") else str(one.get("status", "")).lower()
+        pool, state = one.get("work_pool_name"), "paused" if _is_paused(one) else str(one.get("status", "")).lower()
         words.append(f"{one['name']} {state} in {pool}" if pool else f"{one['name']} {state}, served")
+    paused = [one["name"] for one in deployments if one["name"].startswith(_NIGHTLY) and _is_paused(one)]
     for pool, those in workers.items():
         online = [worker for worker in those if worker.get("status") == "ONLINE"]
         seen = max((str(worker.get("last_heartbeat_time") or "") for worker in those), default="")
@@ -69,7 +71,16 @@ def _judge(deployments: list[dict[str, Any]], workers: Mapping[str, list[dict[st
         lonely += [] if online else [pool]
     if lonely:
         return Finding("deployments", "warning", "; ".join(words), f"prefect worker start --pool {lonely[0]}")
+    if paused:
+        advice = f"no night runs {', '.join(paused)}: make serve-flow or make deploy again, or resume it on the server's page"
+        return Finding("deployments", "warning", "; ".join(words), advice)
     return Finding("deployments", "ok", "; ".join(words))
+
+
+def _is_paused(deployment: dict[str, Any]) -> bool:
+    """Return whether its schedule starts nothing: itself is paused, as it is once `make serve-flow` ended, or each schedule."""
+    schedules = deployment.get("schedules") or []
+    return bool(deployment.get("paused")) or bool(schedules and not any(one.get("active") for one in schedules))
 
 
 def _ago(moment: str) -> str:

@@ -997,3 +997,21 @@ def test_deployments_are_told_with_their_workers(monkeypatch: pytest.MonkeyPatch
     assert (lonely.status, lonely.advice) == ("warning", "prefect worker start --pool lsif")
     assert none == Finding("deployments", "skipped", "no deployment is tagged lsif-ingest")
     assert (odd.status, odd.found) == ("warning", "the server's answer is not understood: KeyError")
+
+
+@pytest.mark.parametrize("how", [{"paused": True}, {"schedules": [{"active": False}]}])
+def test_a_nightly_that_is_paused_is_told(how: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    nightly = {
+        "name": "nightly-sample",
+        "work_pool_name": None,
+        "status": "READY",
+        "paused": False,
+        "schedules": [{"active": True}],
+    }
+    with prefect(monkeypatch, answers={"deployments/filter": [nightly]}):
+        running = doctor_prefect.check_deployments()
+    with prefect(monkeypatch, answers={"deployments/filter": [{**nightly, **how}]}):
+        paused = doctor_prefect.check_deployments()
+    assert running == Finding("deployments", "ok", "nightly-sample ready, served")
+    assert (paused.status, paused.found) == ("warning", "nightly-sample paused, served")
+    assert paused.advice.startswith("no night runs nightly-sample: make serve-flow or make deploy again")
