@@ -47,7 +47,7 @@ LATE_S = 900
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code: 0 done, 1 failed, 2 wrong usage."""
+    """Run the command line; return the exit code: 0 done, 1 failed, 2 wrong usage, 130 Ctrl-C."""
     options = _command_line_parser().parse_args(arguments)
     try:
         set_prefect_defaults()
@@ -56,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(exc, 2)
     except LsifIngestError as exc:
         return _fail(exc, 1)
+    except KeyboardInterrupt:
+        return 130
     except httpx.HTTPError as exc:  # not quoted: what it tells may be pages long
         return _fail(FlowError(f"the Prefect server went away or failed ({type(exc).__name__}): look at its log, try again."), 1)
     return 0
@@ -173,9 +175,14 @@ async def _serve_definitions(values: dict[str, str]) -> None:
 
     from flows.deployments import reindex  # noqa: PLC0415
 
+    loop, stopping = asyncio.get_running_loop(), list[asyncio.Task[None]]()
+
     class Server(Runner):
         def handle_sigterm(self, *_arguments: Any, **_options: Any) -> None:
-            sys.exit(0)  # unwinds, as Ctrl-C does; Prefect's own calls a coroutine before, which nobody awaits
+            if not self.started:
+                sys.exit(0)
+            # Prefect's own calls `astop` and awaits it nowhere: a run that is at work would be Running for ever.
+            loop.call_soon_threadsafe(lambda: stopping.append(loop.create_task(self.astop())))
 
     runner, names = Server(name=f"lsif-ingest {values['LSIF_PROJECT']}"), []
     for one in definitions():
