@@ -26,7 +26,7 @@ async def remove_deployments(names: Sequence[str], limit: str) -> list[str]:
                 deployment = await client.read_deployment_by_name(name)
             except ObjectNotFound:
                 continue
-            # Those that wait for the limit the server leaves behind: a worker would take them, and miss the deployment.
+            # Those that wait for the limit the server leaves behind, and where no worker comes for them they would wait for ever.
             waiting = {"deployment_id": {"any_": [deployment.id]}, "state": {"name": {"any_": ["AwaitingConcurrencySlot"]}}}
             for run in await client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(waiting)):
                 await client.set_flow_run_state(run.id, Cancelled(message="The deployment was removed."), force=True)

@@ -417,11 +417,16 @@ def test_a_projects_deployments_are_removed(server: Server) -> None:
     server.deploy("--project", "gone", "--dump", str(SAMPLE_DUMP), "--root", str(server.repository))
     kept = server.deployment("on-merge-sample")
     started = server.ask("/automations/filter", {})
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    waits = {"type": "SCHEDULED", "name": "AwaitingConcurrencySlot", "state_details": {"scheduled_time": tomorrow}}
+    run = server.ask(f"/deployments/{server.deployment('on-merge-gone')['id']}/create_flow_run", {"state": waits})["id"]
+    assert server.state(run)["name"] == "AwaitingConcurrencySlot"
     done = server.run("flows.deploy", "undeploy", "--project", "gone")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(
         "Removed reindex/nightly-gone and reindex/on-merge-gone with triggers and limit. Index, checkpoint "
     )
+    assert server.state(run)["type"] == "CANCELLED"
     names = [one["name"] for one in server.ask("/deployments/filter", {})]
     assert [name for name in names if "gone" in name] == []
     assert "lsif-ingest-gone" not in [one["name"] for one in server.ask("/v2/concurrency_limits/filter", {})]
