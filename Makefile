@@ -17,6 +17,7 @@ CRON   ?= 0 3 * * *
 TIMEZONE ?= UTC
 POOL   ?=
 POOL_TYPE ?= process
+LIMIT  ?=
 IMAGE  ?=
 RECORDS ?= data/projects/sample/structures.jsonl
 QUERY  ?= how do I wait longer after each failed attempt
@@ -36,24 +37,26 @@ export LSIF_CRON := $(value CRON)
 export LSIF_TIMEZONE := $(value TIMEZONE)
 export LSIF_POOL := $(value POOL)
 export LSIF_POOL_TYPE := $(value POOL_TYPE)
+export LSIF_LIMIT := $(value LIMIT)
 export LSIF_IMAGE := $(value IMAGE)
 
+GIVEN :=
 ifneq ($(DUMP),)
-SOURCE := --dump "$$LSIF_DUMP" $(if $(LSIF_ROOT),--root "$$LSIF_ROOT")
+GIVEN := --dump "$$LSIF_DUMP" $(if $(LSIF_ROOT),--root "$$LSIF_ROOT")
 else ifneq ($(REPO),)
-SOURCE := --repo "$$LSIF_REPO"
-else
-SOURCE := --dump tests/data/sample.lsif --root tests/data/sample
+GIVEN := --repo "$$LSIF_REPO"
 endif
+SOURCE := $(or $(GIVEN),--dump tests/data/sample.lsif --root tests/data/sample)
 WITH_CONFIG := $(if $(CONFIG),--config "$$LSIF_CONFIG")
 INGESTED := $(SOURCE) $(if $(LSIF_REF),--ref "$$LSIF_REF") $(if $(LSIF_SUBDIR),--subdir "$$LSIF_SUBDIR")
 NAMED := $(if $(LSIF_PROJECT),--set "project.name='$$LSIF_PROJECT'")
 OF_PROJECT := $(if $(LSIF_PROJECT),--project "$$LSIF_PROJECT")
-DEPLOYED := $(SOURCE) --ref "$$LSIF_REF" --project "$$LSIF_PROJECT" --config "$$LSIF_CONFIG" --cron "$$LSIF_CRON" --timezone "$$LSIF_TIMEZONE"
+# Not the sample: it would be indexed every night, on whichever server is named.
+DEPLOYED := $(GIVEN) --ref "$$LSIF_REF" --subdir "$$LSIF_SUBDIR" --project "$$LSIF_PROJECT" --config "$$LSIF_CONFIG" --cron "$$LSIF_CRON" --timezone "$$LSIF_TIMEZONE"
 FROM_POOL := --pool "$$LSIF_POOL" --pool-type "$$LSIF_POOL_TYPE"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ingest search serve status deploy worker serve-flow automations test test-deployed browser fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-search bench-upload bench-scale bench-flow kill-resume verify lint types check clean prefect
+.PHONY: help setup ingest search serve status deploy undeploy worker serve-flow automations test test-deployed browser fuzz truth truth-crates quality bench-parse bench-embed bench-stage bench-gpu bench-search bench-upload bench-scale bench-flow kill-resume verify lint types check clean prefect
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,11 +86,14 @@ status: $(READY) ## show what is indexed, or PROJECT alone
 prefect: $(READY) ## start a Prefect server on http://127.0.0.1:4200; PREFECT_API_URL=http://127.0.0.1:4200/api names it
 	@exec $(BIN)/python -m flows.deploy server
 
-deploy: $(READY) ## deploy nightly and on-merge of REPO=dir-or-URL on the Prefect server: REF PROJECT CRON TIMEZONE POOL POOL_TYPE IMAGE
+deploy: $(READY) ## deploy nightly and on-merge of REPO=dir-or-URL, or DUMP=file ROOT=dir, on the Prefect server: REF PROJECT CRON TIMEZONE POOL POOL_TYPE IMAGE
 	@$(BIN)/python -m flows.deploy deploy $(DEPLOYED) $(FROM_POOL) --image "$$LSIF_IMAGE" $(ARGS)
 
-worker: $(READY) ## run what is scheduled in work pool POOL
-	@exec $(BIN)/python -m flows.deploy worker $(FROM_POOL) $(ARGS)
+undeploy: $(READY) ## remove the deployments of PROJECT, or of REPO, from the Prefect server; data stay
+	@$(BIN)/python -m flows.deploy undeploy $(GIVEN) --project "$$LSIF_PROJECT" $(ARGS)
+
+worker: $(READY) ## run what is scheduled in work pool POOL, LIMIT runs at once
+	@exec $(BIN)/python -m flows.deploy worker $(FROM_POOL) $(if $(LIMIT),--limit "$$LSIF_LIMIT") $(ARGS)
 
 serve-flow: $(READY) ## deploy as `deploy` does, and run what is scheduled, in one process without a pool
 	@exec $(BIN)/python -m flows.deploy serve $(DEPLOYED) $(ARGS)

@@ -8,8 +8,6 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from configs.errors import ConfigError
-
 DEFINITIONS = Path(__file__).with_name("automations.yaml")
 BLOCK = "lsif-ingest"
 """Name of the webhook block that holds the address of whoever is told."""
@@ -23,24 +21,25 @@ def read_definitions(path: Path) -> Any:
     return apply_values(yaml.safe_load(path.read_text(encoding="utf-8")), {}, remove_notset=False)
 
 
-async def renew_automations(url: str) -> list[str]:
-    """Put the automations in the place of those of the same names; return the names. Without `url` nobody is told anything."""
+async def renew_automations(url: str) -> tuple[list[str], list[str]]:
+    """Put the automations in the place of those of the same names; return the names, and those of others that stay as they were.
+
+    Without `url` those that tell somebody are not made; where they are there already, they stay, with their address.
+    """
     from prefect.blocks.webhook import Webhook  # noqa: PLC0415 - takes time
     from prefect.client.orchestration import get_client  # noqa: PLC0415
     from prefect.events.schemas.automations import AutomationCore  # noqa: PLC0415
 
-    if url and not url.startswith(("http://", "https://")):
-        raise ConfigError("LSIF_NOTIFY_URL is no http address.")
     if url:
         os.environ["LSIF_NOTIFY_BLOCK"] = str(await Webhook(url=SecretStr(url)).save(BLOCK, overwrite=True))
-    wanted = [
-        AutomationCore.model_validate(one)
-        for one in read_definitions(DEFINITIONS)
-        if url or all(action["type"] != "call-webhook" for action in one["actions"])
-    ]
+    known = read_definitions(DEFINITIONS)
+    telling = {one["name"] for one in known if any(action["type"] == "call-webhook" for action in one["actions"])}
+    wanted = [AutomationCore.model_validate(one) for one in known if url or one["name"] not in telling]
     async with get_client() as client:
         for automation in wanted:
             for former in await client.read_automations_by_name(automation.name):
                 await client.delete_automation(former.id)
             await client.create_automation(automation)
-    return [automation.name for automation in wanted]
+        others = [one["name"] for one in known if one["name"] not in {automation.name for automation in wanted}]
+        stay = [name for name in others if await client.read_automations_by_name(name)]
+    return [automation.name for automation in wanted], stay

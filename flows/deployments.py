@@ -8,23 +8,30 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from prefect import flow
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
 from pydantic import BaseModel, Field
 
+from configs.errors import LsifIngestError
 from configs.settings import Settings, load_settings
 from flows.errors import FlowError
+from flows.finding import Finding, secrets_of
 from flows.git_url import last_part
 from flows.ingest import ingest
 from flows.orchestration import PACKAGES
 from flows.report import IngestReport  # noqa: TC001 - Prefect reads the flow's annotations
 from flows.runners import make_task_runner
 from flows.source import Source, git_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _HOST = r"(\[[0-9a-fA-F:.]+\]|[^/:@?#\[\]]+)(:\d+)?"
 _REPOSITORY = re.compile(
@@ -54,6 +61,7 @@ Repository = Annotated[str, Field(pattern=_REPOSITORY)]
 """A path or a git URL without credentials, as flows.git_url.check_url takes them."""
 Override = Annotated[str, Field(pattern=re.compile(rf"^\s*({_keys(Settings)})\s*={_HARMLESS}"))]
 """section.key=value of a key that there is: no secret has one."""
+_PREFECTS_LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
 Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$")]
 
 
@@ -94,6 +102,8 @@ def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, ea
         dump: Dump made elsewhere, in the place of `repository`; needs `root`.
         root: Folder of the sources that the dump was taken of.
     """  # noqa: D413
+    for logger in _PREFECTS_LOGGERS:
+        logging.getLogger(logger).addFilter(without_traceback)
     named = {"project.name": project, "project.branch": branch}
     changes = [*overrides, *(f"{key}={json.dumps(value)}" for key, value in named.items() if value)]
     settings = load_settings(Path(config) if config else None, changes)
@@ -107,9 +117,30 @@ def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, ea
     runner = make_task_runner(settings.cluster, PREFECT_API_URL.value())
     # This run is the run of the stages, unless workers embed: a flow has the task runner that it begins with.
     run = ingest.fn if runner is None else ingest.with_options(task_runner=runner)
-    report: IngestReport = run(source, settings, rebuild=rebuild)
+    with withholding_secrets():
+        report: IngestReport = run(source, settings, rebuild=rebuild)
     _check_commit(commit, report.commit)
     return report
+
+
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Take the traceback out of a record of a failure that its message explains; Prefect logs it twice, 100 lines."""
+    if record.exc_info and isinstance(record.exc_info[1], LsifIngestError):
+        record.exc_info = None
+    return True
+
+
+@contextmanager
+def withholding_secrets() -> Iterator[None]:
+    """Raise a failure that quotes a secret of the environment as FlowError without it: the server stores and sends the message."""
+    try:
+        yield
+    except Exception as exc:
+        message = str(exc)
+        told = Finding("", "failed", message).without(secrets_of(os.environ)).found
+        if told == message:
+            raise
+        raise FlowError(f"{type(exc).__name__}: {told}") from None
 
 
 def _check_commit(asked: str, found: str | None) -> None:

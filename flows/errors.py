@@ -7,6 +7,7 @@ FlowError
 ├── ChecksFailed            something that a run needs is missing
 ├── CheckoutError           the sources of a git URL or ref can't be had
 │   └── RepositoryUnreachable  the repository can't be reached now; it may answer later
+├── ServerUnreachable       the Prefect server does not answer
 └── UsageError              the command line asks for something that makes no sense (exit code 2)
 """
 
@@ -41,6 +42,10 @@ class RepositoryUnreachable(CheckoutError):
     """The repository can't be reached now; it may answer later."""
 
     retryable = True
+
+
+class ServerUnreachable(FlowError):
+    """The Prefect server does not answer."""
 
 
 class UsageError(FlowError):

@@ -6,8 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from flows.doctor_prefect import require_server
 from flows.errors import UsageError
+from flows.prefect_api import require_answer
 from flows.prefect_files import server_may_be_named
 from flows.runners import make_task_runner
 from flows.source import collection_name
@@ -64,7 +64,7 @@ def run_ingest(source: Source, settings: Settings, *, rebuild: bool, task_runner
     collection = collection_name(project, settings.project.branch)
     with failures_told(settings, collection, settings.paths.of_project(collection)):
         if server is None:
-            require_server()
+            require_answer()
         else:
             server.wait()
         # Nobody watches a temporary server for runs that went away, and a flow waits up to a second for the end of its heartbeat.

@@ -168,7 +168,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         wait_for(lambda: _answers(f"{url}/health") or process.poll() is not None, "the server", 120)
         assert process.poll() is None, (folder / "server.log").read_text()
         running.deploy("--dump", str(SAMPLE_DUMP), "--root", str(running.repository))
-        running.start("flows.deploy", "worker", log="worker.log", secrets=SECRETS)
+        running.start("flows.deploy", "worker", "--limit", "0", log="worker.log", secrets=SECRETS)
         yield running
     finally:
         _end(running.processes)
@@ -270,8 +270,19 @@ def test_another_commit_than_the_one_asked_for_fails_and_somebody_is_told(server
     with HTTPServer(("127.0.0.1", 0), Hook) as listener:
         threading.Thread(target=listener.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{listener.server_port}/{NOTIFIED}"
+        nobody = server.run("flows.deploy", "automations")
+        assert nobody.stdout == (
+            'Renewed: "lsif-ingest, a run is lost".\nNobody will be told of failures: LSIF_NOTIFY_URL=https://... names who is.\n'
+        ), nobody.stderr
         renewed = server.run("flows.deploy", "automations", LSIF_NOTIFY_URL=address)
-        assert renewed.stdout == "Renewed: lsif-ingest, a run went wrong; lsif-ingest, a run is lost.\n", renewed.stderr
+        assert renewed.stdout == 'Renewed: "lsif-ingest, a run went wrong", "lsif-ingest, a run is lost".\n', renewed.stderr
+        again = server.run("flows.deploy", "automations")
+        assert again.stdout == (
+            'Renewed: "lsif-ingest, a run is lost".\n'
+            '"lsif-ingest, a run went wrong" stays as it was, LSIF_NOTIFY_URL names no other address; '
+            'to remove it: .venv/bin/prefect automation delete "lsif-ingest, a run went wrong"\n'
+        ), again.stderr
+        logged = len((server.folder / "worker.log").read_text())
         run = server.trigger("on-merge-sample", commit="0123456789abcdef" * 2 + "01234567")
         state = server.finish(run)
         assert state["type"] == "FAILED"
@@ -279,7 +290,13 @@ def test_another_commit_than_the_one_asked_for_fails_and_somebody_is_told(server
         wait_for(lambda: told, "the notification", 30)
         listener.shutdown()
     (text,) = told
-    assert json.loads(text)["text"].startswith("lsif-ingest: on-merge-sample, run reindex-sample-0123456789ab is Failed. http")
+    words = json.loads(text)["text"]
+    assert words.startswith("lsif-ingest: on-merge-sample, run reindex-sample-0123456789ab is Failed. Flow run encountered an exc")
+    assert f"commit {'0123456789abcdef' * 2}01234567 was asked for" in words
+    assert words.endswith(f"/runs/flow-run/{run}")
+    log = (server.folder / "worker.log").read_text()[logged:]
+    assert f"commit {'0123456789abcdef' * 2}01234567 was asked for" in log
+    assert "Traceback" not in log
     assert points(server.data) == indexed
 
 
@@ -376,7 +393,7 @@ def test_a_run_whose_process_gets_sigterm_ends_its_children(server: Server, inde
     wait_for(lambda: not child.is_running(), "rust-analyzer to end")
 
 
-def test_a_process_serves_the_deployments_of_a_project_without_a_pool(server: Server, indexed: dict[str, str]) -> None:
+def test_a_process_serves_the_deployments_of_a_project_without_a_pool(server: Server, held: dict[str, Any]) -> None:
     source = ("--project", "served", "--dump", str(SAMPLE_DUMP), "--root", str(server.repository))
     process = server.start("flows.deploy", "serve", *source, "--folder", str(server.folder), log="serve.log")
     log = server.folder / "serve.log"
@@ -386,6 +403,55 @@ def test_a_process_serves_the_deployments_of_a_project_without_a_pool(server: Se
     assert json.loads((server.data / "projects/served/report.json").read_bytes())["upload"]["points"] == 77
     process.terminate()
     assert process.wait(30) == 0
+    assert "RuntimeWarning" not in log.read_text()
+    assert server.deployment("nightly-served")["paused"]  # until it is served, or deployed, again
+    before = len(log.read_text())
+    again = server.start("flows.deploy", "serve", *source, "--folder", str(server.folder), log="serve.log")
+    wait_for(lambda: "Serving reindex" in log.read_text()[before:], "the deployments")
+    assert not server.deployment("nightly-served")["paused"]
+    run = server.trigger("on-merge-served", **held)
+    child = _held_child(server)
+    again.terminate()
+    assert again.wait(60) == 0
+    assert server.finish(run)["type"] == "CANCELLED"
+    assert not child.is_running()
+    assert "Traceback" not in log.read_text()[before:]
+    assert server.deployment("nightly-served")["paused"]
+    server.deploy("--project", "served", "--dump", str(SAMPLE_DUMP), "--root", str(server.repository))
+    assert not server.deployment("nightly-served")["paused"]
+
+
+def test_a_projects_deployments_are_removed(server: Server) -> None:
+    server.deploy("--project", "gone", "--dump", str(SAMPLE_DUMP), "--root", str(server.repository))
+    kept = server.deployment("on-merge-sample")
+    started = server.ask("/automations/filter", {})
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    waits = {"type": "SCHEDULED", "name": "AwaitingConcurrencySlot", "state_details": {"scheduled_time": tomorrow}}
+    run = server.ask(f"/deployments/{server.deployment('on-merge-gone')['id']}/create_flow_run", {"state": waits})["id"]
+    assert server.state(run)["name"] == "AwaitingConcurrencySlot"
+    done = server.run("flows.deploy", "undeploy", "--project", "gone")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(
+        "Removed reindex/nightly-gone and reindex/on-merge-gone with triggers and limit. Index, checkpoint "
+    )
+    assert server.state(run)["type"] == "CANCELLED"
+    names = [one["name"] for one in server.ask("/deployments/filter", {})]
+    assert [name for name in names if "gone" in name] == []
+    assert "lsif-ingest-gone" not in [one["name"] for one in server.ask("/v2/concurrency_limits/filter", {})]
+    left = server.ask("/automations/filter", {})
+    assert len(left) == len(started) - 1
+    assert server.deployment("on-merge-sample")["global_concurrency_limit"] == kept["global_concurrency_limit"]
+    again = server.run("flows.deploy", "undeploy", "--project", "gone")
+    assert (again.returncode, again.stderr.count("\n")) == (1, 1)
+    assert "no deployment of project gone is there" in again.stderr
+
+
+def test_a_worker_for_a_pool_that_is_not_there_ends(server: Server) -> None:
+    done = server.run("flows.deploy", "worker", "--pool", "typo")
+    assert done.returncode == 2
+    assert "no work pool 'typo' at http://127.0.0.1:" in done.stderr
+    assert "there are: lsif-ingest" in done.stderr
+    assert "typo" not in [pool["name"] for pool in server.ask("/work_pools/filter", {})]
 
 
 def test_the_image_runs_commands_of_lsif_ingest_and_of_prefect(tmp_path: Path) -> None:

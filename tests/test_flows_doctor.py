@@ -21,7 +21,7 @@ import orjson
 import pytest
 
 from configs.settings import Settings, load_settings
-from flows import doctor_data, doctor_index, doctor_packages, doctor_prefect, doctor_toolchain, programs, room
+from flows import doctor_data, doctor_index, doctor_packages, doctor_prefect, doctor_toolchain, prefect_api, programs, room
 from flows.doctor import checks_of, examine
 from flows.finding import Finding, secrets_of
 from storage.embedded import EmbeddedIndex
@@ -992,7 +992,7 @@ def test_an_address_without_api_or_no_address_at_all(monkeypatch: pytest.MonkeyP
 
 
 def test_a_prefect_server_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_prefect, "_ANSWER_S", 0.3)
+    monkeypatch.setattr(prefect_api, "_ANSWER_S", 0.3)
     with prefect(monkeypatch, answers={"health": "hang"}) as url:
         finding = doctor_prefect.check_server()
     assert (finding.status, finding.found) == ("failed", f"Prefect at {url} did not answer within 0.3 s")
@@ -1033,3 +1033,21 @@ def test_deployments_are_told_with_their_workers(monkeypatch: pytest.MonkeyPatch
     assert (lonely.status, lonely.advice) == ("warning", "prefect worker start --pool lsif")
     assert none == Finding("deployments", "skipped", "no deployment is tagged lsif-ingest")
     assert (odd.status, odd.found) == ("warning", "the server's answer is not understood: KeyError")
+
+
+@pytest.mark.parametrize("how", [{"paused": True}, {"schedules": [{"active": False}]}])
+def test_a_nightly_that_is_paused_is_told(how: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    nightly = {
+        "name": "nightly-sample",
+        "work_pool_name": None,
+        "status": "READY",
+        "paused": False,
+        "schedules": [{"active": True}],
+    }
+    with prefect(monkeypatch, answers={"deployments/filter": [nightly]}):
+        running = doctor_prefect.check_deployments()
+    with prefect(monkeypatch, answers={"deployments/filter": [{**nightly, **how}]}):
+        paused = doctor_prefect.check_deployments()
+    assert running == Finding("deployments", "ok", "nightly-sample ready, served")
+    assert (paused.status, paused.found) == ("warning", "nightly-sample paused, served")
+    assert paused.advice.startswith("no night runs nightly-sample: make serve-flow or make deploy again")
