@@ -257,7 +257,7 @@ def _parse(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def _checkpoint_stats(options: argparse.Namespace, settings: Settings) -> None:
-    from flows.stages import inspect_checkpoint  # noqa: PLC0415
+    from flows.kept_vectors import inspect_checkpoint  # noqa: PLC0415
 
     folders = inspect_checkpoint(settings)
     if options.json:
@@ -272,7 +272,7 @@ def _checkpoint_stats(options: argparse.Namespace, settings: Settings) -> None:
 
 
 def _checkpoint_compact(options: argparse.Namespace, settings: Settings) -> None:
-    from flows.stages import compact_checkpoint  # noqa: PLC0415
+    from flows.kept_vectors import compact_checkpoint  # noqa: PLC0415
 
     done = compact_checkpoint(settings, shared_too=options.shared_too)
     if options.json:

@@ -111,7 +111,7 @@ def check_checkpoint(settings: Settings) -> Finding:
     words = f"{address}: {counted(files, 'file')}, {sum(sizes.values()) / 1e6:,.1f} MB"
     if aside:
         found = f"{words}, {aside:,} set aside as unreadable; their texts are embedded again"
-        # A shared store is not compacted without more ado: see flows.stages.compact_checkpoint.
+        # A shared store is not compacted without more ado: see flows.kept_vectors.
         advice = f"remove {address}/*/*{ASIDE}" if settings.checkpoint.store else "lsif-ingest checkpoint compact"
         return Finding("checkpoint", "warning", found, advice)
     if damaged:

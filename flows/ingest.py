@@ -19,11 +19,12 @@ from flows import tasks
 from flows.artifacts import Progress
 from flows.errors import FlowError
 from flows.lanes import Clock, Lanes
+from flows.locks import project_lock
 from flows.report import IngestReport, ParseReport, StageTime
 from flows.reporting import failures_told, publish_report
 from flows.runners import end_workers, taking_resources
 from flows.source import Source, collection_name, git_state
-from flows.stages import plan_vectors, project_lock, settings_without_effect
+from flows.stages import plan_vectors, settings_without_effect
 from storage.schema import Metadata
 
 if TYPE_CHECKING:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-import shutil
 import tempfile
 import threading
 import time
@@ -16,20 +14,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import filelock
-
-from configs.atomic import atomic_writer, remove_leftovers, temporary_beside
+from configs.atomic import atomic_writer, temporary_beside
 from configs.data_folder import hide_from_git
 from configs.settings import load_settings
 from embedding.checkpoint import Checkpoint
-from embedding.compaction import Compaction, FolderStats, compact, inspect
 from embedding.embed import BLOCKS_VECTOR, gather_block_vectors, gather_vectors
 from embedding.errors import CheckpointError, ModelError
 from embedding.models import find_model, shared_encoder
 from embedding.plan import VectorPlan
 from embedding.shards import Shard, ShardReport, embed_shard
-from flows.errors import FlowError, UsageError
+from flows.errors import FlowError
 from flows.history import REPORT, read_report
+from flows.locks import PLAN, project_lock
 from flows.report import ParseReport, largest
 from flows.source import collection_name
 from lsif.blocks import BLOCKS
@@ -66,9 +62,6 @@ logger = logging.getLogger(__name__)
 _EMBEDDING = threading.Lock()
 """A process has one encoder of a model, which is no place for two threads: tokenizers are borrowed, memory is planned for one."""
 
-_PLAN = "plan-"
-"""What the names of the folders begin with in which a plan's records and dump lie."""
-
 _OF_A_SERVER = (
     "on_disk",
     "datatype",
@@ -81,93 +74,6 @@ _OF_A_SERVER = (
     "write_consistency_factor",
 )
 """Settings of its collections."""
-
-
-@contextmanager
-def project_lock(settings: Settings, project: str) -> Iterator[Path]:
-    """Hold the project's work folder for one run, and return it. Raises FlowError where another run or a compaction holds it.
-
-    The lock ends with the process. What killed runs left in the folder is removed.
-    """
-    folder = settings.paths.of_project(project)
-    hide_from_git(Path(settings.paths.data))
-    with _vectors_lock(settings, fcntl.LOCK_SH, "vectors are being compacted"), _folder_lock(folder, project):
-        remove_leftovers(folder, age_s=0)
-        for plan in folder.glob(f"{_PLAN}*"):
-            shutil.rmtree(plan, ignore_errors=True)
-        yield folder
-
-
-@contextmanager
-def _folder_lock(folder: Path, project: str) -> Iterator[None]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / "lock", timeout=0)
-        lock.acquire()
-    except filelock.Timeout as exc:
-        raise FlowError(f"another run is at work on project {project!r} in {folder}; wait for it to end.") from exc
-    except OSError as exc:
-        raise FlowError(f"can't write {folder}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR") from exc
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _vectors_lock(settings: Settings, mode: int, held: str) -> Iterator[None]:
-    """Hold the data folder's vectors, as all runs do together, or a compaction does alone. Raises FlowError with `held`.
-
-    One lock for all projects: a run on a new one that begins during a compaction is kept out as those are that were there before.
-    """
-    path = Path(settings.paths.data) / "projects" / ".vectors.lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+b")
-    except OSError as exc:
-        raise FlowError(f"can't write {path}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR") from exc
-    with file:
-        try:
-            fcntl.flock(file, mode | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise FlowError(f"{held} in {settings.paths.data}; wait for it to end.") from exc
-        except OSError as exc:
-            raise FlowError(f"can't lock {path}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR") from exc
-        try:
-            yield
-        finally:
-            fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough where a child process has inherited the file
-
-
-def inspect_checkpoint(settings: Settings) -> list[FolderStats]:
-    """Return what the checkpoint's folders hold, and how much of that this data folder's structures.jsonl refer to."""
-    return list(inspect(checkpoint_address(settings), _all_structures(settings)))
-
-
-def compact_checkpoint(settings: Settings, *, shared_too: bool = False) -> Compaction:
-    """Drop the vectors that no structures.jsonl of this data folder refers to. Raises FlowError where a run is at work in it.
-
-    Where checkpoint.store names the store, others may use it, whose records and runs are not known here: UsageError, unless
-    `shared_too` says that what only they refer to may be dropped as well.
-    """
-    if settings.checkpoint.store and not shared_too:
-        raise UsageError(
-            f"checkpoint.store is set: other data folders or machines may use {checkpoint_address(settings)}, and only the records "
-            f"in {settings.paths.data} are known here. To drop what only others refer to as well, while no run of theirs is at "
-            "work, give --shared-too."
-        )
-    with _vectors_lock(settings, fcntl.LOCK_EX, "a run is at work"):
-        return compact(
-            checkpoint_address(settings),
-            _all_structures(settings),
-            rows_per_file=settings.checkpoint.rows_per_file,
-            numbers=settings.checkpoint.numbers,
-            scratch=Path(settings.paths.data),
-        )
-
-
-def _all_structures(settings: Settings) -> list[Path]:
-    return sorted((Path(settings.paths.data) / "projects").glob("*/structures.jsonl"))
 
 
 def check_index(settings: Settings, collection: str, identity: str, *, rebuild: bool) -> None:
@@ -345,7 +251,7 @@ def plan(settings: Settings, source: Source) -> Plan:
     """Return what a run would do to the index. Only checkout, dump and records are made, the records in a folder of their own."""
     project = source.project(settings.project.name)
     collection = collection_name(project, settings.project.branch)
-    with project_lock(settings, collection) as folder, tempfile.TemporaryDirectory(dir=folder, prefix=_PLAN) as temporary:
+    with project_lock(settings, collection) as folder, tempfile.TemporaryDirectory(dir=folder, prefix=PLAN) as temporary:
         check_index(settings, collection, source.identity(), rebuild=False)
         structures, dump, root = Path(temporary) / "structures.jsonl", source.dump, checkout(settings, source, folder)
         if source.repo is not None and root is not None:

@@ -451,7 +451,7 @@ def test_an_interrupted_run_ends_at_once_and_leaves_no_server(
 
 @pytest.mark.usefixtures("harness")
 def test_two_runs_of_one_project_do_not_mix(own_data: Path, settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    from flows.stages import project_lock
+    from flows.locks import project_lock
 
     own = settings.model_copy(update={"paths": settings.paths.model_copy(update={"data": str(own_data)})})
     with project_lock(own, "sample") as folder:
@@ -549,24 +549,24 @@ def test_a_store_that_others_may_use_is_not_shrunk_unasked(
 def test_no_run_and_no_compaction_are_at_work_at_once(
     indexed_sample: Path, tmp_path: Path, settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows import stages
+    from flows import kept_vectors, locks
 
     data = shutil.copytree(indexed_sample, tmp_path / "data")
     where = ("--set", f"paths.data={data}")
     own = settings.model_copy(update={"paths": settings.paths.model_copy(update={"data": str(data)})})
-    with stages.project_lock(own, "new"), stages.project_lock(own, "other"):  # neither has a structures.jsonl
+    with locks.project_lock(own, "new"), locks.project_lock(own, "other"):  # neither has a structures.jsonl
         code, out, message = run("checkpoint", "compact", *where, capsys=capsys)
     assert (code, out) == (1, "")
     assert f"a run is at work in {data}" in message
 
     def meanwhile(*_: object, **__: object) -> None:
-        with pytest.raises(FlowError, match="vectors are being compacted"), stages.project_lock(own, "newest"):
+        with pytest.raises(FlowError, match="vectors are being compacted"), locks.project_lock(own, "newest"):
             pass
         raise FlowError("tried")
 
-    monkeypatch.setattr(stages, "compact", meanwhile)
+    monkeypatch.setattr(kept_vectors, "compact", meanwhile)
     assert "tried" in run("checkpoint", "compact", *where, capsys=capsys)[2]
-    with stages.project_lock(own, "newest"):
+    with locks.project_lock(own, "newest"):
         pass
 
 

@@ -24,7 +24,7 @@ import psutil
 import pytest
 
 from configs.settings import load_settings
-from flows.stages import project_lock
+from flows.locks import project_lock
 
 from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, cli_environment, points
 

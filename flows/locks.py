@@ -1,0 +1,86 @@
+"""Who may be at work in a data folder: one run a project, several projects at once, a compaction of vectors alone."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import filelock
+
+from configs.atomic import remove_leftovers
+from configs.data_folder import hide_from_git
+from flows.errors import FlowError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from configs.settings import Settings
+
+PLAN = "plan-"
+"""What the names of the folders begin with in which a plan's records and dump lie."""
+
+
+@contextmanager
+def project_lock(settings: Settings, project: str) -> Iterator[Path]:
+    """Hold the project's work folder for one run, and return it. Raises FlowError where another run or a compaction holds it.
+
+    The lock ends with the process. What killed runs left in the folder is removed.
+    """
+    folder = settings.paths.of_project(project)
+    hide_from_git(Path(settings.paths.data))
+    with _vectors_lock(settings, fcntl.LOCK_SH, "vectors are being compacted"), _folder_lock(folder, project):
+        remove_leftovers(folder, age_s=0)
+        for plan in folder.glob(f"{PLAN}*"):
+            shutil.rmtree(plan, ignore_errors=True)
+        yield folder
+
+
+@contextmanager
+def _folder_lock(folder: Path, project: str) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / "lock", timeout=0)
+        lock.acquire()
+    except filelock.Timeout as exc:
+        raise FlowError(f"another run is at work on project {project!r} in {folder}; wait for it to end.") from exc
+    except OSError as exc:
+        raise FlowError(f"can't write {folder}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR") from exc
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _vectors_lock(settings: Settings, mode: int, held: str) -> Iterator[None]:
+    """Hold the data folder's vectors, as all runs do together, or a compaction does alone. Raises FlowError with `held`.
+
+    One lock for all projects: a run on a new one that begins during a compaction is kept out as those are that were there before.
+    """
+    path = Path(settings.paths.data) / "projects" / ".vectors.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+b")
+    except OSError as exc:
+        raise FlowError(f"can't write {path}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR") from exc
+    with file:
+        try:
+            fcntl.flock(file, mode | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise FlowError(f"{held} in {settings.paths.data}; wait for it to end.") from exc
+        except OSError as exc:
+            raise FlowError(f"can't lock {path}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR") from exc
+        try:
+            yield
+        finally:
+            fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough where a child process has inherited the file
+
+
+@contextmanager
+def compaction_lock(settings: Settings) -> Iterator[None]:
+    """Hold the data folder's vectors alone. Raises FlowError where a run is at work."""
+    with _vectors_lock(settings, fcntl.LOCK_EX, "a run is at work"):
+        yield
