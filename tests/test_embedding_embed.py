@@ -181,10 +181,9 @@ SLOW_RUN = """
     from embedding.embed import embed_structures
     from embedding.encoder import Fingerprint
 
-    print("ready", flush=True)
-
     class SlowEncoder(FakeEncoder):
         def encode_documents(self, texts):
+            print("at work", flush=True)
             time.sleep(0.02)
             return super().encode_documents(texts)
 
@@ -215,7 +214,7 @@ def test_runs_that_are_killed_at_random_moments_end_with_what_an_undisturbed_one
     for _ in range(20):
         process = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert process.stdout is not None
-        process.stdout.readline()  # it is about to embed
+        process.stdout.readline()  # it embeds the first texts, or all are embedded
         time.sleep(moments.uniform(0, 0.3))
         process.send_signal(signal.SIGKILL)
         process.communicate()

@@ -191,12 +191,13 @@ def test_a_shard_that_is_out_of_reach_names_the_store(tmp_path: Path, fingerprin
         embed_shard(Checkpoint(tmp_path, fingerprint), shard, FakeEncoder)
 
 
-def test_shards_that_killed_runs_left_are_removed_after_a_day(tmp_path: Path, sample_structures: Path) -> None:
+def test_shards_that_killed_runs_left_are_removed_after_a_week(tmp_path: Path, sample_structures: Path) -> None:
     Run(tmp_path).take(sample_structures)
     left = sorted(tmp_path.rglob("*.shard"))
     assert len(left) == 9
     for path in left[:4]:
-        os.utime(path, (time.time() - 90_000,) * 2)
+        os.utime(path, (time.time() - 8 * 86_400,) * 2)
+    os.utime(left[4], (time.time() - 6 * 86_400,) * 2)
     Run(tmp_path)
     assert sorted(tmp_path.rglob("*.shard")) == left[4:]
 
