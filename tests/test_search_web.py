@@ -20,6 +20,7 @@ import httpx
 import numpy as np
 import orjson
 import pytest
+from numpy.typing import NDArray
 from prometheus_client.parser import text_string_to_metric_families
 from searchable import (
     Models,
@@ -255,9 +256,16 @@ def test_the_status_says_what_is_searched(site: Site, searcher: Searcher) -> Non
 def test_the_map_is_made_in_the_background_then_told_and_kept(
     own: Path, own_site: Site, look_often: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.projection.on_a_plane", lambda vectors: vectors[:, :2] / np.abs(vectors[:, :2]).max())
+    asked = threading.Event()
+
+    def on_a_plane(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        assert asked.wait(30)  # else it may be made before the first answer
+        return np.asarray(vectors[:, :2] / np.abs(vectors[:, :2]).max())
+
+    monkeypatch.setattr("search.projection.on_a_plane", on_a_plane)
     first = own_site.get("/api/map")
     assert (first.status_code, first.json()) == (202, {"state": "computing"})
+    asked.set()
     until(lambda: own_site.get("/api/map").status_code == 200)
     reply = own_site.get("/api/map")
     made = reply.json()
@@ -267,8 +275,10 @@ def test_the_map_is_made_in_the_background_then_told_and_kept(
     assert len({(point["x"], point["y"]) for point in made["points"]}) > 70
     assert {point["symbol"] for point in made["points"]} == {one.symbol for one in structures_of(own)}
     assert orjson.loads((own / "projects/sample/map.json").read_bytes())["map"] == made
+    asked.clear()
     document(own, "zyzzyva")
     until(lambda: own_site.get("/api/map").status_code == 202, 5.0)
+    asked.set()
     until(lambda: own_site.get("/api/map").status_code == 200)
     kept: str = orjson.loads((own / "projects/sample/map.json").read_bytes())["generation"]
     assert kept.startswith(own_site.json("/healthz")["generation"])
