@@ -22,7 +22,7 @@ from pydantic import BaseModel, Field
 from configs.errors import LsifIngestError
 from configs.settings import Settings, load_settings
 from flows.errors import FlowError
-from flows.finding import Finding, secrets_of
+from flows.finding import secrets_of, without_secrets
 from flows.git_url import last_part
 from flows.ingest import ingest
 from flows.orchestration import PACKAGES
@@ -137,7 +137,7 @@ def withholding_secrets() -> Iterator[None]:
         yield
     except Exception as exc:
         message = str(exc)
-        told = Finding("", "failed", message).without(secrets_of(os.environ)).found
+        told = without_secrets(message, secrets_of(os.environ))
         if told == message:
             raise
         raise FlowError(f"{type(exc).__name__}: {told}") from None

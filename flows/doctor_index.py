@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from embedding.errors import ModelError
 from embedding.shards import SHARD
 from flows.finding import Finding, of_error
+from flows.locks import PLAN
 from flows.room import taken_bytes, why_not_writable
 from search.opening import checkpoint_address, connect, fingerprints_of
 from storage.errors import IndexMismatch, StorageError
@@ -110,7 +111,7 @@ def _old_files(settings: Settings) -> Iterator[Path]:
     data = Path(settings.paths.data)
     patterns = [
         (data / "projects", "*/.*.tmp"),
-        (data / "projects", "*/plan-*"),
+        (data / "projects", f"*/{PLAN}*"),
         (data / "qdrant", "*/.*.tmp"),
         (Path(checkpoint_address(settings)), "*/.*.tmp"),
         (Path(checkpoint_address(settings)), f"*/*{SHARD}"),

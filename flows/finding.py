@@ -40,10 +40,15 @@ class Finding:
 
     def without(self, secrets: Iterable[str]) -> Finding:
         """Return the finding with `***` in the place of each secret."""
-        found, advice = self.found, self.advice
-        for secret in secrets:
-            found, advice = found.replace(secret, "***"), advice.replace(secret, "***")
-        return replace(self, found=found, advice=advice)
+        hidden = list(secrets)
+        return replace(self, found=without_secrets(self.found, hidden), advice=without_secrets(self.advice, hidden))
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Return the text with `***` in the place of each secret."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
 
 
 def of_error(check: str, exc: LsifIngestError, advice: str = "", status: Status = "failed") -> Finding:
