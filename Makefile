@@ -84,22 +84,22 @@ status: $(READY) ## show what is indexed, or PROJECT alone
 	@$(BIN)/lsif-ingest status $(OF_PROJECT) $(WITH_CONFIG) $(ARGS)
 
 prefect: $(READY) ## start a Prefect server on http://127.0.0.1:4200; PREFECT_API_URL=http://127.0.0.1:4200/api names it
-	@exec $(BIN)/python -m flows.deploy server
+	@exec $(BIN)/python -m flows.deploy.commands server
 
 deploy: $(READY) ## deploy nightly and on-merge of REPO=dir-or-URL, or DUMP=file ROOT=dir, on the Prefect server: REF PROJECT CRON TIMEZONE POOL POOL_TYPE IMAGE
-	@$(BIN)/python -m flows.deploy deploy $(DEPLOYED) $(FROM_POOL) --image "$$LSIF_IMAGE" $(ARGS)
+	@$(BIN)/python -m flows.deploy.commands deploy $(DEPLOYED) $(FROM_POOL) --image "$$LSIF_IMAGE" $(ARGS)
 
 undeploy: $(READY) ## remove the deployments of PROJECT, or of REPO, from the Prefect server; data stay
-	@$(BIN)/python -m flows.deploy undeploy $(GIVEN) --project "$$LSIF_PROJECT" $(ARGS)
+	@$(BIN)/python -m flows.deploy.commands undeploy $(GIVEN) --project "$$LSIF_PROJECT" $(ARGS)
 
 worker: $(READY) ## run what is scheduled in work pool POOL, LIMIT runs at once
-	@exec $(BIN)/python -m flows.deploy worker $(FROM_POOL) $(if $(LIMIT),--limit "$$LSIF_LIMIT") $(ARGS)
+	@exec $(BIN)/python -m flows.deploy.commands worker $(FROM_POOL) $(if $(LIMIT),--limit "$$LSIF_LIMIT") $(ARGS)
 
 serve-flow: $(READY) ## deploy as `deploy` does, and run what is scheduled, in one process without a pool
-	@exec $(BIN)/python -m flows.deploy serve $(DEPLOYED) $(ARGS)
+	@exec $(BIN)/python -m flows.deploy.commands serve $(DEPLOYED) $(ARGS)
 
 automations: $(READY) ## have the Prefect server tell LSIF_NOTIFY_URL of failures, and end runs that are lost
-	@$(BIN)/python -m flows.deploy automations
+	@$(BIN)/python -m flows.deploy.commands automations
 
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)

@@ -24,9 +24,9 @@ from crates import fetch, make_records
 
 from configs.settings import ModelSettings, load_settings
 from embedding.batching import longest_first, padding_share, token_batches
+from embedding.encoders.torch import TorchEncoder, load_sentence_transformer
 from embedding.models import find_model, load_encoder
 from embedding.text import RECIPES
-from embedding.torch_encoder import TorchEncoder, load_sentence_transformer
 from lsif.structure import read_structures
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def encoders() -> dict[str, TorchEncoder]:
 
 
 def measure(
-    texts: list[str], baseline: Callable[[list[str]], NDArray[np.float32]], ways: dict[str, TorchEncoder]
+    texts: list[str],
+    baseline: Callable[[list[str]], NDArray[np.float32]],
+    ways: dict[str, TorchEncoder],
 ) -> list[list[str]]:
     """Return one row for each way: texts/s, ratio, cosine."""
     seconds: dict[str, list[float]] = {way: [] for way in ("the tutorial's", *ways)}
@@ -83,7 +85,15 @@ def measure(
     for way, taken in seconds.items():
         ratio = median(a / b for a, b in zip(first, taken, strict=True))
         precision = ways[way].precision if way in ways else "fp32"
-        rows.append([way, precision, f"{len(texts) / median(taken):.0f}", f"{ratio:.2f}", f"{cosine[way]:.6f}"])
+        rows.append(
+            [
+                way,
+                precision,
+                f"{len(texts) / median(taken):.0f}",
+                f"{ratio:.2f}",
+                f"{cosine[way]:.6f}",
+            ]
+        )
     return rows
 
 
@@ -136,7 +146,9 @@ def main() -> None:
         padding = padding_share(ordered, list(token_batches(ordered, 2048)))
         rows = measure(
             texts,
-            lambda texts, batch=batch: model.encode(texts, batch_size=batch, normalize_embeddings=True),  # type: ignore[misc]
+            lambda texts, batch=batch: model.encode(
+                texts, batch_size=batch, normalize_embeddings=True
+            ),  # type: ignore[misc]
             ways,
         )
         tables[task] = rows

@@ -67,7 +67,9 @@ class Bench:
         folder.mkdir()
         return folder
 
-    def run(self, source: Sequence[str], data: Path, home: Path, server: str) -> tuple[Cost, dict[str, Any]]:
+    def run(
+        self, source: Sequence[str], data: Path, home: Path, server: str
+    ) -> tuple[Cost, dict[str, Any]]:
         """Ingest in a process of its own; return what it took, and its report."""
         environment = {**os.environ, "PREFECT_HOME": str(home)}
         environment.pop("PREFECT_API_URL", None)
@@ -77,7 +79,16 @@ class Bench:
         with output.open("wb") as file, (self._scratch / "log.txt").open("wb") as log:
             began = time.perf_counter()
             process = subprocess.Popen(
-                [sys.executable, "-m", "flows", "ingest", *source, "--set", f"paths.data={data}", "--json"],
+                [
+                    sys.executable,
+                    "-m",
+                    "flows",
+                    "ingest",
+                    *source,
+                    "--set",
+                    f"paths.data={data}",
+                    "--json",
+                ],
                 cwd=ROOT,
                 env=environment,
                 stdout=file,
@@ -130,9 +141,23 @@ def running_server(home: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [Path(sys.executable).with_name("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    environment = {**os.environ, "PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = [
+        Path(sys.executable).with_name("prefect"),
+        "server",
+        "start",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    }
+    server = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     address = f"http://127.0.0.1:{port}/api"
     try:
         while server.poll() is None:
@@ -151,21 +176,29 @@ def fill(source: Sequence[str], data: Path, home: Path) -> None:
     """Ingest with vectors that are drawn, in this process."""
     os.environ["PREFECT_HOME"] = str(home)
     sys.path.insert(0, str(ROOT))
-    from flows import cli, stages  # noqa: PLC0415 - reads the environment
+    from flows import stages  # noqa: PLC0415 - reads the environment
+    from flows.cli import main as cli  # noqa: PLC0415 - reads the environment
 
     encoder = DrawnEncoder()
     stages.shared_encoder = lambda *_: encoder
     sys.exit(cli.main(["ingest", *source, "--set", f"paths.data={data}"]))
 
 
-def measure(bench: Bench, dump: Path, root: Path, *, runs: int, real: bool) -> tuple[dict[str, list[Cost]], str]:
+def measure(
+    bench: Bench, dump: Path, root: Path, *, runs: int, real: bool
+) -> tuple[dict[str, list[Cost]], str]:
     """Return what the cases took, and what they ran on. Each round runs every case once."""
     data, home, spare = bench.new_folder(), bench.new_folder(), bench.new_folder()
-    work = spare / root.name  # an index knows its sources by their address: the changed ones come to stand in the same place
+    work = (
+        spare / root.name
+    )  # an index knows its sources by their address: the changed ones come to stand in the same place
     shutil.copytree(root, work, symlinks=True)
     source = ("--dump", str(dump), "--root", str(work))
     if not real:
-        subprocess.run([sys.executable, __file__, "fill", str(dump), str(work), str(data), str(home)], check=True)
+        subprocess.run(
+            [sys.executable, __file__, "fill", str(dump), str(work), str(data), str(home)],
+            check=True,
+        )
     _, report = bench.run(source, data, home, TEMPORARY)
     records = Path(str(report["structures_file"]))
     shutil.copytree(work, spare / "changed", symlinks=True)
@@ -175,11 +208,22 @@ def measure(bench: Bench, dump: Path, root: Path, *, runs: int, real: bool) -> t
     def run(name: str, *arguments: Any) -> dict[str, Any]:
         cost, made = bench.run(*arguments)
         costs.setdefault(name, []).append(cost)
-        print(f"{name}:", *(f"{one:.1f}" for one in cost), f"load {os.getloadavg()[0]:.1f}", flush=True)
+        print(
+            f"{name}:",
+            *(f"{one:.1f}" for one in cost),
+            f"load {os.getloadavg()[0]:.1f}",
+            flush=True,
+        )
         return made
 
     for _ in range(runs):
-        run("full, temporary server, fresh PREFECT_HOME", SAMPLE, bench.new_folder(), bench.new_folder(), TEMPORARY)
+        run(
+            "full, temporary server, fresh PREFECT_HOME",
+            SAMPLE,
+            bench.new_folder(),
+            bench.new_folder(),
+            TEMPORARY,
+        )
         run("full, temporary server", SAMPLE, bench.new_folder(), home, TEMPORARY)
         run("full, running server", SAMPLE, bench.new_folder(), home, RUNNING)
         run("nothing changed, temporary server", source, data, home, TEMPORARY)
@@ -213,7 +257,9 @@ def table(costs: dict[str, list[Cost]], what: str, runs: int) -> str:
         "|---|--:|--:|--:|--:|",
     ]
     for name, taken in costs.items():
-        wall, cpu, busy = (statistics.median(getattr(one, field) for one in taken) for field in Cost._fields)
+        wall, cpu, busy = (
+            statistics.median(getattr(one, field) for one in taken) for field in Cost._fields
+        )
         rest = statistics.median(one.wall - one.busy for one in taken)
         lines.append(f"| {name} | {wall:.1f} | {busy:.1f} | {rest:.1f} | {cpu:.1f} |")
     return "\n".join(lines) + "\n"
@@ -225,7 +271,9 @@ def main() -> None:
         dump, root, data, home = sys.argv[2:]
         fill(("--dump", dump, "--root", root), Path(data), Path(home))
         return
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("repository", nargs="*", metavar="DUMP ROOT", type=Path)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--real-model", action="store_true")
@@ -235,7 +283,13 @@ def main() -> None:
         if not options.repository:
             repeat_sample(scratch, MEGABYTES)
         dump, root = options.repository or (scratch / "dump.lsif", scratch / "root")
-        costs, what = measure(Bench(scratch, api_url), dump.resolve(), root.resolve(), runs=options.runs, real=options.real_model)
+        costs, what = measure(
+            Bench(scratch, api_url),
+            dump.resolve(),
+            root.resolve(),
+            runs=options.runs,
+            real=options.real_model,
+        )
     text = table(costs, what, options.runs)
     print(text)
     (ROOT / "benchmarks/results/flow.md").write_text(text, encoding="utf-8")

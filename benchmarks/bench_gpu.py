@@ -23,8 +23,8 @@ from sentence_transformers.sentence_transformer.modules import Pooling, Transfor
 from transformers import BertConfig, BertModel
 
 from configs.settings import ModelSettings, load_settings
+from embedding.encoders.torch import TorchEncoder
 from embedding.models import find_model
-from embedding.torch_encoder import TorchEncoder
 from lsif.structure import read_structures
 
 MATRIX = 8192
@@ -88,7 +88,9 @@ def main() -> None:
     if device == "cpu":
         print("no GPU here: this run tests the script on the processor")
     model = random_encoder(options.layers, options.width, options.max_tokens, device)
-    settings = ModelSettings.model_validate({**load_settings().embedding.text.model_dump(), "device": device, "precision": "bf16"})
+    settings = ModelSettings.model_validate(
+        {**load_settings().embedding.text.model_dump(), "device": device, "precision": "bf16"}
+    )
     encoder = TorchEncoder(model, settings)
     texts = texts_of(options.records, options.texts)
     tokens = np.minimum(encoder.count_tokens(texts), options.max_tokens).astype(np.float64)
@@ -104,11 +106,19 @@ def main() -> None:
     began = time.perf_counter()
     model.encode(part, batch_size=4)
     theirs = (time.perf_counter() - began) * len(texts) / len(part)
-    print(f"device            {torch.cuda.get_device_name() if device == 'cuda' else 'processor'}, {encoder.precision}")
-    print(f"encoder           {weights / 1e6:.1f}M weights in {options.layers} layers of width {options.width}")
-    print(f"texts             {len(texts)}, {tokens.mean():.0f} tokens on average, {tokens.max():.0f} at most")
+    print(
+        f"device            {torch.cuda.get_device_name() if device == 'cuda' else 'processor'}, {encoder.precision}"
+    )
+    print(
+        f"encoder           {weights / 1e6:.1f}M weights in {options.layers} layers of width {options.width}"
+    )
+    print(
+        f"texts             {len(texts)}, {tokens.mean():.0f} tokens on average, {tokens.max():.0f} at most"
+    )
     print(f"matrix rate       {rate / 1e12:.2f} TFLOP/s")
-    print(f"embedding         {flops / ours / 1e12:.2f} TFLOP/s, {flops / ours / rate:.1%} of it; {len(texts) / ours:.0f} texts/s")
+    print(
+        f"embedding         {flops / ours / 1e12:.2f} TFLOP/s, {flops / ours / rate:.1%} of it; {len(texts) / ours:.0f} texts/s"
+    )
     print(f"the tutorial's    {theirs / ours:.1f} times as long (batches of 4)")
 
 

@@ -31,7 +31,7 @@ EXTRACT = (
 WAYS = {
     "loop": "import orjson\nfor line in open(DUMP, 'rb'):\n    orjson.loads(line)",
     "read": (
-        "from pathlib import Path\nfrom lsif.reader import ReadLedger, read_tables\nfrom lsif.graph import Graph\n"
+        "from pathlib import Path\nfrom lsif.reader.read import ReadLedger, read_tables\nfrom lsif.reader.graph import Graph\n"
         "tables = read_tables(Path(DUMP), ReadLedger(), max_bad_lines=0)\n"
         "for _ in Graph(tables).definitions(lambda uri: '/library/' not in uri):\n    pass"
     ),
@@ -82,7 +82,9 @@ def measure_all(name: str, dump: Path, root: Path) -> Row:
         dump.stat().st_size / 1e6,
         {way: median(one for one, _ in results) for way, results in runs.items()},
         {
-            way: median(one / loop for (one, _), (loop, _) in zip(results, runs["loop"], strict=True))
+            way: median(
+                one / loop for (one, _), (loop, _) in zip(results, runs["loop"], strict=True)
+            )
             for way, results in runs.items()
         },
         {way: max(one for _, one in results) for way, results in runs.items()},
@@ -92,7 +94,9 @@ def measure_all(name: str, dump: Path, root: Path) -> Row:
 def table(rows: list[Row]) -> str:
     """Return the rows as Markdown."""
     ways = [way for way in WAYS if way != "loop"]
-    head = ["dump", "MB", "loop s"] + [f"{way} {what}" for way in ways for what in ("s", "/loop", "MB")]
+    head = ["dump", "MB", "loop s"] + [
+        f"{way} {what}" for way in ways for what in ("s", "/loop", "MB")
+    ]
     lines = [head, ["---"] * len(head)]
     for row in rows:
         cells = [row.name, f"{row.megabytes:.0f}", f"{row.seconds['loop']:.2f}"]
@@ -116,7 +120,13 @@ def plot(rows: list[Row], path: Path) -> None:
         time.plot(sizes, [row.seconds[way] for row in rows], marker="o", label=way)
     for way in ("read", "extract"):
         memory.plot(sizes, [row.memory[way] for row in rows], marker="o", label=way)
-    memory.plot(sizes, [0.6 * size + 200 for size in sizes], linestyle="--", color="grey", label="0.6 x dump + 200 MB")
+    memory.plot(
+        sizes,
+        [0.6 * size + 200 for size in sizes],
+        linestyle="--",
+        color="grey",
+        label="0.6 x dump + 200 MB",
+    )
     time.set(xlabel="dump, MB", ylabel="seconds", xlim=0, ylim=0)
     memory.set(xlabel="dump, MB", ylabel="resident memory, MB", xlim=0, ylim=0)
     for axes in (time, memory):
@@ -137,7 +147,9 @@ def main() -> None:
         for size in SIZES:
             with tempfile.TemporaryDirectory() as name:
                 copies = repeat_sample(Path(name), size)
-                rows.append(measure_all(f"sample x {copies}", Path(name) / "dump.lsif", Path(name) / "root"))
+                rows.append(
+                    measure_all(f"sample x {copies}", Path(name) / "dump.lsif", Path(name) / "root")
+                )
             print(table(rows[-1:]), flush=True)
     machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
     text = [
@@ -154,7 +166,9 @@ def main() -> None:
         (RESULTS / "parse-real.md").write_text("\n".join(text))
     else:
         plot(rows, RESULTS / "parse.svg")
-        (RESULTS / "parse.md").write_text("\n".join([*text, "![time and memory over the dump's size](parse.svg)", ""]))
+        (RESULTS / "parse.md").write_text(
+            "\n".join([*text, "![time and memory over the dump's size](parse.svg)", ""])
+        )
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from bench_stage import DIMENSION, DrawnEncoder, write_records
 from configs.settings import load_settings
 from flows import stages
 from flows.orchestration import run_ingest
-from flows.source import Source
+from flows.source.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,8 +58,12 @@ class DigestEncoder(DrawnEncoder):
         """Return (len(texts), dimension) float32."""
         digests = b"".join(blake2b(text.encode(), digest_size=12).digest() for text in texts)
         chosen = np.frombuffer(digests, dtype=np.uint32).reshape(-1, 3) % _POOL
-        vectors = self._vectors[chosen[:, 0]] + self._vectors[chosen[:, 1]] + self._vectors[chosen[:, 2]]
-        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+        vectors = (
+            self._vectors[chosen[:, 0]] + self._vectors[chosen[:, 1]] + self._vectors[chosen[:, 2]]
+        )
+        return np.asarray(
+            vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32
+        )
 
     encode_queries = encode_documents
 
@@ -75,7 +79,12 @@ class Watch(threading.Thread):
     def run(self) -> None:
         """Sample until the process ends."""
         while True:
-            fields = Path("/proc/self/status").read_text(encoding="ascii").split("RssAnon:")[1].split(maxsplit=1)
+            fields = (
+                Path("/proc/self/status")
+                .read_text(encoding="ascii")
+                .split("RssAnon:")[1]
+                .split(maxsplit=1)
+            )
             self.samples.append((time.perf_counter(), int(fields[0]) / 1000, time.process_time()))
             time.sleep(_SAMPLED_S)
 
@@ -98,7 +107,13 @@ def run(structures: Path, data: Path) -> None:
     # The flow's clock starts once the Prefect server is up.
     offset = ended - report.seconds["total"]
     rows = [
-        (one.stage, one.wall_s, one.busy_s, one.tasks, *watch.between(offset + one.began_s, offset + one.began_s + one.wall_s))
+        (
+            one.stage,
+            one.wall_s,
+            one.busy_s,
+            one.tasks,
+            *watch.between(offset + one.began_s, offset + one.began_s + one.wall_s),
+        )
         for one in report.stages
     ]
     result = {
@@ -131,13 +146,21 @@ def change(structures: Path) -> None:
     changed = structures.with_suffix(".changed")
     with structures.open("rb") as old, changed.open("wb") as new:
         for number, line in enumerate(old):
-            new.write(line.replace(b'"snippet":"// ', b'"snippet":"// changed ', 1) if number % CHANGED == 0 else line)
+            new.write(
+                line.replace(b'"snippet":"// ', b'"snippet":"// changed ', 1)
+                if number % CHANGED == 0
+                else line
+            )
     changed.replace(structures)
 
 
 def size_of(path: Path) -> int:
     """Return the bytes on disk of what is under the path: files with holes count what they hold."""
-    return sum(one.stat().st_blocks * 512 for one in ([path] if path.is_file() else path.rglob("*")) if one.is_file())
+    return sum(
+        one.stat().st_blocks * 512
+        for one in ([path] if path.is_file() else path.rglob("*"))
+        if one.is_file()
+    )
 
 
 def measure(number: int) -> list[str]:
@@ -154,11 +177,22 @@ def measure(number: int) -> list[str]:
             print(what, json.dumps(runs[-1][1]), flush=True)
             if what == "first run":
                 sizes = _sizes(data)
-        return [f"## {number:,} structures", "", *_table_of_runs(runs), "", *_table_of_sizes(sizes, number), ""]
+        return [
+            f"## {number:,} structures",
+            "",
+            *_table_of_runs(runs),
+            "",
+            *_table_of_sizes(sizes, number),
+            "",
+        ]
 
 
 def _run_apart(structures: Path, data: Path) -> dict[str, Any]:
-    environment = {one: value for one, value in os.environ.items() if not one.startswith(("QDRANT_", "PREFECT_"))}
+    environment = {
+        one: value
+        for one, value in os.environ.items()
+        if not one.startswith(("QDRANT_", "PREFECT_"))
+    }
     environment["PREFECT_HOME"] = str(data.parent / "prefect")
     environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
     command = [sys.executable, __file__, "run", str(structures), str(data)]
@@ -193,12 +227,16 @@ def _table_of_runs(runs: list[tuple[str, dict[str, Any]]]) -> list[str]:
             )
         rate, total = one["structures"] / one["total"], one["total"]
         memory = f"{one['anonymous_mb']:,.0f}; {one['resident_mb']:,.0f} with mapped files"
-        lines.append(f"| {what}, {one['way']} | all | {total:,.1f} | | {one['cpu']:,.1f} | | {rate:,.0f} | {memory} |")
+        lines.append(
+            f"| {what}, {one['way']} | all | {total:,.1f} | | {one['cpu']:,.1f} | | {rate:,.0f} | {memory} |"
+        )
     return lines
 
 
 def _table_of_sizes(sizes: dict[str, int], number: int) -> list[str]:
-    rows = [f"| {what} | {size / 1e6:,.0f} | {size / number:,.0f} |" for what, size in sizes.items()]
+    rows = [
+        f"| {what} | {size / 1e6:,.0f} | {size / number:,.0f} |" for what, size in sizes.items()
+    ]
     return ["| on disk | MB | bytes a structure |", "|---|---|---|", *rows]
 
 

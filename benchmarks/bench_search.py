@@ -62,8 +62,12 @@ class Repeated:
     """The points of several generations, over and over with other ids; see storage.points.Source."""
 
     def __init__(self, generations: list[Generation], count: int) -> None:
-        self._structures = [one for generation in generations for one in generation.structures.scroll(vectors=True)]
-        self._blocks = [one for generation in generations for one in generation.blocks.scroll(vectors=True)]
+        self._structures = [
+            one for generation in generations for one in generation.structures.scroll(vectors=True)
+        ]
+        self._blocks = [
+            one for generation in generations for one in generation.blocks.scroll(vectors=True)
+        ]
         self._count = count
 
     def structures(self) -> Iterator[Record]:
@@ -72,14 +76,24 @@ class Repeated:
             turn, place = divmod(number, len(self._structures))
             stored = self._structures[place]
             structure = parse_structure(orjson.dumps(without_added(stored.payload)))
-            yield StructureRecord(replace(structure, id=_renamed(stored.id, turn)), _moved(stored, turn))
+            yield StructureRecord(
+                replace(structure, id=_renamed(stored.id, turn)), _moved(stored, turn)
+            )
 
     def blocks(self) -> Iterator[Record]:
         """See Source."""
         for turn in range(self._count // len(self._structures)):
             for stored in self._blocks:
-                fields = {name: value for name, value in without_added(stored.payload).items() if name != "digest"}
-                block = replace(Block(**fields), id=_renamed(stored.id, turn), structure_id=_renamed(fields["structure_id"], turn))
+                fields = {
+                    name: value
+                    for name, value in without_added(stored.payload).items()
+                    if name != "digest"
+                }
+                block = replace(
+                    Block(**fields),
+                    id=_renamed(stored.id, turn),
+                    structure_id=_renamed(fields["structure_id"], turn),
+                )
                 yield BlockRecord(block, _moved(stored, turn))
 
     def settle(self) -> None:
@@ -94,9 +108,9 @@ def _moved(stored: StoredPoint, turn: int) -> dict[str, Any]:
     generator = np.random.default_rng([turn, uuid.UUID(stored.id).int & 0xFFFFFFFF])
 
     def moved(vector: list[float]) -> Any:
-        return np.array(vector, dtype=np.float32) + generator.normal(scale=SPREAD if turn else 0, size=len(vector)).astype(
-            np.float32
-        )
+        return np.array(vector, dtype=np.float32) + generator.normal(
+            scale=SPREAD if turn else 0, size=len(vector)
+        ).astype(np.float32)
 
     return {name: (lambda vector=vector: moved(vector)) for name, vector in stored.vectors.items()}
 
@@ -106,12 +120,19 @@ def build(settings: Settings, data: Path, temporary: Path, count: int) -> None:
     tool = os.environ.get("RUST_ANALYZER", "rust-analyzer")
     for root in fetch(temporary):
         sets = ["--set", f"paths.data={data}", "--set", f"rust_analyzer.command={tool}"]
-        subprocess.run([*PROGRAM, "ingest", "--repo", root, *sets], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [*PROGRAM, "ingest", "--repo", root, *sets], check=True, stdout=subprocess.DEVNULL
+        )
     with closing(connect(settings)) as index:
         generations = [index.live(name) for name in index.collections() if name != BENCH]
         source = Repeated([one for one in generations if one is not None], count)
-        vectors = {name: VectorInfo(384, one.digest, one.describe()) for name, one in fingerprints_of(settings).items()}
-        made = Metadata(BENCH, BENCH, None, dirty=False, created=datetime.now(UTC).isoformat(), vectors=vectors)
+        vectors = {
+            name: VectorInfo(384, one.digest, one.describe())
+            for name, one in fingerprints_of(settings).items()
+        }
+        made = Metadata(
+            BENCH, BENCH, None, dirty=False, created=datetime.now(UTC).isoformat(), vectors=vectors
+        )
         publish_source(index, BENCH, made, source, settings.storage, rebuild=True)
 
 
@@ -138,7 +159,13 @@ class Tutorial:
     def search(self, query: str) -> None:
         """Ask both vectors."""
         for using in ("text", "code"):
-            self.client.query_points(BENCH, query=self.model.encode(query).tolist(), using=using, limit=10, with_payload=True)
+            self.client.query_points(
+                BENCH,
+                query=self.model.encode(query).tolist(),
+                using=using,
+                limit=10,
+                with_payload=True,
+            )
 
 
 @dataclass
@@ -155,9 +182,7 @@ class Times:
         """Return a row of the table."""
         p50, p95, p99 = np.percentile(self.spent, (50, 95, 99))
         rate = f"{self.per_second:.0f}" if self.per_second else ""
-        return (
-            f"| {self.label} | {len(self.spent):,} | {p50:.1f} | {p95:.1f} | {p99:.1f} | {rate} | {self.errors} | {self.memory} |"
-        )
+        return f"| {self.label} | {len(self.spent):,} | {p50:.1f} | {p95:.1f} | {p99:.1f} | {rate} | {self.errors} | {self.memory} |"
 
 
 def in_process(settings: Settings, queries: list[str]) -> list[Times]:
@@ -167,7 +192,11 @@ def in_process(settings: Settings, queries: list[str]) -> list[Times]:
         tutorial = Tutorial(settings, searcher.generation)
         searcher.search("warm up")
         tutorial.search("warm up")
-        ours, theirs, phases = Times("in the process, hybrid", []), Times("the tutorial's two queries", []), []
+        ours, theirs, phases = (
+            Times("in the process, hybrid", []),
+            Times("the tutorial's two queries", []),
+            [],
+        )
         for query in queries:
             began = time.perf_counter()
             answer = searcher.search(query)
@@ -181,9 +210,15 @@ def in_process(settings: Settings, queries: list[str]) -> list[Times]:
         return [ours, theirs]
 
 
-def by_http(address: str, process: int, clients: int, seconds: float, queries: list[str], serial: int) -> Times:
+def by_http(
+    address: str, process: int, clients: int, seconds: float, queries: list[str], serial: int
+) -> Times:
     """Return the times of so many clients that ask one query after the other for so long."""
-    times, lock, until = Times(f"HTTP, {clients} client{'s' * (clients > 1)}", []), threading.Lock(), time.monotonic() + seconds
+    times, lock, until = (
+        Times(f"HTTP, {clients} client{'s' * (clients > 1)}", []),
+        threading.Lock(),
+        time.monotonic() + seconds,
+    )
 
     def ask(number: int) -> None:
         with httpx.Client(base_url=address, timeout=60) as client:
@@ -225,7 +260,12 @@ def plot(rows: list[Times], path: Path) -> None:
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for row in rows:
         axes.plot(np.sort(row.spent), np.linspace(0, 1, len(row.spent)), label=row.label)
-    axes.set(xscale="log", xlabel="milliseconds", ylabel="share of requests", title="Latency of a hybrid search")
+    axes.set(
+        xscale="log",
+        xlabel="milliseconds",
+        ylabel="share of requests",
+        title="Latency of a hybrid search",
+    )
     axes.axvline(25, color="grey", linestyle="--", linewidth=0.8)
     axes.axvline(60, color="grey", linestyle="--", linewidth=0.8)
     axes.grid(alpha=0.3)
@@ -236,24 +276,43 @@ def plot(rows: list[Times], path: Path) -> None:
 def main() -> None:
     """Measure all."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--data", type=Path, metavar="DIR", help="where the indexes are kept for the next time")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="where the indexes are kept for the next time"
+    )
     parser.add_argument("--structures", type=int, default=20_000, metavar="N")
-    parser.add_argument("--seconds", type=float, default=60.0, metavar="S", help="that clients ask for")
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, metavar="S", help="that clients ask for"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         data = options.data or Path(temporary) / "data"
         settings = load_settings(None, [f"paths.data={data}"])
         if not (data / "qdrant" / BENCH / "live.json").is_file():
             build(settings, data, Path(temporary), options.structures)
-        queries = [one.query for path in sorted(QUERIES.glob("*.jsonl")) for one in read_queries(path)]
+        queries = [
+            one.query for path in sorted(QUERIES.glob("*.jsonl")) for one in read_queries(path)
+        ]
         rows = in_process(settings, queries)
-        command = [*PROGRAM, "serve", "--set", f"paths.data={data}", "--project", BENCH, "--port", "0"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        command = [
+            *PROGRAM,
+            "serve",
+            "--set",
+            f"paths.data={data}",
+            "--project",
+            BENCH,
+            "--port",
+            "0",
+        ]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as server:
             try:
                 address = (server.stdout.readline() if server.stdout else "").split()[-1]
                 httpx.get(f"{address}/api/search", params={"q": "warm up"}, timeout=60)
                 for serial, clients in enumerate(CLIENTS):
-                    rows.append(by_http(address, server.pid, clients, options.seconds, queries, serial))
+                    rows.append(
+                        by_http(address, server.pid, clients, options.seconds, queries, serial)
+                    )
                     print(rows[-1].row(), flush=True)
             finally:
                 server.terminate()

@@ -61,7 +61,14 @@ def write_records(path: Path, number: int) -> None:
     """Write so many records, no two of which have a text in common."""
     data = ROOT / "tests/data"
     sample = path.with_name("sample.jsonl")
-    parse_dump(data / "sample.lsif", data / "sample", sample, project="sample", max_bad_lines=0, max_stale_share=0)
+    parse_dump(
+        data / "sample.lsif",
+        data / "sample",
+        sample,
+        project="sample",
+        max_bad_lines=0,
+        max_stale_share=0,
+    )
     lines = sample.read_bytes().splitlines(keepends=True)
     with path.open("wb") as file:
         for count in range(number):
@@ -77,18 +84,27 @@ def run(number: int) -> None:
     """Measure one number in this process, and print it as JSON."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        subprocess.run([sys.executable, __file__, "write", str(folder / "s.jsonl"), str(number)], check=True)
+        subprocess.run(
+            [sys.executable, __file__, "write", str(folder / "s.jsonl"), str(number)], check=True
+        )
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         seconds = []
         fingerprint = Fingerprint("drawn", "1", "words-2", 0)
         for _ in range(2):
             began = time.perf_counter()
             report = embed_structures(
-                folder / "s.jsonl", folder / "checkpoints", fingerprint, DrawnEncoder, vector="text", rows_per_file=2048
+                folder / "s.jsonl",
+                folder / "checkpoints",
+                fingerprint,
+                DrawnEncoder,
+                vector="text",
+                rows_per_file=2048,
             )
             seconds.append(time.perf_counter() - began)
         began = time.perf_counter()
-        table = gather_vectors(folder / "s.jsonl", folder / "checkpoints", fingerprint, folder / "scratch")
+        table = gather_vectors(
+            folder / "s.jsonl", folder / "checkpoints", fingerprint, folder / "scratch"
+        )
         for start in range(0, len(table), 256):
             table[start : start + 256].sum()
         seconds.append(time.perf_counter() - began)
@@ -116,7 +132,12 @@ def main() -> None:
         "|---|---|---|---|---|",
     ]
     for number in [int(one) for one in arguments] or NUMBERS:
-        done = subprocess.run([sys.executable, __file__, "run", str(number)], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, __file__, "run", str(number)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         result = json.loads(done.stdout.splitlines()[-1])
         rates = " | ".join(f"{number / seconds:,.0f}" for seconds in result["seconds"])
         lines.append(f"| {number:,} | {rates} | {result['megabytes']:.0f} |")

@@ -31,11 +31,11 @@ from qdrant_client import models
 from configs.settings import load_settings
 from lsif.extract import parse_dump
 from lsif.structure import Structure, read_structures, with_digest
-from storage.connection import Connection, connect
-from storage.embedded import EmbeddedIndex
+from storage.embedded.index import EmbeddedIndex
 from storage.points import Record, StructureRecord
 from storage.schema import Metadata, VectorInfo
-from storage.server_points import ServerPoints
+from storage.server.connection import Connection, connect
+from storage.server.points import ServerPoints
 from storage.upload import publish_source, require_live
 
 if TYPE_CHECKING:
@@ -84,8 +84,14 @@ class Drawn:
     def __init__(self, structures: list[Structure], count: int, changed: int = 0) -> None:
         self._structures, self._count, self._changed = structures, count, changed
         generator = np.random.default_rng(0)
-        self._vectors = {name: generator.normal(size=(997, size)).astype(np.float32) for name, size in DIMENSIONS.items()}
-        self._vectors = {name: matrix / np.linalg.norm(matrix, axis=1, keepdims=True) for name, matrix in self._vectors.items()}
+        self._vectors = {
+            name: generator.normal(size=(997, size)).astype(np.float32)
+            for name, size in DIMENSIONS.items()
+        }
+        self._vectors = {
+            name: matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+            for name, matrix in self._vectors.items()
+        }
 
     def structures(self) -> Iterator[Record]:
         """See Source."""
@@ -94,7 +100,10 @@ class Drawn:
             one = replace(one, id=str(uuid.UUID(int=number + 1)), name=f"{one.name}_{number}")
             if number < self._changed:
                 one = with_digest({**one.to_payload(), "docstring": "changed"})
-            rows = {name: (lambda matrix=matrix, row=number % 997: matrix[row]) for name, matrix in self._vectors.items()}
+            rows = {
+                name: (lambda matrix=matrix, row=number % 997: matrix[row])
+                for name, matrix in self._vectors.items()
+            }
             yield StructureRecord(one, rows)
 
     def blocks(self) -> Iterator[Record]:
@@ -113,7 +122,9 @@ class Drawn:
 def metadata() -> Metadata:
     """Return what a made-up index says of itself."""
     vectors = {name: VectorInfo(size, name, name) for name, size in DIMENSIONS.items()}
-    return Metadata("bench", "bench", None, dirty=False, created="2026-01-01T00:00:00+00:00", vectors=vectors)
+    return Metadata(
+        "bench", "bench", None, dirty=False, created="2026-01-01T00:00:00+00:00", vectors=vectors
+    )
 
 
 def seconds(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
@@ -132,7 +143,9 @@ def server_table(source: Drawn, count: int, port: int) -> list[list[str]]:
     def tutorial() -> None:
         points = [
             models.PointStruct(
-                id=point.id, vector={name: vector.tolist() for name, vector in point.vectors.items()}, payload=point.payload
+                id=point.id,
+                vector={name: vector.tolist() for name, vector in point.vectors.items()},
+                payload=point.payload,
             )
             for point in source.points(sparse=False)
         ]
@@ -149,7 +162,11 @@ def server_table(source: Drawn, count: int, port: int) -> list[list[str]]:
             taken[way].append(seconds(work))
     first = taken["the tutorial's"]
     return [
-        [way, f"{count / median(times):,.0f}", f"{median(a / b for a, b in zip(first, times, strict=True)):.2f}"]
+        [
+            way,
+            f"{count / median(times):,.0f}",
+            f"{median(a / b for a, b in zip(first, times, strict=True)):.2f}",
+        ]
         for way, times in taken.items()
     ]
 
@@ -167,7 +184,10 @@ def embedded_table(structures: list[Structure], count: int, folder: Path) -> lis
 
     points = {sparse: list(source.points(sparse=sparse)) for sparse in (False, True)}
     for _ in range(ROUNDS):
-        for sparse, name in ((False, "the engine's upsert and flush, both vectors"), (True, "the same with bm25")):
+        for sparse, name in (
+            (False, "the engine's upsert and flush, both vectors"),
+            (True, "the same with bm25"),
+        ):
             generation = index.create("engine", metadata())
 
             def load(generation: Any = generation, sparse: bool = sparse) -> None:  # noqa: FBT001 - bound here
@@ -176,9 +196,18 @@ def embedded_table(structures: list[Structure], count: int, folder: Path) -> lis
 
             note(name, load)
             index.drop("engine", generation)
-        note("a full build, verified and published", lambda: publish_source(index, "b", metadata(), source, settings, rebuild=True))
-        note("a sync, nothing changed", lambda: publish_source(index, "b", metadata(), source, settings))
-        note("a sync, 1% changed", lambda: publish_source(index, "b", metadata(), one_percent, settings))
+        note(
+            "a full build, verified and published",
+            lambda: publish_source(index, "b", metadata(), source, settings, rebuild=True),
+        )
+        note(
+            "a sync, nothing changed",
+            lambda: publish_source(index, "b", metadata(), source, settings),
+        )
+        note(
+            "a sync, 1% changed",
+            lambda: publish_source(index, "b", metadata(), one_percent, settings),
+        )
     assert require_live(index, "b").structures.count() == count  # noqa: S101 - a benchmark of nothing would be fast
     full = [wall for wall, _ in rows["a full build, verified and published"]]
     index.close()
@@ -218,9 +247,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         records = Path(folder) / "structures.jsonl"
         sample = ROOT / "tests" / "data" / "sample"
-        parse_dump(sample.with_suffix(".lsif"), sample, records, project="sample", max_bad_lines=0, max_stale_share=0)
+        parse_dump(
+            sample.with_suffix(".lsif"),
+            sample,
+            records,
+            project="sample",
+            max_bad_lines=0,
+            max_stale_share=0,
+        )
         structures = list(read_structures(records))
-        whole = million(structures, port) if options.million else ""  # first: a peak of memory is told once a process
+        whole = (
+            million(structures, port) if options.million else ""
+        )  # first: a peak of memory is told once a process
         lines = [
             f"# Uploading, {datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {len(os.sched_getaffinity(0))} cores",
             "",
@@ -233,7 +271,10 @@ def main() -> None:
             "",
             "| way | points/s | ratio |",
             "|---|---|---|",
-            *(f"| {' | '.join(row)} |" for row in server_table(Drawn(structures, options.points), options.points, port)),
+            *(
+                f"| {' | '.join(row)} |"
+                for row in server_table(Drawn(structures, options.points), options.points, port)
+            ),
             "",
         ]
         lines += [whole, ""] if whole else []
@@ -243,7 +284,10 @@ def main() -> None:
             "",
             "| what | seconds | CPU seconds | of a full build |",
             "|---|---|---|---|",
-            *(f"| {' | '.join(row)} |" for row in embedded_table(structures, options.points, Path(folder) / "qdrant")),
+            *(
+                f"| {' | '.join(row)} |"
+                for row in embedded_table(structures, options.points, Path(folder) / "qdrant")
+            ),
             "",
         ]
     print("\n".join(lines))

@@ -16,7 +16,11 @@ PROGRAM = (sys.executable, "-m", "flows")
 
 def fetch(folder: Path) -> list[Path]:
     """Return the folders of the crates in the packages, unpacked under `folder`. Needs apt-get."""
-    subprocess.run(["apt-get", "-oAPT::Sandbox::User=root", "download", "-qq", *PACKAGES], cwd=folder, check=True)
+    subprocess.run(
+        ["apt-get", "-oAPT::Sandbox::User=root", "download", "-qq", *PACKAGES],
+        cwd=folder,
+        check=True,
+    )
     for package in folder.glob("*.deb"):
         subprocess.run(["dpkg", "-x", package, folder / "unpacked"], check=True)
     return sorted((folder / "unpacked/usr/share/cargo/registry").iterdir())

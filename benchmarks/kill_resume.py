@@ -61,7 +61,9 @@ def main() -> None:
         kept = []
         for _ in range(options.kills):
             command = [sys.executable, __file__, str(options.structures), "--into", str(killed)]
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
             (process.stdout or sys.stdin).readline()  # it is about to embed
             time.sleep(moments.uniform(0, longest))
             process.send_signal(signal.SIGKILL)
@@ -70,12 +72,17 @@ def main() -> None:
         rest = embed(options.structures, killed)
         keys = sorted(Checkpoint(whole, fingerprint).keys())
         same = keys == sorted(Checkpoint(killed, fingerprint).keys())
-        tables = [Checkpoint(root, fingerprint).gather(keys, Path(folder) / f"{root.name}.scratch") for root in (whole, killed)]
+        tables = [
+            Checkpoint(root, fingerprint).gather(keys, Path(folder) / f"{root.name}.scratch")
+            for root in (whole, killed)
+        ]
         cosine = np.einsum("ij,ij->i", *(table[0 : len(keys)] for table in tables))
         for table in tables:
             table.close()
     print(f"vectors kept after each kill: {kept}; embedded by the last run: {rest}")
-    print(f"{len(keys)} vectors, keys {'equal' if same else 'DIFFER'}, cosine to the undisturbed run's at least {cosine.min():.6f}")
+    print(
+        f"{len(keys)} vectors, keys {'equal' if same else 'DIFFER'}, cosine to the undisturbed run's at least {cosine.min():.6f}"
+    )
     sys.exit(0 if same and cosine.min() > 0.999 else 1)  # noqa: PLR2004 - three digits
 
 

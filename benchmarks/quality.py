@@ -30,7 +30,16 @@ from crates import PROGRAM, fetch
 from configs.settings import load_settings
 from search.answer import MODES
 from search.confidence import CALIBRATION, Calibration, fit
-from search.evaluate import ALL, JudgedQuery, Judgement, auroc, bootstrap, judge, read_queries, summarise
+from search.evaluate import (
+    ALL,
+    JudgedQuery,
+    Judgement,
+    auroc,
+    bootstrap,
+    judge,
+    read_queries,
+    summarise,
+)
 from search.opening import connect, fingerprints_of, open_searcher
 
 if TYPE_CHECKING:
@@ -69,7 +78,10 @@ WAYS = (
     Way("hybrid, equal weights", changes=("search.weights.bm25=1.0", "search.weights.blocks=1.0")),
     Way("hybrid without blocks", changes=("search.weights.blocks=0.0",)),
     Way("hybrid without bm25", changes=("search.weights.bm25=0.0",)),
-    Way("hybrid without code and blocks", changes=("search.weights.code=0.0", "search.weights.blocks=0.0")),
+    Way(
+        "hybrid without code and blocks",
+        changes=("search.weights.code=0.0", "search.weights.blocks=0.0"),
+    ),
     Way("hybrid without text", changes=("search.weights.text=0.0",)),
     Way("hybrid, tests like others", changes=("search.test_weight=1.0",)),
     Way("hybrid, 100 candidates", changes=("search.candidates=100",)),
@@ -96,9 +108,25 @@ class Repository:
         dump = self.data / f"{self.name}.lsif"
         tool = os.environ.get("RUST_ANALYZER", "rust-analyzer")
         if not dump.is_file():
-            subprocess.run([*PROGRAM, "dump", "--set", f"rust_analyzer.command={tool}", "--repo", root, "-o", dump], check=True)
+            subprocess.run(
+                [
+                    *PROGRAM,
+                    "dump",
+                    "--set",
+                    f"rust_analyzer.command={tool}",
+                    "--repo",
+                    root,
+                    "-o",
+                    dump,
+                ],
+                check=True,
+            )
         for recipe in RECIPES:
-            overrides = (f"paths.data={self.data}", f"project.name={self.collection(recipe)}", f"embedding.text.recipe={recipe}")
+            overrides = (
+                f"paths.data={self.data}",
+                f"project.name={self.collection(recipe)}",
+                f"embedding.text.recipe={recipe}",
+            )
             sets = [word for override in overrides for word in ("--set", override)]
             command = [*PROGRAM, "ingest", "--dump", dump, "--root", root, "--rebuild", *sets]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -114,24 +142,37 @@ class Repository:
 
 def judged(repository: Repository, answers: Iterable[Answer]) -> list[Judgement]:
     """Return the answers judged."""
-    return [Judgement(query, tuple(judge(query, answer.hits))) for query, answer in zip(repository.queries, answers, strict=True)]
+    return [
+        Judgement(query, tuple(judge(query, answer.hits)))
+        for query, answer in zip(repository.queries, answers, strict=True)
+    ]
 
 
 def ablation(repositories: list[Repository]) -> list[str]:
     """Return the table of all ways."""
     names = [repository.name for repository in repositories]
     lines = [
-        "| way | NDCG@10 | MRR | Hit@1 | Hit@10 | against the default | " + " | ".join(f"NDCG@10 {name}" for name in names) + " |",
+        "| way | NDCG@10 | MRR | Hit@1 | Hit@10 | against the default | "
+        + " | ".join(f"NDCG@10 {name}" for name in names)
+        + " |",
         "|---" * (6 + len(names)) + "|",
     ]
     first: list[float] = []
     for way in WAYS:
         each = [judged(repository, repository.answers(way)) for repository in repositories]
         everything = summarise(one for judgements in each for one in judgements)[ALL]
-        scores = [one.metrics()["ndcg_at_10"] for judgements in each for one in judgements if one.query.answers]
+        scores = [
+            one.metrics()["ndcg_at_10"]
+            for judgements in each
+            for one in judgements
+            if one.query.answers
+        ]
         first = first or scores
         against = "" if scores is first else str(bootstrap(first, scores))
-        cells = [f"{getattr(everything, name):.3f}" for name in ("ndcg_at_10", "mrr", "hit_at_1", "hit_at_10")]
+        cells = [
+            f"{getattr(everything, name):.3f}"
+            for name in ("ndcg_at_10", "mrr", "hit_at_1", "hit_at_10")
+        ]
         own = [f"{summarise(judgements)[ALL].ndcg_at_10:.3f}" for judgements in each]
         lines.append(f"| {way.label} | {' | '.join([*cells, against, *own])} |")
         print(lines[-1], flush=True)
@@ -140,12 +181,28 @@ def ablation(repositories: list[Repository]) -> list[str]:
 
 def by_kind(repositories: list[Repository]) -> list[str]:
     """Return the table of the default and of the tutorial's way, by kind of query."""
-    lines = ["| way | kind | queries | NDCG@10 | MRR | Hit@1 | Hit@5 | Hit@10 | R@10 |", "|---" * 9 + "|"]
+    lines = [
+        "| way | kind | queries | NDCG@10 | MRR | Hit@1 | Hit@5 | Hit@10 | R@10 |",
+        "|---" * 9 + "|",
+    ]
     for way in (WAYS[0], next(way for way in WAYS if way.label == "text, recipe tutorial-1")):
-        found = [one for repository in repositories for one in judged(repository, repository.answers(way))]
+        found = [
+            one
+            for repository in repositories
+            for one in judged(repository, repository.answers(way))
+        ]
         for kind, summary in summarise(found).items():
-            means = [summary.ndcg_at_10, summary.mrr, summary.hit_at_1, summary.hit_at_5, summary.hit_at_10, summary.recall_at_10]
-            lines.append(f"| {way.label} | {kind} | {summary.n} | {' | '.join(f'{mean:.3f}' for mean in means)} |")
+            means = [
+                summary.ndcg_at_10,
+                summary.mrr,
+                summary.hit_at_1,
+                summary.hit_at_5,
+                summary.hit_at_10,
+                summary.recall_at_10,
+            ]
+            lines.append(
+                f"| {way.label} | {kind} | {summary.n} | {' | '.join(f'{mean:.3f}' for mean in means)} |"
+            )
             print(lines[-1], flush=True)
     return lines
 
@@ -153,19 +210,24 @@ def by_kind(repositories: list[Repository]) -> list[str]:
 def confidences(repositories: list[Repository], *, write: bool) -> list[str]:
     """Return the table of how well the confidence tells apart; with `write` make search/calibration.json."""
     lines = [
-        "| mode | AUROC, fitted to the others | " + " | ".join(one.name for one in repositories) + " | called right |",
+        "| mode | AUROC, fitted to the others | "
+        + " | ".join(one.name for one in repositories)
+        + " | called right |",
         "|---" * (3 + len(repositories)) + "|",
     ]
     fitted: dict[str, dict[str, float]] = {}
     below = load_settings().search.no_answer_below
     for mode in MODES:
-        evidences = [[answer.evidence for answer in one.answers(Way(mode, mode))] for one in repositories]
+        evidences = [
+            [answer.evidence for answer in one.answers(Way(mode, mode))] for one in repositories
+        ]
         known = [[bool(query.answers) for query in one.queries] for one in repositories]
         certain: list[list[float]] = []
         for place in range(len(repositories)):
             others = [number for number in range(len(repositories)) if number != place] or [place]
             table = fit(
-                [one for number in others for one in evidences[number]], [one for number in others for one in known[number]]
+                [one for number in others for one in evidences[number]],
+                [one for number in others for one in known[number]],
             )
             calibration = Calibration({}, {mode: table})
             certain.append([calibration.confidence(mode, one) or 0.0 for one in evidences[place]])
@@ -173,17 +235,25 @@ def confidences(repositories: list[Repository], *, write: bool) -> list[str]:
         sure, truth = np.array(list(chain(*certain))), np.array(list(chain(*known)))
         right, wrong = np.mean(sure[truth] >= below), np.mean(sure[~truth] < below)
         cells = [f"{_area(sure.tolist(), truth.tolist()):.3f}", *(f"{area:.3f}" for area in areas)]
-        lines.append(f"| {mode} | {' | '.join(cells)} | {right:.0%} of those with an answer, {wrong:.0%} of those without |")
+        lines.append(
+            f"| {mode} | {' | '.join(cells)} | {right:.0%} of those with an answer, {wrong:.0%} of those without |"
+        )
         print(lines[-1], flush=True)
         fitted[mode] = fit(list(chain(*evidences)), truth.tolist())
     if write:
-        digests = {name: fingerprint.digest for name, fingerprint in fingerprints_of(load_settings()).items()}
+        digests = {
+            name: fingerprint.digest
+            for name, fingerprint in fingerprints_of(load_settings()).items()
+        }
         Calibration(digests, fitted).write(CALIBRATION)
     return lines
 
 
 def _area(sure: list[float], answerable: list[bool]) -> float:
-    with_answer, without = ([one for one, known in zip(sure, answerable, strict=True) if known == kind] for kind in (True, False))
+    with_answer, without = (
+        [one for one, known in zip(sure, answerable, strict=True) if known == kind]
+        for kind in (True, False)
+    )
     return auroc(with_answer, without) or 0.0
 
 
@@ -191,16 +261,22 @@ def main() -> None:
     """Measure all ways."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--repo", action="append", default=[], metavar="NAME=DIR")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="where indexes are kept for the next time")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="where indexes are kept for the next time"
+    )
     parser.add_argument("--calibrate", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         data = options.data or Path(temporary)
         data.mkdir(exist_ok=True)
-        roots = {name: Path(folder) for name, _, folder in (one.partition("=") for one in options.repo)}
+        roots = {
+            name: Path(folder) for name, _, folder in (one.partition("=") for one in options.repo)
+        }
         if not {"regex-1.7.1", "rayon-1.6.1"} & set(roots):
             roots = {**{root.name: root for root in fetch(Path(temporary))}, **roots}
-        repositories = [Repository(name, data, read_queries(QUERIES / f"{name}.jsonl")) for name in roots]
+        repositories = [
+            Repository(name, data, read_queries(QUERIES / f"{name}.jsonl")) for name in roots
+        ]
         for repository in repositories:
             if not (data / "qdrant" / repository.collection(RECIPES[-1]) / "live.json").is_file():
                 repository.ingest(roots[repository.name])

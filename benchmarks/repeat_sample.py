@@ -25,13 +25,20 @@ def repeat_sample(folder: Path, megabytes: float) -> int:
             shutil.copytree(DATA / "sample", folder / "root" / f"crate_{copy}")
             shift = copy * (len(original) - 1)
             home = f"file:///src/root/crate_{copy}".encode()
-            file.writelines(_renumber(line, shift).replace(b"file:///src/sample", home) for line in original[1:])
+            file.writelines(
+                _renumber(line, shift).replace(b"file:///src/sample", home) for line in original[1:]
+            )
     return copies
 
 
 def _renumber(line: bytes, shift: int) -> bytes:
     line = _IDS.sub(lambda match: b'"%s":%d' % (match[1], int(match[2]) + shift), line)
-    return _LISTS.sub(lambda match: b'"inVs":[%s]' % b",".join(b"%d" % (int(one) + shift) for one in match[1].split(b",")), line)
+    return _LISTS.sub(
+        lambda match: (
+            b'"inVs":[%s]' % b",".join(b"%d" % (int(one) + shift) for one in match[1].split(b","))
+        ),
+        line,
+    )
 
 
 if __name__ == "__main__":

@@ -63,7 +63,9 @@ def walk(root: Path) -> Iterator[Definition]:
     parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_rust.language()))
     for path in sorted(root.rglob("*.rs")):
         data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-        yield from _walk_node(parser.parse(data).root_node, path.relative_to(root).as_posix(), under_cfg=False)
+        yield from _walk_node(
+            parser.parse(data).root_node, path.relative_to(root).as_posix(), under_cfg=False
+        )
 
 
 def _walk_node(node: tree_sitter.Node, path: str, *, under_cfg: bool) -> Iterator[Definition]:
@@ -72,10 +74,14 @@ def _walk_node(node: tree_sitter.Node, path: str, *, under_cfg: bool) -> Iterato
     conditional = False
     for child in node.children:
         text = child.text or b""
-        is_doc = text.startswith((b"///", b"/**")) and not text.startswith((b"////", b"/***", b"/**/"))
+        is_doc = text.startswith((b"///", b"/**")) and not text.startswith(
+            (b"////", b"/***", b"/**/")
+        )
         if child.type == "attribute_item" or (child.type.endswith("_comment") and is_doc):
             begins = child.start_point.row if begins is None else begins
-            conditional |= child.type == "attribute_item" and text.replace(b" ", b"").startswith(b"#[cfg(")
+            conditional |= child.type == "attribute_item" and text.replace(b" ", b"").startswith(
+                b"#[cfg("
+            )
             continue
         if child.type.endswith("_comment"):
             continue
@@ -103,27 +109,42 @@ def compare(records: list[dict[str, Any]], root: Path) -> Comparison:
     for definition in walk(root):
         record = by_place.get((definition.path, definition.line, definition.name))
         if record is None:
-            reason = "file" if definition.path not in files else "cfg" if definition.under_cfg else "other"
+            reason = (
+                "file"
+                if definition.path not in files
+                else "cfg"
+                if definition.under_cfg
+                else "other"
+            )
             result.missing[reason][definition.kind] += 1
             if reason == "other":
                 result.unexplained.append(definition)
             continue
         result.found[definition.kind] += 1
         lines = (record["line_from"], record["line_to"])
-        if lines != (definition.line_from, definition.line_to) or record["code_type"] != definition.kind:
+        if (
+            lines != (definition.line_from, definition.line_to)
+            or record["code_type"] != definition.kind
+        ):
             result.wrong.append((definition, lines))
     return result
 
 
 def main() -> int:
     """Print the comparison."""
-    records = [json.loads(line) for line in Path(sys.argv[1]).read_text(encoding="utf-8").split("\n") if line]
+    records = [
+        json.loads(line)
+        for line in Path(sys.argv[1]).read_text(encoding="utf-8").split("\n")
+        if line
+    ]
     result = compare(records, Path(sys.argv[2]))
     print(f"{'kind':<12}{'found':>8}{'no crate':>10}{'cfg':>6}{'other':>7}{'wrong lines':>13}")
     wrong = Counter(definition.kind for definition, _ in result.wrong)
     for kind in dict.fromkeys(KINDS.values()):
         missing = [result.missing[reason][kind] for reason in ("file", "cfg", "other")]
-        print(f"{kind:<12}{result.found[kind]:>8}{missing[0]:>10}{missing[1]:>6}{missing[2]:>7}{wrong[kind]:>13}")
+        print(
+            f"{kind:<12}{result.found[kind]:>8}{missing[0]:>10}{missing[1]:>6}{missing[2]:>7}{wrong[kind]:>13}"
+        )
     for definition, lines in result.wrong:
         print(f"wrong: {definition}, the record has {lines}")
     for definition in result.unexplained:

@@ -23,15 +23,21 @@ def check(root: Path, folder: Path) -> bool:
     """Return whether all is well with one crate; print what was found."""
     records, report = folder / "structures.jsonl", folder / "report.json"
     make_records(root, records, "--report", report)
-    structures = [json.loads(line) for line in records.read_text(encoding="utf-8").split("\n") if line]
+    structures = [
+        json.loads(line) for line in records.read_text(encoding="utf-8").split("\n") if line
+    ]
     result = compare(structures, root)
     ledger = json.loads(report.read_text())
     found, unexplained = result.found.total(), len(result.unexplained)
     reasons = {reason: kinds.total() for reason, kinds in result.missing.items()}
     unique = len({one["id"] for one in structures}) == len(structures)
-    print(f"{root.name}: {ledger['definitions']} definitions in the dump, {ledger['structures']} structures")
+    print(
+        f"{root.name}: {ledger['definitions']} definitions in the dump, {ledger['structures']} structures"
+    )
     print(f"  skipped {ledger['skipped']}")
-    print(f"  in the sources: {found} found, wrong lines {len(result.wrong)}, missing {reasons}, ids unique: {unique}")
+    print(
+        f"  in the sources: {found} found, wrong lines {len(result.wrong)}, missing {reasons}, ids unique: {unique}"
+    )
     for definition, lines in result.wrong:
         print(f"  wrong: {definition}, the record has {lines}")
     for definition in result.unexplained:

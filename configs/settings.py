@@ -36,7 +36,9 @@ class ProjectSettings(Section):
     @classmethod
     def _name_is_safe(cls, name: str) -> str:
         if not re.fullmatch(r"(\w[\w.-]*)?", name):
-            raise ValueError("expected letters, digits and _ . - only, beginning with a letter or digit")
+            raise ValueError(
+                "expected letters, digits and _ . - only, beginning with a letter or digit"
+            )
         return name
 
 
@@ -96,7 +98,9 @@ class ModelSettings(Section):
     @model_validator(mode="after")
     def _remote_code_is_pinned(self) -> ModelSettings:
         if self.trust_remote_code and not self.revision and not Path(self.model).is_dir():
-            raise ValueError(f'trust_remote_code runs the code of {self.model}: pin it with revision = "<commit>"')
+            raise ValueError(
+                f'trust_remote_code runs the code of {self.model}: pin it with revision = "<commit>"'
+            )
         return self
 
     @model_validator(mode="after")
@@ -127,7 +131,9 @@ class CheckpointSettings(Section):
     def _no_credentials(cls, store: str) -> str:
         # A flow's parameters are settings, which its Prefect server stores.
         if "@" in store.partition("://")[2].partition("?")[0] or "secret_key" in store:
-            raise ValueError("an address must not hold credentials; they are taken from the environment")
+            raise ValueError(
+                "an address must not hold credentials; they are taken from the environment"
+            )
         return store
 
 
@@ -182,7 +188,9 @@ class RerankSettings(Section):
     @model_validator(mode="after")
     def _remote_code_is_pinned(self) -> RerankSettings:
         if self.trust_remote_code and not self.revision and not Path(self.model).is_dir():
-            raise ValueError(f'trust_remote_code runs the code of {self.model}: pin it with revision = "<commit>"')
+            raise ValueError(
+                f'trust_remote_code runs the code of {self.model}: pin it with revision = "<commit>"'
+            )
         return self
 
 
@@ -253,7 +261,9 @@ def load_settings(config: Path | None = None, overrides: Iterable[str] = ()) -> 
     except ValidationError as exc:
         problems = "; ".join(_describe(dict(error)) for error in exc.errors()[:3])
         source = config.name if config is not None else "settings"
-        raise ConfigError(f"{source}: {problems}. configs/default.toml lists every key with its range.") from exc
+        raise ConfigError(
+            f"{source}: {problems}. configs/default.toml lists every key with its range."
+        ) from exc
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -301,5 +311,7 @@ def _describe(error: dict[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         return f"unknown key {where}"
     found = error["input"]
-    shown = "an address" if isinstance(found, str) and "://" in found else repr(found)  # credentials may stand in it
+    shown = (
+        "an address" if isinstance(found, str) and "://" in found else repr(found)
+    )  # credentials may stand in it
     return f"{where}: {error['msg']}, found {shown}" if where else str(error["msg"])

@@ -45,7 +45,9 @@ def token_batches(tokens: NDArray[np.int64], budget: int) -> Iterator[slice]:
         inside = tokens[start : start + max(1, budget // longest)]
         computed = longest * np.arange(1, len(inside) + 1)
         wanted = (computed <= _LARGE) | (computed - np.cumsum(inside) <= _MOST_PADDING * computed)
-        stop = start + max(1, int(wanted.sum()))  # padding only grows, so what is wanted comes first
+        stop = start + max(
+            1, int(wanted.sum())
+        )  # padding only grows, so what is wanted comes first
         yield slice(start, stop)
         start = stop
 

@@ -44,7 +44,9 @@ class Checkpoint:
     `numbers` is how they are written, "float32" or "float16"; read are both.
     """
 
-    def __init__(self, root: Path | str, fingerprint: Fingerprint, numbers: str = "float32") -> None:
+    def __init__(
+        self, root: Path | str, fingerprint: Fingerprint, numbers: str = "float32"
+    ) -> None:
         self.store = Store(root)
         self.folder = fingerprint.digest
         """Its folder in the store."""
@@ -70,7 +72,9 @@ class Checkpoint:
             self._known = []
             self.store.remove_leftovers(self.folder)
             names = [name for name in self.store.files(self.folder) if name.endswith(SUFFIX)]
-            for name, schema in zip(names, self.store.read_each(names, self._schema_of), strict=True):
+            for name, schema in zip(
+                names, self.store.read_each(names, self._schema_of), strict=True
+            ):
                 self._adopt(name, schema)
         return self._known
 
@@ -79,7 +83,9 @@ class Checkpoint:
         found: set[bytes] = set()
         wanted = None if names is None else set(names)
         names = [name for name in self.files() if wanted is None or name in wanted]
-        for name, table in zip(names, self.store.read_each(names, lambda name: self._table(name, ["key"])), strict=True):
+        for name, table in zip(
+            names, self.store.read_each(names, lambda name: self._table(name, ["key"])), strict=True
+        ):
             if isinstance(table, Exception):
                 self._set_aside(name, table)
             else:
@@ -98,7 +104,10 @@ class Checkpoint:
             [
                 pa.array(keys, pa.binary(_KEY_BYTES)),
                 pa.FixedSizeListArray.from_arrays(
-                    pa.array(vectors.reshape(-1).astype(self._numbers.to_pandas_dtype(), copy=False)), dimension
+                    pa.array(
+                        vectors.reshape(-1).astype(self._numbers.to_pandas_dtype(), copy=False)
+                    ),
+                    dimension,
                 ),
             ],
             schema=_schema(dimension, self._fingerprint, self._numbers),
@@ -122,7 +131,9 @@ class Checkpoint:
 
     def name_of(self, keys: Sequence[bytes], suffix: str = SUFFIX) -> str:
         """Return the name of the file of these keys: it is told by them, so what is made twice is stored once."""
-        return f"{self.folder}/{hashlib.blake2b(b''.join(keys), digest_size=12).hexdigest()}{suffix}"
+        return (
+            f"{self.folder}/{hashlib.blake2b(b''.join(keys), digest_size=12).hexdigest()}{suffix}"
+        )
 
     def gather(self, keys: Iterable[bytes], scratch: Path) -> VectorTable:
         """Return the vectors of the keys, in their order, in a temporary file at `scratch`.
@@ -206,7 +217,9 @@ def _check_schema(schema: pa.Schema, fingerprint: Fingerprint, dimension: int | 
     if dimension not in (None, found) or not any(
         schema.equals(_schema(found, fingerprint, numbers)) for numbers in _NUMBERS.values()
     ):
-        raise ValueError(f"expected vectors of dimension {dimension}, found {schema.field('vector').type}")
+        raise ValueError(
+            f"expected vectors of dimension {dimension}, found {schema.field('vector').type}"
+        )
     return found
 
 

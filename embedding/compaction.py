@@ -16,13 +16,13 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from configs.atomic import temporary_beside
 from embedding.checkpoint import ASIDE, FINGERPRINT, SUFFIX, Checkpoint
 from embedding.encoder import SNIPPETS, Fingerprint
 from embedding.store import Store
 from embedding.text import RECIPES
 from lsif.blocks import BLOCKS, read_blocks
 from lsif.structure import read_structures
+from machine.files import temporary_beside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -106,7 +106,9 @@ def compact(
         fingerprint = _fingerprint_of(store, folder)
         if fingerprint is None:
             continue
-        old = set(_ending(store.files(folder), SUFFIX))  # before they are read: not among them is what another run writes meanwhile
+        old = set(
+            _ending(store.files(folder), SUFFIX)
+        )  # before they are read: not among them is what another run writes meanwhile
         young = store.younger(folder, age_s)
         old -= young
         checkpoint = Checkpoint(root, fingerprint, numbers)
@@ -114,7 +116,13 @@ def compact(
         staying = checkpoint.keys(young)
         unreadable = set(_ending(store.files(folder), ASIDE)) - store.younger(folder, age_s)
         if keys - live or unreadable:
-            _rewrite(checkpoint, sorted(keys & live), old, rows_per_file, temporary_beside(scratch / "compaction"))
+            _rewrite(
+                checkpoint,
+                sorted(keys & live),
+                old,
+                rows_per_file,
+                temporary_beside(scratch / "compaction"),
+            )
             # What could not be read has another name by now; what another run has made anew under an old name is young.
             for name in sorted((old | unreadable) - store.younger(folder, age_s)):
                 store.remove(name)
@@ -124,7 +132,9 @@ def compact(
     return Compaction(dropped, too_young)
 
 
-def _rewrite(checkpoint: Checkpoint, keep: list[bytes], old: set[str], rows_per_file: int, scratch: Path) -> None:
+def _rewrite(
+    checkpoint: Checkpoint, keep: list[bytes], old: set[str], rows_per_file: int, scratch: Path
+) -> None:
     """Write the vectors that are kept, and take the files that hold them now off the old ones."""
     if keep:
         table = checkpoint.gather(keep, scratch)

@@ -71,7 +71,9 @@ class Known:
 class Embedding:
     """What one named vector lacks: texts go in one by one, shards of those that are to be embedded come out."""
 
-    def __init__(self, vector: str, fingerprint: Fingerprint, known: Known, rows_per_file: int) -> None:
+    def __init__(
+        self, vector: str, fingerprint: Fingerprint, known: Known, rows_per_file: int
+    ) -> None:
         self.vector, self.fingerprint = vector, fingerprint
         self.planned = 0
         """Texts that went into shards, or will."""
@@ -124,16 +126,25 @@ class Embedding:
         self.embedded += shard.texts
         self._ended = time.perf_counter()
         rate = sum(one.tokens for one in self._reports) / max(self._ended - self._began, 1e-3)
-        logger.info("%s: %d of %d texts, %.0f tokens/s", self.vector, self.embedded, self.planned, rate)
+        logger.info(
+            "%s: %d of %d texts, %.0f tokens/s", self.vector, self.embedded, self.planned, rate
+        )
 
     def table(self, scratch: Path) -> VectorTable:
         """Return the vectors of all records, in their order."""
-        return VectorTable(self.checkpoint, as_keys(self._keys), scratch, source=self._sequence.hexdigest())
+        return VectorTable(
+            self.checkpoint, as_keys(self._keys), scratch, source=self._sequence.hexdigest()
+        )
 
     @property
     def times(self) -> tuple[float, float, float, int]:
         """When the first shard began and the last one ended, by time.perf_counter; the seconds of all; how many there were."""
-        return self._began, self._ended, sum(one.seconds for one in self._reports), len(self._reports)
+        return (
+            self._began,
+            self._ended,
+            sum(one.seconds for one in self._reports),
+            len(self._reports),
+        )
 
     def report(self) -> EmbedReport:
         """Return what was done."""
@@ -155,7 +166,13 @@ class Embedding:
 
     def _cut(self) -> Shard:
         self._shards += 1
-        shard = write_shard(self.checkpoint, self._waiting_keys, self._waiting_texts, vector=self.vector, number=self._shards)
+        shard = write_shard(
+            self.checkpoint,
+            self._waiting_keys,
+            self._waiting_texts,
+            vector=self.vector,
+            number=self._shards,
+        )
         self._waiting_keys, self._waiting_texts = [], []
         return shard
 
@@ -178,7 +195,14 @@ def embed_structures(
     recipe = RECIPES[fingerprint.recipe]
     structures_read = (parse_structure(line) for _, _, line in read_lines(structures))
     texts = ((structure, recipe(structure)) for structure in structures_read)
-    return _embed(texts, Checkpoint(checkpoint_root, fingerprint, numbers), fingerprint, load, vector, rows_per_file)
+    return _embed(
+        texts,
+        Checkpoint(checkpoint_root, fingerprint, numbers),
+        fingerprint,
+        load,
+        vector,
+        rows_per_file,
+    )
 
 
 def embed_blocks(
@@ -193,7 +217,14 @@ def embed_blocks(
 ) -> EmbedReport:
     """Do for the snippets of a blocks.jsonl what `embed_structures` does; `fingerprint` is of a recipe that takes snippets."""
     texts = ((block, block.snippet) for block in read_blocks(blocks))
-    return _embed(texts, Checkpoint(checkpoint_root, fingerprint, numbers), fingerprint, load, vector, rows_per_file)
+    return _embed(
+        texts,
+        Checkpoint(checkpoint_root, fingerprint, numbers),
+        fingerprint,
+        load,
+        vector,
+        rows_per_file,
+    )
 
 
 def _embed(
@@ -217,21 +248,28 @@ def _embed(
     return embedding.report()
 
 
-def gather_vectors(structures: Path, checkpoint_root: Path | str, fingerprint: Fingerprint, scratch: Path) -> VectorTable:
+def gather_vectors(
+    structures: Path, checkpoint_root: Path | str, fingerprint: Fingerprint, scratch: Path
+) -> VectorTable:
     """Return the vectors of a structures.jsonl in the order of its lines. Raises CheckpointError where one is missing."""
     recipe = RECIPES[fingerprint.recipe]
     texts = ((structure, recipe(structure)) for structure in read_structures(structures))
     return _gather(texts, checkpoint_root, fingerprint, scratch)
 
 
-def gather_block_vectors(blocks: Path, checkpoint_root: Path | str, fingerprint: Fingerprint, scratch: Path) -> VectorTable:
+def gather_block_vectors(
+    blocks: Path, checkpoint_root: Path | str, fingerprint: Fingerprint, scratch: Path
+) -> VectorTable:
     """Return the vectors of a blocks.jsonl in the order of its lines. Raises CheckpointError where one is missing."""
     texts = ((block, block.snippet) for block in read_blocks(blocks))
     return _gather(texts, checkpoint_root, fingerprint, scratch)
 
 
 def _gather(
-    texts: Iterable[tuple[Record, str]], checkpoint_root: Path | str, fingerprint: Fingerprint, scratch: Path
+    texts: Iterable[tuple[Record, str]],
+    checkpoint_root: Path | str,
+    fingerprint: Fingerprint,
+    scratch: Path,
 ) -> VectorTable:
     """Return the vectors of the records' texts, in their order."""
     sequence = SequenceDigest()

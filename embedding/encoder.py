@@ -52,7 +52,9 @@ class Fingerprint:
 
     def key(self, text: str) -> bytes:
         """Return the 16 bytes that identify the vector of the text."""
-        return hashlib.blake2b(text.encode("utf-8"), digest_size=16, key=self.digest.encode("ascii")).digest()
+        return hashlib.blake2b(
+            text.encode("utf-8"), digest_size=16, key=self.digest.encode("ascii")
+        ).digest()
 
     def for_snippets(self) -> Fingerprint:
         """Return the fingerprint of the same model for raw snippets, such as those of blocks."""
@@ -99,28 +101,38 @@ class Encoder(Protocol):
         """Return what `encode_documents` returns, for texts that are searched with."""
 
 
-def checked(vectors: NDArray[np.float32], *, count: int, dimension: int, model: str, normalise: bool = True) -> NDArray[np.float32]:
+def checked(
+    vectors: NDArray[np.float32], *, count: int, dimension: int, model: str, normalise: bool = True
+) -> NDArray[np.float32]:
     """Return the vectors as (count, dimension) float32, with `normalise` of L2 norm 1.
 
     Raises VectorError for another shape, NaN, infinity or a zero vector.
     """
     vectors = np.asarray(vectors, dtype=np.float32)
     if vectors.shape != (count, dimension):
-        raise VectorError(f"{model} gave an array of shape {vectors.shape}; expected {(count, dimension)}.")
+        raise VectorError(
+            f"{model} gave an array of shape {vectors.shape}; expected {(count, dimension)}."
+        )
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     bad = np.flatnonzero(~np.isfinite(norms) | (norms == 0))
     if bad.size:
-        raise VectorError(f"{model} gave NaN, infinity or zero for {bad.size} of {count} texts, the first is number {bad[0] + 1}.")
+        raise VectorError(
+            f"{model} gave NaN, infinity or zero for {bad.size} of {count} texts, the first is number {bad[0] + 1}."
+        )
     return np.ascontiguousarray(vectors / norms if normalise else vectors)
 
 
-def resolve_prompt(prompts: Mapping[str, str | None], setting: str, usual: tuple[str, ...], model: str) -> str | None:
+def resolve_prompt(
+    prompts: Mapping[str, str | None], setting: str, usual: tuple[str, ...], model: str
+) -> str | None:
     """Return the text that stands before each input, of the model's prompts. Raises ModelError where it has none of the name."""
     if setting == "auto":
         return next((prompts[name] for name in usual if prompts.get(name)), None)
     if setting.startswith(_NAMED):
         name = setting.removeprefix(_NAMED)
         if name not in prompts:
-            raise ModelError(f"model {model} has no prompt {name!r}; it has {', '.join(sorted(prompts)) or 'none'}.")
+            raise ModelError(
+                f"model {model} has no prompt {name!r}; it has {', '.join(sorted(prompts)) or 'none'}."
+            )
         return prompts[name]
     return setting or None

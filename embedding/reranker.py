@@ -29,8 +29,14 @@ def load_reranker(settings: RerankSettings) -> Reranker:
     from sentence_transformers import CrossEncoder  # noqa: PLC0415 - takes seconds, few need it
 
     try:
-        model = CrossEncoder(settings.model, revision=settings.revision or None, trust_remote_code=settings.trust_remote_code)
-        model.max_seq_length = min(_MOST_TOKENS, getattr(model.config, "max_position_embeddings", _MOST_TOKENS))
+        model = CrossEncoder(
+            settings.model,
+            revision=settings.revision or None,
+            trust_remote_code=settings.trust_remote_code,
+        )
+        model.max_seq_length = min(
+            _MOST_TOKENS, getattr(model.config, "max_position_embeddings", _MOST_TOKENS)
+        )
     except Exception as exc:  # the libraries below raise what they like
         raise ModelError(
             f"reranker {settings.model} can't be loaded: {first_line(exc)}. Check search.rerank.model; empty, none is used."

@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     from embedding.encoder import Encoder
 
 SHARD = ".shard"
-_SCHEMA = pa.schema([pa.field("key", pa.binary(16), nullable=False), pa.field("text", pa.large_string(), nullable=False)])
+_SCHEMA = pa.schema(
+    [
+        pa.field("key", pa.binary(16), nullable=False),
+        pa.field("text", pa.large_string(), nullable=False),
+    ]
+)
 _LEFT_BEHIND_S = 7 * 24 * 3600
 """Age at which a shard is taken for that of a killed run; a run may queue its shards for days."""
 STOP: ContextVar[Event | None] = ContextVar("STOP", default=None)
@@ -69,11 +74,22 @@ class ShardReport:
     precision: str = ""
 
 
-def write_shard(checkpoint: Checkpoint, keys: Sequence[bytes], texts: Sequence[str], *, vector: str, number: int = 1) -> Shard:
+def write_shard(
+    checkpoint: Checkpoint,
+    keys: Sequence[bytes],
+    texts: Sequence[str],
+    *,
+    vector: str,
+    number: int = 1,
+) -> Shard:
     """Write texts that the checkpoint lacks as a shard. Raises CheckpointError."""
     content = pa.BufferOutputStream()
-    table = pa.table([pa.array(keys, pa.binary(16)), pa.array(texts, pa.large_string())], schema=_SCHEMA)
-    pq.write_table(table, content, compression="zstd", use_dictionary=False, write_page_checksum=True)
+    table = pa.table(
+        [pa.array(keys, pa.binary(16)), pa.array(texts, pa.large_string())], schema=_SCHEMA
+    )
+    pq.write_table(
+        table, content, compression="zstd", use_dictionary=False, write_page_checksum=True
+    )
     name = checkpoint.name_of(keys, SHARD)
     checkpoint.store.write(name, content.getvalue())
     return Shard(vector, name, len(texts), number)
@@ -113,18 +129,27 @@ def embed_shard(checkpoint: Checkpoint, shard: Shard, load: Callable[[], Encoder
 
 
 def _embed(
-    checkpoint: Checkpoint, keys: list[bytes], texts: list[str], order: NDArray[np.int64], encoder: Encoder, vector: str
+    checkpoint: Checkpoint,
+    keys: list[bytes],
+    texts: list[str],
+    order: NDArray[np.int64],
+    encoder: Encoder,
+    vector: str,
 ) -> str:
     """Embed the texts in the order of their places, those of like length in a batch; return the name of the new file.
 
     The longest come first, so memory runs out at once or never.
     """
     vectors, done, file = np.empty((len(texts), encoder.dimension), dtype=np.float32), 0, ""
-    with tqdm(total=len(texts), desc=f"embed {vector}", unit="text", disable=None, leave=False) as progress:
+    with tqdm(
+        total=len(texts), desc=f"embed {vector}", unit="text", disable=None, leave=False
+    ) as progress:
         try:
             for first in range(0, len(texts), encoder.texts_at_once):
                 if (stop := STOP.get()) is not None and stop.is_set():
-                    raise EmbeddingStopped(f"embedding was stopped after {done} of {len(texts)} texts; what was embedded is kept.")
+                    raise EmbeddingStopped(
+                        f"embedding was stopped after {done} of {len(texts)} texts; what was embedded is kept."
+                    )
                 places = order[first : first + encoder.texts_at_once]
                 vectors[places] = encoder.encode_documents([texts[place] for place in places])
                 done = first + len(places)
@@ -139,7 +164,9 @@ def _embed(
 def _count_tokens(encoder: Encoder, texts: list[str]) -> NDArray[np.int64]:
     """Return how many tokens each text has, int64, (n,)."""
     starts = range(0, len(texts), _COUNTED_AT_ONCE)
-    return np.concatenate([encoder.count_tokens(texts[start : start + _COUNTED_AT_ONCE]) for start in starts])
+    return np.concatenate(
+        [encoder.count_tokens(texts[start : start + _COUNTED_AT_ONCE]) for start in starts]
+    )
 
 
 def _read(checkpoint: Checkpoint, shard: Shard) -> tuple[list[bytes], list[str]] | None:
@@ -148,7 +175,9 @@ def _read(checkpoint: Checkpoint, shard: Shard) -> tuple[list[bytes], list[str]]
         with checkpoint.store.open(shard.name) as file:
             table = pq.read_table(file, schema=_SCHEMA, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as exc:
-        if isinstance(exc, FileNotFoundError) and checkpoint.store.has(shard.name.removesuffix(SHARD) + SUFFIX):
+        if isinstance(exc, FileNotFoundError) and checkpoint.store.has(
+            shard.name.removesuffix(SHARD) + SUFFIX
+        ):
             return None
         raise CheckpointError(
             f"{checkpoint.store.location}/{shard.name} can't be read: {exc}. Where workers on other machines embed, "

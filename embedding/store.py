@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
-from configs.atomic import atomic_writer, remove_leftovers
 from embedding.errors import CheckpointError
+from machine.files import atomic_writer, remove_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -48,7 +48,9 @@ class Store:
             self._root = str(self.folder.absolute())
             return
         if "@" in urlsplit(self.location).netloc or "secret_key" in self.location:
-            raise CheckpointError("the checkpoint's address must not hold credentials; they are taken from the environment.")
+            raise CheckpointError(
+                "the checkpoint's address must not hold credentials; they are taken from the environment."
+            )
         try:
             self._files, self._root = fs.FileSystem.from_uri(self.location)
         except (OSError, ValueError, pa.ArrowException) as exc:
@@ -58,7 +60,9 @@ class Store:
 
     def folders(self) -> list[str]:
         """Return the names of the folders, sorted."""
-        return sorted(info.base_name for info in self._list("") if info.type is fs.FileType.Directory)
+        return sorted(
+            info.base_name for info in self._list("") if info.type is fs.FileType.Directory
+        )
 
     def files(self, folder: str) -> dict[str, int]:
         """Return the files of the folder, sorted by name, with their sizes in bytes."""
@@ -71,7 +75,11 @@ class Store:
     def younger(self, folder: str, age_s: float) -> set[str]:
         """Return the names of the folder's files that were written less than `age_s` seconds ago, or nobody knows when."""
         since = time.time() - age_s
-        return {f"{folder}/{info.base_name}" for info in self._list(folder) if info.mtime is None or info.mtime.timestamp() > since}
+        return {
+            f"{folder}/{info.base_name}"
+            for info in self._list(folder)
+            if info.mtime is None or info.mtime.timestamp() > since
+        }
 
     def has(self, name: str) -> bool:
         """Return whether there is a file of the name."""
@@ -117,7 +125,9 @@ class Store:
             self._files.move(self._path(name), self._path(other))
         except OSError as exc:
             if self._files.get_file_info(self._path(name)).type is not fs.FileType.NotFound:
-                raise CheckpointError(f"can't rename {self.location}/{name}: {_reason(exc)}.") from exc
+                raise CheckpointError(
+                    f"can't rename {self.location}/{name}: {_reason(exc)}."
+                ) from exc
 
     def remove(self, name: str) -> None:
         """Remove the file. One that is gone is no error. Raises CheckpointError."""
@@ -129,7 +139,9 @@ class Store:
 
     def remove_folder(self, folder: str) -> None:
         """Remove the folder if it is empty."""
-        if self.folder is not None:  # not a look and then the removal: another run may write its first file between the two
+        if (
+            self.folder is not None
+        ):  # not a look and then the removal: another run may write its first file between the two
             with suppress(OSError):
                 (self.folder / folder).rmdir()
             return
@@ -145,12 +157,18 @@ class Store:
     def remove_old(self, folder: str, suffix: str, *, age_s: float) -> None:
         """Remove the folder's files of that suffix that were written more than `age_s` seconds ago."""
         for info in self._list(folder):
-            if info.base_name.endswith(suffix) and info.mtime is not None and time.time() - info.mtime.timestamp() > age_s:
+            if (
+                info.base_name.endswith(suffix)
+                and info.mtime is not None
+                and time.time() - info.mtime.timestamp() > age_s
+            ):
                 self.remove(f"{folder}/{info.base_name}")
 
     def _list(self, folder: str) -> list[fs.FileInfo]:
         try:
-            found: list[fs.FileInfo] = self._files.get_file_info(fs.FileSelector(self._path(folder), allow_not_found=True))
+            found: list[fs.FileInfo] = self._files.get_file_info(
+                fs.FileSelector(self._path(folder), allow_not_found=True)
+            )
         except OSError as exc:
             raise CheckpointError(f"can't read {self.location}: {_reason(exc)}.") from exc
         return found

@@ -56,9 +56,17 @@ def words(structure: Structure) -> str:
     context = structure.context
     docs = _plain(structure.docstring or "")
     first, _, rest = docs.partition("\n\n")
-    code = "\n".join(line for line in context.snippet.split("\n") if not line.lstrip().startswith(_DOCS_AND_ATTRIBUTES))
+    code = "\n".join(
+        line
+        for line in context.snippet.split("\n")
+        if not line.lstrip().startswith(_DOCS_AND_ATTRIBUTES)
+    )
     comments = " ".join(comment.strip("/ ") for comment in _COMMENT.findall(code))
-    kind = "method" if context.struct_name and structure.code_type == "Function" else _split(structure.code_type)
+    kind = (
+        "method"
+        if context.struct_name and structure.code_type == "Function"
+        else _split(structure.code_type)
+    )
     parts = (
         f"{kind} {_split(structure.name)}",
         first,
@@ -73,7 +81,12 @@ def words(structure: Structure) -> str:
 
 def _body_words(code: str) -> list[str]:
     """Return the first words of more than two letters that the code's identifiers are made of, each once."""
-    found = dict.fromkeys(word for name in _IDENTIFIER.findall(code) for word in _split(name).split() if len(word) > _SHORT)
+    found = dict.fromkeys(
+        word
+        for name in _IDENTIFIER.findall(code)
+        for word in _split(name).split()
+        if len(word) > _SHORT
+    )
     return list(found)[:_BODY_WORDS]
 
 
@@ -91,7 +104,11 @@ def _split(identifier: str) -> str:
     return " ".join(_WORD.findall(identifier)).lower()
 
 
-RECIPES: dict[str, Callable[[Structure], str]] = {"tutorial-1": textify, "words-2": words, "snippet-1": snippet}
+RECIPES: dict[str, Callable[[Structure], str]] = {
+    "tutorial-1": textify,
+    "words-2": words,
+    "snippet-1": snippet,
+}
 
 
 def _humanize(identifier: str) -> str:

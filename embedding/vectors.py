@@ -29,7 +29,9 @@ KEY = np.dtype("S16")
 class VectorTable:
     """Vectors in the order of the keys that were asked for, in a temporary file at `scratch`."""
 
-    def __init__(self, checkpoint: Checkpoint, keys: NDArray[np.bytes_], scratch: Path, *, source: str = "") -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, keys: NDArray[np.bytes_], scratch: Path, *, source: str = ""
+    ) -> None:
         """Ask for the vectors of the keys, (n,) S16, of what the checkpoint holds now and of what is announced later."""
         self.source = source
         """Digest of the sequence of records whose vectors these are; see lsif.structure.SequenceDigest."""
@@ -52,11 +54,19 @@ class VectorTable:
 
     def __getitem__(self, rows: slice) -> NDArray[np.float32]:
         """Return the rows as (n, dimension) float32. Raises CheckpointError where one is missing."""
-        if self._failure is not None:  # told after all were there: whoever reads on works for nothing
-            raise CheckpointError(f"vectors are not read any further: {self._failure}") from self._failure
+        if (
+            self._failure is not None
+        ):  # told after all were there: whoever reads on works for nothing
+            raise CheckpointError(
+                f"vectors are not read any further: {self._failure}"
+            ) from self._failure
         places = self._rows[rows]
         self._find(places)
-        return np.asarray(self._matrix[places]) if self._matrix is not None else np.empty((0, 0), dtype=np.float32)
+        return (
+            np.asarray(self._matrix[places])
+            if self._matrix is not None
+            else np.empty((0, 0), dtype=np.float32)
+        )
 
     def row(self, row: int) -> Callable[[], NDArray[np.float32]]:
         """Return a function that returns the row, (dimension,) float32: it is read when it is needed."""
@@ -142,7 +152,11 @@ class VectorTable:
 
 def as_keys(keys: bytes | bytearray | Iterable[bytes]) -> NDArray[np.bytes_]:
     """Return keys of 16 bytes, one after the other or each for itself, as (n,) S16."""
-    return np.frombuffer(bytes(keys), dtype=KEY) if isinstance(keys, bytes | bytearray) else np.fromiter(keys, dtype=KEY)
+    return (
+        np.frombuffer(bytes(keys), dtype=KEY)
+        if isinstance(keys, bytes | bytearray)
+        else np.fromiter(keys, dtype=KEY)
+    )
 
 
 def _allocate(scratch: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
@@ -150,7 +164,9 @@ def _allocate(scratch: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
     try:
         scratch.parent.mkdir(parents=True, exist_ok=True)
         with scratch.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, shape[0] * shape[1] * np.dtype(np.float32).itemsize)
+            os.posix_fallocate(
+                file.fileno(), 0, shape[0] * shape[1] * np.dtype(np.float32).itemsize
+            )
         return np.memmap(scratch, dtype=np.float32, mode="r+", shape=shape)
     except OSError as exc:
         scratch.unlink(missing_ok=True)

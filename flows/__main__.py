@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from flows.cli import main
+from flows.cli.main import main
 
 _YOUNG_OBJECTS = 50_000
 """Objects made before unused cycles are looked for, 700 by Python's default: Prefect and torch make a million that all stay."""

@@ -16,14 +16,14 @@ from prefect.runtime import flow_run
 
 from configs.settings import Settings  # noqa: TC001 - Prefect reads the flow's annotations
 from flows import tasks
-from flows.artifacts import Progress
 from flows.errors import FlowError
 from flows.lanes import Clock, Lanes
 from flows.locks import project_lock
-from flows.report import IngestReport, ParseReport, StageTime
-from flows.reporting import failures_told, publish_report
+from flows.report.artifacts import Progress
+from flows.report.model import IngestReport, ParseReport, StageTime
+from flows.report.publish import failures_told, publish_report
 from flows.runners import end_workers, taking_resources
-from flows.source import Source, collection_name, git_state
+from flows.source.source import Source, collection_name, git_state
 from flows.stages import plan_vectors, settings_without_effect
 from storage.schema import Metadata
 
@@ -65,8 +65,15 @@ def ingest(source: Source, settings: Settings, *, rebuild: bool = False) -> Inge
 class _Run:
     """One run on one project, whose folder it holds."""
 
-    def __init__(self, source: Source, settings: Settings, collection: str, folder: Path, *, rebuild: bool) -> None:
-        self._source, self._settings, self._collection, self._folder = source, settings, collection, folder
+    def __init__(
+        self, source: Source, settings: Settings, collection: str, folder: Path, *, rebuild: bool
+    ) -> None:
+        self._source, self._settings, self._collection, self._folder = (
+            source,
+            settings,
+            collection,
+            folder,
+        )
         self._rebuild = rebuild
         self._project = source.project(settings.project.name)
         self._structures = folder / "structures.jsonl"
@@ -75,24 +82,46 @@ class _Run:
         """Whether the worker processes are gone."""
         progress = Progress(collection, "embed")
         self._lanes = Lanes(
-            self._embed_here if settings.cluster.runner == "here" else self._submit, lambda plan: progress.update(*plan.progress)
+            self._embed_here if settings.cluster.runner == "here" else self._submit,
+            lambda plan: progress.update(*plan.progress),
         )
 
     def report(self) -> IngestReport:
         """Run all stages; return what was done."""
         identity = self._source.identity()
-        self._do("check", tasks.check_index, self._settings, self._collection, identity, rebuild=self._rebuild)
+        self._do(
+            "check",
+            tasks.check_index,
+            self._settings,
+            self._collection,
+            identity,
+            rebuild=self._rebuild,
+        )
         source, settings = self._source, self._settings
-        root = self._do("checkout", tasks.checkout, settings, source, self._folder) if source.is_checkout else source.folder
+        root = (
+            self._do("checkout", tasks.checkout, settings, source, self._folder)
+            if source.is_checkout
+            else source.folder
+        )
         state = git_state(root)
         dump, dumped = source.dump, None
         if source.repo is not None:
             dumped = self._do("dump", tasks.dump_repository, settings, root, self._folder)
             dump = Path(dumped.file)
-        metadata = Metadata(self._project, identity, state.commit, state.dirty, "", {}, self._settings.project.branch)
+        metadata = Metadata(
+            self._project,
+            identity,
+            state.commit,
+            state.dirty,
+            "",
+            {},
+            self._settings.project.branch,
+        )
         plan = plan_vectors(self._settings, self._lanes.give)
         try:
-            parsed, uploaded = self._lanes.run(plan, lambda: self._bring_records(plan, dump, root, metadata))
+            parsed, uploaded = self._lanes.run(
+                plan, lambda: self._bring_records(plan, dump, root, metadata)
+            )
         except BaseException:
             end_workers(settings.cluster)
             raise
@@ -103,7 +132,10 @@ class _Run:
         stages = self._clock.stages()
         walls = {one.stage: one.wall_s for one in stages}
         last = [*(f"embed {one.vector}" for one in plan.embeddings()), "upload"]
-        seconds = {**{name: wall for name, wall in walls.items() if name not in last}, **{name: walls[name] for name in last}}
+        seconds = {
+            **{name: wall for name, wall in walls.items() if name not in last},
+            **{name: walls[name] for name in last},
+        }
         seconds["total"] = self._clock.elapsed_s
         report = IngestReport(
             self._collection,
@@ -133,15 +165,29 @@ class _Run:
             arguments = (settings, dump, root, structures, self._project, plan.take)
             parsed = self._do("parse", tasks.parse_repository, *arguments)
         else:
-            parsed = self._do("import", tasks.import_records, self._source.structures, structures, self._project, plan.take)
+            parsed = self._do(
+                "import",
+                tasks.import_records,
+                self._source.structures,
+                structures,
+                self._project,
+                plan.take,
+            )
         plan.finish()
         self._lanes.end()
         wanted = (settings, self._collection, metadata, structures, plan)
-        uploaded = self._do("upload", tasks.upload, *wanted, rebuild=self._rebuild, waited_s=lambda: plan.waited_s)
+        uploaded = self._do(
+            "upload", tasks.upload, *wanted, rebuild=self._rebuild, waited_s=lambda: plan.waited_s
+        )
         return parsed, uploaded
 
     def _do(
-        self, stage: str, task: Task[..., Any], *arguments: Any, waited_s: Callable[[], float] | None = None, **more: Any
+        self,
+        stage: str,
+        task: Task[..., Any],
+        *arguments: Any,
+        waited_s: Callable[[], float] | None = None,
+        **more: Any,
     ) -> Any:
         """Run the task as a stage of its own, in the thread that asks."""
         with self._clock.stage(stage, waited_s):
@@ -149,7 +195,9 @@ class _Run:
 
     def _retried(self, task: Task[..., Any]) -> Task[..., Any]:
         settings = self._settings.flow
-        return task.with_options(retries=settings.retries, retry_delay_seconds=settings.retry_delay_s)
+        return task.with_options(
+            retries=settings.retries, retry_delay_seconds=settings.retry_delay_s
+        )
 
     def _embed_here(self, shard: Shard) -> Callable[[], ShardReport]:
         report: ShardReport = self._retried(tasks.embed)(self._settings, shard)  # type: ignore[assignment]
@@ -157,7 +205,9 @@ class _Run:
 
     def _submit(self, shard: Shard) -> Callable[[], ShardReport]:
         with taking_resources(self._settings.cluster):
-            future: PrefectFuture[ShardReport] = self._retried(tasks.embed).submit(self._settings, shard)
+            future: PrefectFuture[ShardReport] = self._retried(tasks.embed).submit(
+                self._settings, shard
+            )
         return lambda: self._wait_for(future, shard)
 
     def _wait_for(self, future: PrefectFuture[ShardReport], shard: Shard) -> ShardReport:
@@ -174,7 +224,9 @@ class _Run:
             if self._lanes.stopped.is_set():
                 raise
             if not self._alone:
-                logger.warning("a worker process was killed, by a lack of memory?; the run goes on without workers")
+                logger.warning(
+                    "a worker process was killed, by a lack of memory?; the run goes on without workers"
+                )
             self._alone = True
             return self._embed_here(shard)()
         return report
@@ -183,5 +235,11 @@ class _Run:
         for embedding in plan.embeddings():
             began, ended, busy, shards = embedding.times
             self._clock.note(
-                StageTime(f"embed {embedding.vector}", began - self._clock.started if shards else 0.0, ended - began, busy, shards)
+                StageTime(
+                    f"embed {embedding.vector}",
+                    began - self._clock.started if shards else 0.0,
+                    ended - began,
+                    busy,
+                    shards,
+                )
             )

@@ -22,7 +22,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from embedding.shards import STOP
-from flows.report import StageTime
+from flows.report.model import StageTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +50,14 @@ class Clock:
         began = time.perf_counter()
         yield
         wall = time.perf_counter() - began
-        self.note(StageTime(name, began - self.started, wall, wall - (waited_s() if waited_s is not None else 0.0)))
+        self.note(
+            StageTime(
+                name,
+                began - self.started,
+                wall,
+                wall - (waited_s() if waited_s is not None else 0.0),
+            )
+        )
         logger.info("%s: done in %.1f s", name, wall)
 
     def note(self, stage: StageTime) -> None:
@@ -72,7 +79,9 @@ class Lanes:
     """Runs a function that brings records beside the embedding of the shards that come of them."""
 
     def __init__(
-        self, embed: Callable[[Shard], Callable[[], ShardReport]], on_done: Callable[[VectorPlan], None] = lambda _: None
+        self,
+        embed: Callable[[Shard], Callable[[], ShardReport]],
+        on_done: Callable[[VectorPlan], None] = lambda _: None,
     ) -> None:
         """Have each shard embedded by `embed`, which begins with it and returns what waits for its end; then call `on_done`."""
         self._embed, self._on_done = embed, on_done
@@ -93,9 +102,14 @@ class Lanes:
 
         Raises what either lane raises.
         """
-        with ThreadPoolExecutor(2, "lane") as lanes, ThreadPoolExecutor(1, "shards") as waiting_thread:
+        with (
+            ThreadPoolExecutor(2, "lane") as lanes,
+            ThreadPoolExecutor(1, "shards") as waiting_thread,
+        ):
             lane: Future[Any] = lanes.submit(copy_context().run, self._to_the_end, records)
-            vectors: Future[Any] = lanes.submit(copy_context().run, self._embed_all, plan, waiting_thread)
+            vectors: Future[Any] = lanes.submit(
+                copy_context().run, self._embed_all, plan, waiting_thread
+            )
             try:
                 wait((lane, vectors), return_when=FIRST_EXCEPTION)
                 if lane.done():  # what fails first is told: a lane that fails stops the other, which then fails, too
@@ -123,7 +137,11 @@ class Lanes:
         ends: deque[Future[None]] = deque()
         while (shard := self._shards.get()) is not None and not self.stopped.is_set():
             plan.begin(shard)
-            ends.append(waiting_thread.submit(copy_context().run, self._tell, plan, shard, self._embed(shard)))
+            ends.append(
+                waiting_thread.submit(
+                    copy_context().run, self._tell, plan, shard, self._embed(shard)
+                )
+            )
             while ends and ends[0].done():
                 ends.popleft().result()
         for end in ends:

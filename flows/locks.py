@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import filelock
 
-from configs.atomic import remove_leftovers
-from configs.data_folder import hide_from_git
+from configs.workspace import hide_from_git
 from flows.errors import FlowError
+from machine.files import remove_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,10 @@ def project_lock(settings: Settings, project: str) -> Iterator[Path]:
     """
     folder = settings.paths.of_project(project)
     hide_from_git(Path(settings.paths.data))
-    with _vectors_lock(settings, fcntl.LOCK_SH, "vectors are being compacted"), _folder_lock(folder, project):
+    with (
+        _vectors_lock(settings, fcntl.LOCK_SH, "vectors are being compacted"),
+        _folder_lock(folder, project),
+    ):
         remove_leftovers(folder, age_s=0)
         for plan in folder.glob(f"{PLAN}*"):
             shutil.rmtree(plan, ignore_errors=True)
@@ -45,9 +48,13 @@ def _folder_lock(folder: Path, project: str) -> Iterator[None]:
         lock = filelock.FileLock(folder / "lock", timeout=0)
         lock.acquire()
     except filelock.Timeout as exc:
-        raise FlowError(f"another run is at work on project {project!r} in {folder}; wait for it to end.") from exc
+        raise FlowError(
+            f"another run is at work on project {project!r} in {folder}; wait for it to end."
+        ) from exc
     except OSError as exc:
-        raise FlowError(f"can't write {folder}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR") from exc
+        raise FlowError(
+            f"can't write {folder}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR"
+        ) from exc
     try:
         yield
     finally:
@@ -65,18 +72,24 @@ def _vectors_lock(settings: Settings, mode: int, held: str) -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+b")
     except OSError as exc:
-        raise FlowError(f"can't write {path}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR") from exc
+        raise FlowError(
+            f"can't write {path}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR"
+        ) from exc
     with file:
         try:
             fcntl.flock(file, mode | fcntl.LOCK_NB)
         except BlockingIOError as exc:
             raise FlowError(f"{held} in {settings.paths.data}; wait for it to end.") from exc
         except OSError as exc:
-            raise FlowError(f"can't lock {path}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR") from exc
+            raise FlowError(
+                f"can't lock {path}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR"
+            ) from exc
         try:
             yield
         finally:
-            fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough where a child process has inherited the file
+            fcntl.flock(
+                file, fcntl.LOCK_UN
+            )  # closing is not enough where a child process has inherited the file
 
 
 @contextmanager

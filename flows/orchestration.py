@@ -7,24 +7,24 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from flows.errors import UsageError
-from flows.prefect_api import require_answer
-from flows.prefect_files import server_may_be_named
 from flows.runners import make_task_runner
-from flows.source import collection_name
-from flows.temporary_server import TemporaryServer
+from flows.server.api import require_answer
+from flows.server.files import server_may_be_named
+from flows.server.temporary import TemporaryServer
+from flows.source.source import collection_name
 
 if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner
 
     from configs.settings import Settings
-    from flows.report import IngestReport
-    from flows.source import Source
+    from flows.report.model import IngestReport
+    from flows.source.source import Source
 
-PACKAGES = ("lsif", "embedding", "storage", "search", "flows")
+PACKAGES = ("machine", "lsif", "embedding", "storage", "search", "flows")
 """Loggers whose records go to the Prefect server."""
 
 _SETTINGS = {
-    "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",  # the only servers are ours: see flows.temporary_server
+    "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",  # the only servers are ours: see flows.server.temporary
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(PACKAGES),
@@ -39,26 +39,34 @@ def set_prefect_defaults() -> None:
         os.environ.setdefault(name, value)
 
 
-def run_ingest(source: Source, settings: Settings, *, rebuild: bool, task_runner: TaskRunner[Any] | None = None) -> IngestReport:
+def run_ingest(
+    source: Source, settings: Settings, *, rebuild: bool, task_runner: TaskRunner[Any] | None = None
+) -> IngestReport:
     """Run the flow `ingest` and return its report.
 
     `task_runner` embeds where cluster.runner is "flow"; any that Prefect knows. Raises UsageError where there is none, and
     FlowError where no Prefect server is to be had.
     """
     if settings.cluster.runner == "flow" and task_runner is None:
-        raise UsageError('cluster.runner "flow" is for Python: run_ingest(..., task_runner=...). Choose here, processes or dask.')
+        raise UsageError(
+            'cluster.runner "flow" is for Python: run_ingest(..., task_runner=...). Choose here, processes or dask.'
+        )
     set_prefect_defaults()
     # Where Prefect is imported already, a caller may have chosen a server by its settings.
     server = None if "prefect" in sys.modules or server_may_be_named() else _start_server()
     from prefect import tags  # noqa: PLC0415 - takes time, while the server starts, and reads the environment
     from prefect.context import refresh_global_settings_context  # noqa: PLC0415
-    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: PLC0415
+    from prefect.settings import (  # noqa: PLC0415
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
 
     if server is None and not PREFECT_API_URL.value():
         server = _start_server()
         refresh_global_settings_context()  # Prefect's own threads know no other
     from flows.ingest import ingest  # noqa: PLC0415 - while the server starts
-    from flows.reporting import failures_told  # noqa: PLC0415
+    from flows.report.publish import failures_told  # noqa: PLC0415
 
     project = source.project(settings.project.name)
     collection = collection_name(project, settings.project.branch)
@@ -68,7 +76,11 @@ def run_ingest(source: Source, settings: Settings, *, rebuild: bool, task_runner
         else:
             server.wait()
         # Nobody watches a temporary server for runs that went away, and a flow waits up to a second for the end of its heartbeat.
-        of_server = {} if server is None else {PREFECT_API_URL: server.api_url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+        of_server = (
+            {}
+            if server is None
+            else {PREFECT_API_URL: server.api_url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+        )
         with temporary_settings(of_server), tags("lsif-ingest", project):
             runner = task_runner or make_task_runner(settings.cluster, PREFECT_API_URL.value())
             run = ingest if runner is None else ingest.with_options(task_runner=runner)

@@ -32,7 +32,9 @@ def make_task_runner(cluster: ClusterSettings, api_url: str | None) -> TaskRunne
         from prefect.task_runners import ProcessPoolTaskRunner  # noqa: PLC0415 - takes time
 
         # Of a pool whose processes were killed Python would tell at the end how many semaphores it cleared away.
-        os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker")))
+        os.environ["PYTHONWARNINGS"] = ",".join(
+            filter(None, (os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"))
+        )
         return ProcessPoolTaskRunner(max_workers=cluster.workers, initializer=_end_with_the_run)
     if cluster.runner == "dask":
         return _dask_runner(cluster, api_url)
@@ -41,7 +43,9 @@ def make_task_runner(cluster: ClusterSettings, api_url: str | None) -> TaskRunne
 
 def _end_with_the_run() -> None:
     """Have this worker process end when the run's does, however that ended: it would wait for work for ever."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the run ends its workers itself
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches all processes of a terminal; the run ends its workers itself
     run = multiprocessing.parent_process()
 
     def watch() -> None:
@@ -66,7 +70,9 @@ def why_no_scheduler(address: str, timeout_s: float) -> str:
     """Return why no Dask scheduler is to be had at the address, empty where one listens."""
     parts = urlsplit(address)
     try:
-        socket.create_connection((parts.hostname or "", parts.port or DASK_PORT), timeout=timeout_s).close()
+        socket.create_connection(
+            (parts.hostname or "", parts.port or DASK_PORT), timeout=timeout_s
+        ).close()
     except OSError as exc:
         return f"no Dask scheduler listens at {address} ({exc.strerror or exc})"
     return ""
@@ -93,12 +99,22 @@ def _dask_runner(cluster: ClusterSettings, api_url: str | None) -> TaskRunner[An
         ) from exc
     if not cluster.scheduler:
         local = {"n_workers": cluster.workers, "threads_per_worker": 1, "dashboard_address": None}
-        return DaskTaskRunner(cluster_kwargs={**local, **({"resources": dict(cluster.resources)} if cluster.resources else {})})
-    if urlsplit(cluster.scheduler).hostname not in _HERE and urlsplit(api_url or "").hostname in (None, *_HERE):
+        return DaskTaskRunner(
+            cluster_kwargs={
+                **local,
+                **({"resources": dict(cluster.resources)} if cluster.resources else {}),
+            }
+        )
+    if urlsplit(cluster.scheduler).hostname not in _HERE and urlsplit(api_url or "").hostname in (
+        None,
+        *_HERE,
+    ):
         raise ClusterError(
             f"the workers of {cluster.scheduler} report to a Prefect server that they must reach: start one with "
             "`prefect server start --host 0.0.0.0` and set PREFECT_API_URL to its address in the network."
         )
     if why := why_no_scheduler(cluster.scheduler, cluster.timeout_s):
-        raise ClusterError(f"{why}. Start it there: dask scheduler --port {urlsplit(cluster.scheduler).port or DASK_PORT}")
+        raise ClusterError(
+            f"{why}. Start it there: dask scheduler --port {urlsplit(cluster.scheduler).port or DASK_PORT}"
+        )
     return DaskTaskRunner(address=cluster.scheduler, client_kwargs={"timeout": cluster.timeout_s})

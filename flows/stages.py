@@ -14,9 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from configs.atomic import atomic_writer, temporary_beside
-from configs.data_folder import hide_from_git
 from configs.settings import load_settings
+from configs.workspace import hide_from_git
 from embedding.checkpoint import Checkpoint
 from embedding.embed import BLOCKS_VECTOR, gather_block_vectors, gather_vectors
 from embedding.errors import CheckpointError, ModelError
@@ -24,24 +23,45 @@ from embedding.models import find_model, shared_encoder
 from embedding.plan import VectorPlan
 from embedding.shards import Shard, ShardReport, embed_shard
 from flows.errors import FlowError
-from flows.history import REPORT, read_report
 from flows.locks import PLAN, project_lock
-from flows.report import ParseReport, largest
-from flows.source import collection_name
+from flows.report.history import REPORT, read_report
+from flows.report.model import ParseReport, largest
+from flows.source.source import collection_name
 from lsif.blocks import BLOCKS
-from lsif.dump_cache import UNKEPT, DumpReport, provide_dump
+from lsif.dump.cache import UNKEPT, DumpReport, provide_dump
+from lsif.dump.rust_analyzer import write_dump
 from lsif.extract import parse_dump
-from lsif.rust_analyzer import write_dump
-from lsif.structure import ImportLedger, Structure, import_structures, write_records, write_structures
-from search.opening import checkpoint_address, connect, fingerprints_of, model_settings, models_folder
-from search.sources import remember_root
+from lsif.structure import (
+    ImportLedger,
+    Structure,
+    import_structures,
+    write_records,
+    write_structures,
+)
+from machine.files import atomic_writer, temporary_beside
+from search.opening import (
+    checkpoint_address,
+    connect,
+    fingerprints_of,
+    model_settings,
+    models_folder,
+)
+from search.web.sources import remember_root
 from storage.errors import IndexMismatch
-from storage.exchange import ExportedSource, export_generation
 from storage.index import VECTORS
+from storage.maintenance.exchange import ExportedSource, export_generation
+from storage.maintenance.verify import VerifyReport, verify
 from storage.points import FileSource, RecordSource
 from storage.schema import VectorInfo, without_added
-from storage.upload import Plan, UploadReport, check_fingerprints, make_plan, publish_source, require_live, rollback
-from storage.verify import VerifyReport, verify
+from storage.upload import (
+    Plan,
+    UploadReport,
+    check_fingerprints,
+    make_plan,
+    publish_source,
+    require_live,
+    rollback,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +69,7 @@ if TYPE_CHECKING:
 
     from configs.settings import Settings
     from embedding.vectors import VectorTable
-    from flows.source import Source
+    from flows.source.source import Source
     from lsif.ledger import ParseLedger
     from storage.index import Generation
     from storage.points import Source as PointSource
@@ -106,10 +126,14 @@ def checkout(settings: Settings, source: Source, folder: Path) -> Path | None:
     return source.sources(folder, settings.checkout)
 
 
-def dump_repository(settings: Settings, repo: Path, folder: Path, other: Path | None = None) -> DumpReport:
+def dump_repository(
+    settings: Settings, repo: Path, folder: Path, other: Path | None = None
+) -> DumpReport:
     """Provide a dump of the repository: one kept in the project's folder, else a new one, in `other` where it can't be kept."""
     data = Path(settings.paths.data)
-    return provide_dump(repo, folder, other or folder / UNKEPT, settings.rust_analyzer, _target(settings), data)
+    return provide_dump(
+        repo, folder, other or folder / UNKEPT, settings.rust_analyzer, _target(settings), data
+    )
 
 
 def dump_source(settings: Settings, source: Source, output: Path) -> float:
@@ -123,7 +147,9 @@ def dump_source(settings: Settings, source: Source, output: Path) -> float:
 
     if source.folder is not None:
         return dump(source.folder)
-    with project_lock(settings, collection_name(source.project(settings.project.name), settings.project.branch)) as folder:
+    with project_lock(
+        settings, collection_name(source.project(settings.project.name), settings.project.branch)
+    ) as folder:
         return dump(checkout(settings, source, folder) or folder)
 
 
@@ -168,9 +194,16 @@ def parse_repository(
     )
 
 
-def import_records(structures: Path, output: Path, project: str, sink: Sink | None = None) -> ParseReport:
+def import_records(
+    structures: Path, output: Path, project: str, sink: Sink | None = None
+) -> ParseReport:
     """Write the structures of a file in the tutorial's format to `output`, completed; `sink` is given the lines as they come."""
-    started, ledger, kinds, crates = time.perf_counter(), ImportLedger(), Counter[str](), Counter[str]()
+    started, ledger, kinds, crates = (
+        time.perf_counter(),
+        ImportLedger(),
+        Counter[str](),
+        Counter[str](),
+    )
 
     def counted() -> Iterator[Structure]:
         for structure in import_structures(structures, project, ledger):
@@ -182,7 +215,11 @@ def import_records(structures: Path, output: Path, project: str, sink: Sink | No
     with atomic_writer(output.with_name(BLOCKS)):
         pass  # the tutorial's format has none
     remember_root(output.parent, None)
-    notes = [f"{ledger.skipped} lines skipped: {'; '.join(ledger.first_skipped)}"] if ledger.skipped else []
+    notes = (
+        [f"{ledger.skipped} lines skipped: {'; '.join(ledger.first_skipped)}"]
+        if ledger.skipped
+        else []
+    )
     return ParseReport(
         ledger.structures,
         dict(sorted(kinds.items())),
@@ -217,11 +254,19 @@ def embed(settings: Settings, shard: Shard) -> ShardReport:
             "versions and models on all machines."
         )
     with _EMBEDDING:
-        return embed_shard(checkpoint, shard, lambda: shared_encoder(found, models_folder(settings)))
+        return embed_shard(
+            checkpoint, shard, lambda: shared_encoder(found, models_folder(settings))
+        )
 
 
 def upload(
-    settings: Settings, collection: str, metadata: Metadata, structures: Path, plan: VectorPlan, *, rebuild: bool = False
+    settings: Settings,
+    collection: str,
+    metadata: Metadata,
+    structures: Path,
+    plan: VectorPlan,
+    *,
+    rebuild: bool = False,
 ) -> UploadReport:
     """Bring the collection to the structures and blocks, verify and publish it; vectors are waited for as they are needed.
 
@@ -235,7 +280,9 @@ def upload(
         }
         metadata = replace(metadata, created=_now(), vectors=vectors)
         source = _with_vectors(structures, tables)
-        return publish_source(index, collection, metadata, source, settings.storage, rebuild=rebuild)
+        return publish_source(
+            index, collection, metadata, source, settings.storage, rebuild=rebuild
+        )
 
 
 def settings_without_effect(settings: Settings) -> list[str]:
@@ -243,7 +290,11 @@ def settings_without_effect(settings: Settings) -> list[str]:
     if os.environ.get("QDRANT_URL", "").strip():
         return []
     usual = load_settings().storage
-    names = [f"storage.{name}" for name in _OF_A_SERVER if getattr(settings.storage, name) != getattr(usual, name)]
+    names = [
+        f"storage.{name}"
+        for name in _OF_A_SERVER
+        if getattr(settings.storage, name) != getattr(usual, name)
+    ]
     return [f"of no effect without QDRANT_URL: {', '.join(names)}"] if names else []
 
 
@@ -251,9 +302,16 @@ def plan(settings: Settings, source: Source) -> Plan:
     """Return what a run would do to the index. Only checkout, dump and records are made, the records in a folder of their own."""
     project = source.project(settings.project.name)
     collection = collection_name(project, settings.project.branch)
-    with project_lock(settings, collection) as folder, tempfile.TemporaryDirectory(dir=folder, prefix=PLAN) as temporary:
+    with (
+        project_lock(settings, collection) as folder,
+        tempfile.TemporaryDirectory(dir=folder, prefix=PLAN) as temporary,
+    ):
         check_index(settings, collection, source.identity(), rebuild=False)
-        structures, dump, root = Path(temporary) / "structures.jsonl", source.dump, checkout(settings, source, folder)
+        structures, dump, root = (
+            Path(temporary) / "structures.jsonl",
+            source.dump,
+            checkout(settings, source, folder),
+        )
         if source.repo is not None and root is not None:
             dump = Path(dump_repository(settings, root, folder, Path(temporary) / UNKEPT).file)
         if dump is not None and root is not None:
@@ -262,7 +320,13 @@ def plan(settings: Settings, source: Source) -> Plan:
             import_records(source.structures, structures, project)
         with closing(connect(settings)) as index:
             live = index.live(collection)
-            return make_plan(index, live, RecordSource(structures, structures.with_name(BLOCKS)), settings.storage, named=True)
+            return make_plan(
+                index,
+                live,
+                RecordSource(structures, structures.with_name(BLOCKS)),
+                settings.storage,
+                named=True,
+            )
 
 
 def verify_index(settings: Settings, collection: str) -> VerifyReport:
@@ -272,7 +336,9 @@ def verify_index(settings: Settings, collection: str) -> VerifyReport:
     """
     structures = settings.paths.of_project(collection) / "structures.jsonl"
     if not structures.is_file():
-        raise FlowError(f"{structures} is not there: it is what an index is compared with. Ingest again.")
+        raise FlowError(
+            f"{structures} is not there: it is what an index is compared with. Ingest again."
+        )
     with closing(connect(settings)) as index:
         live = require_live(index, collection)
         with _vectors_of(settings, structures) as source:
@@ -318,7 +384,9 @@ def _tables(settings: Settings, structures: Path) -> Iterator[dict[str, VectorTa
         for name, fingerprint in fingerprints.items():
             tables[name] = gather_vectors(structures, store, fingerprint, scratch(name))
         snippets = fingerprints["code"].for_snippets()
-        tables[BLOCKS_VECTOR] = gather_block_vectors(structures.with_name(BLOCKS), store, snippets, scratch(BLOCKS_VECTOR))
+        tables[BLOCKS_VECTOR] = gather_block_vectors(
+            structures.with_name(BLOCKS), store, snippets, scratch(BLOCKS_VECTOR)
+        )
         yield tables
     finally:
         for table in tables.values():
@@ -342,26 +410,42 @@ def snapshot_index(settings: Settings, collection: str) -> list[str]:
     with closing(connect(settings)) as index:
         snapshot = getattr(index, "snapshot", None)
         if snapshot is None:
-            raise FlowError(f"snapshots are a server's; the embedded index is the folder {index.location}: copy it.")
+            raise FlowError(
+                f"snapshots are a server's; the embedded index is the folder {index.location}: copy it."
+            )
         return list(snapshot(require_live(index, collection)))
 
 
 def import_index(settings: Settings, folder: Path, *, rebuild: bool) -> UploadReport:
     """Bring an index to what `export_index` wrote, and its records beside it; no model is needed."""
     source = ExportedSource(folder)
-    project, branch = settings.project.name or source.metadata.project, settings.project.branch or source.metadata.branch
+    project, branch = (
+        settings.project.name or source.metadata.project,
+        settings.project.branch or source.metadata.branch,
+    )
     collection = collection_name(project, branch)
     metadata = replace(source.metadata, project=project, branch=branch, created=_now())
     with project_lock(settings, collection) as work, closing(connect(settings)) as index:
         live = None if rebuild else index.live(collection)
         if live is not None:
             _check_source(live, collection, metadata.source)
-        write_records(work / "structures.jsonl", (without_added(one.payload()) for one in source.structures()))
+        write_records(
+            work / "structures.jsonl", (without_added(one.payload()) for one in source.structures())
+        )
         write_records(
             work / BLOCKS,
-            ({key: value for key, value in without_added(one.payload()).items() if key != "digest"} for one in source.blocks()),
+            (
+                {
+                    key: value
+                    for key, value in without_added(one.payload()).items()
+                    if key != "digest"
+                }
+                for one in source.blocks()
+            ),
         )
-        return publish_source(index, collection, metadata, source, settings.storage, rebuild=rebuild)
+        return publish_source(
+            index, collection, metadata, source, settings.storage, rebuild=rebuild
+        )
 
 
 def _now() -> str:
@@ -371,7 +455,9 @@ def _now() -> str:
 def _notes(ledger: ParseLedger) -> list[str]:
     notes = []
     if ledger.bad_lines:
-        notes.append(f"{ledger.bad_lines} unreadable lines in the dump: {'; '.join(ledger.first_bad)}")
+        notes.append(
+            f"{ledger.bad_lines} unreadable lines in the dump: {'; '.join(ledger.first_bad)}"
+        )
     if ledger.files_missing:
         notes.append(
             f"{ledger.files_missing} of {ledger.files_missing + ledger.files_read} files can't be read: "

@@ -77,7 +77,13 @@ class Block:
     @property
     def digest(self) -> str:
         """Of everything but id and lines, 32 hex digits: two blocks of one digest are found alike."""
-        return make_digest({key: value for key, value in asdict(self).items() if key not in ("id", "line_from", "line_to")})
+        return make_digest(
+            {
+                key: value
+                for key, value in asdict(self).items()
+                if key not in ("id", "line_from", "line_to")
+            }
+        )
 
     def to_payload(self) -> dict[str, Any]:
         """Return the record as a point's payload."""
@@ -94,7 +100,9 @@ def read_blocks(path: Path) -> Iterator[Block]:
         try:
             yield Block(**orjson.loads(line))
         except (ValueError, TypeError) as exc:
-            raise StructuresError(f"{path}, line {number}: {exc}. Write it again with `lsif-ingest parse --blocks`.") from exc
+            raise StructuresError(
+                f"{path}, line {number}: {exc}. Write it again with `lsif-ingest parse --blocks`."
+            ) from exc
 
 
 def blocks_of(structures: Iterable[Structure], found: Iterable[SourceBlock]) -> Iterator[Block]:
@@ -113,7 +121,9 @@ def blocks_of(structures: Iterable[Structure], found: Iterable[SourceBlock]) -> 
         if owner is None or (owner.line_from, owner.line_to) == (line_from, line_to):
             continue
         ordinal = ordinals[owner.id, block.kind] = ordinals.get((owner.id, block.kind), -1) + 1
-        lines = owner.context.snippet.split("\n")[line_from - owner.line_from : line_to - owner.line_from + 1]
+        lines = owner.context.snippet.split("\n")[
+            line_from - owner.line_from : line_to - owner.line_from + 1
+        ]
         yield Block(
             id=str(uuid.uuid5(_NAMESPACE, f"{owner.id}\0{block.kind}\0{ordinal}")),
             structure_id=owner.id,

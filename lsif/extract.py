@@ -7,16 +7,16 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from configs.atomic import atomic_writer
 from lsif.errors import DumpError, SourceError, StructuresError
-from lsif.graph import Graph
 from lsif.items import EXAMPLES
 from lsif.join import DumpedFile, JoinContext, JoinedFile, join_files
 from lsif.ledger import ParseLedger
-from lsif.paths import cfg_test_modules, package_folder, relative_path
-from lsif.reader import ReadLedger, read_tables
-from lsif.streams import STANDARD_INPUT, is_packed
+from lsif.reader.graph import Graph
+from lsif.reader.read import ReadLedger, read_tables
+from lsif.reader.streams import STANDARD_INPUT, is_packed
+from lsif.rust.modules import cfg_test_modules, package_folder, relative_path
 from lsif.workers import count_for, start_workers
+from machine.files import atomic_writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,7 +52,9 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
     """
     if not root.is_dir():
         raise SourceError(f"no folder {root}; --root names the folder that the dump was taken of.")
-    extraction = Extraction(dump, root.resolve(), max_bad_lines=max_bad_lines, max_stale_share=max_stale_share)
+    extraction = Extraction(
+        dump, root.resolve(), max_bad_lines=max_bad_lines, max_stale_share=max_stale_share
+    )
     try:
         count = count_for(processes)
         if processes == 0 and not _is_large(dump):
@@ -61,7 +63,9 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
             structures_file = stack.enter_context(atomic_writer(output))
             blocks_file = stack.enter_context(atomic_writer(blocks)) if blocks is not None else None
             for structure_lines, block_lines in extraction.records(
-                project=project, blocks_longer_than=blocks_longer_than if blocks_file is not None else None, workers=workers
+                project=project,
+                blocks_longer_than=blocks_longer_than if blocks_file is not None else None,
+                workers=workers,
             ):
                 structures_file.write(structure_lines)
                 if blocks_file is not None:
@@ -83,7 +87,9 @@ def _is_large(dump: Path) -> bool:
 class Extraction:
     """One pass from a dump to structures."""
 
-    def __init__(self, dump: Path, root: Path, *, max_bad_lines: int, max_stale_share: float) -> None:
+    def __init__(
+        self, dump: Path, root: Path, *, max_bad_lines: int, max_stale_share: float
+    ) -> None:
         self.ledger = ParseLedger()
         self._dump = dump
         self._root = root
@@ -93,7 +99,9 @@ class Extraction:
         self._kinds: Counter[str] = Counter()
         self._crates: Counter[str] = Counter()
 
-    def records(self, *, project: str, blocks_longer_than: int | None, workers: Workers) -> Iterator[tuple[bytes, bytes]]:
+    def records(
+        self, *, project: str, blocks_longer_than: int | None, workers: Workers
+    ) -> Iterator[tuple[bytes, bytes]]:
         """Yield the lines of structures and of blocks (None: no blocks), file by file; the ledger is complete afterwards."""
         graph, files, test_modules = self._read(workers)
         context = JoinContext(
@@ -108,16 +116,25 @@ class Extraction:
         for joined in join_files(context, files, workers):
             self._account(joined)
             yield joined.structures, joined.blocks
-        self.ledger.skipped, self.ledger.kinds = dict(sorted(self._skipped.items())), dict(sorted(self._kinds.items()))
+        self.ledger.skipped, self.ledger.kinds = (
+            dict(sorted(self._skipped.items())),
+            dict(sorted(self._kinds.items())),
+        )
         self.ledger.crates = dict(sorted(self._crates.items()))
         self._check(file_count)
 
     def _read(self, workers: Workers) -> tuple[Graph, dict[str, DumpedFile], frozenset[str]]:
         """Return the dump's graph, its definitions inside the root by the file's path, and the files that only tests compile."""
         lines, ledger = ReadLedger(), self.ledger
-        graph = Graph(read_tables(self._dump, lines, max_bad_lines=self._max_bad_lines, workers=workers))
+        graph = Graph(
+            read_tables(self._dump, lines, max_bad_lines=self._max_bad_lines, workers=workers)
+        )
         graph.check_complete()
-        ledger.lines, ledger.bad_lines, ledger.first_bad = lines.lines, lines.bad_lines, lines.first_bad
+        ledger.lines, ledger.bad_lines, ledger.first_bad = (
+            lines.lines,
+            lines.bad_lines,
+            lines.first_bad,
+        )
         ledger.tool, ledger.documents = graph.meta.tool, graph.document_count
         files: dict[str, DumpedFile] = {}
         paths: dict[str, str | None] = {}
@@ -128,7 +145,13 @@ class Extraction:
             return paths[uri]
 
         outlines = graph.outlines(lambda uri: path_of(uri) is not None)
-        sources = sorted({path for uri in outlines if (path := path_of(uri)) is not None and path.endswith(".rs")})
+        sources = sorted(
+            {
+                path
+                for uri in outlines
+                if (path := path_of(uri)) is not None and path.endswith(".rs")
+            }
+        )
         looking = workers.submit(cfg_test_modules, self._root, sources)
         for definition in graph.definitions(lambda uri: path_of(uri) is not None):
             ledger.definitions += 1
@@ -152,7 +175,9 @@ class Extraction:
         ledger.references_between_packages = graph.references_between(package_of)
         ledger.packages = len({package for package in packages.values() if package is not None})
         if not ledger.definitions:
-            raise DumpError(f"{self._dump} holds no definition. Is the repository a Cargo project with Rust files in its crates?")
+            raise DumpError(
+                f"{self._dump} holds no definition. Is the repository a Cargo project with Rust files in its crates?"
+            )
         return graph, files, frozenset(looking.result())
 
     def _account(self, joined: JoinedFile) -> None:
@@ -171,7 +196,12 @@ class Extraction:
         ledger.files_missing += 1
         if len(ledger.first_missing) < EXAMPLES:
             ledger.first_missing.append(joined.path)
-            logger.warning("%s: %s; %d definitions skipped", joined.path, joined.problem, joined.skipped.total())
+            logger.warning(
+                "%s: %s; %d definitions skipped",
+                joined.path,
+                joined.problem,
+                joined.skipped.total(),
+            )
 
     def _check(self, files: int) -> None:
         """Raise where what was read can't be the sources of the dump."""
@@ -181,7 +211,10 @@ class Extraction:
                 f"none of the dump's {files} files can be read under {self._root}, for example "
                 f"{ledger.first_missing[0]}. --root must name the folder that the dump was taken of."
             )
-        stale, read = self._skipped["source_changed"], ledger.structures + self._skipped["source_changed"]
+        stale, read = (
+            self._skipped["source_changed"],
+            ledger.structures + self._skipped["source_changed"],
+        )
         if stale > self._max_stale_share * read:
             raise SourceError(
                 f"{stale} of {read} definitions do not stand where the dump says ({ledger.first_stale[0]}): the sources "

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lsif.blocks import SourceBlock
-    from lsif.graph import Definition
+    from lsif.reader.graph import Definition
     from lsif.structure import CodeType
 
 FILE_MODULE = -1

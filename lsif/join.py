@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lsif.blocks import blocks_of
 from lsif.errors import SourceError
-from lsif.graph import Definition
 from lsif.items import FILE_MODULE, Finder, Found
-from lsif.outline import OutlinedFile
-from lsif.paths import read_source
-from lsif.rust_items import RustFile
+from lsif.other.finder import OutlinedFile
+from lsif.reader.graph import Definition
+from lsif.rust.finder import RustFile
+from lsif.rust.modules import read_source
 from lsif.structure import Structure, make_id, with_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lsif.graph import Outline
-    from lsif.hover import Hover
+    from lsif.reader.graph import Outline
+    from lsif.reader.hover import Hover
     from lsif.workers import Workers
 
 
@@ -38,7 +38,7 @@ class JoinContext(NamedTuple):
     encoding: str
     """Unit of the dump's columns."""
     test_modules: frozenset[str]
-    """Files and folders that only tests compile; see lsif.paths.cfg_test_modules."""
+    """Files and folders that only tests compile; see lsif.rust.modules.cfg_test_modules."""
     blocks_longer_than: int | None
     """Lines that a structure has at most without its blocks being records of their own; None = there are no blocks."""
     hovers_tell: bool = True
@@ -85,22 +85,34 @@ def join_file(context: JoinContext, path: str, dumped: DumpedFile) -> JoinedFile
         source = finder(context, path, data, dumped.outline)
     except (OSError, RuntimeError, UnicodeDecodeError) as exc:
         joined.problem = str(exc)
-        joined.skipped["file_missing" if isinstance(exc, FileNotFoundError) else "file_unreadable"] += len(definitions)
+        joined.skipped[
+            "file_missing" if isinstance(exc, FileNotFoundError) else "file_unreadable"
+        ] += len(definitions)
         return joined
     structures = _structures(context, source, joined, definitions)
-    _check_snippets(context.root / path, data if joined.from_dump else read_source(context.root / path), structures)
+    _check_snippets(
+        context.root / path,
+        data if joined.from_dump else read_source(context.root / path),
+        structures,
+    )
     joined.structures = b"".join([structure.to_json() for structure in structures])
     joined.kinds.update([structure.code_type for structure in structures])
     joined.crates.update([structure.crate for structure in structures])
     if context.blocks_longer_than is not None:
         least = context.blocks_longer_than
         long = {one.id for one in structures if one.line_to - one.line_from + 1 > least}
-        blocks = [block.to_json() for block in blocks_of(structures, source.blocks()) if block.structure_id in long]
+        blocks = [
+            block.to_json()
+            for block in blocks_of(structures, source.blocks())
+            if block.structure_id in long
+        ]
         joined.blocks, joined.block_count = b"".join(blocks), len(blocks)
     return joined
 
 
-def join_files(context: JoinContext, files: dict[str, DumpedFile], workers: Workers) -> Iterator[JoinedFile]:
+def join_files(
+    context: JoinContext, files: dict[str, DumpedFile], workers: Workers
+) -> Iterator[JoinedFile]:
     """Yield each file's result in the order of their paths; empties `files` on the way."""
     for batch in workers.map_in_order(join_batch, ((context, batch) for batch in _batches(files))):
         yield from batch
@@ -131,7 +143,9 @@ def finder(context: JoinContext, path: str, data: bytes, outline: Outline) -> Fi
     return OutlinedFile(context.project, path, data, outline)
 
 
-def _candidates(context: JoinContext, definitions: list[Definition], joined: JoinedFile) -> list[Definition]:
+def _candidates(
+    context: JoinContext, definitions: list[Definition], joined: JoinedFile
+) -> list[Definition]:
     """Return the definitions that may be items as far as their hovers tell, understood; the others are counted."""
     candidates = []
     for definition in map(Definition.understood, definitions):
@@ -158,7 +172,9 @@ def _read(path: Path, outline: Outline, joined: JoinedFile) -> bytes:
         return data
 
 
-def _structures(context: JoinContext, source: Finder, joined: JoinedFile, definitions: list[Definition]) -> list[Structure]:
+def _structures(
+    context: JoinContext, source: Finder, joined: JoinedFile, definitions: list[Definition]
+) -> list[Structure]:
     """Return the structures in the order of their lines; what is no structure is counted."""
     findings = source.find(sorted(definitions, key=_preference), context.encoding)
     joined.skipped += findings.skipped
@@ -193,7 +209,11 @@ class _Builder:
         """Return the record of what was found; call it in the order of lines."""
         item, path, project = one.item, self._path, self._project
         # A module in a file of its own is an item of its parent, as an inline one is.
-        module_path = self._module.rpartition("::")[0] if one.column == FILE_MODULE else "::".join((self._module, *item.modules))
+        module_path = (
+            self._module.rpartition("::")[0]
+            if one.column == FILE_MODULE
+            else "::".join((self._module, *item.modules))
+        )
         symbol = "::".join((module_path, *item.qualifiers, item.name))
         ordinal = self._ordinals[symbol]
         self._ordinals[symbol] += 1
@@ -251,7 +271,12 @@ def _reason(hover: Hover | None) -> str | None:
 def _preference(definition: Definition) -> tuple[int, int, str, str]:
     """Order in which definitions of one place are considered: the first that is an item wins."""
     hover, place = definition.hover, definition.range
-    return place.line, place.column, (hover.path or "") if hover else "", hover.declaration if hover else ""
+    return (
+        place.line,
+        place.column,
+        (hover.path or "") if hover else "",
+        hover.declaration if hover else "",
+    )
 
 
 def _inherited_docs(one: Found) -> str | None:
@@ -260,6 +285,11 @@ def _inherited_docs(one: Found) -> str | None:
     For an alias rust-analyzer shows the docs of the type behind it, and says so; those are nobody's here.
     """
     hover = one.definition.hover
-    if one.item.docstring is not None or one.item.visibility != "inherited" or hover is None or hover.docs is None:
+    if (
+        one.item.docstring is not None
+        or one.item.visibility != "inherited"
+        or hover is None
+        or hover.docs is None
+    ):
         return None
     return None if hover.docs.startswith("*This is the documentation for*") else hover.docs

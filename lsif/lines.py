@@ -41,7 +41,11 @@ class Lines:
     def identifier_at(self, row: int, column: int) -> str | None:
         """Return the identifier that begins at the byte column."""
         line = self.line(row)
-        match = _IDENTIFIER.match(line[column:].decode("utf-8", "replace")) if line is not None else None
+        match = (
+            _IDENTIFIER.match(line[column:].decode("utf-8", "replace"))
+            if line is not None
+            else None
+        )
         return match[1] if match else None
 
     def snippet(self, row_from: int, row_to: int) -> str:

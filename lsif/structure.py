@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 import orjson
 
-from configs.atomic import atomic_writer
 from lsif.errors import StructuresError
+from machine.files import atomic_writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -147,7 +147,9 @@ class SequenceDigest:
         return self._digest.hexdigest()
 
 
-def write_structures(path: Path, structures: Iterable[Structure], *, sink: Callable[[bytes], None] | None = None) -> None:
+def write_structures(
+    path: Path, structures: Iterable[Structure], *, sink: Callable[[bytes], None] | None = None
+) -> None:
     """Write structures.jsonl at `path` as a whole or not at all (temporary file, fsync, rename); `sink` is given each line, too."""
 
     def lines() -> Iterator[bytes]:
@@ -180,7 +182,9 @@ def read_structures(path: Path) -> Iterator[Structure]:
         try:
             yield parse_structure(line)
         except (ValueError, TypeError, KeyError) as exc:
-            raise StructuresError(f"{path}, line {number}: {exc}. Write it again with `lsif-ingest parse`.") from exc
+            raise StructuresError(
+                f"{path}, line {number}: {exc}. Write it again with `lsif-ingest parse`."
+            ) from exc
 
 
 def parse_structure(line: bytes) -> Structure:
@@ -243,20 +247,34 @@ def _describe(exc: Exception) -> str:
     return f"key {exc} is missing" if isinstance(exc, KeyError) else str(exc)
 
 
-def _import_record(record: dict[str, Any], project: str, seen: dict[tuple[str, str, str], int], ids: set[str]) -> Structure:
+def _import_record(
+    record: dict[str, Any], project: str, seen: dict[tuple[str, str, str], int], ids: set[str]
+) -> Structure:
     if not isinstance(record, dict) or not isinstance(record["context"], dict):
         raise TypeError("expected a JSON object with an object `context`")
     context = record["context"]
-    name, module, file_path = _typed(record, "name", str), _typed(context, "module", str), _typed(context, "file_path", str)
+    name, module, file_path = (
+        _typed(record, "name", str),
+        _typed(context, "module", str),
+        _typed(context, "file_path", str),
+    )
     struct_name = _typed(context, "struct_name", str, optional=True)
-    symbol = _typed(record, "symbol", str, optional=True) or "::".join(part for part in (module, struct_name, name) if part)
+    symbol = _typed(record, "symbol", str, optional=True) or "::".join(
+        part for part in (module, struct_name, name) if part
+    )
     crate = _typed(record, "crate", str, optional=True) or ""
     ordinal = seen[crate, symbol, file_path] = seen.get((crate, symbol, file_path), -1) + 1
     given = _typed(record, "id", str, optional=True)
-    point_id = str(uuid.UUID(given)) if given is not None else make_id(project, crate, symbol, file_path, ordinal)
+    point_id = (
+        str(uuid.UUID(given))
+        if given is not None
+        else make_id(project, crate, symbol, file_path, ordinal)
+    )
     line_from, line_to = _typed(record, "line_from", int), _typed(record, "line_to", int)
     if not 1 <= line_from <= line_to <= _MAX_LINE:
-        raise ValueError(f"expected lines with 1 <= line_from <= line_to, found {line_from} and {line_to}")
+        raise ValueError(
+            f"expected lines with 1 <= line_from <= line_to, found {line_from} and {line_to}"
+        )
     if point_id in ids:
         raise ValueError(f"id {point_id} stands in an earlier line")
     ids.add(point_id)
@@ -272,7 +290,8 @@ def _import_record(record: dict[str, Any], project: str, seen: dict[tuple[str, s
             "context": {
                 "module": module,
                 "file_path": file_path,
-                "file_name": _typed(context, "file_name", str, optional=True) or PurePosixPath(file_path).name,
+                "file_name": _typed(context, "file_name", str, optional=True)
+                or PurePosixPath(file_path).name,
                 "struct_name": struct_name,
                 "snippet": _typed(context, "snippet", str),
             },
@@ -293,6 +312,8 @@ def _import_record(record: dict[str, Any], project: str, seen: dict[tuple[str, s
 def _typed(table: dict[str, Any], key: str, kind: type, *, optional: bool = False) -> Any:
     """Return table[key], checked to be of `kind` (or absent or null where `optional`)."""
     value = table.get(key) if optional else table[key]
-    if (value is None and optional) or (isinstance(value, kind) and (kind is bool or not isinstance(value, bool))):
+    if (value is None and optional) or (
+        isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    ):
         return value
     raise TypeError(f"key {key}: expected {kind.__name__}, found {value!r:.60}")

@@ -54,12 +54,19 @@ class ThisProcess:
         done.set_result(function(*arguments))
         return done
 
-    def map_in_order(self, function: Callable[..., T], calls: Iterable[tuple[object, ...]]) -> Iterator[T]:
+    def map_in_order(
+        self, function: Callable[..., T], calls: Iterable[tuple[object, ...]]
+    ) -> Iterator[T]:
         """Yield the results of calls with these arguments, in their order."""
         for arguments in calls:
             yield function(*arguments)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Do nothing."""
 
 
@@ -88,7 +95,9 @@ class Processes:
         """
         return self._pool.submit(self._call, function, arguments)
 
-    def map_in_order(self, function: Callable[..., T], calls: Iterable[tuple[object, ...]]) -> Iterator[T]:
+    def map_in_order(
+        self, function: Callable[..., T], calls: Iterable[tuple[object, ...]]
+    ) -> Iterator[T]:
         """Yield the results of calls with these arguments, in their order; few are under way at a time."""
         results: deque[Future[T] | T] = deque()
         elsewhere: deque[Future[T]] = deque()
@@ -105,7 +114,12 @@ class Processes:
         while results:
             yield _result(results.popleft())
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """End the processes, without waiting for calls whose results nobody waits for."""
         for child in self._children:
             child.kill()
@@ -119,7 +133,9 @@ class Processes:
             _send(child.stdin, (function, arguments))
             result, error = pickle.load(_open(child.stdout))  # noqa: S301 - what our own process sends
         except (EOFError, OSError, pickle.UnpicklingError) as exc:
-            raise LsifError("a process that read sources was ended (out of memory?). Run with --set parse.processes=1") from exc
+            raise LsifError(
+                "a process that read sources was ended (out of memory?). Run with --set parse.processes=1"
+            ) from exc
         finally:
             self._free.put(child)
         if error is not None:

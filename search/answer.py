@@ -65,7 +65,9 @@ class Answer:
             "good": self.good,
             "latency_ms": {phase: round(spent, 2) for phase, spent in self.latency_ms.items()},
             "hits": [hit.to_dict() for hit in self.hits],
-            "groups": None if self.groups is None else [{"value": one.value, "ids": list(one.ids)} for one in self.groups],
+            "groups": None
+            if self.groups is None
+            else [{"value": one.value, "ids": list(one.ids)} for one in self.groups],
         }
 
 

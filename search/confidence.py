@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from configs.atomic import atomic_writer
+from machine.files import atomic_writer
 from search.errors import CalibrationError
 
 if TYPE_CHECKING:
@@ -45,24 +45,37 @@ class Calibration:
         coefficients = self.modes.get(mode)
         if coefficients is None or set(coefficients) != {"", *evidence}:
             return None
-        total = coefficients[""] + sum(coefficients[name] * value for name, value in evidence.items())
+        total = coefficients[""] + sum(
+            coefficients[name] * value for name, value in evidence.items()
+        )
         return 1 / (1 + math.exp(-max(-500.0, min(500.0, total))))
 
     def write(self, path: Path) -> None:
         """Write it as JSON. Raises CalibrationError."""
         try:
             with atomic_writer(path) as file:
-                file.write(orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+                file.write(
+                    orjson.dumps(
+                        asdict(self), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+                    )
+                )
         except OSError as exc:
-            raise CalibrationError(f"can't write {path}: {exc.strerror or exc}. Choose another place.") from exc
+            raise CalibrationError(
+                f"can't write {path}: {exc.strerror or exc}. Choose another place."
+            ) from exc
 
 
 def read_calibration(path: Path) -> Calibration:
     """Return what `write` wrote. Raises CalibrationError."""
     try:
         fields = orjson.loads(path.read_bytes())
-        modes = {mode: {name: float(value) for name, value in table.items()} for mode, table in fields["modes"].items()}
-        return Calibration({str(name): str(digest) for name, digest in fields["models"].items()}, modes)
+        modes = {
+            mode: {name: float(value) for name, value in table.items()}
+            for mode, table in fields["modes"].items()
+        }
+        return Calibration(
+            {str(name): str(digest) for name, digest in fields["models"].items()}, modes
+        )
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
         raise CalibrationError(
             f"{path} can't be read as a calibration: {exc}. `lsif-ingest evaluate --calibrate` makes one."
@@ -76,7 +89,9 @@ def evidence(legs: Mapping[Leg, Sequence[Found]], words: int) -> dict[str, float
     that two legs both have.
     """
     best = {leg: ranking[0].score if ranking else 0.0 for leg, ranking in legs.items()}
-    found: dict[str, float] = {leg: score / max(1, words) if leg == "bm25" else score for leg, score in best.items()}
+    found: dict[str, float] = {
+        leg: score / max(1, words) if leg == "bm25" else score for leg, score in best.items()
+    }
     if len(found) > 1:
         found.pop("blocks", None)  # says little that `code` does not
     first = {leg: {one.id for one in legs[leg][:_COMPARED]} for leg in _AGREEING if leg in legs}
@@ -98,7 +113,12 @@ def fit(evidences: Sequence[Mapping[str, float]], answerable: Sequence[bool]) ->
     features = np.array([[one[name] for name in names] for one in evidences])
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     deviation[deviation == 0] = 1
-    model: Any = LogisticRegression(C=_STRENGTH, class_weight="balanced").fit((features - mean) / deviation, np.array(answerable))
+    model: Any = LogisticRegression(C=_STRENGTH, class_weight="balanced").fit(
+        (features - mean) / deviation, np.array(answerable)
+    )
     slopes = model.coef_[0] / deviation
     intercept = float(model.intercept_[0] - slopes @ mean)
-    return {"": round(intercept, 4), **{name: round(float(slope), 4) for name, slope in zip(names, slopes, strict=True)}}
+    return {
+        "": round(intercept, 4),
+        **{name: round(float(slope), 4) for name, slope in zip(names, slopes, strict=True)},
+    }

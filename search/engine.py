@@ -49,7 +49,12 @@ _LEAST_READ = 50
 """Records that are read at least: where tests sink, others rise into their places."""
 _MOST_RANGES = 3
 """Of a hit that are pointed at."""
-_GROUP_ATTRIBUTES: dict[GroupBy, str] = {"module": "module", "file": "file_path", "crate": "crate", "kind": "code_type"}
+_GROUP_ATTRIBUTES: dict[GroupBy, str] = {
+    "module": "module",
+    "file": "file_path",
+    "crate": "crate",
+    "kind": "code_type",
+}
 
 
 class Searcher(Lookup):
@@ -117,16 +122,26 @@ class Searcher(Lookup):
 
         Raises StructureMissing where the index has no such structure, SearchError for another mode.
         """
-        legs: dict[Mode, tuple[Leg, ...]] = {"hybrid": ("text", "code"), "text": ("text",), "code": ("code",)}
+        legs: dict[Mode, tuple[Leg, ...]] = {
+            "hybrid": ("text", "code"),
+            "text": ("text",),
+            "code": ("code",),
+        }
         if mode not in legs:
-            raise SearchError(f"structures can't be compared by {mode}; expected {', '.join(legs)}.")
+            raise SearchError(
+                f"structures can't be compared by {mode}; expected {', '.join(legs)}."
+            )
         clock = Clock()
         with clock.phase("qdrant"):
             stored = self.stored(structure_id, vectors=True)
-        vectors: dict[Leg, Vector] = {leg: np.array(stored.vectors[leg], dtype=np.float32) for leg in legs[mode]}
+        vectors: dict[Leg, Vector] = {
+            leg: np.array(stored.vectors[leg], dtype=np.float32) for leg in legs[mode]
+        }
         asked = Query.of(vectors, filters or Filters(), self.files, clock)
         limit, symbol = _limit("limit", limit, self._settings.limit), stored.payload["symbol"]
-        answer = self._answer(asked, symbol, mode, limit, group_by, group_size, without=structure_id)
+        answer = self._answer(
+            asked, symbol, mode, limit, group_by, group_size, without=structure_id
+        )
         return replace(answer, latency_ms=clock.read())
 
     def _legs(self, mode: Mode) -> list[Leg]:
@@ -177,13 +192,21 @@ class Searcher(Lookup):
             hits = [hit for hit in hits if hit.id != without]
             if self._settings.rerank.model and hits and not without:
                 hits = self._reranked(hits, text, asked.clock)
-            chosen, groups = (hits[:limit], None) if group_by is None else _grouped(hits, group_by, limit, size)
-            enough = len(chosen) == limit or mode == "merged" if groups is None else len(groups) == limit
+            chosen, groups = (
+                (hits[:limit], None) if group_by is None else _grouped(hits, group_by, limit, size)
+            )
+            enough = (
+                len(chosen) == limit or mode == "merged" if groups is None else len(groups) == limit
+            )
             if enough or (everything and not left_out) or wanted >= _DEEPEST:
                 break
             wanted = min(_DEEPEST, wanted * 4)  # too few so far, and there is more to be had
         found = evidence(legs, len(query_vector(text).indices))
-        confidence = None if without or self._calibration is None else self._calibration.confidence(mode, found)
+        confidence = (
+            None
+            if without or self._calibration is None
+            else self._calibration.confidence(mode, found)
+        )
         metadata = self.generation.metadata
         return Answer(
             text,
@@ -201,21 +224,32 @@ class Searcher(Lookup):
             found,
         )
 
-    def _ranked(self, legs: Mapping[Leg, list[Found]], mode: Mode, wanted: int, clock: Clock) -> tuple[list[Hit], bool]:
+    def _ranked(
+        self, legs: Mapping[Leg, list[Found]], mode: Mode, wanted: int, clock: Clock
+    ) -> tuple[list[Hit], bool]:
         """Return what the legs found, best first, as much as is wanted and some more; and whether something is left out."""
         settings = self._settings
         if mode == "merged":
-            scale = max(1.0, wanted / settings.limit)  # a longer answer than usual asks for more of both, in the same proportion
+            scale = max(
+                1.0, wanted / settings.limit
+            )  # a longer answer than usual asks for more of both, in the same proportion
             by_text = legs["text"][: round(settings.text_hits * scale)]
-            by_code = sorted([*legs["code"], *legs["blocks"]], key=lambda found: -found.score)[: round(settings.code_hits * scale)]
+            by_code = sorted([*legs["code"], *legs["blocks"]], key=lambda found: -found.score)[
+                : round(settings.code_hits * scale)
+            ]
             records = self._records([*by_text, *by_code], clock)
             text_hits, code_hits = (_hits(found, records, legs) for found in (by_text, by_code))
-            return merge(text_hits, code_hits), len(by_text) + len(by_code) < sum(map(len, legs.values()))
+            return merge(text_hits, code_hits), len(by_text) + len(by_code) < sum(
+                map(len, legs.values())
+            )
         ranked = self._fused({leg: fold(found) for leg, found in legs.items()})
         first = ranked[: max(2 * wanted, settings.rerank.top, _LEAST_READ)]
         hits = _hits(first, self._records(first, clock), legs)
         if mode == "hybrid":
-            hits = [replace(hit, score=hit.score * settings.test_weight) if hit.is_test else hit for hit in hits]
+            hits = [
+                replace(hit, score=hit.score * settings.test_weight) if hit.is_test else hit
+                for hit in hits
+            ]
             hits.sort(key=lambda hit: -hit.score)
         return hits, len(first) < len(ranked)
 
@@ -224,7 +258,9 @@ class Searcher(Lookup):
             (ranked,) = rankings.values()
             return ranked
         weights = {leg: self._weight(leg) for leg in rankings}
-        if not any(weights.values()):  # what is similar is told by vectors, even if a search goes by words alone
+        if not any(
+            weights.values()
+        ):  # what is similar is told by vectors, even if a search goes by words alone
             weights = dict.fromkeys(rankings, 1.0)
         if self._settings.fusion == "rrf":
             return reciprocal_ranks(rankings, weights, self._settings.rrf_k)
@@ -236,7 +272,9 @@ class Searcher(Lookup):
         with clock.phase("encode"), self._model_lock:
             if self._reranker is None:
                 self._reranker = self._load_reranker()
-            scores = self._reranker.score(text, [f"{hit.symbol}\n{hit.docstring or ''}\n{hit.snippet}" for hit in first])
+            scores = self._reranker.score(
+                text, [f"{hit.symbol}\n{hit.docstring or ''}\n{hit.snippet}" for hit in first]
+            )
         ranked = [replace(hit, score=score) for hit, score in zip(first, scores, strict=True)]
         return sorted(ranked, key=lambda hit: -hit.score) + rest
 
@@ -244,10 +282,21 @@ class Searcher(Lookup):
         """Return the payloads of what was found; of what was deleted since, in an index that is changed in place, there is none."""
         ids = list(dict.fromkeys(one.id for one in found))
         with clock.phase("qdrant"):
-            return {point.id: point.payload for point in self.generation.structures.retrieve(ids, vectors=False)} if ids else {}
+            return (
+                {
+                    point.id: point.payload
+                    for point in self.generation.structures.retrieve(ids, vectors=False)
+                }
+                if ids
+                else {}
+            )
 
 
-def _hits(found: Sequence[Found], records: Mapping[str, dict[str, Any]], legs: Mapping[Leg, Sequence[Found]]) -> list[Hit]:
+def _hits(
+    found: Sequence[Found],
+    records: Mapping[str, dict[str, Any]],
+    legs: Mapping[Leg, Sequence[Found]],
+) -> list[Hit]:
     """Return what was found as hits with the scores of all legs."""
     scores: dict[str, dict[str, float]] = {one.id: {} for one in found}
     for leg, ranking in legs.items():
@@ -261,7 +310,9 @@ def _hits(found: Sequence[Found], records: Mapping[str, dict[str, Any]], legs: M
     ]
 
 
-def _grouped(hits: list[Hit], group_by: GroupBy, limit: int, size: int) -> tuple[list[Hit], list[Group]]:
+def _grouped(
+    hits: list[Hit], group_by: GroupBy, limit: int, size: int
+) -> tuple[list[Hit], list[Group]]:
     """Return the first `size` hits of each of the first `limit` groups, and the groups."""
     attribute = _GROUP_ATTRIBUTES[group_by]
     groups: dict[str, list[Hit]] = {}
@@ -295,4 +346,6 @@ def _check(query: str) -> None:
     if not query.strip():
         raise SearchError("the query is empty; expected some words or a piece of code.")
     if len(query) > LONGEST_QUERY:
-        raise SearchError(f"the query has {len(query):,} characters; expected at most {LONGEST_QUERY:,}.")
+        raise SearchError(
+            f"the query has {len(query):,} characters; expected at most {LONGEST_QUERY:,}."
+        )

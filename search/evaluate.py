@@ -66,7 +66,10 @@ class KnownAnswer(BaseModel, frozen=True, extra="forbid", strict=True):
 
     @model_validator(mode="after")
     def _says_where(self) -> KnownAnswer:
-        if (self.line_from is None) != (self.line_to is None) or None not in (self.line, self.line_from):
+        if (self.line_from is None) != (self.line_to is None) or None not in (
+            self.line,
+            self.line_from,
+        ):
             raise ValueError("expected either line, or line_from and line_to")
         if self.name is None and self.lines is None:
             raise ValueError("expected a name, a line, or line_from and line_to")
@@ -87,11 +90,17 @@ def read_queries(path: Path) -> list[JudgedQuery]:
     """Return the judged queries of a file, one JSON object a line. Raises EvaluationError, with the line where one is malformed."""
     try:
         with path.open("rb") as file:
-            queries = [_parse_query(line, f"{path}, line {number}") for number, line in enumerate(file, start=1) if line.strip()]
+            queries = [
+                _parse_query(line, f"{path}, line {number}")
+                for number, line in enumerate(file, start=1)
+                if line.strip()
+            ]
     except OSError as exc:
         raise EvaluationError(f"can't read {path}: {exc.strerror or exc}") from exc
     if not queries:
-        raise EvaluationError(f"{path} holds no query; expected one JSON object a line with the keys query, kind and answers.")
+        raise EvaluationError(
+            f"{path} holds no query; expected one JSON object a line with the keys query, kind and answers."
+        )
     return queries
 
 
@@ -99,7 +108,9 @@ def _parse_query(line: bytes, where: str) -> JudgedQuery:
     try:
         return JudgedQuery.model_validate_json(line.decode("utf-8"))
     except UnicodeDecodeError as exc:
-        raise EvaluationError(f"{where}: expected UTF-8, found byte 0x{line[exc.start]:02x} at column {exc.start + 1}.") from exc
+        raise EvaluationError(
+            f"{where}: expected UTF-8, found byte 0x{line[exc.start]:02x} at column {exc.start + 1}."
+        ) from exc
     except ValidationError as exc:
         problems = "; ".join(_describe(dict(error)) for error in exc.errors()[:3])
         raise EvaluationError(f"{where}: {problems}.") from exc
@@ -107,7 +118,9 @@ def _parse_query(line: bytes, where: str) -> JudgedQuery:
 
 def _describe(error: dict[str, Any]) -> str:
     """Return one line such as `answers[0].line: Input should be greater than or equal to 1, found 0`."""
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]).lstrip(".")
+    where = "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]
+    ).lstrip(".")
     what = error["msg"].removeprefix("Value error, ").replace(" at line 1 column", " at column")
     return f"{where}{': ' if where else ''}{what}, found {error['input']!r:.120}"
 
@@ -119,7 +132,10 @@ def matches(hit: Located, answer: KnownAnswer) -> bool:
     """
     if hit.file_path != answer.file_path or answer.name not in (None, hit.name):
         return False
-    return answer.lines is None or answer.lines.overlap(LineRange(hit.line_from, hit.line_to)) is not None
+    return (
+        answer.lines is None
+        or answer.lines.overlap(LineRange(hit.line_from, hit.line_to)) is not None
+    )
 
 
 def judge(query: JudgedQuery, hits: Iterable[Located]) -> list[float]:
@@ -151,15 +167,25 @@ class Judgement:
             return {}
         return {
             **{f"hit_at_{cut}": float(any(self.gains[:cut])) for cut in (1, 5, 10)},
-            "mrr": max((1 / rank for rank, gain in enumerate(self.gains[:10], start=1) if gain), default=0.0),
+            "mrr": max(
+                (1 / rank for rank, gain in enumerate(self.gains[:10], start=1) if gain),
+                default=0.0,
+            ),
             "ndcg_at_10": min(1.0, _dcg(self.gains) / _dcg(relevances)),  # rounding may pass 1
-            **{f"recall_at_{cut}": sum(gain > 0 for gain in self.gains[:cut]) / len(relevances) for cut in (5, 10)},
+            **{
+                f"recall_at_{cut}": sum(gain > 0 for gain in self.gains[:cut]) / len(relevances)
+                for cut in (5, 10)
+            },
         }
 
     def to_row(self, mode: str) -> dict[str, Any]:
         """Return what a report says of the query; ndcg_at_10 is None where it has no answers."""
         row = {"query": self.query.query, "kind": self.query.kind, "mode": mode, "rank": self.rank}
-        return {**row, "ndcg_at_10": self.metrics().get("ndcg_at_10"), "confidence": self.confidence}
+        return {
+            **row,
+            "ndcg_at_10": self.metrics().get("ndcg_at_10"),
+            "confidence": self.confidence,
+        }
 
 
 def _dcg(gains: Sequence[float]) -> float:
@@ -192,13 +218,20 @@ def summarise(judgements: Iterable[Judgement]) -> dict[str, Summary]:
     """
     groups: dict[str, list[dict[str, float]]] = {}
     for judgement in judgements:
-        for kind in dict.fromkeys((ALL, judgement.query.kind or ALL)) if judgement.query.answers else ():
+        for kind in (
+            dict.fromkeys((ALL, judgement.query.kind or ALL)) if judgement.query.answers else ()
+        ):
             groups.setdefault(kind, []).append(judgement.metrics())
-    means = {kind: {name: float(np.mean([row[name] for row in rows])) for name in rows[0]} for kind, rows in groups.items()}
+    means = {
+        kind: {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        for kind, rows in groups.items()
+    }
     return {kind: Summary(n=len(rows), **means[kind]) for kind, rows in groups.items()}
 
 
-def auroc(confidences_with_answer: Sequence[float], confidences_without: Sequence[float]) -> float | None:
+def auroc(
+    confidences_with_answer: Sequence[float], confidences_without: Sequence[float]
+) -> float | None:
     """Return the probability that a query with an answer is of higher confidence than one without; None where a side is empty.
 
     Ties count half. Mann-Whitney U by the number of pairs: Hanley & McNeil 1982, https://doi.org/10.1148/radiology.143.1.7063747
@@ -206,7 +239,9 @@ def auroc(confidences_with_answer: Sequence[float], confidences_without: Sequenc
     if 0 in (len(confidences_with_answer), len(confidences_without)):
         return None
     without = np.sort(confidences_without)
-    below, up_to = (np.searchsorted(without, confidences_with_answer, side) for side in ("left", "right"))
+    below, up_to = (
+        np.searchsorted(without, confidences_with_answer, side) for side in ("left", "right")
+    )
     return float((below + up_to).mean() / (2 * len(without)))
 
 
@@ -226,13 +261,17 @@ class Comparison:
         return f"{self.difference:+z.3f} {interval}, {p}: {'real' if self.real else 'not told from chance'}"
 
 
-def bootstrap(a: Sequence[float], b: Sequence[float], rounds: int = 10_000, seed: int = 0) -> Comparison:
+def bootstrap(
+    a: Sequence[float], b: Sequence[float], rounds: int = 10_000, seed: int = 0
+) -> Comparison:
     """Return how b differs from a, a metric of the same queries in two modes: paired bootstrap over queries, percentile interval.
 
     Efron & Tibshirani 1993, chapter 13. Too narrow for few queries: it calls 15% of equal modes different over 5, 8% over 10.
     """
     if not 0 < len(a) == len(b):
-        raise ValueError(f"expected a metric of the same queries twice, found {len(a)} and {len(b)} of them")
+        raise ValueError(
+            f"expected a metric of the same queries twice, found {len(a)} and {len(b)} of them"
+        )
     differences, random = np.subtract(b, a, dtype=np.float64), np.random.default_rng(seed)
     means, step = np.empty(rounds), max(1, _DRAWS_AT_ONCE // len(a))
     for start in range(0, rounds, step):
@@ -255,33 +294,56 @@ class Evaluation:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the evaluation as plain data, the judgements as rows of one list."""
-        rows = [judgement.to_row(mode) for mode, judgements in self.judgements.items() for judgement in judgements]
+        rows = [
+            judgement.to_row(mode)
+            for mode, judgements in self.judgements.items()
+            for judgement in judgements
+        ]
         return {**asdict(replace(self, judgements={})), "judgements": rows}
 
     def to_text(self) -> str:
         """Return a table with a row for each mode and kind, then a line for each AUROC and each comparison."""
         table: list[Sequence[str]] = [_HEADINGS]
-        for mode, kind, summary in ((mode, *item) for mode, kinds in self.summaries.items() for item in kinds.items()):
+        for mode, kind, summary in (
+            (mode, *item) for mode, kinds in self.summaries.items() for item in kinds.items()
+        ):
             n, *means = asdict(summary).values()
             table.append((mode, kind, str(n), *(f"{mean:.3f}" for mean in means)))
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        layout = "  ".join(f"{{:{side}{width}}}" for side, width in zip("<<>>>>>>>>", widths, strict=True))
+        layout = "  ".join(
+            f"{{:{side}{width}}}" for side, width in zip("<<>>>>>>>>", widths, strict=True)
+        )
         lines = [layout.format(*row) for row in table]
-        lines += [f"{mode}: AUROC {area:.3f}" for mode, area in self.auroc.items() if area is not None]
+        lines += [
+            f"{mode}: AUROC {area:.3f}" for mode, area in self.auroc.items() if area is not None
+        ]
         for mode, named in self.comparisons.items():
             against = f"{mode} against {next(iter(self.judgements))}"
-            lines += [f"{against}: {_COMPARED[metric]} {comparison}" for metric, comparison in named.items()]
+            lines += [
+                f"{against}: {_COMPARED[metric]} {comparison}"
+                for metric, comparison in named.items()
+            ]
         return "\n".join(lines)
 
 
-def evaluate(queries: Sequence[JudgedQuery], search: Callable[[str, str], Reply], modes: Sequence[str]) -> Evaluation:
+def evaluate(
+    queries: Sequence[JudgedQuery], search: Callable[[str, str], Reply], modes: Sequence[str]
+) -> Evaluation:
     """Return how good the answers of each mode are; `search(query, mode)` is called once for each."""
-    judgements = {mode: [_judge_reply(query, search(query.query, mode)) for query in queries] for mode in modes}
-    metrics = {mode: [one.metrics() for one in judged if one.query.answers] for mode, judged in judgements.items()}
+    judgements = {
+        mode: [_judge_reply(query, search(query.query, mode)) for query in queries]
+        for mode in modes
+    }
+    metrics = {
+        mode: [one.metrics() for one in judged if one.query.answers]
+        for mode, judged in judgements.items()
+    }
     return Evaluation(
         summaries={mode: summarise(judged) for mode, judged in judgements.items()},
         auroc={mode: _auroc(judged) for mode, judged in judgements.items()},
-        comparisons={mode: _compare(metrics[modes[0]], metrics[mode]) for mode in modes[1:] if metrics[mode]},
+        comparisons={
+            mode: _compare(metrics[modes[0]], metrics[mode]) for mode in modes[1:] if metrics[mode]
+        },
         judgements=judgements,
     )
 
@@ -291,9 +353,19 @@ def _judge_reply(query: JudgedQuery, reply: Reply) -> Judgement:
 
 
 def _auroc(judgements: Sequence[Judgement]) -> float | None:
-    sure = [(judgement.confidence, bool(judgement.query.answers)) for judgement in judgements if judgement.confidence is not None]
-    return auroc([one for one, has_answer in sure if has_answer], [one for one, has_answer in sure if not has_answer])
+    sure = [
+        (judgement.confidence, bool(judgement.query.answers))
+        for judgement in judgements
+        if judgement.confidence is not None
+    ]
+    return auroc(
+        [one for one, has_answer in sure if has_answer],
+        [one for one, has_answer in sure if not has_answer],
+    )
 
 
 def _compare(a: Sequence[dict[str, float]], b: Sequence[dict[str, float]]) -> dict[str, Comparison]:
-    return {metric: bootstrap([one[metric] for one in a], [one[metric] for one in b]) for metric in _COMPARED}
+    return {
+        metric: bootstrap([one[metric] for one in a], [one[metric] for one in b])
+        for metric in _COMPARED
+    }

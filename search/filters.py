@@ -57,7 +57,9 @@ class Filters:
         values = {field.name: getattr(self, field.name) for field in fields(self)[:-1]}
         return {name: given for name, given in values.items() if given}
 
-    def conditions(self, names: Mapping[str, str], files: Callable[[], Iterable[str]]) -> tuple[Condition, ...] | None:
+    def conditions(
+        self, names: Mapping[str, str], files: Callable[[], Iterable[str]]
+    ) -> tuple[Condition, ...] | None:
         """Return the conditions on the fields of those names; None where nothing can fit.
 
         `files` gives the paths that there are; it is called for globs only.
@@ -85,7 +87,9 @@ def parse_filters(conditions: Iterable[str], tests: Tests = "include") -> Filter
             tests = value
         elif not separator or not value or field not in STRUCTURE_FIELDS:
             names = ", ".join(STRUCTURE_FIELDS)
-            raise SearchError(f"--filter takes FIELD=VALUE with {names} or tests={'|'.join(TESTS)}; found {condition!r}.")
+            raise SearchError(
+                f"--filter takes FIELD=VALUE with {names} or tests={'|'.join(TESTS)}; found {condition!r}."
+            )
         else:
             found.setdefault(field, []).append(value)
     return Filters(**{field: tuple(values) for field, values in found.items()}, tests=tests)
@@ -97,7 +101,9 @@ def _resolve(patterns: tuple[str, ...], files: Callable[[], Iterable[str]]) -> t
     plain = ["**" if pattern in _ROOT else pattern for pattern in trimmed]
     globs = [_Glob(pattern) for pattern in plain if _WILD.search(pattern)]
     fitting = [path for path in files() if any(glob.fits(path) for glob in globs)] if globs else []
-    return tuple(dict.fromkeys([*(pattern for pattern in plain if not _WILD.search(pattern)), *fitting]))
+    return tuple(
+        dict.fromkeys([*(pattern for pattern in plain if not _WILD.search(pattern)), *fitting])
+    )
 
 
 class _Glob:

@@ -38,7 +38,9 @@ def fold(found: Iterable[Found]) -> list[Found]:
     return list(best.values())
 
 
-def reciprocal_ranks(legs: Mapping[Leg, Sequence[Found]], weights: Mapping[Leg, float], k: int) -> list[Found]:
+def reciprocal_ranks(
+    legs: Mapping[Leg, Sequence[Found]], weights: Mapping[Leg, float], k: int
+) -> list[Found]:
     """Return all that was found, best first, by the weighted sum of 1 / (k + rank), the first rank being 1.
 
     Cormack, Clarke and Buettcher, Reciprocal Rank Fusion, SIGIR 2009; they used k = 60.
@@ -50,7 +52,9 @@ def reciprocal_ranks(legs: Mapping[Leg, Sequence[Found]], weights: Mapping[Leg, 
     return _ranked(legs, scores)
 
 
-def normalised_scores(legs: Mapping[Leg, Sequence[Found]], weights: Mapping[Leg, float]) -> list[Found]:
+def normalised_scores(
+    legs: Mapping[Leg, Sequence[Found]], weights: Mapping[Leg, float]
+) -> list[Found]:
     """Return all that was found, best first, by the weighted sum of scores, each in deviations above its leg's last.
 
     Where the words of a query stand in fewer structures than another leg found, the others count as found with the score 0: a word
@@ -92,16 +96,22 @@ def merge(text_hits: Sequence[Hit], code_hits: Sequence[Hit]) -> list[Hit]:
                 absorbed.add(place)
                 overlaps[overlap] = None
         merged.append(replace(hit, ranges=tuple(overlaps)))
-    merged.sort(key=lambda hit: -len(hit.ranges))  # stable: equals stay in the order of their scores
+    merged.sort(
+        key=lambda hit: -len(hit.ranges)
+    )  # stable: equals stay in the order of their scores
     rest: dict[str, Hit] = {}
     for place, other in enumerate(code_hits):
         if place not in absorbed:
             first = rest.get(other.id)
-            rest[other.id] = other if first is None else replace(first, ranges=first.ranges + other.ranges)
+            rest[other.id] = (
+                other if first is None else replace(first, ranges=first.ranges + other.ranges)
+            )
     return merged + list(rest.values())
 
 
 def _ranked(legs: Mapping[Leg, Sequence[Found]], scores: Mapping[str, float]) -> list[Found]:
-    ranges = {found.id: found.ranges for ranking in legs.values() for found in ranking if found.ranges}
+    ranges = {
+        found.id: found.ranges for ranking in legs.values() for found in ranking if found.ranges
+    }
     found = (Found(point_id, score, ranges.get(point_id, ())) for point_id, score in scores.items())
     return sorted(found, key=lambda one: (-one.score, one.id))

@@ -81,7 +81,11 @@ class Hit:
         """The name with its owner: `Backoff::delays (trait Delays)`."""
         if self.struct_name is None:
             return self.name
-        trait = f" (trait {self.trait_name})" if self.trait_name is not None and self.trait_name != self.struct_name else ""
+        trait = (
+            f" (trait {self.trait_name})"
+            if self.trait_name is not None and self.trait_name != self.struct_name
+            else ""
+        )
         return f"{self.struct_name}::{self.name}{trait}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -90,7 +94,11 @@ class Hit:
 
 
 def read_hit(
-    point_id: str, payload: Mapping[str, Any], score: float, scores: Mapping[str, float], ranges: tuple[LineRange, ...] = ()
+    point_id: str,
+    payload: Mapping[str, Any],
+    score: float,
+    scores: Mapping[str, float],
+    ranges: tuple[LineRange, ...] = (),
 ) -> Hit:
     """Return the hit that a structure's point is."""
     context = payload["context"]

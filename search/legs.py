@@ -48,10 +48,21 @@ class Query:
     clock: Clock
 
     @classmethod
-    def of(cls, vectors: Mapping[Leg, Vector], filters: Filters, files: Callable[[], Iterable[str]], clock: Clock) -> Query:
+    def of(
+        cls,
+        vectors: Mapping[Leg, Vector],
+        filters: Filters,
+        files: Callable[[], Iterable[str]],
+        clock: Clock,
+    ) -> Query:
         """Return the query; `files` gives the paths of the index."""
         with clock.phase("qdrant"):  # which is asked for the files where there are globs
-            return cls(vectors, filters.conditions(STRUCTURE_FIELDS, files), filters.conditions(BLOCK_FIELDS, files), clock)
+            return cls(
+                vectors,
+                filters.conditions(STRUCTURE_FIELDS, files),
+                filters.conditions(BLOCK_FIELDS, files),
+                clock,
+            )
 
     def run(self, generation: Generation, depth: int) -> dict[Leg, list[Found]]:
         """Return what each leg finds, best first, at most `depth` points; several blocks may be of one structure."""
@@ -62,11 +73,15 @@ class Query:
         found: dict[Leg, list[Found]] = {}
         with self.clock.phase("qdrant"):
             if names:
-                wanted = [Nearest(_USING[leg], self.vectors[leg], depth, structures, ()) for leg in names]
+                wanted = [
+                    Nearest(_USING[leg], self.vectors[leg], depth, structures, ()) for leg in names
+                ]
                 for leg, points in zip(names, generation.structures.search(*wanted), strict=True):
                     found[leg] = [Found(point.id, point.score) for point in points]
             if "blocks" in self.vectors:
-                nearest = Nearest(_USING["blocks"], self.vectors["blocks"], depth, blocks, _BLOCK_FIELDS)
+                nearest = Nearest(
+                    _USING["blocks"], self.vectors["blocks"], depth, blocks, _BLOCK_FIELDS
+                )
                 (points,) = generation.blocks.search(nearest)
                 found["blocks"] = [
                     Found(

@@ -27,14 +27,23 @@ _LEAST_SCORE = 0.2
 def with_lines(hits: Sequence[Hit], query: str) -> list[Hit]:
     """Return the hits with the lines that hold most of the query's words, by weight, best first; at most three each."""
     wanted = stems(query)
-    texts = [[line.rstrip("\r") for line in hit.snippet.removesuffix("\n").split("\n")] for hit in hits]
+    texts = [
+        [line.rstrip("\r") for line in hit.snippet.removesuffix("\n").split("\n")] for hit in hits
+    ]
     held = [[wanted & stems(line) for line in lines] for lines in texts]
     occurrences = Counter(stem for lines in held for stemmed in lines for stem in stemmed)
     total = sum(map(len, texts))
     weights = {stem: math.log(1 + total / (1 + occurrences[stem])) for stem in wanted}
     most = sum(weights.values())
     return [
-        replace(hit, lines=_best(hit, lines, [sum(weights[stem] for stem in found) / most for found in stemmed])) if most else hit
+        replace(
+            hit,
+            lines=_best(
+                hit, lines, [sum(weights[stem] for stem in found) / most for found in stemmed]
+            ),
+        )
+        if most
+        else hit
         for hit, lines, stemmed in zip(hits, texts, held, strict=True)
     ]
 

@@ -26,7 +26,11 @@ class Lookup:
 
     def stored(self, structure_id: str, *, vectors: bool = False) -> StoredPoint:
         """Return a structure as it is stored. Raises StructureMissing."""
-        found = self.generation.structures.retrieve([structure_id], vectors=vectors) if _ID.fullmatch(structure_id) else []
+        found = (
+            self.generation.structures.retrieve([structure_id], vectors=vectors)
+            if _ID.fullmatch(structure_id)
+            else []
+        )
         if not found:
             raise StructureMissing(f"the index has no structure {structure_id!r}.")
         return found[0]
@@ -54,15 +58,21 @@ class Lookup:
             if around:
                 return min(around)[1]
         for field in ("symbol", "name"):
-            found = list(points.scroll(("line", "context.file_path"), where=[Condition(field, (place,))]))
+            found = list(
+                points.scroll(("line", "context.file_path"), where=[Condition(field, (place,))])
+            )
             if len(found) == 1:
                 return found[0].id
             if found:
-                places = sorted(f"{one.payload['context']['file_path']}:{one.payload['line']}" for one in found)[:_SHOWN]
+                places = sorted(
+                    f"{one.payload['context']['file_path']}:{one.payload['line']}" for one in found
+                )[:_SHOWN]
                 raise SearchError(
                     f"{len(found)} structures are called {place}: say which by FILE:LINE, such as {', '.join(places)}."
                 )
-        raise StructureMissing(f"the index has no structure {place!r}; expected FILE:LINE, an id, a symbol or a name.")
+        raise StructureMissing(
+            f"the index has no structure {place!r}; expected FILE:LINE, an id, a symbol or a name."
+        )
 
     def files(self) -> list[str]:
         """Return the paths of the files that structures stand in, sorted."""

@@ -31,7 +31,9 @@ def connect(settings: Settings) -> Index:
     return open_index(settings.storage, settings.paths.data, os.environ)
 
 
-def open_searcher(settings: Settings, index: Index, collection: str, *, quick: bool = False) -> Searcher:
+def open_searcher(
+    settings: Settings, index: Index, collection: str, *, quick: bool = False
+) -> Searcher:
     """Return a searcher of the collection; a quick one is for a few queries: its models start at once where they can.
 
     Raises IndexMissing or IndexMismatch.
@@ -121,7 +123,11 @@ def describe_collections(index: Index) -> list[dict[str, Any]]:
         try:
             generation = index.live(name)
             if generation is not None:
-                facts = {"points": generation.structures.count(), "generation": generation.name, **generation.metadata.to_dict()}
+                facts = {
+                    "points": generation.structures.count(),
+                    "generation": generation.name,
+                    **generation.metadata.to_dict(),
+                }
                 described.append({"collection": name, **facts})
         except StorageError as exc:  # one damaged collection must not hide the others
             described.append({"collection": name, "error": str(exc)})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from configs.atomic import atomic_writer
+from machine.files import atomic_writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,14 +60,20 @@ def on_a_plane(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     from threadpoolctl import threadpool_limits  # noqa: PLC0415
 
     parts = min(_COMPONENTS, count, vectors.shape[1])
-    reduced = PCA(n_components=parts, svd_solver="covariance_eigh" if count > parts else "full").fit_transform(vectors)
+    reduced = PCA(
+        n_components=parts, svd_solver="covariance_eigh" if count > parts else "full"
+    ).fit_transform(vectors)
     if count < _FEWEST:
         placed = np.zeros((count, 2), dtype=np.float32)
         placed[:, : min(2, parts)] = reduced[:, :2]
     else:
         perplexity = min(30.0, (count - 1) / 3)
-        with threadpool_limits(1):  # searches go on meanwhile, and on busy cores its threads would wait for each other
-            placed = TSNE(init="pca", perplexity=perplexity, random_state=0, n_jobs=1).fit_transform(reduced)
+        with threadpool_limits(
+            1
+        ):  # searches go on meanwhile, and on busy cores its threads would wait for each other
+            placed = TSNE(
+                init="pca", perplexity=perplexity, random_state=0, n_jobs=1
+            ).fit_transform(reduced)
     placed = placed - (placed.max(axis=0) + placed.min(axis=0)) / 2
     return np.asarray(placed / max(float(np.abs(placed).max()), 1e-9), dtype=np.float32)
 

@@ -20,7 +20,7 @@ from search.errors import MapFailed, ProjectUnknown
 from search.filters import STRUCTURE_FIELDS
 from search.opening import choose_collection, connect, open_searcher
 from search.projection import keep_map, make_map, read_map
-from search.sources import Sources, read_root
+from search.web.sources import Sources, read_root
 from storage.errors import IndexMissing, StorageError
 
 if TYPE_CHECKING:
@@ -111,7 +111,11 @@ class SearchService:
             generation = held.searcher.generation
             if not held.values:
                 held.values = {
-                    name: dict(list(generation.structures.values(STRUCTURE_FIELDS[name]).items())[:_SHOWN_VALUES])
+                    name: dict(
+                        list(generation.structures.values(STRUCTURE_FIELDS[name]).items())[
+                            :_SHOWN_VALUES
+                        ]
+                    )
                     for name in _LISTED
                 }
             metadata = generation.metadata
@@ -139,7 +143,9 @@ class SearchService:
             if held.map is None and not held.mapping:
                 held.mapping = True
                 held.users += 1
-                threading.Thread(target=self._make_map, args=(held,), name="map", daemon=True).start()
+                threading.Thread(
+                    target=self._make_map, args=(held,), name="map", daemon=True
+                ).start()
             return held.map
 
     def close(self) -> None:
@@ -203,7 +209,11 @@ class SearchService:
                 self._looked[collection] = now
                 return held  # what was there before is whole
             if held is not None:
-                logger.info("%s was published anew: searching %s", collection, opened.searcher.generation.name)
+                logger.info(
+                    "%s was published anew: searching %s",
+                    collection,
+                    opened.searcher.generation.name,
+                )
                 held.retired = True
                 _close_if_unused(held)
             held = self._opened[collection] = opened
@@ -214,7 +224,9 @@ class SearchService:
         if state is None and collection != self._default and self._watching().collections():
             raise ProjectUnknown(f"no project {collection!r} is indexed.")
         if state is None:
-            raise IndexMissing(f"there is no index {collection!r} at {self._watching().location}. Make one: lsif-ingest ingest")
+            raise IndexMissing(
+                f"there is no index {collection!r} at {self._watching().location}. Make one: lsif-ingest ingest"
+            )
         index = connect(self._settings)
         try:
             searcher = open_searcher(self._settings, index, collection)

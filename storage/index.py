@@ -104,7 +104,9 @@ class Points(Protocol):
     def delete(self, point_ids: Sequence[str]) -> None:
         """Delete the points; absent ones are no error."""
 
-    def scroll(self, fields: Sequence[str] | None = None, *, vectors: bool = False, where: Where = ()) -> Iterator[StoredPoint]:
+    def scroll(
+        self, fields: Sequence[str] | None = None, *, vectors: bool = False, where: Where = ()
+    ) -> Iterator[StoredPoint]:
         """Yield every point that meets the conditions, with these fields of its payload (None: all)."""
 
     def retrieve(self, point_ids: Sequence[str], *, vectors: bool = True) -> list[StoredPoint]:
@@ -211,14 +213,17 @@ class Index(Protocol):
 
 def open_index(settings: StorageSettings, data: str, environment: Mapping[str, str]) -> Index:
     """Return the server's index where the environment has QDRANT_URL, else the embedded one under the folder `data`."""
-    url, api_key = environment.get("QDRANT_URL", "").strip(), environment.get("QDRANT_API_KEY", "").strip() or None
+    url, api_key = (
+        environment.get("QDRANT_URL", "").strip(),
+        environment.get("QDRANT_API_KEY", "").strip() or None,
+    )
     if url:
-        from storage.connection import Connection, connect  # noqa: PLC0415 - only one end is needed
-        from storage.server import ServerIndex  # noqa: PLC0415
+        from storage.server.connection import Connection, connect  # noqa: PLC0415 - only one end is needed
+        from storage.server.index import ServerIndex  # noqa: PLC0415
 
         return ServerIndex(Connection(connect(url, api_key, settings), url, settings, api_key))
     from pathlib import Path  # noqa: PLC0415
 
-    from storage.embedded import EmbeddedIndex  # noqa: PLC0415
+    from storage.embedded.index import EmbeddedIndex  # noqa: PLC0415
 
     return EmbeddedIndex(Path(data) / "qdrant")

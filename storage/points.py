@@ -9,7 +9,14 @@ from lsif.blocks import Block, read_blocks
 from lsif.structure import SequenceDigest, Structure, read_structures
 from storage.errors import StorageError
 from storage.index import Point
-from storage.schema import BLOCK_MOVING_FIELDS, MOVING_FIELDS, SPARSE, add_fields, label_of, place_of
+from storage.schema import (
+    BLOCK_MOVING_FIELDS,
+    MOVING_FIELDS,
+    SPARSE,
+    add_fields,
+    label_of,
+    place_of,
+)
 from storage.sparse import document_vector
 
 if TYPE_CHECKING:
@@ -66,7 +73,9 @@ class StructureRecord:
 
     def payload(self) -> dict[str, Any]:
         """See Record."""
-        return add_fields(self._structure.to_payload(), self._structure.context.file_path, self.place)
+        return add_fields(
+            self._structure.to_payload(), self._structure.context.file_path, self.place
+        )
 
     def vectors(self) -> dict[str, NDArray[np.float32]]:
         """See Record."""
@@ -74,7 +83,9 @@ class StructureRecord:
 
     def point(self) -> Point:
         """See Record."""
-        return Point(self.id, self.vectors(), self.payload(), {SPARSE: document_vector(self._structure)})
+        return Point(
+            self.id, self.vectors(), self.payload(), {SPARSE: document_vector(self._structure)}
+        )
 
 
 class BlockRecord:
@@ -91,7 +102,9 @@ class BlockRecord:
 
     def payload(self) -> dict[str, Any]:
         """See Record."""
-        return add_fields({**self._block.to_payload(), "digest": self.digest}, self._block.file_path, self.place)
+        return add_fields(
+            {**self._block.to_payload(), "digest": self.digest}, self._block.file_path, self.place
+        )
 
     def vectors(self) -> dict[str, NDArray[np.float32]]:
         """See Record."""
@@ -133,11 +146,16 @@ class FileSource:
         sequence, total = SequenceDigest(), min(len(table) for table in self._vectors.values())
         for row, structure in enumerate(read_structures(self._structures)):
             if row < total:
-                yield StructureRecord(sequence.add(structure), {name: table.row(row) for name, table in self._vectors.items()})
+                yield StructureRecord(
+                    sequence.add(structure),
+                    {name: table.row(row) for name, table in self._vectors.items()},
+                )
             else:
                 sequence.add(structure)
         if any(table.source != sequence.hexdigest() for table in self._vectors.values()):
-            raise StorageError(f"{self._structures} changed since its vectors were gathered; run again.")
+            raise StorageError(
+                f"{self._structures} changed since its vectors were gathered; run again."
+            )
 
     def blocks(self) -> Iterator[Record]:
         """See Source."""
@@ -150,11 +168,16 @@ class FileSource:
             else:
                 sequence.add(block)
         if self._block_vectors.source != sequence.hexdigest():
-            raise StorageError(f"{self._blocks} changed since its vectors were gathered; run again.")
+            raise StorageError(
+                f"{self._blocks} changed since its vectors were gathered; run again."
+            )
 
     def settle(self) -> None:
         """See Source."""
-        for table in [*self._vectors.values(), *([self._block_vectors] if self._block_vectors is not None else [])]:
+        for table in [
+            *self._vectors.values(),
+            *([self._block_vectors] if self._block_vectors is not None else []),
+        ]:
             table.settle()
 
 
@@ -170,7 +193,10 @@ class RecordSource:
 
     def blocks(self) -> Iterator[Record]:
         """See Source."""
-        return (BlockRecord(block, {}) for block in (read_blocks(self._blocks) if self._blocks is not None else ()))
+        return (
+            BlockRecord(block, {})
+            for block in (read_blocks(self._blocks) if self._blocks is not None else ())
+        )
 
     def settle(self) -> None:
         """See Source."""

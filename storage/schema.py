@@ -32,7 +32,16 @@ KEYWORD_FIELDS = (
 
 BOOL_FIELDS = ("is_test",)
 INTEGER_FIELDS = ("references",)
-BLOCK_KEYWORD_FIELDS = ("structure_id", "code_type", "crate", "module", "struct_name", "trait_name", "visibility", "paths")
+BLOCK_KEYWORD_FIELDS = (
+    "structure_id",
+    "code_type",
+    "crate",
+    "module",
+    "struct_name",
+    "trait_name",
+    "visibility",
+    "paths",
+)
 
 PLACE = "place"
 """Payload field: what may change without another vector, the lines and the counts of references, as one string."""
@@ -52,7 +61,11 @@ BLOCK_MOVING_FIELDS = ("line_from", "line_to")
 def add_fields(payload: dict[str, Any], file_path: str, place: str) -> dict[str, Any]:
     """Return the payload with ADDED_FIELDS."""
     parts = file_path.split("/")
-    return {**payload, PLACE: place, PATHS: ["/".join(parts[: depth + 1]) for depth in range(len(parts))]}
+    return {
+        **payload,
+        PLACE: place,
+        PATHS: ["/".join(parts[: depth + 1]) for depth in range(len(parts))],
+    }
 
 
 def place_of(moving: list[int]) -> str:
@@ -136,7 +149,9 @@ def made_at(name: str, collection: str) -> datetime:
     prefix = f"{collection}--"
     try:
         return (
-            datetime.strptime(name.removeprefix(prefix).partition("-")[0], _TIME).replace(tzinfo=UTC)
+            datetime.strptime(name.removeprefix(prefix).partition("-")[0], _TIME).replace(
+                tzinfo=UTC
+            )
             if name.startswith(prefix)
             else _NEVER
         )

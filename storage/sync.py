@@ -56,7 +56,9 @@ class Difference:
             "added": self.added,
             "changed": self.changed,
             "moved": self.moved,
-            "deleted": {point_id: self.deleted_labels.get(point_id, point_id) for point_id in self.deleted},
+            "deleted": {
+                point_id: self.deleted_labels.get(point_id, point_id) for point_id in self.deleted
+            },
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,7 +88,9 @@ def difference(points: Points, records: Iterable[Record]) -> Difference:
             unchanged += 1
         else:
             named[part][record.id] = record.label()
-    return Difference(found.added, found.changed, found.moved, list(_ids(stored)), unchanged=unchanged)
+    return Difference(
+        found.added, found.changed, found.moved, list(_ids(stored)), unchanged=unchanged
+    )
 
 
 def with_deleted_labels(found: Difference, points: Points) -> Difference:
@@ -96,8 +100,14 @@ def with_deleted_labels(found: Difference, points: Points) -> Difference:
 
 def changes_of(found: Difference, points: Points) -> dict[str, Change]:
     """Return the parts of a difference that was found between these points and records; not that of what is unchanged."""
-    parts: dict[str, Mapping[str, str]] = {"added": found.added, "changed": found.changed, "moved": found.moved}
-    told = {name: Change(len(part), list(islice(part.values(), NAMED))) for name, part in parts.items()}
+    parts: dict[str, Mapping[str, str]] = {
+        "added": found.added,
+        "changed": found.changed,
+        "moved": found.moved,
+    }
+    told = {
+        name: Change(len(part), list(islice(part.values(), NAMED))) for name, part in parts.items()
+    }
     first = found.deleted[:NAMED]
     return {**told, "deleted": Change(len(found.deleted), sorted(_labels(points, first).values()))}
 
@@ -123,7 +133,9 @@ def _stored(points: Points) -> dict[bytes, bytes]:
     }
 
 
-def _compared(stored: dict[bytes, bytes], records: Iterable[Record]) -> Iterator[tuple[Part, Record]]:
+def _compared(
+    stored: dict[bytes, bytes], records: Iterable[Record]
+) -> Iterator[tuple[Part, Record]]:
     """Yield each record with its part, and take it out of what is stored: what is left over is to be deleted."""
     for record in records:
         there, wanted = stored.pop(_key(record.id), None), _state(record.digest, record.place)
@@ -142,22 +154,33 @@ def _ids(keys: Iterable[bytes]) -> Iterator[str]:
 def _labels(points: Points, ids: Iterable[str]) -> dict[str, str]:
     """Return what people call the stored points of these ids."""
     batches = batched(iter(ids), READ_AT_ONCE)
-    return {one.id: label_of(one.payload) for batch in batches for one in points.retrieve(batch, vectors=False)}
+    return {
+        one.id: label_of(one.payload)
+        for batch in batches
+        for one in points.retrieve(batch, vectors=False)
+    }
 
 
 def equal(points: Points, records: Iterable[Record]) -> tuple[bool, int, int]:
     """Return whether the points are the records, and the numbers of either, points first; in memory for no more than one."""
     sums, counts = [0, 0], [0, 0]
-    stored = ((one.id, str(one.payload.get("digest")), str(one.payload.get(PLACE))) for one in points.scroll(["digest", PLACE]))
+    stored = (
+        (one.id, str(one.payload.get("digest")), str(one.payload.get(PLACE)))
+        for one in points.scroll(["digest", PLACE])
+    )
     wanted = ((one.id, one.digest, one.place) for one in records)
     for side, rows in enumerate((stored, wanted)):
         for row in rows:
             counts[side] += 1
-            sums[side] += int.from_bytes(hashlib.blake2b("\0".join(row).encode(), digest_size=16).digest(), "big")
+            sums[side] += int.from_bytes(
+                hashlib.blake2b("\0".join(row).encode(), digest_size=16).digest(), "big"
+            )
     return counts[0] == counts[1] and sums[0] == sums[1], counts[0], counts[1]
 
 
-def apply(points: Points, found: Difference, records: Iterable[Record], moving: Iterable[str]) -> list[Refusal]:
+def apply(
+    points: Points, found: Difference, records: Iterable[Record], moving: Iterable[str]
+) -> list[Refusal]:
     """Bring the points to what the records say; return those that were refused. Their former versions are deleted, too.
 
     `moving` names the fields of a payload that change where a point moves.
@@ -190,4 +213,7 @@ def _key(point_id: str) -> bytes:
 
 def _state(digest: str, place: str) -> bytes:
     """Return 16 bytes for the content and 8 for the place."""
-    return hashlib.blake2b(digest.encode(), digest_size=_HALF).digest() + hashlib.blake2b(place.encode(), digest_size=8).digest()
+    return (
+        hashlib.blake2b(digest.encode(), digest_size=_HALF).digest()
+        + hashlib.blake2b(place.encode(), digest_size=8).digest()
+    )

@@ -15,10 +15,18 @@ from tqdm import tqdm
 
 from storage.errors import IndexMismatch, IndexMissing, StorageError
 from storage.index import BLOCK_VECTORS, VECTORS, Refusal
+from storage.maintenance.verify import is_sound, vector_fault, verify
 from storage.points import READ_AT_ONCE, batched, without
 from storage.schema import BLOCK_MOVING_FIELDS, MOVING_FIELDS, PLACE, SCHEMA_VERSION
-from storage.sync import Change, Difference, apply, changes_between, changes_of, difference, with_deleted_labels
-from storage.verify import is_sound, vector_fault, verify
+from storage.sync import (
+    Change,
+    Difference,
+    apply,
+    changes_between,
+    changes_of,
+    difference,
+    with_deleted_labels,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -89,7 +97,13 @@ class Plan:
 
 
 def publish_source(
-    index: Index, collection: str, metadata: Metadata, source: Source, settings: StorageSettings, *, rebuild: bool = False
+    index: Index,
+    collection: str,
+    metadata: Metadata,
+    source: Source,
+    settings: StorageSettings,
+    *,
+    rebuild: bool = False,
 ) -> UploadReport:
     """Bring the collection to what the source says, verify and publish it.
 
@@ -113,9 +127,18 @@ def publish_source(
         else:
             if plan.way == "changed_in_place":
                 source.settle()  # a search must not see a half of the changes while models are at work on the other
-            generation, refused, changes = _carry_out(index, collection, metadata, source, settings, live, plan)
+            generation, refused, changes = _carry_out(
+                index, collection, metadata, source, settings, live, plan
+            )
     counts, seconds = generation.metadata, time.perf_counter() - started
-    logger.info("%s: %d structures and %d blocks, %s in %.1f s", collection, counts.structures, counts.blocks, plan.way, seconds)
+    logger.info(
+        "%s: %d structures and %d blocks, %s in %.1f s",
+        collection,
+        counts.structures,
+        counts.blocks,
+        plan.way,
+        seconds,
+    )
     labels = _labels(source, {one.id for one in refused})
     both = (plan.structures, plan.blocks)
     return UploadReport(
@@ -125,18 +148,29 @@ def publish_source(
         plan.way,
         generation.metadata.structures,
         generation.metadata.blocks,
-        sum(len(one.added) for one in both) + (generation.metadata.points if plan.way == "built" else 0),
+        sum(len(one.added) for one in both)
+        + (generation.metadata.points if plan.way == "built" else 0),
         sum(len(one.changed) for one in both),
         sum(len(one.moved) for one in both),
         sum(len(one.deleted) for one in both),
-        [{"id": one.id, "label": labels.get(one.id, ("", False))[0], "reason": one.reason} for one in refused],
+        [
+            {"id": one.id, "label": labels.get(one.id, ("", False))[0], "reason": one.reason}
+            for one in refused
+        ],
         sum(labels[one.id][1] for one in refused if one.id in labels),
         seconds,
         changes,
     )
 
 
-def make_plan(index: Index, live: Generation | None, source: Source, settings: StorageSettings, *, named: bool = False) -> Plan:
+def make_plan(
+    index: Index,
+    live: Generation | None,
+    source: Source,
+    settings: StorageSettings,
+    *,
+    named: bool = False,
+) -> Plan:
     """Return what bringing the live generation to what the source says takes; without one, all of it.
 
     With `named` a plan that sends everything names it; else it does not hold what it need not.
@@ -180,7 +214,9 @@ def rollback(index: Index, collection: str, settings: StorageSettings) -> tuple[
         return live.name, name
 
 
-def check_fingerprints(generation: Generation, fingerprints: Mapping[str, Fingerprint], collection: str, way_out: str) -> None:
+def check_fingerprints(
+    generation: Generation, fingerprints: Mapping[str, Fingerprint], collection: str, way_out: str
+) -> None:
     """Raise IndexMismatch where the generation was made with other models, naming both; `way_out` ends the message."""
     metadata = generation.metadata
     if metadata.schema_version != SCHEMA_VERSION:
@@ -203,13 +239,18 @@ def require_live(index: Index, collection: str) -> Generation:
     generation = index.live(collection)
     if generation is None:
         there = f"; there is {', '.join(index.collections())}" if index.collections() else ""
-        raise IndexMissing(f"no index of {collection!r} at {index.location}{there}. Make one: lsif-ingest ingest --repo DIR")
+        raise IndexMissing(
+            f"no index of {collection!r} at {index.location}{there}. Make one: lsif-ingest ingest --repo DIR"
+        )
     return generation
 
 
 def _comparable(one: Metadata, other: Metadata) -> bool:
     """Return whether vectors and payloads of the two may stand in one collection."""
-    prints = [{name: info.fingerprint for name, info in metadata.vectors.items()} for metadata in (one, other)]
+    prints = [
+        {name: info.fingerprint for name, info in metadata.vectors.items()}
+        for metadata in (one, other)
+    ]
     return prints[0] == prints[1] and one.schema_version == other.schema_version
 
 
@@ -217,11 +258,19 @@ def _changes_against_live(index: Index, collection: str, source: Source) -> dict
     """Return what a build changes against the generation that it is to replace; nothing where none is live, or it can't tell."""
     try:
         live = index.live(collection)
-        if live is None or live.metadata.schema_version != SCHEMA_VERSION or not is_sound(live, sample=_PROBE):
+        if (
+            live is None
+            or live.metadata.schema_version != SCHEMA_VERSION
+            or not is_sound(live, sample=_PROBE)
+        ):
             return {}
         return changes_between(live.structures, source.structures())
-    except StorageError as exc:  # what is replaced may be damaged, which must not keep it from being replaced
-        logger.warning("what changes against the live generation of %s can't be told: %s", collection, exc)
+    except (
+        StorageError
+    ) as exc:  # what is replaced may be damaged, which must not keep it from being replaced
+        logger.warning(
+            "what changes against the live generation of %s can't be told: %s", collection, exc
+        )
         return {}
 
 
@@ -247,7 +296,12 @@ def _carry_out(
         refused = _bring_up(generation, source, plan, settings)
         if live is None:
             changes = _changes_against_live(index, collection, source)
-        done = replace(metadata, structures=generation.structures.count(), blocks=generation.blocks.count(), complete=True)
+        done = replace(
+            metadata,
+            structures=generation.structures.count(),
+            blocks=generation.blocks.count(),
+            complete=True,
+        )
         generation.describe(done)  # last: what it vouches for was verified
         if aside:
             index.publish(collection, generation, keep=settings.keep_generations)
@@ -258,14 +312,23 @@ def _carry_out(
     return generation, refused, changes
 
 
-def _bring_up(generation: Generation, source: Source, plan: Plan, settings: StorageSettings) -> list[Refusal]:
+def _bring_up(
+    generation: Generation, source: Source, plan: Plan, settings: StorageSettings
+) -> list[Refusal]:
     """Apply the plan until the generation holds what the source says. Raises StorageError where it does not end up so."""
     refused: dict[str, Refusal] = {}
     structures, blocks = plan.structures, plan.blocks
     for _ in range(_ROUNDS):
         total = len(structures.added) + len(structures.changed)
-        with tqdm(total=total or None, desc="upload", unit="point", disable=None, leave=False) as progress:
-            found = apply(generation.structures, structures, _counted(source.structures(), progress), MOVING_FIELDS)
+        with tqdm(
+            total=total or None, desc="upload", unit="point", disable=None, leave=False
+        ) as progress:
+            found = apply(
+                generation.structures,
+                structures,
+                _counted(source.structures(), progress),
+                MOVING_FIELDS,
+            )
         found += apply(generation.blocks, blocks, source.blocks(), BLOCK_MOVING_FIELDS)
         refused.update({one.id: one for one in found})
         if len(refused) > settings.max_refused:
@@ -275,16 +338,23 @@ def _bring_up(generation: Generation, source: Source, plan: Plan, settings: Stor
                 f"First: {first}"
             )
         generation.finish()
-        if not plan.structures.everything and _as_planned(generation, source, structures, blocks, refused):
+        if not plan.structures.everything and _as_planned(
+            generation, source, structures, blocks, refused
+        ):
             return list(refused.values())
-        report = verify(generation, source.structures, source.blocks, refused=refused, sample=_SAMPLE)
+        report = verify(
+            generation, source.structures, source.blocks, refused=refused, sample=_SAMPLE
+        )
         if report.ok:
             return list(refused.values())
         if report.bad_vectors:
             break
         structures, blocks = (
             difference(points, without(records(), refused))
-            for points, records in ((generation.structures, source.structures), (generation.blocks, source.blocks))
+            for points, records in (
+                (generation.structures, source.structures),
+                (generation.blocks, source.blocks),
+            )
         )
     expected = report.structures + report.blocks
     raise StorageError(
@@ -295,7 +365,11 @@ def _bring_up(generation: Generation, source: Source, plan: Plan, settings: Stor
 
 
 def _as_planned(
-    generation: Generation, source: Source, structures: Difference, blocks: Difference, refused: Mapping[str, object]
+    generation: Generation,
+    source: Source,
+    structures: Difference,
+    blocks: Difference,
+    refused: Mapping[str, object],
 ) -> bool:
     """Return whether the points that a sync touched are what it wrote, and no others came or went: what it found unchanged is."""
     for points, found, records, names in (
@@ -303,7 +377,11 @@ def _as_planned(
         (generation.blocks, blocks, source.blocks, BLOCK_VECTORS),
     ):
         touched = {**found.added, **found.changed, **found.moved}
-        wanted = {one.id: (one.digest, one.place) for one in records() if one.id in touched and one.id not in refused}
+        wanted = {
+            one.id: (one.digest, one.place)
+            for one in records()
+            if one.id in touched and one.id not in refused
+        }
         expected = found.unchanged + len(wanted)
         for batch in batched(iter([*wanted]), READ_AT_ONCE):
             for one in points.retrieve(batch):
@@ -325,8 +403,16 @@ def _labels(source: Source, ids: set[str]) -> dict[str, tuple[str, bool]]:
     """Return what people call the points of these ids, and whether they are structures."""
     if not ids:
         return {}
-    both = ((records, is_structure) for records, is_structure in ((source.structures(), True), (source.blocks(), False)))
-    return {record.id: (record.label(), kind) for records, kind in both for record in records if record.id in ids}
+    both = (
+        (records, is_structure)
+        for records, is_structure in ((source.structures(), True), (source.blocks(), False))
+    )
+    return {
+        record.id: (record.label(), kind)
+        for records, kind in both
+        for record in records
+        if record.id in ids
+    }
 
 
 def _drop_quietly(index: Index, collection: str, generation: Generation) -> None:

@@ -25,21 +25,25 @@ from configs.settings import Settings, load_settings
 from embedding.embed import embed_blocks, embed_structures, gather_block_vectors, gather_vectors
 from embedding.encoder import Fingerprint
 from flows.orchestration import set_prefect_defaults
-from flows.temporary_server import TemporaryServer
+from flows.server.temporary import TemporaryServer
 from lsif.extract import parse_dump
 from lsif.structure import Structure, read_structures
-from storage.connection import Connection, connect
-from storage.embedded import EmbeddedIndex
+from storage.embedded.index import EmbeddedIndex
 from storage.index import Index
 from storage.points import FileSource
 from storage.schema import Metadata, VectorInfo
-from storage.server import ServerIndex
+from storage.server.connection import Connection, connect
+from storage.server.index import ServerIndex
 
 from qdrant_double import QdrantDouble
 
 set_prefect_defaults()  # before a test's module imports Prefect, as the command line does
-os.environ["HF_HUB_OFFLINE"] = "1"  # before one imports the hub's library: it would try a network that isn't there for 23 s
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what it runs in the background, and so its children
+os.environ["HF_HUB_OFFLINE"] = (
+    "1"  # before one imports the hub's library: it would try a network that isn't there for 23 s
+)
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # as a shell starts what it runs in the background, and so its children
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROJECT_ROOT = Path(__file__).parent.parent
@@ -91,7 +95,15 @@ def sample_structures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """structures.jsonl of the sample, with its blocks.jsonl beside it."""
     output = tmp_path_factory.mktemp("sample") / "structures.jsonl"
     blocks = output.with_name("blocks.jsonl")
-    parse_dump(SAMPLE_DUMP, SAMPLE, output, project="sample", max_bad_lines=0, max_stale_share=0, blocks=blocks)
+    parse_dump(
+        SAMPLE_DUMP,
+        SAMPLE,
+        output,
+        project="sample",
+        max_bad_lines=0,
+        max_stale_share=0,
+        blocks=blocks,
+    )
     return output
 
 
@@ -110,14 +122,21 @@ def embedded_source(structures: Path, folder: Path) -> FileSource:
     """Return the records with vectors of a fake encoder, made under the folder; blocks as far as there are some beside them."""
     blocks, tables = structures.with_name("blocks.jsonl"), {}
     for name, fingerprint in FINGERPRINTS.items():
-        embed_structures(structures, folder, fingerprint, FakeEncoder, vector=name, rows_per_file=50)
-        tables[name] = gather_vectors(structures, folder, fingerprint, folder / f"scratch-{name}-{uuid.uuid4()}")
+        embed_structures(
+            structures, folder, fingerprint, FakeEncoder, vector=name, rows_per_file=50
+        )
+        tables[name] = gather_vectors(
+            structures, folder, fingerprint, folder / f"scratch-{name}-{uuid.uuid4()}"
+        )
     if not blocks.is_file():
         return FileSource(structures, tables)
     snippets = FINGERPRINTS["code"].for_snippets()
     embed_blocks(blocks, folder, snippets, FakeEncoder, vector="blocks", rows_per_file=50)
     return FileSource(
-        structures, tables, blocks, gather_block_vectors(blocks, folder, snippets, folder / f"scratch-blocks-{uuid.uuid4()}")
+        structures,
+        tables,
+        blocks,
+        gather_block_vectors(blocks, folder, snippets, folder / f"scratch-blocks-{uuid.uuid4()}"),
     )
 
 
@@ -135,8 +154,17 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def metadata() -> Metadata:
-    vectors = {name: VectorInfo(8, one.digest, one.describe()) for name, one in FINGERPRINTS.items()}
-    return Metadata("sample", "file:///sample", "0123abc", dirty=False, created="2026-01-01T00:00:00+00:00", vectors=vectors)
+    vectors = {
+        name: VectorInfo(8, one.digest, one.describe()) for name, one in FINGERPRINTS.items()
+    }
+    return Metadata(
+        "sample",
+        "file:///sample",
+        "0123abc",
+        dirty=False,
+        created="2026-01-01T00:00:00+00:00",
+        vectors=vectors,
+    )
 
 
 @pytest.fixture
@@ -149,11 +177,15 @@ def double() -> Iterator[QdrantDouble]:
 
 def server_index(client: QdrantClient, url: str, **changes: object) -> ServerIndex:
     """Return an index on the client's server, with these settings of [storage] changed."""
-    settings = load_settings().storage.model_copy(update={"retry_s": 5.0, "ready_s": 20.0, **changes})
+    settings = load_settings().storage.model_copy(
+        update={"retry_s": 5.0, "ready_s": 20.0, **changes}
+    )
     return ServerIndex(Connection(client, url, settings))
 
 
-@pytest.fixture(params=["embedded", "server", *(["real-server"] if os.environ.get("QDRANT_URL") else [])])
+@pytest.fixture(
+    params=["embedded", "server", *(["real-server"] if os.environ.get("QDRANT_URL") else [])]
+)
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Index]:
     """Both ends of the interface, a double in the place of the server; a real server, too, where QDRANT_URL names one."""
     opened: Index
@@ -179,7 +211,11 @@ def write_lines(tmp_path: Path) -> Callable[..., Path]:
 
     def write(*lines: dict[str, object] | bytes, name: str = "dump.lsif") -> Path:
         path = tmp_path / name
-        path.write_bytes(b"".join(line if isinstance(line, bytes) else orjson.dumps(line) + b"\n" for line in lines))
+        path.write_bytes(
+            b"".join(
+                line if isinstance(line, bytes) else orjson.dumps(line) + b"\n" for line in lines
+            )
+        )
         return path
 
     return write
@@ -187,7 +223,11 @@ def write_lines(tmp_path: Path) -> Callable[..., Path]:
 
 def cli_environment(environment: dict[str, str]) -> dict[str, str]:
     """Return the environment of a run: this one's, without servers that it names."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("QDRANT_", "PREFECT_"))}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("QDRANT_", "PREFECT_"))
+    }
     return {**inherited, "PYTHONPATH": str(PROJECT_ROOT), **environment}
 
 
@@ -208,18 +248,26 @@ def run_cli(
 
 def run(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
     """Run the command line in this process; return exit code, standard output, its own last line on standard error."""
-    from flows import cli
+    from flows.cli import main as cli
 
     capsys.readouterr()
     code = cli.main(arguments)
     out, err = capsys.readouterr()
-    return code, out, next((line for line in reversed(err.splitlines()) if line.startswith("lsif-ingest: ")), "")
+    return (
+        code,
+        out,
+        next((line for line in reversed(err.splitlines()) if line.startswith("lsif-ingest: ")), ""),
+    )
 
 
 def points(data: Path) -> dict[str, str]:
     """Return id → digest of the sample's points in the embedded index."""
     live = EmbeddedIndex(data / "qdrant").live("sample")
-    return {one.id: one.payload["digest"] for one in live.structures.scroll(["digest"])} if live is not None else {}
+    return (
+        {one.id: one.payload["digest"] for one in live.structures.scroll(["digest"])}
+        if live is not None
+        else {}
+    )
 
 
 def children_of(parent: int) -> set[int]:
@@ -236,7 +284,12 @@ def children_of(parent: int) -> set[int]:
 
 def moved(structure: Structure, lines: int) -> Structure:
     """Return the structure as many lines further down."""
-    return replace(structure, line=structure.line + lines, line_from=structure.line_from + lines, line_to=structure.line_to + lines)
+    return replace(
+        structure,
+        line=structure.line + lines,
+        line_from=structure.line_from + lines,
+        line_to=structure.line_to + lines,
+    )
 
 
 SOURCE = ("--dump", str(SAMPLE_DUMP), "--root", str(SAMPLE))
@@ -302,9 +355,15 @@ def harness(prefect_server: str) -> Iterator[None]:
     """Flows that run inside this process report to that server, in the tests of one module."""
     from prefect.events.worker import EventsWorker
     from prefect.logging.handlers import APILogWorker
-    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+        temporary_settings,
+    )
 
-    with temporary_settings({PREFECT_API_URL: prefect_server, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    with temporary_settings(
+        {PREFECT_API_URL: prefect_server, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    ):
         yield
         APILogWorker.drain_all()
         EventsWorker.drain_all()  # one that is left over fails to send what comes later
@@ -313,7 +372,9 @@ def harness(prefect_server: str) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def first_run(data: Path, prefect_home: dict[str, str]) -> dict[str, Any]:
     """The report of a first run on the sample in a process of its own, with Prefect's temporary server."""
-    done = run_cli("ingest", *SOURCE, "--json", "--set", f"paths.data={data}", environment=prefect_home)
+    done = run_cli(
+        "ingest", *SOURCE, "--json", "--set", f"paths.data={data}", environment=prefect_home
+    )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     report: dict[str, Any] = orjson.loads(done.stdout)  # one document and nothing else

@@ -58,7 +58,9 @@ class Made:
     def block(self, line_from: int, line_to: int, code: float, kind: str = "for") -> MadeBlock:
         """Return a block of the structure, in these lines of the file."""
         one = self.structure
-        lines = one.context.snippet.split("\n")[line_from - one.line_from : line_to - one.line_from + 1]
+        lines = one.context.snippet.split("\n")[
+            line_from - one.line_from : line_to - one.line_from + 1
+        ]
         made = Block(
             id=str(uuid.uuid5(uuid.UUID(one.id), f"{kind} {line_from} {line_to}")),
             structure_id=one.id,
@@ -91,7 +93,11 @@ def made(
 ) -> Made:
     """Return a function of that name, whose snippet has as many lines as there are; other fields of a Structure as given."""
     count = lines[1] - lines[0] + 1
-    body = [f"fn {name}() {{", *["    step();"] * (count - 2), "}"] if count > 1 else [f"fn {name}() {{}}"]
+    body = (
+        [f"fn {name}() {{", *["    step();"] * (count - 2), "}"]
+        if count > 1
+        else [f"fn {name}() {{}}"]
+    )
     path, crate = PurePosixPath(file_path), fields.get("crate", "made_up")
     symbol = fields.get("symbol", f"{crate}::{name}")
     record: dict[str, Any] = {
@@ -125,7 +131,11 @@ def made(
 
 
 def publish(
-    index: Index, metadata: Metadata, structures: Iterable[Made], blocks: Iterable[MadeBlock] = (), **changes: Any
+    index: Index,
+    metadata: Metadata,
+    structures: Iterable[Made],
+    blocks: Iterable[MadeBlock] = (),
+    **changes: Any,
 ) -> Generation:
     """Publish an index of these structures and blocks, with these changes to its metadata; return it."""
     generation = index.create(COLLECTION, replace(metadata, **changes))
@@ -133,9 +143,17 @@ def publish(
     def vector(degrees: float) -> Callable[[], NDArray[np.float32]]:
         return lambda: at(degrees)
 
-    points = [StructureRecord(one.structure, {"text": vector(one.text), "code": vector(one.code)}).point() for one in structures]
+    points = [
+        StructureRecord(one.structure, {"text": vector(one.text), "code": vector(one.code)}).point()
+        for one in structures
+    ]
     assert generation.structures.upsert(points) == []
-    assert generation.blocks.upsert([BlockRecord(one.block, {"code": vector(one.code)}).point() for one in blocks]) == []
+    assert (
+        generation.blocks.upsert(
+            [BlockRecord(one.block, {"code": vector(one.code)}).point() for one in blocks]
+        )
+        == []
+    )
     generation.finish()
     index.publish(COLLECTION, generation)
     return require_live(index, COLLECTION)
@@ -177,8 +195,13 @@ def search_settings(*changes: str) -> SearchSettings:
 
 
 def searcher_of(
-    generation: Generation, *changes: str, encoder: Compass | None = None, calibration: Calibration | None = None
+    generation: Generation,
+    *changes: str,
+    encoder: Compass | None = None,
+    calibration: Calibration | None = None,
 ) -> Searcher:
     """Return a searcher that encodes by a compass, with `key=value` of [search] changed."""
     compass = encoder or Compass()
-    return Searcher(generation, lambda _vector: compass, search_settings(*changes), NoReranker, calibration)
+    return Searcher(
+        generation, lambda _vector: compass, search_settings(*changes), NoReranker, calibration
+    )

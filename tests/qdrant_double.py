@@ -147,8 +147,16 @@ _SPELLINGS = [
     (r"Collection (.*) not found", 404, r"Not found: Collection `\1` doesn't exist!"),
     (r"(Collection|Alias) (.*) already exists", 409, r"Wrong input: \1 `\2` already exists!"),
     (r"Point (.*) is not found in the collection", 404, r"Not found: No point with id \1 found"),
-    (r"\w+ vector (.*) is not found in the collection", 400, r"Wrong input: Not existing vector name error: \1"),
-    (r"shapes \(\d+,(\d+)\) and \((\d+),\) .*", 400, r"Wrong input: Vector dimension error: expected dim: \1, got \2"),
+    (
+        r"\w+ vector (.*) is not found in the collection",
+        400,
+        r"Wrong input: Not existing vector name error: \1",
+    ),
+    (
+        r"shapes \(\d+,(\d+)\) and \((\d+),\) .*",
+        400,
+        r"Wrong input: Vector dimension error: expected dim: \1, got \2",
+    ),
     (r"(.* is invalid\. Must be .*)", 422, r"Validation error in JSON body: [\1]"),
     (r"(?:Wrong input: )?(.*)", 400, r"Wrong input: \1"),
 ]
@@ -158,7 +166,10 @@ def _refusal(error: ValueError) -> tuple[int, bytes]:
     text = str(error)
     if isinstance(error, ValidationError | orjson.JSONDecodeError):
         return _error(400, f"Format error in JSON body: {text}")
-    found = ((re.fullmatch(pattern, text, re.DOTALL), code, spelling) for pattern, code, spelling in _SPELLINGS)
+    found = (
+        (re.fullmatch(pattern, text, re.DOTALL), code, spelling)
+        for pattern, code, spelling in _SPELLINGS
+    )
     return next(_error(code, match.expand(spelling)) for match, code, spelling in found if match)
 
 
@@ -168,17 +179,29 @@ def _refusal(error: ValueError) -> tuple[int, bytes]:
 class QdrantDouble:
     """The server, its data, and the faults that it was told to show. The data outlive `stop`."""
 
-    def __init__(self, *, api_key: str | None = None, version: str = "1.16.0", max_body_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: str | None = None,
+        version: str = "1.16.0",
+        max_body_bytes: int | None = None,
+    ) -> None:
         self.api_key = api_key
         self.version = version
         self.max_body_bytes = max_body_bytes
         self.too_long_status = 413  # a proxy's; Qdrant itself answers 400 with this text
         self.status = "green"
         self.requests: list[Request] = []
-        self.errors: list[BaseException | None] = []  # of the double itself: requests that met one were answered 500
+        self.errors: list[
+            BaseException | None
+        ] = []  # of the double itself: requests that met one were answered 500
         self.client = QdrantClient(":memory:")
-        self.local = cast("QdrantLocal", self.client._client)  # as the client asks it, less the inference of vectors
-        self.lock = threading.RLock()  # local mode knows no threads: hold it to look at the client while requests come
+        self.local = cast(
+            "QdrantLocal", self.client._client
+        )  # as the client asks it, less the inference of vectors
+        self.lock = (
+            threading.RLock()
+        )  # local mode knows no threads: hold it to look at the client while requests come
         self.configs: dict[str, dict[str, Any]] = {}
         self.payload_indexes: dict[str, dict[str, Any]] = {}
         self.snapshots: dict[str, dict[str, bytes]] = {}
@@ -212,13 +235,25 @@ class QdrantDouble:
             self._server.hang_up()
             self._server = None
 
-    def fail(self, fault: Fault, *, method: str | None = None, path: str = "", times: int | None = 1, after: int = 0) -> None:
+    def fail(
+        self,
+        fault: Fault,
+        *,
+        method: str | None = None,
+        path: str = "",
+        times: int | None = 1,
+        after: int = 0,
+    ) -> None:
         """Lets `after` matching requests pass, then shows the fault to the next `times` (None: to all).
 
         Where several are due, the one told first is shown, and the others wait for the next request.
         """
         with self.lock:
-            self._rules.append(_Rule(fault, method, re.compile(path), float("inf") if times is None else times, after))
+            self._rules.append(
+                _Rule(
+                    fault, method, re.compile(path), float("inf") if times is None else times, after
+                )
+            )
 
     def heal(self) -> None:
         """Forgets the faults."""
@@ -243,10 +278,16 @@ class QdrantDouble:
 
     def update_result(self, call: Call) -> dict[str, Any]:
         """Everything is applied before it is answered, even if nobody waits for it."""
-        return {"operation_id": next(self.serial), "status": "completed" if call.query.get("wait") == ["true"] else "acknowledged"}
+        return {
+            "operation_id": next(self.serial),
+            "status": "completed" if call.query.get("wait") == ["true"] else "acknowledged",
+        }
 
     def update(self, call: Call, name: str, body: Any) -> list[dict[str, Any]]:
-        name, operations = self.resolve(name), models.UpdateOperations.model_validate(body).operations
+        name, operations = (
+            self.resolve(name),
+            models.UpdateOperations.model_validate(body).operations,
+        )
         for operation in operations:
             if isinstance(operation, models.UpsertOperation):
                 self._check_ids(operation.upsert)
@@ -257,9 +298,15 @@ class QdrantDouble:
         return [self.update_result(call) for _ in operations]
 
     def _check_ids(self, upsert: models.PointsBatch | models.PointsList) -> None:
-        for point_id in upsert.batch.ids if isinstance(upsert, models.PointsBatch) else [point.id for point in upsert.points]:
+        for point_id in (
+            upsert.batch.ids
+            if isinstance(upsert, models.PointsBatch)
+            else [point.id for point in upsert.points]
+        ):
             if isinstance(point_id, int) and not 0 <= point_id < 2**64:  # local mode takes them
-                raise Refusal(400, f"Format error in JSON body: value {point_id} is not a valid point ID")
+                raise Refusal(
+                    400, f"Format error in JSON body: value {point_id} is not a valid point ID"
+                )
             if str(point_id) in self._refused:
                 raise Refusal(400, f"Wrong input: point {point_id} is refused")
 
@@ -290,13 +337,19 @@ class QdrantDouble:
         except Exception as error:  # noqa: BLE001 - a server answers 500, and the test may look it up
             self.errors.append(error)
             return _error(500, f"Service internal error: {error!r}")
-        return 200, result if isinstance(result, bytes) else to_json({"result": result, "status": "ok", "time": 0.0})
+        return 200, result if isinstance(result, bytes) else to_json(
+            {"result": result, "status": "ok", "time": 0.0}
+        )
 
     def _admit(self, call: Call, headers: Mapping[str, str]) -> None:
         if self.api_key is not None and call.path != "/":  # a server tells its version to everybody
             key = headers.get("api-key") or headers.get("Authorization", "").removeprefix("Bearer ")
             if key != self.api_key:
-                raise Refusal(403, "Invalid api-key") if key else Refusal(401, "Must provide an API key or a bearer token")
+                raise (
+                    Refusal(403, "Invalid api-key")
+                    if key
+                    else Refusal(401, "Must provide an API key or a bearer token")
+                )
         if self.max_body_bytes is not None and len(call.body) > self.max_body_bytes:
             text = f"JSON payload ({len(call.body)} bytes) is larger than allowed (limit: {self.max_body_bytes} bytes)."
             raise Refusal(self.too_long_status, f"Payload error: {text}")
@@ -328,7 +381,9 @@ class _Server(ThreadingHTTPServer):
         self.connections.discard(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class's arguments
-        if not isinstance(error := sys.exception(), OSError):  # an OSError: the client has hung up, or the double has
+        if not isinstance(
+            error := sys.exception(), OSError
+        ):  # an OSError: the client has hung up, or the double has
             self.double.errors.append(error)
 
     def hang_up(self) -> None:
@@ -349,11 +404,22 @@ class _Connection(BaseHTTPRequestHandler):
     server: _Server
 
     def _serve(self) -> None:
-        double, url, n_bytes = self.server.double, urlsplit(self.path), int(self.headers.get("Content-Length") or 0)
+        double, url, n_bytes = (
+            self.server.double,
+            urlsplit(self.path),
+            int(self.headers.get("Content-Length") or 0),
+        )
         fault = double.meet(self.command, url.path)
-        call = Call(self.command, url.path, parse_qs(url.query), b"" if isinstance(fault, Reset) else self.rfile.read(n_bytes))
+        call = Call(
+            self.command,
+            url.path,
+            parse_qs(url.query),
+            b"" if isinstance(fault, Reset) else self.rfile.read(n_bytes),
+        )
         double.requests.append(Request(self.command, url.path, n_bytes, call.n_points()))
-        self.close_connection = self.close_connection or isinstance(fault, Reset | CutAnswer | LostAnswer)
+        self.close_connection = self.close_connection or isinstance(
+            fault, Reset | CutAnswer | LostAnswer
+        )
         if isinstance(fault, Reset):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             os.close(self.connection.detach())  # its own close() would say goodbye first
@@ -364,7 +430,9 @@ class _Connection(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if isinstance(fault, Status):
-            code, body = _error(fault.code, f"the double's {fault.code} {HTTPStatus(fault.code).phrase}")
+            code, body = _error(
+                fault.code, f"the double's {fault.code} {HTTPStatus(fault.code).phrase}"
+            )
             self._send(code, body if fault.body is None else fault.body.encode(), fault.headers)
             return
         code, body = double.answer(call, cast("Mapping[str, str]", self.headers))
@@ -373,10 +441,18 @@ class _Connection(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - the base class's names
 
-    def _send(self, code: int, body: bytes, headers: Mapping[str, str] | None = None, n_bytes: int | None = None) -> None:
+    def _send(
+        self,
+        code: int,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        n_bytes: int | None = None,
+    ) -> None:
         self.send_response(code)
         kind = "application/json" if body[:1] == b"{" else "application/octet-stream"
-        for name, value in ({"Content-Type": kind, "Content-Length": str(len(body))} | dict(headers or {})).items():
+        for name, value in (
+            {"Content-Type": kind, "Content-Length": str(len(body))} | dict(headers or {})
+        ).items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body[:n_bytes])
@@ -387,13 +463,19 @@ class _Connection(BaseHTTPRequestHandler):
 
 # ---- The calls: one function each, and the routing table
 
-Function = Callable[..., Any]  # takes the double, the call and what the path names; answers bytes as they are, else an envelope
+Function = Callable[
+    ..., Any
+]  # takes the double, the call and what the path names; answers bytes as they are, else an envelope
 
 
 def create_collection(double: QdrantDouble, call: Call, name: str) -> bool:
     wanted = call.parse(models.CreateCollection)
-    double.local.create_collection(name, wanted.vectors, wanted.sparse_vectors, metadata=wanted.metadata)
-    vars(double.local.collections[name])["LARGE_DATA_THRESHOLD"] = sys.maxsize  # above it, local mode warns
+    double.local.create_collection(
+        name, wanted.vectors, wanted.sparse_vectors, metadata=wanted.metadata
+    )
+    vars(double.local.collections[name])["LARGE_DATA_THRESHOLD"] = (
+        sys.maxsize
+    )  # above it, local mode warns
     double.configs[name] = {key: value for key, value in call.json.items() if key != "metadata"}
     double.payload_indexes[name], double.snapshots[name] = {}, {}
     return True
@@ -424,12 +506,20 @@ def get_collection(double: QdrantDouble, _call: Call, name: str) -> dict[str, An
     name = double.resolve(name)
     info = double.local.get_collection(name).model_dump(mode="json", exclude_none=True)
     for key, value in double.configs[name].items():  # local mode keeps little of it
-        place = info["config"]["params"] if key in models.CollectionParams.model_fields else info["config"]
-        _merge(place, {"optimizer_config" if key == "optimizers_config" else key: copy.deepcopy(value)})
+        place = (
+            info["config"]["params"]
+            if key in models.CollectionParams.model_fields
+            else info["config"]
+        )
+        _merge(
+            place, {"optimizer_config" if key == "optimizers_config" else key: copy.deepcopy(value)}
+        )
     info["status"] = double.status
     for key, schema in double.payload_indexes[name].items():
         kind, params = (schema["type"], schema) if isinstance(schema, dict) else (schema, None)
-        filled = models.Filter(must_not=[models.IsEmptyCondition(is_empty=models.PayloadField(key=key))])
+        filled = models.Filter(
+            must_not=[models.IsEmptyCondition(is_empty=models.PayloadField(key=key))]
+        )
         n_points = double.local.count(name, filled).count
         info["payload_schema"][key] = {"data_type": kind, "params": params, "points": n_points}
     return info
@@ -448,7 +538,9 @@ def update_aliases(double: QdrantDouble, call: Call) -> bool:
 def create_index(double: QdrantDouble, call: Call, name: str) -> Any:
     if call.parse(models.CreateFieldIndex).field_schema is None:
         raise Refusal(400, "Wrong input: the double does not guess a field's schema")
-    double.payload_indexes[double.resolve(name)][call.json["field_name"]] = call.json["field_schema"]
+    double.payload_indexes[double.resolve(name)][call.json["field_name"]] = call.json[
+        "field_schema"
+    ]
     return double.update_result(call)
 
 
@@ -473,32 +565,57 @@ def update(operation: str, double: QdrantDouble, call: Call, name: str) -> Any:
     return double.update(call, name, {"operations": [{operation: call.json}]})[0]
 
 
-_FILTERS = {"scroll": "scroll_filter", "count": "count_filter", "facet": "facet_filter"}  # local mode's names for it
+_FILTERS = {
+    "scroll": "scroll_filter",
+    "count": "count_filter",
+    "facet": "facet_filter",
+}  # local mode's names for it
 
 
 def _read(method: str, double: QdrantDouble, name: str, request: BaseModel, **defaults: Any) -> Any:
     """Asks local mode, by its names of the arguments; where nothing is passed here its defaults are the server's."""
-    names = {"filter": _FILTERS.get(method, "query_filter"), "params": "search_params", "with_vector": "with_vectors"}
+    names = {
+        "filter": _FILTERS.get(method, "query_filter"),
+        "params": "search_params",
+        "with_vector": "with_vectors",
+    }
     sent = {names.get(key, key): getattr(request, key) for key in request.model_fields_set}
     if params := sent.pop("search_params", None):
-        sent["search_params"] = models.SearchParams(idf=params.idf)  # of the others local mode says that they are ignored
+        sent["search_params"] = models.SearchParams(
+            idf=params.idf
+        )  # of the others local mode says that they are ignored
     arguments = defaults | {key: value for key, value in sent.items() if value is not None}
     return getattr(double.local, method)(name, **arguments)
 
 
-def read(model: type[BaseModel], method: str, double: QdrantDouble, call: Call, name: str, **defaults: Any) -> Any:
+def read(
+    model: type[BaseModel],
+    method: str,
+    double: QdrantDouble,
+    call: Call,
+    name: str,
+    **defaults: Any,
+) -> Any:
     return _read(method, double, name, call.parse(model), **defaults)
 
 
 def scroll(double: QdrantDouble, call: Call, name: str) -> Any:
-    return dict(zip(("points", "next_page_offset"), read(models.ScrollRequest, "scroll", double, call, name), strict=True))
+    return dict(
+        zip(
+            ("points", "next_page_offset"),
+            read(models.ScrollRequest, "scroll", double, call, name),
+            strict=True,
+        )
+    )
 
 
 def retrieve(double: QdrantDouble, call: Call, name: str) -> Any:
     request = call.parse(models.PointRequest)
     for point_id in request.ids:
         if isinstance(point_id, str) and not _is_uuid(point_id):  # local mode just does not find it
-            raise Refusal(400, f"Format error in JSON body: value {point_id} is not a valid point ID")
+            raise Refusal(
+                400, f"Format error in JSON body: value {point_id} is not a valid point ID"
+            )
     return _read("retrieve", double, name, request)
 
 
@@ -512,14 +629,18 @@ def _is_uuid(text: str) -> bool:
 
 def facet(double: QdrantDouble, call: Call, name: str) -> Any:
     request = call.parse(models.FacetRequest)
-    if request.key not in double.payload_indexes[double.resolve(name)]:  # local mode knows no indexes
+    if (
+        request.key not in double.payload_indexes[double.resolve(name)]
+    ):  # local mode knows no indexes
         raise Refusal(400, f"Wrong input: No appropriate index for faceting: `{request.key}`.")
     return _read("facet", double, name, request)
 
 
 def query_batch(double: QdrantDouble, call: Call, name: str) -> Any:
     requests = call.parse(models.QueryRequestBatch).searches
-    return [_read("query_points", double, name, request, with_payload=False) for request in requests]
+    return [
+        _read("query_points", double, name, request, with_payload=False) for request in requests
+    ]
 
 
 def create_snapshot(double: QdrantDouble, call: Call, name: str) -> Any:
@@ -530,7 +651,10 @@ def create_snapshot(double: QdrantDouble, call: Call, name: str) -> Any:
 
 def list_snapshots(double: QdrantDouble, _call: Call, name: str) -> Any:
     found = double.snapshots[double.resolve(name)].items()
-    return [{"name": key, "size": len(content), "checksum": hashlib.sha256(content).hexdigest()} for key, content in found]
+    return [
+        {"name": key, "size": len(content), "checksum": hashlib.sha256(content).hexdigest()}
+        for key, content in found
+    ]
 
 
 def download_snapshot(double: QdrantDouble, _call: Call, name: str, key: str) -> bytes:
@@ -540,7 +664,9 @@ def download_snapshot(double: QdrantDouble, _call: Call, name: str, key: str) ->
 
 
 _ROUTES: dict[str, Function] = {
-    "GET /": lambda double, _: to_json({"title": "qdrant - vector search engine", "version": double.version}),
+    "GET /": lambda double, _: to_json(
+        {"title": "qdrant - vector search engine", "version": double.version}
+    ),
     "GET /aliases": lambda double, _: double.local.get_aliases(),
     "GET /collections": lambda double, _: double.local.get_collections(),
     "POST /collections/aliases": update_aliases,
@@ -548,17 +674,28 @@ _ROUTES: dict[str, Function] = {
     "PATCH /collections/{name}": update_collection,
     "GET /collections/{name}": get_collection,
     "DELETE /collections/{name}": delete_collection,
-    "GET /collections/{name}/exists": lambda double, _, name: {"exists": double.local.collection_exists(name)},
-    "GET /collections/{name}/aliases": lambda double, _, name: double.local.get_collection_aliases(name),
+    "GET /collections/{name}/exists": lambda double, _, name: {
+        "exists": double.local.collection_exists(name)
+    },
+    "GET /collections/{name}/aliases": lambda double, _, name: double.local.get_collection_aliases(
+        name
+    ),
     "PUT /collections/{name}/index": create_index,
     "DELETE /collections/{name}/index/{key}": delete_index,
-    **{request.replace(" ", " /collections/{name}"): partial(update, operation) for request, operation in _UPDATES.items()},
-    "POST /collections/{name}/points/batch": lambda double, call, name: double.update(call, name, call.json),
+    **{
+        request.replace(" ", " /collections/{name}"): partial(update, operation)
+        for request, operation in _UPDATES.items()
+    },
+    "POST /collections/{name}/points/batch": lambda double, call, name: double.update(
+        call, name, call.json
+    ),
     "POST /collections/{name}/points": retrieve,
     "POST /collections/{name}/points/scroll": scroll,
     "POST /collections/{name}/points/count": partial(read, models.CountRequest, "count"),
     "POST /collections/{name}/facet": facet,
-    "POST /collections/{name}/points/query": partial(read, models.QueryRequest, "query_points", with_payload=False),
+    "POST /collections/{name}/points/query": partial(
+        read, models.QueryRequest, "query_points", with_payload=False
+    ),
     "POST /collections/{name}/points/query/batch": query_batch,
     "POST /collections/{name}/points/query/groups": partial(
         read, models.QueryGroupsRequest, "query_points_groups", with_payload=False
@@ -567,4 +704,7 @@ _ROUTES: dict[str, Function] = {
     "GET /collections/{name}/snapshots": list_snapshots,
     "GET /collections/{name}/snapshots/{key}": download_snapshot,
 }
-_PATTERNS = [(re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", request)), function) for request, function in _ROUTES.items()]
+_PATTERNS = [
+    (re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", request)), function)
+    for request, function in _ROUTES.items()
+]

@@ -5,18 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 
 from embedding.embed import EmbedReport
-from flows.report import IngestReport, ParseReport, StageTime
+from flows.report.model import IngestReport, ParseReport, StageTime
 from storage.sync import Change
 from storage.upload import UploadReport
 
-HOSTILE = "</title><script>alert('1')</script><img src=x onerror=\"alert(2)\">&amp;\u202e\x1b[31m`|`"
+HOSTILE = (
+    "</title><script>alert('1')</script><img src=x onerror=\"alert(2)\">&amp;\u202e\x1b[31m`|`"
+)
 """A name that steers a page, a terminal and Markdown where it is not escaped."""
 
 
 def made_report(started: str = "2026-11-25T03:15:00+00:00", **changes: object) -> IngestReport:
     """Return a balanced report of 77 structures and 8 blocks, with these fields changed."""
     parse = ParseReport(
-        77, {"Function": 50, "Struct": 27}, {"local": 100, "external": 23}, 200, [], 0.5, 8, {"alpha": 60, "beta": 17}
+        77,
+        {"Function": 50, "Struct": 27},
+        {"local": 100, "external": 23},
+        200,
+        [],
+        0.5,
+        8,
+        {"alpha": 60, "beta": 17},
     )
     embeddings = [
         EmbedReport("text", "m", 8, 77, 7, 60, 10, 2.0, 1, 1400, "cpu", "bf16"),
@@ -35,14 +44,20 @@ def made_report(started: str = "2026-11-25T03:15:00+00:00", **changes: object) -
         3,
         0,
         changes={
-            "added": Change(2, ["Function sample::new (src/new.rs:1)", "Struct sample::New (src/new.rs:9)"]),
+            "added": Change(
+                2, ["Function sample::new (src/new.rs:1)", "Struct sample::New (src/new.rs:9)"]
+            ),
             "changed": Change(1, ["Function sample::old (src/old.rs:5)"]),
             "moved": Change(3, ["Const sample::A (src/a.rs:1)"]),
             "deleted": Change(0, []),
         },
     )
     seconds = {"parse": 0.5, "embed text": 2.0, "upload": 0.3, "total": 3.2}
-    stages = [StageTime("parse", 0.1, 0.5, 0.5), StageTime("embed text", 0.4, 2.0, 1.5, 4), StageTime("upload", 2.6, 0.3, 0.3)]
+    stages = [
+        StageTime("parse", 0.1, 0.5, 0.5),
+        StageTime("embed text", 0.4, 2.0, 1.5, 4),
+        StageTime("upload", 2.6, 0.3, 0.3),
+    ]
     report = IngestReport(
         "sample",
         "0123456789abcdef",
@@ -63,8 +78,16 @@ def made_report(started: str = "2026-11-25T03:15:00+00:00", **changes: object) -
 
 def hostile_report() -> IngestReport:
     """Return a report in which all that comes from sources, paths and settings is hostile."""
-    report = made_report(project=HOSTILE, commit=HOSTILE, branch=HOSTILE, run_id=HOSTILE, structures_file=HOSTILE)
-    parse = replace(report.parse, kinds={HOSTILE: 77}, crates={HOSTILE: 77}, skipped={HOSTILE: 123}, notes=[f"look at {HOSTILE}"])
+    report = made_report(
+        project=HOSTILE, commit=HOSTILE, branch=HOSTILE, run_id=HOSTILE, structures_file=HOSTILE
+    )
+    parse = replace(
+        report.parse,
+        kinds={HOSTILE: 77},
+        crates={HOSTILE: 77},
+        skipped={HOSTILE: 123},
+        notes=[f"look at {HOSTILE}"],
+    )
     upload = replace(
         report.upload,
         location=HOSTILE,

@@ -27,8 +27,8 @@ from embedding.shards import Shard
 from flows.stages import embed, import_records, parse_repository, plan_vectors, upload
 from lsif.structure import Structure, read_structures, with_digest, write_structures
 from search.service import SearchService
-from search.web import make_app
-from storage.embedded import _copy_file
+from search.web.app import make_app
+from storage.embedded.index import _copy_file
 from storage.schema import Metadata
 
 from conftest import SAMPLE, SAMPLE_DUMP, FakeEncoder
@@ -65,7 +65,7 @@ def fake_models() -> Iterator[Models]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("embedding.models.load_encoder", load)
-        patch.setattr("embedding.query_encoder.load_query_encoder", load)
+        patch.setattr("embedding.encoders.numpy_bert.load_query_encoder", load)
         fake.forget()
         yield fake
         fake.forget()
@@ -75,7 +75,9 @@ def settings_of(data: Path, *overrides: str) -> Settings:
     return load_settings(None, [f"paths.data={data}", *overrides])
 
 
-def index_sample(data: Path, root: Path = SAMPLE, *, commit: str | None = "0123abc", dirty: bool = False) -> None:
+def index_sample(
+    data: Path, root: Path = SAMPLE, *, commit: str | None = "0123abc", dirty: bool = False
+) -> None:
     """Index the sample, whose sources are in `root`, as `lsif-ingest ingest` does but for Prefect."""
     settings = settings_of(data)
     structures = _records_of(settings, "sample")
@@ -106,14 +108,22 @@ def index_structures(data: Path, structures: Iterable[Structure]) -> None:
 
 def document(data: Path, word: str, symbol: str = "sample::cache::Cache<K, V>::insert") -> None:
     """Publish another generation, in which the documentation of one structure is this word."""
-    index_structures(data, [changed(one, docstring=word) if one.symbol == symbol else one for one in structures_of(data)])
+    index_structures(
+        data,
+        [
+            changed(one, docstring=word) if one.symbol == symbol else one
+            for one in structures_of(data)
+        ],
+    )
 
 
 def changed(structure: Structure, **changes: Any) -> Structure:
     """Return the structure with other fields, those of its context included."""
     fields = asdict(structure)
     del fields["digest"]
-    fields["context"] |= {name: changes.pop(name) for name in list(changes) if name in fields["context"]}
+    fields["context"] |= {
+        name: changes.pop(name) for name in list(changes) if name in fields["context"]
+    }
     return with_digest({**fields, **changes})
 
 
@@ -128,7 +138,9 @@ def _records_of(settings: Settings, project: str) -> Path:
     return folder / "structures.jsonl"
 
 
-def _publish(settings: Settings, project: str, *, commit: str | None = "0123abc", dirty: bool = False) -> None:
+def _publish(
+    settings: Settings, project: str, *, commit: str | None = "0123abc", dirty: bool = False
+) -> None:
     structures = _records_of(settings, project)
     shards: list[Shard] = []
     plan = plan_vectors(settings, shards.append)
@@ -138,13 +150,22 @@ def _publish(settings: Settings, project: str, *, commit: str | None = "0123abc"
         plan.begin(shard)
         plan.done(shard, embed(settings, shard))
     plan.no_more()
-    upload(settings, project, Metadata(project, "file:///sample", commit, dirty, "", {}), structures, plan)
+    upload(
+        settings,
+        project,
+        Metadata(project, "file:///sample", commit, dirty, "", {}),
+        structures,
+        plan,
+    )
     plan.close()
 
 
 def model_digests(settings: Settings) -> dict[str, str]:
     """Return the digest of each vector's fingerprint."""
-    return {name: find_model(getattr(settings.embedding, name)).fingerprint.digest for name in ("text", "code")}
+    return {
+        name: find_model(getattr(settings.embedding, name)).fingerprint.digest
+        for name in ("text", "code")
+    }
 
 
 @dataclass
@@ -174,7 +195,10 @@ class Site:
     def send(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
         """Send bytes as they are; return status (0: it hung up), headers with names in lower case, and body."""
         received = b""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection, suppress(ConnectionError):
+        with (
+            socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection,
+            suppress(ConnectionError),
+        ):
             connection.sendall(request)
             while part := connection.recv(65_536):
                 received += part
@@ -182,7 +206,10 @@ class Site:
             return 0, {}, b""
         head, _, body = received.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        headers = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in lines)
+        }
         return int(first.split()[1]), headers, body
 
 
@@ -191,13 +218,21 @@ def served(service: SearchService, hosts: Sequence[str] = HOSTS) -> Iterator[Sit
     """Serve on a port of 127.0.0.1 by uvicorn in a thread, as `lsif-ingest serve` does; close the service at the end."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=512)
     port = listening.getsockname()[1]
-    config = uvicorn.Config(make_app(service, hosts), log_level="warning", log_config=None, access_log=False, server_header=False)
+    config = uvicorn.Config(
+        make_app(service, hosts),
+        log_level="warning",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="uvicorn")
     thread.start()
     try:
         until(lambda: server.started or not thread.is_alive())
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30
+        ) as client:
             yield Site(service, client, port)
     finally:
         server.should_exit = True

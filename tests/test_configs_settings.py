@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from configs.atomic import atomic_writer, remove_leftovers, temporary_beside
 from configs.errors import ConfigError
 from configs.settings import DEFAULT_CONFIG, Settings, load_settings
+from machine.files import atomic_writer, remove_leftovers, temporary_beside
 
 CONFIGS = sorted(DEFAULT_CONFIG.parent.glob("*.toml"))
 
@@ -44,7 +44,9 @@ def test_every_shipped_configuration_loads(config: Path) -> None:
 def test_differences_and_overrides_win_over_the_defaults(tmp_path: Path) -> None:
     config = tmp_path / "mine.toml"
     config.write_text("[search]\nlimit = 3\ntext_hits = 4\n")
-    settings = load_settings(config, ["search.limit=7", "project.name=mine", "embedding.code.device=cpu"])
+    settings = load_settings(
+        config, ["search.limit=7", "project.name=mine", "embedding.code.device=cpu"]
+    )
     assert settings.search.limit == 7
     assert settings.search.text_hits == 4
     assert settings.project.name == "mine"
@@ -54,8 +56,14 @@ def test_differences_and_overrides_win_over_the_defaults(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("text", ["2048", "1_000", "20.10", "true", "2026-11-25"])
 def test_a_name_may_look_like_a_number(text: str) -> None:
-    settings = load_settings(None, [f"project.name={text}", f"paths.data= {text} ", f'project.branch="{text}"'])
-    assert (settings.project.name, settings.paths.data, settings.project.branch) == (text, text, text)
+    settings = load_settings(
+        None, [f"project.name={text}", f"paths.data= {text} ", f'project.branch="{text}"']
+    )
+    assert (settings.project.name, settings.paths.data, settings.project.branch) == (
+        text,
+        text,
+        text,
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,7 +85,9 @@ def test_a_wrong_setting_is_refused_by_name(override: str, message: str) -> None
 
 def test_remote_code_must_be_pinned() -> None:
     with pytest.raises(ConfigError, match="pin it with revision"):
-        load_settings(None, ["embedding.code.model=some/model", "embedding.code.trust_remote_code=true"])
+        load_settings(
+            None, ["embedding.code.model=some/model", "embedding.code.trust_remote_code=true"]
+        )
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
@@ -106,7 +116,11 @@ def test_a_failed_write_leaves_the_old_content(tmp_path: Path) -> None:
 
 
 def test_what_killed_runs_left_behind_is_removed_once_it_is_old(tmp_path: Path) -> None:
-    old, young, other = temporary_beside(tmp_path / "a"), temporary_beside(tmp_path / "a"), tmp_path / "a"
+    old, young, other = (
+        temporary_beside(tmp_path / "a"),
+        temporary_beside(tmp_path / "a"),
+        tmp_path / "a",
+    )
     assert old != young
     for path in (old, young, other):
         path.touch()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from flows import cli
-from flows.cli import command_line_parser
+from flows.cli import main as cli
+from flows.cli.main import command_line_parser
 
 from conftest import PROJECT_ROOT
 
@@ -17,7 +17,9 @@ README = (PROJECT_ROOT / "README.md").read_text()
 MAKEFILE = (PROJECT_ROOT / "Makefile").read_text()
 SEARCH_README = (PROJECT_ROOT / "search" / "README.md").read_text()
 FLOWS_README = (PROJECT_ROOT / "flows" / "README.md").read_text()
-SHELL = "\n".join(re.findall(r"```(?:sh|console)\n(.*?)```", README + SEARCH_README + FLOWS_README, re.DOTALL))
+SHELL = "\n".join(
+    re.findall(r"```(?:sh|console)\n(.*?)```", README + SEARCH_README + FLOWS_README, re.DOTALL)
+)
 COMMANDS = [
     line.removeprefix("$ ").split("  #")[0].strip().removesuffix(" &")
     for line in SHELL.splitlines()
@@ -60,13 +62,17 @@ def test_every_file_that_the_readme_links_exists(path: str) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", (PROJECT_ROOT / path).read_text())
     assert links
     for link in links:
-        assert link.startswith("https://") or (PROJECT_ROOT / path).parent.joinpath(link).exists(), link
+        assert (
+            link.startswith("https://") or (PROJECT_ROOT / path).parent.joinpath(link).exists()
+        ), link
 
 
 def test_the_search_readme_names_every_module_and_route() -> None:
     for module in (PROJECT_ROOT / "search").glob("*.py"):
         assert module.name == "__init__.py" or f"`{module.name}`" in SEARCH_README, module.name
-    for route in re.findall(r'(?:app|router)\.get\("([^"]+)"', (PROJECT_ROOT / "search" / "web.py").read_text()):
+    for route in re.findall(
+        r'(?:app|router)\.get\("([^"]+)"', (PROJECT_ROOT / "search" / "web.py").read_text()
+    ):
         assert route.partition("{")[0] in SEARCH_README, route
 
 
@@ -74,7 +80,9 @@ def test_the_readme_is_not_longer_than_a_reader_bears() -> None:
     assert len(README.splitlines()) <= 200
 
 
-def test_the_search_session_is_what_the_program_prints(indexed_sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_search_session_is_what_the_program_prints(
+    indexed_sample: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     session = re.search(r"\$ \.venv/bin/lsif-ingest (search .*?)\n(.*?)```", README, re.DOTALL)
     assert session is not None
     capsys.readouterr()

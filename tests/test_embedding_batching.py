@@ -8,13 +8,18 @@ from hypothesis import strategies as st
 from embedding.batching import longest_first, padding_share, token_batches
 
 
-@given(tokens=st.lists(st.integers(1, 600), max_size=200), budget=st.integers(1, 3000) | st.integers(3000, 300_000))
+@given(
+    tokens=st.lists(st.integers(1, 600), max_size=200),
+    budget=st.integers(1, 3000) | st.integers(3000, 300_000),
+)
 def test_batches_hold_every_text_once_within_the_budget(tokens: list[int], budget: int) -> None:
     lengths = np.array(tokens, dtype=np.int64)
     order = longest_first(lengths)
     ordered = lengths[order]
     batches = list(token_batches(ordered, budget))
-    assert [place for batch in batches for place in range(batch.start, batch.stop)] == list(range(len(tokens)))
+    assert [place for batch in batches for place in range(batch.start, batch.stop)] == list(
+        range(len(tokens))
+    )
     assert sorted(order.tolist()) == list(range(len(tokens)))
     for batch in batches:
         size = batch.stop - batch.start

@@ -57,14 +57,24 @@ def test_the_file_says_what_made_it(checkpoint: Checkpoint, fingerprint: Fingerp
     assert path.parent.name == fingerprint.digest
 
 
-def test_a_missing_vector_is_an_error_with_its_count(checkpoint: Checkpoint, tmp_path: Path) -> None:
+def test_a_missing_vector_is_an_error_with_its_count(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
     with pytest.raises(CheckpointError, match="lacks 2 of 3 vectors"):
         checkpoint.gather([key(1), key(7), key(8)], tmp_path / "scratch")
     assert not (tmp_path / "scratch").exists()
 
 
-def test_another_fingerprint_has_another_folder(checkpoint: Checkpoint, tmp_path: Path, fingerprint: Fingerprint) -> None:
-    for change in ({"model": "other"}, {"revision": "2"}, {"recipe": "tutorial-1"}, {"max_tokens": 5}, {"precision": "bf16"}):
+def test_another_fingerprint_has_another_folder(
+    checkpoint: Checkpoint, tmp_path: Path, fingerprint: Fingerprint
+) -> None:
+    for change in (
+        {"model": "other"},
+        {"revision": "2"},
+        {"recipe": "tutorial-1"},
+        {"max_tokens": 5},
+        {"precision": "bf16"},
+    ):
         other = Checkpoint(tmp_path, replace(fingerprint, **change))  # type: ignore[arg-type]
         assert other.location != checkpoint.location
         assert other.keys() == set()
@@ -72,7 +82,11 @@ def test_another_fingerprint_has_another_folder(checkpoint: Checkpoint, tmp_path
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "text", "foreign", "name"])
 def test_an_unusable_file_is_set_aside(
-    checkpoint: Checkpoint, tmp_path: Path, fingerprint: Fingerprint, damage: str, caplog: pytest.LogCaptureFixture
+    checkpoint: Checkpoint,
+    tmp_path: Path,
+    fingerprint: Fingerprint,
+    damage: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     victim = next(path for path in folder(checkpoint).iterdir() if len(pq.read_table(path)) == 1)
     if damage == "foreign":
@@ -82,14 +96,18 @@ def test_an_unusable_file_is_set_aside(
     elif damage == "name":  # of a column, in the footer, no UTF-8 any more
         victim.write_bytes(victim.read_bytes().replace(b"vector", b"v\xffctor"))
     else:
-        victim.write_bytes({"cut": victim.read_bytes()[:-20], "empty": b"", "text": b"hello"}[damage])
+        victim.write_bytes(
+            {"cut": victim.read_bytes()[:-20], "empty": b"", "text": b"hello"}[damage]
+        )
     again = Checkpoint(tmp_path, fingerprint)
     assert again.keys() == {key(1), key(2), key(3)}
     assert victim.with_suffix(".aside").exists()
     assert "its texts are embedded again" in caplog.text
 
 
-def test_a_flipped_bit_in_a_vector_is_noticed(checkpoint: Checkpoint, tmp_path: Path, fingerprint: Fingerprint) -> None:
+def test_a_flipped_bit_in_a_vector_is_noticed(
+    checkpoint: Checkpoint, tmp_path: Path, fingerprint: Fingerprint
+) -> None:
     victim = next(path for path in folder(checkpoint).iterdir() if len(pq.read_table(path)) == 3)
     place = pq.ParquetFile(victim).metadata.row_group(0).column(1)
     data = bytearray(victim.read_bytes())
@@ -102,7 +120,9 @@ def test_a_flipped_bit_in_a_vector_is_noticed(checkpoint: Checkpoint, tmp_path: 
 
 
 def test_a_changed_dimension_is_refused(checkpoint: Checkpoint) -> None:
-    with pytest.raises(CheckpointError, match="holds vectors of dimension 2, the model now gives 3"):
+    with pytest.raises(
+        CheckpointError, match="holds vectors of dimension 2, the model now gives 3"
+    ):
         checkpoint.append([key(9)], np.ones((1, 3), dtype=np.float32))
 
 
@@ -112,7 +132,9 @@ def test_a_folder_that_cant_be_written_is_named(tmp_path: Path, fingerprint: Fin
         Checkpoint(tmp_path, fingerprint).files()
 
 
-def test_a_damaged_key_is_noticed_and_its_texts_are_embedded_again(tmp_path: Path, fingerprint: Fingerprint) -> None:
+def test_a_damaged_key_is_noticed_and_its_texts_are_embedded_again(
+    tmp_path: Path, fingerprint: Fingerprint
+) -> None:
     checkpoint = Checkpoint(tmp_path, fingerprint)
     checkpoint.append([key(number) for number in range(100)], rows(*range(100)))
     (victim,) = folder(checkpoint).glob("*.parquet")
@@ -124,7 +146,9 @@ def test_a_damaged_key_is_noticed_and_its_texts_are_embedded_again(tmp_path: Pat
     assert victim.with_suffix(".aside").exists()
 
 
-def test_another_run_may_set_a_damaged_file_aside_first(checkpoint: Checkpoint, tmp_path: Path, fingerprint: Fingerprint) -> None:
+def test_another_run_may_set_a_damaged_file_aside_first(
+    checkpoint: Checkpoint, tmp_path: Path, fingerprint: Fingerprint
+) -> None:
     victim = next(path for path in folder(checkpoint).iterdir() if len(pq.read_table(path)) == 1)
     late = Checkpoint(tmp_path, fingerprint)
     victim.unlink()

@@ -23,7 +23,9 @@ from conftest import FakeEncoder
 @pytest.fixture
 def root(sample_structures: Path, tmp_path: Path, fingerprint: Fingerprint) -> Path:
     """A checkpoint of the sample's 77 different snippets in files of ten."""
-    embed_structures(sample_structures, tmp_path / "c", fingerprint, FakeEncoder, vector="code", rows_per_file=10)
+    embed_structures(
+        sample_structures, tmp_path / "c", fingerprint, FakeEncoder, vector="code", rows_per_file=10
+    )
     return tmp_path / "c"
 
 
@@ -39,7 +41,9 @@ def keys(root: Path, fingerprint: Fingerprint) -> set[bytes]:
 
 def dropped(root: Path, *structures: Path, rows_per_file: int) -> int:
     """Compact the folder, however young its files are."""
-    return compact(root, structures, rows_per_file=rows_per_file, scratch=root.parent, age_s=0).dropped
+    return compact(
+        root, structures, rows_per_file=rows_per_file, scratch=root.parent, age_s=0
+    ).dropped
 
 
 def age(path: Path, *, hours: float) -> None:
@@ -120,7 +124,9 @@ def test_unreadable_files_are_removed_and_foreign_folders_left_alone(
     assert len(keys(root, fingerprint)) == 67
 
 
-def test_vectors_of_a_recipe_that_is_not_known_here_are_left_alone(root: Path, fingerprint: Fingerprint) -> None:
+def test_vectors_of_a_recipe_that_is_not_known_here_are_left_alone(
+    root: Path, fingerprint: Fingerprint
+) -> None:
     newer = Fingerprint("fake", "1", "words-9", 0)
     Checkpoint(root, newer).append([b"k" * 16], np.ones((1, 8), dtype=np.float32))
     assert dropped(root, rows_per_file=10) == 77
@@ -133,7 +139,9 @@ def test_what_another_run_writes_meanwhile_is_kept(
     gather: Callable[..., object] = Checkpoint.gather
 
     def busy(self: Checkpoint, *arguments: object) -> object:
-        Checkpoint(root, fingerprint).append([b"new" + b"k" * 13], np.ones((1, 8), dtype=np.float32))
+        Checkpoint(root, fingerprint).append(
+            [b"new" + b"k" * 13], np.ones((1, 8), dtype=np.float32)
+        )
         return gather(self, *arguments)
 
     monkeypatch.setattr(Checkpoint, "gather", busy)
@@ -158,7 +166,9 @@ def test_files_of_the_last_day_are_left_alone(
     assert len(keys(root, fingerprint)) == live + done.too_young
 
 
-def test_a_young_file_that_cant_be_read_is_left_alone_too(root: Path, half: Path, fingerprint: Fingerprint) -> None:
+def test_a_young_file_that_cant_be_read_is_left_alone_too(
+    root: Path, half: Path, fingerprint: Fingerprint
+) -> None:
     damaged = sorted(root.glob(f"{fingerprint.digest}/*.parquet"))[0]
     damaged.write_bytes(b"no Parquet")
     compact(root, [half], rows_per_file=16, scratch=root.parent)
@@ -183,6 +193,8 @@ def test_an_old_file_that_another_run_makes_anew_meanwhile_is_kept(
     assert not files[1].exists()
 
 
-def test_a_folder_that_another_run_begins_to_fill_is_not_removed(root: Path, fingerprint: Fingerprint) -> None:
+def test_a_folder_that_another_run_begins_to_fill_is_not_removed(
+    root: Path, fingerprint: Fingerprint
+) -> None:
     Store(root).remove_folder(fingerprint.digest)
     assert len(keys(root, fingerprint)) == 77

@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
-from embedding import cpu_kernels
-from embedding.cpu_kernels import FastKernels, fast_kernels
+from embedding.encoders import kernels as cpu_kernels
+from embedding.encoders.kernels import FastKernels, fast_kernels
 
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.05}
 
@@ -16,7 +16,9 @@ TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 0.05}
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(48,), (1, 48), (3, 7, 48), (0, 48)])
-def test_a_linear_layer_gives_the_same_numbers(dtype: torch.dtype, bias: bool, shape: tuple[int, ...]) -> None:
+def test_a_linear_layer_gives_the_same_numbers(
+    dtype: torch.dtype, bias: bool, shape: tuple[int, ...]
+) -> None:
     layer, numbers = torch.nn.Linear(48, 24, bias=bias), torch.randn(shape)
     with torch.inference_mode():
         expected = layer(numbers)
@@ -31,28 +33,50 @@ def test_other_weights_than_the_models_are_left_alone() -> None:
     known, parametrised = torch.nn.Linear(8, 8), weight_norm(torch.nn.Linear(8, 8))
     numbers, weight = torch.randn(2, 8), torch.randn(4, 8)
     with torch.inference_mode():
-        expected = [parametrised(numbers), functional.linear(numbers, weight), functional.linear(numbers, known.weight)]
+        expected = [
+            parametrised(numbers),
+            functional.linear(numbers, weight),
+            functional.linear(numbers, known.weight),
+        ]
         with FastKernels(torch.nn.ModuleList([known, parametrised]), torch.bfloat16):
-            found = [parametrised(numbers), functional.linear(numbers, weight), functional.linear(numbers, known.weight)]
+            found = [
+                parametrised(numbers),
+                functional.linear(numbers, weight),
+                functional.linear(numbers, known.weight),
+            ]
     for one, other in zip(found, expected, strict=True):
         assert torch.equal(one, other)  # the last: the layer has a bias, the call has none
 
 
 @pytest.mark.parametrize("masked", [True, False])
 @pytest.mark.parametrize("scale", [None, 0.3])
-def test_attention_gives_the_same_numbers(masked: bool, scale: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attention_gives_the_same_numbers(
+    masked: bool, scale: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(0)
-    query, key, value = (torch.randn(3, 5, 4, 16, dtype=torch.bfloat16).transpose(1, 2) for _ in range(3))
+    query, key, value = (
+        torch.randn(3, 5, 4, 16, dtype=torch.bfloat16).transpose(1, 2) for _ in range(3)
+    )
     mask = None
     if masked:
         mask = torch.zeros(3, 1, 5, 5, dtype=torch.bfloat16)
         mask[1, :, :, 3:] = torch.finfo(torch.bfloat16).min
     taken = []
     own = cpu_kernels._attention
-    monkeypatch.setattr(cpu_kernels, "_attention", lambda *args, **options: taken.append(1) or own(*args, **options))
-    expected = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16), FastKernels(torch.nn.Linear(1, 1), torch.bfloat16):
-        found = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
+    monkeypatch.setattr(
+        cpu_kernels, "_attention", lambda *args, **options: taken.append(1) or own(*args, **options)
+    )
+    expected = functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, scale=scale
+    )
+    with (
+        torch.inference_mode(),
+        torch.autocast("cpu", torch.bfloat16),
+        FastKernels(torch.nn.Linear(1, 1), torch.bfloat16),
+    ):
+        found = functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, scale=scale
+        )
     assert taken
     assert found.dtype is torch.bfloat16
     torch.testing.assert_close(found.float(), expected.float(), atol=0.03, rtol=0.05)
@@ -73,11 +97,18 @@ def test_what_it_is_not_made_for_stays_torchs(
     monkeypatch.setattr(cpu_kernels, "_attention", None)  # must not be called
     numbers = torch.randn(1, 1, tokens, 8, dtype=dtype)
     with torch.inference_mode(), FastKernels(torch.nn.Linear(1, 1), torch.bfloat16):
-        assert functional.scaled_dot_product_attention(numbers, numbers, numbers, **options).shape == numbers.shape
+        assert (
+            functional.scaled_dot_product_attention(numbers, numbers, numbers, **options).shape
+            == numbers.shape
+        )
 
 
-@pytest.mark.parametrize("failure", [RuntimeError("no such operator\nlong trace"), AttributeError("mkldnn")])
-def test_a_torch_without_the_operations_goes_without(failure: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "failure", [RuntimeError("no such operator\nlong trace"), AttributeError("mkldnn")]
+)
+def test_a_torch_without_the_operations_goes_without(
+    failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> None:
         raise failure
 

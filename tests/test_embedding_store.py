@@ -27,42 +27,64 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def test_vectors_are_made_once_wherever_they_are_kept(
-    root: str, sample_structures: Path, structures: list[Structure], tmp_path: Path, fingerprint: Fingerprint
+    root: str,
+    sample_structures: Path,
+    structures: list[Structure],
+    tmp_path: Path,
+    fingerprint: Fingerprint,
 ) -> None:
     def embed() -> int:
-        return embed_structures(sample_structures, root, fingerprint, FakeEncoder, vector="code", rows_per_file=5).embedded
+        return embed_structures(
+            sample_structures, root, fingerprint, FakeEncoder, vector="code", rows_per_file=5
+        ).embedded
 
     assert (embed(), embed()) == (77, 0)
     assert sorted(Store(root).folders()) == [fingerprint.digest]
     assert len(Store(root).files(fingerprint.digest)) == 16
     table = gather_vectors(sample_structures, root, fingerprint, tmp_path / "scratch")
-    np.testing.assert_array_equal(table[0:77], np.stack([FakeEncoder().vector(one.context.snippet) for one in structures]))
+    np.testing.assert_array_equal(
+        table[0:77], np.stack([FakeEncoder().vector(one.context.snippet) for one in structures])
+    )
     table.close()
     (stats,) = inspect(root, [sample_structures])
     assert (stats.files, stats.vectors, stats.live) == (16, 77, 77)
     assert stats.megabytes > 0
 
 
-def test_damage_is_set_aside_and_mended(root: str, sample_structures: Path, fingerprint: Fingerprint) -> None:
-    embed_structures(sample_structures, root, fingerprint, FakeEncoder, vector="code", rows_per_file=10)
+def test_damage_is_set_aside_and_mended(
+    root: str, sample_structures: Path, fingerprint: Fingerprint
+) -> None:
+    embed_structures(
+        sample_structures, root, fingerprint, FakeEncoder, vector="code", rows_per_file=10
+    )
     store = Store(root)
     first, second = list(store.files(fingerprint.digest))[:2]
     with store.open(second) as file:
         content = file.read()
     store.write(first, pa.py_buffer(b"no Parquet"))
     store.write(second, pa.py_buffer(content[:-30]))
-    report = embed_structures(sample_structures, root, fingerprint, FakeEncoder, vector="code", rows_per_file=10)
+    report = embed_structures(
+        sample_structures, root, fingerprint, FakeEncoder, vector="code", rows_per_file=10
+    )
     assert 10 < report.embedded <= 20
     assert len([name for name in store.files(fingerprint.digest) if name.endswith(".aside")]) == 2
     assert len(Checkpoint(root, fingerprint).keys()) == 77
 
 
 def test_compaction_drops_what_nothing_refers_to(
-    root: str, sample_structures: Path, structures: list[Structure], tmp_path: Path, fingerprint: Fingerprint
+    root: str,
+    sample_structures: Path,
+    structures: list[Structure],
+    tmp_path: Path,
+    fingerprint: Fingerprint,
 ) -> None:
-    embed_structures(sample_structures, root, fingerprint, FakeEncoder, vector="code", rows_per_file=10)
+    embed_structures(
+        sample_structures, root, fingerprint, FakeEncoder, vector="code", rows_per_file=10
+    )
     write_structures(tmp_path / "half.jsonl", structures[:40])
-    dropped = compact(root, [tmp_path / "half.jsonl"], rows_per_file=16, scratch=tmp_path, age_s=0).dropped
+    dropped = compact(
+        root, [tmp_path / "half.jsonl"], rows_per_file=16, scratch=tmp_path, age_s=0
+    ).dropped
     live = len({one.context.snippet for one in structures[:40]})
     assert (dropped, len(Checkpoint(root, fingerprint).keys())) == (77 - live, live)
     assert len(Store(root).files(fingerprint.digest)) == -(-live // 16)
@@ -70,7 +92,9 @@ def test_compaction_drops_what_nothing_refers_to(
     assert Store(root).folders() == []
 
 
-def test_half_precision_is_read_beside_single(root: str, tmp_path: Path, fingerprint: Fingerprint) -> None:
+def test_half_precision_is_read_beside_single(
+    root: str, tmp_path: Path, fingerprint: Fingerprint
+) -> None:
     vectors = np.stack([FakeEncoder().vector(text) for text in "ab"])
     Checkpoint(root, fingerprint).append([b"a" * 16], vectors[:1])
     Checkpoint(root, fingerprint, "float16").append([b"b" * 16], vectors[1:])
@@ -96,7 +120,14 @@ def test_what_cant_be_written_to_is_told_before_a_model_is_loaded(
         raise AssertionError("no model is needed")
 
     with pytest.raises(CheckpointError, match="s3://no-such-bucket/x") as caught:
-        embed_structures(sample_structures, "s3://no-such-bucket/x", fingerprint, fail, vector="code", rows_per_file=5)
+        embed_structures(
+            sample_structures,
+            "s3://no-such-bucket/x",
+            fingerprint,
+            fail,
+            vector="code",
+            rows_per_file=5,
+        )
     assert S3_SECRET not in str(caught.value)
 
 
@@ -115,11 +146,17 @@ def test_addresses_that_are_refused(address: str, message: str) -> None:
 
 
 def test_the_whole_program_keeps_its_vectors_in_a_bucket(
-    bucket: str, s3_environment: dict[str, str], sample_structures: Path, tmp_path: Path, prefect_home: dict[str, str]
+    bucket: str,
+    s3_environment: dict[str, str],
+    sample_structures: Path,
+    tmp_path: Path,
+    prefect_home: dict[str, str],
 ) -> None:
     arguments = ["--set", f"paths.data={tmp_path / 'data'}", "--set", f"checkpoint.store={bucket}"]
     environment = {**prefect_home, **s3_environment}
-    done = run_cli("ingest", "--structures", str(sample_structures), *arguments, environment=environment)
+    done = run_cli(
+        "ingest", "--structures", str(sample_structures), *arguments, environment=environment
+    )
     assert done.returncode == 0, done.stderr
     stats = run_cli("checkpoint", "stats", *arguments, environment=environment)
     assert "100%" in stats.stdout or "77" in stats.stdout, stats

@@ -51,7 +51,9 @@ def test_the_code_recipe_is_the_snippet_itself() -> None:
 def test_the_recipe_of_words_begins_with_what_matters_most(structures: list[Structure]) -> None:
     (retry,) = (one for one in structures if one.symbol == "sample::retry::retry")
     text = words(retry)
-    assert text.startswith("function retry. Calls an operation until it succeeds or the patience is used up.. in sample retry. ")
+    assert text.startswith(
+        "function retry. Calls an operation until it succeeds or the patience is used up.. in sample retry. "
+    )
     (insert,) = (one for one in structures if one.symbol == "sample::cache::Cache<K, V>::insert")
     assert words(insert).startswith("method insert. ")
     assert ". of cache. in sample cache. " in words(insert)
@@ -73,7 +75,8 @@ def test_identifiers_are_split_into_words(identifier: str, expected: str) -> Non
 
 def test_documentation_is_plain_words_and_code_blocks_are_left_out() -> None:
     example = replace(
-        tutorial_example(), docstring="See [`Foo`](https://x).\n\n```rust\nfn hidden() {}\n```\n\n# Later\nMore *text*."
+        tutorial_example(),
+        docstring="See [`Foo`](https://x).\n\n```rust\nfn hidden() {}\n```\n\n# Later\nMore *text*.",
     )
     text = words(example)
     assert "See Foo ." in text
@@ -84,7 +87,9 @@ def test_documentation_is_plain_words_and_code_blocks_are_left_out() -> None:
 def test_comments_count_and_attributes_do_not() -> None:
     example = tutorial_example()
     snippet = "/// Docs.\n#[inline]\nfn f() {\n    // waits for nobody\n    let deadline = Instant::now();\n}\n"
-    bare = replace(example, docstring=None, context=replace(example.context, struct_name=None, snippet=snippet))
+    bare = replace(
+        example, docstring=None, context=replace(example.context, struct_name=None, snippet=snippet)
+    )
     text = words(bare)
     assert "waits for nobody. let deadline instant now" in text
     assert "inline" not in text

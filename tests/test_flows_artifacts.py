@@ -13,8 +13,14 @@ from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-from flows import artifacts
-from flows.artifacts import Progress, artifact_key, create_artifacts, ledger_table, report_markdown
+from flows.report import artifacts
+from flows.report.artifacts import (
+    Progress,
+    artifact_key,
+    create_artifacts,
+    ledger_table,
+    report_markdown,
+)
 from storage.sync import Change
 
 from reports import hostile_report, made_report
@@ -23,7 +29,9 @@ from reports import hostile_report, made_report
 def shown(key: str) -> object:
     """Return what the artifact of the key holds."""
     with get_client(sync_client=True) as client:
-        (found,) = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])))
+        (found,) = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key]))
+        )
         return found.data
 
 
@@ -66,7 +74,13 @@ def test_keys_of_all_projects_have_letters_digits_and_single_dashes(project: str
 
 def test_the_ledger_is_a_table_of_steps_and_reasons() -> None:
     assert ledger_table(made_report())[:3] == [
-        {"step": "definitions → structures", "came in": 200, "went on": 77, "left out": 123, "remark": ""},
+        {
+            "step": "definitions → structures",
+            "came in": 200,
+            "went on": 77,
+            "left out": 123,
+            "remark": "",
+        },
         {"step": "· local", "came in": "", "went on": "", "left out": 100, "remark": ""},
         {"step": "· external", "came in": "", "went on": "", "left out": 23, "remark": ""},
     ]
@@ -89,8 +103,13 @@ def test_the_markdown_tells_what_changed_and_where_time_went() -> None:
 def test_the_markdown_names_few_and_counts_the_rest() -> None:
     report = made_report()
     changes = {"added": Change(300, [f"Function f{number}" for number in range(200)])}
-    lines = report_markdown(replace(report, upload=replace(report.upload, changes=changes))).splitlines()
-    assert lines[lines.index("- 300 added") + 20 : lines.index("- 300 added") + 22] == ["  - `Function f19`", "  - and 280 more"]
+    lines = report_markdown(
+        replace(report, upload=replace(report.upload, changes=changes))
+    ).splitlines()
+    assert lines[lines.index("- 300 added") + 20 : lines.index("- 300 added") + 22] == [
+        "  - `Function f19`",
+        "  - and 280 more",
+    ]
 
 
 def test_names_in_markdown_stay_inside_their_fence() -> None:
@@ -109,7 +128,10 @@ def test_a_run_shows_its_report_and_its_ledger(harness: None) -> None:
     shows()
     key = artifact_key("Shown", "report")
     assert str(shown(key)).startswith("# Index of `Shown`\n")
-    assert orjson.loads(str(shown(key.replace("-report", "-ledger"))))[0]["step"] == "definitions → structures"
+    assert (
+        orjson.loads(str(shown(key.replace("-report", "-ledger"))))[0]["step"]
+        == "definitions → structures"
+    )
 
 
 def test_a_run_shows_how_far_it_is(harness: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +153,11 @@ def test_progress_costs_one_call_in_two_seconds(monkeypatch: pytest.MonkeyPatch)
     for done in range(1, 11):
         progress.update(done, 10)
     progress.update(10, 10)
-    assert clock.calls == [("lsif-ingest-p-progress-embed-text", 40.0), ("update", 80.0), ("update", 100.0)]
+    assert clock.calls == [
+        ("lsif-ingest-p-progress-embed-text", 40.0),
+        ("update", 80.0),
+        ("update", 100.0),
+    ]
 
 
 def test_what_is_soon_over_makes_no_artifact(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +169,9 @@ def test_what_is_soon_over_makes_no_artifact(monkeypatch: pytest.MonkeyPatch) ->
     assert clock.calls == []
 
 
-def test_a_failure_to_show_fails_no_run(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failure_to_show_fails_no_run(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     clock = Clock(monkeypatch, step_s=3.0)
 
     def fail(*_: object, **__: object) -> None:
@@ -158,10 +186,15 @@ def test_a_failure_to_show_fails_no_run(monkeypatch: pytest.MonkeyPatch, caplog:
     for done in range(1, 5):
         progress.update(done, 10)
     assert len(clock.calls) == 2  # it is tried once
-    assert "lsif-ingest-p-progress-embed-text can't be shown in Prefect any more: OSError: no server" in caplog.text
+    assert (
+        "lsif-ingest-p-progress-embed-text can't be shown in Prefect any more: OSError: no server"
+        in caplog.text
+    )
 
 
-def test_outside_of_a_run_nothing_is_shown_and_no_server_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_of_a_run_nothing_is_shown_and_no_server_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(artifacts, "create_markdown_artifact", pytest.fail)
     monkeypatch.setattr(artifacts, "create_progress_artifact", pytest.fail)
     monkeypatch.setattr(artifacts, "_EVERY_S", 0.0)

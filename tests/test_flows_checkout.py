@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from configs.settings import CheckoutSettings
-from flows.checkout import checkout
 from flows.errors import CheckoutError, RepositoryUnreachable, UsageError
-from flows.source import Source, git_state
+from flows.source.checkout import checkout
+from flows.source.source import Source, git_state
 
 from conftest import PROJECT_ROOT
 
@@ -24,8 +24,20 @@ SETTINGS = CheckoutSettings(timeout_s=60, submodules=True)
 
 
 def git(folder: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "protocol.file.allow=always")
-    done = subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True, text=True)
+    identity = (
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@example.org",
+        "-c",
+        "protocol.file.allow=always",
+    )
+    done = subprocess.run(
+        ["git", "-C", str(folder), *identity, *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return done.stdout.strip()
 
 
@@ -53,12 +65,16 @@ def lib(folder: Path) -> str:
     return (folder / "src" / "lib.rs").read_text()
 
 
-def fetched(repo: Path | str, folder: Path, ref: str = "", settings: CheckoutSettings = SETTINGS) -> str:
+def fetched(
+    repo: Path | str, folder: Path, ref: str = "", settings: CheckoutSettings = SETTINGS
+) -> str:
     return lib(checkout(str(repo), ref, folder, settings))
 
 
 @pytest.mark.parametrize("form", ["file://{}", "{}"])
-def test_a_branch_a_tag_and_a_commit_are_checked_out_and_the_branch_is_followed(repo: Path, tmp_path: Path, form: str) -> None:
+def test_a_branch_a_tag_and_a_commit_are_checked_out_and_the_branch_is_followed(
+    repo: Path, tmp_path: Path, form: str
+) -> None:
     url, work = form.format(repo), tmp_path / "checkout"
     first = git(repo, "rev-parse", "v1^{commit}")
     assert fetched(url, work) == "two"  # the default branch
@@ -86,7 +102,12 @@ def test_only_the_commits_files_are_left(repo: Path, tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet", str(work / "nested"))
     (work / "src" / "lib.rs").write_text("changed")
     assert fetched(repo, work) == "with ignored files"
-    assert sorted(path.name for path in work.iterdir()) == [".git", ".gitignore", "Cargo.toml", "src"]
+    assert sorted(path.name for path in work.iterdir()) == [
+        ".git",
+        ".gitignore",
+        "Cargo.toml",
+        "src",
+    ]
 
 
 def test_a_commit_that_is_there_is_not_fetched_again(repo: Path, tmp_path: Path) -> None:
@@ -116,7 +137,9 @@ def test_another_url_begins_a_checkout_anew(repo: Path, tmp_path: Path) -> None:
         ("0" * 40, f"gives no commit {'0' * 40}: name a branch or tag that holds it"),
     ],
 )
-def test_an_absent_ref_is_told_and_not_tried_again(repo: Path, tmp_path: Path, ref: str, message: str) -> None:
+def test_an_absent_ref_is_told_and_not_tried_again(
+    repo: Path, tmp_path: Path, ref: str, message: str
+) -> None:
     with pytest.raises(CheckoutError) as told:
         fetched(repo, tmp_path / "checkout", ref)
     assert message in str(told.value)
@@ -134,7 +157,9 @@ def test_a_host_that_does_not_answer_may_later(tmp_path: Path) -> None:
     with pytest.raises(RepositoryUnreachable) as told:
         fetched("https://127.0.0.1:9/a.git", tmp_path / "checkout")
     assert told.value.retryable
-    assert str(told.value).startswith("can't fetch https://127.0.0.1:9/a.git: fatal: unable to access")
+    assert str(told.value).startswith(
+        "can't fetch https://127.0.0.1:9/a.git: fatal: unable to access"
+    )
 
 
 def test_git_that_takes_too_long_is_ended(
@@ -142,10 +167,14 @@ def test_git_that_takes_too_long_is_ended(
 ) -> None:
     fake = tmp_path / "bin" / "git"
     fake.parent.mkdir()
-    fake.write_text(f'#!/bin/sh\ncase "$*" in *" fetch "*) sleep 60;; *) exec {shutil.which("git")} "$@";; esac\n')
+    fake.write_text(
+        f'#!/bin/sh\ncase "$*" in *" fetch "*) sleep 60;; *) exec {shutil.which("git")} "$@";; esac\n'
+    )
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
-    with pytest.raises(RepositoryUnreachable, match=r"took more than 1 s \(checkout.timeout_s\) and was ended"):
+    with pytest.raises(
+        RepositoryUnreachable, match=r"took more than 1 s \(checkout.timeout_s\) and was ended"
+    ):
         fetched(repo, tmp_path / "checkout", settings=SETTINGS.model_copy(update={"timeout_s": 1}))
 
 
@@ -185,7 +214,15 @@ def leave_a_file(work: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "leave", [leave_locks, leave_half_made, leave_no_objects, leave_no_repository, leave_an_empty_index, leave_a_file]
+    "leave",
+    [
+        leave_locks,
+        leave_half_made,
+        leave_no_objects,
+        leave_no_repository,
+        leave_an_empty_index,
+        leave_a_file,
+    ],
 )
 def test_whatever_a_killed_run_left_is_mended(repo: Path, tmp_path: Path, leave: object) -> None:
     work = tmp_path / "checkout"
@@ -228,18 +265,22 @@ def test_a_run_of_a_hook_is_about_the_repository_that_it_was_given(
     assert git_state(tmp_path / "checkout").commit is not None
 
 
-def test_a_checkout_killed_at_any_moment_is_finished_by_the_next(repo: Path, tmp_path: Path) -> None:
+def test_a_checkout_killed_at_any_moment_is_finished_by_the_next(
+    repo: Path, tmp_path: Path
+) -> None:
     for number in range(300):
         (repo / "src" / f"m{number}.rs").write_text("fn f() {}\n" * 50)
     work, script = tmp_path / "checkout", (
-        "import sys; from pathlib import Path; from configs.settings import CheckoutSettings; from flows.checkout import checkout\n"
+        "import sys; from pathlib import Path; from configs.settings import CheckoutSettings; from flows.source.checkout import checkout\n"
         "print('begun', flush=True)\n"
         "checkout(sys.argv[1], 'main', Path(sys.argv[2]), CheckoutSettings(timeout_s=60, submodules=True))"
     )  # fmt: skip
     for number in range(10):
         commit(repo, f"commit {number}")
         process = subprocess.Popen(
-            [sys.executable, "-c", script, f"file://{repo}", str(work)], cwd=PROJECT_ROOT, stdout=subprocess.PIPE
+            [sys.executable, "-c", script, f"file://{repo}", str(work)],
+            cwd=PROJECT_ROOT,
+            stdout=subprocess.PIPE,
         )
         assert process.stdout is not None
         assert process.stdout.readline() == b"begun\n"
@@ -272,9 +313,11 @@ def test_submodules_come_along_unless_told_otherwise(repo: Path, tmp_path: Path)
 
 
 def test_a_foreign_repositorys_submodule_does_not_read_this_disk() -> None:
-    from flows.git_url import protocols
+    from flows.source.git_url import protocols
 
-    assert protocols("https://example.org/a.git") == protocols("git@example.org:a.git") == "https:ssh"
+    assert (
+        protocols("https://example.org/a.git") == protocols("git@example.org:a.git") == "https:ssh"
+    )
     assert protocols("file:///srv/a.git") == protocols("/srv/a.git") == "https:ssh:file"
 
 
@@ -312,11 +355,17 @@ def test_no_hook_runs(repo: Path, tmp_path: Path, hook: str) -> None:
 def test_a_url_with_a_secret_is_refused_without_showing_it(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    from flows import cli
+    from flows.cli import main as cli
 
     caplog.set_level(logging.DEBUG)
-    for command in (["ingest", "--debug"], ["ingest", "--plan"], ["dump", "-o", str(tmp_path / "x.lsif")]):
-        code = cli.main([command[0], "--repo", url, *command[1:], "--set", f"paths.data={tmp_path / 'data'}"])
+    for command in (
+        ["ingest", "--debug"],
+        ["ingest", "--plan"],
+        ["dump", "-o", str(tmp_path / "x.lsif")],
+    ):
+        code = cli.main(
+            [command[0], "--repo", url, *command[1:], "--set", f"paths.data={tmp_path / 'data'}"]
+        )
         out, err = capsys.readouterr()
         assert code == 2
         assert "secret-key-0451" not in out + err + caplog.text
@@ -324,7 +373,9 @@ def test_a_url_with_a_secret_is_refused_without_showing_it(
 
 
 def test_a_refused_secret_leads_to_gits_credential_helpers() -> None:
-    with pytest.raises(UsageError, match=r"the URL of example.org holds a user or secret.*git's credential helpers"):
+    with pytest.raises(
+        UsageError, match=r"the URL of example.org holds a user or secret.*git's credential helpers"
+    ):
         Source(repo="https://user:secret-key-0451@example.org/a.git")
 
 
@@ -348,7 +399,10 @@ def test_secrets_that_git_knows_are_not_in_its_messages(
         ("https://oauth2:tok/secret-key-0451@example.org/r.git", "https://example.org/r.git"),
         ("https://tok?secret-key-0451@example.org/r.git", "https://"),
         ("https://example.org/r.git?private_token=secret-key-0451", "https://example.org/r.git"),
-        ("https://example.org/r.git?to=https://x/&key=secret-key-0451#x", "https://example.org/r.git"),
+        (
+            "https://example.org/r.git?to=https://x/&key=secret-key-0451#x",
+            "https://example.org/r.git",
+        ),
         ("https://example.org:8443/team/r@v1.git", "https://example.org:8443/team/r@v1.git"),
         ("https://[::1]:8443/team/r@v1.git", "https://[::1]:8443/team/r@v1.git"),
         ("git@example.org:team/r.git", "git@example.org:team/r.git"),
@@ -356,7 +410,7 @@ def test_secrets_that_git_knows_are_not_in_its_messages(
     ],
 )
 def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
-    from flows.git_url import without_user
+    from flows.source.git_url import without_user
 
     assert without_user(url) == shown
     if "secret" in url:
@@ -367,7 +421,7 @@ def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
 
 
 def test_a_long_message_without_a_space_is_looked_through_at_once() -> None:
-    from flows.git_url import without_user
+    from flows.source.git_url import without_user
 
     started = time.perf_counter()
     for part in ("://", "//a:", '//?"', "//?@"):
@@ -377,20 +431,32 @@ def test_a_long_message_without_a_space_is_looked_through_at_once() -> None:
 
 @pytest.mark.parametrize(
     "repo",
-    ["ext::sh -c touch% /tmp/x", "http://example.org/a.git", "git://example.org/a.git", "fd::3", "-u://x", "-u=x::y"],
+    [
+        "ext::sh -c touch% /tmp/x",
+        "http://example.org/a.git",
+        "git://example.org/a.git",
+        "fd::3",
+        "-u://x",
+        "-u=x::y",
+    ],
 )
 def test_other_transports_are_refused(repo: str) -> None:
     with pytest.raises(UsageError, match="git is asked by https, ssh and file"):
         Source(repo=repo)
 
 
-@pytest.mark.parametrize("ref", ["-x", "-u=x y", "a b", "main:refs/heads/x", "+main", "a..b", "main~1", "x\ny", "*", "a@{1}"])
+@pytest.mark.parametrize(
+    "ref",
+    ["-x", "-u=x y", "a b", "main:refs/heads/x", "+main", "a..b", "main~1", "x\ny", "*", "a@{1}"],
+)
 def test_what_is_no_ref_is_refused(ref: str) -> None:
     with pytest.raises(UsageError, match="--ref takes a branch, a tag or a full commit hash"):
         Source(repo="https://example.org/a.git", ref=ref)
 
 
-@pytest.mark.parametrize("ref", ["main", "feature/#12-ü", "v1.0", "refs/pull/7/head", "a" * 40, "HEAD"])
+@pytest.mark.parametrize(
+    "ref", ["main", "feature/#12-ü", "v1.0", "refs/pull/7/head", "a" * 40, "HEAD"]
+)
 def test_names_of_refs_are_taken(ref: str) -> None:
     assert Source(repo="git@example.org:a.git", ref=ref).ref == ref
 
@@ -412,7 +478,9 @@ def test_a_folder_without_ref_is_used_in_place(repo: Path, tmp_path: Path) -> No
     assert not (tmp_path / "work").exists()
 
 
-def test_a_ref_of_a_folder_is_checked_out_and_the_folder_left_alone(repo: Path, tmp_path: Path) -> None:
+def test_a_ref_of_a_folder_is_checked_out_and_the_folder_left_alone(
+    repo: Path, tmp_path: Path
+) -> None:
     (repo / "src" / "lib.rs").write_text("not committed")
     source = Source(repo=str(repo), ref="v1")
     source.check()
@@ -437,7 +505,11 @@ def test_the_project_may_lie_in_a_folder_of_the_repository(repo: Path, tmp_path:
     assert Source(repo=str(repo), subdir="rust/core").folder == repo / "rust" / "core"
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", f"file://{repo}", str(clone))
-    assert by_url.identity() == Source(repo=str(clone / "rust" / "core")).identity() == f"file://{repo} rust/core/"
+    assert (
+        by_url.identity()
+        == Source(repo=str(clone / "rust" / "core")).identity()
+        == f"file://{repo} rust/core/"
+    )
     assert by_url.project("") == "core"
 
 

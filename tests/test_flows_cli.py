@@ -18,14 +18,27 @@ import orjson
 import pytest
 
 from configs.settings import Settings, load_settings
-from flows import cli
+from flows.cli import main as cli
+from flows.cli.termination import Terminated
 from flows.errors import FlowError
-from flows.termination import Terminated
 
-from conftest import DATA, PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, SOURCE, children_of, cli_environment, points, run, run_cli
+from conftest import (
+    DATA,
+    PROJECT_ROOT,
+    SAMPLE,
+    SAMPLE_DUMP,
+    SOURCE,
+    children_of,
+    cli_environment,
+    points,
+    run,
+    run_cli,
+)
 
 
-def test_a_first_run_indexes_the_sample_and_accounts_for_it(first_run: dict[str, Any], data: Path) -> None:
+def test_a_first_run_indexes_the_sample_and_accounts_for_it(
+    first_run: dict[str, Any], data: Path
+) -> None:
     assert first_run["project"] == "sample"
     assert first_run["parse"]["structures"] == first_run["upload"]["points"] == 77
     assert first_run["parse"]["definitions"] == 77 + sum(first_run["parse"]["skipped"].values())
@@ -48,7 +61,9 @@ def test_a_first_run_indexes_the_sample_and_accounts_for_it(first_run: dict[str,
     assert orjson.loads((data / "projects/sample/report.json").read_bytes()) == first_run
 
 
-def test_a_run_leaves_a_page_and_a_history_and_names_itself(first_run: dict[str, Any], data: Path) -> None:
+def test_a_run_leaves_a_page_and_a_history_and_names_itself(
+    first_run: dict[str, Any], data: Path
+) -> None:
     assert first_run["parse"]["crates"] == {"sample": 74, "area": 3}
     assert first_run["upload"]["changes"] == {}
     assert len(first_run["run_id"]) == 36
@@ -68,7 +83,9 @@ def test_the_temporary_server_ends_with_the_whole_run_stored_and_leaves_blocks_t
     with closing(sqlite3.connect(home / "prefect.db")) as database:
         states = database.execute("SELECT name, state_type FROM flow_run").fetchall()
     assert states == [("ingest-sample", "COMPLETED")]
-    assert not (home / "memo_store.toml").exists()  # in which Prefect notes that blocks are registered
+    assert not (
+        home / "memo_store.toml"
+    ).exists()  # in which Prefect notes that blocks are registered
 
 
 def test_a_second_run_embeds_nothing_and_gives_the_same_bytes_and_ids(
@@ -92,14 +109,27 @@ def test_search_finds_the_answer_and_prints_where_it_is(
     assert code == 0
     answer = orjson.loads(out)
     assert (answer["query"], answer["mode"], len(answer["hits"])) == (query, "hybrid", 10)
-    assert (answer["hits"][0]["file_path"], answer["hits"][0]["name"]) == ("src/retry.rs", "Doubling")
+    assert (answer["hits"][0]["file_path"], answer["hits"][0]["name"]) == (
+        "src/retry.rs",
+        "Doubling",
+    )
     assert answer["good"]
     assert answer["confidence"] > 0.8
     assert set(answer["hits"][0]["scores"]) == {"text", "code", "bm25"}
-    code, out, _ = run("search", "rainbow ponies", "--json", "--set", f"paths.data={data}", capsys=capsys)
+    code, out, _ = run(
+        "search", "rainbow ponies", "--json", "--set", f"paths.data={data}", capsys=capsys
+    )
     assert (code, orjson.loads(out)["good"]) == (0, False)
     code, out, _ = run(
-        "search", "remove the oldest entry", "--mode", "code", "--limit", "3", "--set", f"paths.data={data}", capsys=capsys
+        "search",
+        "remove the oldest entry",
+        "--mode",
+        "code",
+        "--limit",
+        "3",
+        "--set",
+        f"paths.data={data}",
+        capsys=capsys,
     )
     assert code == 0
     assert out.startswith("3 hits in sample")
@@ -118,15 +148,26 @@ def test_the_command_that_searches_has_only_what_a_search_reads(tmp_path: Path) 
         settings = load_settings(options.config, [*options.overrides, *branch])
         return cli._search_command(options, settings, "one").partition('search "how do I ..." ')[2]
 
-    assert told("--set", "cluster.workers=4", "--set", "rust_analyzer.network=offline") == "--project one"
-    assert told("--set", "paths.data=/d", "--branch", "dev") == "--project one --branch dev --set paths.data=/d"
+    assert (
+        told("--set", "cluster.workers=4", "--set", "rust_analyzer.network=offline")
+        == "--project one"
+    )
+    assert (
+        told("--set", "paths.data=/d", "--branch", "dev")
+        == "--project one --branch dev --set paths.data=/d"
+    )
     own = ("--config", str(tmp_path / "own.toml"))
     assert told(*own) == "--project one"
     (tmp_path / "own.toml").write_text('[embedding.text]\nrecipe = "tutorial-1"\n')
-    assert told(*own, "--set", "search.limit=3") == f"--project one --config {tmp_path}/own.toml --set search.limit=3"
+    assert (
+        told(*own, "--set", "search.limit=3")
+        == f"--project one --config {tmp_path}/own.toml --set search.limit=3"
+    )
 
 
-def test_status_tells_what_is_indexed(first_run: dict[str, Any], data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_tells_what_is_indexed(
+    first_run: dict[str, Any], data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, out, _ = run("status", "--json", "--set", f"paths.data={data}", capsys=capsys)
     assert code == 0
     (one,) = orjson.loads(out)["collections"]
@@ -149,7 +190,9 @@ def test_searching_without_an_index_fails_with_the_command_that_makes_one(
     assert "lsif-ingest ingest --repo DIR" in message
 
 
-def test_searching_with_another_model_is_refused(first_run: dict[str, Any], data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_searching_with_another_model_is_refused(
+    first_run: dict[str, Any], data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, _, message = run(
         "search", "x", "--set", f"paths.data={data}", "--set", "embedding.code.max_tokens=64", capsys=capsys
     )  # fmt: skip
@@ -158,9 +201,14 @@ def test_searching_with_another_model_is_refused(first_run: dict[str, Any], data
     assert "64 tokens" in message
 
 
-@pytest.mark.parametrize("others", [["-o", "{dump}"], ["-o", "a", "--blocks", "a"], ["-o", "a", "--report", "./a"]])
+@pytest.mark.parametrize(
+    "others", [["-o", "{dump}"], ["-o", "a", "--blocks", "a"], ["-o", "a", "--report", "./a"]]
+)
 def test_parse_refuses_to_write_two_things_to_one_file(
-    others: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    others: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     dump = tmp_path / "dump.lsif"
     dump.write_bytes(SAMPLE_DUMP.read_bytes())
@@ -172,16 +220,26 @@ def test_parse_refuses_to_write_two_things_to_one_file(
     assert dump.read_bytes() == SAMPLE_DUMP.read_bytes()
 
 
-def test_parse_writes_the_records_and_its_ledger(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_parse_writes_the_records_and_its_ledger(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     output = tmp_path / "structures.jsonl"
-    code, out, _ = run("parse", str(SAMPLE_DUMP), "--root", str(SAMPLE), "-o", str(output), "--json", capsys=capsys)
+    code, out, _ = run(
+        "parse", str(SAMPLE_DUMP), "--root", str(SAMPLE), "-o", str(output), "--json", capsys=capsys
+    )
     assert code == 0
     ledger = orjson.loads(out)
-    assert (ledger["structures"], ledger["definitions"], ledger["snippets_checked"]) == (77, 328, 77)
+    assert (ledger["structures"], ledger["definitions"], ledger["snippets_checked"]) == (
+        77,
+        328,
+        77,
+    )
     assert len(output.read_bytes().splitlines()) == 77
     blocks, report = tmp_path / "blocks.jsonl", tmp_path / "report.json"
     written = ("--blocks", str(blocks), "--report", str(report))
-    code, out, _ = run("parse", str(SAMPLE_DUMP), "--root", str(SAMPLE), "-o", str(output), *written, capsys=capsys)
+    code, out, _ = run(
+        "parse", str(SAMPLE_DUMP), "--root", str(SAMPLE), "-o", str(output), *written, capsys=capsys
+    )
     assert orjson.loads(report.read_bytes()) == {**ledger, "blocks": 8}
     assert len(blocks.read_bytes().splitlines()) == 8
     assert "77 structures of 328 definitions in 10 files" in out
@@ -194,12 +252,23 @@ def test_records_are_not_written_to_standard_output(capsys: pytest.CaptureFixtur
     assert "not to standard output" in capsys.readouterr().err
 
 
-def test_dump_runs_rust_analyzer_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dump_runs_rust_analyzer_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     program = tmp_path / "rust-analyzer"
     program.write_text(f"#!/bin/sh\ncat {SAMPLE_DUMP}\n")
     program.chmod(0o755)
     output = tmp_path / "out.lsif"
-    code, out, _ = run("dump", "--repo", str(SAMPLE), "-o", str(output), "--set", f"rust_analyzer.command={program}", capsys=capsys)
+    code, out, _ = run(
+        "dump",
+        "--repo",
+        str(SAMPLE),
+        "-o",
+        str(output),
+        "--set",
+        f"rust_analyzer.command={program}",
+        capsys=capsys,
+    )
     assert code == 0
     assert output.read_bytes() == SAMPLE_DUMP.read_bytes()
     assert "bytes in" in out
@@ -229,7 +298,9 @@ def test_dump_runs_rust_analyzer_and_nothing_else(tmp_path: Path, capsys: pytest
         ("dump", "--repo", "x"),
     ],
 )
-def test_wrong_usage_has_exit_code_2(arguments: tuple[str, ...], indexed_sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_has_exit_code_2(
+    arguments: tuple[str, ...], indexed_sample: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     try:
         code = cli.main([argument.replace("DATA", str(indexed_sample)) for argument in arguments])
     except SystemExit as exc:  # argparse's way
@@ -245,7 +316,14 @@ def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_failures_are_one_line_without_traceback_unless_debug(tmp_path: Path) -> None:
-    arguments = ("parse", str(tmp_path / "absent.lsif"), "--root", str(SAMPLE), "-o", str(tmp_path / "out"))
+    arguments = (
+        "parse",
+        str(tmp_path / "absent.lsif"),
+        "--root",
+        str(SAMPLE),
+        "-o",
+        str(tmp_path / "out"),
+    )
     done = run_cli(*arguments)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("lsif-ingest: can't read the dump")
@@ -256,27 +334,41 @@ def test_failures_are_one_line_without_traceback_unless_debug(tmp_path: Path) ->
     assert not (tmp_path / "out").exists()
 
 
-def test_a_failed_flow_is_told_once_and_without_traceback(tmp_path: Path, prefect_home: dict[str, str]) -> None:
+def test_a_failed_flow_is_told_once_and_without_traceback(
+    tmp_path: Path, prefect_home: dict[str, str]
+) -> None:
     empty = tmp_path / "empty.lsif"
     empty.touch()
-    arguments = ("ingest", "--dump", str(empty), "--root", str(SAMPLE), "--set", f"paths.data={tmp_path / 'data'}")
+    arguments = (
+        "ingest",
+        "--dump",
+        str(empty),
+        "--root",
+        str(SAMPLE),
+        "--set",
+        f"paths.data={tmp_path / 'data'}",
+    )
     done = run_cli(*arguments, environment=prefect_home)
     assert (done.returncode, done.stdout) == (1, "")
     assert "Traceback" not in done.stderr
     assert done.stderr.count("is empty: rust-analyzer failed") == 1
     (message,) = (line for line in done.stderr.splitlines() if not line.startswith("INFO flows"))
-    assert message.startswith(f"lsif-ingest: {empty} is empty: rust-analyzer failed before it wrote anything. Make it again with")
+    assert message.startswith(
+        f"lsif-ingest: {empty} is empty: rust-analyzer failed before it wrote anything. Make it again with"
+    )
 
 
 def test_help_and_status_import_neither_torch_nor_prefect() -> None:
     script = (
-        "import sys; from flows import cli\n"
+        "import sys; from flows.cli import main as cli\n"
         "try: cli.main(['--help'])\n"
         "except SystemExit: pass\n"
         "cli.main(['status', '--set', 'paths.data=/nonexistent'])\n"
         "sys.stderr.write(' '.join(sorted({'torch', 'prefect', 'transformers'} & set(sys.modules))))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT
+    )
     assert done.stderr == ""
 
 
@@ -290,29 +382,51 @@ def own_data(first_run: dict[str, Any], data: Path, tmp_path: Path) -> Path:
 
 
 def ingest(data: Path, *arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    return run("ingest", *arguments, "--set", f"paths.data={data}", "--set", "flow.retry_delay_s=0.0", capsys=capsys)
+    return run(
+        "ingest",
+        *arguments,
+        "--set",
+        f"paths.data={data}",
+        "--set",
+        "flow.retry_delay_s=0.0",
+        capsys=capsys,
+    )
 
 
 @pytest.mark.usefixtures("harness")
 def test_a_structures_file_of_the_tutorial_is_indexed_without_dump_and_sources(
     own_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, _ = ingest(own_data, "--structures", str(DATA / "tutorial.jsonl"), "--json", capsys=capsys)
+    code, out, _ = ingest(
+        own_data, "--structures", str(DATA / "tutorial.jsonl"), "--json", capsys=capsys
+    )
     assert code == 0
     assert orjson.loads(out)["upload"]["points"] == 1
     code, out, _ = run(
-        "search", "wait until ready", "--project", "tutorial", "--json", "--set", f"paths.data={own_data}", capsys=capsys
+        "search",
+        "wait until ready",
+        "--project",
+        "tutorial",
+        "--json",
+        "--set",
+        f"paths.data={own_data}",
+        capsys=capsys,
     )
     assert [hit["name"] for hit in orjson.loads(out)["hits"]] == ["await_ready_for_timeout"]
 
 
 @pytest.mark.usefixtures("harness")
-def test_another_model_is_refused_until_told_to_rebuild(own_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_model_is_refused_until_told_to_rebuild(
+    own_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = points(own_data)
     change = ("--set", "embedding.code.max_tokens=64")
     code, _, message = ingest(own_data, *SOURCE, *change, capsys=capsys)
     assert code == 1
-    assert "was made with code = packaged:all-MiniLM-L6-v2 (53aa51172d14, recipe snippet-1); the configuration says" in message
+    assert (
+        "was made with code = packaged:all-MiniLM-L6-v2 (53aa51172d14, recipe snippet-1); the configuration says"
+        in message
+    )
     assert "--rebuild" in message
     assert points(own_data) == before
     code, out, _ = ingest(own_data, *SOURCE, *change, "--rebuild", "--json", capsys=capsys)
@@ -333,10 +447,19 @@ def test_another_model_is_refused_until_told_to_rebuild(own_data: Path, capsys: 
         (("--dump", "DATA/empty.lsif", "--root", str(SAMPLE)), "empty.lsif is empty"),
         (("--dump", "DATA/cut.lsif", "--root", str(SAMPLE)), "cut off in the middle of line"),
         (("--dump", str(DATA), "--root", str(SAMPLE)), "is a folder"),
-        (("--dump", str(SAMPLE_DUMP), "--root", str(DATA)), "none of the dump's 10 files can be read"),
+        (
+            ("--dump", str(SAMPLE_DUMP), "--root", str(DATA)),
+            "none of the dump's 10 files can be read",
+        ),
         (("--repo", str(DATA)), "holds no Cargo.toml"),
-        (("--repo", str(SAMPLE), "--set", "rust_analyzer.command=no-such-program"), "rustup component add rust-analyzer"),
-        (("--repo", str(SAMPLE), "--set", "rust_analyzer.command=/bin/false"), "failed with exit status 1"),
+        (
+            ("--repo", str(SAMPLE), "--set", "rust_analyzer.command=no-such-program"),
+            "rustup component add rust-analyzer",
+        ),
+        (
+            ("--repo", str(SAMPLE), "--set", "rust_analyzer.command=/bin/false"),
+            "failed with exit status 1",
+        ),
         (("--structures", "DATA/cut.lsif"), "holds no structure"),
         ((*SOURCE, "--set", "embedding.code.model=packaged:other"), "no packaged model"),
     ],
@@ -348,7 +471,11 @@ def test_a_failed_run_tells_why_and_leaves_the_index_as_it_was(
     (own_data / "cut.lsif").write_bytes(SAMPLE_DUMP.read_bytes()[:100_000])
     files = {path for path in own_data.rglob("*") if path.is_file()}
     before = points(own_data)
-    code, out, last = ingest(own_data, *(argument.replace("DATA/", f"{own_data}/") for argument in arguments), capsys=capsys)
+    code, out, last = ingest(
+        own_data,
+        *(argument.replace("DATA/", f"{own_data}/") for argument in arguments),
+        capsys=capsys,
+    )
     assert (code, out) == (1, "")
     assert message in last
     assert points(own_data) == before
@@ -356,8 +483,10 @@ def test_a_failed_run_tells_why_and_leaves_the_index_as_it_was(
 
 
 @pytest.mark.usefixtures("harness")
-def test_a_locked_index_is_refused_before_any_work(own_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from storage.embedded import EmbeddedIndex
+def test_a_locked_index_is_refused_before_any_work(
+    own_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from storage.embedded.index import EmbeddedIndex
 
     with EmbeddedIndex(own_data / "qdrant").writing("sample"):
         code, _, message = ingest(own_data, *SOURCE, capsys=capsys)
@@ -371,18 +500,36 @@ def test_two_repositories_of_one_name_do_not_replace_each_other(
 ) -> None:
     other = Path(shutil.copytree(SAMPLE, tmp_path / "elsewhere" / "sample"))
     before = points(own_data)
-    code, _, message = ingest(own_data, "--dump", str(SAMPLE_DUMP), "--root", str(other), capsys=capsys)
+    code, _, message = ingest(
+        own_data, "--dump", str(SAMPLE_DUMP), "--root", str(other), capsys=capsys
+    )
     assert code == 1
     assert "project 'sample' was indexed from" in message
     assert f"this is {other}" in message
     assert points(own_data) == before
-    code, _, _ = ingest(own_data, "--dump", str(SAMPLE_DUMP), "--root", str(other), "--set", "project.name=other", capsys=capsys)
+    code, _, _ = ingest(
+        own_data,
+        "--dump",
+        str(SAMPLE_DUMP),
+        "--root",
+        str(other),
+        "--set",
+        "project.name=other",
+        capsys=capsys,
+    )
     assert code == 0
 
 
-@pytest.mark.parametrize(("stop", "code", "word"), [(KeyboardInterrupt, 130, "interrupted"), (Terminated, 143, "SIGTERM")])
+@pytest.mark.parametrize(
+    ("stop", "code", "word"),
+    [(KeyboardInterrupt, 130, "interrupted"), (Terminated, 143, "SIGTERM")],
+)
 def test_what_fails_of_a_signal_is_told_as_the_signal(
-    stop: type[BaseException], code: int, word: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    stop: type[BaseException],
+    code: int,
+    word: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def interrupted(*_: object) -> None:
         try:
@@ -428,7 +575,10 @@ def test_an_interrupted_run_ends_at_once_and_leaves_no_server(
         assert line, said
         said += line
     children = children_of(process.pid)
-    assert any(b"flows.temporary_server" in Path(f"/proc/{child}/cmdline").read_bytes() for child in children)
+    assert any(
+        b"flows.server.temporary" in Path(f"/proc/{child}/cmdline").read_bytes()
+        for child in children
+    )
     if sent == signal.SIGTERM:  # from a service manager: to this process alone
         process.send_signal(sent)
     else:
@@ -440,27 +590,38 @@ def test_an_interrupted_run_ends_at_once_and_leaves_no_server(
     if sent != signal.SIGKILL:
         how = {signal.SIGINT: (130, "interrupted"), signal.SIGTERM: (143, "ended by SIGTERM")}[sent]
         last = said.splitlines()[-1]
-        assert (code, last) == (how[0], f"lsif-ingest: {how[1]}; what was embedded is kept, run again to go on from there"), said
+        assert (code, last) == (
+            how[0],
+            f"lsif-ingest: {how[1]}; what was embedded is kept, run again to go on from there",
+        ), said
         assert "Traceback" not in said
         assert list(own.glob("checkpoints/*/*.parquet"))
     assert time.monotonic() - began < 20
-    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() - began < 30:
+    while (
+        any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() - began < 30
+    ):
         time.sleep(0.1)
     assert not [child for child in children if Path(f"/proc/{child}").exists()]
 
 
 @pytest.mark.usefixtures("harness")
-def test_two_runs_of_one_project_do_not_mix(own_data: Path, settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_runs_of_one_project_do_not_mix(
+    own_data: Path, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
     from flows.locks import project_lock
 
-    own = settings.model_copy(update={"paths": settings.paths.model_copy(update={"data": str(own_data)})})
+    own = settings.model_copy(
+        update={"paths": settings.paths.model_copy(update={"data": str(own_data)})}
+    )
     with project_lock(own, "sample") as folder:
         code, _, message = ingest(own_data, *SOURCE, capsys=capsys)
     assert code == 1
     assert f"another run is at work on project 'sample' in {folder}" in message
 
 
-def test_one_damaged_collection_hides_no_other(own_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_damaged_collection_hides_no_other(
+    own_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     broken = own_data / "qdrant" / "broken"
     broken.mkdir()
     (broken / "live.json").write_text('{"generation": "broken--1"}')
@@ -475,7 +636,10 @@ def test_one_damaged_collection_hides_no_other(own_data: Path, capsys: pytest.Ca
 
 @pytest.mark.usefixtures("harness")
 def test_an_unreachable_server_is_tried_again_then_told(
-    own_data: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    own_data: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("QDRANT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("QDRANT_API_KEY", "secret-key-0451")
@@ -492,7 +656,15 @@ def test_a_killed_run_is_finished_by_the_next(
     tmp_path: Path, prefect_home: dict[str, str], first_run: dict[str, Any], data: Path
 ) -> None:
     own = tmp_path / "data"
-    arguments = ["ingest", *SOURCE, "--json", "--set", f"paths.data={own}", "--set", "checkpoint.rows_per_file=8"]
+    arguments = [
+        "ingest",
+        *SOURCE,
+        "--json",
+        "--set",
+        f"paths.data={own}",
+        "--set",
+        "checkpoint.rows_per_file=8",
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "flows", *arguments],
         cwd=PROJECT_ROOT,
@@ -501,7 +673,11 @@ def test_a_killed_run_is_finished_by_the_next(
         stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 120
-    while not list(own.glob("checkpoints/*/*.parquet")) and process.poll() is None and time.monotonic() < deadline:
+    while (
+        not list(own.glob("checkpoints/*/*.parquet"))
+        and process.poll() is None
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -513,7 +689,9 @@ def test_a_killed_run_is_finished_by_the_next(
     assert points(own) == points(data)
 
 
-def test_the_checkpoint_is_shown_and_shrunk(indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_checkpoint_is_shown_and_shrunk(
+    indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data = shutil.copytree(indexed_sample, tmp_path / "data")
     where = ("--set", f"paths.data={data}")
     code, out, _ = run("checkpoint", "stats", "--json", *where, capsys=capsys)
@@ -523,7 +701,10 @@ def test_the_checkpoint_is_shown_and_shrunk(indexed_sample: Path, tmp_path: Path
     code, out, _ = run("checkpoint", "stats", *where, capsys=capsys)
     assert "0% live" in out
     code, out, _ = run("checkpoint", "compact", *where, capsys=capsys)
-    assert (code, out) == (0, "0 vectors dropped; 162 that nothing refers to stay, as they are of the last day\n")
+    assert (code, out) == (
+        0,
+        "0 vectors dropped; 162 that nothing refers to stay, as they are of the last day\n",
+    )
     make_old(data / "checkpoints")
     code, out, _ = run("checkpoint", "compact", "--json", *where, capsys=capsys)
     assert (code, orjson.loads(out)) == (0, {"dropped": 162, "too_young": 0})
@@ -547,20 +728,32 @@ def test_a_store_that_others_may_use_is_not_shrunk_unasked(
 
 
 def test_no_run_and_no_compaction_are_at_work_at_once(
-    indexed_sample: Path, tmp_path: Path, settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    indexed_sample: Path,
+    tmp_path: Path,
+    settings: Settings,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from flows import kept_vectors, locks
 
     data = shutil.copytree(indexed_sample, tmp_path / "data")
     where = ("--set", f"paths.data={data}")
-    own = settings.model_copy(update={"paths": settings.paths.model_copy(update={"data": str(data)})})
-    with locks.project_lock(own, "new"), locks.project_lock(own, "other"):  # neither has a structures.jsonl
+    own = settings.model_copy(
+        update={"paths": settings.paths.model_copy(update={"data": str(data)})}
+    )
+    with (
+        locks.project_lock(own, "new"),
+        locks.project_lock(own, "other"),
+    ):  # neither has a structures.jsonl
         code, out, message = run("checkpoint", "compact", *where, capsys=capsys)
     assert (code, out) == (1, "")
     assert f"a run is at work in {data}" in message
 
     def meanwhile(*_: object, **__: object) -> None:
-        with pytest.raises(FlowError, match="vectors are being compacted"), locks.project_lock(own, "newest"):
+        with (
+            pytest.raises(FlowError, match="vectors are being compacted"),
+            locks.project_lock(own, "newest"),
+        ):
             pass
         raise FlowError("tried")
 

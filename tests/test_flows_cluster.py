@@ -21,7 +21,9 @@ pytestmark = pytest.mark.deployed
 
 
 @contextmanager
-def dask(*arguments: str, environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def dask(
+    *arguments: str, environment: dict[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program of Dask with all that it starts, until the end of the block."""
     with log.open("wb") as file:
         process = subprocess.Popen(
@@ -43,9 +45,21 @@ def dask(*arguments: str, environment: dict[str, str], log: Path) -> Iterator[su
 @pytest.fixture
 def scheduler(tmp_path: Path, s3_environment: dict[str, str]) -> Iterator[str]:
     """The address of a scheduler with two workers, each with one GPU, as flows/README.md starts them."""
-    where, environment = tmp_path / "scheduler.json", {**s3_environment, "PYTHONPATH": str(PROJECT_ROOT)}
+    where, environment = (
+        tmp_path / "scheduler.json",
+        {**s3_environment, "PYTHONPATH": str(PROJECT_ROOT)},
+    )
     with dask(
-        *("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(where)),
+        *(
+            "scheduler",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "0",
+            "--no-dashboard",
+            "--scheduler-file",
+            str(where),
+        ),
         environment=environment,
         log=tmp_path / "scheduler.log",
     ):
@@ -86,7 +100,11 @@ def test_workers_of_a_scheduler_embed_into_a_bucket(
         return report
 
     first = ingest()
-    assert [(one["embedded"], one["from_checkpoint"]) for one in first["embeddings"]] == [(77, 0), (77, 0), (8, 0)]
+    assert [(one["embedded"], one["from_checkpoint"]) for one in first["embeddings"]] == [
+        (77, 0),
+        (77, 0),
+        (8, 0),
+    ]
     tasks = {one["stage"]: one["tasks"] for one in first["stages"]}
     assert (tasks["embed text"], tasks["embed code"], tasks["embed blocks"]) == (8, 8, 1)
     assert points(data) == points(indexed_sample)

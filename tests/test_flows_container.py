@@ -9,8 +9,8 @@ import tomllib
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from flows.cli import command_line_parser
-from flows.deploy import IMAGE_FOLDER
+from flows.cli.main import command_line_parser
+from flows.deploy.commands import IMAGE_FOLDER
 
 from conftest import PROJECT_ROOT
 
@@ -27,7 +27,7 @@ COMMANDS = [
     for block in re.findall(r"```sh\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
     for command in re.sub(r"\\\n", " ", block).splitlines()
 ]
-DEPLOYMENTS = yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())
+DEPLOYMENTS = yaml.safe_load((PROJECT_ROOT / "flows/deploy/prefect.yaml").read_text())
 JOB = DEPLOYMENTS["definitions"]["every"]["work_pool"]["job_variables"]
 
 
@@ -58,9 +58,15 @@ def test_torch_is_pinned_and_comes_first() -> None:
 
 
 def test_what_is_copied_is_there_and_all_that_the_package_needs() -> None:
-    copied = [word for rest in arguments_of("COPY") if "--from=" not in rest for word in rest.split()[:-1]]
+    copied = [
+        word for rest in arguments_of("COPY") if "--from=" not in rest for word in rest.split()[:-1]
+    ]
     assert [word for word in copied if not (PROJECT_ROOT / word).exists()] == []
-    needed = {*PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"], PROJECT["project"]["readme"], "pyproject.toml"}
+    needed = {
+        *PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"],
+        PROJECT["project"]["readme"],
+        "pyproject.toml",
+    }
     assert needed <= set(copied)
 
 
@@ -72,12 +78,20 @@ def test_rust_analyzer_comes_with_the_toolchain_and_the_librarys_sources() -> No
 def test_the_librarys_types_are_known_without_network() -> None:
     (removed,) = (rest for rest in arguments_of("RUN") if rest.startswith("rm "))
     assert removed.endswith('/lib/rustlib/src/rust/library/Cargo.toml"')
-    assert index_of("component add") < index_of("library/Cargo.toml") < index_of("--from=rust /usr/local/rustup")
+    assert (
+        index_of("component add")
+        < index_of("library/Cargo.toml")
+        < index_of("--from=rust /usr/local/rustup")
+    )
 
 
 def test_it_does_not_run_as_root() -> None:
     assert arguments_of("USER") == ["indexer"]
-    assert not [rest for name, rest in INSTRUCTIONS[index_of("indexer /home/indexer/.cargo") + 1 :] if name == "RUN"]
+    assert not [
+        rest
+        for name, rest in INSTRUCTIONS[index_of("indexer /home/indexer/.cargo") + 1 :]
+        if name == "RUN"
+    ]
 
 
 def runs(part: str) -> list[list[str]]:
@@ -87,7 +101,14 @@ def runs(part: str) -> list[list[str]]:
 def test_code_of_the_repository_runs_without_network_secrets_and_rights() -> None:
     (command,) = runs("dump")
     line = " ".join(command)
-    for wanted in ("--network none", "--read-only", "--memory", "--pids-limit", "--cap-drop ALL", "no-new-privileges"):
+    for wanted in (
+        "--network none",
+        "--read-only",
+        "--memory",
+        "--pids-limit",
+        "--cap-drop ALL",
+        "no-new-privileges",
+    ):
         assert wanted in line
     assert "-e" not in command
     assert "/work/repo:ro" in line
@@ -112,7 +133,11 @@ def test_repositories_at_one_place_in_the_container_have_indexes_of_their_own() 
 
 
 def test_the_commands_of_the_program_are_understood() -> None:
-    found = [command[command.index("lsif-ingest") + 1 :] for part in ("dump", "ingest", "search") for command in runs(part)]
+    found = [
+        command[command.index("lsif-ingest") + 1 :]
+        for part in ("dump", "ingest", "search")
+        for command in runs(part)
+    ]
     found += [command[1:] for command in COMMANDS if command[0] == "lsif-ingest"]
     assert len(found) == 4
     for arguments in found:
@@ -131,7 +156,9 @@ def test_volumes_belong_to_the_user(volume: str) -> None:
 def test_a_pools_run_is_at_work_where_its_volume_is() -> None:
     """Without a pull step Prefect copies the folder, volume and all; the flow runs in the copy, which ends with the container."""
     assert arguments_of("WORKDIR")[-1] == IMAGE_FOLDER
-    assert DEPLOYMENTS["pull"] == [{"prefect.deployments.steps.set_working_directory": {"directory": "{{ $LSIF_FOLDER }}"}}]
+    assert DEPLOYMENTS["pull"] == [
+        {"prefect.deployments.steps.set_working_directory": {"directory": "{{ $LSIF_FOLDER }}"}}
+    ]
 
 
 def test_a_pools_run_takes_the_image_that_was_built_here() -> None:

@@ -1,4 +1,4 @@
-"""What `python -m flows.deploy` prepares, without a Prefect server."""
+"""What `python -m flows.deploy.commands` prepares, without a Prefect server."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from prefect.utilities.templating import apply_values
 
-from flows import automations, deploy, deploy_checks
-from flows.deployments import withholding_secrets, without_traceback
+from flows.deploy import automations
+from flows.deploy import checks as deploy_checks
+from flows.deploy import commands as deploy
+from flows.deploy.reindex import withholding_secrets, without_traceback
 from flows.errors import FlowError, UsageError
-from flows.prefect_api import Api
+from flows.server.api import Api
 
 from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP
 
@@ -30,21 +32,33 @@ SOURCE = ("--dump", str(SAMPLE_DUMP), "--root", str(SAMPLE))
 def nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Name a server where none is; what asks Prefect's own command line fails the test."""
     monkeypatch.setenv("PREFECT_API_URL", API.url)
-    monkeypatch.setattr(deploy, "_prefect", lambda *_arguments, **_options: pytest.fail("something was made"))
+    monkeypatch.setattr(
+        deploy, "_prefect", lambda *_arguments, **_options: pytest.fail("something was made")
+    )
     monkeypatch.setattr(deploy, "set_prefect_defaults", lambda: None)
 
 
 def template(**env: str) -> dict[str, Any]:
-    return {"job_configuration": {"env": "{{ env }}"}, "variables": {"properties": {"env": {"type": "object", "default": env}}}}
+    return {
+        "job_configuration": {"env": "{{ env }}"},
+        "variables": {"properties": {"env": {"type": "object", "default": env}}},
+    }
 
 
-def test_secrets_of_the_worker_reach_containers_and_not_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_of_the_worker_reach_containers_and_not_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("QDRANT_API_KEY", "secret-of-the-worker-0451")
     monkeypatch.delenv("QDRANT_URL", raising=False)
-    stored = deploy.with_environment_of_worker(template())["variables"]["properties"]["env"]["default"]
+    stored = deploy.with_environment_of_worker(template())["variables"]["properties"]["env"][
+        "default"
+    ]
     assert stored == {"QDRANT_URL": "{{ $QDRANT_URL }}", "QDRANT_API_KEY": "{{ $QDRANT_API_KEY }}"}
     # As Prefect's worker fills it in.
-    assert apply_values(stored, {}) == {"QDRANT_URL": "", "QDRANT_API_KEY": "secret-of-the-worker-0451"}
+    assert apply_values(stored, {}) == {
+        "QDRANT_URL": "",
+        "QDRANT_API_KEY": "secret-of-the-worker-0451",
+    }
 
 
 def test_a_pools_own_environment_stays() -> None:
@@ -59,10 +73,14 @@ def test_a_pools_own_environment_stays() -> None:
     assert own == template(QDRANT_URL="http://qdrant:6333", AWS_PROFILE="{{ $AWS_PROFILE }}")
 
 
-def test_a_worker_that_a_script_starts_in_the_background_can_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_a_script_starts_in_the_background_can_be_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """It sends itself SIGINT on SIGTERM; a shell without job control has its background jobs ignore that."""
     found: list[Any] = []
-    monkeypatch.setattr(os, "execv", lambda _program, _arguments: found.append(signal.getsignal(signal.SIGINT)))
+    monkeypatch.setattr(
+        os, "execv", lambda _program, _arguments: found.append(signal.getsignal(signal.SIGINT))
+    )
     monkeypatch.setattr(deploy, "require_server", lambda: API)
     monkeypatch.setattr(deploy, "require_pool", lambda *_: None)
     monkeypatch.setattr(deploy, "set_prefect_defaults", lambda: None)
@@ -78,10 +96,19 @@ def test_a_worker_that_a_script_starts_in_the_background_can_be_ended(monkeypatc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "what is to be deployed? REPO=DIR-or-URL (--repo), or DUMP=FILE ROOT=DIR (--dump, --root)."),
-        ((*SOURCE, "--cron", "every night"), "--cron (CRON=) takes minute, hour, day, month and weekday"),
+        (
+            (),
+            "what is to be deployed? REPO=DIR-or-URL (--repo), or DUMP=FILE ROOT=DIR (--dump, --root).",
+        ),
+        (
+            (*SOURCE, "--cron", "every night"),
+            "--cron (CRON=) takes minute, hour, day, month and weekday",
+        ),
         ((*SOURCE, "--cron", ""), "--cron (CRON=) takes"),
-        ((*SOURCE, "--timezone", "Berlin"), "--timezone (TIMEZONE=) takes a name such as UTC or Europe/Berlin, found 'Berlin'."),
+        (
+            (*SOURCE, "--timezone", "Berlin"),
+            "--timezone (TIMEZONE=) takes a name such as UTC or Europe/Berlin, found 'Berlin'.",
+        ),
     ],
 )
 @pytest.mark.usefixtures("nobody_answers")
@@ -97,9 +124,15 @@ def test_wrong_usage_is_told_before_anything_is_made(
 @pytest.mark.parametrize("target", ["deploy", "serve-flow"])
 def test_make_deploys_what_is_named_and_never_the_sample(target: str) -> None:
     def command(*variables: str) -> str:
-        environment = {name: value for name, value in os.environ.items() if name not in ("REPO", "DUMP", "ROOT", "MAKEFLAGS")}
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("REPO", "DUMP", "ROOT", "MAKEFLAGS")
+        }
         dry = ["make", "--dry-run", target, *variables]
-        return subprocess.run(dry, capture_output=True, text=True, check=True, cwd=PROJECT_ROOT, env=environment).stdout
+        return subprocess.run(
+            dry, capture_output=True, text=True, check=True, cwd=PROJECT_ROOT, env=environment
+        ).stdout
 
     assert "--repo" not in command()
     assert "--dump" not in command()
@@ -107,9 +140,13 @@ def test_make_deploys_what_is_named_and_never_the_sample(target: str) -> None:
     assert '--repo "$LSIF_REPO"' in command("REPO=a")
 
 
-@pytest.mark.parametrize("arguments", [("deploy", *SOURCE), ("serve", *SOURCE), ("worker",), ("automations",)])
+@pytest.mark.parametrize(
+    "arguments", [("deploy", *SOURCE), ("serve", *SOURCE), ("worker",), ("automations",)]
+)
 @pytest.mark.usefixtures("nobody_answers")
-def test_a_server_that_is_down_is_told_in_a_line(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_is_down_is_told_in_a_line(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert deploy.main(arguments) == 1
     assert capsys.readouterr().err == (
         "lsif-ingest: no Prefect answers at http://127.0.0.1:9/api (ConnectError): start one by `make prefect`, "
@@ -117,26 +154,43 @@ def test_a_server_that_is_down_is_told_in_a_line(arguments: tuple[str, ...], cap
     )
 
 
-@pytest.mark.parametrize("url", ["hooks.example.org/secret-0453", "https:///secret-0453", "http://u:secret-0453@[oops"])
+@pytest.mark.parametrize(
+    "url", ["hooks.example.org/secret-0453", "https:///secret-0453", "http://u:secret-0453@[oops"]
+)
 @pytest.mark.usefixtures("nobody_answers")
 def test_an_address_that_is_none_is_refused_unquoted(
     url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LSIF_NOTIFY_URL", url)
     assert deploy.main(["automations"]) == 2
-    assert capsys.readouterr().err == "lsif-ingest: LSIF_NOTIFY_URL is no address such as https://hooks.example.org/...\n"
+    assert (
+        capsys.readouterr().err
+        == "lsif-ingest: LSIF_NOTIFY_URL is no address such as https://hooks.example.org/...\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "pool_type", "message"),
     [
-        ("typo", "process", "no work pool 'typo' at http://127.0.0.1:9/api; there are: boats, lsif-ingest. `make deploy` makes it"),
-        ("boats", "process", "work pool boats is of type docker, not process: say --pool-type (POOL_TYPE=)."),
+        (
+            "typo",
+            "process",
+            "no work pool 'typo' at http://127.0.0.1:9/api; there are: boats, lsif-ingest. `make deploy` makes it",
+        ),
+        (
+            "boats",
+            "process",
+            "work pool boats is of type docker, not process: say --pool-type (POOL_TYPE=).",
+        ),
         ("lsif-ingest", "process", ""),
     ],
 )
 def test_a_worker_serves_a_pool_that_is_there(
-    name: str, pool_type: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str,
+    pool_type: str,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     pools = [{"name": "lsif-ingest", "type": "process"}, {"name": "boats", "type": "docker"}]
 
@@ -151,12 +205,18 @@ def test_a_worker_serves_a_pool_that_is_there(
     monkeypatch.setattr(os, "execv", lambda *_: None)
     before = signal.getsignal(signal.SIGINT)
     try:
-        assert deploy.main(["worker", "--pool", name, "--pool-type", pool_type]) == (2 if message else 0)
+        assert deploy.main(["worker", "--pool", name, "--pool-type", pool_type]) == (
+            2 if message else 0
+        )
     finally:
         signal.signal(signal.SIGINT, before)
     said = capsys.readouterr()
     assert message in said.err
-    assert said.out == ("" if message else "Serving work pool lsif-ingest, 1 run at a time (LIMIT=, --limit); Ctrl-C ends it.\n")
+    assert said.out == (
+        ""
+        if message
+        else "Serving work pool lsif-ingest, 1 run at a time (LIMIT=, --limit); Ctrl-C ends it.\n"
+    )
     monkeypatch.setattr(deploy_checks, "ask", lambda *_: [])
     with pytest.raises(UsageError, match="there is none"):
         deploy_checks.require_pool(API, name, pool_type)
@@ -190,7 +250,10 @@ def test_a_worker_has_as_many_runs_at_once_as_it_may(
     ("environment", "url"),
     [
         ({}, "http://127.0.0.1:4200"),
-        ({"PREFECT_SERVER_API_HOST": "172.17.0.1", "PREFECT_SERVER_API_PORT": "4300"}, "http://172.17.0.1:4300"),
+        (
+            {"PREFECT_SERVER_API_HOST": "172.17.0.1", "PREFECT_SERVER_API_PORT": "4300"},
+            "http://172.17.0.1:4300",
+        ),
         ({"PREFECT_UI_URL": "https://prefect.example.org"}, "https://prefect.example.org"),
         ({"PREFECT_API_URL": API.url}, None),  # Prefect takes it from there
     ],
@@ -239,7 +302,9 @@ def test_what_is_told_of_a_failed_run(ui_url: str | None, message: str | None) -
     )
     with temporary_settings({PREFECT_UI_URL: ui_url, PREFECT_API_URL: None}):
         text = json.loads(
-            render_user_template_sync(payload, {"flow_run": run, "deployment": SimpleNamespace(name="nightly-sample")})
+            render_user_template_sync(
+                payload, {"flow_run": run, "deployment": SimpleNamespace(name="nightly-sample")}
+            )
         )
     words = ["lsif-ingest: nightly-sample, run reindex-sample is Failed."]
     if message:
@@ -252,7 +317,15 @@ def test_what_is_told_of_a_failed_run(ui_url: str | None, message: str | None) -
 
 def test_a_failure_that_its_message_explains_is_logged_without_traceback() -> None:
     def logged(failure: Exception) -> Any:
-        record = logging.LogRecord("prefect.flow_runs", logging.ERROR, "f", 1, "failed", None, (type(failure), failure, None))
+        record = logging.LogRecord(
+            "prefect.flow_runs",
+            logging.ERROR,
+            "f",
+            1,
+            "failed",
+            None,
+            (type(failure), failure, None),
+        )
         assert without_traceback(record)
         return record.exc_info
 
@@ -260,11 +333,15 @@ def test_a_failure_that_its_message_explains_is_logged_without_traceback() -> No
     assert logged(ValueError("a defect")) is not None
 
 
-def test_what_a_failed_run_tells_the_server_quotes_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_failed_run_tells_the_server_quotes_no_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("QDRANT_API_KEY", "secret-of-the-worker-0451")
     monkeypatch.setenv("QDRANT_URL", "https://me:secret-0452@qdrant.example.org")
     with pytest.raises(FlowError) as told, withholding_secrets():
-        raise ValueError("401 at https://me:secret-0452@qdrant.example.org for secret-of-the-worker-0451")
+        raise ValueError(
+            "401 at https://me:secret-0452@qdrant.example.org for secret-of-the-worker-0451"
+        )
     assert str(told.value) == "ValueError: 401 at https://***@qdrant.example.org for ***"
     with pytest.raises(ValueError, match="^a defect$"), withholding_secrets():
         raise ValueError("a defect")
@@ -273,6 +350,9 @@ def test_what_a_failed_run_tells_the_server_quotes_no_secret(monkeypatch: pytest
 @pytest.mark.usefixtures("nobody_answers")
 def test_undeploy_asks_for_a_project(capsys: pytest.CaptureFixture[str]) -> None:
     assert deploy.main(["undeploy"]) == 2
-    assert "which project? PROJECT=NAME (--project), or REPO=DIR-or-URL (--repo)." in capsys.readouterr().err
+    assert (
+        "which project? PROJECT=NAME (--project), or REPO=DIR-or-URL (--repo)."
+        in capsys.readouterr().err
+    )
     assert deploy.main(["undeploy", "--project", "a/b"]) == 2
     assert deploy.main(["undeploy", "--project", "a"]) == 1  # nobody answers

@@ -63,7 +63,9 @@ class Server:
     def repository(self) -> Path:
         return self.folder / "sample"
 
-    def start(self, *arguments: str, log: str, secrets: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+    def start(
+        self, *arguments: str, log: str, secrets: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         with (self.folder / log).open("ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", *arguments],
@@ -89,7 +91,7 @@ class Server:
         )
 
     def deploy(self, *arguments: str) -> str:
-        done = self.run("flows.deploy", "deploy", "--folder", str(self.folder), *arguments)
+        done = self.run("flows.deploy.commands", "deploy", "--folder", str(self.folder), *arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -114,26 +116,40 @@ class Server:
 
     def trigger(self, name: str, **parameters: Any) -> str:
         body = {"state": {"type": "SCHEDULED"}, "parameters": parameters}
-        return str(self.ask(f"/deployments/{self.deployment(name)['id']}/create_flow_run", body)["id"])
+        return str(
+            self.ask(f"/deployments/{self.deployment(name)['id']}/create_flow_run", body)["id"]
+        )
 
     def runs_of(self, name: str) -> list[dict[str, Any]]:
         """Return the deployment's runs that were to begin by now."""
         due = {"expected_start_time": {"before_": datetime.now(UTC).isoformat()}}
-        return list(self.ask("/flow_runs/filter", {"deployments": {"name": {"any_": [name]}}, "flow_runs": due}))
+        return list(
+            self.ask(
+                "/flow_runs/filter", {"deployments": {"name": {"any_": [name]}}, "flow_runs": due}
+            )
+        )
 
     def state(self, run: str) -> dict[str, Any]:
         return dict(self.ask(f"/flow_runs/{run}")["state"])
 
     def finish(self, run: str) -> dict[str, Any]:
         """Return the state in which the run ends."""
-        return dict(wait_for(lambda: (state := self.state(run))["type"] in FINAL and state, f"the end of {run}"))
+        return dict(
+            wait_for(
+                lambda: (state := self.state(run))["type"] in FINAL and state, f"the end of {run}"
+            )
+        )
 
     def running(self) -> list[psutil.Process]:
         """Return the processes of flow runs."""
         found = []
         for process in self.processes:
             if psutil.pid_exists(process.pid):
-                found += [one for one in psutil.Process(process.pid).children(recursive=True) if "prefect.engine" in one.cmdline()]
+                found += [
+                    one
+                    for one in psutil.Process(process.pid).children(recursive=True)
+                    if "prefect.engine" in one.cmdline()
+                ]
         return found
 
 
@@ -155,7 +171,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             # What no test needs does not compete for SQLite.
             **{
                 f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
-                for name in ("CANCELLATION_CLEANUP", "CLEANUP_RECONCILER", "EVENT_PERSISTER", "FOREMAN", "PAUSE_EXPIRATIONS")
+                for name in (
+                    "CANCELLATION_CLEANUP",
+                    "CLEANUP_RECONCILER",
+                    "EVENT_PERSISTER",
+                    "FOREMAN",
+                    "PAUSE_EXPIRATIONS",
+                )
             },
             "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
             "PREFECT_WORKER_QUERY_SECONDS": "1",
@@ -163,12 +185,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     )
     running = Server(home, folder, url, environment)
     shutil.copytree(SAMPLE, running.repository)
-    process = running.start("flows.deploy", "server", log="server.log")
+    process = running.start("flows.deploy.commands", "server", log="server.log")
     try:
         wait_for(lambda: _answers(f"{url}/health") or process.poll() is not None, "the server", 120)
         assert process.poll() is None, (folder / "server.log").read_text()
         running.deploy("--dump", str(SAMPLE_DUMP), "--root", str(running.repository))
-        running.start("flows.deploy", "worker", "--limit", "0", log="worker.log", secrets=SECRETS)
+        running.start(
+            "flows.deploy.commands", "worker", "--limit", "0", log="worker.log", secrets=SECRETS
+        )
         yield running
     finally:
         _end(running.processes)
@@ -185,7 +209,10 @@ def _answers(url: str) -> bool:
 def _end(processes: list[subprocess.Popen[bytes]]) -> None:
     for process in reversed(processes):
         if process.poll() is None:
-            family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+            family = [
+                psutil.Process(process.pid),
+                *psutil.Process(process.pid).children(recursive=True),
+            ]
             for one in family:
                 if one.is_running():
                     one.kill()
@@ -212,7 +239,10 @@ def indexed(server: Server, commit: str) -> dict[str, str]:
     """The points that a scheduled run made."""
     nightly = server.deployment("nightly-sample")
     begin = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
-    every = {"schedule": {"interval": 86400, "anchor_date": begin, "timezone": "UTC"}, "active": True}
+    every = {
+        "schedule": {"interval": 86400, "anchor_date": begin, "timezone": "UTC"},
+        "active": True,
+    }
     (schedule,) = server.ask(f"/deployments/{nightly['id']}/schedules", [every])
     (run,) = wait_for(lambda: server.runs_of("nightly-sample"), "a scheduled run")
     assert run["auto_scheduled"]
@@ -223,9 +253,16 @@ def indexed(server: Server, commit: str) -> dict[str, str]:
 
 def test_both_deployments_of_a_project_share_one_limit(server: Server) -> None:
     nightly, merged = server.deployment("nightly-sample"), server.deployment("on-merge-sample")
-    assert nightly["schedules"][0]["schedule"] == {"cron": "0 3 * * *", "timezone": "UTC", "day_or": True}
+    assert nightly["schedules"][0]["schedule"] == {
+        "cron": "0 3 * * *",
+        "timezone": "UTC",
+        "day_or": True,
+    }
     assert merged["schedules"] == []
-    assert (nightly["global_concurrency_limit"]["name"], nightly["global_concurrency_limit"]["limit"]) == ("lsif-ingest-sample", 1)
+    assert (
+        nightly["global_concurrency_limit"]["name"],
+        nightly["global_concurrency_limit"]["limit"],
+    ) == ("lsif-ingest-sample", 1)
     assert nightly["global_concurrency_limit"]["id"] == merged["global_concurrency_limit"]["id"]
     assert nightly["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
     assert merged["concurrency_options"]["collision_strategy"] == "ENQUEUE"
@@ -235,10 +272,15 @@ def test_both_deployments_of_a_project_share_one_limit(server: Server) -> None:
 def test_a_scheduled_run_indexes_the_sources(indexed: dict[str, str], server: Server) -> None:
     assert len(indexed) == 77
     run = server.runs_of("nightly-sample")[0]
-    assert (run["name"], run["tags"]) == ("reindex-sample", ["auto-scheduled", "lsif-ingest", "sample"])
+    assert (run["name"], run["tags"]) == (
+        "reindex-sample",
+        ["auto-scheduled", "lsif-ingest", "sample"],
+    )
 
 
-def test_an_event_of_a_git_host_starts_a_run_of_its_commit(indexed: dict[str, str], server: Server, commit: str) -> None:
+def test_an_event_of_a_git_host_starts_a_run_of_its_commit(
+    indexed: dict[str, str], server: Server, commit: str
+) -> None:
     event = {
         "event": "lsif-ingest.merged",
         "id": str(uuid.uuid4()),
@@ -251,11 +293,15 @@ def test_an_event_of_a_git_host_starts_a_run_of_its_commit(indexed: dict[str, st
     assert run["parameters"]["commit"] == commit
     assert server.finish(run["id"])["type"] == "COMPLETED"
     assert server.ask(f"/flow_runs/{run['id']}")["name"] == f"reindex-sample-{commit[:12]}"
-    assert json.loads((server.data / "projects/sample/report.json").read_bytes())["commit"] == commit
+    assert (
+        json.loads((server.data / "projects/sample/report.json").read_bytes())["commit"] == commit
+    )
     assert points(server.data) == indexed
 
 
-def test_another_commit_than_the_one_asked_for_fails_and_somebody_is_told(server: Server, indexed: dict[str, str]) -> None:
+def test_another_commit_than_the_one_asked_for_fails_and_somebody_is_told(
+    server: Server, indexed: dict[str, str]
+) -> None:
     told: list[str] = []
 
     class Hook(BaseHTTPRequestHandler):
@@ -270,13 +316,16 @@ def test_another_commit_than_the_one_asked_for_fails_and_somebody_is_told(server
     with HTTPServer(("127.0.0.1", 0), Hook) as listener:
         threading.Thread(target=listener.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{listener.server_port}/{NOTIFIED}"
-        nobody = server.run("flows.deploy", "automations")
+        nobody = server.run("flows.deploy.commands", "automations")
         assert nobody.stdout == (
             'Renewed: "lsif-ingest, a run is lost".\nNobody will be told of failures: LSIF_NOTIFY_URL=https://... names who is.\n'
         ), nobody.stderr
-        renewed = server.run("flows.deploy", "automations", LSIF_NOTIFY_URL=address)
-        assert renewed.stdout == 'Renewed: "lsif-ingest, a run went wrong", "lsif-ingest, a run is lost".\n', renewed.stderr
-        again = server.run("flows.deploy", "automations")
+        renewed = server.run("flows.deploy.commands", "automations", LSIF_NOTIFY_URL=address)
+        assert (
+            renewed.stdout
+            == 'Renewed: "lsif-ingest, a run went wrong", "lsif-ingest, a run is lost".\n'
+        ), renewed.stderr
+        again = server.run("flows.deploy.commands", "automations")
         assert again.stdout == (
             'Renewed: "lsif-ingest, a run is lost".\n'
             '"lsif-ingest, a run went wrong" stays as it was, LSIF_NOTIFY_URL names no other address; '
@@ -291,7 +340,9 @@ def test_another_commit_than_the_one_asked_for_fails_and_somebody_is_told(server
         listener.shutdown()
     (text,) = told
     words = json.loads(text)["text"]
-    assert words.startswith("lsif-ingest: on-merge-sample, run reindex-sample-0123456789ab is Failed. Flow run encountered an exc")
+    assert words.startswith(
+        "lsif-ingest: on-merge-sample, run reindex-sample-0123456789ab is Failed. Flow run encountered an exc"
+    )
     assert f"commit {'0123456789abcdef' * 2}01234567 was asked for" in words
     assert words.endswith(f"/runs/flow-run/{run}")
     log = (server.folder / "worker.log").read_text()[logged:]
@@ -308,7 +359,9 @@ def test_another_commit_than_the_one_asked_for_fails_and_somebody_is_told(server
         {"overrides": ["checkpoint.store=s3://AKIA:secret-of-git-0452@bucket"]},
     ],
 )
-def test_a_token_in_an_address_is_refused_before_it_is_stored(server: Server, parameters: dict[str, Any]) -> None:
+def test_a_token_in_an_address_is_refused_before_it_is_stored(
+    server: Server, parameters: dict[str, Any]
+) -> None:
     with pytest.raises(urllib.error.HTTPError, match="409") as refused:
         server.trigger("on-merge-sample", **{"dump": "", "root": "", **parameters})
     refused.value.close()
@@ -317,7 +370,9 @@ def test_a_token_in_an_address_is_refused_before_it_is_stored(server: Server, pa
 @pytest.fixture
 def held(server: Server) -> Iterator[dict[str, Any]]:
     """Parameters of a run that is held by its rust-analyzer for as long as the file `hold` is there."""
-    program, pid, hold = (server.folder / name for name in ("rust-analyzer", "rust-analyzer.pid", "hold"))
+    program, pid, hold = (
+        server.folder / name for name in ("rust-analyzer", "rust-analyzer.pid", "hold")
+    )
     program.write_text(
         "#!/bin/sh\n"
         '[ "$1" = lsif ] || { echo "rust-analyzer 1.0.0"; exit 0; }\n'
@@ -335,7 +390,9 @@ def held(server: Server) -> Iterator[dict[str, Any]]:
 
 def _held_child(server: Server) -> psutil.Process:
     file = server.folder / "rust-analyzer.pid"
-    return psutil.Process(int(wait_for(lambda: file.exists() and file.read_text().strip(), "rust-analyzer")))
+    return psutil.Process(
+        int(wait_for(lambda: file.exists() and file.read_text().strip(), "rust-analyzer"))
+    )
 
 
 def test_of_a_project_one_run_goes_on_at_a_time_and_a_cancelled_one_leaves_nothing(
@@ -347,20 +404,28 @@ def test_of_a_project_one_run_goes_on_at_a_time_and_a_cancelled_one_leaves_nothi
     nightly, waiting = server.trigger("nightly-sample"), server.trigger("on-merge-sample")
     assert server.finish(nightly)["message"] == "Deployment concurrency limit reached."
     assert server.state(nightly)["type"] == "CANCELLED"
-    wait_for(lambda: server.state(waiting)["name"] == "AwaitingConcurrencySlot", "the second run to wait")
+    wait_for(
+        lambda: server.state(waiting)["name"] == "AwaitingConcurrencySlot", "the second run to wait"
+    )
 
     assert server.run("prefect", "flow-run", "cancel", first).returncode == 0
     assert server.finish(first)["type"] == "CANCELLED"
-    wait_for(lambda: not child.is_running() and not engine.is_running(), "the run's processes to end")
+    wait_for(
+        lambda: not child.is_running() and not engine.is_running(), "the run's processes to end"
+    )
     data = server.folder / "held"
     with project_lock(load_settings(None, [f"paths.data={data}"]), "sample"):  # free
-        assert [path.name for path in (data / "projects/sample").iterdir() if path.name != "lock"] == []
+        assert [
+            path.name for path in (data / "projects/sample").iterdir() if path.name != "lock"
+        ] == []
     assert server.finish(waiting)["type"] == "COMPLETED"
     assert points(server.data) == indexed
     assert "Traceback" not in (server.folder / "worker.log").read_text().partition(first)[2]
 
 
-def test_a_run_cancelled_or_killed_while_it_embeds_is_finished_by_the_next(server: Server, indexed: dict[str, str]) -> None:
+def test_a_run_cancelled_or_killed_while_it_embeds_is_finished_by_the_next(
+    server: Server, indexed: dict[str, str]
+) -> None:
     data = server.folder / "slow"
     slow = {"overrides": [*SLOW, f"paths.data={data}"]}
     made = 0
@@ -378,14 +443,19 @@ def test_a_run_cancelled_or_killed_while_it_embeds_is_finished_by_the_next(serve
         if end == "CANCELLED":  # what a killed one built aside, the next run removes
             assert not list((data / "qdrant").glob("*/sample--*"))
         made = len(list(data.glob("checkpoints/*/*.parquet")))
-    assert server.finish(server.trigger("on-merge-sample", overrides=[f"paths.data={data}"]))["type"] == "COMPLETED"
+    assert (
+        server.finish(server.trigger("on-merge-sample", overrides=[f"paths.data={data}"]))["type"]
+        == "COMPLETED"
+    )
     report = json.loads((data / "projects/sample/report.json").read_bytes())
     assert report["embeddings"][0]["from_checkpoint"] >= 4
     assert points(data) == indexed
     assert len(list((data / "qdrant").glob("*/sample--*"))) == 1
 
 
-def test_a_run_whose_process_gets_sigterm_ends_its_children(server: Server, indexed: dict[str, str], held: dict[str, Any]) -> None:
+def test_a_run_whose_process_gets_sigterm_ends_its_children(
+    server: Server, indexed: dict[str, str], held: dict[str, Any]
+) -> None:
     run = server.trigger("on-merge-sample", **held)
     child = _held_child(server)
     server.running()[0].terminate()
@@ -393,20 +463,35 @@ def test_a_run_whose_process_gets_sigterm_ends_its_children(server: Server, inde
     wait_for(lambda: not child.is_running(), "rust-analyzer to end")
 
 
-def test_a_process_serves_the_deployments_of_a_project_without_a_pool(server: Server, held: dict[str, Any]) -> None:
+def test_a_process_serves_the_deployments_of_a_project_without_a_pool(
+    server: Server, held: dict[str, Any]
+) -> None:
     source = ("--project", "served", "--dump", str(SAMPLE_DUMP), "--root", str(server.repository))
-    process = server.start("flows.deploy", "serve", *source, "--folder", str(server.folder), log="serve.log")
+    process = server.start(
+        "flows.deploy.commands", "serve", *source, "--folder", str(server.folder), log="serve.log"
+    )
     log = server.folder / "serve.log"
-    wait_for(lambda: "Serving reindex/nightly-served and reindex/on-merge-served" in log.read_text(), "the deployments")
-    assert server.deployment("on-merge-served")["global_concurrency_limit"]["name"] == "lsif-ingest-served"
+    wait_for(
+        lambda: "Serving reindex/nightly-served and reindex/on-merge-served" in log.read_text(),
+        "the deployments",
+    )
+    assert (
+        server.deployment("on-merge-served")["global_concurrency_limit"]["name"]
+        == "lsif-ingest-served"
+    )
     assert server.finish(server.trigger("on-merge-served"))["type"] == "COMPLETED"
-    assert json.loads((server.data / "projects/served/report.json").read_bytes())["upload"]["points"] == 77
+    assert (
+        json.loads((server.data / "projects/served/report.json").read_bytes())["upload"]["points"]
+        == 77
+    )
     process.terminate()
     assert process.wait(30) == 0
     assert "RuntimeWarning" not in log.read_text()
     assert server.deployment("nightly-served")["paused"]  # until it is served, or deployed, again
     before = len(log.read_text())
-    again = server.start("flows.deploy", "serve", *source, "--folder", str(server.folder), log="serve.log")
+    again = server.start(
+        "flows.deploy.commands", "serve", *source, "--folder", str(server.folder), log="serve.log"
+    )
     wait_for(lambda: "Serving reindex" in log.read_text()[before:], "the deployments")
     assert not server.deployment("nightly-served")["paused"]
     run = server.trigger("on-merge-served", **held)
@@ -417,7 +502,9 @@ def test_a_process_serves_the_deployments_of_a_project_without_a_pool(server: Se
     assert not child.is_running()
     assert "Traceback" not in log.read_text()[before:]
     assert server.deployment("nightly-served")["paused"]
-    server.deploy("--project", "served", "--dump", str(SAMPLE_DUMP), "--root", str(server.repository))
+    server.deploy(
+        "--project", "served", "--dump", str(SAMPLE_DUMP), "--root", str(server.repository)
+    )
     assert not server.deployment("nightly-served")["paused"]
 
 
@@ -426,10 +513,16 @@ def test_a_projects_deployments_are_removed(server: Server) -> None:
     kept = server.deployment("on-merge-sample")
     started = server.ask("/automations/filter", {})
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
-    waits = {"type": "SCHEDULED", "name": "AwaitingConcurrencySlot", "state_details": {"scheduled_time": tomorrow}}
-    run = server.ask(f"/deployments/{server.deployment('on-merge-gone')['id']}/create_flow_run", {"state": waits})["id"]
+    waits = {
+        "type": "SCHEDULED",
+        "name": "AwaitingConcurrencySlot",
+        "state_details": {"scheduled_time": tomorrow},
+    }
+    run = server.ask(
+        f"/deployments/{server.deployment('on-merge-gone')['id']}/create_flow_run", {"state": waits}
+    )["id"]
     assert server.state(run)["name"] == "AwaitingConcurrencySlot"
-    done = server.run("flows.deploy", "undeploy", "--project", "gone")
+    done = server.run("flows.deploy.commands", "undeploy", "--project", "gone")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(
         "Removed reindex/nightly-gone and reindex/on-merge-gone with triggers and limit. Index, checkpoint "
@@ -437,17 +530,22 @@ def test_a_projects_deployments_are_removed(server: Server) -> None:
     assert server.state(run)["type"] == "CANCELLED"
     names = [one["name"] for one in server.ask("/deployments/filter", {})]
     assert [name for name in names if "gone" in name] == []
-    assert "lsif-ingest-gone" not in [one["name"] for one in server.ask("/v2/concurrency_limits/filter", {})]
+    assert "lsif-ingest-gone" not in [
+        one["name"] for one in server.ask("/v2/concurrency_limits/filter", {})
+    ]
     left = server.ask("/automations/filter", {})
     assert len(left) == len(started) - 1
-    assert server.deployment("on-merge-sample")["global_concurrency_limit"] == kept["global_concurrency_limit"]
-    again = server.run("flows.deploy", "undeploy", "--project", "gone")
+    assert (
+        server.deployment("on-merge-sample")["global_concurrency_limit"]
+        == kept["global_concurrency_limit"]
+    )
+    again = server.run("flows.deploy.commands", "undeploy", "--project", "gone")
     assert (again.returncode, again.stderr.count("\n")) == (1, 1)
     assert "no deployment of project gone is there" in again.stderr
 
 
 def test_a_worker_for_a_pool_that_is_not_there_ends(server: Server) -> None:
-    done = server.run("flows.deploy", "worker", "--pool", "typo")
+    done = server.run("flows.deploy.commands", "worker", "--pool", "typo")
     assert done.returncode == 2
     assert "no work pool 'typo' at http://127.0.0.1:" in done.stderr
     assert "there are: lsif-ingest" in done.stderr
@@ -463,7 +561,9 @@ def test_the_image_runs_commands_of_lsif_ingest_and_of_prefect(tmp_path: Path) -
 
     def said(*arguments: str) -> str:
         environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-        return subprocess.run([*entrypoint, *arguments], capture_output=True, text=True, check=True, env=environment).stdout
+        return subprocess.run(
+            [*entrypoint, *arguments], capture_output=True, text=True, check=True, env=environment
+        ).stdout
 
     assert said("ingest", "--repo", "a b") == "lsif-ingest|ingest|--repo|a b|"
     assert said("prefect", "flow-run", "execute") == "prefect|flow-run|execute|"
@@ -471,22 +571,40 @@ def test_the_image_runs_commands_of_lsif_ingest_and_of_prefect(tmp_path: Path) -
 
 @pytest.mark.parametrize("pool_type", ["docker", "kubernetes"])
 def test_a_project_is_deployed_for_containers(server: Server, pool_type: str) -> None:
-    project = ("--project", f"in-{pool_type}", "--repo", "https://example.org/group/repo.git", "--pool-type", pool_type)
-    done = server.run("flows.deploy", "deploy", *project, "--image", "registry.example.org/lsif-ingest:1", **SECRETS)
+    project = (
+        "--project",
+        f"in-{pool_type}",
+        "--repo",
+        "https://example.org/group/repo.git",
+        "--pool-type",
+        pool_type,
+    )
+    done = server.run(
+        "flows.deploy.commands",
+        "deploy",
+        *project,
+        "--image",
+        "registry.example.org/lsif-ingest:1",
+        **SECRETS,
+    )
     assert done.returncode == 0, done.stderr
     assert f"in work pool lsif-ingest-{pool_type}" in done.stdout
     merged = server.deployment(f"on-merge-in-{pool_type}")
     assert (merged["work_pool_name"], merged["entrypoint"], merged["path"]) == (
         f"lsif-ingest-{pool_type}",
-        "flows.deployments.reindex",
+        "flows.deploy.reindex.reindex",
         None,
     )
     assert merged["job_variables"]["image"] == "registry.example.org/lsif-ingest:1"
     assert merged["parameters"]["repository"] == "https://example.org/group/repo.git"
-    assert merged["pull_steps"] == [{"prefect.deployments.steps.set_working_directory": {"directory": "/work"}}]
+    assert merged["pull_steps"] == [
+        {"prefect.deployments.steps.set_working_directory": {"directory": "/work"}}
+    ]
     template = server.ask(f"/work_pools/lsif-ingest-{pool_type}")["base_job_template"]
     by_worker = {"QDRANT_URL": "{{ $QDRANT_URL }}", "QDRANT_API_KEY": "{{ $QDRANT_API_KEY }}"}
-    assert template["variables"]["properties"]["env"].get("default") == (by_worker if pool_type == "docker" else None)
+    assert template["variables"]["properties"]["env"].get("default") == (
+        by_worker if pool_type == "docker" else None
+    )
 
 
 def test_no_secret_reaches_the_server(server: Server, indexed: dict[str, str]) -> None:
@@ -504,19 +622,29 @@ def test_no_secret_reaches_the_server(server: Server, indexed: dict[str, str]) -
         (
             ("worker",),
             "",
-            "`make prefect` (python -m flows.deploy server), then `export PREFECT_API_URL=http://127.0.0.1:4200/api`",
+            "`make prefect` (python -m flows.deploy.commands server), then `export PREFECT_API_URL=http://127.0.0.1:4200/api`",
         ),
-        (("deploy", "--repo", "x", "--pool-type", "docker"), "http://127.0.0.1:9/api", "type docker needs --image (IMAGE=)"),
+        (
+            ("deploy", "--repo", "x", "--pool-type", "docker"),
+            "http://127.0.0.1:9/api",
+            "type docker needs --image (IMAGE=)",
+        ),
         (("deploy", "--repo", "/absent"), "http://127.0.0.1:9/api", "no folder /absent"),
     ],
 )
-def test_what_is_missing_is_told(arguments: tuple[str, ...], url: str, message: str, tmp_path: Path) -> None:
+def test_what_is_missing_is_told(
+    arguments: tuple[str, ...], url: str, message: str, tmp_path: Path
+) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "flows.deploy", *arguments],
+        [sys.executable, "-m", "flows.deploy.commands", *arguments],
         capture_output=True,
         text=True,
         check=False,
         cwd=PROJECT_ROOT,
-        env=cli_environment({"PREFECT_HOME": str(tmp_path), **({"PREFECT_API_URL": url} if url else {})}),
+        env=cli_environment(
+            {"PREFECT_HOME": str(tmp_path), **({"PREFECT_API_URL": url} if url else {})}
+        ),
     )
-    assert (done.returncode, message in done.stderr) == (1 if "folder" in message else 2, True), done.stderr
+    assert (done.returncode, message in done.stderr) == (1 if "folder" in message else 2, True), (
+        done.stderr
+    )

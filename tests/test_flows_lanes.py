@@ -12,7 +12,7 @@ from embedding.errors import CheckpointError, VectorError
 from embedding.plan import VectorPlan
 from embedding.shards import Shard, ShardReport, embed_shard
 from flows.lanes import Clock, Lanes
-from flows.report import StageTime
+from flows.report.model import StageTime
 from lsif.errors import DumpError
 
 from conftest import FINGERPRINTS, FakeEncoder
@@ -25,7 +25,9 @@ class Stage:
         self.store, self.before = store, before
         self.embedded: list[str] = []
         self.lanes = Lanes(self._embed)
-        self.plan = VectorPlan(FINGERPRINTS, str(store), self.lanes.give, rows_per_file=20, numbers="float32")
+        self.plan = VectorPlan(
+            FINGERPRINTS, str(store), self.lanes.give, rows_per_file=20, numbers="float32"
+        )
 
     def _embed(self, shard: Shard) -> Callable[[], ShardReport]:
         assert threading.current_thread() is not threading.main_thread()  # in which signals raise
@@ -53,7 +55,9 @@ def test_the_upload_begins_while_shards_are_embedded_and_parsing_while_they_are_
         lines = sample_structures.read_bytes().splitlines(keepends=True)
         stage.plan.take(b"".join(lines[:40]))
         assert first_embedded.wait(10)  # the rest is not parsed yet
-        stage.plan.take(b"".join(lines[40:]), sample_structures.with_name("blocks.jsonl").read_bytes())
+        stage.plan.take(
+            b"".join(lines[40:]), sample_structures.with_name("blocks.jsonl").read_bytes()
+        )
         stage.plan.finish()
         stage.lanes.end()
         upload_began.set()
@@ -90,7 +94,9 @@ def test_records_that_fail_do_not_wait_for_workers(tmp_path: Path, sample_struct
 
     def at_a_worker(_: Shard) -> Callable[[], ShardReport]:
         def wait_for() -> ShardReport:
-            assert lanes.stopped.wait(10)  # as flows.ingest does: nobody is waited for once a lane failed
+            assert lanes.stopped.wait(
+                10
+            )  # as flows.ingest does: nobody is waited for once a lane failed
             raise VectorError("the run was stopped")
 
         began.set()
@@ -110,7 +116,9 @@ def test_records_that_fail_do_not_wait_for_workers(tmp_path: Path, sample_struct
         lanes.run(plan, records)
 
 
-def test_a_shard_that_fails_is_told_while_no_other_comes(tmp_path: Path, sample_structures: Path) -> None:
+def test_a_shard_that_fails_is_told_while_no_other_comes(
+    tmp_path: Path, sample_structures: Path
+) -> None:
     def at_a_worker(_: Shard) -> Callable[[], ShardReport]:
         def wait_for() -> ShardReport:
             raise VectorError("model x gave NaN")
@@ -135,7 +143,9 @@ def test_a_shard_that_fails_is_told_while_no_other_comes(tmp_path: Path, sample_
     ending.cancel()
 
 
-def test_embedding_that_fails_ends_the_records_and_is_what_is_told(tmp_path: Path, sample_structures: Path) -> None:
+def test_embedding_that_fails_ends_the_records_and_is_what_is_told(
+    tmp_path: Path, sample_structures: Path
+) -> None:
     def before(shard: Shard) -> None:
         if shard.number == 2:
             raise VectorError("model x gave NaN")

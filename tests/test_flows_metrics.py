@@ -7,9 +7,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from configs.settings import Settings, load_settings
-from flows.history import write_report
-from flows.metrics import write_metrics
-from flows.reporting import failures_told, publish_report
+from flows.report.history import write_report
+from flows.report.metrics import write_metrics
+from flows.report.publish import failures_told, publish_report
 
 from reports import made_report
 
@@ -22,13 +22,18 @@ def samples(path: Path) -> dict[str, float]:
         assert family.documentation.endswith(".")
         for one in family.samples:
             assert one.labels.pop("project") == path.stem.removeprefix("lsif-ingest-")
-            found[one.name + "".join(f"{{{key}={value}}}" for key, value in sorted(one.labels.items()))] = one.value
+            found[
+                one.name
+                + "".join(f"{{{key}={value}}}" for key, value in sorted(one.labels.items()))
+            ] = one.value
     return found
 
 
 @pytest.fixture
 def telling(tmp_path: Path) -> Settings:
-    return load_settings(None, [f"flow.metrics_folder={tmp_path / 'metrics'}", f"paths.data={tmp_path / 'data'}"])
+    return load_settings(
+        None, [f"flow.metrics_folder={tmp_path / 'metrics'}", f"paths.data={tmp_path / 'data'}"]
+    )
 
 
 def test_a_good_run_is_told_in_full(tmp_path: Path) -> None:
@@ -69,46 +74,72 @@ def test_a_good_run_is_told_in_full(tmp_path: Path) -> None:
 
 def test_each_project_has_a_file_of_its_own_and_no_other_is_left(tmp_path: Path) -> None:
     for project in ("a", "a@dev"):
-        write_metrics(tmp_path / "new", project, made_report(project=project), ended_s=1.0, success=True)
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["lsif-ingest-a.prom", "lsif-ingest-a@dev.prom"]
+        write_metrics(
+            tmp_path / "new", project, made_report(project=project), ended_s=1.0, success=True
+        )
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
+        "lsif-ingest-a.prom",
+        "lsif-ingest-a@dev.prom",
+    ]
     assert samples(tmp_path / "new/lsif-ingest-a@dev.prom")["lsif_ingest_last_run_success"] == 1.0
 
 
-def test_a_failed_run_is_told_beside_what_the_last_good_one_did(telling: Settings, tmp_path: Path) -> None:
+def test_a_failed_run_is_told_beside_what_the_last_good_one_did(
+    telling: Settings, tmp_path: Path
+) -> None:
     write_report(tmp_path, made_report(), keep=30)
     with pytest.raises(RuntimeError, match="its own"), failures_told(telling, "sample", tmp_path):
         raise RuntimeError("its own")
     found = samples(tmp_path / "metrics/lsif-ingest-sample.prom")
-    assert (found["lsif_ingest_last_run_success"], found["lsif_ingest_points{of=structures}"]) == (0.0, 77.0)
+    assert (found["lsif_ingest_last_run_success"], found["lsif_ingest_points{of=structures}"]) == (
+        0.0,
+        77.0,
+    )
     assert found["lsif_ingest_last_success_timestamp_seconds"] == 1795576503.2
     assert found["lsif_ingest_last_run_timestamp_seconds"] > 1795576503.2 - 1e9
 
 
 @pytest.mark.parametrize(
     "damage",
-    [{"started": "yesterday"}, {"started": "0001-01-01T00:00:00"}, {"started": 5}, {"seconds": {"total": "long"}}, {"stages": [1]}],
+    [
+        {"started": "yesterday"},
+        {"started": "0001-01-01T00:00:00"},
+        {"started": 5},
+        {"seconds": {"total": "long"}},
+        {"stages": [1]},
+    ],
 )
-def test_a_damaged_report_does_not_hide_why_a_run_failed(telling: Settings, tmp_path: Path, damage: dict[str, object]) -> None:
+def test_a_damaged_report_does_not_hide_why_a_run_failed(
+    telling: Settings, tmp_path: Path, damage: dict[str, object]
+) -> None:
     (tmp_path / "report.json").write_bytes(orjson.dumps({**made_report().to_dict(), **damage}))
     with pytest.raises(RuntimeError, match="its own"), failures_told(telling, "sample", tmp_path):
         raise RuntimeError("its own")
-    assert samples(tmp_path / "metrics/lsif-ingest-sample.prom")["lsif_ingest_last_run_success"] == 0.0
+    assert (
+        samples(tmp_path / "metrics/lsif-ingest-sample.prom")["lsif_ingest_last_run_success"] == 0.0
+    )
 
 
 @pytest.mark.parametrize("broken", ["read_report", "write_metrics"])
 def test_a_defect_of_the_telling_does_not_hide_why_a_run_failed(
-    telling: Settings, tmp_path: Path, broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    telling: Settings,
+    tmp_path: Path,
+    broken: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise TypeError("another")
 
-    monkeypatch.setattr(f"flows.reporting.{broken}", fail)
+    monkeypatch.setattr(f"flows.report.publish.{broken}", fail)
     with pytest.raises(RuntimeError, match="its own"), failures_told(telling, "sample", tmp_path):
         raise RuntimeError("its own")
     assert "another" in caplog.text
 
 
-def test_a_first_run_that_fails_is_told_with_what_there_is(telling: Settings, tmp_path: Path) -> None:
+def test_a_first_run_that_fails_is_told_with_what_there_is(
+    telling: Settings, tmp_path: Path
+) -> None:
     with pytest.raises(KeyboardInterrupt), failures_told(telling, "sample", tmp_path):
         raise KeyboardInterrupt
     assert sorted(samples(tmp_path / "metrics/lsif-ingest-sample.prom")) == [
@@ -117,7 +148,9 @@ def test_a_first_run_that_fails_is_told_with_what_there_is(telling: Settings, tm
     ]
 
 
-def test_metrics_that_can_not_be_written_fail_no_run(telling: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_metrics_that_can_not_be_written_fail_no_run(
+    telling: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "metrics").write_text("a file")
     publish_report(made_report(), tmp_path / "project", telling)
     assert f"can't write the metrics of sample to {tmp_path / 'metrics'}" in caplog.text

@@ -16,8 +16,8 @@ from configs.settings import Settings
 from flows.errors import ClusterError, FlowError, UsageError
 from flows.orchestration import run_ingest
 from flows.runners import make_task_runner, why_no_scheduler
-from flows.source import Source
-from flows.temporary_server import TemporaryServer
+from flows.server.temporary import TemporaryServer
+from flows.source.source import Source
 
 from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, SOURCE, cli_environment, points, run_cli
 
@@ -54,33 +54,59 @@ def test_a_server_that_ends_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyP
         server.wait()
 
 
-def test_a_server_that_is_named_and_absent_is_told_by_the_metrics_too(tmp_path: Path, prefect_home: dict[str, str]) -> None:
+def test_a_server_that_is_named_and_absent_is_told_by_the_metrics_too(
+    tmp_path: Path, prefect_home: dict[str, str]
+) -> None:
     metrics = tmp_path / "metrics"
     done = run_cli(
-        *("ingest", *SOURCE, "--set", f"paths.data={tmp_path / 'data'}", "--set", f"flow.metrics_folder={metrics}"),
+        *(
+            "ingest",
+            *SOURCE,
+            "--set",
+            f"paths.data={tmp_path / 'data'}",
+            "--set",
+            f"flow.metrics_folder={metrics}",
+        ),
         environment={**prefect_home, "PREFECT_API_URL": f"http://{UNUSED}/api"},
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert f"no Prefect answers at http://{UNUSED}/api" in done.stderr
     assert "Traceback" not in done.stderr
-    assert 'lsif_ingest_last_run_success{project="sample"} 0' in (metrics / "lsif-ingest-sample.prom").read_text()
+    assert (
+        'lsif_ingest_last_run_success{project="sample"} 0'
+        in (metrics / "lsif-ingest-sample.prom").read_text()
+    )
 
 
 def test_a_runner_that_nobody_gives_is_refused(settings: Settings) -> None:
     with pytest.raises(UsageError, match="is for Python"):
-        run_ingest(Source(dump=SAMPLE_DUMP, root=SAMPLE), changed(settings, runner="flow"), rebuild=False)
+        run_ingest(
+            Source(dump=SAMPLE_DUMP, root=SAMPLE), changed(settings, runner="flow"), rebuild=False
+        )
 
 
-def test_a_scheduler_that_does_not_listen_is_told_before_anything_is_done(settings: Settings) -> None:
-    assert why_no_scheduler(f"tcp://{UNUSED}", 1).startswith(f"no Dask scheduler listens at tcp://{UNUSED} (")
+def test_a_scheduler_that_does_not_listen_is_told_before_anything_is_done(
+    settings: Settings,
+) -> None:
+    assert why_no_scheduler(f"tcp://{UNUSED}", 1).startswith(
+        f"no Dask scheduler listens at tcp://{UNUSED} ("
+    )
     with pytest.raises(ClusterError, match="Start it there: dask scheduler --port 9"):
-        make_task_runner(changed(settings, runner="dask", scheduler=f"tcp://{UNUSED}", timeout_s=1.0).cluster, "http://127.0.0.1:1")
+        make_task_runner(
+            changed(settings, runner="dask", scheduler=f"tcp://{UNUSED}", timeout_s=1.0).cluster,
+            "http://127.0.0.1:1",
+        )
 
 
-def test_a_closed_standard_output_is_no_failure(prefect_home: dict[str, str], indexed_sample: Path) -> None:
+def test_a_closed_standard_output_is_no_failure(
+    prefect_home: dict[str, str], indexed_sample: Path
+) -> None:
     words = [sys.executable, "-m", "flows", "status", "--set", f"paths.data={indexed_sample}"]
     done = subprocess.run(
-        ["/bin/sh", "-c", '"$@" >&- 2>&-', "sh", *words], check=False, cwd=PROJECT_ROOT, env=cli_environment(prefect_home)
+        ["/bin/sh", "-c", '"$@" >&- 2>&-', "sh", *words],
+        check=False,
+        cwd=PROJECT_ROOT,
+        env=cli_environment(prefect_home),
     )
     assert done.returncode == 0
 
@@ -95,7 +121,17 @@ def test_worker_processes_that_are_killed_and_those_whose_run_is(
     two = ("--set", "cluster.runner=processes", "--set", "cluster.workers=2")
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows", "ingest", *SOURCE, "--set", f"paths.data={data}", *slow, *two],
+            [
+                sys.executable,
+                "-m",
+                "flows",
+                "ingest",
+                *SOURCE,
+                "--set",
+                f"paths.data={data}",
+                *slow,
+                *two,
+            ],
             cwd=PROJECT_ROOT,
             env=cli_environment(prefect_home),
             stdout=file,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.prefect_files import prefect_home, server_may_be_named
+from flows.server.files import prefect_home, server_may_be_named
 
 URL = "http://127.0.0.1:4200/api"
 
@@ -37,7 +37,11 @@ def test_the_environment_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     ("file", "content", "named"),
     [
         ("home/profiles.toml", f'active = "a"\n[profiles.a]\nPREFECT_API_URL = "{URL}"\n', True),
-        ("home/profiles.toml", 'active = "ephemeral"\n[profiles.ephemeral]\nPREFECT_SERVER_ALLOW_EPHEMERAL_MODE = "true"\n', False),
+        (
+            "home/profiles.toml",
+            'active = "ephemeral"\n[profiles.ephemeral]\nPREFECT_SERVER_ALLOW_EPHEMERAL_MODE = "true"\n',
+            False,
+        ),
         ("home/profiles.toml", "active = \n", True),  # Prefect has to say what is wrong
         (".env", f"PREFECT_API_URL={URL}\n", True),
         (".env", "QDRANT_URL=http://127.0.0.1\n", False),

@@ -58,14 +58,18 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 def reindex(folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     own = environment(folder, **more)
-    return subprocess.run([SCRIPT], capture_output=True, text=True, check=False, cwd=folder, env=own, timeout=300)
+    return subprocess.run(
+        [SCRIPT], capture_output=True, text=True, check=False, cwd=folder, env=own, timeout=300
+    )
 
 
 def test_a_job_indexes_and_the_next_one_uses_its_vectors_and_fails_where_verify_does(
     tmp_path: Path, prefect_home: dict[str, str]
 ) -> None:
     real = f'exec "{sys.executable}" -m flows "$@"'
-    done = reindex(tmp_path, LSIF_INGEST=str(program(tmp_path, f"#!/bin/sh\n{real}\n")), **prefect_home)
+    done = reindex(
+        tmp_path, LSIF_INGEST=str(program(tmp_path, f"#!/bin/sh\n{real}\n")), **prefect_home
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr.endswith(".ci/reindex: sample is indexed and verified\n")
     report = orjson.loads((tmp_path / "artifacts/report.json").read_bytes())
@@ -78,7 +82,10 @@ def test_a_job_indexes_and_the_next_one_uses_its_vectors_and_fails_where_verify_
     tampering = f'#!/bin/sh\n[ "$1" = verify ] && sed -i 1d "{records}"\n{real}\n'
     done = reindex(tmp_path, LSIF_INGEST=str(program(tmp_path, tampering)), **prefect_home)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == ".ci/reindex: the index of sample is not what its records say (exit code 1)"
+    assert (
+        done.stderr.splitlines()[-1]
+        == ".ci/reindex: the index of sample is not what its records say (exit code 1)"
+    )
     report = orjson.loads((tmp_path / "artifacts/report.json").read_bytes())
     assert [one["embedded"] for one in report["embeddings"]] == [0, 0, 0]
     assert not orjson.loads((tmp_path / "artifacts/verify.json").read_bytes())["ok"]
@@ -87,7 +94,10 @@ def test_a_job_indexes_and_the_next_one_uses_its_vectors_and_fails_where_verify_
 
 @pytest.mark.parametrize("cache", ["cache.tar", "cache"])
 def test_the_cache_is_saved_after_success_only_and_as_a_whole(tmp_path: Path, cache: str) -> None:
-    common = {"LSIF_INGEST": str(program(tmp_path, FAKE)), "LSIF_CACHE": str(tmp_path / "kept" / cache)}
+    common = {
+        "LSIF_INGEST": str(program(tmp_path, FAKE)),
+        "LSIF_CACHE": str(tmp_path / "kept" / cache),
+    }
     for fails in ("ingest", "verify"):
         done = reindex(tmp_path, FAILS=fails, **common)
         assert done.returncode == 1
@@ -95,7 +105,11 @@ def test_the_cache_is_saved_after_success_only_and_as_a_whole(tmp_path: Path, ca
         assert (tmp_path / "artifacts/ingest.log").read_text() == "at work\n"
     assert reindex(tmp_path, **common).returncode == 0
     assert [path.name for path in (tmp_path / "kept").iterdir()] == [cache]
-    assert {path.name for path in (tmp_path / "artifacts").iterdir()} == {"ingest.log", "report.json", "report.html"}
+    assert {path.name for path in (tmp_path / "artifacts").iterdir()} == {
+        "ingest.log",
+        "report.json",
+        "report.html",
+    }
     for _ in range(2):  # with nothing but the cache; what it holds is what is saved again
         (tmp_path / "data").rename(tmp_path / f"former-{time.monotonic_ns()}")
         done = reindex(tmp_path, **common)
@@ -155,14 +169,22 @@ def test_of_a_cache_only_vectors_in_folders_are_restored(tmp_path: Path, packed:
     done = reindex(tmp_path, LSIF_INGEST=str(program(tmp_path, FAKE)), LSIF_CACHE=cache)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "data/found").read_text() == "good.parquet\nkept.parquet\n"
-    assert {path.name for path in checkpoints.iterdir()} == {"afile", "afolder", "alink", "linked", "one"}
+    assert {path.name for path in checkpoints.iterdir()} == {
+        "afile",
+        "afolder",
+        "alink",
+        "linked",
+        "one",
+    }
     assert not (checkpoints / "one" / "kept.parquet").is_symlink()
     assert list(elsewhere.iterdir()) == []
     assert "restored 2 files of vectors" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["cache.tar", "cache"])
-def test_a_cache_that_can_not_be_saved_costs_the_job_a_warning_and_leaves_the_former_one(tmp_path: Path, name: str) -> None:
+def test_a_cache_that_can_not_be_saved_costs_the_job_a_warning_and_leaves_the_former_one(
+    tmp_path: Path, name: str
+) -> None:
     kept = tmp_path / "kept"
     common = {"LSIF_INGEST": str(program(tmp_path, FAKE)), "LSIF_CACHE": str(kept / name)}
     assert reindex(tmp_path, **common).returncode == 0
@@ -173,7 +195,9 @@ def test_a_cache_that_can_not_be_saved_costs_the_job_a_warning_and_leaves_the_fo
         (tmp_path / "bin" / tool).chmod(0o755)
     done = reindex(tmp_path, **common, PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     assert done.returncode == 0, done.stderr
-    assert f"warning: the cache {kept / name} can't be saved: the next job embeds anew" in done.stderr
+    assert (
+        f"warning: the cache {kept / name} can't be saved: the next job embeds anew" in done.stderr
+    )
     assert done.stderr.endswith(".ci/reindex: sample is indexed and verified\n")
     assert [path.name for path in kept.iterdir()] == [name]
     assert "restored 1 files" in reindex(tmp_path, **common).stderr
@@ -195,11 +219,15 @@ def test_vectors_that_can_not_be_compacted_are_saved_as_they_are(tmp_path: Path)
         ('# store = "s3://bucket"\n', True),
     ],
 )
-def test_only_the_data_folders_own_vectors_are_cached(tmp_path: Path, config: str, is_cached: bool) -> None:
+def test_only_the_data_folders_own_vectors_are_cached(
+    tmp_path: Path, config: str, is_cached: bool
+) -> None:
     (tmp_path / "ci.toml").write_text(config)
     tar_of(tmp_path / "cache.tar", member("one/former.parquet"))
     before = (tmp_path / "cache.tar").read_bytes()
-    done = reindex(tmp_path, LSIF_INGEST=str(program(tmp_path, FAKE)), LSIF_CONFIG=str(tmp_path / "ci.toml"))
+    done = reindex(
+        tmp_path, LSIF_INGEST=str(program(tmp_path, FAKE)), LSIF_CONFIG=str(tmp_path / "ci.toml")
+    )
     assert done.returncode == 0, done.stderr
     assert ("checkpoint compact" in (tmp_path / "data/calls").read_text()) is is_cached
     assert (tmp_path / "data/found").read_text() == ("former.parquet\n" if is_cached else "")
@@ -207,28 +235,44 @@ def test_only_the_data_folders_own_vectors_are_cached(tmp_path: Path, config: st
 
 
 @pytest.mark.parametrize(("name", "is_folder"), [("cache.tar", True), ("cache.bin", False)])
-def test_a_cache_that_would_end_elsewhere_or_replace_a_file_is_refused(tmp_path: Path, name: str, is_folder: bool) -> None:
+def test_a_cache_that_would_end_elsewhere_or_replace_a_file_is_refused(
+    tmp_path: Path, name: str, is_folder: bool
+) -> None:
     if is_folder:
         (tmp_path / name).mkdir()
     else:
         (tmp_path / name).write_text("mine")
-    done = reindex(tmp_path, LSIF_INGEST=str(program(tmp_path, FAKE)), LSIF_CACHE=str(tmp_path / name))
+    done = reindex(
+        tmp_path, LSIF_INGEST=str(program(tmp_path, FAKE)), LSIF_CACHE=str(tmp_path / name)
+    )
     assert (done.returncode, "LSIF_CACHE names the f" in done.stderr) == (2, True)
     assert not (tmp_path / "data").exists()
-    assert list((tmp_path / name).iterdir()) == [] if is_folder else (tmp_path / name).read_text() == "mine"
+    assert (
+        list((tmp_path / name).iterdir()) == []
+        if is_folder
+        else (tmp_path / name).read_text() == "mine"
+    )
 
 
 @pytest.mark.parametrize("name", ["2048", "true", 'it\'s "x" \\'])
 def test_names_reach_the_program_as_text(tmp_path: Path, name: str) -> None:
-    done = reindex(tmp_path, LSIF_INGEST=str(program(tmp_path, FAKE)), LSIF_DATA=name, LSIF_PROJECT=name)
+    done = reindex(
+        tmp_path, LSIF_INGEST=str(program(tmp_path, FAKE)), LSIF_DATA=name, LSIF_PROJECT=name
+    )
     assert done.returncode == 0, done.stderr
-    (line,) = (line for line in (tmp_path / name / "calls").read_text().splitlines() if line.startswith("ingest"))
+    (line,) = (
+        line
+        for line in (tmp_path / name / "calls").read_text().splitlines()
+        if line.startswith("ingest")
+    )
     data, project = re.findall(r"--set paths\.data=(.*) --set project\.name=(.*) --json", line)[0]
     assert (tomllib.loads(f"x = {data}")["x"], tomllib.loads(f"x = {project}")["x"]) == (name, name)
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_the_program_and_keeps_the_artifacts(tmp_path: Path, sent: signal.Signals, code: int) -> None:
+def test_a_signal_ends_the_program_and_keeps_the_artifacts(
+    tmp_path: Path, sent: signal.Signals, code: int
+) -> None:
     process = subprocess.Popen(
         [SCRIPT],
         cwd=tmp_path,
@@ -250,15 +294,22 @@ def test_the_workflow_calls_what_exists() -> None:
     text, script = (PROJECT_ROOT / ".ci/github-reindex.yml").read_text(), SCRIPT.read_text()
     workflow = yaml.safe_load(text)
     job = workflow["jobs"]["reindex"]
-    assert set(workflow[True]) == {"push", "workflow_dispatch"}  # YAML 1.1 reads `on` as a truth value
+    assert set(workflow[True]) == {
+        "push",
+        "workflow_dispatch",
+    }  # YAML 1.1 reads `on` as a truth value
     assert workflow["concurrency"]["group"] == "reindex-${{ github.ref }}"
     for step in job["steps"]:
-        assert re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]) if "uses" in step else step["run"]
+        assert (
+            re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]) if "uses" in step else step["run"]
+        )
     (call,) = (step for step in job["steps"] if "lsif-ingest/.ci/reindex" in step.get("run", ""))
     assert os.access(SCRIPT, os.X_OK)
     documented = set(re.findall(r"^#   (LSIF_\w+)", script, re.MULTILINE))
     assert set(call["env"]) - {"QDRANT_URL", "QDRANT_API_KEY"} <= documented
     assert documented == set(re.findall(r"\b(LSIF_[A-Z]+)\b", script))
-    (always,) = (step for step in job["steps"] if step.get("uses", "").startswith("actions/upload-artifact"))
+    (always,) = (
+        step for step in job["steps"] if step.get("uses", "").startswith("actions/upload-artifact")
+    )
     assert (always["if"], always["with"]["path"]) == ("always()", call["env"]["LSIF_ARTIFACTS"])
     assert "setup: $(READY)" in (PROJECT_ROOT / "Makefile").read_text()

@@ -9,9 +9,9 @@ import pytest
 from configs.settings import load_settings
 from embedding.embed import EmbedReport
 from flows.errors import LedgerError
-from flows.report import IngestReport, ParseReport, StageTime, largest
+from flows.report.model import IngestReport, ParseReport, StageTime, largest
 from flows.stages import import_records, settings_without_effect
-from lsif.dump_cache import DumpReport
+from lsif.dump.cache import DumpReport
 from lsif.structure import Structure
 from storage.upload import UploadReport
 
@@ -25,7 +25,16 @@ def report() -> IngestReport:
     parse = ParseReport(3, {"Function": 2, "Struct": 1}, {"local": 4}, 7, ["look here"], 0.5)
     embeddings = [EmbedReport(vector, "m", 8, 3, 1, 1, 1, 0.1) for vector in ("text", "code")]
     upload = uploaded(3)
-    return IngestReport("p", "0123456789abcdef", True, "structures.jsonl", parse, embeddings, upload, {"parse": 0.5, "total": 1.0})
+    return IngestReport(
+        "p",
+        "0123456789abcdef",
+        True,
+        "structures.jsonl",
+        parse,
+        embeddings,
+        upload,
+        {"parse": 0.5, "total": 1.0},
+    )
 
 
 def test_a_balanced_ledger_passes(report: IngestReport) -> None:
@@ -35,14 +44,28 @@ def test_a_balanced_ledger_passes(report: IngestReport) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"parse": ParseReport(3, {}, {"local": 4}, 8)}, "8 definitions went in, 3 structures and 4 skipped ones came out"),
-        ({"embeddings": [EmbedReport("text", "m", 8, 2, 1, 1, 0, 0.1)]}, "3 records went in, 2 texts for vector text"),
-        ({"embeddings": [EmbedReport("text", "m", 8, 3, 1, 1, 0, 0.1)]}, "3 records went in, 3 texts for vector text"),
+        (
+            {"parse": ParseReport(3, {}, {"local": 4}, 8)},
+            "8 definitions went in, 3 structures and 4 skipped ones came out",
+        ),
+        (
+            {"embeddings": [EmbedReport("text", "m", 8, 2, 1, 1, 0, 0.1)]},
+            "3 records went in, 2 texts for vector text",
+        ),
+        (
+            {"embeddings": [EmbedReport("text", "m", 8, 3, 1, 1, 0, 0.1)]},
+            "3 records went in, 3 texts for vector text",
+        ),
         ({"upload": uploaded(2)}, "3 structures went in, 2 points and 0 refused ones came out"),
-        ({"upload": uploaded(3, blocks=1)}, "0 blocks went in, 1 points and 0 refused ones came out"),
+        (
+            {"upload": uploaded(3, blocks=1)},
+            "0 blocks went in, 1 points and 0 refused ones came out",
+        ),
     ],
 )
-def test_whatever_gets_lost_between_two_stages_fails_the_run(report: IngestReport, change: dict[str, object], message: str) -> None:
+def test_whatever_gets_lost_between_two_stages_fails_the_run(
+    report: IngestReport, change: dict[str, object], message: str
+) -> None:
     with pytest.raises(LedgerError, match=message):
         replace(report, **change).check()  # type: ignore[arg-type]
 
@@ -55,7 +78,9 @@ def test_the_largest_counts_are_kept_and_the_others_summed() -> None:
     assert largest({"a": 2}) == {"a": 2}
 
 
-def test_records_of_other_origin_are_counted_by_crate(tmp_path: Path, structures: list[Structure]) -> None:
+def test_records_of_other_origin_are_counted_by_crate(
+    tmp_path: Path, structures: list[Structure]
+) -> None:
     fields = {**structures[0].to_payload(), "id": None, "crate": None}
     (tmp_path / "given.jsonl").write_bytes(structures[1].to_json() + orjson.dumps(fields))
     parsed = import_records(tmp_path / "given.jsonl", tmp_path / "structures.jsonl", "p")
@@ -78,16 +103,31 @@ def test_the_text_tells_everything_a_user_asks_for(report: IngestReport) -> None
 
 
 def test_the_text_tells_sizes_and_counts_as_a_reader_expects(report: IngestReport) -> None:
-    dump = DumpReport("dump.lsif", 0.31, 5.6, False, "1", "resolved", 100.0, "the sources are in no git repository")
+    dump = DumpReport(
+        "dump.lsif",
+        0.31,
+        5.6,
+        False,
+        "1",
+        "resolved",
+        100.0,
+        "the sources are in no git repository",
+    )
     few = EmbedReport("text", "m", 8, 3, 1, 1, 1, 4.0, 0, 20, "cpu", "bf16")
     many = replace(few, texts=100, embedded=98, tokens=8000)
     stages = [StageTime("parse", 0.1, 0.5, 0.5), StageTime("embed code", 0.0, 0.0, 0.0, 0)]
     seconds = {"parse": 0.5, "embed code": 0.0, "total": 1.0}
-    changed = replace(report, dump=dump, embeddings=[few], upload=uploaded(1, 1), stages=stages, seconds=seconds)
+    changed = replace(
+        report, dump=dump, embeddings=[few], upload=uploaded(1, 1), stages=stages, seconds=seconds
+    )
     lines = changed.to_text("x").splitlines()
-    assert lines[2].startswith("  dump              0.3  MB in 5.6 s, highest memory 100 MB; not to be used again: the sources")
+    assert lines[2].startswith(
+        "  dump              0.3  MB in 5.6 s, highest memory 100 MB; not to be used again: the sources"
+    )
     assert lines[3].startswith("  structures          3  ")
-    assert "0 cut off; on cpu (bf16)" in lines[5]  # one text takes less time than the model's loading
+    assert (
+        "0 cut off; on cpu (bf16)" in lines[5]
+    )  # one text takes less time than the model's loading
     assert " 1 structure, 1 block in collection" in lines[6]
     assert lines[7] == "  seconds           1.0  parse 0.5; stages overlap"
     assert "; 2,000 tokens/s on cpu (bf16)" in replace(report, embeddings=[many]).to_text("x")
@@ -95,8 +135,12 @@ def test_the_text_tells_sizes_and_counts_as_a_reader_expects(report: IngestRepor
 
 def test_what_is_set_for_a_server_is_noted_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("QDRANT_URL", raising=False)
-    own = load_settings(None, ["storage.shard_number=3", "storage.on_disk=true", "storage.keep_generations=2"])
-    assert settings_without_effect(own) == ["of no effect without QDRANT_URL: storage.on_disk, storage.shard_number"]
+    own = load_settings(
+        None, ["storage.shard_number=3", "storage.on_disk=true", "storage.keep_generations=2"]
+    )
+    assert settings_without_effect(own) == [
+        "of no effect without QDRANT_URL: storage.on_disk, storage.shard_number"
+    ]
     assert settings_without_effect(load_settings()) == []
     monkeypatch.setenv("QDRANT_URL", "http://localhost:6333")
     assert settings_without_effect(own) == []

@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from flows.report import Run, StageTime
-from flows.report_page import report_page
+from flows.report.model import Run, StageTime
+from flows.report.page import report_page
 from storage.sync import Change
 
 from conftest import PROJECT_ROOT
@@ -54,15 +54,25 @@ class Page(HTMLParser):
 
 
 def runs(*reports: object) -> list[Run]:
-    return [Run(f"2026110{number}T031500Z", report) for number, report in enumerate(reports, start=1)]  # type: ignore[arg-type]
+    return [
+        Run(f"2026110{number}T031500Z", report) for number, report in enumerate(reports, start=1)
+    ]  # type: ignore[arg-type]
 
 
 def test_the_page_holds_every_figure_of_the_run() -> None:
     page = Page(report_page(runs(made_report()), links=True))
     for row in (
         ["definitions → structures", "200", "77", "123"],
-        ["externaldefined outside the root: the standard library, dependencies, build output", "23"],
-        ["structures → vectors text7 embedded, 60 from the checkpoint, 10 duplicates", "77", "77", "0"],
+        [
+            "externaldefined outside the root: the standard library, dependencies, build output",
+            "23",
+        ],
+        [
+            "structures → vectors text7 embedded, 60 from the checkpoint, 10 duplicates",
+            "77",
+            "77",
+            "0",
+        ],
         ["blocks → points", "8", "8", "0"],
         ["Function", "", "50", "65%"],
         ["alpha", "", "60", "78%"],
@@ -70,7 +80,18 @@ def test_the_page_holds_every_figure_of_the_run() -> None:
         ["text", "", "77", "7", "60", "10", "91%", "1", ""],
         ["code", "", "77", "0", "77", "0", "100%", "0", ""],
         ["changedanother text, documentation or signature", "", "1"],
-        ["2026-11-25 03:15:00 UTC", "0123456789ab+", "synced", "77", "15", "2", "1", "3", "0", "3.2"],
+        [
+            "2026-11-25 03:15:00 UTC",
+            "0123456789ab+",
+            "synced",
+            "77",
+            "15",
+            "2",
+            "1",
+            "3",
+            "0",
+            "3.2",
+        ],
     ):
         assert row in page.rows
     text = "".join(page.texts)
@@ -89,7 +110,9 @@ def test_the_page_holds_every_figure_of_the_run() -> None:
 def test_the_stages_are_drawn_where_they_were_at_work() -> None:
     page = Page(report_page(runs(made_report()), links=True))
     drawn = [attributes for one, attributes in page.elements if one == "rect"]
-    assert {"x": "12.5", "width": "62.5", "fill-opacity": "0.4"}.items() <= drawn_at(drawn, "12.5", "0.4").items()
+    assert {"x": "12.5", "width": "62.5", "fill-opacity": "0.4"}.items() <= drawn_at(
+        drawn, "12.5", "0.4"
+    ).items()
     assert drawn_at(drawn, "12.5", None)["width"] == "46.88"  # 1.5 of 3.2 s
 
 
@@ -98,7 +121,9 @@ def test_a_stage_that_had_nothing_to_do_has_no_row() -> None:
     assert b"embed blocks" not in report_page(runs(made_report(stages=stages)), links=True)
 
 
-def drawn_at(rects: list[dict[str, str | None]], x: str, opacity: str | None) -> dict[str, str | None]:
+def drawn_at(
+    rects: list[dict[str, str | None]], x: str, opacity: str | None
+) -> dict[str, str | None]:
     (one,) = (rect for rect in rects if rect["x"] == x and rect.get("fill-opacity") == opacity)
     return one
 
@@ -107,7 +132,11 @@ def test_no_name_becomes_markup() -> None:
     page = report_page(runs(hostile_report(), hostile_report()), links=True)
     found = Page(page)
     assert {one for one, _ in found.elements} & {"script", "img", "iframe", "link"} == set()
-    assert not any(name.startswith("on") or name in ("src", "style") for _, attributes in found.elements for name in attributes)
+    assert not any(
+        name.startswith("on") or name in ("src", "style")
+        for _, attributes in found.elements
+        for name in attributes
+    )
     assert HOSTILE not in page.decode()
     assert "\u202e" not in page.decode()
     assert "\x1b" not in page.decode()
@@ -121,12 +150,16 @@ def test_the_page_needs_nothing_from_elsewhere_and_forbids_it() -> None:
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     assert f"default-src 'none'; style-src 'sha256-{digest}'" in page
     assert re.findall(r"(?:https?:|//|url\(|@import)", page) == []
-    assert [attributes["href"] for one, attributes in Page(page.encode()).elements if one == "a"] == ["runs/20261101T031500Z.html"]
+    assert [
+        attributes["href"] for one, attributes in Page(page.encode()).elements if one == "a"
+    ] == ["runs/20261101T031500Z.html"]
 
 
 def test_a_page_of_the_history_leads_to_the_newest_one() -> None:
     page = Page(report_page(runs(made_report(), made_report()), links=False))
-    assert [attributes["href"] for one, attributes in page.elements if one == "a"] == ["../report.html"]
+    assert [attributes["href"] for one, attributes in page.elements if one == "a"] == [
+        "../report.html"
+    ]
 
 
 def test_every_picture_has_a_title_and_every_table_a_name() -> None:
@@ -140,31 +173,54 @@ def test_every_picture_has_a_title_and_every_table_a_name() -> None:
 
 def test_a_first_run_says_that_all_is_new_and_names_nothing() -> None:
     report = made_report()
-    text = "".join(Page(report_page(runs(replace(report, upload=replace(report.upload, changes={}))), links=True)).texts)
+    text = "".join(
+        Page(
+            report_page(
+                runs(replace(report, upload=replace(report.upload, changes={}))), links=True
+            )
+        ).texts
+    )
     assert "Nothing comparable was live before: all of it is new." in text
 
 
 def test_an_empty_run_has_a_page_too() -> None:
-    report = made_report(stages=[], seconds={"total": 0.0}, embeddings=[], commit=None, branch="", run_id="")
-    parse = replace(report.parse, structures=0, kinds={}, crates={}, skipped={}, definitions=0, blocks=0)
+    report = made_report(
+        stages=[], seconds={"total": 0.0}, embeddings=[], commit=None, branch="", run_id=""
+    )
+    parse = replace(
+        report.parse, structures=0, kinds={}, crates={}, skipped={}, definitions=0, blocks=0
+    )
     upload = replace(report.upload, points=0, blocks=0, changes={"added": Change(0)})
-    text = "".join(Page(report_page(runs(replace(report, parse=parse, upload=upload)), links=False)).texts)
+    text = "".join(
+        Page(report_page(runs(replace(report, parse=parse, upload=upload)), links=False)).texts
+    )
     assert "no git repository" in text
 
 
 def test_many_names_are_folded_and_few_are_shown() -> None:
     report = made_report()
-    changes = {"added": Change(300, [f"Function f{number}" for number in range(200)]), "deleted": Change(1, ["Struct S"])}
-    page = Page(report_page(runs(replace(report, upload=replace(report.upload, changes=changes))), links=True))
-    assert ["open" in attributes for one, attributes in page.elements if one == "details"] == [False, True]
+    changes = {
+        "added": Change(300, [f"Function f{number}" for number in range(200)]),
+        "deleted": Change(1, ["Struct S"]),
+    }
+    page = Page(
+        report_page(
+            runs(replace(report, upload=replace(report.upload, changes=changes))), links=True
+        )
+    )
+    assert ["open" in attributes for one, attributes in page.elements if one == "details"] == [
+        False,
+        True,
+    ]
     assert "300 added (the first 200 by name)" in page.texts
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_colours_are_told_apart_by_who_sees_little(scheme: str) -> None:
-    style = (PROJECT_ROOT / "flows/report_page.css").read_text()
+    style = (PROJECT_ROOT / "flows/report/page.css").read_text()
     light, dark = (
-        dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6})", block)) for block in re.findall(r":root \{(.*?)\}", style, re.S)
+        dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6})", block))
+        for block in re.findall(r":root \{(.*?)\}", style, re.S)
     )
     colours = light if scheme == "light" else dark
     for ink, back, least in (
@@ -180,7 +236,9 @@ def contrast(one: str, other: str) -> float:
 
     def luminance(colour: str) -> float:
         parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-        red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        red, green, blue = (
+            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+        )
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
     darker, lighter = sorted((luminance(one), luminance(other)))

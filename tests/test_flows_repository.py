@@ -15,7 +15,10 @@ from conftest import SAMPLE, SAMPLE_DUMP, points, run
 def git(folder: Path, *arguments: str) -> str:
     identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
     return subprocess.run(
-        ["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True, text=True
+        ["git", "-C", str(folder), *identity, *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout.strip()
 
 
@@ -53,11 +56,22 @@ def test_a_url_is_indexed_and_the_second_run_makes_no_dump(
 ) -> None:
     data, url = tmp_path / "data", f"file://{sample_repository}"
     shutil.copytree(indexed_sample / "checkpoints", data / "checkpoints")
-    own = ("--set", f"paths.data={data}", "--set", f"rust_analyzer.command={tmp_path}/bin/rust-analyzer")
-    code, out, message = run("ingest", "--repo", url, "--ref", "main", "--json", *own, capsys=capsys)
+    own = (
+        "--set",
+        f"paths.data={data}",
+        "--set",
+        f"rust_analyzer.command={tmp_path}/bin/rust-analyzer",
+    )
+    code, out, message = run(
+        "ingest", "--repo", url, "--ref", "main", "--json", *own, capsys=capsys
+    )
     assert (code, message) == (0, "")
     first = orjson.loads(out)
-    assert (first["project"], first["commit"], first["dirty"]) == ("sample", git(sample_repository, "rev-parse", "HEAD"), False)
+    assert (first["project"], first["commit"], first["dirty"]) == (
+        "sample",
+        git(sample_repository, "rev-parse", "HEAD"),
+        False,
+    )
     assert first["upload"]["points"] == len(points(data)) == 77
     assert list(first["seconds"])[:4] == ["check", "checkout", "dump", "parse"]
     assert first["dump"]["reused"] is False
@@ -72,7 +86,17 @@ def test_a_url_is_indexed_and_the_second_run_makes_no_dump(
     assert (code, orjson.loads(out)["way"]) == (0, "unchanged")
     assert dumps_made(tmp_path) == 1
 
-    code, out, _ = run("dump", "--repo", url, "--ref", "main", "-o", str(tmp_path / "out.lsif"), *own, capsys=capsys)
+    code, out, _ = run(
+        "dump",
+        "--repo",
+        url,
+        "--ref",
+        "main",
+        "-o",
+        str(tmp_path / "out.lsif"),
+        *own,
+        capsys=capsys,
+    )
     assert code == 0
     assert (tmp_path / "out.lsif").read_bytes() == SAMPLE_DUMP.read_bytes()
     assert dumps_made(tmp_path) == 2
@@ -82,7 +106,9 @@ def test_a_url_is_indexed_and_the_second_run_makes_no_dump(
     (left / "dump.lsif").write_text("x")
     # A clone made by hand is the same project.
     git(tmp_path, "clone", "--quiet", url, str(tmp_path / "by-hand" / "sample"))
-    code, _, message = run("ingest", "--repo", str(tmp_path / "by-hand" / "sample"), *own, capsys=capsys)
+    code, _, message = run(
+        "ingest", "--repo", str(tmp_path / "by-hand" / "sample"), *own, capsys=capsys
+    )
     assert (code, message) == (0, "")
     assert dumps_made(tmp_path) == 2
     assert not left.exists()
@@ -108,7 +134,12 @@ def test_the_data_folder_inside_the_repository_is_no_change_of_it(
     for number in range(2):
         (sample_repository / "data/prefect/profiles.toml").write_text(f"number = {number}")
         (sample_repository / "data/reindex-4f9Qxb/ingest.log").write_text(f"{number}")
-        own = ("--set", f"rust_analyzer.command={tmp_path}/bin/rust-analyzer", "--set", "paths.data=data")
+        own = (
+            "--set",
+            f"rust_analyzer.command={tmp_path}/bin/rust-analyzer",
+            "--set",
+            "paths.data=data",
+        )
         code, out, message = run("ingest", "--repo", ".", "--json", *own, capsys=capsys)
         assert (code, message) == (0, "")
         reports.append(orjson.loads(out))
@@ -121,15 +152,34 @@ def test_the_data_folder_inside_the_repository_is_no_change_of_it(
 
 @pytest.mark.usefixtures("harness")
 def test_a_repository_out_of_reach_is_tried_again_and_an_absent_ref_is_not(
-    sample_repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    sample_repository: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    own = ("--set", f"paths.data={tmp_path / 'data'}", "--set", "flow.retry_delay_s=0.0", "--set", "flow.retries=2")
-    code, out, message = run("ingest", "--repo", "https://127.0.0.1:9/sample.git", *own, capsys=capsys)
+    own = (
+        "--set",
+        f"paths.data={tmp_path / 'data'}",
+        "--set",
+        "flow.retry_delay_s=0.0",
+        "--set",
+        "flow.retries=2",
+    )
+    code, out, message = run(
+        "ingest", "--repo", "https://127.0.0.1:9/sample.git", *own, capsys=capsys
+    )
     assert (code, out) == (1, "")
-    assert message.startswith("lsif-ingest: can't fetch https://127.0.0.1:9/sample.git: fatal: unable to access")
+    assert message.startswith(
+        "lsif-ingest: can't fetch https://127.0.0.1:9/sample.git: fatal: unable to access"
+    )
     assert caplog.text.count("Retry") == 2
-    code, _, message = run("ingest", "--repo", f"file://{sample_repository}", "--ref", "absent", *own, capsys=capsys)
-    assert (code, message) == (1, f"lsif-ingest: file://{sample_repository} has no branch or tag 'absent'.")
+    code, _, message = run(
+        "ingest", "--repo", f"file://{sample_repository}", "--ref", "absent", *own, capsys=capsys
+    )
+    assert (code, message) == (
+        1,
+        f"lsif-ingest: file://{sample_repository} has no branch or tag 'absent'.",
+    )
     assert caplog.text.count("Retry") == 2
 
 
@@ -138,7 +188,9 @@ def test_a_checkout_without_a_cargo_project_is_refused(
     sample_repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own = ("--set", f"paths.data={tmp_path / 'data'}")
-    code, _, message = run("ingest", "--repo", f"file://{sample_repository}", "--subdir", "src", *own, capsys=capsys)
+    code, _, message = run(
+        "ingest", "--repo", f"file://{sample_repository}", "--subdir", "src", *own, capsys=capsys
+    )
     assert code == 1
     assert "src holds no Cargo.toml" in message
 
@@ -162,6 +214,8 @@ def test_a_checkout_without_a_cargo_project_is_refused(
         ("dump", "--repo", "http://example.org/a.git", "-o", "/tmp/x.lsif"),
     ],
 )
-def test_wrong_usage_has_exit_code_2(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_has_exit_code_2(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
     code, _, message = run(*arguments, capsys=capsys)
     assert (code, len(message) < 1000) == (2, True)

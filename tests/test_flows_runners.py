@@ -24,11 +24,11 @@ from embedding.shards import Shard, ShardReport
 from flows import stages
 from flows.errors import ClusterError
 from flows.orchestration import run_ingest
-from flows.report import IngestReport
+from flows.report.model import IngestReport
 from flows.runners import make_task_runner
-from flows.source import Source
+from flows.source.source import Source
 from lsif.structure import Structure
-from storage.embedded import EmbeddedIndex
+from storage.embedded.index import EmbeddedIndex
 
 from conftest import SAMPLE, SAMPLE_DUMP, points
 
@@ -38,14 +38,19 @@ SOURCE = Source(dump=SAMPLE_DUMP, root=SAMPLE)
 
 
 def of(data: Path, *changes: str) -> Settings:
-    return load_settings(None, [f"paths.data={data}", "flow.retry_delay_s=0.0", "checkpoint.rows_per_file=20", *changes])
+    return load_settings(
+        None,
+        [f"paths.data={data}", "flow.retry_delay_s=0.0", "checkpoint.rows_per_file=20", *changes],
+    )
 
 
 def ingest(settings: Settings, runner: TaskRunner[Any] | None = None) -> IngestReport:
     return run_ingest(SOURCE, settings, rebuild=False, task_runner=runner)
 
 
-def test_a_task_runner_that_a_caller_gives_embeds_all_shards(tmp_path: Path, indexed_sample: Path) -> None:
+def test_a_task_runner_that_a_caller_gives_embeds_all_shards(
+    tmp_path: Path, indexed_sample: Path
+) -> None:
     report = ingest(of(tmp_path, 'cluster.runner="flow"'), ThreadPoolTaskRunner(max_workers=1))
     assert [(one.stage, one.tasks) for one in report.stages if one.stage.startswith("embed")] == [
         ("embed text", 4),
@@ -75,7 +80,9 @@ def test_a_shard_that_fails_for_a_passing_reason_is_tried_again_alone(
     monkeypatch.setattr(tasks, "embed", tasks.embed.with_options(name="embed"))
     monkeypatch.setattr(tasks.embed, "fn", flaky)
     ingest(of(tmp_path))
-    assert sorted(embedded) == sorted([*(f"text {n}" for n in range(1, 5)), *(f"code {n}" for n in (1, 2, 2, 3, 4)), "blocks 1"])
+    assert sorted(embedded) == sorted(
+        [*(f"text {n}" for n in range(1, 5)), *(f"code {n}" for n in (1, 2, 2, 3, 4)), "blocks 1"]
+    )
     assert points(tmp_path) == points(indexed_sample)
 
 
@@ -99,9 +106,16 @@ def _is_worker(process: psutil.Process) -> bool:
         return False
 
 
-def test_a_worker_of_two_that_is_killed_costs_a_shards_work_and_nothing_else(tmp_path: Path, indexed_sample: Path) -> None:
+def test_a_worker_of_two_that_is_killed_costs_a_shards_work_and_nothing_else(
+    tmp_path: Path, indexed_sample: Path
+) -> None:
     killed: list[int] = []
-    changes = ('cluster.runner="dask"', "cluster.resources={GPU=1}", "checkpoint.rows_per_file=4", "embedding.text.batch_tokens=1")
+    changes = (
+        'cluster.runner="dask"',
+        "cluster.resources={GPU=1}",
+        "checkpoint.rows_per_file=4",
+        "embedding.text.batch_tokens=1",
+    )
     watching = threading.Thread(target=kill_a_busy_worker, args=(tmp_path / "checkpoints", killed))
     watching.start()
     report = ingest(of(tmp_path, *changes))
@@ -143,10 +157,14 @@ def test_the_server_is_told_names_and_counts_no_texts_and_no_vectors(
 ) -> None:
     def stored() -> dict[Path, bytes]:
         homes = (server_home, Path(str(PREFECT_HOME.value())))
-        return {path: path.read_bytes() for home in homes for path in home.rglob("*") if path.is_file()}
+        return {
+            path: path.read_bytes() for home in homes for path in home.rglob("*") if path.is_file()
+        }
 
     def differs(before: dict[Path, bytes]) -> bytes:
-        return b"".join(content for path, content in stored().items() if before.get(path) != content)
+        return b"".join(
+            content for path, content in stored().items() if before.get(path) != content
+        )
 
     before = stored()
     report = ingest(of(tmp_path, "project.name=told"))
@@ -155,7 +173,10 @@ def test_the_server_is_told_names_and_counts_no_texts_and_no_vectors(
     with get_client(sync_client=True) as client:
         # Runs of tasks reach the database by events, after the flow's end.
         chosen = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run]))
-        while len(tasks := client.read_task_runs(flow_run_filter=chosen)) < 12 and time.monotonic() < deadline:
+        while (
+            len(tasks := client.read_task_runs(flow_run_filter=chosen)) < 12
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.2)
         parameters = client.read_flow_run(flow_run).parameters
     assert len(tasks) == 12  # check, parse, upload; nine shards
@@ -163,8 +184,18 @@ def test_the_server_is_told_names_and_counts_no_texts_and_no_vectors(
     told = differs(before)
     assert flow_run.hex.encode() in told or str(flow_run).encode() in told
     assert b"told" in told
-    lines = {line.strip() for one in structures for line in one.context.snippet.splitlines()[1:] if len(line.strip()) > 24}
-    documentation = {line.strip() for one in structures for line in (one.docstring or "").splitlines() if len(line.strip()) > 24}
+    lines = {
+        line.strip()
+        for one in structures
+        for line in one.context.snippet.splitlines()[1:]
+        if len(line.strip()) > 24
+    }
+    documentation = {
+        line.strip()
+        for one in structures
+        for line in (one.docstring or "").splitlines()
+        if len(line.strip()) > 24
+    }
     assert len(lines) > 100
     assert len(documentation) > 20
     assert [one for one in lines | documentation if one.encode() in told] == []
@@ -174,7 +205,11 @@ def test_the_server_is_told_names_and_counts_no_texts_and_no_vectors(
     ("changes", "api_url", "message"),
     [
         (('cluster.scheduler="tcp://10.0.0.7:8786"',), None, r"set PREFECT_API_URL"),
-        (('cluster.scheduler="tcp://10.0.0.7:8786"',), "http://127.0.0.1:4200/api", r"prefect server start --host 0.0.0.0"),
+        (
+            ('cluster.scheduler="tcp://10.0.0.7:8786"',),
+            "http://127.0.0.1:4200/api",
+            r"prefect server start --host 0.0.0.0",
+        ),
     ],
 )
 def test_workers_elsewhere_need_a_prefect_server_that_they_reach(
@@ -185,7 +220,13 @@ def test_workers_elsewhere_need_a_prefect_server_that_they_reach(
 
 
 @pytest.mark.parametrize(
-    "change", ["cluster.scheduler=10.0.0.7", 'cluster.scheduler="tcp://u:p@h:1"', "cluster.workers=0", "cluster.resources={GPU=0}"]
+    "change",
+    [
+        "cluster.scheduler=10.0.0.7",
+        'cluster.scheduler="tcp://u:p@h:1"',
+        "cluster.workers=0",
+        "cluster.resources={GPU=0}",
+    ],
 )
 def test_settings_of_a_cluster_are_checked(tmp_path: Path, change: str) -> None:
     with pytest.raises(ConfigError, match="cluster"):

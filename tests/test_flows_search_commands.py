@@ -33,12 +33,12 @@ from searchable import (
     until,
 )
 
-from flows import cli
-from flows.show import clean, print_answer
+from flows.cli import main as cli
+from flows.cli.answers import clean, print_answer
 from search import opening
 from search.answer import Answer
 from search.hit import Hit
-from storage.embedded import EmbeddedIndex
+from storage.embedded.index import EmbeddedIndex
 from storage.index import Generation
 
 from conftest import PROJECT_ROOT, SAMPLE, cli_environment, run, run_cli
@@ -76,7 +76,17 @@ A_HIT = Hit(
     snippet="fn made() {}\n",
 )
 AN_ANSWER = Answer(
-    "x", "text", "made", "", None, dirty=False, generation="made--1", confidence=None, good=True, latency_ms={}, hits=[A_HIT]
+    "x",
+    "text",
+    "made",
+    "",
+    None,
+    dirty=False,
+    generation="made--1",
+    confidence=None,
+    good=True,
+    latency_ms={},
+    hits=[A_HIT],
 )
 
 
@@ -107,7 +117,11 @@ def kept_open(data: Path) -> Iterator[None]:
     """Let commands of this process keep the index open."""
     kept, connect = KeptIndex(data / "qdrant"), opening.connect
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(opening, "connect", lambda settings: kept if settings.paths.data == str(data) else connect(settings))
+        patch.setattr(
+            opening,
+            "connect",
+            lambda settings: kept if settings.paths.data == str(data) else connect(settings),
+        )
         yield
     EmbeddedIndex.close(kept)
 
@@ -115,7 +129,9 @@ def kept_open(data: Path) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample's sources in a folder with an unusual name."""
-    return Path(shutil.copytree(SAMPLE, tmp_path_factory.mktemp("sources") / "my $(repo) {1} 'x' %s"))
+    return Path(
+        shutil.copytree(SAMPLE, tmp_path_factory.mktemp("sources") / "my $(repo) {1} 'x' %s")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +139,10 @@ def sample(fake: Models, root: Path, tmp_path_factory: pytest.TempPathFactory) -
     """A data folder with an index of the sample; not to be changed."""
     data = tmp_path_factory.mktemp("searchable") / "data"
     index_sample(data, root)
-    calibration = {"models": model_digests(settings_of(data)), "modes": {"bm25": {"": 2.0, "bm25": 0.0}}}
+    calibration = {
+        "models": model_digests(settings_of(data)),
+        "modes": {"bm25": {"": 2.0, "bm25": 0.0}},
+    }
     (data / "sure.json").write_bytes(orjson.dumps(calibration))
     (data / "unknown.json").write_bytes(orjson.dumps({"models": {}, "modes": {}}))
     with kept_open(data):
@@ -132,7 +151,16 @@ def sample(fake: Models, root: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("VISUAL", "EDITOR", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "COLORTERM", "QDRANT_URL"):
+    for name in (
+        "VISUAL",
+        "EDITOR",
+        "NO_COLOR",
+        "FORCE_COLOR",
+        "CLICOLOR_FORCE",
+        "TTY_COMPATIBLE",
+        "COLORTERM",
+        "QDRANT_URL",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
 
@@ -167,7 +195,9 @@ def shown(out: str) -> list[str]:
 
 
 def test_a_hit_is_shown_by_place_name_signature_summary_and_first_lines_of_code(ask: Ask) -> None:
-    code, out, err = ask("search", "evict the oldest entries", "--mode", "bm25", "--limit", "2", "--tests", "exclude")
+    code, out, err = ask(
+        "search", "evict the oldest entries", "--mode", "bm25", "--limit", "2", "--tests", "exclude"
+    )
     assert (code, err) == (0, "")
     assert shown(out) == [
         "2 hits in sample at 0123abc, mode bm25, confidence 88%",
@@ -195,7 +225,17 @@ def test_a_hit_is_shown_by_place_name_signature_summary_and_first_lines_of_code(
 
 
 def test_lines_that_match_are_marked_and_shown_in_their_order(ask: Ask) -> None:
-    code, out, _ = ask("search", "evict the oldest entries", "--mode", "bm25", "--limit", "1", "--tests", "exclude", "--lines")
+    code, out, _ = ask(
+        "search",
+        "evict the oldest entries",
+        "--mode",
+        "bm25",
+        "--limit",
+        "1",
+        "--tests",
+        "exclude",
+        "--lines",
+    )
     assert code == 0
     assert shown(out)[5:] == [
         "     > 57      /// Stores a value, evicts the oldest entries that no longer fit, and returns the",
@@ -204,21 +244,49 @@ def test_lines_that_match_are_marked_and_shown_in_their_order(ask: Ask) -> None:
     ]
 
 
-@pytest.mark.parametrize(("lines", "printed"), [(0, []), (1, [59]), (3, [59, 60, 61]), (1000, list(range(59, 70)))])
-def test_as_many_lines_of_a_hit_are_shown_as_are_wanted(lines: int, printed: list[int], ask: Ask) -> None:
-    _, out, _ = ask("search", "evict oldest", "--mode", "bm25", "--limit", "1", "--tests", "exclude", "--snippet", str(lines))
+@pytest.mark.parametrize(
+    ("lines", "printed"), [(0, []), (1, [59]), (3, [59, 60, 61]), (1000, list(range(59, 70)))]
+)
+def test_as_many_lines_of_a_hit_are_shown_as_are_wanted(
+    lines: int, printed: list[int], ask: Ask
+) -> None:
+    _, out, _ = ask(
+        "search",
+        "evict oldest",
+        "--mode",
+        "bm25",
+        "--limit",
+        "1",
+        "--tests",
+        "exclude",
+        "--snippet",
+        str(lines),
+    )
     assert [int(line.split()[0]) for line in shown(out)[5:]] == printed
 
 
 def test_a_hit_that_was_found_by_a_block_shows_the_block(ask: Ask) -> None:
-    _, out, _ = ask("search", "x", "--mode", "blocks", "--filter", "path=src/retry.rs", "--snippet", "20")
+    _, out, _ = ask(
+        "search", "x", "--mode", "blocks", "--filter", "path=src/retry.rs", "--snippet", "20"
+    )
     marked = [line.split()[1] for line in shown(out) if line.startswith("     > ")]
     assert marked == [str(number) for number in range(54, 63)]
     assert "mode blocks" in out
 
 
 def test_with_json_one_document_is_printed_and_nothing_else(ask: Ask, sample: Path) -> None:
-    code, out, err = ask("search", "evict oldest", "--mode", "bm25", "--limit", "2", "--lines", "--json", "--snippet", "0")
+    code, out, err = ask(
+        "search",
+        "evict oldest",
+        "--mode",
+        "bm25",
+        "--limit",
+        "2",
+        "--lines",
+        "--json",
+        "--snippet",
+        "0",
+    )
     document = orjson.loads(out)
     assert (code, err, out[0], out[-2:]) == (0, "", "{", "}\n")
     assert (document["query"], document["mode"], document["project"], document["commit"]) == (
@@ -231,23 +299,43 @@ def test_with_json_one_document_is_printed_and_nothing_else(ask: Ask, sample: Pa
     assert list(document["latency_ms"]) == ["encode", "qdrant", "fuse", "total"]
     assert [hit["name"] for hit in document["hits"]] == ["oldest_entry_is_evicted", "insert"]
     assert document["hits"][1]["lines"][0]["line"] == 57
-    assert document["hits"][1]["snippet"].splitlines() == (SAMPLE / "src/cache.rs").read_text().splitlines()[56:69]
+    assert (
+        document["hits"][1]["snippet"].splitlines()
+        == (SAMPLE / "src/cache.rs").read_text().splitlines()[56:69]
+    )
 
 
 def test_groups_are_headed_by_what_they_share(ask: Ask) -> None:
-    words = ("search", "oldest entry area", "--mode", "bm25", "--group-by", "file", "--group-size", "2", "--limit", "2")
+    words = (
+        "search",
+        "oldest entry area",
+        "--mode",
+        "bm25",
+        "--group-by",
+        "file",
+        "--group-size",
+        "2",
+        "--limit",
+        "2",
+    )
     code, out, _ = ask(*words, "--snippet", "0")
     heads = [line for line in shown(out)[1:] if line and not line.startswith(" ")]
-    places = [line.split()[1].partition(":")[0] for line in shown(out) if re.match(r" +\d+\. ", line)]
+    places = [
+        line.split()[1].partition(":")[0] for line in shown(out) if re.match(r" +\d+\. ", line)
+    ]
     assert (code, heads) == (0, list(dict.fromkeys(places)))
     assert len(heads) == 2
     assert max(places.count(head) for head in heads) == 2
     document = answer(ask, *words)
     assert [group["value"] for group in document["groups"]] == heads
-    assert [one for group in document["groups"] for one in group["ids"]] == [hit["id"] for hit in document["hits"]]
+    assert [one for group in document["groups"] for one in group["ids"]] == [
+        hit["id"] for hit in document["hits"]
+    ]
 
 
-@pytest.mark.parametrize(("by", "key"), [("module", "module"), ("crate", "crate"), ("kind", "code_type")])
+@pytest.mark.parametrize(
+    ("by", "key"), [("module", "module"), ("crate", "crate"), ("kind", "code_type")]
+)
 def test_hits_are_grouped_by_what_was_said(by: str, key: str, ask: Ask) -> None:
     document = answer(ask, "search", "area of a shape", "--group-by", by)
     assert len({group["value"] for group in document["groups"]}) == len(document["groups"]) > 1
@@ -263,23 +351,44 @@ def test_hits_are_grouped_by_what_was_said(by: str, key: str, ask: Ask) -> None:
         (["kind=Struct", "kind=Trait"], lambda hit: hit["code_type"] in ("Struct", "Trait")),
         (["path=src/geometry"], lambda hit: hit["file_path"].startswith("src/geometry/")),
         (["path=./src/c*.rs"], lambda hit: hit["file_path"] == "src/cache.rs"),
-        (["path=**/shape.rs", "path=tests"], lambda hit: hit["file_path"] in ("src/geometry/shape.rs", "tests/area.rs")),
-        (["owner=Point", "trait=Add"], lambda hit: (hit["struct_name"], hit["trait_name"]) == ("Point", "Add")),
-        (["visibility=pub", "module=geometry"], lambda hit: (hit["visibility"], hit["module"]) == ("pub", "geometry")),
+        (
+            ["path=**/shape.rs", "path=tests"],
+            lambda hit: hit["file_path"] in ("src/geometry/shape.rs", "tests/area.rs"),
+        ),
+        (
+            ["owner=Point", "trait=Add"],
+            lambda hit: (hit["struct_name"], hit["trait_name"]) == ("Point", "Add"),
+        ),
+        (
+            ["visibility=pub", "module=geometry"],
+            lambda hit: (hit["visibility"], hit["module"]) == ("pub", "geometry"),
+        ),
         (["tests=only"], lambda hit: hit["is_test"]),
     ],
 )
-def test_a_filter_confines_a_search(filters: list[str], fits: Callable[[dict[str, Any]], bool], ask: Ask) -> None:
+def test_a_filter_confines_a_search(
+    filters: list[str], fits: Callable[[dict[str, Any]], bool], ask: Ask
+) -> None:
     chosen = [word for one in filters for word in ("--filter", one)]
-    everything = answer(ask, "search", "area of a shape", "--mode", "text", "--limit", "100")["hits"]
-    found = answer(ask, "search", "area of a shape", "--mode", "text", "--limit", "100", *chosen)["hits"]
-    assert sorted(hit["id"] for hit in found) == sorted(hit["id"] for hit in everything if fits(hit))
+    everything = answer(ask, "search", "area of a shape", "--mode", "text", "--limit", "100")[
+        "hits"
+    ]
+    found = answer(ask, "search", "area of a shape", "--mode", "text", "--limit", "100", *chosen)[
+        "hits"
+    ]
+    assert sorted(hit["id"] for hit in found) == sorted(
+        hit["id"] for hit in everything if fits(hit)
+    )
     assert 0 < len(found) < len(everything) == 77
 
 
 def test_tests_are_searched_or_not_as_is_said(ask: Ask) -> None:
     count = {
-        choice: len(answer(ask, "search", "x", "--mode", "text", "--limit", "100", "--tests", choice)["hits"])
+        choice: len(
+            answer(ask, "search", "x", "--mode", "text", "--limit", "100", "--tests", choice)[
+                "hits"
+            ]
+        )
         for choice in ("include", "exclude", "only")
     }
     assert count == {"include": 77, "exclude": 68, "only": 9}
@@ -287,7 +396,11 @@ def test_tests_are_searched_or_not_as_is_said(ask: Ask) -> None:
 
 def test_nothing_found_is_said(ask: Ask) -> None:
     code, out, _ = ask("search", "evict", "--mode", "bm25", "--filter", "crate=absent")
-    assert (code, out.splitlines()[0].partition(",")[0], len(out.splitlines())) == (0, "0 hits in sample at 0123abc", 1)
+    assert (code, out.splitlines()[0].partition(",")[0], len(out.splitlines())) == (
+        0,
+        "0 hits in sample at 0123abc",
+        1,
+    )
 
 
 def test_above_weak_hits_it_says_that_there_is_no_good_match(ask: Ask) -> None:
@@ -306,14 +419,24 @@ def test_above_weak_hits_it_says_that_there_is_no_good_match(ask: Ask) -> None:
 
 
 def test_of_other_models_it_is_not_told_how_sure_an_answer_is(ask: Ask, sample: Path) -> None:
-    words = ("search", "evict", "--mode", "bm25", "--limit", "1", "--set", f"search.calibration={sample}/unknown.json")
+    words = (
+        "search",
+        "evict",
+        "--mode",
+        "bm25",
+        "--limit",
+        "1",
+        "--set",
+        f"search.calibration={sample}/unknown.json",
+    )
     document = answer(ask, *words)
     assert (document["confidence"], document["good"]) == (None, True)
     assert ask(*words)[1].splitlines()[0] == "1 hit in sample at 0123abc, mode bm25"
 
 
 @pytest.mark.parametrize(
-    ("commit", "dirty", "said"), [("0123456789abcdef", True, " at 0123456789ab with changes"), (None, False, "")]
+    ("commit", "dirty", "said"),
+    [("0123456789abcdef", True, " at 0123456789ab with changes"), (None, False, "")],
 )
 def test_which_state_of_the_repository_was_searched_is_said(
     commit: str | None, dirty: bool, said: str, capsys: pytest.CaptureFixture[str]
@@ -327,27 +450,60 @@ def test_which_state_of_the_repository_was_searched_is_said(
 
 def test_what_is_like_a_structure_is_found_by_its_place_its_id_and_its_name(ask: Ask) -> None:
     by_place = answer(ask, "similar", "src/retry.rs:54")
-    assert (by_place["query"], by_place["mode"], len(by_place["hits"])) == ("sample::retry::retry", "hybrid", 10)
+    assert (by_place["query"], by_place["mode"], len(by_place["hits"])) == (
+        "sample::retry::retry",
+        "hybrid",
+        10,
+    )
     wanted = "7df213ab-1a66-5e93-8fdc-269ceb92b724"
     assert wanted not in [hit["id"] for hit in by_place["hits"]]
     ids = [hit["id"] for hit in by_place["hits"]]
     for place in (wanted, "sample::retry::retry", "./src/retry.rs:49"):
         assert [hit["id"] for hit in answer(ask, "similar", place)["hits"]] == ids
-    code, out, _ = ask("similar", "Doubling", "--limit", "1", "--snippet", "0", "--mode", "code", "--filter", "kind=Struct")
+    code, out, _ = ask(
+        "similar",
+        "Doubling",
+        "--limit",
+        "1",
+        "--snippet",
+        "0",
+        "--mode",
+        "code",
+        "--filter",
+        "kind=Struct",
+    )
     assert (code, out.splitlines()[0]) == (0, "1 hit in sample at 0123abc, mode code")
 
 
 @pytest.mark.parametrize(
     ("place", "code", "message"),
     [
-        ("absent", 1, "the index has no structure 'absent'; expected FILE:LINE, an id, a symbol or a name."),
-        ("src/cache.rs:100000", 1, "the index has no structure 'src/cache.rs:100000'; expected FILE:LINE"),
-        ("00000000-0000-0000-0000-000000000000", 1, "the index has no structure '00000000-0000-0000-0000-000000000000'."),
-        ("area", 2, "3 structures are called area: say which by FILE:LINE, such as src/geometry/shape.rs:104,"),
+        (
+            "absent",
+            1,
+            "the index has no structure 'absent'; expected FILE:LINE, an id, a symbol or a name.",
+        ),
+        (
+            "src/cache.rs:100000",
+            1,
+            "the index has no structure 'src/cache.rs:100000'; expected FILE:LINE",
+        ),
+        (
+            "00000000-0000-0000-0000-000000000000",
+            1,
+            "the index has no structure '00000000-0000-0000-0000-000000000000'.",
+        ),
+        (
+            "area",
+            2,
+            "3 structures are called area: say which by FILE:LINE, such as src/geometry/shape.rs:104,",
+        ),
         ("", 1, "the index has no structure ''; expected FILE:LINE"),
     ],
 )
-def test_a_place_that_names_none_or_several_structures_is_refused(place: str, code: int, message: str, ask: Ask) -> None:
+def test_a_place_that_names_none_or_several_structures_is_refused(
+    place: str, code: int, message: str, ask: Ask
+) -> None:
     found, out, said = ask("similar", place)
     assert (found, out) == (code, "")
     assert message in said
@@ -383,7 +539,9 @@ def without_colours(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-def test_on_a_terminal_the_same_is_shown_in_colours(sample: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_terminal_the_same_is_shown_in_colours(
+    sample: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = ("search", "evict oldest", "--mode", "bm25", "--lines", "--group-by", "kind")
     where = (
         "--set",
@@ -397,20 +555,35 @@ def test_on_a_terminal_the_same_is_shown_in_colours(sample: Path, ask: Ask, monk
     _, plain, _ = ask(*words, "--set", "search.no_answer_below=1.0")
     assert "\x1b" not in plain
     assert without_colours(coloured) == plain
-    for text in ("No good match", "src/cache.rs:57-69", "Cache::insert", "Function", "64  ", "remove"):
+    for text in (
+        "No good match",
+        "src/cache.rs:57-69",
+        "Cache::insert",
+        "Function",
+        "64  ",
+        "remove",
+    ):
         assert re.search(rf"\x1b\[[0-9;]+m[^\x1b]*{re.escape(text)}", coloured), text
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
-def test_a_terminal_without_colours_gets_none(name: str, value: str, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_without_colours_gets_none(
+    name: str, value: str, sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(name, value)
-    out = on_terminal(monkeypatch, "search", "evict", "--mode", "bm25", "--lines", "--set", f"paths.data={sample}")
+    out = on_terminal(
+        monkeypatch, "search", "evict", "--mode", "bm25", "--lines", "--set", f"paths.data={sample}"
+    )
     assert "insert" in out
     assert not re.search(r"\x1b\[[0-9;]*3\d", out)
 
 
-def test_json_has_no_colours_on_a_terminal_either(sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = on_terminal(monkeypatch, "search", "evict", "--mode", "bm25", "--json", "--set", f"paths.data={sample}")
+def test_json_has_no_colours_on_a_terminal_either(
+    sample: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = on_terminal(
+        monkeypatch, "search", "evict", "--mode", "bm25", "--json", "--set", f"paths.data={sample}"
+    )
     assert orjson.loads(out)["hits"]
     assert "\x1b" not in out
 
@@ -419,7 +592,9 @@ def test_a_real_terminal_shows_colours_and_a_pipe_none(sample: Path) -> None:
     words = ("search", "evict", "--mode", "bm25", "--limit", "1", "--set", f"paths.data={sample}")
     leader, follower = pty.openpty()
     environment = cli_environment({"TERM": "xterm-256color"})
-    with subprocess.Popen([sys.executable, "-m", "flows", *words], cwd=PROJECT_ROOT, env=environment, stdout=follower) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "flows", *words], cwd=PROJECT_ROOT, env=environment, stdout=follower
+    ) as process:
         os.close(follower)
         seen = b""
         while part := _read(leader):
@@ -455,7 +630,10 @@ def hostile(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             "snippet": f"// {HOSTILE}\nfn twice() {{\n    hostile(); {HOSTILE}\n}}\n",
         },
     }
-    lines = [orjson.dumps({**record, "line": at + 1, "line_from": at, "line_to": at + 3}) for at in (1, 11)]
+    lines = [
+        orjson.dumps({**record, "line": at + 1, "line_from": at, "line_to": at + 3})
+        for at in (1, 11)
+    ]
     (folder / "hostile.jsonl").write_bytes(b"\n".join(lines))
     index_tutorial(folder / "data", folder / "hostile.jsonl", "hostile")
     with kept_open(folder / "data"):
@@ -463,10 +641,21 @@ def hostile(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.mark.parametrize(
-    "options", [(), ("--lines",), ("--group-by", "module"), ("--group-by", "file"), ("--group-by", "kind"), ("--group-by", "crate")]
+    "options",
+    [
+        (),
+        ("--lines",),
+        ("--group-by", "module"),
+        ("--group-by", "file"),
+        ("--group-by", "kind"),
+        ("--group-by", "crate"),
+    ],
 )
 def test_what_sources_hold_can_not_steer_the_terminal(
-    options: tuple[str, ...], hostile: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    options: tuple[str, ...],
+    hostile: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     words = ("search", "hostile", "--mode", "bm25", *options, "--set", f"paths.data={hostile}")
     _, out, _ = run(*words, capsys=capsys)
@@ -477,15 +666,30 @@ def test_what_sources_hold_can_not_steer_the_terminal(
     assert len(out.splitlines()) == len(out.split("\n")) - 1
 
 
-def test_what_sources_hold_can_not_steer_the_terminal_from_a_message(hostile: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, message = run("similar", f"twice{HOSTILE}", "--set", f"paths.data={hostile}", capsys=capsys)
+def test_what_sources_hold_can_not_steer_the_terminal_from_a_message(
+    hostile: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, message = run(
+        "similar", f"twice{HOSTILE}", "--set", f"paths.data={hostile}", capsys=capsys
+    )
     assert (code, out) == (2, "")
     assert "2 structures are called" in message
     assert CONTROLS.findall(message) == []
 
 
-def test_json_has_the_texts_as_they_are_escaped(hostile: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = run("search", "hostile", "--mode", "bm25", "--json", "--set", f"paths.data={hostile}", capsys=capsys)
+def test_json_has_the_texts_as_they_are_escaped(
+    hostile: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = run(
+        "search",
+        "hostile",
+        "--mode",
+        "bm25",
+        "--json",
+        "--set",
+        f"paths.data={hostile}",
+        capsys=capsys,
+    )
     assert orjson.loads(out)["hits"][0]["name"] == f"twice{HOSTILE}"
     assert "\x1b" not in out
     assert "\x07" not in out
@@ -524,12 +728,17 @@ def test_lines_of_sources_that_end_by_carriage_returns_are_shown_without_them(as
         "       11  pub enum Error {",
         "       12      /// A line of no width holds no text.",
     ]
-    assert "     > 12      /// A line of no width holds no text." in ask(*words, "--lines")[1].splitlines()
+    assert (
+        "     > 12      /// A line of no width holds no text."
+        in ask(*words, "--lines")[1].splitlines()
+    )
     assert "\N{REPLACEMENT CHARACTER}" not in ask(*words, "--lines")[1]
 
 
 def test_long_lines_are_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
-    long = replace(A_HIT, snippet="x" * 10_000 + "\n", signature="fn " + "s" * 10_000, summary="d" * 10_000)
+    long = replace(
+        A_HIT, snippet="x" * 10_000 + "\n", signature="fn " + "s" * 10_000, summary="d" * 10_000
+    )
     print_answer(replace(AN_ANSWER, hits=[long]), lines_shown=1)
     assert capsys.readouterr().out.splitlines()[-3:] == [
         "     fn " + "s" * 154 + "...",
@@ -539,12 +748,26 @@ def test_long_lines_are_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_reader_of_a_pipe_may_leave(sample: Path) -> None:
-    words = ("search", "evict", "--mode", "bm25", "--snippet", "1000", "--set", f"paths.data={sample}")
+    words = (
+        "search",
+        "evict",
+        "--mode",
+        "bm25",
+        "--snippet",
+        "1000",
+        "--set",
+        f"paths.data={sample}",
+    )
     with subprocess.Popen(["true"], stdin=subprocess.PIPE) as reader:
         reader.wait()
         command = [sys.executable, "-m", "flows", *words]
         done = subprocess.run(
-            command, stdout=reader.stdin, stderr=subprocess.PIPE, cwd=PROJECT_ROOT, env=cli_environment({}), check=False
+            command,
+            stdout=reader.stdin,
+            stderr=subprocess.PIPE,
+            cwd=PROJECT_ROOT,
+            env=cli_environment({}),
+            check=False,
         )
     assert (done.returncode, done.stderr) == (1, b"")
 
@@ -553,7 +776,9 @@ def test_the_reader_of_a_pipe_may_leave(sample: Path) -> None:
 
 
 @pytest.fixture
-def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Callable[[], list[str]]]:
+def editor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Callable[[], list[str]]]:
     """Make an editor of a name that records its arguments; return what tells them."""
 
     def make(name: str) -> Callable[[], list[str]]:
@@ -586,7 +811,12 @@ TWO_HITS = ("search", "evict oldest", "--mode", "bm25", "--limit", "2")
     ],
 )
 def test_the_first_hit_is_opened_at_its_line_as_each_editor_wants_it(
-    name: str, arguments: list[str], editor: Editor, ask: Ask, root: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    arguments: list[str],
+    editor: Editor,
+    ask: Ask,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given = editor(name)
     monkeypatch.setenv("EDITOR", name)
@@ -619,7 +849,9 @@ def test_visual_goes_before_editor_and_may_have_arguments(
     assert given() == ["--wait", "a b", "+135", f"{root}/src/cache.rs"]
 
 
-def test_without_the_option_no_editor_is_started(ask: Ask, editor: Editor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_option_no_editor_is_started(
+    ask: Ask, editor: Editor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given = editor("myeditor")
     monkeypatch.setenv("EDITOR", "myeditor")
     ask(*TWO_HITS)
@@ -647,7 +879,10 @@ def test_an_editor_that_can_not_be_started_is_wrong_usage(
 
 def test_a_hit_that_is_not_there_is_not_opened(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDITOR", "true")
-    assert ask(*TWO_HITS, "--open", "3")[::2] == (2, "lsif-ingest: there is no hit number 3 to open.")
+    assert ask(*TWO_HITS, "--open", "3")[::2] == (
+        2,
+        "lsif-ingest: there is no hit number 3 to open.",
+    )
 
 
 def test_sources_that_are_not_on_this_machine_are_not_opened(
@@ -660,7 +895,9 @@ def test_sources_that_are_not_on_this_machine_are_not_opened(
     assert "the sources of hostile are not known on this machine" in message
 
 
-def test_without_a_terminal_an_editor_must_be_named(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_an_editor_must_be_named(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("EDITOR", "VISUAL"):
         monkeypatch.delenv(name, raising=False)
     code, out, said = ask(*TWO_HITS, "--open")
@@ -668,7 +905,9 @@ def test_without_a_terminal_an_editor_must_be_named(ask: Ask, monkeypatch: pytes
     assert "set EDITOR" in said
 
 
-def test_a_filter_that_nothing_has_is_told_with_the_values_there_are(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_filter_that_nothing_has_is_told_with_the_values_there_are(
+    ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
     code, out, _ = ask("search", "oldest", "--mode", "bm25", "--filter", "kind=function")
     assert code == 0
     assert out.startswith("0 hits in sample")
@@ -683,9 +922,13 @@ def test_a_group_size_without_groups_is_wrong_usage(ask: Ask) -> None:
     assert "--group-size goes with --group-by" in said
 
 
-def test_answers_that_the_index_can_not_find_are_told(ask: Ask, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_answers_that_the_index_can_not_find_are_told(
+    ask: Ask, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     judged = tmp_path / "gone.jsonl"
-    judged.write_text('{"query": "oldest", "answers": [{"file_path": "src/gone.rs", "name": "gone"}]}\n')
+    judged.write_text(
+        '{"query": "oldest", "answers": [{"file_path": "src/gone.rs", "name": "gone"}]}\n'
+    )
     assert ask("evaluate", str(judged), "--mode", "bm25")[0] == 0
     assert "1 files of answers are not in the index, such as src/gone.rs" in caplog.text
 
@@ -697,8 +940,17 @@ def test_answers_that_the_index_can_not_find_are_told(ask: Ask, tmp_path: Path, 
 def queries(tmp_path: Path) -> Path:
     """Four judged queries: two with answers, two without."""
     rows = [
-        {"query": "evict the oldest entries", "kind": "words", "answers": [{"file_path": "src/cache.rs", "name": "insert"}]},
-        {"query": "wait longer", "kind": "words", "answers": [{"file_path": "src/retry.rs", "line": 20}], "note": "kept"},
+        {
+            "query": "evict the oldest entries",
+            "kind": "words",
+            "answers": [{"file_path": "src/cache.rs", "name": "insert"}],
+        },
+        {
+            "query": "wait longer",
+            "kind": "words",
+            "answers": [{"file_path": "src/retry.rs", "line": 20}],
+            "note": "kept",
+        },
         {"query": "bake a cake", "kind": "none", "answers": []},
         {"query": "steer a ship", "kind": "none"},
     ]
@@ -708,7 +960,9 @@ def queries(tmp_path: Path) -> Path:
 
 
 def test_answers_are_measured_by_mode_and_kind(ask: Ask, queries: Path) -> None:
-    code, out, _ = ask("evaluate", str(queries), "--mode", "bm25", "--mode", "text", "--mode", "bm25")
+    code, out, _ = ask(
+        "evaluate", str(queries), "--mode", "bm25", "--mode", "text", "--mode", "bm25"
+    )
     assert code == 0
     assert out.splitlines()[:3] == [
         "mode  kind   n  Hit@1  Hit@5  Hit@10    MRR  NDCG@10    R@5   R@10",
@@ -724,7 +978,9 @@ def test_answers_are_measured_by_mode_and_kind(ask: Ask, queries: Path) -> None:
     assert "text against bm25: MRR" in out
 
 
-def test_all_modes_are_measured_unless_some_are_named_and_json_has_every_query(ask: Ask, queries: Path) -> None:
+def test_all_modes_are_measured_unless_some_are_named_and_json_has_every_query(
+    ask: Ask, queries: Path
+) -> None:
     document = answer(ask, "evaluate", str(queries))
     assert list(document["summaries"]) == ["hybrid", "merged", "text", "code", "bm25", "blocks"]
     rows = [row for row in document["judgements"] if row["mode"] == "bm25"]
@@ -739,22 +995,45 @@ def test_all_modes_are_measured_unless_some_are_named_and_json_has_every_query(a
 
 
 def test_the_confidence_is_fitted_to_queries_with_and_without_answers(
-    ask: Ask, queries: Path, sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    ask: Ask,
+    queries: Path,
+    sample: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     fitted = tmp_path / "fitted.json"
-    with caplog.at_level("INFO", logger="flows.search_commands"):
-        code, out, _ = ask("evaluate", str(queries), "--mode", "bm25", "--calibrate", str(fitted), "--json")
+    with caplog.at_level("INFO", logger="flows.cli.search"):
+        code, out, _ = ask(
+            "evaluate", str(queries), "--mode", "bm25", "--calibrate", str(fitted), "--json"
+        )
     assert (code, list(orjson.loads(out)["summaries"])) == (0, ["bm25"])
-    assert f'the confidence was fitted to 4 queries: use it by --set search.calibration="{fitted}"' in caplog.text
+    assert (
+        f'the confidence was fitted to 4 queries: use it by --set search.calibration="{fitted}"'
+        in caplog.text
+    )
     calibration = orjson.loads(fitted.read_bytes())
     assert calibration["models"] == model_digests(settings_of(sample))
     assert list(calibration["modes"]) == ["hybrid", "merged", "text", "code", "bm25", "blocks"]
     assert set(calibration["modes"]["bm25"]) == {"", "bm25"}
     assert set(calibration["modes"]["hybrid"]) > {"", "text", "code", "bm25"}
-    use = ("--mode", "bm25", "--limit", "1", "--set", f"paths.data={sample}", "--set", f'search.calibration="{fitted}"')
+    use = (
+        "--mode",
+        "bm25",
+        "--limit",
+        "1",
+        "--set",
+        f"paths.data={sample}",
+        "--set",
+        f'search.calibration="{fitted}"',
+    )
     _, known, _ = run("search", "evict the oldest entries", *use, capsys=capsys)
     _, unknown, _ = run("search", "bake a cake", *use, capsys=capsys)
-    assert int(re.findall(r"confidence (\d+)%", known)[0]) > 50 > int(re.findall(r"confidence (\d+)%", unknown)[0])
+    assert (
+        int(re.findall(r"confidence (\d+)%", known)[0])
+        > 50
+        > int(re.findall(r"confidence (\d+)%", unknown)[0])
+    )
     assert "No good match" not in known
     assert "No good match: nothing was found." in unknown
 
@@ -769,7 +1048,9 @@ def test_the_confidence_is_fitted_to_queries_with_and_without_answers(
         ('{"query": "x", "answers": [{"file_path": "a"}]}', "expected a name, a line"),
     ],
 )
-def test_queries_that_can_not_be_read_are_told_with_their_line(text: str | None, message: str, ask: Ask, tmp_path: Path) -> None:
+def test_queries_that_can_not_be_read_are_told_with_their_line(
+    text: str | None, message: str, ask: Ask, tmp_path: Path
+) -> None:
     path = tmp_path / "queries.jsonl"
     if text is not None:
         path.write_text(text)
@@ -787,7 +1068,9 @@ def test_what_can_not_be_calibrated_leaves_no_file(ask: Ask, queries: Path, tmp_
 
 
 @pytest.mark.parametrize("place", ["file/fitted.json", "."])
-def test_a_calibration_that_can_not_be_written_is_told_as_such(place: str, ask: Ask, queries: Path, tmp_path: Path) -> None:
+def test_a_calibration_that_can_not_be_written_is_told_as_such(
+    place: str, ask: Ask, queries: Path, tmp_path: Path
+) -> None:
     (tmp_path / "file").touch()
     code, out, said = ask("evaluate", str(queries), "--calibrate", str(tmp_path / place))
     assert out == ""
@@ -798,7 +1081,14 @@ def test_a_calibration_that_can_not_be_written_is_told_as_such(place: str, ask: 
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{}", b"[]", b'{"models": {}, "modes": {"text": {"": "x"}}}', b'{"models": [], "modes": {}}']
+    "content",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b'{"models": {}, "modes": {"text": {"": "x"}}}',
+        b'{"models": [], "modes": {}}',
+    ],
 )
 def test_a_damaged_calibration_is_told(content: bytes, ask: Ask, tmp_path: Path) -> None:
     path = tmp_path / "damaged.json"
@@ -838,7 +1128,10 @@ def test_a_project_that_was_not_indexed_is_told_with_those_that_were(ask: Ask) -
         (("search", " \t"), "the query is empty"),
         (("search", "x" * 20_001), "the query has 20,001 characters; expected at most 20,000."),
         (("search", "\udcff"), "the query is not valid UTF-8."),
-        (("search", "x", "--filter", "crate"), "--filter takes FIELD=VALUE with crate, path, module"),
+        (
+            ("search", "x", "--filter", "crate"),
+            "--filter takes FIELD=VALUE with crate, path, module",
+        ),
         (("search", "x", "--filter", "crate="), "found 'crate='"),
         (("search", "x", "--filter", "colour=red"), "found 'colour=red'"),
         (("search", "x", "--filter", "tests=maybe"), "found 'tests=maybe'"),
@@ -847,7 +1140,9 @@ def test_a_project_that_was_not_indexed_is_told_with_those_that_were(ask: Ask) -
         (("search", "x", "--set", "search.limt=2"), "unknown key search.limt"),
     ],
 )
-def test_what_can_not_be_searched_with_has_the_exit_code_2(arguments: tuple[str, ...], message: str, ask: Ask) -> None:
+def test_what_can_not_be_searched_with_has_the_exit_code_2(
+    arguments: tuple[str, ...], message: str, ask: Ask
+) -> None:
     code, out, said = ask(*arguments)
     assert (code, out) == (2, "")
     assert message in said
@@ -931,7 +1226,9 @@ def test_an_index_is_served_and_where_is_printed(
 
     def look(address: str) -> None:
         reply = httpx.get(f"{address}/api/search?q=evict&mode=bm25", trust_env=False)
-        seen.append((address, [hit["name"] for hit in reply.json()["hits"]], reply.headers.get("server")))
+        seen.append(
+            (address, [hit["name"] for hit in reply.json()["hits"]], reply.headers.get("server"))
+        )
 
     assert serve(monkeypatch, look, "--port", "0", "--set", f"paths.data={sample}") == 0
     ((address, names, server),) = seen
@@ -945,12 +1242,18 @@ def test_without_an_index_it_serves_and_says_what_is_missing(
     seen: list[int] = []
 
     def look(address: str) -> None:
-        seen.extend(status_of(address, "localhost", path) for path in ("/healthz", "/api/search?q=x", "/metrics"))
+        seen.extend(
+            status_of(address, "localhost", path)
+            for path in ("/healthz", "/api/search?q=x", "/metrics")
+        )
 
     assert serve(monkeypatch, look, "--port", "0", "--set", f"paths.data={tmp_path}/absent") == 0
     assert seen == [503, 503, 200]
     out = capsys.readouterr().out
-    assert re.fullmatch(r"Serving at http://127\.0\.0\.1:\d+, without an index so far: there is no index at .*\n", out)
+    assert re.fullmatch(
+        r"Serving at http://127\.0\.0\.1:\d+, without an index so far: there is no index at .*\n",
+        out,
+    )
     assert "lsif-ingest ingest --repo DIR" in out
 
 
@@ -978,7 +1281,12 @@ def test_it_answers_to_this_machines_names_to_those_allowed_and_where_it_is_boun
         hosts = ("localhost", "127.0.0.1:1", "[::1]", "search.example", "evil.test")
         seen.extend(status_of(address, host) for host in hosts)
 
-    assert serve(monkeypatch, look, *arguments, "--port", "0", "--set", f"paths.data={tmp_path}/absent") == 0
+    assert (
+        serve(
+            monkeypatch, look, *arguments, "--port", "0", "--set", f"paths.data={tmp_path}/absent"
+        )
+        == 0
+    )
     assert seen == statuses
 
 
@@ -986,9 +1294,14 @@ def test_it_binds_to_this_machine_unless_told_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bound: list[str] = []
-    monkeypatch.setattr(uvicorn.Server, "run", lambda _server, sockets: bound.append(sockets[0].getsockname()[0]))
+    monkeypatch.setattr(
+        uvicorn.Server, "run", lambda _server, sockets: bound.append(sockets[0].getsockname()[0])
+    )
     for arguments in ((), ("--host", "127.0.0.1"), ("--host", EVERYWHERE)):
-        assert cli.main(["serve", "--port", "0", *arguments, "--set", f"paths.data={tmp_path}/absent"]) == 0
+        assert (
+            cli.main(["serve", "--port", "0", *arguments, "--set", f"paths.data={tmp_path}/absent"])
+            == 0
+        )
     assert bound == ["127.0.0.1", "127.0.0.1", EVERYWHERE]
 
 
@@ -996,16 +1309,25 @@ def test_it_binds_to_this_machine_unless_told_otherwise(
     ("arguments", "message"),
     [
         (("--host", "name.invalid"), "can't listen on name.invalid:8000: "),
-        (("--host", "192.0.2.1"), "can't listen on 192.0.2.1:8000: Cannot assign requested address"),
+        (
+            ("--host", "192.0.2.1"),
+            "can't listen on 192.0.2.1:8000: Cannot assign requested address",
+        ),
         (("--allow-host", "a*b", "--port", "0"), "a*b"),
         (("--allow-host", "http://search.example", "--port", "0"), "http://search.example"),
     ],
 )
 def test_an_address_or_a_name_that_is_none_has_the_exit_code_2(
-    arguments: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: tuple[str, ...],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(uvicorn.Server, "run", lambda *_arguments, **_options: None)
-    code, out, said = run("serve", *arguments, "--set", f"paths.data={tmp_path}/absent", capsys=capsys)
+    code, out, said = run(
+        "serve", *arguments, "--set", f"paths.data={tmp_path}/absent", capsys=capsys
+    )
     assert (code, out) == (2, "")
     assert message in said
 
@@ -1035,7 +1357,9 @@ def test_served_from_a_process_it_refuses_a_second_on_its_port_and_ends_by_a_sig
             port = address.rpartition(":")[2]
             second = run_cli("serve", "--port", port, "--set", f"paths.data={tmp_path}")
             assert (second.returncode, second.stdout) == (2, "")
-            assert second.stderr.startswith(f"lsif-ingest: can't listen on 127.0.0.1:{port}: Address already in use")
+            assert second.stderr.startswith(
+                f"lsif-ingest: can't listen on 127.0.0.1:{port}: Address already in use"
+            )
             assert "--port N" in second.stderr
         else:
             assert "without an index so far" in told

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from configs.data_folder import PARTS, hide_from_git
+from configs.workspace import PARTS, hide_from_git
 from flows.errors import UsageError
-from flows.source import Source, git_state
+from flows.source.source import Source, git_state
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,16 @@ def test_git_tells_commit_and_changes(tmp_path: Path) -> None:
 
     def git(*arguments: str) -> None:
         subprocess.run(
-            ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments],
+            [
+                "git",
+                "-C",
+                str(tmp_path),
+                "-c",
+                "user.name=t",
+                "-c",
+                "user.email=t@example.org",
+                *arguments,
+            ],
             check=True,
             capture_output=True,
         )
@@ -61,7 +70,10 @@ def test_git_tells_commit_and_changes(tmp_path: Path) -> None:
 def test_git_does_not_see_what_this_program_keeps_in_a_data_folder(tmp_path: Path) -> None:
     def untracked() -> str:
         return subprocess.run(
-            ["git", "-C", str(tmp_path), "status", "-s", "-uall"], check=True, capture_output=True, text=True
+            ["git", "-C", str(tmp_path), "status", "-s", "-uall"],
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout
 
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
@@ -88,10 +100,22 @@ def test_the_identity_is_that_of_the_repository_not_of_the_checkout(tmp_path: Pa
     first, second = Source(repo=tmp_path / "one" / "crate"), Source(repo=tmp_path / "two" / "crate")
     assert first.identity() != second.identity()
     for name in ("one", "two"):
-        git(tmp_path / name, "remote", "add", "origin", "https://user:secret-key-0451@example.org/repo.git")
+        git(
+            tmp_path / name,
+            "remote",
+            "add",
+            "origin",
+            "https://user:secret-key-0451@example.org/repo.git",
+        )
     assert first.identity() == second.identity() == "https://example.org/repo.git crate/"
     assert Source(repo=tmp_path / "one").identity() == "https://example.org/repo.git"
-    git(tmp_path / "one", "remote", "set-url", "origin", "https://example.org/repo.git?private_token=secret-key-0451")
+    git(
+        tmp_path / "one",
+        "remote",
+        "set-url",
+        "origin",
+        "https://example.org/repo.git?private_token=secret-key-0451",
+    )
     assert Source(repo=tmp_path / "one").identity() == "https://example.org/repo.git"
     assert Source(structures=tmp_path / "s.jsonl").identity() == str(tmp_path / "s.jsonl")
 

@@ -10,17 +10,21 @@ import pytest
 from lsif.blocks import SourceBlock, read_blocks
 from lsif.errors import DumpError
 from lsif.extract import parse_dump
-from lsif.spans import SourceFile
+from lsif.rust.syntax import SourceFile
 from lsif.structure import Structure
 
 from conftest import SAMPLE, SAMPLE_DUMP
 
 
 def blocks(source: str) -> list[SourceBlock]:
-    return sorted(SourceFile(textwrap.dedent(source).encode()).blocks(), key=lambda one: one.row_from)
+    return sorted(
+        SourceFile(textwrap.dedent(source).encode()).blocks(), key=lambda one: one.row_from
+    )
 
 
-def test_loops_matches_conditions_and_closures_are_blocks_and_bodies_arguments_and_short_ones_are_not() -> None:
+def test_loops_matches_conditions_and_closures_are_blocks_and_bodies_arguments_and_short_ones_are_not() -> (
+    None
+):
     found = blocks("""\
         use std::{
             fs,
@@ -57,16 +61,22 @@ def test_loops_matches_conditions_and_closures_are_blocks_and_bodies_arguments_a
 
 
 def test_a_chain_of_conditions_is_one_block() -> None:
-    assert blocks("fn f() {\n    if a {\n        1\n    } else if b {\n        2\n    } else {\n        3\n    }\n}\n") == [
-        SourceBlock("if", 1, 7)
-    ]
+    assert blocks(
+        "fn f() {\n    if a {\n        1\n    } else if b {\n        2\n    } else {\n        3\n    }\n}\n"
+    ) == [SourceBlock("if", 1, 7)]
 
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
     folder = tmp_path_factory.mktemp("blocks")
     ledger = parse_dump(
-        SAMPLE_DUMP, SAMPLE, folder / "s.jsonl", project="sample", max_bad_lines=0, max_stale_share=0, blocks=folder / "b.jsonl"
+        SAMPLE_DUMP,
+        SAMPLE,
+        folder / "s.jsonl",
+        project="sample",
+        max_bad_lines=0,
+        max_stale_share=0,
+        blocks=folder / "b.jsonl",
     )
     found = [orjson.loads(line) for line in (folder / "b.jsonl").read_bytes().splitlines()]
     assert ledger.blocks == len(found)
@@ -101,18 +111,29 @@ def test_a_block_says_of_its_structure_what_a_search_filters_on(
         assert len({one[field] for one in records}) > 1, field  # else any value would do
 
 
-def test_a_block_is_another_one_where_it_is_filtered_on_by_another_value(sample_structures: Path) -> None:
+def test_a_block_is_another_one_where_it_is_filtered_on_by_another_value(
+    sample_structures: Path,
+) -> None:
     one = next(iter(read_blocks(sample_structures.with_name("blocks.jsonl"))))
     moved = replace(one, line_from=one.line_from + 7, line_to=one.line_to + 7)
     assert moved.digest == one.digest
-    others = [replace(one, visibility="other"), replace(one, is_test=not one.is_test), replace(one, trait_name="Other")]
+    others = [
+        replace(one, visibility="other"),
+        replace(one, is_test=not one.is_test),
+        replace(one, trait_name="Other"),
+    ]
     assert len({one.digest, *(other.digest for other in others)}) == 4
 
 
-def test_the_loop_of_the_cache_is_found(records: list[dict[str, object]], structures: list[Structure]) -> None:
+def test_the_loop_of_the_cache_is_found(
+    records: list[dict[str, object]], structures: list[Structure]
+) -> None:
     (insert,) = (one for one in structures if one.name == "insert")
     loops = [one for one in records if one["structure_id"] == insert.id]
-    assert [(one["kind"], one["line_from"], one["line_to"]) for one in loops] == [("while", 62, 67), ("match", 63, 66)]
+    assert [(one["kind"], one["line_from"], one["line_to"]) for one in loops] == [
+        ("while", 62, 67),
+        ("match", 63, 66),
+    ]
 
 
 def test_blocks_may_be_asked_of_long_structures_only(
@@ -138,6 +159,12 @@ def test_nothing_is_written_where_the_parse_fails(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     with pytest.raises(DumpError, match="is empty"):
         parse_dump(
-            tmp_path / "empty", SAMPLE, tmp_path / "s", project="x", max_bad_lines=0, max_stale_share=0, blocks=tmp_path / "b"
+            tmp_path / "empty",
+            SAMPLE,
+            tmp_path / "s",
+            project="x",
+            max_bad_lines=0,
+            max_stale_share=0,
+            blocks=tmp_path / "b",
         )
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from configs.settings import load_settings
-from lsif.dump_cache import DumpReport, provide_dump
+from lsif.dump.cache import DumpReport, provide_dump
 from lsif.errors import RustAnalyzerError
 
 
@@ -35,10 +35,14 @@ class Project:
         self.answer("rustc", "rustc 1.95.0\nhost: x86_64-unknown-linux-gnu")
         self.packages(self.repo)
         self.script(
-            "rust-analyzer", f'[ "$1" = --version ] && exec cat {self.answers}/version; cat {self.answers}/warning >&2; echo x'
+            "rust-analyzer",
+            f'[ "$1" = --version ] && exec cat {self.answers}/version; cat {self.answers}/warning >&2; echo x',
         )
         self.script("rustc", f"cat {self.answers}/rustc")
-        self.script("cargo", f'echo "$@" >{self.answers}/asked; echo "error: offline" >&2; cat {self.answers}/metadata')
+        self.script(
+            "cargo",
+            f'echo "$@" >{self.answers}/asked; echo "error: offline" >&2; cat {self.answers}/metadata',
+        )
         self.answer("warning", "")
         monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
         monkeypatch.setenv("CARGO_HOME", str(folder / "cargo-home"))
@@ -50,8 +54,17 @@ class Project:
         (self.repo / path).write_text(text)
 
     def git(self, *arguments: str) -> None:
-        identity = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "protocol.file.allow=always")
-        subprocess.run(["git", "-C", str(self.repo), *identity, *arguments], check=True, capture_output=True)
+        identity = (
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@example.org",
+            "-c",
+            "protocol.file.allow=always",
+        )
+        subprocess.run(
+            ["git", "-C", str(self.repo), *identity, *arguments], check=True, capture_output=True
+        )
 
     def commit(self) -> None:
         self.git("add", ".")
@@ -61,8 +74,12 @@ class Project:
         (self.answers / name).write_text(f"{text}\n" if text else "")
 
     def packages(self, *folders: Path) -> None:
-        packages = [{"source": None, "manifest_path": str(folder / "Cargo.toml")} for folder in folders]
-        packages.append({"source": "registry+https://example.org", "manifest_path": "/registry/x/Cargo.toml"})
+        packages = [
+            {"source": None, "manifest_path": str(folder / "Cargo.toml")} for folder in folders
+        ]
+        packages.append(
+            {"source": "registry+https://example.org", "manifest_path": "/registry/x/Cargo.toml"}
+        )
         metadata = {"packages": packages, "workspace_root": str(self.repo)}
         (self.answers / "metadata").write_bytes(orjson.dumps(metadata))
 
@@ -77,7 +94,12 @@ class Project:
 
     def dump(self, inside: str = ".") -> DumpReport:
         return provide_dump(
-            self.repo / inside, self.kept, self.kept / "dump.lsif", self.tool, self.kept.parent / "target", self.data
+            self.repo / inside,
+            self.kept,
+            self.kept / "dump.lsif",
+            self.tool,
+            self.kept.parent / "target",
+            self.data,
         )
 
     def files(self) -> list[str]:
@@ -89,7 +111,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return Project(tmp_path, monkeypatch)
 
 
-def test_a_second_run_uses_the_dump_again(project: Project, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_second_run_uses_the_dump_again(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO")
     first, second = project.dump(), project.dump()
     assert (first.reused, first.rust_analyzer, first.dependencies, first.not_kept) == (
@@ -116,38 +140,67 @@ def submodule(project: Project) -> None:
     other.mkdir()
     subprocess.run(["git", "init", "--quiet", str(other)], check=True)
     (other / "lib.rs").write_text("")
-    for arguments in (["add", "."], ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "x"]):
+    for arguments in (
+        ["add", "."],
+        ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "x"],
+    ):
         subprocess.run(["git", "-C", str(other), *arguments], check=True)
     project.git("submodule", "--quiet", "add", str(other), "sub")
     project.commit()
     project.dump()
-    project.git("submodule", "--quiet", "deinit", "--force", "sub")  # the same commit, without the files
+    project.git(
+        "submodule", "--quiet", "deinit", "--force", "sub"
+    )  # the same commit, without the files
 
 
 DIFFERENCES: dict[str, Callable[[Project], None]] = {
     "commit": lambda project: project.commit(),
     "rust-analyzer's version": lambda project: project.answer("version", "rust-analyzer 1.86.0"),
-    "toolchain": lambda project: project.answer("rustc", "rustc 1.96.0\nhost: x86_64-unknown-linux-gnu"),
+    "toolchain": lambda project: project.answer(
+        "rustc", "rustc 1.96.0\nhost: x86_64-unknown-linux-gnu"
+    ),
     "absent toolchain": lambda project: project.script("rustc", "exit 1"),
     "Cargo.lock": lambda project: project.write("Cargo.lock", "version = 3\n"),
     "offline": lambda project: project.change(network="offline"),
-    "offline by the environment": lambda project: project.monkeypatch.setenv("CARGO_NET_OFFLINE", "true"),
+    "offline by the environment": lambda project: project.monkeypatch.setenv(
+        "CARGO_NET_OFFLINE", "true"
+    ),
     "RUSTFLAGS": lambda project: project.monkeypatch.setenv("RUSTFLAGS", "--cfg x"),
-    "CARGO_BUILD_TARGET": lambda project: project.monkeypatch.setenv("CARGO_BUILD_TARGET", "wasm32-unknown-unknown"),
-    "Cargo's configuration": lambda project: write(project.kept.parent / "cargo-home" / "config.toml", "[build]\n"),
-    "Cargo's configuration above": lambda project: write(project.kept.parent / ".cargo" / "config.toml", "[build]\n"),
-    "unresolved dependencies": lambda project: project.script("cargo", "echo 'error: no network' >&2; exit 101"),
+    "CARGO_BUILD_TARGET": lambda project: project.monkeypatch.setenv(
+        "CARGO_BUILD_TARGET", "wasm32-unknown-unknown"
+    ),
+    "Cargo's configuration": lambda project: write(
+        project.kept.parent / "cargo-home" / "config.toml", "[build]\n"
+    ),
+    "Cargo's configuration above": lambda project: write(
+        project.kept.parent / ".cargo" / "config.toml", "[build]\n"
+    ),
+    "unresolved dependencies": lambda project: project.script(
+        "cargo", "echo 'error: no network' >&2; exit 101"
+    ),
     "a source that git ignores": lambda project: project.write("generated.rs", "fn made() {}\n"),
-    "a source in an ignored folder": lambda project: project.write("ignored/a/b.rs", "fn made() {}\n"),
+    "a source in an ignored folder": lambda project: project.write(
+        "ignored/a/b.rs", "fn made() {}\n"
+    ),
     "absent submodule": submodule,
-    "an ignored file that include! reads": lambda project: project.write("ignored/tables.inc", "fn made() {}\n"),
+    "an ignored file that include! reads": lambda project: project.write(
+        "ignored/tables.inc", "fn made() {}\n"
+    ),
     "its content": lambda project: project.write("ignored/seen.inc", "2"),
     "an ignored file of a submodule": lambda project: project.write("sub/made.inc", "2"),
     "a file that git was told not to look at": lambda project: hide(project, "--skip-worktree"),
-    "a file that git was told to take for unchanged": lambda project: hide(project, "--assume-unchanged"),
-    "sparse checkout": lambda project: project.git("sparse-checkout", "set", "--no-cone", "/*", "!/src/lib.rs"),
-    "a file that a link leads to": lambda project: write(project.kept.parent / "linked.rs", "fn two() {}\n"),
-    "the folder that a link leads to": lambda project: relink(project.repo / "ignored" / "folder", "../src"),
+    "a file that git was told to take for unchanged": lambda project: hide(
+        project, "--assume-unchanged"
+    ),
+    "sparse checkout": lambda project: project.git(
+        "sparse-checkout", "set", "--no-cone", "/*", "!/src/lib.rs"
+    ),
+    "a file that a link leads to": lambda project: write(
+        project.kept.parent / "linked.rs", "fn two() {}\n"
+    ),
+    "the folder that a link leads to": lambda project: relink(
+        project.repo / "ignored" / "folder", "../src"
+    ),
 }
 
 
@@ -230,8 +283,10 @@ def test_the_data_folder_and_build_results_are_left_out_wherever_they_are(projec
     assert not project.dump().reused
 
 
-def test_large_ignored_files_are_not_read(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lsif.dump_cache._MOST_BYTES", 3)
+def test_large_ignored_files_are_not_read(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lsif.dump.cache._MOST_BYTES", 3)
     project.write("ignored/a", "abc")
     project.write("ignored/b", "abc")
     project.dump()
@@ -254,10 +309,16 @@ def test_names_and_values_need_not_be_utf8(project: Project) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [lambda dump: dump.write_bytes(b""), lambda dump: dump.write_bytes(b"y\n"), lambda dump: relink(dump, "/nonexistent/dump")],
+    [
+        lambda dump: dump.write_bytes(b""),
+        lambda dump: dump.write_bytes(b"y\n"),
+        lambda dump: relink(dump, "/nonexistent/dump"),
+    ],
     ids=["cut off", "a byte", "out of reach"],
 )
-def test_a_damaged_dump_is_made_anew(project: Project, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]) -> None:
+def test_a_damaged_dump_is_made_anew(
+    project: Project, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
+) -> None:
     first = project.dump()
     damage(Path(first.file))
     second = project.dump()
@@ -296,47 +357,74 @@ def test_another_folder_of_the_repository_has_its_own_dump(project: Project) -> 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda project: project.write("src/lib.rs", "fn two() {}\n"), "the sources have changes that are not committed"),
-        (lambda project: project.write("src/new.rs", ""), "the sources have changes that are not committed"),
-        (lambda project: shutil.rmtree(project.repo / ".git"), "the sources are in no git repository"),
+        (
+            lambda project: project.write("src/lib.rs", "fn two() {}\n"),
+            "the sources have changes that are not committed",
+        ),
+        (
+            lambda project: project.write("src/new.rs", ""),
+            "the sources have changes that are not committed",
+        ),
+        (
+            lambda project: shutil.rmtree(project.repo / ".git"),
+            "the sources are in no git repository",
+        ),
         (lambda project: project.change(keep_dumps=0), "rust_analyzer.keep_dumps is 0"),
-        (lambda project: project.packages(project.repo, project.kept), "the dependency in KEPT is outside of the repository"),
+        (
+            lambda project: project.packages(project.repo, project.kept),
+            "the dependency in KEPT is outside of the repository",
+        ),
         (
             lambda project: (project.write("rust-project.json", "{}"), project.commit()),
             "rust-project.json may name sources anywhere",
         ),
         (
-            lambda project: (project.write("ignored/a", ""), (project.repo / "ignored" / "b").symlink_to(project.kept.parent)),
+            lambda project: (
+                project.write("ignored/a", ""),
+                (project.repo / "ignored" / "b").symlink_to(project.kept.parent),
+            ),
             "the link REPO/ignored/b leads to a folder outside of the repository",
         ),
         (
-            lambda project: (relink(project.repo / "src" / "all", ".."), relink(project.repo / "x", ".git"), project.commit()),
+            lambda project: (
+                relink(project.repo / "src" / "all", ".."),
+                relink(project.repo / "x", ".git"),
+                project.commit(),
+            ),
             "the link REPO/x leads to files that are not looked at",
         ),
         (
             lambda project: (
-                project.monkeypatch.setattr("lsif.dump_cache._MOST_FILES", 1),
+                project.monkeypatch.setattr("lsif.dump.cache._MOST_FILES", 1),
                 project.write("ignored/a", ""),
                 project.write("ignored/b", ""),
             ),
             "git does not look at more than 1 files in REPO",
         ),
         (
-            lambda project: project.answer("warning", "WARN returning succeeded result with `--no-deps`"),
+            lambda project: project.answer(
+                "warning", "WARN returning succeeded result with `--no-deps`"
+            ),
             "rust-analyzer went without the dependencies",
         ),
         (
-            lambda project: project.script("rust-analyzer", f"echo x; echo y >>{project.repo}/src/lib.rs"),
+            lambda project: project.script(
+                "rust-analyzer", f"echo x; echo y >>{project.repo}/src/lib.rs"
+            ),
             "the sources have changes that are not committed",
         ),
     ],
 )
-def test_a_dump_of_what_is_not_known_is_not_kept(project: Project, change: Callable[[Project], object], reason: str) -> None:
+def test_a_dump_of_what_is_not_known_is_not_kept(
+    project: Project, change: Callable[[Project], object], reason: str
+) -> None:
     change(project)
     for _ in range(2):
         made = project.dump()
         assert not made.reused
-        assert made.not_kept == reason.replace("KEPT", str(project.kept)).replace("REPO", str(project.repo))
+        assert made.not_kept == reason.replace("KEPT", str(project.kept)).replace(
+            "REPO", str(project.repo)
+        )
         assert project.files() == ["dump.lsif"]
         assert made.file == str(project.kept / "dump.lsif")
 
@@ -360,7 +448,9 @@ def test_a_kept_dump_takes_the_place_of_one_that_was_not(project: Project) -> No
 def test_a_lock_that_cargo_wrote_is_no_change(project: Project) -> None:
     project.git("rm", "--quiet", "Cargo.lock")
     project.commit()
-    project.script("cargo", f"echo locked >{project.repo}/Cargo.lock; cat {project.answers}/metadata")
+    project.script(
+        "cargo", f"echo locked >{project.repo}/Cargo.lock; cat {project.answers}/metadata"
+    )
     assert project.dump().not_kept == ""
     assert project.dump().reused
 
@@ -380,12 +470,17 @@ def test_the_dumps_used_last_are_kept(project: Project) -> None:
     assert project.files() == ["dump.lsif"]
 
 
-def test_an_unresolved_dump_is_not_taken_for_the_full_one(project: Project, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unresolved_dump_is_not_taken_for_the_full_one(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
     resolving = (project.kept.parent / "bin" / "cargo").read_text()
     project.script("cargo", "echo 'error: no matching package named `serde` found' >&2; exit 101")
     bare = project.dump()
     assert (bare.dependencies, bare.reused, project.dump().reused) == ("unresolved", False, True)
-    assert "Cargo can't resolve the dependencies, types of theirs will be unknown: error: no matching package named" in caplog.text
+    assert (
+        "Cargo can't resolve the dependencies, types of theirs will be unknown: error: no matching package named"
+        in caplog.text
+    )
     (project.kept.parent / "bin" / "cargo").write_text(resolving)
     full = project.dump()
     assert (full.dependencies, full.reused) == ("resolved", False)
@@ -398,7 +493,9 @@ def test_without_cargo_the_dump_is_still_made_and_kept(project: Project) -> None
     assert project.dump().reused
 
 
-@pytest.mark.parametrize("printed", ["info: hello", "[]", "{}", '{"packages": [{}], "workspace_root": "/"}'])
+@pytest.mark.parametrize(
+    "printed", ["info: hello", "[]", "{}", '{"packages": [{}], "workspace_root": "/"}']
+)
 def test_a_cargo_that_prints_something_else_is_named(project: Project, printed: str) -> None:
     project.answer("metadata", printed)
     with pytest.raises(RustAnalyzerError) as told:
@@ -414,5 +511,7 @@ def test_locked_needs_a_lock_that_fits(project: Project) -> None:
     project.dump()
     assert (project.answers / "asked").read_text().endswith("--locked\n")
     project.script("cargo", "echo 'error: the lock file needs to be updated' >&2; exit 101")
-    with pytest.raises(RustAnalyzerError, match=r'network is "locked".*error: the lock file needs to be updated'):
+    with pytest.raises(
+        RustAnalyzerError, match=r'network is "locked".*error: the lock file needs to be updated'
+    ):
         project.dump()

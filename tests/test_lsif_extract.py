@@ -16,14 +16,16 @@ import pytest
 from lsif.errors import DumpError, SourceError
 from lsif.extract import parse_dump
 from lsif.ledger import SKIP_REASONS, ParseLedger
-from lsif.paths import cfg_test_modules, is_test_path, module_path_by_file, relative_path
+from lsif.rust.modules import cfg_test_modules, is_test_path, module_path_by_file, relative_path
 from lsif.structure import Structure, read_structures
 
 from conftest import DATA, SAMPLE, SAMPLE_DUMP
 
 
 def parse(dump: Path, root: Path, output: Path, *, max_stale_share: float = 0.0) -> ParseLedger:
-    return parse_dump(dump, root, output, project="sample", max_bad_lines=0, max_stale_share=max_stale_share)
+    return parse_dump(
+        dump, root, output, project="sample", max_bad_lines=0, max_stale_share=max_stale_share
+    )
 
 
 @pytest.fixture
@@ -32,7 +34,9 @@ def checkout(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SAMPLE, tmp_path / "checkout"))
 
 
-def test_exactly_the_definitions_of_the_hand_made_table_come_out(structures: list[Structure]) -> None:
+def test_exactly_the_definitions_of_the_hand_made_table_come_out(
+    structures: list[Structure],
+) -> None:
     expected = set()
     for line in (DATA / "sample-definitions.tsv").read_text().splitlines():
         code_type, name, owner, trait, path, *numbers = line.split("\t")
@@ -73,7 +77,9 @@ def test_the_ledger_accounts_for_every_definition(tmp_path: Path) -> None:
     assert ledger.crates == {"area": 3, "sample": 74}
 
 
-def test_ids_are_unique_and_do_not_move_with_the_lines(structures: list[Structure], checkout: Path, tmp_path: Path) -> None:
+def test_ids_are_unique_and_do_not_move_with_the_lines(
+    structures: list[Structure], checkout: Path, tmp_path: Path
+) -> None:
     assert len({one.id for one in structures}) == len(structures)
     path = checkout / "src/retry.rs"
     path.write_bytes(b"//! New first line.\n" + path.read_bytes())
@@ -91,17 +97,37 @@ def test_ids_are_unique_and_do_not_move_with_the_lines(structures: list[Structur
 def shift(dump: Path, path: str, lines: int) -> bytes:
     """Return the dump with the ranges of one document further down, as rust-analyzer would see the file with lines added on top."""
     elements: list[dict[str, Any]] = [orjson.loads(line) for line in dump.read_bytes().splitlines()]
-    (document,) = (one["id"] for one in elements if one["label"] == "document" and one["uri"].endswith(f"sample/{path}"))
-    inside = {i for one in elements if one["label"] == "contains" and one["outV"] == document for i in one["inVs"]}
-    inside |= {i for one in elements if one["label"] == "item" and one["document"] == document for i in one["inVs"]}
+    (document,) = (
+        one["id"]
+        for one in elements
+        if one["label"] == "document" and one["uri"].endswith(f"sample/{path}")
+    )
+    inside = {
+        i
+        for one in elements
+        if one["label"] == "contains" and one["outV"] == document
+        for i in one["inVs"]
+    }
+    inside |= {
+        i
+        for one in elements
+        if one["label"] == "item" and one["document"] == document
+        for i in one["inVs"]
+    }
     for one in elements:
-        if one["label"] == "range" and one["id"] in inside and one["end"]["line"] == one["start"]["line"]:
+        if (
+            one["label"] == "range"
+            and one["id"] in inside
+            and one["end"]["line"] == one["start"]["line"]
+        ):
             one["start"]["line"] += lines
             one["end"]["line"] += lines
     return b"".join(orjson.dumps(one) + b"\n" for one in elements)
 
 
-def test_the_same_input_gives_the_same_bytes(sample_structures: Path, tmp_path: Path, checkout: Path) -> None:
+def test_the_same_input_gives_the_same_bytes(
+    sample_structures: Path, tmp_path: Path, checkout: Path
+) -> None:
     parse(SAMPLE_DUMP, checkout, tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == sample_structures.read_bytes()
 
@@ -114,9 +140,21 @@ def test_records_can_be_read_as_the_tutorial_reads_its_own(sample_structures: Pa
         for row in fp:
             entry = json.loads(row)
             structures.append(entry)
-    keys = ["name", "signature", "code_type", "docstring", "line", "line_from", "line_to", "context"]
+    keys = [
+        "name",
+        "signature",
+        "code_type",
+        "docstring",
+        "line",
+        "line_from",
+        "line_to",
+        "context",
+    ]
     assert all(list(entry)[:8] == keys for entry in structures)
-    assert all(list(entry["context"]) == ["module", "file_path", "file_name", "struct_name", "snippet"] for entry in structures)
+    assert all(
+        list(entry["context"]) == ["module", "file_path", "file_name", "struct_name", "snippet"]
+        for entry in structures
+    )
 
 
 def by_symbol(structures: list[Structure], symbol: str) -> Structure:
@@ -128,7 +166,11 @@ def test_two_impls_of_one_trait_have_two_symbols(structures: list[Structure]) ->
     pair = by_symbol(structures, "sample::geometry::<Point as From<(f64, f64)>>::from")
     array = by_symbol(structures, "sample::geometry::<Point as From<[f64; 2]>>::from")
     assert pair.id != array.id
-    assert (pair.context.struct_name, pair.trait_name, pair.visibility) == ("Point", "From", "inherited")
+    assert (pair.context.struct_name, pair.trait_name, pair.visibility) == (
+        "Point",
+        "From",
+        "inherited",
+    )
     assert not pair.docs_inherited
 
 
@@ -137,12 +179,19 @@ def test_docs_of_the_trait_are_inherited_and_marked(structures: list[Structure])
     assert area.docs_inherited
     assert area.docstring == by_symbol(structures, "sample::geometry::shape::Shape::area").docstring
     delays = by_symbol(structures, "sample::retry::<Doubling as Backoff>::Delays")
-    assert (delays.docstring, delays.docs_inherited) == (None, False)  # rust-analyzer shows those of Vec
+    assert (delays.docstring, delays.docs_inherited) == (
+        None,
+        False,
+    )  # rust-analyzer shows those of Vec
 
 
 def test_references_are_counted_over_all_files(structures: list[Structure]) -> None:
     retry = by_symbol(structures, "sample::retry::retry")
-    uses = [path for path in SAMPLE.rglob("*.rs") if re.search(r"\bretry\(|\bretry::retry\b|::retry;", path.read_text())]
+    uses = [
+        path
+        for path in SAMPLE.rglob("*.rs")
+        if re.search(r"\bretry\(|\bretry::retry\b|::retry;", path.read_text())
+    ]
     assert (retry.references, retry.referencing_files) == (2, 1)
     assert [path.name for path in uses] == ["area.rs"]
 
@@ -166,7 +215,12 @@ def test_macro_made_items_have_the_call_as_snippet(structures: list[Structure]) 
 
 def test_modules_stand_in_their_parents(structures: list[Structure]) -> None:
     shape = by_symbol(structures, "sample::geometry::shape")
-    assert (shape.code_type, shape.name, shape.module_path, shape.crate) == ("Module", "shape", "sample::geometry", "sample")
+    assert (shape.code_type, shape.name, shape.module_path, shape.crate) == (
+        "Module",
+        "shape",
+        "sample::geometry",
+        "sample",
+    )
     assert by_symbol(structures, "sample::text").module_path == "sample"
 
 
@@ -187,7 +241,10 @@ def test_missing_files_are_counted_and_the_rest_comes_out(checkout: Path, tmp_pa
     assert ledger.skipped["file_missing"] == 8
     assert ledger.skipped["file_unreadable"] == 17
     assert ledger.balanced
-    assert Counter(one.context.file_path for one in read_structures(tmp_path / "out"))["src/error.rs"] > 0
+    assert (
+        Counter(one.context.file_path for one in read_structures(tmp_path / "out"))["src/error.rs"]
+        > 0
+    )
 
 
 def test_a_root_where_the_sources_are_not_is_refused(tmp_path: Path) -> None:
@@ -202,7 +259,10 @@ def test_a_root_where_the_sources_are_not_is_refused(tmp_path: Path) -> None:
 def test_sources_that_changed_since_the_dump_are_refused(checkout: Path, tmp_path: Path) -> None:
     for path in (checkout / "src").rglob("*.rs"):
         path.write_bytes(b"// one more line\n" + path.read_bytes())
-    with pytest.raises(SourceError, match=r"do not stand where the dump says \(src/cache.rs:\d+: expected `\w+`, found "):
+    with pytest.raises(
+        SourceError,
+        match=r"do not stand where the dump says \(src/cache.rs:\d+: expected `\w+`, found ",
+    ):
         parse(SAMPLE_DUMP, checkout, tmp_path / "out", max_stale_share=0.2)
     assert list(tmp_path.iterdir()) == [checkout]
 
@@ -217,7 +277,9 @@ def test_a_few_changed_definitions_are_skipped_and_told(checkout: Path, tmp_path
         parse(SAMPLE_DUMP, checkout, tmp_path / "out", max_stale_share=0.0)
 
 
-def test_an_item_of_another_kind_in_a_definitions_place_is_not_taken_for_it(checkout: Path, tmp_path: Path) -> None:
+def test_an_item_of_another_kind_in_a_definitions_place_is_not_taken_for_it(
+    checkout: Path, tmp_path: Path
+) -> None:
     path = checkout / "src/retry.rs"
     path.write_bytes(path.read_bytes().replace(b"pub fn retry<", b"mod other{}  "))
     ledger = parse(SAMPLE_DUMP, checkout, tmp_path / "out", max_stale_share=0.2)
@@ -225,7 +287,9 @@ def test_an_item_of_another_kind_in_a_definitions_place_is_not_taken_for_it(chec
     assert "sample::retry::retry" not in {one.symbol for one in read_structures(tmp_path / "out")}
 
 
-def test_a_dump_without_definitions_is_refused(write_lines: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_dump_without_definitions_is_refused(
+    write_lines: Callable[..., Path], tmp_path: Path
+) -> None:
     dump = write_lines({"id": 0, "type": "vertex", "label": "metaData", "projectRoot": "file:///x"})
     with pytest.raises(DumpError, match="holds no definition"):
         parse(dump, SAMPLE, tmp_path / "out")
@@ -233,7 +297,11 @@ def test_a_dump_without_definitions_is_refused(write_lines: Callable[..., Path],
 
 def test_a_dump_of_another_repository_is_refused(tmp_path: Path) -> None:
     dump = tmp_path / "dump"
-    dump.write_bytes(SAMPLE_DUMP.read_bytes().replace(b'"projectRoot":"file:///src/sample"', b'"projectRoot":"file:///other"'))
+    dump.write_bytes(
+        SAMPLE_DUMP.read_bytes().replace(
+            b'"projectRoot":"file:///src/sample"', b'"projectRoot":"file:///other"'
+        )
+    )
     with pytest.raises(DumpError, match="none of them a structure"):
         parse(dump, SAMPLE, tmp_path / "out")
 
@@ -269,7 +337,9 @@ def test_only_paths_under_the_root_are_taken(uri: str, path: str | None, tmp_pat
         ("file:///r/a%2525.rs", "file:///r", "a%25.rs"),
     ],
 )
-def test_uris_of_windows_are_mapped_and_percent_signs_decoded_once(uri: str, root: str, path: str | None, tmp_path: Path) -> None:
+def test_uris_of_windows_are_mapped_and_percent_signs_decoded_once(
+    uri: str, root: str, path: str | None, tmp_path: Path
+) -> None:
     assert relative_path(uri, root, tmp_path) == path
 
 
@@ -296,7 +366,11 @@ def test_what_is_no_regular_file_is_skipped(checkout: Path, tmp_path: Path) -> N
 
 def test_an_unknown_unit_of_columns_is_refused(tmp_path: Path) -> None:
     dump = tmp_path / "dump"
-    dump.write_bytes(SAMPLE_DUMP.read_bytes().replace(b'"positionEncoding":"utf-16"', b'"positionEncoding":"utf-7"'))
+    dump.write_bytes(
+        SAMPLE_DUMP.read_bytes().replace(
+            b'"positionEncoding":"utf-16"', b'"positionEncoding":"utf-7"'
+        )
+    )
     with pytest.raises(DumpError, match="positionEncoding 'utf-7'; expected utf-8, utf-16, utf-32"):
         parse(dump, SAMPLE, tmp_path / "out")
 
@@ -317,7 +391,9 @@ def test_a_module_path_can_be_told_from_the_file(path: str, module: str) -> None
 
 def test_modules_that_only_tests_compile_are_found_by_their_declaration(tmp_path: Path) -> None:
     (tmp_path / "src/net").mkdir(parents=True)
-    (tmp_path / "src/lib.rs").write_text("#[cfg(test)]\nmod helpers;\n#[cfg(not(test))] mod real;\n")
+    (tmp_path / "src/lib.rs").write_text(
+        "#[cfg(test)]\nmod helpers;\n#[cfg(not(test))] mod real;\n"
+    )
     (tmp_path / "src/net.rs").write_text(
         '#[cfg(all(test, unix))]\npub(crate) mod checks;\n#[cfg(test)]\n#[path = "odd.rs"]\nmod o;'
     )

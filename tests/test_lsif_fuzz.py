@@ -19,7 +19,9 @@ from conftest import DATA, SAMPLE, SAMPLE_DUMP
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
 LINES = SAMPLE_DUMP.read_bytes().splitlines(keepends=True)
-OTHER_LINES = [orjson.dumps(one) + b"\n" for one in orjson.loads((DATA / "typescript.json").read_bytes())]
+OTHER_LINES = [
+    orjson.dumps(one) + b"\n" for one in orjson.loads((DATA / "typescript.json").read_bytes())
+]
 """Of another indexer: tags, outlines, folds, copies of files."""
 
 Lines = list[bytes]
@@ -82,18 +84,43 @@ mutations = st.one_of(
     st.builds(delete, line_numbers),
     st.builds(duplicate, line_numbers, line_numbers),
     st.builds(flip, line_numbers, st.integers(0, 4000), st.integers(0, 255)),
-    st.builds(renumber, line_numbers, st.integers(0, 9), st.one_of(st.integers(-5, 7000), st.integers(-(2**70), 2**70))),
+    st.builds(
+        renumber,
+        line_numbers,
+        st.integers(0, 9),
+        st.one_of(st.integers(-5, 7000), st.integers(-(2**70), 2**70)),
+    ),
     st.builds(cut, line_numbers, st.integers(0, 300)),
     st.builds(
         replace,
         line_numbers,
-        st.sampled_from([b"\n", b"\0\0\n", b"[" * 2000 + b"\n", b"null\n", b"{}\n", b'{"label":1,"type":2}\n']),
+        st.sampled_from(
+            [b"\n", b"\0\0\n", b"[" * 2000 + b"\n", b"null\n", b"{}\n", b'{"label":1,"type":2}\n']
+        ),
     ),
     st.builds(
         rename,
-        st.sampled_from([b"src/cache.rs", b"file:///src/sample/src", b"/retry.rs", b"src/queue.ts", b'"typescript"', b'"rust"']),
         st.sampled_from(
-            [b"../../etc/passwd", b"%2e%2e/%2e%2e/x.rs", b"C%3A/x.rs", b"src", b"/etc/passwd", b"a%00b", b"\xff\xfe", b""]
+            [
+                b"src/cache.rs",
+                b"file:///src/sample/src",
+                b"/retry.rs",
+                b"src/queue.ts",
+                b'"typescript"',
+                b'"rust"',
+            ]
+        ),
+        st.sampled_from(
+            [
+                b"../../etc/passwd",
+                b"%2e%2e/%2e%2e/x.rs",
+                b"C%3A/x.rs",
+                b"src",
+                b"/etc/passwd",
+                b"a%00b",
+                b"\xff\xfe",
+                b"",
+            ]
         ),
     ),
 )
@@ -102,7 +129,11 @@ mutations = st.one_of(
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+    suppress_health_check=[
+        HealthCheck.function_scoped_fixture,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+    ],
 )
 @given(changes=st.lists(mutations, min_size=1, max_size=6), is_rust=st.booleans())
 def test_a_damaged_dump_ends_in_an_error_or_a_counted_skip(
@@ -124,12 +155,19 @@ def test_a_damaged_dump_ends_in_an_error_or_a_counted_skip(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "read_bytes", noted)
         try:
-            ledger = parse_dump(dump, root, output, project="sample", max_bad_lines=10, max_stale_share=1.0)
+            ledger = parse_dump(
+                dump, root, output, project="sample", max_bad_lines=10, max_stale_share=1.0
+            )
         except LsifError as exc:
             assert str(exc)  # noqa: PT017 - an error is one of the two right outcomes
             assert not output.exists()
         else:
             assert ledger.balanced
             structures = list(read_structures(output))
-            assert len(structures) == len({one.id for one in structures}) == ledger.structures == ledger.snippets_checked
+            assert (
+                len(structures)
+                == len({one.id for one in structures})
+                == ledger.structures
+                == ledger.snippets_checked
+            )
     assert all(path.resolve().is_relative_to(root.resolve()) for path in opened)

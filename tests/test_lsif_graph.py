@@ -4,10 +4,19 @@ from collections.abc import Iterable
 
 import pytest
 
-from lsif.elements import Document, Edge, Element, HoverResult, Item, MetaData, Range, ResultSet
 from lsif.errors import DumpError
-from lsif.graph import Graph
-from lsif.tables import Tables
+from lsif.reader.elements import (
+    Document,
+    Edge,
+    Element,
+    HoverResult,
+    Item,
+    MetaData,
+    Range,
+    ResultSet,
+)
+from lsif.reader.graph import Graph
+from lsif.reader.tables import Tables
 
 HOVER = "\n```rust\na\n```\n\n```rust\nfn f()\n```"
 
@@ -62,18 +71,33 @@ def test_references_are_counted_by_place_and_by_file() -> None:
 
 
 def test_results_are_found_through_a_chain_of_result_sets() -> None:
-    chained = [ResultSet(8), Edge("next", 8, [3]), Edge("textDocument/definition", 8, [9]), Item(9, [2], 1, None)]
+    chained = [
+        ResultSet(8),
+        Edge("next", 8, [3]),
+        Edge("textDocument/definition", 8, [9]),
+        Item(9, [2], 1, None),
+    ]
     both = list(graph([*elements(), *chained]).definitions(everywhere))
     assert [definition.hover.name for definition in both] == ["f", "f"]
 
 
 def test_a_cycle_of_result_sets_ends() -> None:
-    cycle = [Edge("next", 3, [3]), Edge("textDocument/definition", 30, [31]), Edge("next", 30, [30]), Item(31, [2], 1, None)]
+    cycle = [
+        Edge("next", 3, [3]),
+        Edge("textDocument/definition", 30, [31]),
+        Edge("next", 30, [30]),
+        Item(31, [2], 1, None),
+    ]
     whole = graph([*elements(), *cycle])
-    assert [definition.hover is None for definition in whole.definitions(everywhere)] == [False, True]
+    assert [definition.hover is None for definition in whole.definitions(everywhere)] == [
+        False,
+        True,
+    ]
 
 
-@pytest.mark.parametrize("item", [Item(6, [99], 1, None), Item(6, [2], 99, None), Item(99, [2], 1, None)])
+@pytest.mark.parametrize(
+    "item", [Item(6, [99], 1, None), Item(6, [2], 99, None), Item(99, [2], 1, None)]
+)
 def test_ids_that_exist_nowhere_are_counted(item: Item) -> None:
     whole = graph([*elements()[:8], item])
     assert list(whole.definitions(everywhere)) == []
@@ -81,7 +105,11 @@ def test_ids_that_exist_nowhere_are_counted(item: Item) -> None:
 
 
 def test_an_id_that_comes_twice_gives_one_answer_in_any_order() -> None:
-    twice = [Edge("textDocument/hover", 3, [40]), HoverResult(40, HOVER.replace("fn f", "fn g")), Range(2, 9, 3, 9, 4)]
+    twice = [
+        Edge("textDocument/hover", 3, [40]),
+        HoverResult(40, HOVER.replace("fn f", "fn g")),
+        Range(2, 9, 3, 9, 4),
+    ]
     for order in ([*elements(), *twice], [*twice, *elements()]):
         (definition,) = graph(order).definitions(everywhere)
         assert (definition.hover.name, definition.range.line) == ("g", 9)

@@ -10,16 +10,34 @@ import pytest
 
 from lsif.errors import DumpError
 from lsif.extract import parse_dump
-from lsif.graph import Graph
 from lsif.ledger import ParseLedger
-from lsif.reader import ReadLedger, read_tables
+from lsif.reader.graph import Graph
+from lsif.reader.read import ReadLedger, read_tables
 from lsif.structure import read_structures
 
 from conftest import SAMPLE, SAMPLE_DUMP
 
-META = {"id": 1, "type": "vertex", "label": "metaData", "projectRoot": "file:///src/sample", "positionEncoding": "utf-16"}
-DOCUMENT = {"id": 2, "type": "vertex", "label": "document", "uri": "file:///src/sample/src/lib.rs", "languageId": "rust"}
-RANGE = {"id": 3, "type": "vertex", "label": "range", "start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 4}}
+META = {
+    "id": 1,
+    "type": "vertex",
+    "label": "metaData",
+    "projectRoot": "file:///src/sample",
+    "positionEncoding": "utf-16",
+}
+DOCUMENT = {
+    "id": 2,
+    "type": "vertex",
+    "label": "document",
+    "uri": "file:///src/sample/src/lib.rs",
+    "languageId": "rust",
+}
+RANGE = {
+    "id": 3,
+    "type": "vertex",
+    "label": "range",
+    "start": {"line": 0, "character": 0},
+    "end": {"line": 0, "character": 4},
+}
 DEFINITION = {"id": 5, "type": "edge", "label": "textDocument/definition", "outV": 4, "inV": 6}
 ITEM = {"id": 7, "type": "edge", "label": "item", "outV": 6, "inVs": [3], "document": 2}
 MANY = 2_000_000
@@ -43,7 +61,11 @@ def with_line(folder: Path, line: bytes) -> Path:
 def test_two_million_targets_of_one_edge(write_lines: Write) -> None:
     ranges = b",".join(b"%d" % (number % 9) for number in range(MANY))
     many = b'{"id":8,"type":"edge","label":"item","document":2,"inVs":[' + ranges + b'],"outV":6}\n'
-    graph = Graph(read_tables(write_lines(META, DOCUMENT, RANGE, DEFINITION, many), ReadLedger(), max_bad_lines=0))
+    graph = Graph(
+        read_tables(
+            write_lines(META, DOCUMENT, RANGE, DEFINITION, many), ReadLedger(), max_bad_lines=0
+        )
+    )
     found = sum(1 for _ in graph.definitions(lambda _: True))
     assert found + graph.skipped["dangling"] == MANY
     assert found == len(range(3, MANY, 9))
@@ -51,7 +73,8 @@ def test_two_million_targets_of_one_edge(write_lines: Write) -> None:
 
 def test_two_million_edges_of_one_vertex(write_lines: Write) -> None:
     edges = b"".join(
-        b'{"id":%d,"type":"edge","label":"next","inV":%d,"outV":4}\n' % (number, number) for number in range(10, MANY + 10)
+        b'{"id":%d,"type":"edge","label":"next","inV":%d,"outV":4}\n' % (number, number)
+        for number in range(10, MANY + 10)
     )
     dump = write_lines(META, DOCUMENT, RANGE, DEFINITION, ITEM, edges)
     graph = Graph(read_tables(dump, ReadLedger(), max_bad_lines=0))
@@ -60,7 +83,10 @@ def test_two_million_edges_of_one_vertex(write_lines: Write) -> None:
 
 def test_a_line_of_200_megabytes(tmp_path: Path) -> None:
     size = 200_000_000
-    head, tail = b'{"id":90000,"type":"vertex","label":"hoverResult","result":{"contents":"', b'"}}\n'
+    head, tail = (
+        b'{"id":90000,"type":"vertex","label":"hoverResult","result":{"contents":"',
+        b'"}}\n',
+    )
     assert parse(with_line(tmp_path, head + b"x" * size + tail), tmp_path / "out").structures == 77
     assert parse(with_line(tmp_path, b"\0" * size + b"\n"), tmp_path / "out").bad_lines == 1
 
@@ -70,7 +96,10 @@ def test_a_line_of_200_megabytes(tmp_path: Path) -> None:
     [
         b"[" * 1_000_000 + b"\n",
         b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"\n",
-        b'{"id":9,"type":"vertex","label":"hoverResult","result":{"contents":' + b"[" * 900 + b"]" * 900 + b"}}\n",
+        b'{"id":9,"type":"vertex","label":"hoverResult","result":{"contents":'
+        + b"[" * 900
+        + b"]" * 900
+        + b"}}\n",
         b'{"id":9,"type":"vertex","label":"range","start":{"line":"\\u0000","character":0}}\n',
         b'{"id":9,"type":"vertex\0","label":"range"}\n',
         b"\0\n",
@@ -84,7 +113,10 @@ def test_deep_or_broken_lines_are_counted(tmp_path: Path, line: bytes) -> None:
     assert ledger.balanced
 
 
-@pytest.mark.parametrize("inside", [b"[" * 200_000, b'{"a":' * 100_000, b'{"id":1,"type":"vertex","label":' + b"[" * 100_000])
+@pytest.mark.parametrize(
+    "inside",
+    [b"[" * 200_000, b'{"a":' * 100_000, b'{"id":1,"type":"vertex","label":' + b"[" * 100_000],
+)
 def test_a_deep_array_form_is_refused(tmp_path: Path, inside: bytes) -> None:
     dump = tmp_path / "dump.json"
     dump.write_bytes(b"[" + inside)
@@ -109,4 +141,7 @@ def test_hostile_sources_end_in_skips(tmp_path: Path, source: bytes) -> None:
     (root / "src/retry.rs").write_bytes(source)
     ledger = parse(SAMPLE_DUMP, tmp_path / "out", root)
     assert ledger.balanced
-    assert {one.context.file_path for one in read_structures(tmp_path / "out")} >= {"src/cache.rs", "src/error.rs"}
+    assert {one.context.file_path for one in read_structures(tmp_path / "out")} >= {
+        "src/cache.rs",
+        "src/error.rs",
+    }

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from lsif.hover import CRATE_ROOT, NO_ITEM, parse_hover
+from lsif.reader.hover import CRATE_ROOT, NO_ITEM, parse_hover
 
 
 def hover(path: str, declaration: str, docs: str | None = None) -> str:
@@ -37,7 +37,9 @@ def hover(path: str, declaration: str, docs: str | None = None) -> str:
         ("pub a: u8", None, None),
     ],
 )
-def test_the_declaration_tells_kind_and_name(declaration: str, code_type: str | None, name: str | None) -> None:
+def test_the_declaration_tells_kind_and_name(
+    declaration: str, code_type: str | None, name: str | None
+) -> None:
     parsed = parse_hover(hover("a::b", declaration))
     assert parsed is not None
     assert (parsed.code_type, parsed.name, parsed.path) == (code_type, name, "a::b")

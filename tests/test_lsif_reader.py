@@ -8,18 +8,30 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from lsif.elements import MetaData
 from lsif.errors import DumpError
-from lsif.hover import PLAIN_HOVERS, understand
-from lsif.reader import ReadLedger, read_tables
-from lsif.tables import Tables
+from lsif.reader.elements import MetaData
+from lsif.reader.hover import PLAIN_HOVERS, understand
+from lsif.reader.read import ReadLedger, read_tables
+from lsif.reader.tables import Tables
 
 from conftest import SAMPLE_DUMP
 
 META = {"id": 0, "type": "vertex", "label": "metaData", "version": "0.5.0", "projectRoot": "file:///r", "positionEncoding": "utf-8",
         "toolInfo": {"name": "rust-analyzer", "version": "1"}}  # fmt: skip
-DOCUMENT = {"id": 1, "type": "vertex", "label": "document", "uri": "file:///r/src/lib.rs", "languageId": "rust"}
-RANGE = {"id": "r", "type": "vertex", "label": "range", "start": {"line": 1, "character": 2}, "end": {"line": 3, "character": 4}}
+DOCUMENT = {
+    "id": 1,
+    "type": "vertex",
+    "label": "document",
+    "uri": "file:///r/src/lib.rs",
+    "languageId": "rust",
+}
+RANGE = {
+    "id": "r",
+    "type": "vertex",
+    "label": "range",
+    "start": {"line": 1, "character": 2},
+    "end": {"line": 3, "character": 4},
+}
 
 Write = Callable[..., Path]
 
@@ -35,10 +47,17 @@ def read(path: Path, max_bad_lines: int = 0) -> Tables:
 
 def content(tables: Tables) -> dict[str, object]:
     """Everything that the tables say, in one order."""
-    numbers = {"ranges": tables.ranges, "definitions": tables.definitions, "references": tables.references, **tables.edges}
+    numbers = {
+        "ranges": tables.ranges,
+        "definitions": tables.definitions,
+        "references": tables.references,
+        **tables.edges,
+    }
     rows = {name: sorted(map(tuple, table.to_array().tolist())) for name, table in numbers.items()}
     hovers = {hover_id: understand(hover) for hover_id, hover in tables.hovers.items()}
-    hovers |= {hover_id: PLAIN_HOVERS[index] for hover_id, index in tables.plain_hovers.to_array().tolist()}
+    hovers |= {
+        hover_id: PLAIN_HOVERS[index] for hover_id, index in tables.plain_hovers.to_array().tolist()
+    }
     return {
         **rows,
         "meta": tables.meta,
@@ -53,10 +72,23 @@ def test_each_kind_of_line_goes_into_its_table(write_lines: Write) -> None:
         META,
         DOCUMENT,
         {**RANGE, "id": 2},
-        {"id": 3, "type": "vertex", "label": "hoverResult", "result": {"contents": {"kind": "markdown", "value": "text"}}},
+        {
+            "id": 3,
+            "type": "vertex",
+            "label": "hoverResult",
+            "result": {"contents": {"kind": "markdown", "value": "text"}},
+        },
         {"id": 4, "type": "edge", "label": "next", "inV": 5, "outV": 2},
         {"id": 6, "type": "edge", "label": "item", "document": 1, "inVs": [2, 20], "outV": 7},
-        {"id": 8, "type": "edge", "label": "item", "shard": 1, "inVs": [2, 9, 11], "outV": 7, "property": "references"},
+        {
+            "id": 8,
+            "type": "edge",
+            "label": "item",
+            "shard": 1,
+            "inVs": [2, 9, 11],
+            "outV": 7,
+            "property": "references",
+        },
         {"id": 9, "type": "edge", "label": "textDocument/hover", "inVs": [3], "outV": 5},
         {"id": 10, "type": "vertex", "label": "foldingRangeResult", "result": []},
         {"id": 11, "type": "vertex", "label": "resultSet"},
@@ -74,7 +106,9 @@ def test_each_kind_of_line_goes_into_its_table(write_lines: Write) -> None:
 
 
 def test_string_ids_are_ids_like_others(write_lines: Write) -> None:
-    path = write_lines(META, RANGE, {"id": "e", "type": "edge", "label": "next", "inV": "set", "outV": "r"})
+    path = write_lines(
+        META, RANGE, {"id": "e", "type": "edge", "label": "next", "inV": "set", "outV": "r"}
+    )
     tables = read(path)
     ((range_id, *_),) = tables.ranges.to_array().tolist()
     ((source, target),) = tables.edges["next"].to_array().tolist()
@@ -84,14 +118,18 @@ def test_string_ids_are_ids_like_others(write_lines: Write) -> None:
 def test_what_columns_read_is_what_json_says(tmp_path: Path) -> None:
     """The same dump with blanks between its tokens has no line of the usual layout, so every line is decoded."""
     spaced = tmp_path / "spaced.lsif"
-    spaced.write_text("".join(json.dumps(json.loads(line)) + "\n" for line in SAMPLE_DUMP.read_text().splitlines()))
+    spaced.write_text(
+        "".join(
+            json.dumps(json.loads(line)) + "\n" for line in SAMPLE_DUMP.read_text().splitlines()
+        )
+    )
     assert content(read(spaced)) == content(read(SAMPLE_DUMP))
 
 
 def test_a_block_may_end_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = content(read(SAMPLE_DUMP))
     for size in (64, 1000, 65_537):
-        monkeypatch.setattr("lsif.reader._BLOCK_BYTES", size)
+        monkeypatch.setattr("lsif.reader.read._BLOCK_BYTES", size)
         assert content(read(SAMPLE_DUMP)) == expected
 
 
@@ -120,13 +158,23 @@ def test_a_line_that_is_almost_of_the_usual_layout_is_bad(write_lines: Write, li
 
 @pytest.mark.parametrize("count", [1, 2, 9, 10, 11, 99, 100, 101, 1500])
 def test_ids_may_get_longer_anywhere(write_lines: Write, count: int) -> None:
-    edges = [{"id": i, "type": "edge", "label": "next", "inV": i + 1, "outV": i + 2} for i in range(1, count + 1)]
-    assert content(read(write_lines(META, *edges)))["next"] == sorted((i + 2, i + 1) for i in range(1, count + 1))
+    edges = [
+        {"id": i, "type": "edge", "label": "next", "inV": i + 1, "outV": i + 2}
+        for i in range(1, count + 1)
+    ]
+    assert content(read(write_lines(META, *edges)))["next"] == sorted(
+        (i + 2, i + 1) for i in range(1, count + 1)
+    )
 
 
 def test_ids_need_not_count_lines(write_lines: Write) -> None:
-    edges = [{"id": i * 7919 % 100_000, "type": "edge", "label": "next", "inV": i, "outV": i * 3} for i in range(500)]
-    assert content(read(write_lines(META, *edges)))["next"] == sorted((i * 3, i) for i in range(500))
+    edges = [
+        {"id": i * 7919 % 100_000, "type": "edge", "label": "next", "inV": i, "outV": i * 3}
+        for i in range(500)
+    ]
+    assert content(read(write_lines(META, *edges)))["next"] == sorted(
+        (i * 3, i) for i in range(500)
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,11 +188,25 @@ def test_ids_need_not_count_lines(write_lines: Write) -> None:
         {"type": "vertex", "label": "document", "id": {}, "uri": "file:///r/x"},
         {"type": "vertex", "label": "hoverResult", "id": 1, "result": None},
         {"type": "vertex", "label": ["range"], "id": 1},
-        {"type": "vertex", "label": "range", "id": 1.5, "start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}},
-        {"type": "vertex", "label": "range", "id": 1, "start": {"line": 2**70, "character": 0}, "end": {"line": 0, "character": 0}},
+        {
+            "type": "vertex",
+            "label": "range",
+            "id": 1.5,
+            "start": {"line": 0, "character": 0},
+            "end": {"line": 0, "character": 0},
+        },
+        {
+            "type": "vertex",
+            "label": "range",
+            "id": 1,
+            "start": {"line": 2**70, "character": 0},
+            "end": {"line": 0, "character": 0},
+        },
     ],
 )
-def test_wrong_types_make_a_bad_line_and_nothing_worse(write_lines: Write, line: dict[str, object]) -> None:
+def test_wrong_types_make_a_bad_line_and_nothing_worse(
+    write_lines: Write, line: dict[str, object]
+) -> None:
     ledger = ReadLedger()
     path = write_lines(META, json.dumps(line).encode() + b"\n", DOCUMENT)
     assert list(read_tables(path, ledger, max_bad_lines=1).documents) == [1]
@@ -153,7 +215,9 @@ def test_wrong_types_make_a_bad_line_and_nothing_worse(write_lines: Write, line:
 
 def test_bad_lines_are_counted_and_the_rest_is_read(write_lines: Write) -> None:
     bad_range = {**RANGE, "start": {"line": -1, "character": 0}}
-    path = write_lines(META, b"{not json}\n", b"[1, 2]\n", bad_range, {"type": "vertex"}, b"\n", DOCUMENT)
+    path = write_lines(
+        META, b"{not json}\n", b"[1, 2]\n", bad_range, {"type": "vertex"}, b"\n", DOCUMENT
+    )
     ledger = ReadLedger()
     assert list(read_tables(path, ledger, max_bad_lines=4).documents) == [1]
     assert (ledger.lines, ledger.bad_lines) == (7, 4)
@@ -182,7 +246,10 @@ def test_a_whole_last_line_needs_no_newline(write_lines: Write, tmp_path: Path) 
         (b"\n\n", "is empty"),
         (gzip.compress(b"x\n", mtime=0), "no LSIF dump: expected a JSON object in line 1"),
         (gzip.compress(SAMPLE_DUMP.read_bytes())[:-100], "is packed and cut off or damaged"),
-        (gzip.compress(SAMPLE_DUMP.read_bytes())[:5000] + b"damage" * 9, "is packed and cut off or damaged"),
+        (
+            gzip.compress(SAMPLE_DUMP.read_bytes())[:5000] + b"damage" * 9,
+            "is packed and cut off or damaged",
+        ),
         (zstd(SAMPLE_DUMP.read_bytes())[:-100], "can't read the dump"),
         (b'[{"id":0}]', "has more than 0 unreadable lines"),
         (b'[{"id":0,"type":"vertex","label":"resultSet"}]', "expected a metaData vertex in line 1"),
@@ -190,21 +257,32 @@ def test_a_whole_last_line_needs_no_newline(write_lines: Write, tmp_path: Path) 
         (b"[]", "is an empty JSON array"),
         (b"[1, 2]", "has more than 0 unreadable lines"),
         (b"hello\nworld\n", "no LSIF dump: expected a JSON object in line 1"),
-        (b'{"id": 1, "type": "vertex", "label": "document", "uri": "file:///x"}\n', "expected a metaData vertex in line 1"),
+        (
+            b'{"id": 1, "type": "vertex", "label": "document", "uri": "file:///x"}\n',
+            "expected a metaData vertex in line 1",
+        ),
         (b"\x00\x01\x02\xff\n", "no LSIF dump"),
     ],
 )
-def test_what_is_no_dump_is_refused_with_what_it_is(tmp_path: Path, content: bytes, message: str) -> None:
+def test_what_is_no_dump_is_refused_with_what_it_is(
+    tmp_path: Path, content: bytes, message: str
+) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
     with pytest.raises(DumpError, match=message):
         read(path)
 
 
-def test_packed_dumps_and_standard_input_say_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_packed_dumps_and_standard_input_say_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = SAMPLE_DUMP.read_bytes()
     expected = content(read(SAMPLE_DUMP))
-    for name, data in (("dump.lsif.gz", gzip.compress(plain)), ("dump.lsif.zst", zstd(plain)), ("no-suffix", gzip.compress(plain))):
+    for name, data in (
+        ("dump.lsif.gz", gzip.compress(plain)),
+        ("dump.lsif.zst", zstd(plain)),
+        ("no-suffix", gzip.compress(plain)),
+    ):
         (tmp_path / name).write_bytes(data)
         assert content(read(tmp_path / name)) == expected
     with SAMPLE_DUMP.open() as file:

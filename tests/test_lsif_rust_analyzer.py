@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from configs.settings import load_settings
+from lsif.dump.rust_analyzer import DumpMade, check_project, write_dump
 from lsif.errors import RustAnalyzerError, RustAnalyzerMissing, SourceError
-from lsif.rust_analyzer import DumpMade, check_project, write_dump
 
 from conftest import SAMPLE
 
@@ -23,7 +23,9 @@ def script(folder: Path, body: str) -> str:
 
 
 def dump(command: str, output: Path, repo: Path = SAMPLE, **changes: object) -> DumpMade:
-    tool = load_settings().rust_analyzer.model_copy(update={"command": command, "timeout_s": 20, **changes})
+    tool = load_settings().rust_analyzer.model_copy(
+        update={"command": command, "timeout_s": 20, **changes}
+    )
     return write_dump(repo, output, tool, output.parent / "target")
 
 
@@ -47,17 +49,24 @@ def test_what_it_writes_becomes_the_dump(tmp_path: Path) -> None:
             "echo \"error: toolchain '1.2.3' is not installed\" >&2; exit 1",
             "toolchain '1.2.3' is not installed. Install the toolchain that rust-toolchain.toml names",
         ),
-        ("echo \"error: Unknown binary 'rust-analyzer' in official toolchain 'stable'.\" >&2; exit 1", "rustup component add"),
+        (
+            "echo \"error: Unknown binary 'rust-analyzer' in official toolchain 'stable'.\" >&2; exit 1",
+            "rustup component add",
+        ),
     ],
 )
-def test_a_failure_quotes_its_last_words_and_leaves_no_file(tmp_path: Path, body: str, message: str) -> None:
+def test_a_failure_quotes_its_last_words_and_leaves_no_file(
+    tmp_path: Path, body: str, message: str
+) -> None:
     output = tmp_path / "out" / "dump.lsif"
     with pytest.raises(RustAnalyzerError, match=message.replace("(", r"\(").replace(".", r"\.")):
         dump(script(tmp_path, body), output)
     assert list(output.parent.iterdir()) == []
 
 
-def test_secrets_are_not_handed_to_build_scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_not_handed_to_build_scripts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("QDRANT_API_KEY", "secret-key-0451")
     monkeypatch.setenv("HF_TOKEN", "secret-key-0452")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-key-0453")
@@ -91,13 +100,21 @@ def test_a_source_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     (repo / "Cargo.toml").write_text("[package]\n")
     (repo / "src" / "bad.rs").write_bytes(b"\xff")
     with pytest.raises(RustAnalyzerError, match="not UTF-8: convert src/bad.rs"):
-        dump(script(tmp_path, "echo \"thread 'main' panicked at x\" >&2; exit 101"), tmp_path / "dump.lsif", repo)
+        dump(
+            script(tmp_path, "echo \"thread 'main' panicked at x\" >&2; exit 101"),
+            tmp_path / "dump.lsif",
+            repo,
+        )
 
 
 def test_a_run_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) -> None:
     marker = tmp_path / "child-survived"
     with pytest.raises(RustAnalyzerError, match="took more than 1 s"):
-        dump(script(tmp_path, f"(sleep 3; touch {marker}) & sleep 30"), tmp_path / "dump.lsif", timeout_s=1)
+        dump(
+            script(tmp_path, f"(sleep 3; touch {marker}) & sleep 30"),
+            tmp_path / "dump.lsif",
+            timeout_s=1,
+        )
     import time
 
     time.sleep(2.5)
@@ -106,7 +123,10 @@ def test_a_run_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) ->
 
 def test_a_run_that_takes_too_much_memory_is_ended_and_the_setting_named(tmp_path: Path) -> None:
     body = f"{sys.executable} -c 'import time; held = bytes(3 * 10**8).replace(bytes(1), bytes([1])); time.sleep(60)'"
-    with pytest.raises(RustAnalyzerError, match=r"took \d+ MB of memory, more than 150 MB \(rust_analyzer.memory_mb\)"):
+    with pytest.raises(
+        RustAnalyzerError,
+        match=r"took \d+ MB of memory, more than 150 MB \(rust_analyzer.memory_mb\)",
+    ):
         dump(script(tmp_path, body), tmp_path / "dump.lsif", memory_mb=150)
     assert [path.name for path in tmp_path.iterdir()] == ["fake-rust-analyzer"]
 
@@ -119,15 +139,26 @@ def test_the_highest_memory_and_a_fall_back_are_told(tmp_path: Path) -> None:
     assert dump(script(tmp_path, f"{warned}; echo dump"), tmp_path / "dump.lsif").fell_back
 
 
-@pytest.mark.parametrize(("network", "seen"), [("as_is", "unset"), ("offline", "true"), ("locked", "unset")])
-def test_cargos_network_is_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str, seen: str) -> None:
+@pytest.mark.parametrize(
+    ("network", "seen"), [("as_is", "unset"), ("offline", "true"), ("locked", "unset")]
+)
+def test_cargos_network_is_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, network: str, seen: str
+) -> None:
     monkeypatch.delenv("CARGO_NET_OFFLINE", raising=False)
-    dump(script(tmp_path, 'echo "${CARGO_NET_OFFLINE:-unset}"'), tmp_path / "dump.lsif", network=network)
+    dump(
+        script(tmp_path, 'echo "${CARGO_NET_OFFLINE:-unset}"'),
+        tmp_path / "dump.lsif",
+        network=network,
+    )
     assert (tmp_path / "dump.lsif").read_text() == f"{seen}\n"
 
 
 def test_an_absent_program_is_told_with_how_to_install_it(tmp_path: Path) -> None:
-    with pytest.raises(RustAnalyzerMissing, match="no program 'no-such-analyzer' on PATH.*rustup component add rust-analyzer"):
+    with pytest.raises(
+        RustAnalyzerMissing,
+        match="no program 'no-such-analyzer' on PATH.*rustup component add rust-analyzer",
+    ):
         dump("no-such-analyzer", tmp_path / "dump.lsif")
 
 
@@ -147,8 +178,14 @@ def test_a_folder_that_is_no_project_is_told_with_those_that_are(tmp_path: Path)
         (tmp_path / name / "Cargo.toml").touch()
     with pytest.raises(SourceError) as told:
         check_project(tmp_path)
-    assert str(told.value) == f"{tmp_path} holds no Cargo.toml; there is one in rust, tools/gen: name it with --subdir DIR."
-    with pytest.raises(SourceError, match=r"no folder .*/nosuch; there is one in rust, tools/gen: name it with --subdir DIR\."):
+    assert (
+        str(told.value)
+        == f"{tmp_path} holds no Cargo.toml; there is one in rust, tools/gen: name it with --subdir DIR."
+    )
+    with pytest.raises(
+        SourceError,
+        match=r"no folder .*/nosuch; there is one in rust, tools/gen: name it with --subdir DIR\.",
+    ):
         check_project(tmp_path, "nosuch")
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -158,7 +195,9 @@ def test_a_folder_that_is_no_project_is_told_with_those_that_are(tmp_path: Path)
     check_project(tmp_path, "tools/gen")
     shutil.rmtree(tmp_path)
     (tmp_path / "empty").mkdir(parents=True)
-    with pytest.raises(SourceError, match=r"no folder .*/nosuch; --subdir names the folder of the Cargo project"):
+    with pytest.raises(
+        SourceError, match=r"no folder .*/nosuch; --subdir names the folder of the Cargo project"
+    ):
         check_project(tmp_path, "nosuch")
 
 

@@ -6,18 +6,20 @@ import time
 
 import pytest
 
-from lsif.elements import Range, Tag
-from lsif.graph import Definition
-from lsif.hover import Hover, parse_hover
 from lsif.items import Findings
-from lsif.rust_items import RustFile
+from lsif.reader.elements import Range, Tag
+from lsif.reader.graph import Definition
+from lsif.reader.hover import Hover, parse_hover
+from lsif.rust.finder import RustFile
 
 
 def find(source: str, name: str, said: Hover | None, tag: Tag | None = None) -> Findings:
     at = source.index(f" {name}") + 1
     line = source.count("\n", 0, at)
     column = at - (source.rfind("\n", 0, at) + 1)
-    definition = Definition("file:///r/src/lib.rs", Range(1, line, column, line, column + len(name), tag), said, 0, 0)
+    definition = Definition(
+        "file:///r/src/lib.rs", Range(1, line, column, line, column + len(name), tag), said, 0, 0
+    )
     return RustFile("src/lib.rs", source.encode(), frozenset()).find([definition], "utf-16")
 
 
@@ -53,7 +55,14 @@ def test_what_the_grammar_has_no_rule_for_is_found_by_its_brackets(
 ) -> None:
     (found,) = find(source, name, hover(declaration)).found
     item = found.item
-    assert (item.code_type, item.row_from, item.row_to, item.signature, item.visibility, item.docstring) == expected
+    assert (
+        item.code_type,
+        item.row_from,
+        item.row_to,
+        item.signature,
+        item.visibility,
+        item.docstring,
+    ) == expected
 
 
 def test_a_scope_is_that_of_the_place() -> None:
@@ -79,8 +88,13 @@ def test_a_file_of_members_only_has_the_crate_that_its_hovers_name() -> None:
     source = "mod a;\nimpl a::Foo {\n    pub fn only(&self) {}\n}\n"
     said = parse_hover("\n```rust\nrenamed::a::Foo\n```\n\n```rust\npub fn only(&self)\n```")
     findings = find(source, "only", said)
-    assert RustFile("src/lib.rs", source.encode(), frozenset()).module_path(findings, []) == "renamed"
-    assert RustFile("crates/x/src/b/c.rs", source.encode(), frozenset()).module_path(findings, []) == "renamed::b::c"
+    assert (
+        RustFile("src/lib.rs", source.encode(), frozenset()).module_path(findings, []) == "renamed"
+    )
+    assert (
+        RustFile("crates/x/src/b/c.rs", source.encode(), frozenset()).module_path(findings, [])
+        == "renamed::b::c"
+    )
 
 
 def test_a_macro_of_the_new_kind_is_no_scope() -> None:
@@ -90,10 +104,18 @@ def test_a_macro_of_the_new_kind_is_no_scope() -> None:
 
 
 def test_many_macro_calls_take_no_longer_than_many_items() -> None:
-    source = "macro_rules! mk { ($n:ident) => { fn $n() {} } }\n" + "".join(f"mk!(f{number});\n" for number in range(3000))
+    source = "macro_rules! mk { ($n:ident) => { fn $n() {} } }\n" + "".join(
+        f"mk!(f{number});\n" for number in range(3000)
+    )
     file = RustFile("src/lib.rs", source.encode(), frozenset())
     calls = [
-        Definition("u", Range(number, number + 1, 4, number + 1, 4 + len(f"f{number}")), hover(f"fn f{number}()"), 0, 0)
+        Definition(
+            "u",
+            Range(number, number + 1, 4, number + 1, 4 + len(f"f{number}")),
+            hover(f"fn f{number}()"),
+            0,
+            0,
+        )
         for number in range(3000)
     ]
     began = time.perf_counter()

@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from lsif.spans import SourceFile, SourceItem
+from lsif.rust.syntax import SourceFile, SourceItem
 
 
 def items(source: str) -> dict[str, SourceItem]:
@@ -112,7 +112,9 @@ def test_the_signature_is_the_declaration_as_written(source: str, signature: str
         ("trait Q", "Q", "Q", "Q"),
     ],
 )
-def test_owner_and_trait_come_from_the_header(header: str, owner: str, trait: str | None, qualifier: str) -> None:
+def test_owner_and_trait_come_from_the_header(
+    header: str, owner: str, trait: str | None, qualifier: str
+) -> None:
     item = items(header + " { fn f() {} }")["f"]
     assert (item.owner, item.trait_name, item.qualifiers) == (owner, trait, (qualifier,))
 
@@ -247,7 +249,12 @@ def test_inner_docs_of_a_trait_are_its_own() -> None:
 def test_deep_nesting_neither_fails_nor_takes_long() -> None:
     assert items("impl X for " + "&" * 3000 + "B { fn foo() {} }")["foo"].owner == "B"
     assert items("mod a {" * 5000 + "fn deep() {}" + "}" * 5000)["deep"].name == "deep"
-    assert items("fn f() -> " + "Vec<" * 2000 + "/* c */ u8" + ">" * 2000 + " {}")["f"].signature.count("Vec<") == 2000
+    assert (
+        items("fn f() -> " + "Vec<" * 2000 + "/* c */ u8" + ">" * 2000 + " {}")[
+            "f"
+        ].signature.count("Vec<")
+        == 2000
+    )
 
 
 def test_modules_in_other_files_that_only_tests_compile_are_told() -> None:
@@ -266,4 +273,7 @@ def test_modules_in_other_files_that_only_tests_compile_are_told() -> None:
         // #[cfg(test)] mod comment;
         """).encode()
     )
-    assert source.test_modules == [((), "checks", "elsewhere/checks.rs"), (("outer",), "inner", None)]
+    assert source.test_modules == [
+        ((), "checks", "elsewhere/checks.rs"),
+        (("outer",), "inner", None),
+    ]

@@ -14,14 +14,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lsif.supervisor import Outcome, run_supervised
+from machine.supervisor import Outcome, run_supervised
 
 from conftest import PROJECT_ROOT
 
 HOLD = "import sys, time; held = bytearray(int(sys.argv[1]) * 10**6); held[::4096] = b'x' * len(held[::4096]); time.sleep(60)"
 
 
-def supervised(*arguments: str, timeout_s: float = 30, memory_mb: int = 0, mark: str = "") -> Outcome:
+def supervised(
+    *arguments: str, timeout_s: float = 30, memory_mb: int = 0, mark: str = ""
+) -> Outcome:
     with tempfile.TemporaryFile() as out:
         environment = {**os.environ, "MARK": mark}
         return run_supervised(
@@ -72,13 +74,20 @@ def test_a_program_over_the_memory_limit_is_ended(tmp_path: Path) -> None:
 
 def test_a_childs_memory_counts(tmp_path: Path) -> None:
     body = f"{shlex.quote(sys.executable)} -c {shlex.quote(HOLD)} 120"
-    outcome = supervised("sh", "-c", f"{body} & (setsid {body} &); wait", memory_mb=200, mark=str(tmp_path))
+    outcome = supervised(
+        "sh", "-c", f"{body} & (setsid {body} &); wait", memory_mb=200, mark=str(tmp_path)
+    )
     assert outcome.exceeded == "memory"
     assert alive(str(tmp_path)) == []
 
 
 @pytest.mark.parametrize(
-    "body", ["sleep 60 & exit 0", "(setsid sleep 60 &); exit 0", "(setsid setsid sh -c 'sleep 60; sleep 60' &)"]
+    "body",
+    [
+        "sleep 60 & exit 0",
+        "(setsid sleep 60 &); exit 0",
+        "(setsid setsid sh -c 'sleep 60; sleep 60' &)",
+    ],
 )
 def test_what_a_program_leaves_behind_is_ended_with_it(body: str, tmp_path: Path) -> None:
     assert supervised("sh", "-c", body, mark=str(tmp_path)).status == 0
@@ -86,7 +95,9 @@ def test_what_a_program_leaves_behind_is_ended_with_it(body: str, tmp_path: Path
 
 
 def test_a_program_over_time_is_ended_with_its_children(tmp_path: Path) -> None:
-    outcome = supervised("sh", "-c", "(setsid sleep 60 &); sleep 60 & sleep 60", timeout_s=0.5, mark=str(tmp_path))
+    outcome = supervised(
+        "sh", "-c", "(setsid sleep 60 &); sleep 60 & sleep 60", timeout_s=0.5, mark=str(tmp_path)
+    )
     assert outcome.exceeded == "time"
     assert alive(str(tmp_path)) == []
 
@@ -94,13 +105,17 @@ def test_a_program_over_time_is_ended_with_its_children(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_run_that_ends_takes_all_with_it(sent: signal.Signals, tmp_path: Path) -> None:
     script = (
-        "import os, sys; from lsif.supervisor import run_supervised\n"
+        "import os, sys; from machine.supervisor import run_supervised\n"
         "run_supervised(['sh', '-c', '(setsid sleep 60 &); echo begun; sleep 60'], environment=dict(os.environ), timeout_s=60,"
         " stdout=sys.stdout.buffer, stderr=sys.stderr.buffer)"
     )
     environment = {**os.environ, "MARK": str(tmp_path)}
     run = subprocess.Popen(
-        [sys.executable, "-c", script], cwd=PROJECT_ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", script],
+        cwd=PROJECT_ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     )
     assert run.stdout is not None
     assert run.stdout.readline() == b"begun\n"

@@ -34,7 +34,9 @@ class Dump:
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(text.encode())
-        self._documents[path] = self._add(type="vertex", label="document", uri=f"file:///r/{path}", languageId="rust")
+        self._documents[path] = self._add(
+            type="vertex", label="document", uri=f"file:///r/{path}", languageId="rust"
+        )
 
     def define(
         self,
@@ -50,24 +52,39 @@ class Dump:
     ) -> None:
         """Define what stands at the place (0-based); `module` empty for locals."""
         end = {"line": line if end_line is None else end_line, "character": column + length}
-        place = self._add(type="vertex", label="range", start={"line": line, "character": column}, end=end)
+        place = self._add(
+            type="vertex", label="range", start={"line": line, "character": column}, end=end
+        )
         results = self._add(type="vertex", label="resultSet")
         self._add(type="edge", label="next", inV=results, outV=place)
         head = f"\n```rust\n{module}\n```\n" if module else ""
         tail = f"\n\n---\n\n{docs}" if docs else ""
         value = f"{head}\n```rust\n{declaration}\n```{tail}"
-        hover = self._add(type="vertex", label="hoverResult", result={"contents": {"kind": "markdown", "value": value}})
+        hover = self._add(
+            type="vertex",
+            label="hoverResult",
+            result={"contents": {"kind": "markdown", "value": value}},
+        )
         self._add(type="edge", label="textDocument/hover", inV=hover, outV=results)
         result = self._add(type="vertex", label="definitionResult")
         self._add(type="edge", label="textDocument/definition", inV=result, outV=results)
-        self._add(type="edge", label="item", document=self._documents[path], inVs=[place], outV=result)
+        self._add(
+            type="edge", label="item", document=self._documents[path], inVs=[place], outV=result
+        )
         references = self._add(type="vertex", label="referenceResult")
         self._add(type="edge", label="textDocument/references", inV=references, outV=results)
 
     def parse(self) -> tuple[ParseLedger, list[Structure]]:
         dump, output = self.folder / "dump.lsif", self.folder / "out.jsonl"
-        dump.write_bytes(b"".join(orjson.dumps({"id": number, **line}) + b"\n" for number, line in enumerate(self._lines)))
-        ledger = parse_dump(dump, self.root, output, project="r", max_bad_lines=0, max_stale_share=0)
+        dump.write_bytes(
+            b"".join(
+                orjson.dumps({"id": number, **line}) + b"\n"
+                for number, line in enumerate(self._lines)
+            )
+        )
+        ledger = parse_dump(
+            dump, self.root, output, project="r", max_bad_lines=0, max_stale_share=0
+        )
         assert ledger.balanced
         return ledger, list(read_structures(output))
 
@@ -119,7 +136,10 @@ def test_a_module_in_a_file_of_its_own_is_its_inner_docs(dump: Dump) -> None:
 
 
 def test_what_is_no_item_is_counted_by_its_kind(dump: Dump) -> None:
-    dump.source("src/lib.rs", "#[derive(Clone)]\nstruct S { a: u8 }\nfn f<const N: usize>(x: u8) {}\nmake!(1);\n")
+    dump.source(
+        "src/lib.rs",
+        "#[derive(Clone)]\nstruct S { a: u8 }\nfn f<const N: usize>(x: u8) {}\nmake!(1);\n",
+    )
     dump.define("src/lib.rs", 0, 0, 16, "r::S", "fn clone(&self) -> Self")
     dump.define("src/lib.rs", 1, 7, 1, "r", "struct S {\n    a: u8,\n}")
     dump.define("src/lib.rs", 1, 11, 1, "r::S", "a: u8")
@@ -130,11 +150,20 @@ def test_what_is_no_item_is_counted_by_its_kind(dump: Dump) -> None:
     dump.define("src/lib.rs", 0, 0, 0, "", "extern crate r", end_line=3)
     ledger, structures = dump.parse()
     assert [one.name for one in structures] == ["S", "f"]
-    assert ledger.skipped == {"crate_root": 1, "derived": 1, "field_or_variant": 1, "local": 2, "macro_made": 1}
+    assert ledger.skipped == {
+        "crate_root": 1,
+        "derived": 1,
+        "field_or_variant": 1,
+        "local": 2,
+        "macro_made": 1,
+    }
 
 
 def test_docs_may_hold_rules_and_fences_and_constants_bodies_too(dump: Dump) -> None:
-    dump.source("src/lib.rs", '/// One.\n///\n/// ---\n///\n/// ```\n/// f();\n/// ```\nfn f() {}\nconst C: &str = "```rust";\n')
+    dump.source(
+        "src/lib.rs",
+        '/// One.\n///\n/// ---\n///\n/// ```\n/// f();\n/// ```\nfn f() {}\nconst C: &str = "```rust";\n',
+    )
     dump.define("src/lib.rs", 7, 3, 1, "r", "fn f()", docs="One.\n\n---\n\n```rust\nf();\n```")
     dump.define("src/lib.rs", 8, 6, 1, "r", 'const C: &str = "\n```rust\n"')
     _, (function, constant) = dump.parse()
@@ -144,11 +173,11 @@ def test_docs_may_hold_rules_and_fences_and_constants_bodies_too(dump: Dump) -> 
 
 
 def test_what_the_hover_adds_or_cuts_comes_from_the_source(dump: Dump) -> None:
-    source = (
-        'pub enum E {\n    A(u8),\n    B { x: Vec<u8> },\n}\nextern "C" {\n    pub fn c_fn(a: i32) -> i32;\n}\nconst N: u8 = 255;\n'
-    )
+    source = 'pub enum E {\n    A(u8),\n    B { x: Vec<u8> },\n}\nextern "C" {\n    pub fn c_fn(a: i32) -> i32;\n}\nconst N: u8 = 255;\n'
     dump.source("src/lib.rs", source)
-    dump.define("src/lib.rs", 0, 9, 1, "r", "pub enum E {\n    A( /* … */ ),\n    B { /* … */ },\n}")
+    dump.define(
+        "src/lib.rs", 0, 9, 1, "r", "pub enum E {\n    A( /* … */ ),\n    B { /* … */ },\n}"
+    )
     dump.define("src/lib.rs", 5, 11, 4, "r::<extern>", "pub unsafe fn c_fn(a: i32) -> i32")
     dump.define("src/lib.rs", 7, 6, 1, "r", "const N: u8 = 255 (0xFF)")
     _, structures = dump.parse()
@@ -165,12 +194,22 @@ def test_an_impls_owner_is_the_sources_not_the_paths(dump: Dump) -> None:
     dump.define("src/lib.rs", 1, 23, 4, "r::far::Foo", "pub fn here(&self)")
     dump.define("src/lib.rs", 2, 23, 3, "r", "fn say(&self)", docs="Inherited.")
     _, (_, here, say) = dump.parse()
-    assert (here.symbol, here.context.struct_name, here.module_path) == ("r::far::Foo::here", "Foo", "r")
-    assert (say.symbol, say.context.struct_name, say.trait_name) == ("r::<[u8] as Say>::say", "[u8]", "Say")
+    assert (here.symbol, here.context.struct_name, here.module_path) == (
+        "r::far::Foo::here",
+        "Foo",
+        "r",
+    )
+    assert (say.symbol, say.context.struct_name, say.trait_name) == (
+        "r::<[u8] as Say>::say",
+        "[u8]",
+        "Say",
+    )
     assert (say.docstring, say.docs_inherited) == ("Inherited.", True)
 
 
-def test_columns_are_counted_in_utf_16_behind_a_byte_order_mark_and_lone_carriage_returns(dump: Dump) -> None:
+def test_columns_are_counted_in_utf_16_behind_a_byte_order_mark_and_lone_carriage_returns(
+    dump: Dump,
+) -> None:
     source = '\ufeffconst A: &str = "\\r"; /* 🦀 \r */ fn r#type() {}\r\nfn b() {}\r\n'
     dump.source("src/lib.rs", source)
     at = len(source[1 : source.index("r#type")].encode("utf-16-le")) // 2
@@ -178,11 +217,17 @@ def test_columns_are_counted_in_utf_16_behind_a_byte_order_mark_and_lone_carriag
     dump.define("src/lib.rs", 0, at, 6, "r", "fn r#type()")
     dump.define("src/lib.rs", 1, 3, 1, "r", "fn b()")
     _, structures = dump.parse()
-    assert [(one.name, one.line, one.line_to) for one in structures] == [("A", 1, 1), ("r#type", 1, 1), ("b", 2, 2)]
+    assert [(one.name, one.line, one.line_to) for one in structures] == [
+        ("A", 1, 1),
+        ("r#type", 1, 1),
+        ("b", 2, 2),
+    ]
     assert structures[2].context.snippet == "fn b() {}\r\n"
 
 
-def test_folders_that_are_links_to_each_other_give_each_file_once_a_path(dump: Dump, tmp_path: Path) -> None:
+def test_folders_that_are_links_to_each_other_give_each_file_once_a_path(
+    dump: Dump, tmp_path: Path
+) -> None:
     dump.source("src/lib.rs", "fn f() {}\n")
     (dump.root / "again").symlink_to(dump.root / "src")
     dump.source("again/lib.rs", "fn f() {}\n")

@@ -13,31 +13,45 @@ from pathlib import Path
 
 import pytest
 
-from lsif import extract, join, reader
+from lsif import extract, join
 from lsif.errors import DumpError, LsifError
 from lsif.extract import parse_dump
 from lsif.ledger import ParseLedger
+from lsif.reader import read as reader
 from lsif.workers import Processes, ThisProcess, count_for, start_workers
 
 from conftest import DATA, PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, children_of
 
 
-def parse(folder: Path, processes: int, dump: Path = SAMPLE_DUMP) -> tuple[ParseLedger, bytes, bytes]:
+def parse(
+    folder: Path, processes: int, dump: Path = SAMPLE_DUMP
+) -> tuple[ParseLedger, bytes, bytes]:
     structures, blocks = folder / f"{processes}.jsonl", folder / f"{processes}.blocks.jsonl"
     ledger = parse_dump(
-        dump, SAMPLE, structures, project="sample", max_bad_lines=5, max_stale_share=0, blocks=blocks, processes=processes
+        dump,
+        SAMPLE,
+        structures,
+        project="sample",
+        max_bad_lines=5,
+        max_stale_share=0,
+        blocks=blocks,
+        processes=processes,
     )
     return ledger, structures.read_bytes(), blocks.read_bytes()
 
 
 @pytest.mark.parametrize("head_start", [0, 100_000, 1 << 30])
-def test_several_processes_write_the_same_bytes_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head_start: int) -> None:
+def test_several_processes_write_the_same_bytes_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head_start: int
+) -> None:
     monkeypatch.setattr(join, "_BATCH", 10)
     monkeypatch.setattr(reader, "_HEAD_START", head_start)
     assert parse(tmp_path, 3) == parse(tmp_path, 2) == parse(tmp_path, 1)
 
 
-def test_bad_lines_and_string_ids_are_read_in_one_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_lines_and_string_ids_are_read_in_one_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is amiss is told by its line in the whole file."""
     monkeypatch.setattr(reader, "_HEAD_START", 0)
     lines = SAMPLE_DUMP.read_bytes().splitlines(keepends=True)
@@ -55,7 +69,9 @@ def test_bad_lines_and_string_ids_are_read_in_one_pass(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 50])
-def test_parts_of_a_dump_are_whole_lines(tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_of_a_dump_are_whole_lines(
+    tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reader, "_HEAD_START", 0)
     path = tmp_path / "lines"
     path.write_bytes(b"".join(b"x" * (number * 37 % 100) + b"\n" for number in range(40)) + b"last")
@@ -132,16 +148,22 @@ def test_workers_end_with_a_run_that_is_killed(tmp_path: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate()
     deadline = time.monotonic() + 20
-    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
+    while (
+        any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline
+    ):
         time.sleep(0.1)
     assert not [child for child in children if Path(f"/proc/{child}").exists()]
 
 
-def test_pipes_and_standard_input_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pipes_and_standard_input_are_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = parse(tmp_path, 2)[1]
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with subprocess.Popen(["dd", f"if={SAMPLE_DUMP}", f"of={pipe}", "bs=64k"], stderr=subprocess.DEVNULL):
+    with subprocess.Popen(
+        ["dd", f"if={SAMPLE_DUMP}", f"of={pipe}", "bs=64k"], stderr=subprocess.DEVNULL
+    ):
         assert parse(tmp_path, 2, pipe)[1] == expected
     monkeypatch.chdir(tmp_path)
     (tmp_path / "-").write_bytes(b"another file")

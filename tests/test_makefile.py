@@ -27,8 +27,18 @@ def environment(tmp_path: Path) -> Path:
 def arguments(environment: Path, target: str, **variables: str) -> list[str]:
     """Return what `make` calls the program with."""
     words = [f"{name}={value}" for name, value in variables.items()]
-    command = ["make", "--no-print-directory", "-f", str(PROJECT_ROOT / "Makefile"), "-C", str(PROJECT_ROOT), target]
-    done = subprocess.run([*command, f"VENV={environment}", *words], capture_output=True, text=True, check=True)
+    command = [
+        "make",
+        "--no-print-directory",
+        "-f",
+        str(PROJECT_ROOT / "Makefile"),
+        "-C",
+        str(PROJECT_ROOT),
+        target,
+    ]
+    done = subprocess.run(
+        [*command, f"VENV={environment}", *words], capture_output=True, text=True, check=True
+    )
     assert not (PROJECT_ROOT / "PWNED").exists()
     return done.stdout.splitlines()
 
@@ -36,9 +46,35 @@ def arguments(environment: Path, target: str, **variables: str) -> list[str]:
 def test_what_is_indexed(environment: Path) -> None:
     sample = ["ingest", "--dump", "tests/data/sample.lsif", "--root", "tests/data/sample"]
     assert arguments(environment, "ingest") == sample
-    assert arguments(environment, "ingest", DUMP="d", ROOT="r") == ["ingest", "--dump", "d", "--root", "r"]
-    repository = ["ingest", "--repo", "https://example.org/a.git", "--ref", "v1.0", "--subdir", "rust", "--set", "project.name='7'"]
-    assert arguments(environment, "ingest", REPO="https://example.org/a.git", REF="v1.0", SUBDIR="rust", PROJECT="7") == repository
+    assert arguments(environment, "ingest", DUMP="d", ROOT="r") == [
+        "ingest",
+        "--dump",
+        "d",
+        "--root",
+        "r",
+    ]
+    repository = [
+        "ingest",
+        "--repo",
+        "https://example.org/a.git",
+        "--ref",
+        "v1.0",
+        "--subdir",
+        "rust",
+        "--set",
+        "project.name='7'",
+    ]
+    assert (
+        arguments(
+            environment,
+            "ingest",
+            REPO="https://example.org/a.git",
+            REF="v1.0",
+            SUBDIR="rust",
+            PROJECT="7",
+        )
+        == repository
+    )
     # Where they make no sense, they reach the program, which says so.
     assert arguments(environment, "ingest", REF="main") == [*sample, "--ref", "main"]
 

@@ -31,13 +31,25 @@ def sparse(seed: int) -> models.SparseVector:
 
 
 def point(seed: int, point_id: int | str | None = None) -> models.PointStruct:
-    vectors: dict[str, Any] = {name: dense(seed, size) for name, size in SIZES.items()} | {"words": sparse(seed)}
-    payload = {"kind": ["fn", "struct", "enum"][seed % 3], "line": seed, "path": f"src/{seed}.rs", "doc": None}
-    return models.PointStruct(id=seed if point_id is None else point_id, vector=vectors, payload=payload)
+    vectors: dict[str, Any] = {name: dense(seed, size) for name, size in SIZES.items()} | {
+        "words": sparse(seed)
+    }
+    payload = {
+        "kind": ["fn", "struct", "enum"][seed % 3],
+        "line": seed,
+        "path": f"src/{seed}.rs",
+        "doc": None,
+    }
+    return models.PointStruct(
+        id=seed if point_id is None else point_id, vector=vectors, payload=payload
+    )
 
 
 def create(client: QdrantClient, name: str = "c", **settings: Any) -> None:
-    vectors = {key: models.VectorParams(size=size, distance=models.Distance.COSINE) for key, size in SIZES.items()}
+    vectors = {
+        key: models.VectorParams(size=size, distance=models.Distance.COSINE)
+        for key, size in SIZES.items()
+    }
     words = {"words": models.SparseVectorParams(modifier=models.Modifier.IDF)}
     client.create_collection(name, vectors, sparse_vectors_config=words, **settings)
 
@@ -50,7 +62,9 @@ def fill(client: QdrantClient) -> None:
     client.upsert("c", [*points[:half], point(N_POINTS, UUID)])
     columns: Any = {name: [row.vector[name] for row in points[half:]] for name in (*SIZES, "words")}  # type: ignore[index,call-overload]
     payloads: Any = [row.payload for row in points[half:]]
-    client.upsert("c", models.Batch(ids=[row.id for row in points[half:]], vectors=columns, payloads=payloads))
+    client.upsert(
+        "c", models.Batch(ids=[row.id for row in points[half:]], vectors=columns, payloads=payloads)
+    )
 
 
 @pytest.fixture
@@ -92,18 +106,28 @@ LINES = models.Filter(must=[models.FieldCondition(key="line", range=models.Range
 
 READS: dict[str, Callable[[QdrantClient], Any]] = {
     "scroll": lambda client: client.scroll("c", limit=100),
-    "scroll with parts": lambda client: client.scroll("c", LINES, limit=5, with_payload=["line"], with_vectors=["text", "words"]),
+    "scroll with parts": lambda client: client.scroll(
+        "c", LINES, limit=5, with_payload=["line"], with_vectors=["text", "words"]
+    ),
     "scroll without": lambda client: client.scroll("c", with_payload=False),
-    "scroll in order": lambda client: client.scroll("c", order_by=models.OrderBy(key="line", direction=models.Direction.DESC)),
+    "scroll in order": lambda client: client.scroll(
+        "c", order_by=models.OrderBy(key="line", direction=models.Direction.DESC)
+    ),
     "retrieve": lambda client: client.retrieve("c", [3, 999, UUID], with_vectors=True),
     "count": lambda client: client.count("c"),
     "count filtered": lambda client: client.count("c", KIND, exact=False),
     "code": lambda client: client.query_points("c", dense(3, 8), using="code", limit=7),
-    "code filtered": lambda client: client.query_points("c", dense(3, 8), using="code", query_filter=KIND, with_payload=["path"]),
-    "text": lambda client: client.query_points("c", dense(4, 4), using="text", query_filter=LINES, with_vectors=True, offset=2),
+    "code filtered": lambda client: client.query_points(
+        "c", dense(3, 8), using="code", query_filter=KIND, with_payload=["path"]
+    ),
+    "text": lambda client: client.query_points(
+        "c", dense(4, 4), using="text", query_filter=LINES, with_vectors=True, offset=2
+    ),
     "text by id": lambda client: client.query_points("c", 4, using="text", score_threshold=0.1),
     "words": lambda client: client.query_points("c", sparse(6), using="words", with_payload=False),
-    "words filtered": lambda client: client.query_points("c", sparse(6), using="words", query_filter=KIND),
+    "words filtered": lambda client: client.query_points(
+        "c", sparse(6), using="words", query_filter=KIND
+    ),
     "fused": lambda client: client.query_points(
         "c",
         models.FusionQuery(fusion=models.Fusion.RRF),
@@ -119,13 +143,17 @@ READS: dict[str, Callable[[QdrantClient], Any]] = {
             models.QueryRequest(query=sparse(6), using="words", filter=KIND, with_payload=True),
         ],
     ),
-    "groups": lambda client: client.query_points_groups("c", "kind", dense(3, 8), using="code", group_size=2),
+    "groups": lambda client: client.query_points_groups(
+        "c", "kind", dense(3, 8), using="code", group_size=2
+    ),
     "collections": lambda client: client.get_collections(),
     "exists": lambda client: (client.collection_exists("c"), client.collection_exists("d")),
 }
 
 
-def test_reads_are_those_of_local_mode(both: Callable[[Callable[[QdrantClient], Any]], Any]) -> None:
+def test_reads_are_those_of_local_mode(
+    both: Callable[[Callable[[QdrantClient], Any]], Any],
+) -> None:
     for name, read in READS.items():
         assert both(read), name
 
@@ -144,12 +172,16 @@ def test_pages_of_a_scroll(both: Callable[[Callable[[QdrantClient], Any]], Any])
 
 UPDATES: dict[str, Callable[[QdrantClient], Any]] = {
     "upsert over": lambda client: client.upsert("c", [point(99, 3)]),
-    "set payload": lambda client: client.set_payload("c", {"line": -1, "new": {"a": [1, None]}}, points=[3, UUID]),
+    "set payload": lambda client: client.set_payload(
+        "c", {"line": -1, "new": {"a": [1, None]}}, points=[3, UUID]
+    ),
     "set payload by filter": lambda client: client.set_payload("c", {"found": True}, points=KIND),
     "overwrite payload": lambda client: client.overwrite_payload("c", {"line": 0}, points=[3]),
     "delete payload": lambda client: client.delete_payload("c", ["line"], points=[3]),
     "clear payload": lambda client: client.clear_payload("c", points_selector=[3]),
-    "update vectors": lambda client: client.update_vectors("c", [models.PointVectors(id=3, vector={"text": dense(50, 4)})]),
+    "update vectors": lambda client: client.update_vectors(
+        "c", [models.PointVectors(id=3, vector={"text": dense(50, 4)})]
+    ),
     "delete vectors": lambda client: client.delete_vectors("c", ["words"], points=[3]),
     "delete": lambda client: client.delete("c", models.PointIdsList(points=[3, UUID, 999])),
     "delete by filter": lambda client: client.delete("c", models.FilterSelector(filter=KIND)),
@@ -157,18 +189,25 @@ UPDATES: dict[str, Callable[[QdrantClient], Any]] = {
         "c",
         [
             models.UpsertOperation(upsert=models.PointsList(points=[point(98), point(97)])),
-            models.SetPayloadOperation(set_payload=models.SetPayload(payload={"a": 1}, points=[98])),
+            models.SetPayloadOperation(
+                set_payload=models.SetPayload(payload={"a": 1}, points=[98])
+            ),
             models.DeleteOperation(delete=models.PointIdsList(points=[97, 1])),
         ],
     ),
 }
 
 
-def test_updates_are_those_of_local_mode(both: Callable[[Callable[[QdrantClient], Any]], Any]) -> None:
+def test_updates_are_those_of_local_mode(
+    both: Callable[[Callable[[QdrantClient], Any]], Any],
+) -> None:
     for name, update in UPDATES.items():
         results: list[Any] = []
         both(lambda client, update=update, results=results: results.append(update(client)))  # type: ignore[misc]
-        remote, local = ([r.status for r in (result if isinstance(result, list) else [result])] for result in results)
+        remote, local = (
+            [r.status for r in (result if isinstance(result, list) else [result])]
+            for result in results
+        )
         assert remote == local, name
         both(lambda client: client.scroll("c", limit=100, with_vectors=True))
         both(READS["words"])
@@ -179,22 +218,34 @@ def test_nobody_waits(double: QdrantDouble, client: QdrantClient) -> None:
     assert client.upsert("c", [point(1)], wait=False).status == models.UpdateStatus.ACKNOWLEDGED
     assert stored(double) == 1
     client.upload_points("c", [point(seed) for seed in range(2, 9)], batch_size=3)
-    assert [request.n_points for request in double.requests if request.method == "PUT"] == [None, 1, 3, 3, 1]
+    assert [request.n_points for request in double.requests if request.method == "PUT"] == [
+        None,
+        1,
+        3,
+        3,
+        1,
+    ]
 
 
 def test_aliases_switch_in_one_call(double: QdrantDouble, client: QdrantClient) -> None:
     fill(client)
     create(client, "new")
-    create_alias = models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name="c", alias_name="live"))
+    create_alias = models.CreateAliasOperation(
+        create_alias=models.CreateAlias(collection_name="c", alias_name="live")
+    )
     client.update_collection_aliases([create_alias])
     assert client.count("live").count == N_POINTS
     assert client.get_collection("live").points_count == N_POINTS
 
     switch: list[Any] = [
         models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name="live")),
-        models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name="new", alias_name="live")),
+        models.CreateAliasOperation(
+            create_alias=models.CreateAlias(collection_name="new", alias_name="live")
+        ),
     ]
-    missing = models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name="gone", alias_name="x"))
+    missing = models.CreateAliasOperation(
+        create_alias=models.CreateAlias(collection_name="gone", alias_name="x")
+    )
     with pytest.raises(UnexpectedResponse, match="Collection `gone` doesn") as caught:
         client.update_collection_aliases([*switch, missing])
     assert caught.value.status_code == 404
@@ -222,7 +273,9 @@ def test_settings_come_back(client: QdrantClient) -> None:
             hnsw_config=models.HnswConfigDiff(m=5),
         )
     }
-    scalar = models.ScalarQuantization(scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True))
+    scalar = models.ScalarQuantization(
+        scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
+    )
     assert client.create_collection(
         "c",
         vectors,
@@ -233,17 +286,28 @@ def test_settings_come_back(client: QdrantClient) -> None:
         hnsw_config=models.HnswConfigDiff(m=0),
         optimizers_config=models.OptimizersConfigDiff(indexing_threshold=0),
         quantization_config=scalar,
-        sparse_vectors_config={"words": models.SparseVectorParams(index=models.SparseIndexParams(on_disk=True))},
+        sparse_vectors_config={
+            "words": models.SparseVectorParams(index=models.SparseIndexParams(on_disk=True))
+        },
         metadata=metadata,
     )
     config = client.get_collection("c").config
     assert config.metadata == metadata
     assert config.params.vectors == vectors
-    assert config.params.sparse_vectors == {"words": models.SparseVectorParams(index=models.SparseIndexParams(on_disk=True))}
-    factors = (config.params.shard_number, config.params.replication_factor, config.params.write_consistency_factor)
+    assert config.params.sparse_vectors == {
+        "words": models.SparseVectorParams(index=models.SparseIndexParams(on_disk=True))
+    }
+    factors = (
+        config.params.shard_number,
+        config.params.replication_factor,
+        config.params.write_consistency_factor,
+    )
     assert factors == (2, 3, 2)
     assert (config.hnsw_config.m, config.hnsw_config.ef_construct) == (0, 100)
-    assert (config.optimizer_config.indexing_threshold, config.optimizer_config.flush_interval_sec) == (0, 5)
+    assert (
+        config.optimizer_config.indexing_threshold,
+        config.optimizer_config.flush_interval_sec,
+    ) == (0, 5)
     assert config.quantization_config == scalar
 
     client.update_collection(
@@ -258,7 +322,11 @@ def test_settings_come_back(client: QdrantClient) -> None:
     )
     config = client.get_collection("c").config
     assert config.metadata == metadata | {"state": "complete"}
-    assert (config.hnsw_config.m, config.optimizer_config.indexing_threshold, config.params.replication_factor) == (16, 20000, 1)
+    assert (
+        config.hnsw_config.m,
+        config.optimizer_config.indexing_threshold,
+        config.params.replication_factor,
+    ) == (16, 20000, 1)
     assert config.params.vectors["code"].on_disk is False  # type: ignore[index]
     assert config.params.sparse_vectors["words"].modifier == models.Modifier.IDF  # type: ignore[index]
     assert config.quantization_config is None
@@ -275,10 +343,18 @@ def test_the_unnamed_vector(client: QdrantClient) -> None:
 def test_indexes_are_remembered(double: QdrantDouble, client: QdrantClient) -> None:
     fill(client)
     client.create_payload_index("c", "kind", models.PayloadSchemaType.KEYWORD, wait=True)
-    client.create_payload_index("c", "path", models.TextIndexParams(type=models.TextIndexType.TEXT, lowercase=True))
-    assert double.payload_indexes["c"] == {"kind": "keyword", "path": {"type": "text", "lowercase": True}}
+    client.create_payload_index(
+        "c", "path", models.TextIndexParams(type=models.TextIndexType.TEXT, lowercase=True)
+    )
+    assert double.payload_indexes["c"] == {
+        "kind": "keyword",
+        "path": {"type": "text", "lowercase": True},
+    }
     schema = client.get_collection("c").payload_schema
-    assert (schema["kind"].data_type, schema["kind"].points) == (models.PayloadSchemaType.KEYWORD, N_POINTS)
+    assert (schema["kind"].data_type, schema["kind"].points) == (
+        models.PayloadSchemaType.KEYWORD,
+        N_POINTS,
+    )
     assert schema["path"].params.lowercase  # type: ignore[union-attr]
     client.delete_payload_index("c", "kind")
     assert list(double.payload_indexes["c"]) == ["path"]
@@ -289,13 +365,17 @@ def test_indexes_are_remembered(double: QdrantDouble, client: QdrantClient) -> N
 def test_values_are_counted_where_there_is_an_index(
     both: Callable[[Callable[[QdrantClient], Any]], Any], client: QdrantClient
 ) -> None:
-    with pytest.raises(UnexpectedResponse, match="No appropriate index for faceting: `kind`") as caught:
+    with pytest.raises(
+        UnexpectedResponse, match="No appropriate index for faceting: `kind`"
+    ) as caught:
         client.facet("c", "kind")
     assert caught.value.status_code == 400
     client.create_payload_index("c", "kind", models.PayloadSchemaType.KEYWORD)
     counts = both(lambda client: client.facet("c", "kind", limit=2, exact=True)).hits
     assert [(one.value, one.count) for one in counts] == [("struct", 9), ("enum", 8)]
-    assert [one.count for one in both(lambda client: client.facet("c", "kind", facet_filter=LINES)).hits] == [6, 5, 5]
+    assert [
+        one.count for one in both(lambda client: client.facet("c", "kind", facet_filter=LINES)).hits
+    ] == [6, 5, 5]
 
 
 def test_snapshots(double: QdrantDouble, client: QdrantClient) -> None:
@@ -310,17 +390,41 @@ def test_snapshots(double: QdrantDouble, client: QdrantClient) -> None:
 
 REFUSED: list[tuple[int, str, Callable[[QdrantClient], Any]]] = [
     (404, "Not found: Collection `d` doesn't exist!", lambda client: client.get_collection("d")),
-    (404, "Not found: Collection `d` doesn't exist!", lambda client: client.upsert("d", [point(1)])),
+    (
+        404,
+        "Not found: Collection `d` doesn't exist!",
+        lambda client: client.upsert("d", [point(1)]),
+    ),
     (404, "Not found: Collection `d` doesn't exist!", lambda client: client.scroll("d")),
-    (404, "Not found: No point with id 999 found", lambda client: client.set_payload("c", {"a": 1}, points=[999])),
+    (
+        404,
+        "Not found: No point with id 999 found",
+        lambda client: client.set_payload("c", {"a": 1}, points=[999]),
+    ),
     (404, "the double has no GET /cluster", lambda client: client.cluster_status()),
     (409, "Wrong input: Collection `c` already exists!", create),
-    (400, "expected dim: 8, got 3", lambda client: client.upsert("c", [models.PointStruct(id=1, vector={"code": [1.0, 2, 3]})])),
-    (400, "vector name error: y", lambda client: client.upsert("c", [models.PointStruct(id=1, vector={"y": [1.0, 2, 3]})])),
-    (400, "expected dim: 8, got 3", lambda client: client.query_points("c", [1.0, 2, 3], using="code")),
+    (
+        400,
+        "expected dim: 8, got 3",
+        lambda client: client.upsert("c", [models.PointStruct(id=1, vector={"code": [1.0, 2, 3]})]),
+    ),
+    (
+        400,
+        "vector name error: y",
+        lambda client: client.upsert("c", [models.PointStruct(id=1, vector={"y": [1.0, 2, 3]})]),
+    ),
+    (
+        400,
+        "expected dim: 8, got 3",
+        lambda client: client.query_points("c", [1.0, 2, 3], using="code"),
+    ),
     (400, "vector name error: y", lambda client: client.query_points("c", [1.0, 2, 3], using="y")),
     (400, "value -1 is not a valid point ID", lambda client: client.upsert("c", [point(1, -1)])),
-    (400, "value src/1.rs is not a valid point ID", lambda client: client.retrieve("c", [1, "src/1.rs"])),
+    (
+        400,
+        "value src/1.rs is not a valid point ID",
+        lambda client: client.retrieve("c", [1, "src/1.rs"]),
+    ),
     (400, "not a valid UUID", lambda client: client.upsert("c", [point(1, "src/1.rs")])),
     (400, "Empty update request", lambda client: client.upsert("c", [])),
     (422, "limit value 0 is invalid", lambda client: client.scroll("c", limit=0)),
@@ -372,7 +476,9 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 def seen(client: QdrantClient) -> BaseException:
     """What an upsert of points 1 and 2 ends in, or the httpx error within."""
-    with pytest.raises((UnexpectedResponse, ResponseHandlingException, ResourceExhaustedResponse)) as caught:
+    with pytest.raises(
+        (UnexpectedResponse, ResponseHandlingException, ResourceExhaustedResponse)
+    ) as caught:
         client.upsert("c", [point(1), point(2)])
     return getattr(caught.value, "source", caught.value)
 
@@ -409,7 +515,12 @@ def test_a_status_with_a_header_and_a_body(double: QdrantDouble, client: QdrantC
     ],
 )
 def test_a_broken_connection(
-    fault: Fault, expected: Any, message: str, applied: int, double: QdrantDouble, client: QdrantClient
+    fault: Fault,
+    expected: Any,
+    message: str,
+    applied: int,
+    double: QdrantDouble,
+    client: QdrantClient,
 ) -> None:
     create(client)
     double.fail(fault, path=POINTS)
@@ -419,7 +530,9 @@ def test_a_broken_connection(
     assert stored(double) == applied
     client.upsert("c", [point(1), point(2)])
     assert client.count("c").count == 2
-    assert double.requests[1] == Request("PUT", "/collections/c/points", double.requests[2].n_bytes, 2 if applied else None)
+    assert double.requests[1] == Request(
+        "PUT", "/collections/c/points", double.requests[2].n_bytes, 2 if applied else None
+    )
 
 
 def test_a_reset_within_a_long_body(double: QdrantDouble, client: QdrantClient) -> None:
@@ -472,7 +585,10 @@ def test_points_that_are_refused(double: QdrantDouble, client: QdrantClient) -> 
     double.refuse_points([2, UUID])
     error = seen(client)
     assert isinstance(error, UnexpectedResponse)
-    assert (error.status_code, error.structured()["status"]["error"]) == (400, "Wrong input: point 2 is refused")
+    assert (error.status_code, error.structured()["status"]["error"]) == (
+        400,
+        "Wrong input: point 2 is refused",
+    )
     batch = models.Batch(ids=[3, UUID], vectors={"text": [dense(1, 4)] * 2})
     with pytest.raises(UnexpectedResponse, match=f"point {UUID} is refused"):
         client.upsert("c", batch)
@@ -498,7 +614,11 @@ def test_a_body_that_is_too_long(double: QdrantDouble, client: QdrantClient) -> 
 
 def test_the_key() -> None:
     with QdrantDouble(api_key="right") as double:
-        for headers, code in [({}, 401), ({"api-key": "wrong"}, 403), ({"Authorization": "Bearer wrong"}, 403)]:
+        for headers, code in [
+            ({}, 401),
+            ({"api-key": "wrong"}, 403),
+            ({"Authorization": "Bearer wrong"}, 403),
+        ]:
             client = connect(double, headers=headers)
             with pytest.raises(UnexpectedResponse) as caught:
                 client.get_collections()
@@ -518,12 +638,18 @@ def test_yellow_until_green(double: QdrantDouble, client: QdrantClient) -> None:
         if change is not None:
             change()
         states.append(client.get_collection("c").status)
-    assert states == [models.CollectionStatus.GREEN, models.CollectionStatus.YELLOW, models.CollectionStatus.GREEN]
+    assert states == [
+        models.CollectionStatus.GREEN,
+        models.CollectionStatus.YELLOW,
+        models.CollectionStatus.GREEN,
+    ]
 
 
 def test_a_server_that_goes_and_comes_back(double: QdrantDouble, client: QdrantClient) -> None:
     fill(client)
-    kept = connect(double, limits=httpx.Limits(max_keepalive_connections=5))  # off by default for 127.0.0.1
+    kept = connect(
+        double, limits=httpx.Limits(max_keepalive_connections=5)
+    )  # off by default for 127.0.0.1
     assert kept.count("c").count == N_POINTS
     url = double.url
     double.stop()

@@ -38,10 +38,15 @@ def test_the_evidence_is_the_best_score_of_each_leg_and_how_far_each_two_agree()
         ({"text": ranking("ab", 0.8)}, {"text": 0.8}),
         ({"bm25": ranking("ab", 9.0)}, {"bm25": 3.0}),
         ({"blocks": ranking("ab", 0.6)}, {"blocks": 0.6}),
-        ({"text": ranking("ab", 0.8), "code": ranking("bc", 0.7), "blocks": []}, {"text": 0.8, "code": 0.7, "agreement": 0.1}),
+        (
+            {"text": ranking("ab", 0.8), "code": ranking("bc", 0.7), "blocks": []},
+            {"text": 0.8, "code": 0.7, "agreement": 0.1},
+        ),
     ],
 )
-def test_a_mode_knows_its_own_legs_only(legs: dict[Leg, list[Found]], expected: dict[str, float]) -> None:
+def test_a_mode_knows_its_own_legs_only(
+    legs: dict[Leg, list[Found]], expected: dict[str, float]
+) -> None:
     assert evidence(legs, words=3) == expected
 
 
@@ -52,7 +57,10 @@ def test_legs_that_found_nothing_and_queries_without_words_are_evidence_too() ->
 
 
 def test_a_structure_with_several_blocks_agrees_once() -> None:
-    legs: dict[Leg, list[Found]] = {"text": ranking("aaaaaaaaaa", 0.8), "code": ranking("aaaaaaaaaa", 0.8)}
+    legs: dict[Leg, list[Found]] = {
+        "text": ranking("aaaaaaaaaa", 0.8),
+        "code": ranking("aaaaaaaaaa", 0.8),
+    }
     assert evidence(legs, words=1)["agreement"] == 0.1
 
 
@@ -61,7 +69,10 @@ def test_a_structure_with_several_blocks_agrees_once() -> None:
 
 CALIBRATED = Calibration(
     {"text": "d1"},
-    {"text": {"": -2.0, "text": 4.0}, "merged": {"": 0.0, "text": 1.0, "code": 2.0, "agreement": -3.0}},
+    {
+        "text": {"": -2.0, "text": 4.0},
+        "merged": {"": 0.0, "text": 1.0, "code": 2.0, "agreement": -3.0},
+    },
 )
 
 
@@ -69,11 +80,16 @@ def test_the_confidence_is_a_logistic_function_of_the_evidence() -> None:
     assert CALIBRATED.confidence("text", {"text": 0.5}) == 0.5
     assert CALIBRATED.confidence("text", {"text": 0.0}) == pytest.approx(0.1192, abs=1e-4)
     assert CALIBRATED.confidence("text", {"text": 1.0}) == pytest.approx(0.8808, abs=1e-4)
-    assert CALIBRATED.confidence("merged", {"text": 0.5, "code": 0.25, "agreement": 0.0}) == pytest.approx(0.7311, abs=1e-4)
+    assert CALIBRATED.confidence(
+        "merged", {"text": 0.5, "code": 0.25, "agreement": 0.0}
+    ) == pytest.approx(0.7311, abs=1e-4)
 
 
 def test_better_evidence_gives_more_confidence_and_extremes_stay_within_0_and_1() -> None:
-    values = [CALIBRATED.confidence("text", {"text": score}) for score in (-1e6, -1.0, 0.0, 0.4, 0.6, 1.0, 1e6)]
+    values = [
+        CALIBRATED.confidence("text", {"text": score})
+        for score in (-1e6, -1.0, 0.0, 0.4, 0.6, 1.0, 1e6)
+    ]
     assert values == sorted(values, key=lambda value: -1.0 if value is None else value)
     assert values[0] == pytest.approx(0.0)
     assert values[-1] == pytest.approx(1.0)
@@ -118,11 +134,16 @@ def test_the_packaged_calibration_can_be_read() -> None:
         None,
     ],
 )
-def test_what_is_no_calibration_is_named_with_the_command_that_makes_one(content: bytes | None, tmp_path: Path) -> None:
+def test_what_is_no_calibration_is_named_with_the_command_that_makes_one(
+    content: bytes | None, tmp_path: Path
+) -> None:
     path = tmp_path / "mine.json"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(CalibrationError, match=r"mine\.json can't be read as a calibration: .*`lsif-ingest evaluate --calibrate`"):
+    with pytest.raises(
+        CalibrationError,
+        match=r"mine\.json can't be read as a calibration: .*`lsif-ingest evaluate --calibrate`",
+    ):
         read_calibration(path)
 
 
@@ -133,7 +154,10 @@ def test_a_fit_tells_queries_with_answers_from_others() -> None:
     scores = [0.9, 0.8, 0.7, 0.75, 0.2, 0.3, 0.4, 0.1]
     answerable = [True] * 4 + [False] * 4
     noise = [0.1, 0.2, 0.1, 0.2, 0.2, 0.1, 0.2, 0.1]
-    coefficients = fit([{"text": score, "agreement": other} for score, other in zip(scores, noise, strict=True)], answerable)
+    coefficients = fit(
+        [{"text": score, "agreement": other} for score, other in zip(scores, noise, strict=True)],
+        answerable,
+    )
     assert list(coefficients) == ["", "text", "agreement"]
     calibrated = Calibration({}, {"text": coefficients})
     found = [calibrated.confidence("text", {"text": score, "agreement": 0.15}) for score in scores]
@@ -144,10 +168,17 @@ def test_a_fit_tells_queries_with_answers_from_others() -> None:
 
 
 def test_both_kinds_count_alike_however_many_there_are() -> None:
-    few = fit([{"text": 0.8}, {"text": 0.6}, {"text": 0.4}, {"text": 0.2}], [True, True, False, False])
-    many = fit([{"text": 0.8}, {"text": 0.6}] * 20 + [{"text": 0.4}, {"text": 0.2}], [True] * 40 + [False] * 2)
+    few = fit(
+        [{"text": 0.8}, {"text": 0.6}, {"text": 0.4}, {"text": 0.2}], [True, True, False, False]
+    )
+    many = fit(
+        [{"text": 0.8}, {"text": 0.6}] * 20 + [{"text": 0.4}, {"text": 0.2}],
+        [True] * 40 + [False] * 2,
+    )
     for coefficients in (few, many):
-        assert -coefficients[""] / coefficients["text"] == pytest.approx(0.5, abs=0.05)  # where the confidence is 0.5
+        assert -coefficients[""] / coefficients["text"] == pytest.approx(
+            0.5, abs=0.05
+        )  # where the confidence is 0.5
 
 
 def test_evidence_that_never_changes_counts_nothing() -> None:

@@ -25,13 +25,22 @@ from search.engine import Searcher
 from search.errors import SearchError, StructureMissing
 from search.filters import Filters
 from search.hit import LineMatch, LineRange
-from storage.embedded import EmbeddedIndex
+from storage.embedded.index import EmbeddedIndex
 from storage.index import Generation, Index, Nearest
 from storage.schema import Metadata
 from storage.upload import publish_source, require_live
 
 from conftest import FakeEncoder, embedded_source
-from made_up import Compass, Made, MadeBlock, NoReranker, made, publish, search_settings, searcher_of
+from made_up import (
+    Compass,
+    Made,
+    MadeBlock,
+    NoReranker,
+    made,
+    publish,
+    search_settings,
+    searcher_of,
+)
 
 Build = Callable[..., Generation]
 
@@ -41,7 +50,9 @@ def build(tmp_path: Path, metadata: Metadata) -> Iterator[Build]:
     """Publish embedded indexes of made-up structures and blocks."""
     opened: list[EmbeddedIndex] = []
 
-    def run(structures: Sequence[Made], blocks: Sequence[MadeBlock] = (), **changes: Any) -> Generation:
+    def run(
+        structures: Sequence[Made], blocks: Sequence[MadeBlock] = (), **changes: Any
+    ) -> Generation:
         opened.append(EmbeddedIndex(tmp_path / f"qdrant{len(opened)}"))
         return publish(opened[-1], metadata, structures, blocks, **changes)
 
@@ -69,10 +80,17 @@ def loaded() -> list[str]:
 
 @pytest.fixture
 def sample(
-    tmp_path: Path, sample_structures: Path, metadata: Metadata, settings: Settings, encoder: FakeEncoder, loaded: list[str]
+    tmp_path: Path,
+    sample_structures: Path,
+    metadata: Metadata,
+    settings: Settings,
+    encoder: FakeEncoder,
+    loaded: list[str],
 ) -> Searcher:
     index = EmbeddedIndex(tmp_path / "qdrant")
-    publish_source(index, "sample", metadata, embedded_source(sample_structures, tmp_path), settings.storage)
+    publish_source(
+        index, "sample", metadata, embedded_source(sample_structures, tmp_path), settings.storage
+    )
 
     def load(vector: str) -> FakeEncoder:
         loaded.append(vector)
@@ -81,9 +99,14 @@ def sample(
     return Searcher(require_live(index, "sample"), load, settings.search, NoReranker)
 
 
-def test_one_mode_uses_one_vector_and_loads_one_encoder(sample: Searcher, structures: list[Structure], loaded: list[str]) -> None:
+def test_one_mode_uses_one_vector_and_loads_one_encoder(
+    sample: Searcher, structures: list[Structure], loaded: list[str]
+) -> None:
     wanted = structures[10]
-    assert sample.search("evict expired entries of the cache", "bm25").hits[0].file_path == "src/cache.rs"
+    assert (
+        sample.search("evict expired entries of the cache", "bm25").hits[0].file_path
+        == "src/cache.rs"
+    )
     assert loaded == []
     answer = sample.search(textify(wanted), "text", limit=3)
     assert len(answer.hits) == 3
@@ -97,7 +120,9 @@ def test_one_mode_uses_one_vector_and_loads_one_encoder(sample: Searcher, struct
     assert loaded == ["text", "code"]
 
 
-def test_a_hit_carries_what_is_needed_to_show_it(sample: Searcher, structures: list[Structure]) -> None:
+def test_a_hit_carries_what_is_needed_to_show_it(
+    sample: Searcher, structures: list[Structure]
+) -> None:
     for wanted in structures[::5]:
         (hit,) = sample.search(textify(wanted), "text", limit=1).hits
         record = hit.to_dict()
@@ -117,9 +142,17 @@ def test_a_hit_carries_what_is_needed_to_show_it(sample: Searcher, structures: l
 
 @pytest.mark.parametrize(
     ("docstring", "summary"),
-    [(None, None), ("", None), (" \n\n", None), ("\n  Waits.  \n\nLong.", "Waits."), ("One line", "One line")],
+    [
+        (None, None),
+        ("", None),
+        (" \n\n", None),
+        ("\n  Waits.  \n\nLong.", "Waits."),
+        ("One line", "One line"),
+    ],
 )
-def test_the_summary_is_the_first_line_of_the_documentation(build: Build, docstring: str | None, summary: str | None) -> None:
+def test_the_summary_is_the_first_line_of_the_documentation(
+    build: Build, docstring: str | None, summary: str | None
+) -> None:
     (hit,) = searcher_of(build([made("f", docstring=docstring)])).search("x", "text").hits
     assert (hit.docstring, hit.summary) == (docstring, summary)
 
@@ -143,7 +176,12 @@ def test_a_name_is_told_with_its_owner(build: Build) -> None:
 def test_an_answer_says_what_was_searched_and_where(build: Build) -> None:
     generation = build([made("f", 10)], branch="feature/x", dirty=True)
     answer = searcher_of(generation).search("some words", "text")
-    assert (answer.query, answer.mode, answer.project, answer.branch) == ("some words", "text", "sample", "feature/x")
+    assert (answer.query, answer.mode, answer.project, answer.branch) == (
+        "some words",
+        "text",
+        "sample",
+        "feature/x",
+    )
     assert (answer.commit, answer.dirty, answer.generation) == ("0123abc", True, generation.name)
     assert (answer.confidence, answer.good, answer.groups) == (None, True, None)
     assert answer.evidence == {"text": cosine(10)}
@@ -191,12 +229,29 @@ def test_the_latency_is_split(build: Build, clock: Callable[[object, str, float]
     clock(engine_module, "with_lines", 0.25)
     searcher = searcher_of(generation, encoder=compass)
     # The vectors share one encoder, whose vector of a query is made once.
-    assert searcher.search("f", lines=True).latency_ms == {"encode": 1000, "qdrant": 14000, "fuse": 750, "total": 15750}
-    assert searcher.search("f", "text").latency_ms == {"encode": 0, "qdrant": 10000, "fuse": 0, "total": 10000}
-    assert searcher.similar(one.id).latency_ms == {"encode": 0, "qdrant": 18000, "fuse": 500, "total": 18500}
+    assert searcher.search("f", lines=True).latency_ms == {
+        "encode": 1000,
+        "qdrant": 14000,
+        "fuse": 750,
+        "total": 15750,
+    }
+    assert searcher.search("f", "text").latency_ms == {
+        "encode": 0,
+        "qdrant": 10000,
+        "fuse": 0,
+        "total": 10000,
+    }
+    assert searcher.similar(one.id).latency_ms == {
+        "encode": 0,
+        "qdrant": 18000,
+        "fuse": 500,
+        "total": 18500,
+    }
 
 
-def test_looking_up_files_for_a_glob_is_time_of_qdrant(build: Build, clock: Callable[[object, str, float], None]) -> None:
+def test_looking_up_files_for_a_glob_is_time_of_qdrant(
+    build: Build, clock: Callable[[object, str, float], None]
+) -> None:
     generation = build([made("f", 10)])
     clock(generation.structures, "scroll", 3.0)
     answer = searcher_of(generation).search("f", "text", filters=Filters(path=("src/*",)))
@@ -207,7 +262,9 @@ def test_looking_up_files_for_a_glob_is_time_of_qdrant(build: Build, clock: Call
 def test_a_real_clock_adds_up(build: Build) -> None:
     latency = searcher_of(build([made("f", 10)])).search("f").latency_ms
     assert list(latency) == ["encode", "qdrant", "fuse", "total"]
-    assert latency["total"] == pytest.approx(latency["encode"] + latency["qdrant"] + latency["fuse"])
+    assert latency["total"] == pytest.approx(
+        latency["encode"] + latency["qdrant"] + latency["fuse"]
+    )
     assert min(latency.values()) >= 0
     assert latency["qdrant"] > 0
 
@@ -218,15 +275,21 @@ CALIBRATION = Calibration({}, {"text": {"": -5.0, "text": 10.0}})
 def test_the_confidence_says_whether_there_is_a_good_match(build: Build) -> None:
     compass = Compass({"near": 0, "far": 80, "middle": 60})
     generation = build([made("f", 0)])
-    searcher = searcher_of(generation, "no_answer_below=0.5", encoder=compass, calibration=CALIBRATION)
+    searcher = searcher_of(
+        generation, "no_answer_below=0.5", encoder=compass, calibration=CALIBRATION
+    )
     near, far, middle = (searcher.search(query, "text") for query in ("near", "far", "middle"))
     assert (near.confidence, near.good) == (pytest.approx(0.9933, abs=1e-4), True)
     assert (far.confidence, far.good) == (pytest.approx(0.0368, abs=1e-4), False)
     assert middle.confidence == pytest.approx(0.5, abs=1e-4)
     assert names(far) == ["f"]  # shown all the same
-    strict = searcher_of(generation, "no_answer_below=0.999", encoder=compass, calibration=CALIBRATION)
+    strict = searcher_of(
+        generation, "no_answer_below=0.999", encoder=compass, calibration=CALIBRATION
+    )
     assert not strict.search("near", "text").good
-    lenient = searcher_of(generation, "no_answer_below=0.0", encoder=compass, calibration=CALIBRATION)
+    lenient = searcher_of(
+        generation, "no_answer_below=0.0", encoder=compass, calibration=CALIBRATION
+    )
     assert lenient.search("far", "text").good
     assert near.to_dict()["confidence"] == 0.9933
 
@@ -234,7 +297,11 @@ def test_the_confidence_says_whether_there_is_a_good_match(build: Build) -> None
 def test_where_the_confidence_is_not_known_no_match_is_called_bad(build: Build) -> None:
     one = made("f", 80, 80)
     searcher = searcher_of(build([one]), "no_answer_below=1.0", calibration=CALIBRATION)
-    for answer in (searcher.search("x", "code"), searcher.search("x"), searcher.similar(one.id, "text")):
+    for answer in (
+        searcher.search("x", "code"),
+        searcher.search("x"),
+        searcher.similar(one.id, "text"),
+    ):
         assert (answer.confidence, answer.good) == (None, True)
     assert not searcher.search("x", "text").good
 
@@ -242,13 +309,19 @@ def test_where_the_confidence_is_not_known_no_match_is_called_bad(build: Build) 
 def test_no_hit_at_all_is_no_good_match(build: Build) -> None:
     searcher = searcher_of(build([made("f", 0)]), calibration=CALIBRATION)
     answer = searcher.search("x", "text", filters=Filters(crate=("absent",)))
-    assert (answer.hits, answer.good, answer.confidence) == ([], False, pytest.approx(0.0067, abs=1e-4))
+    assert (answer.hits, answer.good, answer.confidence) == (
+        [],
+        False,
+        pytest.approx(0.0067, abs=1e-4),
+    )
 
 
 # ---- One leg
 
 
-def test_by_one_vector_hits_come_by_their_cosine_on_both_ends(index: Index, metadata: Metadata) -> None:
+def test_by_one_vector_hits_come_by_their_cosine_on_both_ends(
+    index: Index, metadata: Metadata
+) -> None:
     structures = [made("a", 10, 80), made("b", 60, 0), made("c", 90, 45), made("d", 120, 30)]
     searcher = searcher_of(publish(index, metadata, structures))
     by_text, by_code = searcher.search("x", "text"), searcher.search("x", "code", limit=2)
@@ -277,7 +350,9 @@ def test_by_words_identifiers_are_found_by_their_parts(index: Index, metadata: M
         assert searcher.search(words, "bm25").hits == []
 
 
-def test_by_blocks_a_structure_is_found_by_its_best_block_with_the_lines_of_three(index: Index, metadata: Metadata) -> None:
+def test_by_blocks_a_structure_is_found_by_its_best_block_with_the_lines_of_three(
+    index: Index, metadata: Metadata
+) -> None:
     long, other = made("long", 90, 90, lines=(101, 190)), made("other", 90, 90, lines=(201, 209))
     blocks = [
         long.block(110, 119, 40),
@@ -288,14 +363,24 @@ def test_by_blocks_a_structure_is_found_by_its_best_block_with_the_lines_of_thre
     ]
     answer = searcher_of(publish(index, metadata, [long, other], blocks)).search("x", "blocks")
     assert [(hit.name, hit.score, hit.scores, hit.ranges) for hit in answer.hits] == [
-        ("long", cosine(10), {"blocks": cosine(10)}, (LineRange(120, 129), LineRange(110, 119), LineRange(140, 149))),
+        (
+            "long",
+            cosine(10),
+            {"blocks": cosine(10)},
+            (LineRange(120, 129), LineRange(110, 119), LineRange(140, 149)),
+        ),
         ("other", cosine(30), {"blocks": cosine(30)}, (LineRange(202, 205),)),
     ]
 
 
-def test_by_blocks_there_are_as_many_structures_as_asked_for_however_many_blocks_the_first_has(build: Build) -> None:
+def test_by_blocks_there_are_as_many_structures_as_asked_for_however_many_blocks_the_first_has(
+    build: Build,
+) -> None:
     long, other = made("long", lines=(1, 99)), made("other", lines=(101, 109))
-    blocks = [*(long.block(number, number + 2, 0) for number in range(2, 40, 3)), other.block(102, 105, 60)]
+    blocks = [
+        *(long.block(number, number + 2, 0) for number in range(2, 40, 3)),
+        other.block(102, 105, 60),
+    ]
     searcher = searcher_of(build([long, other], blocks), "candidates=10")
     assert names(searcher.search("x", "blocks", limit=2)) == ["long", "other"]
 
@@ -325,7 +410,9 @@ def merged_index(publish_these: Callable[..., Generation], *first: Any) -> Searc
     return searcher_of(generation, "text_hits=3", "code_hits=6", "limit=5")
 
 
-def test_merged_attaches_code_and_block_hits_to_the_text_hits_they_overlap(index: Index, metadata: Metadata) -> None:
+def test_merged_attaches_code_and_block_hits_to_the_text_hits_they_overlap(
+    index: Index, metadata: Metadata
+) -> None:
     answer = merged_index(publish, index, metadata).search("x", "merged")
     assert [(hit.name, hit.ranges) for hit in answer.hits] == [
         ("nearest", (LineRange(60, 70), LineRange(80, 85))),
@@ -346,7 +433,10 @@ def test_merged_keeps_the_score_that_each_hit_was_found_by_and_tells_all(build: 
 
 
 def test_a_longer_answer_asks_merged_for_more_of_both(build: Build) -> None:
-    structures = [made(f"f{number:02}", number, 89 - number, lines=(10 * number, 10 * number + 5)) for number in range(60)]
+    structures = [
+        made(f"f{number:02}", number, 89 - number, lines=(10 * number, 10 * number + 5))
+        for number in range(60)
+    ]
     searcher = searcher_of(build(structures))
     usual = searcher.search("x", "merged").hits
     assert [hit.name for hit in usual[:5]] == ["f00", "f01", "f02", "f03", "f04"]
@@ -375,8 +465,12 @@ def town() -> tuple[list[Made], list[MadeBlock]]:
 
 
 @pytest.mark.parametrize("fusion", ["scores", "rrf"])
-def test_hybrid_fuses_text_code_words_and_blocks(fusion: str, index: Index, metadata: Metadata) -> None:
-    searcher = searcher_of(publish(index, metadata, *town()), f"fusion={fusion}", "rrf_k=1", "weights.blocks=1.5")
+def test_hybrid_fuses_text_code_words_and_blocks(
+    fusion: str, index: Index, metadata: Metadata
+) -> None:
+    searcher = searcher_of(
+        publish(index, metadata, *town()), f"fusion={fusion}", "rrf_k=1", "weights.blocks=1.5"
+    )
     answer = searcher.search("parse the config")
     assert set(names(answer)[:4]) == {"by_text", "by_code", "parse_config", "by_block"}
     assert names(answer)[4] == "nothing"
@@ -385,7 +479,9 @@ def test_hybrid_fuses_text_code_words_and_blocks(fusion: str, index: Index, meta
     assert found["by_block"].scores == {"text": cosine(85), "code": cosine(85), "blocks": cosine(0)}
     assert found["by_block"].ranges == (LineRange(40, 49), LineRange(50, 59))
     assert list(found["parse_config"].scores) == ["text", "code", "bm25"]
-    assert [hit.score for hit in answer.hits] == sorted((hit.score for hit in answer.hits), reverse=True)
+    assert [hit.score for hit in answer.hits] == sorted(
+        (hit.score for hit in answer.hits), reverse=True
+    )
     assert answer.evidence["agreement"] > 0
 
 
@@ -398,10 +494,14 @@ def test_hybrid_fuses_text_code_words_and_blocks(fusion: str, index: Index, meta
         (("text=1", "code=1", "bm25=1", "blocks=5"), "by_block"),
     ],
 )
-def test_weights_decide_between_the_legs(weights: tuple[str, ...], first: str, build: Build) -> None:
+def test_weights_decide_between_the_legs(
+    weights: tuple[str, ...], first: str, build: Build
+) -> None:
     generation = build(*town())
     for fusion in ("scores", "rrf"):
-        searcher = searcher_of(generation, f"fusion={fusion}", "rrf_k=1", *(f"weights.{one}" for one in weights))
+        searcher = searcher_of(
+            generation, f"fusion={fusion}", "rrf_k=1", *(f"weights.{one}" for one in weights)
+        )
         assert names(searcher.search("parse the config"))[0] == first
 
 
@@ -409,9 +509,21 @@ def test_ranks_are_of_structures_not_of_blocks(build: Build) -> None:
     """The second block of the first structure does not push the next structure to the third place."""
     structures, blocks = town()
     generation = build(structures, [*blocks, structures[4].block(72, 75, 80)])
-    alone = searcher_of(generation, "fusion=rrf", "weights.text=0", "weights.code=0", "weights.bm25=0").search("x")
-    assert [(hit.name, hit.score) for hit in alone.hits] == [("by_block", cosine(0)), ("nothing", cosine(80))]
-    settings = ("fusion=rrf", "rrf_k=10", "weights.text=0", "weights.code=0", "weights.bm25=2", "weights.blocks=1")
+    alone = searcher_of(
+        generation, "fusion=rrf", "weights.text=0", "weights.code=0", "weights.bm25=0"
+    ).search("x")
+    assert [(hit.name, hit.score) for hit in alone.hits] == [
+        ("by_block", cosine(0)),
+        ("nothing", cosine(80)),
+    ]
+    settings = (
+        "fusion=rrf",
+        "rrf_k=10",
+        "weights.text=0",
+        "weights.code=0",
+        "weights.bm25=2",
+        "weights.blocks=1",
+    )
     fused = searcher_of(generation, *settings).search("parse config")
     assert [(hit.name, hit.score) for hit in fused.hits] == [
         ("parse_config", pytest.approx(2 / 11)),
@@ -435,22 +547,36 @@ def test_a_leg_of_no_weight_is_not_asked(build: Build, monkeypatch: pytest.Monke
     assert asked == ["text", "code", "bm25", "code"]
     asked.clear()
     compass.asked.clear()
-    searcher = searcher_of(generation, "weights.text=0", "weights.code=0", "weights.blocks=0", encoder=compass)
+    searcher = searcher_of(
+        generation, "weights.text=0", "weights.code=0", "weights.blocks=0", encoder=compass
+    )
     assert names(searcher.search("config")) == ["parse_config"]
     assert (asked, compass.asked) == (["bm25"], [])
-    assert names(searcher.search("config", "text", limit=1)) == ["by_text"]  # weights are of hybrid only
+    assert names(searcher.search("config", "text", limit=1)) == [
+        "by_text"
+    ]  # weights are of hybrid only
 
 
 def test_tests_rank_below_what_they_test_in_hybrid_only(build: Build) -> None:
-    structures = [made("cache_test", 0, 0, is_test=True), made("cache", 5, 5), made("other", 80, 80), made("last", 90, 90)]
+    structures = [
+        made("cache_test", 0, 0, is_test=True),
+        made("cache", 5, 5),
+        made("other", 80, 80),
+        made("last", 90, 90),
+    ]
     generation = build(structures)
-    assert names(searcher_of(generation, "test_weight=1.0").search("x"))[:2] == ["cache_test", "cache"]
+    assert names(searcher_of(generation, "test_weight=1.0").search("x"))[:2] == [
+        "cache_test",
+        "cache",
+    ]
     sunk = searcher_of(generation, "test_weight=0.5").search("x")
     assert names(sunk)[:2] == ["cache", "cache_test"]
     whole = searcher_of(generation, "test_weight=1.0").search("x").hits[0]
     assert sunk.hits[1].score == pytest.approx(whole.score / 2)
     for mode in ("text", "code", "merged"):
-        assert names(searcher_of(generation, "test_weight=0.0").search("x", mode))[0] == "cache_test"
+        assert (
+            names(searcher_of(generation, "test_weight=0.0").search("x", mode))[0] == "cache_test"
+        )
 
 
 def test_a_fused_score_is_not_below_0(build: Build) -> None:
@@ -483,26 +609,44 @@ def test_an_empty_index_has_no_answer(mode: Mode, build: Build) -> None:
 
 def test_an_empty_index_on_a_server_has_no_answer_either(index: Index, metadata: Metadata) -> None:
     searcher = searcher_of(publish(index, metadata, []))
-    assert [searcher.search("x", mode, filters=Filters(path=("*",))).hits for mode in MODES] == [[]] * len(MODES)
+    assert [searcher.search("x", mode, filters=Filters(path=("*",))).hits for mode in MODES] == [
+        []
+    ] * len(MODES)
 
 
 def test_a_limit_above_the_number_of_structures_gives_all(index: Index, metadata: Metadata) -> None:
-    structures = [made(f"f{number}", number, 90 - number, lines=(10 * number + 1, 10 * number + 9)) for number in range(7)]
-    blocks = [one.block(one.structure.line_from + 1, one.structure.line_from + 4, 40) for one in structures]
+    structures = [
+        made(f"f{number}", number, 90 - number, lines=(10 * number + 1, 10 * number + 9))
+        for number in range(7)
+    ]
+    blocks = [
+        one.block(one.structure.line_from + 1, one.structure.line_from + 4, 40)
+        for one in structures
+    ]
     searcher = searcher_of(publish(index, metadata, structures, blocks))
     for mode in MODES:
         hits = searcher.search("step", mode, limit=1000).hits
         assert len(hits) == len({hit.id for hit in hits}) == 7, mode
 
 
-def test_what_was_deleted_meanwhile_is_left_out(index: Index, metadata: Metadata, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_deleted_meanwhile_is_left_out(
+    index: Index, metadata: Metadata, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In an index that is changed in place a structure may go between the search and the look at its record."""
-    structures = [made(f"f{number}", number, number, lines=(10 * number + 1, 10 * number + 9)) for number in range(4)]
-    blocks = [one.block(one.structure.line_from + 1, one.structure.line_from + 4, 40) for one in structures]
+    structures = [
+        made(f"f{number}", number, number, lines=(10 * number + 1, 10 * number + 9))
+        for number in range(4)
+    ]
+    blocks = [
+        one.block(one.structure.line_from + 1, one.structure.line_from + 4, 40)
+        for one in structures
+    ]
     generation = publish(index, metadata, structures, blocks)
     retrieve, gone = generation.structures.retrieve, {structures[0].id, structures[2].id}
     monkeypatch.setattr(
-        generation.structures, "retrieve", lambda ids, **options: retrieve([one for one in ids if one not in gone], **options)
+        generation.structures,
+        "retrieve",
+        lambda ids, **options: retrieve([one for one in ids if one not in gone], **options),
     )
     searcher = searcher_of(generation)
     for mode in MODES:
@@ -545,7 +689,10 @@ def test_hits_are_grouped_by_module_file_crate_or_kind(index: Index, metadata: M
         code_type=lambda number: ["Struct", "Function", "Enum"][number % 3],
     )
     searcher = searcher_of(publish(index, metadata, structures))
-    found = {group_by: grouped(searcher.search("x", "text", limit=2, group_size=2, group_by=group_by)) for group_by in GROUPINGS}
+    found = {
+        group_by: grouped(searcher.search("x", "text", limit=2, group_size=2, group_by=group_by))
+        for group_by in GROUPINGS
+    }
     assert found == {
         "module": {"src": ["f0", "f1"], "lib": ["f2", "f6"]},
         "file": {"src/a.rs": ["f0", "f3"], "src/b.rs": ["f1", "f5"]},
@@ -559,8 +706,12 @@ def test_hits_are_grouped_by_module_file_crate_or_kind(index: Index, metadata: M
 
 def test_a_group_size_is_the_settings_unless_given(build: Build) -> None:
     searcher = searcher_of(build(village(9)), "group_size=4")
-    assert grouped(searcher.search("x", "text", group_by="crate")) == {"made_up": ["f0", "f1", "f2", "f3"]}
-    assert grouped(searcher.search("x", "text", group_by="crate", group_size=1)) == {"made_up": ["f0"]}
+    assert grouped(searcher.search("x", "text", group_by="crate")) == {
+        "made_up": ["f0", "f1", "f2", "f3"]
+    }
+    assert grouped(searcher.search("x", "text", group_by="crate", group_size=1)) == {
+        "made_up": ["f0"]
+    }
     assert len(searcher.search("x", "text", group_by="crate", group_size=1000).hits) == 9
 
 
@@ -573,7 +724,10 @@ def test_fewer_groups_than_asked_for_are_all_there_are(build: Build) -> None:
 def test_a_group_far_below_the_first_hits_is_found(build: Build) -> None:
     """120 structures of one crate stand before the only one of the other, and each leg is asked for 10 at first."""
     structures = village(121, crate=lambda number: "other" if number == 120 else "one")
-    blocks = [one.block(one.structure.line_from + 1, one.structure.line_from + 4, one.code) for one in structures]
+    blocks = [
+        one.block(one.structure.line_from + 1, one.structure.line_from + 4, one.code)
+        for one in structures
+    ]
     searcher = searcher_of(build(structures, blocks), "candidates=10")
     for mode in MODES:
         found = grouped(searcher.search("step", mode, limit=2, group_by="crate", group_size=1))
@@ -590,7 +744,9 @@ def test_a_group_far_below_is_found_where_each_leg_gave_all_it_has(build: Build)
         assert found == {"one": ["f0"], "other": ["f120"]}, mode
 
 
-def test_no_leg_is_asked_for_more_than_20000_points(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_leg_is_asked_for_more_than_20000_points(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
     generation, depths = build(village(3)), list[int]()
     search = generation.structures.search
 
@@ -613,7 +769,9 @@ def test_hits_without_groups_are_not_grouped(build: Build) -> None:
 
 def test_lines_are_told_where_they_are_asked_for(build: Build) -> None:
     snippet = "fn f() {\n    let delay = 1;\n    sleep(delay);\n}\n"
-    searcher = searcher_of(build([made("f", 10, lines=(41, 44), snippet=snippet), made("g", 20, lines=(1, 9))]))
+    searcher = searcher_of(
+        build([made("f", 10, lines=(41, 44), snippet=snippet), made("g", 20, lines=(1, 9))])
+    )
     assert [hit.lines for hit in searcher.search("delay", "text").hits] == [(), ()]
     first, second = searcher.search("delay", "text", lines=True).hits
     assert first.lines == (
@@ -622,25 +780,48 @@ def test_lines_are_told_where_they_are_asked_for(build: Build) -> None:
     )
     assert second.lines == ()
     answer = searcher.search("delay", "text", lines=True, group_by="crate").to_dict()
-    assert answer["hits"][0]["lines"][0] == {"line": 42, "score": pytest.approx(1.0), "text": "    let delay = 1;"}
+    assert answer["hits"][0]["lines"][0] == {
+        "line": 42,
+        "score": pytest.approx(1.0),
+        "text": "    let delay = 1;",
+    }
 
 
 # ---- More like this
 
 
-def test_similar_are_those_whose_own_vectors_are_near_itself_left_out(index: Index, metadata: Metadata) -> None:
-    places = {"this": (40, 40), "by_text": (45, 100), "by_code": (100, 45), "both": (50, 50), "far": (130, 130)}
+def test_similar_are_those_whose_own_vectors_are_near_itself_left_out(
+    index: Index, metadata: Metadata
+) -> None:
+    places = {
+        "this": (40, 40),
+        "by_text": (45, 100),
+        "by_code": (100, 45),
+        "both": (50, 50),
+        "far": (130, 130),
+    }
     structures = [made(name, *place) for name, place in places.items()]
     searcher = searcher_of(publish(index, metadata, structures))
     by_text = searcher.similar(structures[0].id, "text", limit=2)
-    assert [(hit.name, hit.score) for hit in by_text.hits] == [("by_text", cosine(5)), ("both", cosine(10))]
+    assert [(hit.name, hit.score) for hit in by_text.hits] == [
+        ("by_text", cosine(5)),
+        ("both", cosine(10)),
+    ]
     by_code = searcher.similar(structures[0].id, "code")
     assert names(by_code) == ["by_code", "both", "by_text", "far"]
     hybrid = searcher.similar(structures[0].id)
     assert names(hybrid)[0] == "both"
     assert set(hybrid.hits[0].scores) == {"text", "code"}
-    assert (hybrid.query, hybrid.mode, hybrid.confidence, hybrid.good) == ("made_up::this", "hybrid", None, True)
-    assert (hybrid.commit, set(hybrid.latency_ms)) == ("0123abc", {"encode", "qdrant", "fuse", "total"})
+    assert (hybrid.query, hybrid.mode, hybrid.confidence, hybrid.good) == (
+        "made_up::this",
+        "hybrid",
+        None,
+        True,
+    )
+    assert (hybrid.commit, set(hybrid.latency_ms)) == (
+        "0123abc",
+        {"encode", "qdrant", "fuse", "total"},
+    )
 
 
 def test_similar_needs_no_encoder_and_no_reranker(build: Build) -> None:
@@ -650,7 +831,9 @@ def test_similar_needs_no_encoder_and_no_reranker(build: Build) -> None:
     def load(vector: str) -> Compass:
         raise AssertionError(f"the encoder of {vector} was loaded")
 
-    assert names(Searcher(build(structures), load, settings, NoReranker).similar(structures[0].id)) == ["other"]
+    assert names(
+        Searcher(build(structures), load, settings, NoReranker).similar(structures[0].id)
+    ) == ["other"]
 
 
 def test_similar_is_filled_and_grouped_without_itself(build: Build) -> None:
@@ -660,14 +843,22 @@ def test_similar_is_filled_and_grouped_without_itself(build: Build) -> None:
         assert names(searcher.similar(structures[0].id, mode, limit=1)) == ["f1"]
         assert len(searcher.similar(structures[0].id, mode, limit=1000).hits) == 5
         answer = searcher.similar(structures[0].id, mode, group_by="crate", limit=3, group_size=1)
-        assert sorted(grouped(answer).items()) == [("crate0", ["f3"]), ("crate1", ["f1"]), ("crate2", ["f2"])]
-    assert searcher.similar(structures[0].id, filters=Filters(crate=("crate0",))).hits[0].name == "f3"
+        assert sorted(grouped(answer).items()) == [
+            ("crate0", ["f3"]),
+            ("crate1", ["f1"]),
+            ("crate2", ["f2"]),
+        ]
+    assert (
+        searcher.similar(structures[0].id, filters=Filters(crate=("crate0",))).hits[0].name == "f3"
+    )
 
 
 def test_similar_does_without_the_weights_of_words_and_blocks(build: Build) -> None:
     """Where hybrid counts words alone, what is similar is still told by the vectors."""
     structures = [made("this", 40, 40), *village(5)]
-    searcher = searcher_of(build(structures), "weights.text=0", "weights.code=0", "weights.blocks=0")
+    searcher = searcher_of(
+        build(structures), "weights.text=0", "weights.code=0", "weights.blocks=0"
+    )
     assert names(searcher.similar(structures[0].id)) == ["f4", "f3", "f2", "f1", "f0"]
 
 
@@ -680,7 +871,9 @@ ABSENT = str(uuid.UUID(int=7))
 
 
 @pytest.mark.parametrize("absent", [ABSENT, "nonsense", "", "12", "src/lib.rs:3"])
-def test_what_the_index_does_not_have_is_missing(absent: str, index: Index, metadata: Metadata) -> None:
+def test_what_the_index_does_not_have_is_missing(
+    absent: str, index: Index, metadata: Metadata
+) -> None:
     searcher = searcher_of(publish(index, metadata, [made("f")]))
     with pytest.raises(StructureMissing, match="the index has no structure"):
         searcher.similar(absent)
@@ -691,7 +884,9 @@ def test_what_the_index_does_not_have_is_missing(absent: str, index: Index, meta
 @pytest.mark.parametrize("mode", ["bm25", "blocks", "merged", "nonsense"])
 def test_structures_are_compared_by_their_vectors_only(mode: Any, build: Build) -> None:
     one = made("f")
-    with pytest.raises(SearchError, match=f"structures can't be compared by {mode}; expected hybrid, text, code"):
+    with pytest.raises(
+        SearchError, match=f"structures can't be compared by {mode}; expected hybrid, text, code"
+    ):
         searcher_of(build([one])).similar(one.id, mode)
 
 
@@ -700,7 +895,9 @@ def test_structures_are_compared_by_their_vectors_only(mode: Any, build: Build) 
 
 def test_a_structure_is_its_record(index: Index, metadata: Metadata) -> None:
     one = made("f", struct_name="S", is_test=True, docstring="Docs.")
-    assert searcher_of(publish(index, metadata, [one])).structure(one.id) == one.structure.to_payload()
+    assert (
+        searcher_of(publish(index, metadata, [one])).structure(one.id) == one.structure.to_payload()
+    )
 
 
 PLACES = [
@@ -726,7 +923,9 @@ PLACES = [
         ("inner", "made_up::outer::inner"),
     ],
 )
-def test_a_place_is_resolved_to_the_innermost_structure_there(place: str, symbol: str, build: Build) -> None:
+def test_a_place_is_resolved_to_the_innermost_structure_there(
+    place: str, symbol: str, build: Build
+) -> None:
     searcher = searcher_of(build(PLACES))
     (wanted,) = (one for one in PLACES if one.structure.symbol == symbol)
     assert searcher.resolve(place) == wanted.id
@@ -734,7 +933,18 @@ def test_a_place_is_resolved_to_the_innermost_structure_there(place: str, symbol
 
 
 @pytest.mark.parametrize(
-    "place", ["src/a.rs:51", "src/a.rs:0", "src/absent.rs:1", "src:10", "absent", "a.rs:10", "src/a.rs", ":3", ""]
+    "place",
+    [
+        "src/a.rs:51",
+        "src/a.rs:0",
+        "src/absent.rs:1",
+        "src:10",
+        "absent",
+        "a.rs:10",
+        "src/a.rs",
+        ":3",
+        "",
+    ],
 )
 def test_a_place_where_nothing_is_is_told(place: str, index: Index, metadata: Metadata) -> None:
     searcher = searcher_of(publish(index, metadata, PLACES))
@@ -745,11 +955,18 @@ def test_a_place_where_nothing_is_is_told(place: str, index: Index, metadata: Me
 def test_a_name_that_several_have_is_told_with_their_places(build: Build) -> None:
     with pytest.raises(SearchError) as caught:
         searcher_of(build(PLACES)).resolve("twice")
-    assert str(caught.value) == "2 structures are called twice: say which by FILE:LINE, such as src/a.rs:60, src/b.rs:5."
+    assert (
+        str(caught.value)
+        == "2 structures are called twice: say which by FILE:LINE, such as src/a.rs:60, src/b.rs:5."
+    )
 
 
 def test_files_are_those_that_structures_stand_in(index: Index, metadata: Metadata) -> None:
-    assert searcher_of(publish(index, metadata, PLACES)).files() == ["src/a.rs", "src/b.rs", "src/odd:7"]
+    assert searcher_of(publish(index, metadata, PLACES)).files() == [
+        "src/a.rs",
+        "src/b.rs",
+        "src/odd:7",
+    ]
 
 
 # ---- What can't be searched with
@@ -776,7 +993,9 @@ def test_a_query_that_is_none_is_refused(query: str, message: str, small: Search
         assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("query", ["x" * 20_000, "?!", "\0", "🦀", "fn f() {}\n" * 100, "SELECT * FROM x; --"])
+@pytest.mark.parametrize(
+    "query", ["x" * 20_000, "?!", "\0", "🦀", "fn f() {}\n" * 100, "SELECT * FROM x; --"]
+)
 def test_any_other_text_is_a_query(query: str, small: Searcher) -> None:
     for mode in MODES:
         assert len(small.search(query, mode, lines=True).hits) <= 1
@@ -807,7 +1026,9 @@ def test_a_grouping_that_there_is_not_is_refused(small: Searcher) -> None:
 # ---- Encoders
 
 
-def test_a_query_is_encoded_once_for_all_legs_and_later_queries(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_query_is_encoded_once_for_all_legs_and_later_queries(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compass = Compass()
     searcher = searcher_of(build([made("f", 10)]), encoder=compass)
     for mode in (*MODES, *MODES):
@@ -816,23 +1037,40 @@ def test_a_query_is_encoded_once_for_all_legs_and_later_queries(build: Build, mo
     monkeypatch.setattr(engine_module, "_CACHED_QUERIES", 2)
     for query in ("two", "one", "three", "one", "two"):
         searcher.search(query)
-    assert compass.asked == ["one", "two", "three", "two"]  # the one that was not used for longest is forgotten
+    assert compass.asked == [
+        "one",
+        "two",
+        "three",
+        "two",
+    ]  # the one that was not used for longest is forgotten
 
 
 def test_vectors_of_two_models_are_not_mixed_up(build: Build) -> None:
     encoders = {"text": Compass({"x": 0}), "code": Compass({"x": 90})}
     structures = [made("a", 0, 0), made("b", 90, 90)]
     searcher = Searcher(build(structures), encoders.__getitem__, search_settings(), NoReranker)
-    assert (names(searcher.search("x", "text", limit=1)), names(searcher.search("x", "code", limit=1))) == (["a"], ["b"])
+    assert (
+        names(searcher.search("x", "text", limit=1)),
+        names(searcher.search("x", "code", limit=1)),
+    ) == (["a"], ["b"])
     found = {hit.name: hit.scores for hit in searcher.search("x").hits}
-    assert found == {"a": {"text": cosine(0), "code": cosine(90)}, "b": {"text": cosine(90), "code": cosine(0)}}
+    assert found == {
+        "a": {"text": cosine(0), "code": cosine(90)},
+        "b": {"text": cosine(90), "code": cosine(0)},
+    }
 
 
 def test_several_threads_may_search_at_once(build: Build) -> None:
     compass = Compass({f"q{number}": number for number in range(40)})
-    searcher = searcher_of(build([made(f"f{number}", number) for number in range(40)]), encoder=compass)
+    searcher = searcher_of(
+        build([made(f"f{number}", number) for number in range(40)]), encoder=compass
+    )
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda number: searcher.search(f"q{number}", "text", limit=1), [*range(40)] * 3))
+        answers = list(
+            pool.map(
+                lambda number: searcher.search(f"q{number}", "text", limit=1), [*range(40)] * 3
+            )
+        )
     assert [names(one) for one in answers] == [[f"f{number}"] for number in range(40)] * 3
     assert sorted(compass.asked) == sorted(compass.directions)
 
@@ -875,7 +1113,10 @@ class ByName:
 
 
 def test_a_reranker_puts_the_first_hits_in_its_order_and_leaves_the_others(build: Build) -> None:
-    structures = [made(name, 10 * place, 10 * place, docstring=f"Docs of {name}.") for place, name in enumerate("abcd")]
+    structures = [
+        made(name, 10 * place, 10 * place, docstring=f"Docs of {name}.")
+        for place, name in enumerate("abcd")
+    ]
     generation, reranker, loads = build(structures), ByName("cbad"), list[int]()
 
     def load() -> ByName:
@@ -886,34 +1127,68 @@ def test_a_reranker_puts_the_first_hits_in_its_order_and_leaves_the_others(build
     searcher = Searcher(generation, lambda _: Compass(), settings, load)
     assert loads == []
     answer = searcher.search("query", "text")
-    assert [(hit.name, hit.score) for hit in answer.hits[:3]] == [("c", 0.0), ("b", -1.0), ("a", -2.0)]
+    assert [(hit.name, hit.score) for hit in answer.hits[:3]] == [
+        ("c", 0.0),
+        ("b", -1.0),
+        ("a", -2.0),
+    ]
     assert (answer.hits[3].name, answer.hits[3].score) == ("d", cosine(30))
     assert answer.hits[0].scores == {"text": cosine(20)}
-    assert reranker.asked == [("query", [f"made_up::{one}\nDocs of {one}.\nfn {one}() {{\n    step();\n}}\n" for one in "abc"])]
+    assert reranker.asked == [
+        (
+            "query",
+            [f"made_up::{one}\nDocs of {one}.\nfn {one}() {{\n    step();\n}}\n" for one in "abc"],
+        )
+    ]
     for mode in ("hybrid", "code", "merged"):
         assert names(searcher.search("query", mode))[:3] == ["c", "b", "a"]
-    assert names(searcher.search("query", "text", limit=1)) == ["c"]  # it may bring up what was below the limit
+    assert names(searcher.search("query", "text", limit=1)) == [
+        "c"
+    ]  # it may bring up what was below the limit
     assert loads == [1]
 
 
-def test_reranking_is_time_of_encoding(build: Build, clock: Callable[[object, str, float], None]) -> None:
+def test_reranking_is_time_of_encoding(
+    build: Build, clock: Callable[[object, str, float], None]
+) -> None:
     reranker, compass = ByName("ab"), Compass()
     clock(reranker, "score", 3.0)
     clock(compass, "encode_queries", 1.0)
-    searcher = Searcher(build([made("b", 0), made("a", 9)]), lambda _: compass, search_settings("rerank.model=m"), lambda: reranker)
+    searcher = Searcher(
+        build([made("b", 0), made("a", 9)]),
+        lambda _: compass,
+        search_settings("rerank.model=m"),
+        lambda: reranker,
+    )
     answer = searcher.search("x", "text")
     assert names(answer) == ["a", "b"]
     assert answer.latency_ms == {"encode": 4000, "qdrant": 0, "fuse": 0, "total": 4000}
 
 
 def test_a_reranker_orders_groups_too(build: Build) -> None:
-    structures = [made(name, 10 * place, file_path=f"src/{name in 'ab'}.rs") for place, name in enumerate("abcd")]
-    searcher = Searcher(build(structures), lambda _: Compass(), search_settings("rerank.model=m"), lambda: ByName("dbca"))
-    assert grouped(searcher.search("x", "text", group_by="file")) == {"src/False.rs": ["d", "c"], "src/True.rs": ["b", "a"]}
+    structures = [
+        made(name, 10 * place, file_path=f"src/{name in 'ab'}.rs")
+        for place, name in enumerate("abcd")
+    ]
+    searcher = Searcher(
+        build(structures),
+        lambda _: Compass(),
+        search_settings("rerank.model=m"),
+        lambda: ByName("dbca"),
+    )
+    assert grouped(searcher.search("x", "text", group_by="file")) == {
+        "src/False.rs": ["d", "c"],
+        "src/True.rs": ["b", "a"],
+    }
 
 
 def test_where_nothing_was_found_nothing_is_reranked(build: Build) -> None:
-    searcher = Searcher(build([made("a")]), lambda _: Compass(), search_settings("rerank.model=m"), lambda: ByName("a"))
+    searcher = Searcher(
+        build([made("a")]),
+        lambda _: Compass(),
+        search_settings("rerank.model=m"),
+        lambda: ByName("a"),
+    )
     for filters in (Filters(crate=("absent",)), Filters(path=("absent/*",))):
         assert searcher.search("x", filters=filters).hits == []
     assert searcher.search("zxqv", "bm25").hits == []

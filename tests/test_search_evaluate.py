@@ -48,15 +48,21 @@ def found(name: str, lines: tuple[int, int] = (1, 9), file_path: str = "a.rs") -
 
 
 def answer(name: str | None = None, relevance: float = 1.0, **where: Any) -> KnownAnswer:
-    return KnownAnswer(file_path=where.pop("file_path", "a.rs"), name=name, relevance=relevance, **where)
+    return KnownAnswer(
+        file_path=where.pop("file_path", "a.rs"), name=name, relevance=relevance, **where
+    )
 
 
 def judged(*relevances: float, kind: str = "") -> JudgedQuery:
-    answers = tuple(answer(f"answer {place}", relevance) for place, relevance in enumerate(relevances))
+    answers = tuple(
+        answer(f"answer {place}", relevance) for place, relevance in enumerate(relevances)
+    )
     return JudgedQuery(query="where is it?", kind=kind, answers=answers)
 
 
-def judgement(gains: list[float], relevances: list[float], kind: str = "", confidence: float | None = None) -> Judgement:
+def judgement(
+    gains: list[float], relevances: list[float], kind: str = "", confidence: float | None = None
+) -> Judgement:
     return Judgement(judged(*relevances, kind=kind), tuple(gains), confidence)
 
 
@@ -78,7 +84,13 @@ def test_queries_are_read_with_their_answers(tmp_path: Path) -> None:
             "answers": [
                 {"file_path": "src/retry.rs", "name": "delays", "relevance": 3},
                 {"file_path": "src/retry.rs", "line": 7},
-                {"file_path": "src/lib.rs", "name": "retry", "line_from": 4, "line_to": 9, "relevance": 0.5},
+                {
+                    "file_path": "src/lib.rs",
+                    "name": "retry",
+                    "line_from": 4,
+                    "line_to": 9,
+                    "relevance": 0.5,
+                },
             ],
         },
         {"query": "bake a cake", "answers": []},
@@ -100,14 +112,20 @@ def test_blank_lines_are_skipped_and_counted(tmp_path: Path) -> None:
     path.write_bytes(b'\n{"query": "a"}\r\n  \n{"query": "b"}')
     assert [one.query for one in read_queries(path)] == ["a", "b"]
     path.write_bytes(b'\n{"query": "a"}\n\n{"query": 1}\n')
-    with pytest.raises(EvaluationError, match=r"queries\.jsonl, line 4: query: Input should be a valid string, found 1\.$"):
+    with pytest.raises(
+        EvaluationError,
+        match=r"queries\.jsonl, line 4: query: Input should be a valid string, found 1\.$",
+    ):
         read_queries(path)
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"query": "a', 'Invalid JSON: EOF while parsing a string at column 12, found \'{"query": "a\''),
+        (
+            '{"query": "a',
+            'Invalid JSON: EOF while parsing a string at column 12, found \'{"query": "a\'',
+        ),
         ('["a"]', "Input should be an object, found ['a']"),
         ('{"query": "a"} {"query": "b"}', "Invalid JSON: trailing characters at column 16"),
         ('{"kind": "words"}', "query: Field required, found {'kind': 'words'}"),
@@ -116,7 +134,10 @@ def test_blank_lines_are_skipped_and_counted(tmp_path: Path) -> None:
         ('{"query": "a", "kind": 3}', "kind: Input should be a valid string, found 3"),
         ('{"query": "a", "answers": {}}', "answers: Input should be a valid array, found {}"),
         ('{"query": "a", "answers": ["b"]}', "answers[0]: Input should be an object, found 'b'"),
-        ('{"query": "a", "answers": [{"name": "b"}]}', "answers[0].file_path: Field required, found {'name': 'b'}"),
+        (
+            '{"query": "a", "answers": [{"name": "b"}]}',
+            "answers[0].file_path: Field required, found {'name': 'b'}",
+        ),
         (
             '{"query": "a", "answers": [{"file_path": "a.rs"}]}',
             "answers[0]: expected a name, a line, or line_from and line_to, found {'file_path': 'a.rs'}",
@@ -140,24 +161,62 @@ def test_a_malformed_line_is_told_with_its_number_what_was_expected_and_what_was
         ({"line": 2.5}, "answers[1].line: Input should be a valid integer, found 2.5."),
         ({"line": True}, "answers[1].line: Input should be a valid integer, found True."),
         ({"line": "7"}, "answers[1].line: Input should be a valid integer, found '7'."),
-        ({"line_from": -1, "line_to": 3}, "answers[1].line_from: Input should be greater than or equal to 1, found -1."),
-        ({"line_from": 9, "line_to": 3}, "answers[1]: expected line_from <= line_to, found {'file_path': 'a.rs', "),
+        (
+            {"line_from": -1, "line_to": 3},
+            "answers[1].line_from: Input should be greater than or equal to 1, found -1.",
+        ),
+        (
+            {"line_from": 9, "line_to": 3},
+            "answers[1]: expected line_from <= line_to, found {'file_path': 'a.rs', ",
+        ),
         ({"line_from": 9}, "answers[1]: expected either line, or line_from and line_to, found "),
-        ({"line_to": 9, "line": 3}, "answers[1]: expected either line, or line_from and line_to, found "),
-        ({"line": 9, "line_from": 9, "line_to": 9}, "answers[1]: expected either line, or line_from and line_to, found "),
+        (
+            {"line_to": 9, "line": 3},
+            "answers[1]: expected either line, or line_from and line_to, found ",
+        ),
+        (
+            {"line": 9, "line_from": 9, "line_to": 9},
+            "answers[1]: expected either line, or line_from and line_to, found ",
+        ),
         ({"name": ""}, "answers[1].name: String should have at least 1 character, found ''."),
         ({"name": ["b"]}, "answers[1].name: Input should be a valid string, found ['b']."),
-        ({"name": "b", "relevance": 0}, "answers[1].relevance: Input should be greater than 0, found 0"),
-        ({"name": "b", "relevance": -1}, "answers[1].relevance: Input should be greater than 0, found -1"),
-        ({"name": "b", "relevance": True}, "answers[1].relevance: Input should be a valid number, found True."),
-        ({"name": "b", "relevance": "3"}, "answers[1].relevance: Input should be a valid number, found '3'."),
-        ({"name": "b", "relevance": float("nan")}, "answers[1].relevance: Input should be a finite number, found nan."),
-        ({"name": "b", "relevance": float("inf")}, "answers[1].relevance: Input should be a finite number, found inf."),
-        ({"name": "b", "relevence": 3}, "answers[1].relevence: Extra inputs are not permitted, found 3."),
-        ({"name": "b", "file_path": " "}, "answers[1].file_path: String should have at least 1 character, found ' '."),
+        (
+            {"name": "b", "relevance": 0},
+            "answers[1].relevance: Input should be greater than 0, found 0",
+        ),
+        (
+            {"name": "b", "relevance": -1},
+            "answers[1].relevance: Input should be greater than 0, found -1",
+        ),
+        (
+            {"name": "b", "relevance": True},
+            "answers[1].relevance: Input should be a valid number, found True.",
+        ),
+        (
+            {"name": "b", "relevance": "3"},
+            "answers[1].relevance: Input should be a valid number, found '3'.",
+        ),
+        (
+            {"name": "b", "relevance": float("nan")},
+            "answers[1].relevance: Input should be a finite number, found nan.",
+        ),
+        (
+            {"name": "b", "relevance": float("inf")},
+            "answers[1].relevance: Input should be a finite number, found inf.",
+        ),
+        (
+            {"name": "b", "relevence": 3},
+            "answers[1].relevence: Extra inputs are not permitted, found 3.",
+        ),
+        (
+            {"name": "b", "file_path": " "},
+            "answers[1].file_path: String should have at least 1 character, found ' '.",
+        ),
     ],
 )
-def test_a_malformed_answer_is_told_with_its_place(tmp_path: Path, keys: dict[str, Any], message: str) -> None:
+def test_a_malformed_answer_is_told_with_its_place(
+    tmp_path: Path, keys: dict[str, Any], message: str
+) -> None:
     answers = [{"file_path": "a.rs", "name": "fine"}, {"file_path": "a.rs", **keys}]
     path = write(tmp_path / "queries.jsonl", {"query": "a", "answers": answers})
     with pytest.raises(EvaluationError) as caught:
@@ -168,7 +227,10 @@ def test_a_malformed_answer_is_told_with_its_place(tmp_path: Path, keys: dict[st
 def test_bytes_that_are_not_utf_8_are_an_error(tmp_path: Path) -> None:
     path = tmp_path / "queries.jsonl"
     path.write_bytes(b'{"query": "fine"}\n{"query": "Zahnr\xe4der"}\n')
-    with pytest.raises(EvaluationError, match=r"queries\.jsonl, line 2: expected UTF-8, found byte 0xe4 at column 17\.$"):
+    with pytest.raises(
+        EvaluationError,
+        match=r"queries\.jsonl, line 2: expected UTF-8, found byte 0xe4 at column 17\.$",
+    ):
         read_queries(path)
 
 
@@ -176,12 +238,16 @@ def test_bytes_that_are_not_utf_8_are_an_error(tmp_path: Path) -> None:
 def test_a_file_without_queries_is_an_error(tmp_path: Path, content: str) -> None:
     path = tmp_path / "queries.jsonl"
     path.write_text(content)
-    with pytest.raises(EvaluationError, match=r"queries\.jsonl holds no query; expected one JSON object a line"):
+    with pytest.raises(
+        EvaluationError, match=r"queries\.jsonl holds no query; expected one JSON object a line"
+    ):
         read_queries(path)
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match=r"^can't read .*nowhere\.jsonl: No such file or directory$"):
+    with pytest.raises(
+        EvaluationError, match=r"^can't read .*nowhere\.jsonl: No such file or directory$"
+    ):
         read_queries(tmp_path / "nowhere.jsonl")
 
 
@@ -220,7 +286,12 @@ def test_an_answer_is_credited_to_the_first_hit_that_matches_it() -> None:
 
 def test_a_hit_that_matches_several_answers_gets_the_best_not_yet_credited() -> None:
     query = JudgedQuery(
-        query="q", answers=(answer(relevance=1.0, line=2), answer(relevance=3.0, line=4), answer(relevance=2.0, line=6))
+        query="q",
+        answers=(
+            answer(relevance=1.0, line=2),
+            answer(relevance=3.0, line=4),
+            answer(relevance=2.0, line=6),
+        ),
     )
     module, tail = found("module", (1, 9)), found("tail", (5, 9))
     assert judge(query, [module, tail, module, module]) == [3.0, 2.0, 1.0, 0.0]
@@ -235,8 +306,13 @@ def test_a_query_without_answers_gives_no_gain() -> None:
     lines=st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9), st.integers(1, 3)), max_size=6),
     hits=st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), max_size=12),
 )
-def test_no_answer_is_credited_twice(lines: list[tuple[int, int, int]], hits: list[tuple[int, int]]) -> None:
-    answers = [answer(relevance=float(relevance), line_from=first, line_to=first + more) for first, more, relevance in lines]
+def test_no_answer_is_credited_twice(
+    lines: list[tuple[int, int, int]], hits: list[tuple[int, int]]
+) -> None:
+    answers = [
+        answer(relevance=float(relevance), line_from=first, line_to=first + more)
+        for first, more, relevance in lines
+    ]
     places = [found("x", (first, first + more)) for first, more in hits]
     gains = judge(JudgedQuery(query="q", answers=tuple(answers)), places)
     assert len(gains) == len(hits)
@@ -252,12 +328,16 @@ def test_no_answer_is_credited_twice(lines: list[tuple[int, int, int]], hits: li
 
 def test_ndcg_of_relevances_3_and_1_in_the_wrong_order() -> None:
     # (1 + 3 / log2 3) / (3 + 1 / log2 3) = 2.892789 / 3.630930
-    assert judgement([1.0, 3.0], [3.0, 1.0]).metrics()["ndcg_at_10"] == pytest.approx(0.796708, abs=1e-6)
+    assert judgement([1.0, 3.0], [3.0, 1.0]).metrics()["ndcg_at_10"] == pytest.approx(
+        0.796708, abs=1e-6
+    )
 
 
 def test_ndcg_of_the_better_of_two_at_rank_3() -> None:
     # (3 / log2 4) / (3 + 1 / log2 3) = 1.5 / 3.630930
-    assert judgement([0.0, 0.0, 3.0], [1.0, 3.0]).metrics()["ndcg_at_10"] == pytest.approx(0.413117, abs=1e-6)
+    assert judgement([0.0, 0.0, 3.0], [1.0, 3.0]).metrics()["ndcg_at_10"] == pytest.approx(
+        0.413117, abs=1e-6
+    )
 
 
 def test_metrics_of_two_answers_of_three_at_ranks_2_and_6() -> None:
@@ -309,7 +389,11 @@ RELEVANCES = st.lists(st.floats(0.01, 100), min_size=1, max_size=15)
 @given(relevances=RELEVANCES, data=st.data())
 def test_metrics_are_between_0_and_1(relevances: list[float], data: st.DataObject) -> None:
     credited = data.draw(st.lists(st.sampled_from(range(len(relevances))), unique=True))
-    gains = data.draw(st.permutations([relevances[place] for place in credited] + [0.0] * data.draw(st.integers(0, 15))))
+    gains = data.draw(
+        st.permutations(
+            [relevances[place] for place in credited] + [0.0] * data.draw(st.integers(0, 15))
+        )
+    )
     metrics = judgement(gains, relevances).metrics()
     assert all(0 <= value <= 1 for value in metrics.values())
     assert metrics["hit_at_1"] <= metrics["mrr"] <= metrics["hit_at_10"]
@@ -324,7 +408,9 @@ def test_a_perfect_ranking_is_1(relevances: list[float]) -> None:
 
 
 @given(relevances=st.lists(st.integers(1, 9), min_size=2, max_size=10, unique=True), data=st.data())
-def test_two_answers_in_the_wrong_order_cost_ndcg(relevances: list[int], data: st.DataObject) -> None:
+def test_two_answers_in_the_wrong_order_cost_ndcg(
+    relevances: list[int], data: st.DataObject
+) -> None:
     gains = sorted(map(float, relevances), reverse=True)
     place = data.draw(st.integers(0, len(gains) - 2))
     gains[place], gains[place + 1] = gains[place + 1], gains[place]
@@ -367,7 +453,9 @@ def test_a_summary_is_the_mean_over_queries_with_answers_by_kind() -> None:
 
 
 def test_a_kind_that_is_called_all_counts_once() -> None:
-    assert {kind: one.n for kind, one in summarise([judgement([1.0], [1.0], kind="all")]).items()} == {"all": 1}
+    assert {
+        kind: one.n for kind, one in summarise([judgement([1.0], [1.0], kind="all")]).items()
+    } == {"all": 1}
 
 
 def test_nothing_is_summed_up_where_no_query_has_answers() -> None:
@@ -389,12 +477,20 @@ def test_auroc_needs_both_sides() -> None:
     assert auroc([0.5], []) is None
 
 
-CONFIDENCES = st.lists(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0]) | st.floats(-2, 2), min_size=1, max_size=20)
+CONFIDENCES = st.lists(
+    st.sampled_from([-1.0, 0.0, 0.25, 0.5, 0.75, 1.0]) | st.floats(-2, 2), min_size=1, max_size=20
+)
 
 
 @given(with_answer=CONFIDENCES, without=CONFIDENCES)
-def test_auroc_is_the_share_of_pairs_in_order(with_answer: list[float], without: list[float]) -> None:
-    pairs = [1.0 if one > other else 0.5 if one == other else 0.0 for one in with_answer for other in without]
+def test_auroc_is_the_share_of_pairs_in_order(
+    with_answer: list[float], without: list[float]
+) -> None:
+    pairs = [
+        1.0 if one > other else 0.5 if one == other else 0.0
+        for one in with_answer
+        for other in without
+    ]
     assert auroc(with_answer, without) == pytest.approx(sum(pairs) / len(pairs))
 
 
@@ -404,14 +500,21 @@ def test_auroc_is_the_share_of_pairs_in_order(with_answer: list[float], without:
 def test_a_difference_that_chance_may_make_is_not_real() -> None:
     # Resampled means are 1 - k / 2, k binomial(4, 1/4): k is 3 or 4 in 5% and 0 in 32%; 2 or more in 26%.
     comparison = bootstrap([0, 0, 0, 1], [1, 1, 1, 0])
-    assert (comparison.difference, comparison.low, comparison.high, comparison.real) == (0.5, -0.5, 1.0, False)
+    assert (comparison.difference, comparison.low, comparison.high, comparison.real) == (
+        0.5,
+        -0.5,
+        1.0,
+        False,
+    )
     assert comparison.p == pytest.approx(2 * 0.2617, abs=0.02)
 
 
 def test_a_difference_of_nearly_every_query_is_real() -> None:
     # Resampled means are 0.2 - 0.03 k, k binomial(10, 1/10): k is 3 or more in 7%, 4 or more in 1%, 0 in 35%.
     comparison = bootstrap([0.5] * 10, [0.7] * 9 + [0.4])
-    assert (comparison.difference, comparison.low, comparison.high) == pytest.approx((0.17, 0.11, 0.2))
+    assert (comparison.difference, comparison.low, comparison.high) == pytest.approx(
+        (0.17, 0.11, 0.2)
+    )
     assert comparison.real
     assert comparison.p < 0.001
 
@@ -420,7 +523,9 @@ def test_the_difference_is_of_the_second_from_the_first() -> None:
     a, b = [0.9, 0.8, 1.0, 0.7], [0.1, 0.3, 0.2, 0.6]
     worse, better = bootstrap(a, b), bootstrap(b, a)
     assert (worse.difference, worse.real) == (pytest.approx(-0.55), True)
-    assert (better.difference, better.low, better.high) == pytest.approx((0.55, -worse.high, -worse.low))
+    assert (better.difference, better.low, better.high) == pytest.approx(
+        (0.55, -worse.high, -worse.low)
+    )
 
 
 def test_queries_are_compared_in_pairs() -> None:
@@ -432,12 +537,16 @@ def test_queries_are_compared_in_pairs() -> None:
 
 
 def test_equal_modes_do_not_differ() -> None:
-    assert bootstrap([0.3, 1 / 3, 0.1], [0.3, 1 / 3, 0.1]) == Comparison(0.0, 0.0, 0.0, 1.0, real=False)
+    assert bootstrap([0.3, 1 / 3, 0.1], [0.3, 1 / 3, 0.1]) == Comparison(
+        0.0, 0.0, 0.0, 1.0, real=False
+    )
     # 0.1 + 0.2 - 0.3 is not 0 in floating point.
     assert bootstrap([0.0, 0.0, 0.3], [0.1, 0.2, 0.0], rounds=2000).p == 1.0
 
 
-def test_the_bootstrap_is_the_same_each_time_whatever_is_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bootstrap_is_the_same_each_time_whatever_is_drawn_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     random = np.random.default_rng(3)
     a, b = random.random(50).tolist(), random.random(50).tolist()
     first = bootstrap(a, b)
@@ -449,7 +558,10 @@ def test_the_bootstrap_is_the_same_each_time_whatever_is_drawn_at_once(monkeypat
 
 def test_chance_is_seldom_called_real() -> None:
     random = np.random.default_rng(5)
-    called = sum(bootstrap(random.normal(size=60), random.normal(size=60), rounds=500).real for _ in range(200))
+    called = sum(
+        bootstrap(random.normal(size=60), random.normal(size=60), rounds=500).real
+        for _ in range(200)
+    )
     assert 2 <= called <= 22  # 5% of 200, and what a sample may add
 
 
@@ -465,19 +577,31 @@ def test_memory_of_the_bootstrap_does_not_grow_with_its_rounds() -> None:
 
 @pytest.mark.parametrize(("a", "b"), [([], []), ([1.0], [1.0, 0.0])])
 def test_metrics_of_other_queries_are_not_compared(a: list[float], b: list[float]) -> None:
-    with pytest.raises(ValueError, match=f"expected a metric of the same queries twice, found {len(a)} and {len(b)} of them"):
+    with pytest.raises(
+        ValueError,
+        match=f"expected a metric of the same queries twice, found {len(a)} and {len(b)} of them",
+    ):
         bootstrap(a, b)
 
 
 @pytest.mark.parametrize(
     ("comparison", "text"),
     [
-        (Comparison(-0.031, -0.06, -0.002, 0.04, real=True), "-0.031 [-0.060, -0.002], p 0.04: real"),
-        (Comparison(0.031, -0.002, 0.06, 0.07, real=False), "+0.031 [-0.002, +0.060], p 0.07: not told from chance"),
+        (
+            Comparison(-0.031, -0.06, -0.002, 0.04, real=True),
+            "-0.031 [-0.060, -0.002], p 0.04: real",
+        ),
+        (
+            Comparison(0.031, -0.002, 0.06, 0.07, real=False),
+            "+0.031 [-0.002, +0.060], p 0.07: not told from chance",
+        ),
         (Comparison(0.2, 0.1, 0.3, 0.0, real=True), "+0.200 [+0.100, +0.300], p < 0.01: real"),
         (Comparison(0.2, 0.1, 0.3, 0.0099, real=True), "+0.200 [+0.100, +0.300], p < 0.01: real"),
         (Comparison(0.2, 0.1, 0.3, 0.01, real=True), "+0.200 [+0.100, +0.300], p 0.01: real"),
-        (Comparison(-0.0001, 0.0, 0.0, 1.0, real=False), "+0.000 [+0.000, +0.000], p 1.00: not told from chance"),
+        (
+            Comparison(-0.0001, 0.0, 0.0, 1.0, real=False),
+            "+0.000 [+0.000, +0.000], p 1.00: not told from chance",
+        ),
     ],
 )
 def test_a_comparison_reads_as_a_sentence(comparison: Comparison, text: str) -> None:
@@ -516,7 +640,9 @@ def test_modes_are_compared_with_the_first() -> None:
     assert evaluation.auroc == {"hybrid": 0.5, "merged": None}
     assert list(evaluation.comparisons) == ["merged"]
     assert evaluation.comparisons["merged"]["mrr"].difference == -0.75
-    assert evaluation.comparisons["merged"]["ndcg_at_10"].difference == pytest.approx((0.630930 - 1 - 1) / 2, abs=1e-6)
+    assert evaluation.comparisons["merged"]["ndcg_at_10"].difference == pytest.approx(
+        (0.630930 - 1 - 1) / 2, abs=1e-6
+    )
 
 
 def test_the_text_is_a_table_then_auroc_then_comparisons() -> None:
@@ -540,11 +666,38 @@ def test_the_dict_is_plain_data_with_a_row_for_each_query_and_mode() -> None:
     assert set(data) == {"summaries", "auroc", "comparisons", "judgements"}
     assert data["summaries"]["merged"]["words"]["mrr"] == 0.5
     assert data["auroc"] == {"hybrid": 0.5, "merged": None}
-    assert data["comparisons"]["merged"]["mrr"] == {"difference": -0.75, "low": -1.0, "high": -0.5, "p": 0.0, "real": True}
+    assert data["comparisons"]["merged"]["mrr"] == {
+        "difference": -0.75,
+        "low": -1.0,
+        "high": -0.5,
+        "p": 0.0,
+        "real": True,
+    }
     assert data["judgements"][1:4] == [
-        {"query": "two", "kind": "code", "mode": "hybrid", "rank": 1, "ndcg_at_10": 1.0, "confidence": 0.4},
-        {"query": "cake", "kind": "nothing", "mode": "hybrid", "rank": None, "ndcg_at_10": None, "confidence": 0.5},
-        {"query": "one", "kind": "words", "mode": "merged", "rank": 2, "ndcg_at_10": pytest.approx(0.63093), "confidence": None},
+        {
+            "query": "two",
+            "kind": "code",
+            "mode": "hybrid",
+            "rank": 1,
+            "ndcg_at_10": 1.0,
+            "confidence": 0.4,
+        },
+        {
+            "query": "cake",
+            "kind": "nothing",
+            "mode": "hybrid",
+            "rank": None,
+            "ndcg_at_10": None,
+            "confidence": 0.5,
+        },
+        {
+            "query": "one",
+            "kind": "words",
+            "mode": "merged",
+            "rank": 2,
+            "ndcg_at_10": pytest.approx(0.63093),
+            "confidence": None,
+        },
     ]
     assert [row["ndcg_at_10"] for row in data["judgements"][4:]] == [0.0, None]
 
@@ -559,4 +712,9 @@ def test_queries_that_should_find_nothing_leave_nothing_to_compare() -> None:
 def test_one_mode_is_compared_with_nothing() -> None:
     evaluation = evaluate(QUERIES, search, ["merged"])
     assert evaluation.comparisons == {}
-    assert [line.split()[0] for line in evaluation.to_text().splitlines()] == ["mode", "merged", "merged", "merged"]
+    assert [line.split()[0] for line in evaluation.to_text().splitlines()] == [
+        "mode",
+        "merged",
+        "merged",
+        "merged",
+    ]

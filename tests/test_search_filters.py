@@ -49,7 +49,16 @@ def paths(*patterns: str, files: Callable[[], Iterable[str]] = lambda: FILES) ->
 
 
 def test_filters_are_parsed_and_the_values_of_one_field_are_alternatives() -> None:
-    texts = ["crate=a", "path=src/**/*.rs", "crate=b", "module=m", "kind=Struct", "visibility=pub(crate)", "owner=C", "trait=Fn"]
+    texts = [
+        "crate=a",
+        "path=src/**/*.rs",
+        "crate=b",
+        "module=m",
+        "kind=Struct",
+        "visibility=pub(crate)",
+        "owner=C",
+        "trait=Fn",
+    ]
     assert parse_filters(texts, "only") == Filters(
         crate=("a", "b"),
         path=("src/**/*.rs",),
@@ -66,7 +75,20 @@ def test_filters_are_parsed_and_the_values_of_one_field_are_alternatives() -> No
     assert parse_filters(["path=a=b"]).path == ("a=b",)
 
 
-@pytest.mark.parametrize("text", ["crate", "crate=", "=a", "", "colour=red", "tests=some", "tests", "CRATE=a", "context.module=m"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "crate",
+        "crate=",
+        "=a",
+        "",
+        "colour=red",
+        "tests=some",
+        "tests",
+        "CRATE=a",
+        "context.module=m",
+    ],
+)
 def test_a_filter_that_is_none_is_refused_with_those_that_there_are(text: str) -> None:
     with pytest.raises(SearchError) as caught:
         parse_filters(["kind=Struct", text])
@@ -77,14 +99,27 @@ def test_a_filter_that_is_none_is_refused_with_those_that_there_are(text: str) -
 
 
 def test_fields_that_are_filtered_on_are_indexed() -> None:
-    assert set(STRUCTURE_FIELDS) == set(BLOCK_FIELDS) == {"crate", "path", "module", "kind", "visibility", "owner", "trait"}
+    assert (
+        set(STRUCTURE_FIELDS)
+        == set(BLOCK_FIELDS)
+        == {"crate", "path", "module", "kind", "visibility", "owner", "trait"}
+    )
     assert set(STRUCTURE_FIELDS.values()) <= set(KEYWORD_FIELDS)
     assert set(BLOCK_FIELDS.values()) <= set(BLOCK_KEYWORD_FIELDS)
     assert BOOL_FIELDS == ("is_test",)
 
 
 def test_conditions_are_on_the_fields_of_structures_and_of_blocks() -> None:
-    filters = Filters(("a", "b"), (), ("m",), kind=("Enum",), owner=("O",), trait=("T",), visibility=("pub",), tests="only")
+    filters = Filters(
+        ("a", "b"),
+        (),
+        ("m",),
+        kind=("Enum",),
+        owner=("O",),
+        trait=("T",),
+        visibility=("pub",),
+        tests="only",
+    )
     assert filters.conditions(STRUCTURE_FIELDS, none) == (
         Condition("crate", ("a", "b")),
         Condition("context.module", ("m",)),
@@ -99,14 +134,28 @@ def test_conditions_are_on_the_fields_of_structures_and_of_blocks() -> None:
     assert [one.field for one in found] == [
         "crate", "module", "code_type", "visibility", "struct_name", "trait_name", "is_test",
     ]  # fmt: skip
-    assert Filters(tests="exclude").conditions(BLOCK_FIELDS, none) == (Condition("is_test", (False,)),)
+    assert Filters(tests="exclude").conditions(BLOCK_FIELDS, none) == (
+        Condition("is_test", (False,)),
+    )
     assert Filters().conditions(STRUCTURE_FIELDS, none) == ()
 
 
 # ---- Paths
 
 
-@pytest.mark.parametrize("path", ["src", "src/a/mod.rs", "src/absent", "src/x[1].rs", "größe", "/etc/passwd", "../outside", ".git"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "src",
+        "src/a/mod.rs",
+        "src/absent",
+        "src/x[1].rs",
+        "größe",
+        "/etc/passwd",
+        "../outside",
+        ".git",
+    ],
+)
 def test_a_path_without_wildcards_is_taken_as_it_is_and_asks_for_no_files(path: str) -> None:
     assert paths(path, files=none) == [path]
 
@@ -178,7 +227,13 @@ def fits_name(part: str, name: str) -> bool:
 @given(st.data())
 def test_globs_fit_what_trying_everything_fits(data: st.DataObject) -> None:
     names = st.text("ab.", min_size=1, max_size=4)
-    parts = data.draw(st.lists(st.one_of(st.just("**"), st.text("ab.*?", min_size=1, max_size=6)), min_size=1, max_size=5))
+    parts = data.draw(
+        st.lists(
+            st.one_of(st.just("**"), st.text("ab.*?", min_size=1, max_size=6)),
+            min_size=1,
+            max_size=5,
+        )
+    )
     assume(any("*" in part or "?" in part for part in parts) and parts[0] != ".")
     wild = {"*": names, "?": st.sampled_from("ab")}
     found = list[str]()
@@ -188,14 +243,23 @@ def test_globs_fit_what_trying_everything_fits(data: st.DataObject) -> None:
         else:
             found.append("".join(data.draw(wild[one]) if one in wild else one for one in part))
     path = "/".join(found)  # fits, but for what is changed now
-    at, more = data.draw(st.integers(0, len(path))), data.draw(st.sampled_from(["", "a", ".", "/b"]))
+    at, more = (
+        data.draw(st.integers(0, len(path))),
+        data.draw(st.sampled_from(["", "a", ".", "/b"])),
+    )
     path = path[:at] + more + path[at + data.draw(st.integers(0, 1)) :]
     assume(all(path.split("/")))
-    assert paths("/".join(parts), files=lambda: [path]) == ([path] if fits(parts, path.split("/")) else None)
+    assert paths("/".join(parts), files=lambda: [path]) == (
+        [path] if fits(parts, path.split("/")) else None
+    )
 
 
 def test_paths_and_globs_are_alternatives_told_once() -> None:
-    assert paths("tests", "src/*/mod.rs", "**/mod.rs", "tests/") == ["tests", "src/a/b/mod.rs", "src/a/mod.rs"]
+    assert paths("tests", "src/*/mod.rs", "**/mod.rs", "tests/") == [
+        "tests",
+        "src/a/b/mod.rs",
+        "src/a/mod.rs",
+    ]
     assert paths("absent/*", "tests", files=list) == ["tests"]
     assert paths("absent/*", "nothing?", files=lambda: FILES) is None
 
@@ -215,14 +279,24 @@ def test_a_glob_of_many_stars_is_answered_at_once() -> None:
 def decoys(count: int = 30, *, is_test: bool = False) -> list[Made]:
     """Return structures that all legs like best."""
     return [
-        made(f"needle_{number}", 10, 10, lines=(10 * number + 1, 10 * number + 9), file_path="src/decoys.rs", is_test=is_test)
+        made(
+            f"needle_{number}",
+            10,
+            10,
+            lines=(10 * number + 1, 10 * number + 9),
+            file_path="src/decoys.rs",
+            is_test=is_test,
+        )
         for number in range(count)
     ]
 
 
 def blocks_of(structures: Iterable[Made], code: float) -> list[MadeBlock]:
     """Return a block of each structure."""
-    return [one.block(one.structure.line_from + 1, one.structure.line_from + 3, code) for one in structures]
+    return [
+        one.block(one.structure.line_from + 1, one.structure.line_from + 3, code)
+        for one in structures
+    ]
 
 
 WANTED = made(
@@ -254,7 +328,16 @@ FIT = {
     "owner": Filters(owner=("Owner",)),
     "trait": Filters(trait=("Trait",)),
     "tests": Filters(tests="only"),
-    "all": Filters(("wanted_crate",), ("lib",), ("er",), ("Struct",), ("pub(crate)",), ("Owner",), ("Trait",), "only"),
+    "all": Filters(
+        ("wanted_crate",),
+        ("lib",),
+        ("er",),
+        ("Struct",),
+        ("pub(crate)",),
+        ("Owner",),
+        ("Trait",),
+        "only",
+    ),
 }
 MISFIT = {
     "crate": Filters(crate=("Wanted_Crate",)),
@@ -288,8 +371,13 @@ def test_filters_hold_inside_the_query_in_every_mode(index: Index, metadata: Met
             assert ids(searcher, mode, filters) == [], (mode, name)
 
 
-def test_tests_are_excluded_inside_the_query_in_every_mode(index: Index, metadata: Metadata) -> None:
-    others, wanted = decoys(is_test=True), made("other", 70, 70, lines=(1, 9), docstring="Finds a needle.")
+def test_tests_are_excluded_inside_the_query_in_every_mode(
+    index: Index, metadata: Metadata
+) -> None:
+    others, wanted = (
+        decoys(is_test=True),
+        made("other", 70, 70, lines=(1, 9), docstring="Finds a needle."),
+    )
     blocks = [*blocks_of(others, 0), *blocks_of([wanted], 70)]
     searcher = searcher_of(publish(index, metadata, [*others, wanted], blocks), "candidates=10")
     for mode in MODES:
@@ -298,14 +386,21 @@ def test_tests_are_excluded_inside_the_query_in_every_mode(index: Index, metadat
         assert len(ids(searcher, mode, Filters(tests="include"), limit=40)) == 31, mode
 
 
-def test_the_root_confines_to_nothing_and_a_path_that_does_not_exist_to_no_hit(index: Index, metadata: Metadata) -> None:
-    one, other = made("one", 0, file_path="src/one.rs"), made("other", 10, file_path="tests/other.rs")
+def test_the_root_confines_to_nothing_and_a_path_that_does_not_exist_to_no_hit(
+    index: Index, metadata: Metadata
+) -> None:
+    one, other = (
+        made("one", 0, file_path="src/one.rs"),
+        made("other", 10, file_path="tests/other.rs"),
+    )
     searcher = searcher_of(publish(index, metadata, [one, other]))
     for root in (".", "**", "./"):
         assert ids(searcher, "text", Filters(path=(root,)), limit=9) == [one.id, other.id]
     for mode in MODES:
         for absent in ("absent", "absent/*", "src/one.rs/x", "one.rs", "src/*.py"):
-            answer = searcher.search("needle", mode, filters=Filters(path=(absent,)), group_by="crate", lines=True)
+            answer = searcher.search(
+                "needle", mode, filters=Filters(path=(absent,)), group_by="crate", lines=True
+            )
             assert (answer.hits, answer.groups) == ([], []), (mode, absent)
 
 

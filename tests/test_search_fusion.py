@@ -41,7 +41,9 @@ ALIKE: dict[Leg, float] = {"text": 1.0, "code": 1.0, "bm25": 1.0, "blocks": 1.0}
         ((7, 7), (7, 7), (7, 7)),
     ],
 )
-def test_line_ranges_are_inclusive(first: tuple[int, int], second: tuple[int, int], overlap: tuple[int, int] | None) -> None:
+def test_line_ranges_are_inclusive(
+    first: tuple[int, int], second: tuple[int, int], overlap: tuple[int, int] | None
+) -> None:
     expected = None if overlap is None else LineRange(*overlap)
     assert LineRange(*first).overlap(LineRange(*second)) == expected
     assert LineRange(*second).overlap(LineRange(*first)) == expected
@@ -99,14 +101,23 @@ def test_a_smaller_k_lets_first_places_count_more() -> None:
 
 
 def test_normalised_scores_are_deviations_above_the_last_one() -> None:
-    legs: dict[Leg, list[Found]] = {"text": ranking(a=0.9, b=0.8, c=0.7), "bm25": ranking(b=40.0, c=20.0, d=0.0)}
-    found = normalised_scores(legs, ALIKE)  # the deviation of three that are equally far apart is 0.8165 times their distance
+    legs: dict[Leg, list[Found]] = {
+        "text": ranking(a=0.9, b=0.8, c=0.7),
+        "bm25": ranking(b=40.0, c=20.0, d=0.0),
+    }
+    found = normalised_scores(
+        legs, ALIKE
+    )  # the deviation of three that are equally far apart is 0.8165 times their distance
     assert names(found) == "bacd"
-    assert scores(found) == pytest.approx({"a": 2.44949, "b": 1.22474 + 2.44949, "c": 1.22474, "d": 0.0}, abs=1e-4)
+    assert scores(found) == pytest.approx(
+        {"a": 2.44949, "b": 1.22474 + 2.44949, "c": 1.22474, "d": 0.0}, abs=1e-4
+    )
 
 
 def test_a_lead_is_not_cut_off_at_three_deviations() -> None:
-    legs: dict[Leg, list[Found]] = {"bm25": [Found("far out", 100.0), *(Found(f"other {number}", 0.0) for number in range(99))]}
+    legs: dict[Leg, list[Found]] = {
+        "bm25": [Found("far out", 100.0), *(Found(f"other {number}", 0.0) for number in range(99))]
+    }
     found = normalised_scores(legs, ALIKE)
     assert found[0] == Found("far out", pytest.approx(10.0504, abs=1e-3))
     assert found[1].score == 0.0
@@ -118,11 +129,18 @@ def test_what_a_leg_did_not_find_is_no_better_than_its_last() -> None:
 
 
 def test_scores_that_are_all_the_same_count_one_each() -> None:
-    legs: dict[Leg, list[Found]] = {"text": ranking(a=0.3, b=0.3), "code": ranking(c=0.1), "bm25": [], "blocks": []}
+    legs: dict[Leg, list[Found]] = {
+        "text": ranking(a=0.3, b=0.3),
+        "code": ranking(c=0.1),
+        "bm25": [],
+        "blocks": [],
+    }
     assert scores(normalised_scores(legs, {**ALIKE, "code": 2.0})) == {"c": 2.0, "a": 1.0, "b": 1.0}
     for same in (0.1, 0.7, 0.3333333):  # means and deviations of these are not exact
         for count in (3, 6, 7, 200):
-            found = normalised_scores({"text": [Found(f"{place:03}", same) for place in range(count)]}, ALIKE)
+            found = normalised_scores(
+                {"text": [Found(f"{place:03}", same) for place in range(count)]}, ALIKE
+            )
             assert {one.score for one in found} == {1.0}, (same, count)
 
 
@@ -132,13 +150,17 @@ def test_scores_that_are_all_the_same_count_one_each() -> None:
     st.integers(1, 9),
     st.integers(-20, 20),
 )
-def test_unit_and_origin_of_a_legs_scores_do_not_matter(values: list[int], factor: int, shift: int) -> None:
+def test_unit_and_origin_of_a_legs_scores_do_not_matter(
+    values: list[int], factor: int, shift: int
+) -> None:
     values = sorted(values, reverse=True)
     one, other = ([Found(f"{place:02}", value) for place, value in enumerate(series)] for series in (
         [float(value) for value in values], [float(factor * value + shift) for value in values]
     ))  # fmt: skip
     fused = normalised_scores({"text": one}, ALIKE)
-    assert scores(fused) == pytest.approx(scores(normalised_scores({"text": other}, ALIKE)), abs=1e-9)
+    assert scores(fused) == pytest.approx(
+        scores(normalised_scores({"text": other}, ALIKE)), abs=1e-9
+    )
     assert fused[0].score >= fused[-1].score >= 0.0
 
 
@@ -162,12 +184,21 @@ def test_weights_decide_which_leg_wins(name: str) -> None:
 @pytest.mark.parametrize("name", FUSIONS)
 def test_equals_stand_in_the_order_of_their_ids_whichever_leg_found_them(name: str) -> None:
     legs: dict[Leg, list[Found]] = {"text": ranking(z=9, b=8), "code": ranking(a=9, y=8)}
-    assert names(FUSIONS[name](legs, ALIKE)) == names(FUSIONS[name](dict(reversed(legs.items())), ALIKE)) == "azby"
+    assert (
+        names(FUSIONS[name](legs, ALIKE))
+        == names(FUSIONS[name](dict(reversed(legs.items())), ALIKE))
+        == "azby"
+    )
 
 
 @pytest.mark.parametrize("name", FUSIONS)
 def test_nothing_is_lost_or_doubled_and_what_came_in_is_left_as_it_was(name: str) -> None:
-    legs: dict[Leg, list[Found]] = {"text": ranking(a=9, b=8), "code": ranking(c=1), "bm25": [], "blocks": ranking(b=3, d=2)}
+    legs: dict[Leg, list[Found]] = {
+        "text": ranking(a=9, b=8),
+        "code": ranking(c=1),
+        "bm25": [],
+        "blocks": ranking(b=3, d=2),
+    }
     before = copy.deepcopy(legs)
     assert sorted(names(FUSIONS[name](legs, ALIKE))) == ["a", "b", "c", "d"]
     assert legs == before
@@ -178,7 +209,10 @@ def test_nothing_is_lost_or_doubled_and_what_came_in_is_left_as_it_was(name: str
 @pytest.mark.parametrize("name", FUSIONS)
 def test_the_blocks_that_were_found_stay_with_their_structure(name: str) -> None:
     ranges = (LineRange(7, 9), LineRange(1, 3))
-    legs: dict[Leg, list[Found]] = {"blocks": [Found("a", 0.9, ranges)], "text": ranking(a=0.5, b=0.4)}
+    legs: dict[Leg, list[Found]] = {
+        "blocks": [Found("a", 0.9, ranges)],
+        "text": ranking(a=0.5, b=0.4),
+    }
     for order in (legs, dict(reversed(legs.items()))):
         assert {one.id: one.ranges for one in FUSIONS[name](order, ALIKE)} == {"a": ranges, "b": ()}
 
@@ -186,9 +220,17 @@ def test_the_blocks_that_were_found_stay_with_their_structure(name: str) -> None
 # ---- The rule of the demo
 
 
-def hit(name: str, lines: tuple[int, int], score: float, file_path: str = "a.rs", block: tuple[int, int] | None = None) -> Hit:
+def hit(
+    name: str,
+    lines: tuple[int, int],
+    score: float,
+    file_path: str = "a.rs",
+    block: tuple[int, int] | None = None,
+) -> Hit:
     one = made(name, lines=lines, file_path=file_path)
-    return read_hit(name, one.structure.to_payload(), score, {}, () if block is None else (LineRange(*block),))
+    return read_hit(
+        name, one.structure.to_payload(), score, {}, () if block is None else (LineRange(*block),)
+    )
 
 
 def test_text_hits_come_first_and_those_that_code_hits_overlap_rise() -> None:
@@ -217,7 +259,11 @@ def test_different_answers_keep_the_order_of_the_text_vector() -> None:
     text = [hit("a", (1, 2), 0.5), hit("b", (5, 6), 0.4)]
     assert [one.name for one in merge(text, [])] == ["a", "b"]
     assert [one.name for one in merge([], text)] == ["a", "b"]
-    assert [one.name for one in merge(text, [hit("x", (5, 6), 0.4, file_path="b.rs")])] == ["a", "b", "x"]
+    assert [one.name for one in merge(text, [hit("x", (5, 6), 0.4, file_path="b.rs")])] == [
+        "a",
+        "b",
+        "x",
+    ]
     assert merge([], []) == []
 
 
@@ -237,7 +283,10 @@ def test_one_place_is_told_of_every_text_hit_around_it() -> None:
 
 def test_a_block_stands_in_its_own_lines_not_in_those_of_its_structure() -> None:
     text = [hit("head", (1, 10), 0.9), hit("tail", (60, 90), 0.8)]
-    code = [hit("whole", (1, 100), 0.7, block=(61, 64)), hit("whole", (1, 100), 0.6, block=(40, 44))]
+    code = [
+        hit("whole", (1, 100), 0.7, block=(61, 64)),
+        hit("whole", (1, 100), 0.6, block=(40, 44)),
+    ]
     assert [(one.name, one.ranges) for one in merge(text, code)] == [
         ("tail", (LineRange(61, 64),)),
         ("head", ()),

@@ -12,7 +12,11 @@ from made_up import made
 
 def hit(*lines: str, line_from: int = 1, ending: str = "\n") -> Hit:
     """Return a hit of these lines."""
-    one = made("f", lines=(line_from, line_from + len(lines) - 1), snippet="".join(line + ending for line in lines))
+    one = made(
+        "f",
+        lines=(line_from, line_from + len(lines) - 1),
+        snippet="".join(line + ending for line in lines),
+    )
     return read_hit(one.id, one.structure.to_payload(), 0.5, {"text": 0.5})
 
 
@@ -21,7 +25,13 @@ def told(found: Hit) -> list[tuple[int, str]]:
 
 
 def test_the_lines_with_most_of_the_querys_words_are_told_by_their_numbers_in_the_file() -> None:
-    body = ["fn wait(&self) {", "    let delay = self.base;", "    let limit = 7;", "    sleep(delay.min(limit));", "}"]
+    body = [
+        "fn wait(&self) {",
+        "    let delay = self.base;",
+        "    let limit = 7;",
+        "    sleep(delay.min(limit));",
+        "}",
+    ]
     (found,) = with_lines([hit(*body, line_from=40)], "the limit of the delay")
     assert told(found) == [
         (43, "    sleep(delay.min(limit));"),
@@ -67,7 +77,13 @@ def test_what_is_rare_is_so_among_the_lines_of_all_hits() -> None:
 
 
 def test_words_are_compared_by_their_parts_and_stems() -> None:
-    body = ["fn f() {", "    self.maxRetries = 3;", "    let RETRY_MAX = 1;", "    retrying();", "}"]
+    body = [
+        "fn f() {",
+        "    self.maxRetries = 3;",
+        "    let RETRY_MAX = 1;",
+        "    retrying();",
+        "}",
+    ]
     (found,) = with_lines([hit(*body)], "max retries")
     assert [line for line, _ in told(found)] == [2, 3, 4]
 
@@ -78,7 +94,9 @@ def test_at_most_three_lines_are_told_the_best_first_and_equals_in_their_order()
 
 
 def test_lines_that_say_little_are_not_told() -> None:
-    (found,) = with_lines([hit("alpha", "beta")], "alpha one two three four five six seven eight nine ten")
+    (found,) = with_lines(
+        [hit("alpha", "beta")], "alpha one two three four five six seven eight nine ten"
+    )
     assert found.lines == ()
 
 
@@ -98,7 +116,9 @@ def test_nothing_else_of_a_hit_changes_nor_their_order() -> None:
 
 
 def test_carriage_returns_are_no_part_of_a_line_and_other_separators_are() -> None:
-    (found,) = with_lines([hit("fn f() {", "    // delay\u2028of\x0cit\x85", "}", ending="\r\n")], "delay")
+    (found,) = with_lines(
+        [hit("fn f() {", "    // delay\u2028of\x0cit\x85", "}", ending="\r\n")], "delay"
+    )
     assert told(found) == [(2, "    // delay\u2028of\x0cit\x85")]
 
 

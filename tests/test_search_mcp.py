@@ -28,9 +28,9 @@ from lsif.structure import Structure
 from search import service as service_module
 from search.confidence import Calibration
 from search.engine import Searcher
-from search.mcp import make_server
+from search.mcp.server import make_server
 from search.service import SearchService
-from storage.embedded import EmbeddedIndex
+from storage.embedded.index import EmbeddedIndex
 from storage.index import Index
 from storage.schema import Metadata
 from storage.upload import publish_source, require_live
@@ -60,7 +60,10 @@ def service(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sea
 
 @pytest.fixture
 def served(
-    published_data: Path, sample_structures: Path, metadata: Metadata, monkeypatch: pytest.MonkeyPatch
+    published_data: Path,
+    sample_structures: Path,
+    metadata: Metadata,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[SearchService]:
     """The same with an index of the sample."""
     settings = load_settings(None, [f"paths.data={published_data}"])
@@ -73,19 +76,31 @@ def served(
 
 def publish(settings: Settings, structures: Path, metadata: Metadata, folder: Path) -> None:
     with closing(EmbeddedIndex(Path(settings.paths.data) / "qdrant")) as index:
-        publish_source(index, "sample", metadata, embedded_source(structures, folder), settings.storage)
+        publish_source(
+            index, "sample", metadata, embedded_source(structures, folder), settings.storage
+        )
 
 
-def open_fake_searcher(settings: Settings, index: Index, collection: str, calibration: Calibration | None = None) -> Searcher:
+def open_fake_searcher(
+    settings: Settings, index: Index, collection: str, calibration: Calibration | None = None
+) -> Searcher:
     encoder = FakeEncoder()
 
     def no_reranker() -> NoReturn:
         raise AssertionError("no reranker is configured")
 
-    return Searcher(require_live(index, collection), lambda _vector: encoder, settings.search, no_reranker, calibration)
+    return Searcher(
+        require_live(index, collection),
+        lambda _vector: encoder,
+        settings.search,
+        no_reranker,
+        calibration,
+    )
 
 
-def ask(service: SearchService, use: Callable[[mcp.Client], Awaitable[T]], mode: str = "legacy") -> T:
+def ask(
+    service: SearchService, use: Callable[[mcp.Client], Awaitable[T]], mode: str = "legacy"
+) -> T:
     """Return what `use` makes of a client that is connected to the server in memory."""
 
     async def connected() -> T:
@@ -134,7 +149,12 @@ def test_a_client_is_shown_four_tools_that_only_read(service: SearchService, mod
         assert tool.input_schema["type"] == "object"
         assert tool.input_schema["additionalProperties"] is False
         assert tool.description
-    assert [tool.input_schema.get("required", []) for tool in listed] == [["query"], ["id"], ["id"], []]
+    assert [tool.input_schema.get("required", []) for tool in listed] == [
+        ["query"],
+        ["id"],
+        ["id"],
+        [],
+    ]
 
 
 def test_the_schema_of_a_search_tells_every_choice_and_bound(service: SearchService) -> None:
@@ -143,7 +163,11 @@ def test_the_schema_of_a_search_tells_every_choice_and_bound(service: SearchServ
         "query", "mode", "limit", "project", "crate", "path", "module", "kind", "visibility", "owner", "trait", "tests",
     ]  # fmt: skip
     assert (schema["query"]["minLength"], schema["query"]["maxLength"]) == (1, 20_000)
-    assert (schema["limit"]["minimum"], schema["limit"]["maximum"], schema["limit"]["default"]) == (1, 50, 5)
+    assert (schema["limit"]["minimum"], schema["limit"]["maximum"], schema["limit"]["default"]) == (
+        1,
+        50,
+        5,
+    )
     assert schema["mode"]["enum"] == ["hybrid", "merged", "text", "code", "bm25", "blocks"]
     assert schema["mode"]["default"] == "hybrid"
     assert schema["tests"]["enum"] == ["include", "exclude", "only"]
@@ -154,7 +178,9 @@ def test_the_schema_of_a_search_tells_every_choice_and_bound(service: SearchServ
     assert all("description" in field for field in schema.values())
 
 
-def test_a_search_finds_the_structure_and_says_where_it_stands(served: SearchService, structures: list[Structure]) -> None:
+def test_a_search_finds_the_structure_and_says_where_it_stands(
+    served: SearchService, structures: list[Structure]
+) -> None:
     wanted = named(structures, "Doubling")
     answer = found(call(served, "search_code", query=textify(wanted), mode="text", limit=3))
     assert len(answer["hits"]) == 3
@@ -174,19 +200,36 @@ def test_a_search_finds_the_structure_and_says_where_it_stands(served: SearchSer
         "cut": None,
     }
     del answer["hits"]
-    assert answer == {"confidence": None, "good": True, "note": None, "commit": "0123abc", "project": "sample"}
+    assert answer == {
+        "confidence": None,
+        "good": True,
+        "note": None,
+        "commit": "0123abc",
+        "project": "sample",
+    }
 
 
-def test_a_search_by_code_finds_what_has_that_code(served: SearchService, structures: list[Structure]) -> None:
+def test_a_search_by_code_finds_what_has_that_code(
+    served: SearchService, structures: list[Structure]
+) -> None:
     wanted = named(structures, "Doubling")
-    (hit,) = found(call(served, "search_code", query=wanted.context.snippet, mode="code", limit=1))["hits"]
+    (hit,) = found(call(served, "search_code", query=wanted.context.snippet, mode="code", limit=1))[
+        "hits"
+    ]
     assert hit["id"] == wanted.id
 
 
-def test_a_search_gives_five_hits_of_every_mode_unless_told_otherwise(served: SearchService) -> None:
+def test_a_search_gives_five_hits_of_every_mode_unless_told_otherwise(
+    served: SearchService,
+) -> None:
     for mode in ("hybrid", "merged", "text", "code", "bm25"):
-        assert len(found(call(served, "search_code", query="fn area of a shape", mode=mode))["hits"]) == 5, mode
-    assert len(found(call(served, "search_code", query="area", mode="text", limit=50))["hits"]) == 50
+        assert (
+            len(found(call(served, "search_code", query="fn area of a shape", mode=mode))["hits"])
+            == 5
+        ), mode
+    assert (
+        len(found(call(served, "search_code", query="area", mode="text", limit=50))["hits"]) == 50
+    )
 
 
 def test_lines_to_look_at_are_told_as_a_range(served: SearchService) -> None:
@@ -200,8 +243,12 @@ def test_lines_to_look_at_are_told_as_a_range(served: SearchService) -> None:
         assert hit["highlighted"]
 
 
-def test_a_weak_answer_says_that_there_is_no_good_match(served: SearchService, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service_module, "open_searcher", partial(open_fake_searcher, calibration=NEVER))
+def test_a_weak_answer_says_that_there_is_no_good_match(
+    served: SearchService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        service_module, "open_searcher", partial(open_fake_searcher, calibration=NEVER)
+    )
     answer = found(call(served, "search_code", query="mortgage interest", mode="text"))
     assert answer["confidence"] == 0.0001
     assert answer["good"] is False
@@ -213,7 +260,10 @@ def test_a_weak_answer_says_that_there_is_no_good_match(served: SearchService, m
     ("arguments", "expected"),
     [
         ({"path": ["src/geometry"]}, lambda hit: hit["place"].startswith("src/geometry/")),
-        ({"path": ["src/*.rs"], "kind": ["Struct", "Enum"]}, lambda hit: hit["kind"] in ("Struct", "Enum")),
+        (
+            {"path": ["src/*.rs"], "kind": ["Struct", "Enum"]},
+            lambda hit: hit["kind"] in ("Struct", "Enum"),
+        ),
         ({"crate": ["area"]}, lambda hit: hit["place"].startswith("tests/area.rs:")),
         ({"module": ["tests"], "tests": "only"}, lambda hit: hit["place"].startswith("tests/")),
         ({"owner": ["Cache"], "visibility": ["pub"]}, lambda hit: hit["owner"] == "Cache"),
@@ -225,7 +275,9 @@ def test_a_weak_answer_says_that_there_is_no_good_match(served: SearchService, m
 def test_a_search_is_confined_to_what_it_names(
     served: SearchService, arguments: dict[str, Any], expected: Callable[[dict[str, Any]], bool]
 ) -> None:
-    hits = found(call(served, "search_code", query="something", mode="text", limit=50, **arguments))["hits"]
+    hits = found(
+        call(served, "search_code", query="something", mode="text", limit=50, **arguments)
+    )["hits"]
     assert 0 < len(hits) < 50
     assert [hit["symbol"] for hit in hits if not expected(hit)] == []
 
@@ -233,18 +285,27 @@ def test_a_search_is_confined_to_what_it_names(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"query": "x", "mode": "fuzzy"}, r"mode: Input should be 'hybrid', .* or 'blocks'; found 'fuzzy'\."),
+        (
+            {"query": "x", "mode": "fuzzy"},
+            r"mode: Input should be 'hybrid', .* or 'blocks'; found 'fuzzy'\.",
+        ),
         ({"query": "x", "limit": 0}, r"limit: .* greater than or equal to 1; found 0\."),
         ({"query": "x", "limit": 51}, r"limit: .* less than or equal to 50; found 51\."),
         ({"query": "x", "limit": "many"}, r"limit: .* valid integer.*; found 'many'\."),
         ({"query": ""}, r"query: .* at least 1 character; found ''\."),
-        ({"query": "x" * 20_001}, r"query: .* at most 20000 characters; found 'x{99}… \(20,003 characters\)\."),
+        (
+            {"query": "x" * 20_001},
+            r"query: .* at most 20000 characters; found 'x{99}… \(20,003 characters\)\.",
+        ),
         ({"query": " \n"}, "the query is empty"),
         ({}, "query is missing"),
         ({"query": ["x"]}, r"query: .* valid string; found \['x'\]\."),
         ({"query": "x", "kind": [""]}, r"kind\.0: .* at least 1 character"),
         ({"query": "x", "kind": ["Enum"] * 51}, "kind: .* at most 50 items"),
-        ({"query": "x", "language": "rust"}, "there is no argument 'language'; expected query, mode, limit, project, crate"),
+        (
+            {"query": "x", "language": "rust"},
+            "there is no argument 'language'; expected query, mode, limit, project, crate",
+        ),
         ({"query": "x", "project": "../sample"}, "project: .* match pattern"),
         ({"query": "x", "project": "/tmp"}, "project: .* match pattern"),
         ({"query": "x", "project": "other"}, "no project 'other' is indexed"),
@@ -254,21 +315,27 @@ def test_a_bad_argument_is_refused_by_name_and_the_server_lives_on(
     served: SearchService, arguments: dict[str, Any], message: str
 ) -> None:
     async def twice(client: mcp.Client) -> tuple[CallToolResult, CallToolResult]:
-        return await client.call_tool("search_code", arguments), await client.call_tool("search_code", {"query": "x"})
+        return await client.call_tool("search_code", arguments), await client.call_tool(
+            "search_code", {"query": "x"}
+        )
 
     refused, answered = ask(served, twice)
     assert re.match(message, refusal(refused)), refusal(refused)
     assert found(answered)["hits"]
 
 
-def test_what_is_like_a_structure_leaves_itself_out(served: SearchService, structures: list[Structure]) -> None:
+def test_what_is_like_a_structure_leaves_itself_out(
+    served: SearchService, structures: list[Structure]
+) -> None:
     wanted = named(structures, "Doubling")
     for mode in ("hybrid", "text", "code"):
         answer = found(call(served, "similar_code", id=wanted.id, mode=mode, limit=4))
         assert len(answer["hits"]) == 4
         assert wanted.id not in [hit["id"] for hit in answer["hits"]]
         assert answer["good"]
-    assert "mode: Input should be 'hybrid', 'text' or 'code'" in refusal(call(served, "similar_code", id=wanted.id, mode="bm25"))
+    assert "mode: Input should be 'hybrid', 'text' or 'code'" in refusal(
+        call(served, "similar_code", id=wanted.id, mode="bm25")
+    )
     assert "limit: " in refusal(call(served, "similar_code", id=wanted.id, limit=51))
 
 
@@ -287,20 +354,30 @@ def test_an_unknown_id_is_a_tools_error(served: SearchService, tool: str) -> Non
 def test_the_status_tells_what_can_be_filtered_on(served: SearchService) -> None:
     status = found(call(served, "index_status"))
     assert status == served.status()
-    assert (status["project"], status["projects"], status["commit"]) == ("sample", ["sample"], "0123abc")
+    assert (status["project"], status["projects"], status["commit"]) == (
+        "sample",
+        ["sample"],
+        "0123abc",
+    )
     assert status["values"]["crate"] == {"sample": 74, "area": 3}
 
 
 @pytest.mark.parametrize("tool", TOOLS)
 def test_without_an_index_each_tool_says_how_to_make_one(service: SearchService, tool: str) -> None:
-    arguments = {"search_code": {"query": "x"}, "index_status": {}}.get(tool, {"id": "00000000-0000-5000-8000-000000000000"})
+    arguments = {"search_code": {"query": "x"}, "index_status": {}}.get(
+        tool, {"id": "00000000-0000-5000-8000-000000000000"}
+    )
     message = refusal(call(service, tool, **arguments))
     assert message.startswith("there is no index at ")
     assert "lsif-ingest ingest --repo DIR" in message
 
 
 def test_an_index_made_while_it_serves_is_found(
-    settings: Settings, service: SearchService, sample_structures: Path, metadata: Metadata, tmp_path: Path
+    settings: Settings,
+    service: SearchService,
+    sample_structures: Path,
+    metadata: Metadata,
+    tmp_path: Path,
 ) -> None:
     async def before_and_after(client: mcp.Client) -> tuple[CallToolResult, CallToolResult]:
         before = await client.call_tool("search_code", {"query": "x"})
@@ -315,7 +392,9 @@ def test_an_index_made_while_it_serves_is_found(
 def test_a_defect_is_told_by_type_and_message_and_ends_nothing(
     service: SearchService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.CRITICAL, logger="search.mcp")  # pytest-xdist can't send half characters to its main process
+    caplog.set_level(
+        logging.CRITICAL, logger="search.mcp.server"
+    )  # pytest-xdist can't send half characters to its main process
 
     class PanicException(BaseException):
         """As pyo3 raises where Rust code panics."""
@@ -328,7 +407,11 @@ def test_a_defect_is_told_by_type_and_message_and_ends_nothing(
 
     async def thrice(client: mcp.Client) -> list[str]:
         messages = []
-        for exc in (KeyError("generation"), PanicException("index out of bounds"), OSError("half a character: \ud800")):
+        for exc in (
+            KeyError("generation"),
+            PanicException("index out of bounds"),
+            OSError("half a character: \ud800"),
+        ):
             monkeypatch.setattr(service, "status", fail(exc))
             messages.append(refusal(await client.call_tool("index_status", {})))
         return messages
@@ -338,16 +421,23 @@ def test_a_defect_is_told_by_type_and_message_and_ends_nothing(
     ]  # fmt: skip
 
 
-def test_an_unknown_tool_is_a_protocol_error_that_names_those_there_are(service: SearchService) -> None:
+def test_an_unknown_tool_is_a_protocol_error_that_names_those_there_are(
+    service: SearchService,
+) -> None:
     async def grep(client: mcp.Client) -> str:
         with pytest.raises(MCPError) as refused:
             await client.call_tool("grep", {"pattern": "x"})
         return refused.value.message
 
-    assert ask(service, grep) == "there is no tool 'grep'; expected search_code, similar_code, get_structure, index_status."
+    assert (
+        ask(service, grep)
+        == "there is no tool 'grep'; expected search_code, similar_code, get_structure, index_status."
+    )
 
 
-def test_a_slow_answer_holds_up_nobody(service: SearchService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_answer_holds_up_nobody(
+    service: SearchService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     listed = threading.Event()
     monkeypatch.setattr(service, "status", lambda _project: {"waited": listed.wait(20)})
 
@@ -362,9 +452,13 @@ def test_a_slow_answer_holds_up_nobody(service: SearchService, monkeypatch: pyte
     assert found(ask(service, at_once)) == {"waited": True}
 
 
-def changed_sample(structures: list[Structure], path: Path, name: str, change: Callable[[Structure], Structure]) -> Path:
+def changed_sample(
+    structures: list[Structure], path: Path, name: str, change: Callable[[Structure], Structure]
+) -> Path:
     """Write the records with one of them changed."""
-    path.write_bytes(b"".join((change(one) if one.name == name else one).to_json() for one in structures))
+    path.write_bytes(
+        b"".join((change(one) if one.name == name else one).to_json() for one in structures)
+    )
     return path
 
 
@@ -372,7 +466,11 @@ def changed_sample(structures: list[Structure], path: Path, name: str, change: C
     ("snippet", "shown", "cut"),
     [
         ("line\n" * 60, "line\n" * 60, None),
-        ("line\n" * 61, "line\n" * 59 + "line", "the snippet ends in line 174 of 115-175; get_structure gives all of it"),
+        (
+            "line\n" * 61,
+            "line\n" * 59 + "line",
+            "the snippet ends in line 174 of 115-175; get_structure gives all of it",
+        ),
         ("a\rb\u2028c\x0bd\n" * 60, "a\rb\u2028c\x0bd\n" * 60, None),
         (
             "ab\n" + "x" * 20_000 + "\n",
@@ -394,11 +492,30 @@ def test_a_long_snippet_is_cut_and_it_is_said_where(
 ) -> None:
     def lengthen(one: Structure) -> Structure:
         last = 114 + snippet.count("\n")
-        return replace(one, line=115, line_from=115, line_to=last, context=replace(one.context, snippet=snippet))
+        return replace(
+            one,
+            line=115,
+            line_from=115,
+            line_to=last,
+            context=replace(one.context, snippet=snippet),
+        )
 
-    publish(settings, changed_sample(structures, tmp_path / "structures.jsonl", "Doubling", lengthen), metadata, tmp_path)
+    publish(
+        settings,
+        changed_sample(structures, tmp_path / "structures.jsonl", "Doubling", lengthen),
+        metadata,
+        tmp_path,
+    )
     only = {"kind": ["Struct"], "path": ["src/retry.rs"]}
-    hits = found(call(service, "search_code", query=textify(named(structures, "Doubling")), mode="text", **only))["hits"]
+    hits = found(
+        call(
+            service,
+            "search_code",
+            query=textify(named(structures, "Doubling")),
+            mode="text",
+            **only,
+        )
+    )["hits"]
     (hit,) = (hit for hit in hits if hit["name"] == "Doubling")
     assert (hit["snippet"], hit["cut"]) == (shown, cut)
     assert found(call(service, "get_structure", id=hit["id"]))["context"]["snippet"] == snippet
@@ -407,7 +524,8 @@ def test_a_long_snippet_is_cut_and_it_is_said_where(
 NOISY_SERVER = """
 import os, pathlib, subprocess, sys, time
 from configs.settings import load_settings
-from search import mcp, service
+from search.mcp import server as mcp
+from search import service
 from test_search_mcp import open_fake_searcher
 
 data, go = sys.argv[1:]
@@ -436,13 +554,19 @@ class NoisyServer:
 
     def __init__(self, data: Path, folder: Path) -> None:
         self.go, self._log = folder / "go", folder / "stderr"
-        environment = cli_environment({"PYTHONPATH": f"{PROJECT_ROOT}:{PROJECT_ROOT / 'tests'}", "PYTHONUNBUFFERED": ""})
+        environment = cli_environment(
+            {"PYTHONPATH": f"{PROJECT_ROOT}:{PROJECT_ROOT / 'tests'}", "PYTHONUNBUFFERED": ""}
+        )
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", NOISY_SERVER, str(data), str(self.go)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, cwd=folder,
             )  # fmt: skip
-        client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+        client = {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": {"name": "test", "version": "1"},
+        }
         assert self.ask("initialize", client)["serverInfo"]["name"] == "lsif-ingest"
         self.send(method="notifications/initialized")
 
@@ -497,7 +621,9 @@ def test_nothing_but_the_protocol_is_written_to_standard_output(
         assert noise in log.splitlines()
 
 
-def test_what_tools_there_are_is_told_while_models_load(served: SearchService, published_data: Path, tmp_path: Path) -> None:
+def test_what_tools_there_are_is_told_while_models_load(
+    served: SearchService, published_data: Path, tmp_path: Path
+) -> None:
     with NoisyServer(published_data, tmp_path) as server:
         server.await_loading()  # unasked
         assert [tool["name"] for tool in server.ask("tools/list", {})["tools"]] == TOOLS
@@ -507,14 +633,18 @@ def test_what_tools_there_are_is_told_while_models_load(served: SearchService, p
         assert "nobody let it go on" not in server.end()[2]
 
 
-def test_an_interrupt_ends_it_at_once_even_while_it_loads(served: SearchService, published_data: Path, tmp_path: Path) -> None:
+def test_an_interrupt_ends_it_at_once_even_while_it_loads(
+    served: SearchService, published_data: Path, tmp_path: Path
+) -> None:
     with NoisyServer(published_data, tmp_path) as server:
         server.await_loading()
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(5) == -signal.SIGINT
 
 
-def test_it_ends_in_order_when_the_client_goes_while_it_loads(served: SearchService, published_data: Path, tmp_path: Path) -> None:
+def test_it_ends_in_order_when_the_client_goes_while_it_loads(
+    served: SearchService, published_data: Path, tmp_path: Path
+) -> None:
     with NoisyServer(published_data, tmp_path) as server:
         server.await_loading()
         server.go.touch()
@@ -528,28 +658,56 @@ def test_hostile_content_and_queries_pass_unharmed(
     settings: Settings, structures: list[Structure], metadata: Metadata, tmp_path: Path
 ) -> None:
     def spoil(one: Structure) -> Structure:
-        context = replace(one.context, file_path=f"src/{HOSTILE}", snippet=f"{HOSTILE}\n", struct_name=HOSTILE)
+        context = replace(
+            one.context, file_path=f"src/{HOSTILE}", snippet=f"{HOSTILE}\n", struct_name=HOSTILE
+        )
         return replace(
-            one, name=HOSTILE, symbol=HOSTILE, signature=HOSTILE, docstring=HOSTILE, line_to=one.line_from, context=context
+            one,
+            name=HOSTILE,
+            symbol=HOSTILE,
+            signature=HOSTILE,
+            docstring=HOSTILE,
+            line_to=one.line_from,
+            context=context,
         )
 
     spoilt = spoil(named(structures, "Doubling"))
-    publish(settings, changed_sample(structures, tmp_path / "structures.jsonl", "Doubling", spoil), metadata, tmp_path)
+    publish(
+        settings,
+        changed_sample(structures, tmp_path / "structures.jsonl", "Doubling", spoil),
+        metadata,
+        tmp_path,
+    )
     with NoisyServer(Path(settings.paths.data), tmp_path) as server:
         server.go.touch()
         (hit,) = server.call("search_code", query=f"{HOSTILE}\n", mode="code", limit=1)["hits"]
         assert hit["id"] == spoilt.id
-        assert (hit["name"], hit["symbol"], hit["signature"], hit["owner"]) == (HOSTILE, HOSTILE, HOSTILE, HOSTILE)
+        assert (hit["name"], hit["symbol"], hit["signature"], hit["owner"]) == (
+            HOSTILE,
+            HOSTILE,
+            HOSTILE,
+            HOSTILE,
+        )
         assert (hit["place"], hit["snippet"]) == (f"src/{HOSTILE}:15-15", f"{HOSTILE}\n")
         assert server.call("get_structure", id=spoilt.id) == spoilt.to_payload()
-        for query in ('["a", "b"]', '{"mode": "text"}', "null", "1", "\x00", "'; DROP TABLE points; --", "🦀" * 20_000):
+        for query in (
+            '["a", "b"]',
+            '{"mode": "text"}',
+            "null",
+            "1",
+            "\x00",
+            "'; DROP TABLE points; --",
+            "🦀" * 20_000,
+        ):
             assert len(server.call("search_code", query=query)["hits"]) == 5
         for value in ("*" * 500, "[", '["', "**/" * 100, "\\", "../../etc/passwd", "(a+)+$"):
             assert len(server.call("search_code", query="x", path=[value])["hits"]) in (0, 5)
         assert server.end()[0] == 0
 
 
-def test_an_agent_asks_the_command_for_everything_over_standard_input_and_output(indexed_sample: Path, tmp_path: Path) -> None:
+def test_an_agent_asks_the_command_for_everything_over_standard_input_and_output(
+    indexed_sample: Path, tmp_path: Path
+) -> None:
     command = mcp.StdioServerParameters(
         command=sys.executable,
         args=["-m", "flows", "mcp", "--set", f"paths.data={indexed_sample}"],
@@ -559,20 +717,30 @@ def test_an_agent_asks_the_command_for_everything_over_standard_input_and_output
 
     async def use_every_tool() -> tuple[dict[str, Any], ...]:
         with (tmp_path / "stderr").open("w") as log:
-            async with mcp.Client(stdio_client(command, log), mode="legacy", read_timeout_seconds=120) as client:
+            async with mcp.Client(
+                stdio_client(command, log), mode="legacy", read_timeout_seconds=120
+            ) as client:
                 assert [tool.name for tool in (await client.list_tools()).tools] == TOOLS
                 query = {"query": "wait twice as long after each failed attempt", "limit": 3}
                 answer = found(await client.call_tool("search_code", query))
                 best = {"id": answer["hits"][0]["id"]}
                 similar = found(await client.call_tool("similar_code", best))
                 structure = found(await client.call_tool("get_structure", best))
-                assert refusal(await client.call_tool("search_code", {"query": "x", "mode": "magic"})).startswith("mode: ")
+                assert refusal(
+                    await client.call_tool("search_code", {"query": "x", "mode": "magic"})
+                ).startswith("mode: ")
                 return answer, similar, structure, found(await client.call_tool("index_status", {}))
 
     answer, similar, structure, status = asyncio.run(use_every_tool())
     assert len(answer["hits"]) == 3
-    assert (answer["hits"][0]["place"], answer["hits"][0]["name"]) == ("src/retry.rs:15-26", "Doubling")
+    assert (answer["hits"][0]["place"], answer["hits"][0]["name"]) == (
+        "src/retry.rs:15-26",
+        "Doubling",
+    )
     assert len(similar["hits"]) == 5
-    assert (structure["name"], structure["context"]["snippet"]) == ("Doubling", answer["hits"][0]["snippet"])
+    assert (structure["name"], structure["context"]["snippet"]) == (
+        "Doubling",
+        answer["hits"][0]["snippet"],
+    )
     assert (status["project"], status["structures"]) == ("sample", 77)
     assert "Traceback" not in (tmp_path / "stderr").read_text()

@@ -18,7 +18,9 @@ from search.service import SearchService
 
 from conftest import SAMPLE
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 WAIT = "how do I wait longer after each failed attempt"
 FIGURE = "shape that has an area"
 
@@ -45,12 +47,19 @@ def site(indexed_sample: Path) -> Iterator[Site]:
 @pytest.fixture
 def page(browser: Browser, site: Site) -> Iterator[Page]:
     """A page that was not opened yet; what its console complains of fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=f"http://127.0.0.1:{site.port}")
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 900}, base_url=f"http://127.0.0.1:{site.port}"
+    )
     page = context.new_page()
     page.set_default_timeout(15_000)
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda message: complaints.append(message.text) if "Content Security Policy" in message.text else None)
+    page.on(
+        "console",
+        lambda message: (
+            complaints.append(message.text) if "Content Security Policy" in message.text else None
+        ),
+    )
     yield page
     context.close()
     assert complaints == []
@@ -109,7 +118,9 @@ def test_the_rows_are_the_files_lines_and_what_was_found_is_marked(page: Page, s
         )
         assert [number for number, _ in rows] == list(range(hit["line_from"], hit["line_to"] + 1))
         assert [text for _, text in rows] == [lines[number - 1] for number, _ in rows]
-        marked = shown.evaluate("hit => [...hit.querySelectorAll('.marked')].map(row => +row.dataset.line)")
+        marked = shown.evaluate(
+            "hit => [...hit.querySelectorAll('.marked')].map(row => +row.dataset.line)"
+        )
         ranges = [range(one["line_from"], one["line_to"] + 1) for one in hit["ranges"]]
         assert marked == sorted({line for lines in ranges for line in lines})
 
@@ -135,7 +146,12 @@ def test_modes_groups_and_the_way_back(page: Page) -> None:
 def test_filters_confine_the_search(page: Page) -> None:
     opened(page, f"/?q={FIGURE}")
     page.click("#filters > summary")
-    assert page.evaluate("[...document.querySelectorAll('#values-kind option')].map(one => one.label)[0]") == "Function (42)"
+    assert (
+        page.evaluate(
+            "[...document.querySelectorAll('#values-kind option')].map(one => one.label)[0]"
+        )
+        == "Function (42)"
+    )
     page.fill("#filter-kind", "Struct")
     page.keyboard.press("Enter")
     settle(page)
@@ -168,8 +184,15 @@ def test_the_file_is_shown_with_the_structure_marked(page: Page, site: Site) -> 
     settle(page)
     assert "view=file" in page.url
     lines = (SAMPLE / "src/retry.rs").read_text().removesuffix("\n").split("\n")
-    assert page.evaluate("[...document.querySelectorAll('#file-view .row')].map(row => row.textContent)") == lines
-    marked = page.evaluate("[...document.querySelectorAll('#file-view .marked')].map(row => +row.dataset.line)")
+    assert (
+        page.evaluate(
+            "[...document.querySelectorAll('#file-view .row')].map(row => row.textContent)"
+        )
+        == lines
+    )
+    marked = page.evaluate(
+        "[...document.querySelectorAll('#file-view .marked')].map(row => +row.dataset.line)"
+    )
     assert marked == list(range(hit["line_from"], hit["line_to"] + 1))
     box = page.locator("#file-view .marked").first.bounding_box()
     assert box is not None
@@ -272,8 +295,25 @@ def test_what_goes_wrong_is_said_and_can_be_tried_again(page: Page) -> None:
 def test_nothing_that_is_shown_is_taken_for_markup(page: Page, site: Site) -> None:
     evil = "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 1'>"
     answer = site.json("/api/search", q=WAIT, limit=1)
-    texts = ("name", "symbol", "signature", "docstring", "summary", "file_path", "struct_name", "trait_name", "code_type", "crate")
-    answer["hits"][0] |= {**dict.fromkeys(texts, evil), "snippet": f"{evil}\n", "line_from": 1, "line_to": 1, "ranges": []}
+    texts = (
+        "name",
+        "symbol",
+        "signature",
+        "docstring",
+        "summary",
+        "file_path",
+        "struct_name",
+        "trait_name",
+        "code_type",
+        "crate",
+    )
+    answer["hits"][0] |= {
+        **dict.fromkeys(texts, evil),
+        "snippet": f"{evil}\n",
+        "line_from": 1,
+        "line_to": 1,
+        "ranges": [],
+    }
     answer["commit"] = answer["project"] = evil
     answered(page, "/api/search", answer)
     opened(page, f"/?q={WAIT}&kind=%3Cimg src=x onerror=alert(1)%3E")
@@ -286,11 +326,15 @@ def test_nothing_that_is_shown_is_taken_for_markup(page: Page, site: Site) -> No
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_can_be_read_on_a_phone(scheme: Any, browser: Browser, site: Site) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme, is_mobile=True, has_touch=True)
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, color_scheme=scheme, is_mobile=True, has_touch=True
+    )
     page = context.new_page()
     for address in (f"?q={WAIT}", "?view=file&path=src/retry.rs", "?view=map", "?q=rainbow"):
         opened(page, f"http://127.0.0.1:{site.port}/{address}")
-        width, height = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+        width, height = page.evaluate(
+            "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+        )
         assert width <= 390, address
         assert height > 300
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -19,7 +19,9 @@ def clusters(each: int, dimension: int = 32) -> NDArray[np.float32]:
     """Return three clusters of vectors of norm 1, one behind the other."""
     random = np.random.default_rng(0)
     centres = np.eye(dimension, dtype=np.float32)[:3]
-    vectors = np.repeat(centres, each, axis=0) + random.normal(scale=0.05, size=(3 * each, dimension)).astype(np.float32)
+    vectors = np.repeat(centres, each, axis=0) + random.normal(
+        scale=0.05, size=(3 * each, dimension)
+    ).astype(np.float32)
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
 
 
@@ -38,7 +40,9 @@ def test_any_number_of_vectors_lies_between_minus_one_and_one(count: int) -> Non
     assert (placed.shape, placed.dtype) == ((count, 2), np.float32)
     if count > 1:
         assert np.abs(placed).max() == pytest.approx(1.0)
-        np.testing.assert_allclose(placed.max(axis=0) + placed.min(axis=0), 0, atol=1e-5)  # in the middle
+        np.testing.assert_allclose(
+            placed.max(axis=0) + placed.min(axis=0), 0, atol=1e-5
+        )  # in the middle
 
 
 @pytest.mark.parametrize("count", [5, 40])
@@ -87,17 +91,28 @@ def test_a_map_tells_what_stands_where(index: Index, metadata: Metadata) -> None
         "file_path": "src/lib.rs",
         "line": 5,
     }
-    place = {name: np.array([one["x"], one["y"]]) for name, one in points.items()}  # by `text`, not by `code`
-    to_nearer, to_far = (np.linalg.norm(place["one::near"] - place[f"made_up::{name}"]) for name in ("nearer", "far"))
+    place = {
+        name: np.array([one["x"], one["y"]]) for name, one in points.items()
+    }  # by `text`, not by `code`
+    to_nearer, to_far = (
+        np.linalg.norm(place["one::near"] - place[f"made_up::{name}"]) for name in ("nearer", "far")
+    )
     assert to_nearer < to_far / 5
     assert orjson.loads(orjson.dumps(found)) == found
 
 
 def test_an_empty_index_has_an_empty_map(index: Index, metadata: Metadata) -> None:
-    assert make_map(publish(index, metadata, [])) == {"state": "ready", "sampled": False, "total": 0, "points": []}
+    assert make_map(publish(index, metadata, [])) == {
+        "state": "ready",
+        "sampled": False,
+        "total": 0,
+        "points": [],
+    }
 
 
-def test_of_many_structures_every_nth_is_shown(index: Index, metadata: Metadata, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_many_structures_every_nth_is_shown(
+    index: Index, metadata: Metadata, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(projection, "MOST_POINTS", 5)
     generation = publish(index, metadata, [made(f"f{number}", number) for number in range(12)])
     found = make_map(generation)
@@ -106,7 +121,10 @@ def test_of_many_structures_every_nth_is_shown(index: Index, metadata: Metadata,
 
 
 def test_a_map_is_kept_for_its_generation(tmp_path: Path) -> None:
-    path, made_map = tmp_path / "new" / "map.json", {"state": "ready", "points": [{"x": 0.5, "y": -1.0}]}
+    path, made_map = (
+        tmp_path / "new" / "map.json",
+        {"state": "ready", "points": [{"x": 0.5, "y": -1.0}]},
+    )
     assert read_map(path, "g1") is None
     keep_map(path, "g1", made_map)
     assert read_map(path, "g1") == made_map
@@ -116,7 +134,10 @@ def test_a_map_is_kept_for_its_generation(tmp_path: Path) -> None:
     assert [one.name for one in path.parent.iterdir()] == ["map.json"]
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"{}", b'{"generation": "g"}', b'{"generation": "g", "map": [1]}'])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b"{}", b'{"generation": "g"}', b'{"generation": "g", "map": [1]}'],
+)
 def test_a_kept_map_that_is_damaged_is_none(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "map.json").write_bytes(content)
     assert read_map(tmp_path / "map.json", "g") is None

@@ -28,8 +28,8 @@ from searchable import (
 from search import projection
 from search.errors import FileUnknown, ProjectUnknown
 from search.service import Opened, SearchService
-from search.sources import Sources
-from storage.embedded import EmbeddedIndex
+from search.web.sources import Sources
+from storage.embedded.index import EmbeddedIndex
 from storage.errors import IndexDamaged, IndexMissing, StorageError
 from storage.index import StoredPoint
 
@@ -129,7 +129,9 @@ def test_many_threads_at_once_open_the_index_once_and_load_the_model_once(
     assert answers[0][:2] == ["oldest_entry_is_evicted", "insert"]
 
 
-def test_what_is_published_is_looked_for_once_a_second_at_most(standing: SearchService, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_published_is_looked_for_once_a_second_at_most(
+    standing: SearchService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     looks, original = [], EmbeddedIndex.state
 
     def counted(index: EmbeddedIndex, collection: str) -> str | None:
@@ -228,13 +230,17 @@ def test_a_project_that_was_named_may_be_made_later(sample: Path, tmp_path: Path
         assert generation(service).startswith("sample--")
 
 
-def test_of_several_projects_the_one_made_last_is_searched_unless_another_is_named(both: Path) -> None:
+def test_of_several_projects_the_one_made_last_is_searched_unless_another_is_named(
+    both: Path,
+) -> None:
     with closing(SearchService(settings_of(both))) as service:
         assert service.collections() == ["sample", "tutorial"]
         assert generation(service).startswith("tutorial--")
         assert generation(service, "sample").startswith("sample--")
         with service.opened() as held:
-            assert [hit.name for hit in held.searcher.search("wait until ready").hits] == ["await_ready_for_timeout"]
+            assert [hit.name for hit in held.searcher.search("wait until ready").hits] == [
+                "await_ready_for_timeout"
+            ]
         assert service.status()["projects"] == ["sample", "tutorial"]
         assert service.status("sample")["project"] == "sample"
     with closing(SearchService(settings_of(both), "sample")) as service:
@@ -248,9 +254,22 @@ def test_an_unknown_project_is_told_from_a_missing_index(standing: SearchService
 
 @pytest.mark.parametrize(
     "name",
-    ["./sample", "sample/", "sample/.", "sample/../sample", "../qdrant/sample", "OUTSIDE", "..", ".", "a\0b", "é" * 150],
+    [
+        "./sample",
+        "sample/",
+        "sample/.",
+        "sample/../sample",
+        "../qdrant/sample",
+        "OUTSIDE",
+        "..",
+        ".",
+        "a\0b",
+        "é" * 150,
+    ],
 )
-def test_a_project_is_named_by_its_name_never_by_a_path(name: str, standing: SearchService, both: Path) -> None:
+def test_a_project_is_named_by_its_name_never_by_a_path(
+    name: str, standing: SearchService, both: Path
+) -> None:
     """Else each spelling opens the index once more, and an index in any folder of this machine can be read."""
     assert standing.collections() == ["sample"]
     with pytest.raises(ProjectUnknown):
@@ -277,7 +296,9 @@ def test_a_damaged_index_is_told_and_leaves_nothing_open(own: Path, service: Sea
     assert mapped(str(own)) == 0
 
 
-def test_what_names_the_live_generation_may_be_damaged_from_the_start(own: Path, service: SearchService) -> None:
+def test_what_names_the_live_generation_may_be_damaged_from_the_start(
+    own: Path, service: SearchService
+) -> None:
     (own / "qdrant/sample/live.json").write_bytes(b"{")
     with pytest.raises(IndexDamaged, match="live.json can't be read.*--rebuild"):
         generation(service)
@@ -299,7 +320,9 @@ def test_what_is_served_is_described_for_people(standing: SearchService) -> None
     assert standing.describe() == "sample at 0123abc, 77 structures,"
 
 
-def test_the_status_has_the_values_that_can_be_filtered_on_the_commonest_first(standing: SearchService) -> None:
+def test_the_status_has_the_values_that_can_be_filtered_on_the_commonest_first(
+    standing: SearchService,
+) -> None:
     status = standing.status()
     assert (status["project"], status["commit"], status["dirty"]) == ("sample", "0123abc", False)
     assert (status["structures"], status["blocks"]) == (77, 8)
@@ -319,8 +342,13 @@ def test_the_map_is_made_once_and_kept_for_its_generation(
     own: Path, service: SearchService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
-    monkeypatch.setattr("search.projection.on_a_plane", lambda vectors: np.zeros((len(vectors), 2), dtype=np.float32))
-    monkeypatch.setattr("search.service.make_map", lambda live: made.append(live.name) or projection.make_map(live))
+    monkeypatch.setattr(
+        "search.projection.on_a_plane",
+        lambda vectors: np.zeros((len(vectors), 2), dtype=np.float32),
+    )
+    monkeypatch.setattr(
+        "search.service.make_map", lambda live: made.append(live.name) or projection.make_map(live)
+    )
     assert service.map() is None
     until(lambda: service.map() is not None)
     first = service.map()
@@ -341,7 +369,10 @@ def test_the_generation_whose_map_is_being_made_stays_open_until_it_is_made(
         assert go_on.wait(20)
         return projection.make_map(live)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("search.projection.on_a_plane", lambda vectors: np.zeros((len(vectors), 2), dtype=np.float32))
+    monkeypatch.setattr(
+        "search.projection.on_a_plane",
+        lambda vectors: np.zeros((len(vectors), 2), dtype=np.float32),
+    )
     monkeypatch.setattr("search.service.make_map", make)
     former = generation(service)
     assert service.map() is None
@@ -360,8 +391,17 @@ class FewPoints:
     """A generation of one structure, of lines 1 to 1 of a file; as much of it as the sources ask for."""
 
     def __init__(self, file_path: str) -> None:
-        fields = {"name": "shown", "symbol": "shown", "code_type": "Function", "line": 1, "line_from": 1, "line_to": 1}
-        self._point = StoredPoint("1", {**fields, "context": {"file_path": file_path, "snippet": "fn shown() {}\n"}}, {})
+        fields = {
+            "name": "shown",
+            "symbol": "shown",
+            "code_type": "Function",
+            "line": 1,
+            "line_from": 1,
+            "line_to": 1,
+        }
+        self._point = StoredPoint(
+            "1", {**fields, "context": {"file_path": file_path, "snippet": "fn shown() {}\n"}}, {}
+        )
         self.metadata = SimpleNamespace(commit=None)
 
     @property
@@ -372,8 +412,12 @@ class FewPoints:
         return [self._point]
 
 
-@pytest.mark.parametrize("place", ["../outside.rs", "OUTSIDE", "inside/../../outside.rs", "link.rs", "folder/outside.rs"])
-def test_a_path_that_leads_out_of_the_root_is_not_read_whatever_the_index_says(place: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "place", ["../outside.rs", "OUTSIDE", "inside/../../outside.rs", "link.rs", "folder/outside.rs"]
+)
+def test_a_path_that_leads_out_of_the_root_is_not_read_whatever_the_index_says(
+    place: str, tmp_path: Path
+) -> None:
     outside, root = tmp_path / "outside.rs", tmp_path / "root"
     outside.write_text("fn shown() {}\n// secret\n")
     (root / "inside").mkdir(parents=True)

@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from search.errors import FileUnknown
-from search.sources import FileView, Sources, read_root, remember_root
-from storage.embedded import EmbeddedIndex
+from search.web.sources import FileView, Sources, read_root, remember_root
+from storage.embedded.index import EmbeddedIndex
 from storage.index import Generation, Index
 from storage.schema import Metadata
 
@@ -38,7 +38,12 @@ def structures(text: str = TEXT, file_path: str = "src/lib.rs") -> list[Made]:
     """Return the structures of the text, in no order."""
     lines = text.split("\n")
     return [
-        made(name, lines=(first, last), file_path=file_path, snippet="".join(f"{line}\n" for line in lines[first - 1 : last]))
+        made(
+            name,
+            lines=(first, last),
+            file_path=file_path,
+            snippet="".join(f"{line}\n" for line in lines[first - 1 : last]),
+        )
         for name, first, last in STRUCTURES
     ]
 
@@ -54,15 +59,30 @@ def root(tmp_path: Path) -> Path:
 @pytest.fixture
 def build(tmp_path: Path, metadata: Metadata) -> Iterator[Callable[..., Generation]]:
     index = EmbeddedIndex(tmp_path / "qdrant")
-    yield lambda made=None, commit=None: publish(index, metadata, structures() if made is None else made, commit=commit)
+    yield lambda made=None, commit=None: publish(
+        index, metadata, structures() if made is None else made, commit=commit
+    )
     index.close()
 
 
 def git(folder: Path, *arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "core.autocrlf=false", "-c", "commit.gpgsign=false")
+    identity = (
+        "-c",
+        "user.name=A",
+        "-c",
+        "user.email=a@example.org",
+        "-c",
+        "core.autocrlf=false",
+        "-c",
+        "commit.gpgsign=false",
+    )
     done = subprocess.run(
-        ["git", "-C", str(folder), *identity, *arguments], capture_output=True, text=True, check=True, env=environment
+        ["git", "-C", str(folder), *identity, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
     )
     return done.stdout.strip()
 
@@ -78,9 +98,16 @@ def commit(folder: Path) -> str:
 # ---- Where the text is from
 
 
-def test_a_file_is_shown_with_its_structures_in_the_order_of_their_lines(root: Path, index: Index, metadata: Metadata) -> None:
+def test_a_file_is_shown_with_its_structures_in_the_order_of_their_lines(
+    root: Path, index: Index, metadata: Metadata
+) -> None:
     view = Sources(publish(index, metadata, structures()), root).view("src/lib.rs")
-    assert (view.file_path, view.commit, view.origin, view.complete) == ("src/lib.rs", "0123abc", "disk", True)
+    assert (view.file_path, view.commit, view.origin, view.complete) == (
+        "src/lib.rs",
+        "0123abc",
+        "disk",
+        True,
+    )
     assert view.lines == LINES
     assert [(one["name"], one["line_from"], one["line_to"]) for one in view.structures] == [
         ("first", 3, 5),
@@ -101,26 +128,39 @@ def test_a_file_is_shown_with_its_structures_in_the_order_of_their_lines(root: P
     assert view.to_dict() == asdict(view)
 
 
-def test_of_structures_that_begin_together_the_longest_comes_first(build: Callable[..., Generation]) -> None:
+def test_of_structures_that_begin_together_the_longest_comes_first(
+    build: Callable[..., Generation],
+) -> None:
     lengths = [2, 9, 5, 1, 7]
-    view = Sources(build([made(f"f{length}", lines=(4, 3 + length)) for length in lengths]), None).view("src/lib.rs")
+    view = Sources(
+        build([made(f"f{length}", lines=(4, 3 + length)) for length in lengths]), None
+    ).view("src/lib.rs")
     assert [one["name"] for one in view.structures] == ["f9", "f7", "f5", "f2", "f1"]
 
 
-def test_the_text_is_that_of_the_commit_whatever_became_of_the_file(root: Path, build: Callable[..., Generation]) -> None:
+def test_the_text_is_that_of_the_commit_whatever_became_of_the_file(
+    root: Path, build: Callable[..., Generation]
+) -> None:
     sources = Sources(build(commit=commit(root)), root)
     (root / "src" / "lib.rs").write_text("something else\n")
     view = sources.view("src/lib.rs")
     assert (view.origin, view.complete, view.lines) == ("commit", True, LINES)
 
 
-def test_a_file_that_is_gone_is_still_that_of_the_commit(root: Path, build: Callable[..., Generation]) -> None:
+def test_a_file_that_is_gone_is_still_that_of_the_commit(
+    root: Path, build: Callable[..., Generation]
+) -> None:
     sources = Sources(build(commit=commit(root)), root)
     (root / "src" / "lib.rs").unlink()
-    assert (sources.view("src/lib.rs").origin, sources.view("src/lib.rs").lines) == ("commit", LINES)
+    assert (sources.view("src/lib.rs").origin, sources.view("src/lib.rs").lines) == (
+        "commit",
+        LINES,
+    )
 
 
-def test_the_text_is_that_of_the_disk_where_it_was_indexed_with_changes(root: Path, build: Callable[..., Generation]) -> None:
+def test_the_text_is_that_of_the_disk_where_it_was_indexed_with_changes(
+    root: Path, build: Callable[..., Generation]
+) -> None:
     (root / "src" / "lib.rs").write_text("fn older() {}\n")
     sources = Sources(build(commit=commit(root)), root)
     (root / "src" / "lib.rs").write_text(TEXT)
@@ -137,21 +177,42 @@ def test_the_text_is_that_of_the_disk_where_the_commit_is_not_to_be_had(
     assert (view.origin, view.commit, view.lines) == ("disk", unknown, LINES)
 
 
-def test_a_root_within_a_repository_has_its_own_files(root: Path, build: Callable[..., Generation]) -> None:
+def test_a_root_within_a_repository_has_its_own_files(
+    root: Path, build: Callable[..., Generation]
+) -> None:
     head = commit(root.parent)
     (root / "src" / "lib.rs").write_text("something else\n")
     assert Sources(build(commit=head), root).view("src/lib.rs").origin == "commit"
 
 
-@pytest.mark.parametrize("name", ["größe mit raum.rs", "-x.rs", "a:b.rs", "x[1]*.rs", "'\"$(id).rs"])
-def test_any_name_of_a_file_will_do(name: str, root: Path, build: Callable[..., Generation]) -> None:
+@pytest.mark.parametrize(
+    "name", ["größe mit raum.rs", "-x.rs", "a:b.rs", "x[1]*.rs", "'\"$(id).rs"]
+)
+def test_any_name_of_a_file_will_do(
+    name: str, root: Path, build: Callable[..., Generation]
+) -> None:
     (root / "src" / name).write_text(TEXT)
     head = commit(root)
     (root / "src" / name).write_text("something else\n")
-    assert Sources(build(structures(file_path=f"src/{name}"), commit=head), root).view(f"src/{name}").origin == "commit"
+    assert (
+        Sources(build(structures(file_path=f"src/{name}"), commit=head), root)
+        .view(f"src/{name}")
+        .origin
+        == "commit"
+    )
 
 
-GAPS = [None, None, "fn first() {", "    step();", "}", None, "mod inner {", "    fn second() {}", "}"]
+GAPS = [
+    None,
+    None,
+    "fn first() {",
+    "    step();",
+    "}",
+    None,
+    "mod inner {",
+    "    fn second() {}",
+    "}",
+]
 
 
 def from_index(sources: Sources, file_path: str = "src/lib.rs") -> list[str | None]:
@@ -160,11 +221,17 @@ def from_index(sources: Sources, file_path: str = "src/lib.rs") -> list[str | No
     return view.lines
 
 
-def test_where_no_text_is_as_the_index_says_its_snippets_are_shown_with_gaps(root: Path, build: Callable[..., Generation]) -> None:
+def test_where_no_text_is_as_the_index_says_its_snippets_are_shown_with_gaps(
+    root: Path, build: Callable[..., Generation]
+) -> None:
     (root / "src" / "lib.rs").write_text(TEXT.replace("step", "leap"))
     sources = Sources(build(commit=commit(root)), root)
     assert from_index(sources) == GAPS
-    assert [one["name"] for one in sources.view("src/lib.rs").structures] == ["first", "inner", "second"]
+    assert [one["name"] for one in sources.view("src/lib.rs").structures] == [
+        "first",
+        "inner",
+        "second",
+    ]
 
 
 def test_without_a_root_the_index_is_all_there_is(build: Callable[..., Generation]) -> None:
@@ -182,7 +249,15 @@ def test_without_a_root_the_index_is_all_there_is(build: Callable[..., Generatio
         TEXT.encode().replace(b"The end", b"\xff"),
         TEXT.encode() + b" " * 4_000_000,
     ],
-    ids=["one character", "one line further", "cut off", "empty", "UTF-16", "a byte that is no UTF-8", "too large"],
+    ids=[
+        "one character",
+        "one line further",
+        "cut off",
+        "empty",
+        "UTF-16",
+        "a byte that is no UTF-8",
+        "too large",
+    ],
 )
 def test_a_text_that_is_not_exactly_the_indexed_one_is_not_shown(
     content: bytes, root: Path, build: Callable[..., Generation]
@@ -191,20 +266,26 @@ def test_a_text_that_is_not_exactly_the_indexed_one_is_not_shown(
     assert from_index(Sources(build(commit=commit(root)), root)) == GAPS
 
 
-def test_what_follows_the_last_structure_is_shown_as_it_is(root: Path, build: Callable[..., Generation]) -> None:
+def test_what_follows_the_last_structure_is_shown_as_it_is(
+    root: Path, build: Callable[..., Generation]
+) -> None:
     """No structure tells what stands there: a text that fits in all others is taken for the indexed one."""
     (root / "src" / "lib.rs").write_text(TEXT + "\n// More.\n\n")
     assert Sources(build(), root).view("src/lib.rs").lines == [*LINES, "", "// More.", ""]
 
 
-def test_a_file_whose_last_line_does_not_end_is_complete(root: Path, build: Callable[..., Generation]) -> None:
+def test_a_file_whose_last_line_does_not_end_is_complete(
+    root: Path, build: Callable[..., Generation]
+) -> None:
     text = TEXT.removesuffix("// The end.\n").removesuffix("\n")
     (root / "src" / "lib.rs").write_text(text)
     view = Sources(build(), root).view("src/lib.rs")
     assert (view.origin, view.lines) == ("disk", LINES[:-1])
 
 
-def test_carriage_returns_are_compared_and_not_shown(root: Path, build: Callable[..., Generation]) -> None:
+def test_carriage_returns_are_compared_and_not_shown(
+    root: Path, build: Callable[..., Generation]
+) -> None:
     text = TEXT.replace("\n", "\r\n")
     (root / "src" / "lib.rs").write_bytes(text.encode())
     view = Sources(build(structures(text)), root).view("src/lib.rs")
@@ -217,33 +298,68 @@ def test_other_separators_do_not_end_a_line(root: Path, build: Callable[..., Gen
     text = TEXT.replace("step();", "step();\x0c // \u2028 \x85")
     (root / "src" / "lib.rs").write_bytes(text.encode())
     view = Sources(build(structures(text)), root).view("src/lib.rs")
-    assert (view.origin, len(view.lines), view.lines[3]) == ("disk", 10, "    step();\x0c // \u2028 \x85")
+    assert (view.origin, len(view.lines), view.lines[3]) == (
+        "disk",
+        10,
+        "    step();\x0c // \u2028 \x85",
+    )
 
 
-def test_a_snippet_of_other_origin_that_does_not_end_its_last_line_is_shown_whole(build: Callable[..., Generation]) -> None:
+def test_a_snippet_of_other_origin_that_does_not_end_its_last_line_is_shown_whole(
+    build: Callable[..., Generation],
+) -> None:
     """structures.jsonl files in the tutorial's format need not end a snippet by a newline."""
     one = made("f", lines=(2, 3), snippet="fn f() {\n}")
     assert from_index(Sources(build([one]), None)) == [None, "fn f() {", "}"]
 
 
-def test_a_snippet_of_other_origin_may_have_other_lines_than_it_says(build: Callable[..., Generation]) -> None:
-    more, fewer = made("more", lines=(1, 2), snippet="a\nb\nc\n"), made("fewer", lines=(6, 9), snippet="d\n")
-    assert from_index(Sources(build([more, fewer]), None)) == ["a", "b", "c", None, None, "d", None, None, None]
+def test_a_snippet_of_other_origin_may_have_other_lines_than_it_says(
+    build: Callable[..., Generation],
+) -> None:
+    more, fewer = (
+        made("more", lines=(1, 2), snippet="a\nb\nc\n"),
+        made("fewer", lines=(6, 9), snippet="d\n"),
+    )
+    assert from_index(Sources(build([more, fewer]), None)) == [
+        "a",
+        "b",
+        "c",
+        None,
+        None,
+        "d",
+        None,
+        None,
+        None,
+    ]
 
 
 # ---- What is not shown
 
 
 @pytest.mark.parametrize(
-    "path", ["src/absent.rs", "src", "", "lib.rs", "../root/src/lib.rs", "./src/lib.rs", "/etc/passwd", "secret.rs"]
+    "path",
+    [
+        "src/absent.rs",
+        "src",
+        "",
+        "lib.rs",
+        "../root/src/lib.rs",
+        "./src/lib.rs",
+        "/etc/passwd",
+        "secret.rs",
+    ],
 )
-def test_a_file_without_structures_is_not_shown(path: str, root: Path, build: Callable[..., Generation]) -> None:
+def test_a_file_without_structures_is_not_shown(
+    path: str, root: Path, build: Callable[..., Generation]
+) -> None:
     (root / "secret.rs").write_text("not indexed\n")
     with pytest.raises(FileUnknown, match=f"the index has no file '{path}'"):
         Sources(build(), root).view(path)
 
 
-def test_a_link_out_of_the_root_is_not_followed(root: Path, build: Callable[..., Generation]) -> None:
+def test_a_link_out_of_the_root_is_not_followed(
+    root: Path, build: Callable[..., Generation]
+) -> None:
     (root / "src" / "lib.rs").rename(root.parent / "outside.rs")
     (root / "src" / "lib.rs").symlink_to(root.parent / "outside.rs")
     assert from_index(Sources(build(), root)) == GAPS
@@ -254,8 +370,12 @@ def test_a_link_out_of_the_root_is_not_followed(root: Path, build: Callable[...,
     assert Sources(build(), root).view("src/lib.rs").origin == "disk"
 
 
-@pytest.mark.parametrize("obstacle", ["a link to itself", "a folder", "a link to nothing", "no folder at all"])
-def test_what_stands_in_a_files_place_is_no_text(obstacle: str, root: Path, build: Callable[..., Generation]) -> None:
+@pytest.mark.parametrize(
+    "obstacle", ["a link to itself", "a folder", "a link to nothing", "no folder at all"]
+)
+def test_what_stands_in_a_files_place_is_no_text(
+    obstacle: str, root: Path, build: Callable[..., Generation]
+) -> None:
     file = root / "src" / "lib.rs"
     file.unlink()
     if obstacle == "a link to itself":
@@ -270,7 +390,9 @@ def test_what_stands_in_a_files_place_is_no_text(obstacle: str, root: Path, buil
     assert from_index(Sources(build(), root)) == GAPS
 
 
-def test_without_git_the_disk_is_looked_at(root: Path, build: Callable[..., Generation], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_git_the_disk_is_looked_at(
+    root: Path, build: Callable[..., Generation], monkeypatch: pytest.MonkeyPatch
+) -> None:
     sources = Sources(build(commit=commit(root)), root)
     monkeypatch.setenv("PATH", "/nonexistent")
     assert sources.view("src/lib.rs").origin == "disk"
@@ -282,8 +404,11 @@ def test_without_git_the_disk_is_looked_at(root: Path, build: Callable[..., Gene
 def test_a_view_is_read_once_and_few_are_kept(
     root: Path, build: Callable[..., Generation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.sources._CACHED_FILES", 2)
-    generation, read = build([one for name in "abc" for one in structures(file_path=f"{name}.rs")]), list[Any]()
+    monkeypatch.setattr("search.web.sources._CACHED_FILES", 2)
+    generation, read = (
+        build([one for name in "abc" for one in structures(file_path=f"{name}.rs")]),
+        list[Any](),
+    )
     scroll = generation.structures.scroll
 
     def noting(*arguments: Any, **options: Any) -> Any:
@@ -313,7 +438,10 @@ def test_where_the_sources_lie_is_remembered(tmp_path: Path) -> None:
     assert list((tmp_path / "project").iterdir()) == []
 
 
-@pytest.mark.parametrize("note", [b"", b"{", b"[]", b"null", b'{"root": null}', b'{"root": 7}', b"{}", b'{"root": "\\u0000"}'])
+@pytest.mark.parametrize(
+    "note",
+    [b"", b"{", b"[]", b"null", b'{"root": null}', b'{"root": 7}', b"{}", b'{"root": "\\u0000"}'],
+)
 def test_a_note_that_is_damaged_is_none(note: bytes, tmp_path: Path) -> None:
     (tmp_path / "sources.json").write_bytes(note)
     assert read_root(tmp_path) is None

@@ -41,8 +41,16 @@ from search.engine import Searcher
 from search.filters import Filters
 from search.opening import connect, open_searcher
 from search.service import SearchService
-from search.sources import Sources
-from search.web_models import AnswerModel, ErrorModel, FileModel, MapModel, Model, StatusModel, StructureModel
+from search.web.models import (
+    AnswerModel,
+    ErrorModel,
+    FileModel,
+    MapModel,
+    Model,
+    StatusModel,
+    StructureModel,
+)
+from search.web.sources import Sources
 
 from conftest import PROJECT_ROOT, SAMPLE
 
@@ -128,7 +136,9 @@ def without_times(answer: dict[str, Any]) -> dict[str, Any]:
     answer = orjson.loads(orjson.dumps(answer))
     spent = answer["latency_ms"]
     assert list(spent) == ["encode", "qdrant", "fuse", "total"]
-    assert spent["total"] == pytest.approx(spent["encode"] + spent["qdrant"] + spent["fuse"], abs=0.05)
+    assert spent["total"] == pytest.approx(
+        spent["encode"] + spent["qdrant"] + spent["fuse"], abs=0.05
+    )
     return {key: value for key, value in answer.items() if key != "latency_ms"}
 
 
@@ -161,15 +171,26 @@ def test_a_search_answers_what_the_library_answers_in_the_documented_shape(
     assert reply.headers["content-type"] == "application/json"
     answer = reply.json()
     assert AnswerModel.model_validate_json(reply.content, strict=True).model_dump() == answer
-    chosen = {name: options.pop(name) for name in list(options) if name not in ("mode", "limit", "lines", "group_by", "group_size")}
+    chosen = {
+        name: options.pop(name)
+        for name in list(options)
+        if name not in ("mode", "limit", "lines", "group_by", "group_size")
+    }
     tests = chosen.pop("tests", "include")
-    filters = Filters(**{name: (one,) if isinstance(one, str) else tuple(one) for name, one in chosen.items()}, tests=tests)
-    known = searcher.search("evict the oldest entry", options.pop("mode", "hybrid"), filters=filters, **options)
+    filters = Filters(
+        **{name: (one,) if isinstance(one, str) else tuple(one) for name, one in chosen.items()},
+        tests=tests,
+    )
+    known = searcher.search(
+        "evict the oldest entry", options.pop("mode", "hybrid"), filters=filters, **options
+    )
     assert without_times(answer) == without_times(known.to_dict())
 
 
 def test_a_search_finds_the_sources_place_and_text(site: Site) -> None:
-    answer = site.json("/api/search", q="evict oldest entries", mode="bm25", tests="exclude", limit=1, lines=True)
+    answer = site.json(
+        "/api/search", q="evict oldest entries", mode="bm25", tests="exclude", limit=1, lines=True
+    )
     assert (answer["query"], answer["mode"], answer["project"], answer["commit"]) == (
         "evict oldest entries",
         "bm25",
@@ -177,16 +198,26 @@ def test_a_search_finds_the_sources_place_and_text(site: Site) -> None:
         "0123abc",
     )
     (hit,) = answer["hits"]
-    assert (hit["symbol"], hit["file_path"], hit["code_type"]) == ("sample::cache::Cache<K, V>::insert", "src/cache.rs", "Function")
+    assert (hit["symbol"], hit["file_path"], hit["code_type"]) == (
+        "sample::cache::Cache<K, V>::insert",
+        "src/cache.rs",
+        "Function",
+    )
     assert (hit["line"], hit["line_from"], hit["line_to"]) == (59, 57, 69)
     assert hit["snippet"].splitlines() == CACHE[56:69]
     assert hit["signature"] == "fn insert(&mut self, key: K, value: V) -> Option<V>"
-    assert hit["summary"] == "Stores a value, evicts the oldest entries that no longer fit, and returns the"
+    assert (
+        hit["summary"]
+        == "Stores a value, evicts the oldest entries that no longer fit, and returns the"
+    )
     assert hit["lines"][0]["line"] == 57
     assert hit["lines"][0]["text"] == CACHE[56]
 
 
-@pytest.mark.parametrize("options", [{}, {"mode": "text", "limit": 2}, {"mode": "code", "tests": "exclude"}, {"group_by": "file"}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"mode": "text", "limit": 2}, {"mode": "code", "tests": "exclude"}, {"group_by": "file"}],
+)
 def test_what_is_similar_is_what_the_library_says_in_the_documented_shape(
     options: dict[str, Any], site: Site, searcher: Searcher
 ) -> None:
@@ -219,19 +250,35 @@ def test_a_structure_is_told_with_its_blocks(site: Site, searcher: Searcher) -> 
         ("match", 55, 61),
         ("match", 57, 60),
     ]
-    assert structure["snippet"].splitlines() == (SAMPLE / "src/retry.rs").read_text().splitlines()[41:63]
+    assert (
+        structure["snippet"].splitlines()
+        == (SAMPLE / "src/retry.rs").read_text().splitlines()[41:63]
+    )
 
 
 def test_a_file_is_shown_as_it_is_with_its_structures(site: Site, searcher: Searcher) -> None:
     reply = site.get("/api/file", path="src/cache.rs")
     view = reply.json()
     assert FileModel.model_validate_json(reply.content, strict=True).model_dump() == view
-    assert (view["file_path"], view["origin"], view["complete"], view["commit"]) == ("src/cache.rs", "disk", True, "0123abc")
+    assert (view["file_path"], view["origin"], view["complete"], view["commit"]) == (
+        "src/cache.rs",
+        "disk",
+        True,
+        "0123abc",
+    )
     assert view["lines"] == CACHE
     assert view == Sources(searcher.generation, SAMPLE).view("src/cache.rs").to_dict()
-    assert [one["line_from"] for one in view["structures"]] == sorted(one["line_from"] for one in view["structures"])
-    known = {one["name"]: (one["line_from"], one["line"], one["line_to"]) for one in view["structures"]}
-    assert (known["DEFAULT_CAPACITY"], known["insert"], known["mix"]) == ((6, 7, 7), (57, 59, 69), (122, 123, 125))
+    assert [one["line_from"] for one in view["structures"]] == sorted(
+        one["line_from"] for one in view["structures"]
+    )
+    known = {
+        one["name"]: (one["line_from"], one["line"], one["line_to"]) for one in view["structures"]
+    }
+    assert (known["DEFAULT_CAPACITY"], known["insert"], known["mix"]) == (
+        (6, 7, 7),
+        (57, 59, 69),
+        (122, 123, 125),
+    )
 
 
 def test_every_indexed_file_is_shown_as_it_is(site: Site) -> None:
@@ -247,8 +294,16 @@ def test_the_status_says_what_is_searched(site: Site, searcher: Searcher) -> Non
     reply = site.get("/api/status")
     status = reply.json()
     assert StatusModel.model_validate_json(reply.content, strict=True).model_dump() == status
-    assert (status["project"], status["projects"], status["commit"]) == ("sample", ["sample"], "0123abc")
-    assert (status["structures"], status["blocks"], status["generation"]) == (77, 8, searcher.generation.name)
+    assert (status["project"], status["projects"], status["commit"]) == (
+        "sample",
+        ["sample"],
+        "0123abc",
+    )
+    assert (status["structures"], status["blocks"], status["generation"]) == (
+        77,
+        8,
+        searcher.generation.name,
+    )
     assert status["values"]["crate"] == {"sample": 74, "area": 3}
     assert site.json("/healthz") == {"status": "ok", "generation": searcher.generation.name}
 
@@ -270,10 +325,17 @@ def test_the_map_is_made_in_the_background_then_told_and_kept(
     reply = own_site.get("/api/map")
     made = reply.json()
     assert MapModel.model_validate_json(reply.content, strict=True).model_dump() == made
-    assert (made["state"], made["total"], made["sampled"], len(made["points"])) == ("ready", 77, False, 77)
+    assert (made["state"], made["total"], made["sampled"], len(made["points"])) == (
+        "ready",
+        77,
+        False,
+        77,
+    )
     assert max(max(abs(point["x"]), abs(point["y"])) for point in made["points"]) == 1.0
     assert len({(point["x"], point["y"]) for point in made["points"]}) > 70
-    assert {point["symbol"] for point in made["points"]} == {one.symbol for one in structures_of(own)}
+    assert {point["symbol"] for point in made["points"]} == {
+        one.symbol for one in structures_of(own)
+    }
     assert orjson.loads((own / "projects/sample/map.json").read_bytes())["map"] == made
     asked.clear()
     document(own, "zyzzyva")
@@ -284,7 +346,9 @@ def test_the_map_is_made_in_the_background_then_told_and_kept(
     assert kept.startswith(own_site.json("/healthz")["generation"])
 
 
-def test_a_map_that_can_not_be_made_is_told_not_promised_for_ever(own_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_map_that_can_not_be_made_is_told_not_promised_for_ever(
+    own_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(_live: object) -> dict[str, Any]:
         raise MemoryError("too many")
 
@@ -293,12 +357,21 @@ def test_a_map_that_can_not_be_made_is_told_not_promised_for_ever(own_site: Site
     until(lambda: own_site.get("/api/map").status_code >= 500, 3.0)
 
 
-def test_an_answer_is_called_good_by_the_threshold_and_the_others_are_counted(sample: Path, tmp_path: Path) -> None:
+def test_an_answer_is_called_good_by_the_threshold_and_the_others_are_counted(
+    sample: Path, tmp_path: Path
+) -> None:
     calibration = tmp_path / "calibration.json"
     modes = {"bm25": {"": -3.0, "bm25": 0.0}, "code": {"": 3.0, "code": 0.0}}
-    calibration.write_bytes(orjson.dumps({"models": model_digests(settings_of(sample)), "modes": modes}))
-    with served(SearchService(settings_of(sample, f"search.calibration={calibration}"), "sample")) as site:
-        found = {mode: site.json("/api/search", q="oldest", mode=mode) for mode in ("bm25", "code", "text")}
+    calibration.write_bytes(
+        orjson.dumps({"models": model_digests(settings_of(sample)), "modes": modes})
+    )
+    with served(
+        SearchService(settings_of(sample, f"search.calibration={calibration}"), "sample")
+    ) as site:
+        found = {
+            mode: site.json("/api/search", q="oldest", mode=mode)
+            for mode in ("bm25", "code", "text")
+        }
         told = {mode: (one["confidence"], one["good"]) for mode, one in found.items()}
         assert told == {"bm25": (0.0474, False), "code": (0.9526, True), "text": (None, True)}
         assert len(found["bm25"]["hits"]) > 0
@@ -331,7 +404,11 @@ def test_openapi_tells_the_bounds_of_every_parameter(bare_site: Site) -> None:
     }
     search = schemas["/api/search"]
     assert (search["q"]["minLength"], search["q"]["maxLength"]) == (1, 2000)
-    assert (search["limit"]["minimum"], search["limit"]["maximum"], search["limit"]["default"]) == (1, 100, 10)
+    assert (search["limit"]["minimum"], search["limit"]["maximum"], search["limit"]["default"]) == (
+        1,
+        100,
+        10,
+    )
     assert (search["group_size"]["minimum"], search["group_size"]["maximum"]) == (1, 20)
     assert search["mode"]["enum"] == ["hybrid", "merged", "text", "code", "bm25", "blocks"]
     assert search["tests"]["enum"] == ["include", "exclude", "only"]
@@ -341,12 +418,21 @@ def test_openapi_tells_the_bounds_of_every_parameter(bare_site: Site) -> None:
     assert schemas["/api/similar"]["id"]["format"] == "uuid"
     assert set(schemas["/api/similar"]) == {*search, "id"} - {"q", "lines"}
     assert schemas["/api/structure/{structure_id}"]["structure_id"]["format"] == "uuid"
-    assert (schemas["/api/file"]["path"]["minLength"], schemas["/api/file"]["path"]["maxLength"]) == (1, 4096)
+    assert (
+        schemas["/api/file"]["path"]["minLength"],
+        schemas["/api/file"]["path"]["maxLength"],
+    ) == (1, 4096)
 
 
 def test_openapi_tells_the_shape_of_every_answer(bare_site: Site) -> None:
     document = bare_site.json("/openapi.json")
-    shapes = {"search": AnswerModel, "similar": AnswerModel, "file": FileModel, "map": MapModel, "status": StatusModel}
+    shapes = {
+        "search": AnswerModel,
+        "similar": AnswerModel,
+        "file": FileModel,
+        "map": MapModel,
+        "status": StatusModel,
+    }
     named: dict[str, type[Model]] = {f"/api/{name}": model for name, model in shapes.items()}
     for route, model in {**named, "/api/structure/{structure_id}": StructureModel}.items():
         replies = document["paths"][route]["get"]["responses"]
@@ -355,7 +441,9 @@ def test_openapi_tells_the_shape_of_every_answer(bare_site: Site) -> None:
             shape = replies[status]["content"]["application/json"]["schema"]
             assert shape == {"$ref": f"#/components/schemas/{expected.__name__}"}
     known = set(document["components"]["schemas"])
-    assert set(re.findall(r'"#/components/schemas/(\w+)"', orjson.dumps(document).decode())) <= known
+    assert (
+        set(re.findall(r'"#/components/schemas/(\w+)"', orjson.dumps(document).decode())) <= known
+    )
     assert document["components"]["schemas"]["AnswerModel"]["additionalProperties"] is False
 
 
@@ -370,7 +458,11 @@ def test_pages_about_the_api_that_bring_foreign_scripts_are_off(bare_site: Site)
     ("request_", "status", "message"),
     [
         ("/api/search?q=%20", 400, "the query is empty; expected some words or a piece of code."),
-        ("/api/search?q=%E3%80%80%09%0A", 400, "the query is empty; expected some words or a piece of code."),
+        (
+            "/api/search?q=%E3%80%80%09%0A",
+            400,
+            "the query is empty; expected some words or a piece of code.",
+        ),
         ("/api/search?q=x&project=absent", 404, "no project 'absent' is indexed."),
         ("/api/file?path=src/absent.rs", 404, "the index has no file 'src/absent.rs'."),
         (
@@ -387,7 +479,9 @@ def test_pages_about_the_api_that_bring_foreign_scripts_are_off(bare_site: Site)
         ("/api/", 404, "Not Found"),
     ],
 )
-def test_what_can_not_be_answered_is_refused_with_a_reason(request_: str, status: int, message: str, site: Site) -> None:
+def test_what_can_not_be_answered_is_refused_with_a_reason(
+    request_: str, status: int, message: str, site: Site
+) -> None:
     assert site.refusal(request_) == (status, message)
     ErrorModel.model_validate_json(site.get(request_).content, strict=True)
 
@@ -416,7 +510,9 @@ def test_what_can_not_be_answered_is_refused_with_a_reason(request_: str, status
         ("q=x&trait=" + "x" * 501, "trait", "at most 500 characters"),
     ],
 )
-def test_what_is_out_of_its_bounds_is_refused_and_named(query: str, place: str, message: str, site: Site) -> None:
+def test_what_is_out_of_its_bounds_is_refused_and_named(
+    query: str, place: str, message: str, site: Site
+) -> None:
     reply = site.get(f"/api/search?{query}")
     assert reply.status_code == 422
     (problem,) = reply.json()["detail"]
@@ -441,7 +537,9 @@ def test_what_is_no_id_is_refused(request_: str, status: int, site: Site) -> Non
 
 
 def test_the_longest_query_and_the_most_filters_are_taken(site: Site) -> None:
-    most = "&".join(f"{field}={number}" for field in ("crate", "path", "module") for number in range(50))
+    most = "&".join(
+        f"{field}={number}" for field in ("crate", "path", "module") for number in range(50)
+    )
     answer = site.json(f"/api/search?q={'x' * 2000}&limit=100&{most}")
     assert (len(answer["query"]), answer["hits"]) == (2000, [])
 
@@ -472,8 +570,12 @@ def test_a_query_of_any_bytes_is_a_query(written: str, read: str, site: Site) ->
         assert len(answer["hits"]) <= 2
 
 
-@pytest.mark.parametrize("value", ["%00", "[", "(?:", "../..", "\\", "*" * 500, "%ff", "{}", "'", '"', "src/**/../*"])
-def test_a_filter_of_any_text_is_no_error_and_finds_nothing_it_should_not(value: str, site: Site) -> None:
+@pytest.mark.parametrize(
+    "value", ["%00", "[", "(?:", "../..", "\\", "*" * 500, "%ff", "{}", "'", '"', "src/**/../*"]
+)
+def test_a_filter_of_any_text_is_no_error_and_finds_nothing_it_should_not(
+    value: str, site: Site
+) -> None:
     for field in ("crate", "path", "module", "owner"):
         answer = site.json(f"/api/search?q=x&mode=bm25&{field}={value}")
         assert answer["hits"] == [] or (field, value) == ("path", "*" * 500)
@@ -518,7 +620,9 @@ def test_everything_is_read_only(method: str, bare_site: Site) -> None:
     ],
     ids=["long-query", "many-filters", "raw-bytes", "long-header", "two-hosts", "tls", "zeros"],
 )
-def test_what_is_no_sensible_request_is_refused_and_the_next_is_answered(request_: bytes, site: Site) -> None:
+def test_what_is_no_sensible_request_is_refused_and_the_next_is_answered(
+    request_: bytes, site: Site
+) -> None:
     status, _, _ = site.send(request_)
     assert status in (0, 400, 414, 431)
     assert site.json("/healthz")["status"] == "ok"
@@ -553,7 +657,9 @@ def test_what_is_no_sensible_request_is_refused_and_the_next_is_answered(request
         "SAMPLE/src/cache.rs",
     ],
 )
-def test_a_file_that_is_not_indexed_under_that_very_path_is_not_shown(path: str, site: Site) -> None:
+def test_a_file_that_is_not_indexed_under_that_very_path_is_not_shown(
+    path: str, site: Site
+) -> None:
     path = path.replace("SAMPLE", str(SAMPLE))
     assert site.refusal("/api/file", path=path) == (404, f"the index has no file {path!r}.")
 
@@ -572,7 +678,9 @@ def test_a_file_that_is_not_indexed_under_that_very_path_is_not_shown(path: str,
     ],
 )
 def test_no_other_file_is_served(target: bytes, site: Site) -> None:
-    status, _, body = site.send(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    status, _, body = site.send(
+        b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
     assert (status, orjson.loads(body)) == (404, {"detail": "Not Found"})
 
 
@@ -585,7 +693,9 @@ def changed_root(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> Iter
     index_sample(folder / "data", root, commit=None)
 
     source = root / "src"
-    (source / "retry.rs").write_text((source / "retry.rs").read_text().replace("thread::sleep(pause)", "stolen()"))
+    (source / "retry.rs").write_text(
+        (source / "retry.rs").read_text().replace("thread::sleep(pause)", "stolen()")
+    )
     (source / "macros.rs").rename(outside / "macros.rs")
     (outside / "macros.rs").write_text("// secret " + (outside / "macros.rs").read_text())
     (source / "macros.rs").symlink_to(outside / "macros.rs")
@@ -621,7 +731,11 @@ def test_of_a_file_that_is_no_longer_what_was_indexed_what_the_index_holds_is_sh
     view = changed_root.json("/api/file", path=path)
     assert (view["origin"], view["complete"], view["commit"]) == ("index", False, None)
     indexed = (SAMPLE / path).read_text().split("\n")
-    held = {number for one in view["structures"] for number in range(one["line_from"], one["line_to"] + 1)}
+    held = {
+        number
+        for one in view["structures"]
+        for number in range(one["line_from"], one["line_to"] + 1)
+    }
     for number, line in enumerate(view["lines"], start=1):
         if number in held:
             assert line == indexed[number - 1]
@@ -639,12 +753,19 @@ def test_lines_are_told_without_their_ends_whatever_these_are(changed_root: Site
 
 def git(folder: Path, *arguments: str) -> str:
     identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
-    done = subprocess.run(["git", "-C", str(folder), *identity, *arguments], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["git", "-C", str(folder), *identity, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return done.stdout.strip()
 
 
 @pytest.fixture(scope="module")
-def committed(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, str, Path]]:
+def committed(
+    fake: Models, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Site, str, Path]]:
     """A server of the sample in a git repository's folder that went on; the commit it was indexed at, and its root."""
     folder = tmp_path_factory.mktemp("committed")
     git(folder, "init", "-q", "repository")
@@ -657,12 +778,18 @@ def committed(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     (root / "src/retry.rs").unlink()
     git(root, "commit", "-q", "-a", "-m", "second")
     error = root / "src/error.rs"
-    error.write_bytes(error.read_bytes().replace(b"use std::fmt;", b"use std::fmt; // changed between the structures"))
+    error.write_bytes(
+        error.read_bytes().replace(
+            b"use std::fmt;", b"use std::fmt; // changed between the structures"
+        )
+    )
     with served(SearchService(settings_of(folder / "data"), "sample")) as running:
         yield running, commit, root
 
 
-def test_the_text_of_the_indexed_commit_is_shown_though_the_repository_went_on(committed: tuple[Site, str, Path]) -> None:
+def test_the_text_of_the_indexed_commit_is_shown_though_the_repository_went_on(
+    committed: tuple[Site, str, Path],
+) -> None:
     site, commit, _ = committed
     view = site.json("/api/file", path="src/cache.rs")
     assert (view["origin"], view["complete"], view["commit"]) == ("commit", True, commit)
@@ -675,7 +802,7 @@ def test_without_git_what_is_on_the_disk_is_shown_and_without_that_what_the_inde
     committed: tuple[Site, str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site, commit, _ = committed
-    monkeypatch.setattr("search.sources.shutil.which", lambda _name: None)
+    monkeypatch.setattr("search.web.sources.shutil.which", lambda _name: None)
     view = site.json("/api/file", path="src/lib.rs")
     assert (view["origin"], view["complete"], view["commit"]) == ("disk", True, commit)
     with site.service.opened() as held:
@@ -684,7 +811,10 @@ def test_without_git_what_is_on_the_disk_is_shown_and_without_that_what_the_inde
     assert (view["origin"], view["complete"], view["commit"]) == ("index", False, commit)
     shape = (SAMPLE / "src/geometry/shape.rs").read_text().splitlines()
     for one in view["structures"]:
-        assert view["lines"][one["line_from"] - 1 : one["line_to"]] == shape[one["line_from"] - 1 : one["line_to"]]
+        assert (
+            view["lines"][one["line_from"] - 1 : one["line_to"]]
+            == shape[one["line_from"] - 1 : one["line_to"]]
+        )
     assert None in view["lines"]
 
 
@@ -699,7 +829,11 @@ def assert_safe(headers: httpx.Headers | dict[str, str]) -> None:
     assert "unsafe" not in policy
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
-    assert not [name for name in headers if name.startswith("access-control-") or name in ("server", "set-cookie")]
+    assert not [
+        name
+        for name in headers
+        if name.startswith("access-control-") or name in ("server", "set-cookie")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -741,10 +875,18 @@ def test_a_defect_is_answered_in_the_same_shape_and_counted_and_tells_nothing(
         assert "secret" not in reply.text
         ErrorModel.model_validate_json(reply.content, strict=True)
         assert_safe(reply.headers)
-        assert metrics(site)["lsif_ingest_requests_total", (("route", "/api/status"), ("status", "500"))] == 1.0
+        assert (
+            metrics(site)[
+                "lsif_ingest_requests_total", (("route", "/api/status"), ("status", "500"))
+            ]
+            == 1.0
+        )
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1", "127.0.0.1:1", "LOCALHOST", "[::1]", "[::1]:8000"])
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "localhost:8000", "127.0.0.1", "127.0.0.1:1", "LOCALHOST", "[::1]", "[::1]:8000"],
+)
 def test_this_machines_names_are_served(host: str, bare_site: Site) -> None:
     assert bare_site.client.get("/openapi.json", headers={"Host": host}).status_code == 200
 
@@ -791,7 +933,9 @@ def test_the_page_brings_everything_itself(bare_site: Site) -> None:
     page, script, style = (bare_site.get(path) for path in ("/", "/page.js", "/page.css"))
     kinds = [reply.headers["content-type"].partition(";")[0] for reply in (page, script, style)]
     assert kinds == ["text/html", "text/javascript", "text/css"]
-    assert set(re.findall(r'<(?:script|link)[^>]*(?:src|href)="([^"]*\.(?:js|css))"', page.text)) == {"page.js", "page.css"}
+    assert set(
+        re.findall(r'<(?:script|link)[^>]*(?:src|href)="([^"]*\.(?:js|css))"', page.text)
+    ) == {"page.js", "page.css"}
     assert "<script>" not in page.text
     assert not re.search(r"""\bon\w+=["']""", page.text)
     assert "innerHTML" not in script.text
@@ -804,7 +948,11 @@ def test_the_page_brings_everything_itself(bare_site: Site) -> None:
 def metrics(site: Site) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """Return what Prometheus reads, by name and labels."""
     families = text_string_to_metric_families(site.get("/metrics").text)
-    return {(one.name, tuple(sorted(one.labels.items()))): one.value for family in families for one in family.samples}
+    return {
+        (one.name, tuple(sorted(one.labels.items()))): one.value
+        for family in families
+        for one in family.samples
+    }
 
 
 def test_requests_and_phases_are_counted(own_site: Site) -> None:
@@ -818,8 +966,14 @@ def test_requests_and_phases_are_counted(own_site: Site) -> None:
     own_site.json("/api/file", path="src/cache.rs")
     own_site.get("/api/structure/00000000-0000-0000-0000-000000000000")
     read = metrics(own_site)
-    requests = {labels: value for (name, labels), value in read.items() if name == "lsif_ingest_requests_total"}
-    assert {(dict(labels)["route"], dict(labels)["status"]): value for labels, value in requests.items()} == {
+    requests = {
+        labels: value
+        for (name, labels), value in read.items()
+        if name == "lsif_ingest_requests_total"
+    }
+    assert {
+        (dict(labels)["route"], dict(labels)["status"]): value for labels, value in requests.items()
+    } == {
         ("/api/search", "200"): 4.0,
         ("/api/search", "422"): 1.0,
         ("other", "404"): 2.0,
@@ -830,8 +984,14 @@ def test_requests_and_phases_are_counted(own_site: Site) -> None:
     assert read["lsif_ingest_request_seconds_count", (("route", "/api/search"),)] == 5.0
     assert 0 < read["lsif_ingest_request_seconds_sum", (("route", "/api/search"),)] < 60
     for phase in ("encode", "qdrant", "fuse"):
-        assert read["lsif_ingest_search_phase_seconds_count", (("mode", "bm25"), ("phase", phase))] == 3.0
-        assert read["lsif_ingest_search_phase_seconds_count", (("mode", "hybrid"), ("phase", phase))] == 1.0
+        assert (
+            read["lsif_ingest_search_phase_seconds_count", (("mode", "bm25"), ("phase", phase))]
+            == 3.0
+        )
+        assert (
+            read["lsif_ingest_search_phase_seconds_count", (("mode", "hybrid"), ("phase", phase))]
+            == 1.0
+        )
     assert read["lsif_ingest_structures", (("project", "sample"),)] == 77.0
     assert read["process_resident_memory_bytes", ()] > 1e7
 
@@ -845,7 +1005,9 @@ def test_metrics_are_told_without_an_index_too(bare_site: Site) -> None:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_without_an_index_the_command_that_makes_one_is_told_never_an_empty_answer(route: str, bare_site: Site) -> None:
+def test_without_an_index_the_command_that_makes_one_is_told_never_an_empty_answer(
+    route: str, bare_site: Site
+) -> None:
     status, message = bare_site.refusal(route)
     assert status == 503
     assert "there is no index at" in message
@@ -860,7 +1022,10 @@ def test_an_index_that_is_made_while_the_server_runs_is_served_and_one_that_is_r
     with served(SearchService(settings_of(data))) as site:
         assert site.get("/healthz").status_code == 503
         copied(sample, data)
-        assert names(site.json("/api/search", q="evict oldest entries", mode="bm25"))[:2] == ["oldest_entry_is_evicted", "insert"]
+        assert names(site.json("/api/search", q="evict oldest entries", mode="bm25"))[:2] == [
+            "oldest_entry_is_evicted",
+            "insert",
+        ]
         shutil.rmtree(data / "qdrant")
         until(lambda: site.get("/healthz").status_code == 503, 5.0)
         for route in ROUTES:
@@ -882,7 +1047,9 @@ def test_a_generation_that_is_published_while_requests_run_is_served_without_an_
     def ask(mode: str) -> None:
         while not ended.is_set():
             reply = own_site.get("/api/search", q="oldest entries", mode=mode, limit=3)
-            if reply.status_code != 200 or (mode == "bm25" and names(reply.json())[0] != "oldest_entry_is_evicted"):
+            if reply.status_code != 200 or (
+                mode == "bm25" and names(reply.json())[0] != "oldest_entry_is_evicted"
+            ):
                 failures[reply.text] += 1
             answered[reply.json()["generation"]] += 1
             time.sleep(0.005)
@@ -892,7 +1059,12 @@ def test_a_generation_that_is_published_while_requests_run_is_served_without_an_
         try:
             for word in ("firstword", "secondword"):
                 document(own, word)
-                until(lambda word=word: names(own_site.json("/api/search", q=word, mode="bm25")) == ["insert"], 5.0)
+                until(
+                    lambda word=word: (
+                        names(own_site.json("/api/search", q=word, mode="bm25")) == ["insert"]
+                    ),
+                    5.0,
+                )
         finally:
             ended.set()
         for one in asking:
@@ -908,7 +1080,11 @@ def test_a_generation_that_is_published_while_requests_run_is_served_without_an_
 
 def test_a_querys_vector_is_made_once_for_all_who_ask(site: Site, fake: Models) -> None:
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: without_times(site.json("/api/search", q="made once for all")), range(16)))
+        answers = list(
+            pool.map(
+                lambda _: without_times(site.json("/api/search", q="made once for all")), range(16)
+            )
+        )
     assert fake.encoded("made once for all") == 1
     assert answers == [answers[0]] * 16
 
@@ -921,9 +1097,20 @@ def test_eight_threads_get_the_answers_that_each_alone_gets(site: Site, searcher
     retry = searcher.resolve("sample::retry::retry")
     asked = [
         *(search(query) for query in ("wait longer", "area of a shape", "oldest entry")),
-        *(search("oldest entry", mode=mode) for mode in ("text", "code", "bm25", "merged", "blocks")),
-        ("/api/similar", {"id": retry, "limit": 3}, without_times(searcher.similar(retry, limit=3).to_dict())),
-        ("/api/file", {"path": "src/cache.rs"}, Sources(searcher.generation, SAMPLE).view("src/cache.rs").to_dict()),
+        *(
+            search("oldest entry", mode=mode)
+            for mode in ("text", "code", "bm25", "merged", "blocks")
+        ),
+        (
+            "/api/similar",
+            {"id": retry, "limit": 3},
+            without_times(searcher.similar(retry, limit=3).to_dict()),
+        ),
+        (
+            "/api/file",
+            {"path": "src/cache.rs"},
+            Sources(searcher.generation, SAMPLE).view("src/cache.rs").to_dict(),
+        ),
     ]
 
     def ask(thread: int) -> list[int]:
@@ -940,7 +1127,9 @@ def test_eight_threads_get_the_answers_that_each_alone_gets(site: Site, searcher
 
 
 @pytest.mark.parametrize("harm", ["live", "configuration", "metadata", "structures", "blocks"])
-def test_a_damaged_index_is_told_by_every_route_that_needs_it_and_by_the_health_check(harm: str, own: Path) -> None:
+def test_a_damaged_index_is_told_by_every_route_that_needs_it_and_by_the_health_check(
+    harm: str, own: Path
+) -> None:
     (live,) = (own / "qdrant/sample").glob("sample--*")
     if harm == "live":
         (own / "qdrant/sample/live.json").write_bytes(b"\0\0\0\0")
@@ -966,9 +1155,13 @@ def test_an_index_of_other_models_is_refused_with_the_way_out(sample: Path) -> N
     assert "--config FILE" in message
 
 
-@pytest.mark.parametrize("project", ["./sample", "sample/.", "../qdrant/sample", "OUTSIDE", "a%00b"])
+@pytest.mark.parametrize(
+    "project", ["./sample", "sample/.", "../qdrant/sample", "OUTSIDE", "a%00b"]
+)
 def test_a_project_is_no_path(project: str, site: Site, sample: Path, elsewhere: Path) -> None:
     before = mapped(f"{elsewhere}/") + mapped(f"{sample}/")
-    reply = site.get(f"/api/search?q=x&project={project.replace('OUTSIDE', str(elsewhere / 'qdrant/sample'))}")
+    reply = site.get(
+        f"/api/search?q=x&project={project.replace('OUTSIDE', str(elsewhere / 'qdrant/sample'))}"
+    )
     assert reply.status_code == 404
     assert mapped(f"{elsewhere}/") + mapped(f"{sample}/") == before

@@ -38,15 +38,23 @@ from qdrant_client import QdrantClient
 from configs.settings import load_settings
 from lsif.blocks import Block
 from lsif.structure import Structure, with_digest
-from storage.connection import Connection, connect
-from storage.embedded import EmbeddedIndex
-from storage.errors import IndexLocked, IndexMismatch, IndexRefused, IndexUnreachable, IndexUnready, RequestRefused, StorageError
+from storage.embedded.index import EmbeddedIndex
+from storage.errors import (
+    IndexLocked,
+    IndexMismatch,
+    IndexRefused,
+    IndexUnreachable,
+    IndexUnready,
+    RequestRefused,
+    StorageError,
+)
 from storage.index import Generation, Index, StoredPoint
+from storage.maintenance.verify import verify
 from storage.points import BlockRecord, Record, StructureRecord
 from storage.schema import Metadata, VectorInfo
-from storage.server import ServerIndex
+from storage.server.connection import Connection, connect
+from storage.server.index import ServerIndex
 from storage.upload import UploadReport, publish_source, require_live, rollback
-from storage.verify import verify
 
 from conftest import FINGERPRINTS, PROJECT_ROOT, FakeEncoder, server_index
 from qdrant_double import CutAnswer, Delay, Fault, LostAnswer, QdrantDouble, Reset, Status
@@ -54,7 +62,14 @@ from qdrant_double import CutAnswer, Delay, Fault, LostAnswer, QdrantDouble, Res
 NAME = "test-faults"
 SECRET = "secret-key-0451"  # noqa: S105 - looked for in everything that is said
 VECTORS = {name: VectorInfo(8, one.digest, one.describe()) for name, one in FINGERPRINTS.items()}
-METADATA = Metadata("faults", "file:///faults", "0123abc", dirty=False, created="2026-01-01T00:00:00+00:00", vectors=VECTORS)
+METADATA = Metadata(
+    "faults",
+    "file:///faults",
+    "0123abc",
+    dirty=False,
+    created="2026-01-01T00:00:00+00:00",
+    vectors=VECTORS,
+)
 UPSERT = r"/points$"
 WRITES = {
     "create collection": ("PUT", r"/collections/[^/]+$"),
@@ -76,7 +91,12 @@ OF_SYNC = ("upsert", "set payload", "delete", "metadata")
 def structure(number: int, version: int) -> Structure:
     """The structure of that number: from version to version one of seven has another content, one has moved."""
     content, line = version if number % 7 == 0 else 0, 1 + (version if number % 7 == 1 else 0)
-    context = {"module": "src", "file_path": f"src/{number % 9}.rs", "file_name": f"{number % 9}.rs", "struct_name": None}
+    context = {
+        "module": "src",
+        "file_path": f"src/{number % 9}.rs",
+        "file_name": f"{number % 9}.rs",
+        "struct_name": None,
+    }
     return with_digest(
         {
             "name": f"f{number}",
@@ -106,19 +126,44 @@ class MadeUp:
 
     def __init__(self, count: int, version: int = 0) -> None:
         self.version = version
-        self.all = [structure(number, version) for number in range(5 * version, 5 * version + count)]
+        self.all = [
+            structure(number, version) for number in range(5 * version, 5 * version + count)
+        ]
 
     @cached_property
     def _structures(self) -> dict[str, Record]:
-        return {one.id: StructureRecord(one, vectors(text=one.signature, code=one.context.snippet)) for one in self.all}
+        return {
+            one.id: StructureRecord(one, vectors(text=one.signature, code=one.context.snippet))
+            for one in self.all
+        }
 
     @cached_property
     def _blocks(self) -> dict[str, Record]:
         made = []
         for one in self.all[::2]:
-            block_id, snippet = str(uuid.uuid5(uuid.NAMESPACE_OID, f"block of {one.id}")), f"for _ in {one.context.snippet}"
-            of_structure = (one.code_type, one.crate, one.context.module, None, None, one.visibility, one.is_test)
-            block = Block(block_id, one.id, "for", *of_structure, one.context.file_path, one.line_from, one.line_to, snippet)
+            block_id, snippet = (
+                str(uuid.uuid5(uuid.NAMESPACE_OID, f"block of {one.id}")),
+                f"for _ in {one.context.snippet}",
+            )
+            of_structure = (
+                one.code_type,
+                one.crate,
+                one.context.module,
+                None,
+                None,
+                one.visibility,
+                one.is_test,
+            )
+            block = Block(
+                block_id,
+                one.id,
+                "for",
+                *of_structure,
+                one.context.file_path,
+                one.line_from,
+                one.line_to,
+                snippet,
+            )
             made.append(BlockRecord(block, vectors(code=snippet)))
         return {one.id: one for one in made}
 
@@ -151,19 +196,26 @@ def is_that(stored: StoredPoint, record: Record | None) -> bool:
         return False
     wanted = record.point().vectors
     return stored.vectors.keys() == wanted.keys() and all(
-        np.abs(np.subtract(stored.vectors[name], vector)).max() < 1e-5 for name, vector in wanted.items()
+        np.abs(np.subtract(stored.vectors[name], vector)).max() < 1e-5
+        for name, vector in wanted.items()
     )
 
 
 def is_whole(generation: Generation, source: MadeUp) -> bool:
     """Whether the generation says that it is complete, and holds exactly what the source says."""
     metadata, (structures, blocks) = generation.metadata, source.kinds()
-    stored = [{one.id: one for one in points.scroll(vectors=True)} for points in (generation.structures, generation.blocks)]
+    stored = [
+        {one.id: one for one in points.scroll(vectors=True)}
+        for points in (generation.structures, generation.blocks)
+    ]
     return (
-        (metadata.complete, metadata.structures, metadata.blocks) == (True, len(structures), len(blocks))
+        (metadata.complete, metadata.structures, metadata.blocks)
+        == (True, len(structures), len(blocks))
         and [set(one) for one in stored] == [set(structures), set(blocks)]
         and all(
-            is_that(one, kind[one.id]) for some, kind in zip(stored, (structures, blocks), strict=True) for one in some.values()
+            is_that(one, kind[one.id])
+            for some, kind in zip(stored, (structures, blocks), strict=True)
+            for one in some.values()
         )
     )
 
@@ -181,7 +233,7 @@ def check(index: Index, source: MadeUp) -> None:
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage.connection._FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("storage.server.connection._FIRST_PAUSE_S", 0.01)
 
 
 @pytest.fixture
@@ -190,7 +242,9 @@ def open_index(double: QdrantDouble) -> Iterator[Callable[..., ServerIndex]]:
     clients: dict[object, QdrantClient] = {}  # each loads the certificates of the system anew
 
     def run(api_key: str | None = None, **changes: object) -> ServerIndex:
-        settings = load_settings().storage.model_copy(update={"retry_s": 20.0, "ready_s": 20.0, "batch_points": 10, **changes})
+        settings = load_settings().storage.model_copy(
+            update={"retry_s": 20.0, "ready_s": 20.0, "batch_points": 10, **changes}
+        )
         which = api_key, settings.timeout_s
         if which not in clients:
             clients[which] = connect(double.url, api_key, settings)
@@ -201,7 +255,9 @@ def open_index(double: QdrantDouble) -> Iterator[Callable[..., ServerIndex]]:
         one.close()
 
 
-def publish(index: Index, source: MadeUp, *, rebuild: bool = False, **changes: object) -> UploadReport:
+def publish(
+    index: Index, source: MadeUp, *, rebuild: bool = False, **changes: object
+) -> UploadReport:
     settings = load_settings().storage.model_copy(update={"publish": "in_place", **changes})
     return publish_source(index, NAME, METADATA, source, settings, rebuild=rebuild)
 
@@ -268,7 +324,9 @@ def check_untouched(double: QdrantDouble, old: str) -> None:
 # ---- Connections
 
 
-def test_a_server_that_is_away_at_first_is_told_at_once(double: QdrantDouble, open_index: Callable[..., ServerIndex]) -> None:
+def test_a_server_that_is_away_at_first_is_told_at_once(
+    double: QdrantDouble, open_index: Callable[..., ServerIndex]
+) -> None:
     index = open_index(retry_s=120.0)
     double.stop()
     began = time.monotonic()
@@ -297,12 +355,23 @@ def test_a_server_that_goes_while_points_are_sent_and_comes_back(
     check_all(double, way, old)
 
 
-@pytest.mark.parametrize("fault", [Reset(), CutAnswer(), LostAnswer()], ids=lambda fault: type(fault).__name__)
 @pytest.mark.parametrize(
-    ("way", "write"), [*(("built", write) for write in OF_BUILD), *(("changed_in_place", write) for write in OF_SYNC)]
+    "fault", [Reset(), CutAnswer(), LostAnswer()], ids=lambda fault: type(fault).__name__
+)
+@pytest.mark.parametrize(
+    ("way", "write"),
+    [
+        *(("built", write) for write in OF_BUILD),
+        *(("changed_in_place", write) for write in OF_SYNC),
+    ],
 )
 def test_a_write_whose_connection_breaks_is_done_once(
-    way: str, write: str, fault: Fault, double: QdrantDouble, open_index: Callable[..., ServerIndex], old: str
+    way: str,
+    write: str,
+    fault: Fault,
+    double: QdrantDouble,
+    open_index: Callable[..., ServerIndex],
+    old: str,
 ) -> None:
     live, (method, path) = old, WRITES[write]
     if write == "drop":  # there must be a former generation
@@ -315,7 +384,9 @@ def test_a_write_whose_connection_breaks_is_done_once(
     check_all(double, way, live)
 
 
-@pytest.mark.parametrize("fault", [Reset(), CutAnswer(), LostAnswer()], ids=lambda fault: type(fault).__name__)
+@pytest.mark.parametrize(
+    "fault", [Reset(), CutAnswer(), LostAnswer()], ids=lambda fault: type(fault).__name__
+)
 def test_the_first_publication_whose_connections_break(
     fault: Fault, double: QdrantDouble, open_index: Callable[..., ServerIndex]
 ) -> None:
@@ -330,7 +401,10 @@ def test_the_first_publication_whose_connections_break(
 # ---- Slow, busy and failing servers
 
 
-@pytest.mark.parametrize(("way", "write"), [("built", "upsert"), ("built", "aliases"), ("changed_in_place", "set payload")])
+@pytest.mark.parametrize(
+    ("way", "write"),
+    [("built", "upsert"), ("built", "aliases"), ("changed_in_place", "set payload")],
+)
 def test_a_request_that_takes_too_long_is_sent_again(
     way: str, write: str, double: QdrantDouble, open_index: Callable[..., ServerIndex], old: str
 ) -> None:
@@ -344,10 +418,16 @@ def test_a_request_that_takes_too_long_is_sent_again(
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
-    ("status", "headers"), [(429, {}), (429, {"Retry-After": "0"}), (429, {"Retry-After": "soon"}), (500, {}), (503, {})]
+    ("status", "headers"),
+    [(429, {}), (429, {"Retry-After": "0"}), (429, {"Retry-After": "soon"}), (500, {}), (503, {})],
 )
 def test_a_server_that_fails_for_a_while_is_asked_again(
-    way: str, headers: dict[str, str], status: int, double: QdrantDouble, open_index: Callable[..., ServerIndex], old: str
+    way: str,
+    headers: dict[str, str],
+    status: int,
+    double: QdrantDouble,
+    open_index: Callable[..., ServerIndex],
+    old: str,
 ) -> None:
     for method, path in WRITES.values():
         double.fail(Status(status, headers), method=method, path=path, times=2)
@@ -356,13 +436,21 @@ def test_a_server_that_fails_for_a_while_is_asked_again(
 
 
 @pytest.mark.parametrize(
-    ("wait", "path"), [("seconds", r"^/$"), ("seconds", UPSERT), ("date", UPSERT)], ids=["first request", "upsert", "date"]
+    ("wait", "path"),
+    [("seconds", r"^/$"), ("seconds", UPSERT), ("date", UPSERT)],
+    ids=["first request", "upsert", "date"],
 )
 def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(
     wait: str, path: str, double: QdrantDouble, open_index: Callable[..., ServerIndex], old: str
 ) -> None:
-    until = time.time() + 1 if wait == "seconds" else int(time.time()) + 2  # a date is one of whole seconds
-    text = "1" if wait == "seconds" else format_datetime(datetime.fromtimestamp(until, UTC), usegmt=True)
+    until = (
+        time.time() + 1 if wait == "seconds" else int(time.time()) + 2
+    )  # a date is one of whole seconds
+    text = (
+        "1"
+        if wait == "seconds"
+        else format_datetime(datetime.fromtimestamp(until, UTC), usegmt=True)
+    )
     double.fail(Status(429, {"Retry-After": text}), path=path)
     publish(open_index(), NEW, rebuild=True)
     assert time.time() >= until
@@ -381,7 +469,9 @@ def test_a_server_that_is_busy_for_longer_than_the_deadline_is_told_at_once(
 
 
 @pytest.mark.parametrize(
-    ("fault", "first"), [(Status(429), 0), (Status(500), 1), (Status(503), 0), (Reset(), 1)], ids=["429", "500", "503", "reset"]
+    ("fault", "first"),
+    [(Status(429), 0), (Status(500), 1), (Status(503), 0), (Reset(), 1)],
+    ids=["429", "500", "503", "reset"],
 )
 def test_a_server_that_fails_for_good_ends_the_run_at_the_deadline(
     fault: Fault, first: int, double: QdrantDouble, open_index: Callable[..., ServerIndex], old: str
@@ -401,7 +491,11 @@ def test_a_server_that_fails_for_good_ends_the_run_at_the_deadline(
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_is_gone_for_good_is_not_waited_for_again_to_clean_up(
-    status: int, double: QdrantDouble, open_index: Callable[..., ServerIndex], old: str, caplog: pytest.LogCaptureFixture
+    status: int,
+    double: QdrantDouble,
+    open_index: Callable[..., ServerIndex],
+    old: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     double.fail(Status(status), times=None, after=26)
     with pytest.raises(IndexUnreachable, match=rf"failed to write 10 points: HTTP {status}"):
@@ -443,10 +537,15 @@ def test_a_sync_in_place_that_ends_at_the_deadline_is_finished_by_the_next(
 def check_mixed(index: Index, old: MadeUp, new: MadeUp) -> None:
     """Assert that every point is as the one source says or as the other does, and that what both name is there."""
     live = require_live(index, NAME)
-    for points, before, after in zip((live.structures, live.blocks), old.kinds(), new.kinds(), strict=True):
+    for points, before, after in zip(
+        (live.structures, live.blocks), old.kinds(), new.kinds(), strict=True
+    ):
         stored = {one.id: one for one in points.scroll(vectors=True)}
         assert before.keys() & after.keys() <= stored.keys()
-        assert all(is_that(one, before.get(one.id)) or is_that(one, after.get(one.id)) for one in stored.values())
+        assert all(
+            is_that(one, before.get(one.id)) or is_that(one, after.get(one.id))
+            for one in stored.values()
+        )
 
 
 def test_a_sync_in_place_that_failed_in_its_last_request_ends_with_the_right_counts(
@@ -471,9 +570,15 @@ def test_batches_that_are_too_large_are_halved(
     way: str, status: int, double: QdrantDouble, open_index: Callable[..., ServerIndex], old: str
 ) -> None:
     double.max_body_bytes, double.too_long_status = 4000, status
-    report = publish(open_index(batch_points=1000), MadeUp(160, 1) if way == "built" else NEW, rebuild=WAYS[way])
+    report = publish(
+        open_index(batch_points=1000), MadeUp(160, 1) if way == "built" else NEW, rebuild=WAYS[way]
+    )
     assert report.refused == []
-    sent = [one for one in double.requests if one.path.endswith("/points") and one.n_points is not None and one.method == "PUT"]
+    sent = [
+        one
+        for one in double.requests
+        if one.path.endswith("/points") and one.n_points is not None and one.method == "PUT"
+    ]
     assert any(one.n_bytes > 4000 for one in sent)
     check_all(double, way, old, MadeUp(160, 1) if way == "built" else NEW)
 
@@ -485,7 +590,10 @@ def test_moves_that_are_too_large_a_request_are_halved(
     many = MadeUp(300, 0)
     publish(open_index(), many, rebuild=True)
     further = MadeUp(300, 0)
-    further.all = [replace(one, line=one.line + 9, line_from=one.line_from + 9, line_to=one.line_to + 9) for one in many.all]
+    further.all = [
+        replace(one, line=one.line + 9, line_from=one.line_from + 9, line_to=one.line_to + 9)
+        for one in many.all
+    ]
     double.max_body_bytes, double.too_long_status = 4000, status
     double.requests.clear()
     report = publish(open_index(batch_points=1000), further)
@@ -528,11 +636,16 @@ def large(one: Structure, size: int) -> Structure:
     return with_digest({**fields, "context": {**fields["context"], "snippet": "x" * size + "\n"}})
 
 
-def check_refused(double: QdrantDouble, report: UploadReport, source: MadeUp, number: int, reason: str) -> None:
+def check_refused(
+    double: QdrantDouble, report: UploadReport, source: MadeUp, number: int, reason: str
+) -> None:
     """Assert that the structure of that number is named as refused, and that the rest is there; its block is no matter."""
     bad = source.all[number]
     (refused,) = report.refused
-    assert (refused["id"], refused["label"]) == (bad.id, f"Function {bad.symbol} ({bad.context.file_path}:{bad.line})")
+    assert (refused["id"], refused["label"]) == (
+        bad.id,
+        f"Function {bad.symbol} ({bad.context.file_path}:{bad.line})",
+    )
     assert reason in refused["reason"]
     assert (report.refused_structures, report.points, report.blocks) == (1, 39, 20)
     live = require_live(within(double), NAME)
@@ -552,7 +665,9 @@ def test_refused_points_are_named_and_their_stale_versions_are_gone(
     assert require_live(within(double), NAME).structures.retrieve([changed.id])
     double.refuse_points([changed.id, added.id, block.id])
     report = publish(open_index(), NEW, rebuild=WAYS[way])
-    wanted = {(one.id, one.label()) for one in (structures[changed.id], structures[added.id], block)}
+    wanted = {
+        (one.id, one.label()) for one in (structures[changed.id], structures[added.id], block)
+    }
     assert {(one["id"], one["label"]) for one in report.refused} == wanted
     assert all(f"point {one['id']} is refused" in one["reason"] for one in report.refused)
     assert (report.way, report.refused_structures, report.points, report.blocks) == (way, 2, 38, 19)
@@ -561,7 +676,12 @@ def test_refused_points_are_named_and_their_stale_versions_are_gone(
     assert live.structures.retrieve([changed.id, added.id]) == []
     double.refuse_points([])
     report = publish(open_index(), NEW)
-    assert (report.way, report.added, report.changed, report.refused) == ("changed_in_place", 3, 0, [])
+    assert (report.way, report.added, report.changed, report.refused) == (
+        "changed_in_place",
+        3,
+        0,
+        [],
+    )
     check(within(double), NEW)
 
 
@@ -602,16 +722,23 @@ class Echo(Status):
     """Answers with the key, as some proxies do."""
 
     def __init__(self, code: int, headers: dict[str, str] | None = None) -> None:
-        super().__init__(code, headers or {}, f'{{"status": {{"error": "api-key: {SECRET} is no good"}}}}')
+        super().__init__(
+            code, headers or {}, f'{{"status": {{"error": "api-key: {SECRET} is no good"}}}}'
+        )
 
 
 @pytest.mark.parametrize("key", [None, SECRET])
 def test_a_key_that_is_refused_is_told_at_once(
-    key: str | None, double: QdrantDouble, open_index: Callable[..., ServerIndex], caplog: pytest.LogCaptureFixture
+    key: str | None,
+    double: QdrantDouble,
+    open_index: Callable[..., ServerIndex],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     double.api_key = "another"
-    with pytest.raises(IndexRefused, match=rf"\(HTTP {403 if key else 401}\); set QDRANT_API_KEY") as caught:
+    with pytest.raises(
+        IndexRefused, match=rf"\(HTTP {403 if key else 401}\); set QDRANT_API_KEY"
+    ) as caught:
         publish(open_index(key, retry_s=120.0), NEW)
     assert len(double.requests) == 1
     assert SECRET not in said(caught.value, caplog)
@@ -637,7 +764,10 @@ def test_a_key_that_may_read_and_not_write_is_told_at_once(
         return
     with pytest.raises(IndexRefused, match=rf"\(HTTP {status}\); set QDRANT_API_KEY") as caught:
         publish(open_index(SECRET, retry_s=120.0, streams=1, batch_points=1000), NEW, rebuild=True)
-    assert len([one for one in double.requests if one.method == method and re.search(path, one.path)]) == 1
+    assert (
+        len([one for one in double.requests if one.method == method and re.search(path, one.path)])
+        == 1
+    )
     assert SECRET not in said(caught.value, caplog)
     double.heal()
     check_untouched(double, old)
@@ -645,7 +775,10 @@ def test_a_key_that_may_read_and_not_write_is_told_at_once(
 
 @pytest.mark.parametrize("code", [400, 404, 409, 413, 429, 500, 503])
 def test_a_key_that_a_server_repeats_is_not_said_again(
-    code: int, double: QdrantDouble, open_index: Callable[..., ServerIndex], caplog: pytest.LogCaptureFixture
+    code: int,
+    double: QdrantDouble,
+    open_index: Callable[..., ServerIndex],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     double.api_key = SECRET
@@ -666,7 +799,9 @@ def test_a_key_that_a_server_repeats_is_not_said_again(
 
 def said(error: BaseException | None, caplog: pytest.LogCaptureFixture) -> str:
     """Everything that a run says: its error with all that led to it, and the logs."""
-    records = [f"{record.getMessage()} {record.exc_text} {record.args}" for record in caplog.records]
+    records = [
+        f"{record.getMessage()} {record.exc_text} {record.args}" for record in caplog.records
+    ]
     lines = traceback.format_exception(error) if error is not None else []
     while error is not None:
         lines += [str(error), repr(error), str(vars(error))]
@@ -676,9 +811,13 @@ def said(error: BaseException | None, caplog: pytest.LogCaptureFixture) -> str:
 
 def test_a_key_does_not_travel_unencrypted_to_another_host() -> None:
     settings = load_settings().storage
-    for url, key in (("http://qdrant.example:6333", SECRET), (f"http://user:{SECRET}@qdrant.example:6333", None)):
+    for url, key in (
+        ("http://qdrant.example:6333", SECRET),
+        (f"http://user:{SECRET}@qdrant.example:6333", None),
+    ):
         with pytest.raises(
-            StorageError, match=r"would travel unencrypted to http://qdrant.example:6333.*allow_key_over_http"
+            StorageError,
+            match=r"would travel unencrypted to http://qdrant.example:6333.*allow_key_over_http",
         ) as caught:
             connect(url, key, settings)
         assert SECRET not in "".join(traceback.format_exception(caught.value))
@@ -688,7 +827,9 @@ def test_a_key_does_not_travel_unencrypted_to_another_host() -> None:
     connect("http://127.0.0.1:6333", SECRET, settings).close()
 
 
-def test_a_server_that_is_too_old_is_told_with_both_versions(double: QdrantDouble, open_index: Callable[..., ServerIndex]) -> None:
+def test_a_server_that_is_too_old_is_told_with_both_versions(
+    double: QdrantDouble, open_index: Callable[..., ServerIndex]
+) -> None:
     double.version = "1.9.0"
     with pytest.raises(IndexMismatch, match=r"is Qdrant 1\.9; 1\.16 or later is needed"):
         publish(open_index(), NEW)
@@ -746,7 +887,11 @@ class Runner:
         script.write_text(textwrap.dedent(RUNNER))
         environment = {"PYTHONPATH": f"{PROJECT_ROOT}:{PROJECT_ROOT / 'tests'}", "PATH": ""}
         self._process = subprocess.Popen(
-            [sys.executable, str(script)], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+            [sys.executable, str(script)],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
         )
         self._read()
 
@@ -785,7 +930,9 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
     runner.close()
 
 
-def kill_amid(runner: Runner, double: QdrantDouble, moments: random.Random, among: int, **arguments: object) -> bool:
+def kill_amid(
+    runner: Runner, double: QdrantDouble, moments: random.Random, among: int, **arguments: object
+) -> bool:
     """Start a run and kill it around one of its first `among` requests; return whether it was still at work."""
     moment = len(double.requests) + moments.randrange(among)
     pid = runner.start(where=double.url, **arguments)
@@ -809,14 +956,19 @@ def requests_of(runner: Runner, **arguments: object) -> int:
 
 
 def test_builds_that_are_killed_at_random_moments_leave_what_is_live_whole(
-    runner: Runner, double: QdrantDouble, open_index: Callable[..., ServerIndex], monkeypatch: pytest.MonkeyPatch
+    runner: Runner,
+    double: QdrantDouble,
+    open_index: Callable[..., ServerIndex],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     moments, index = random.Random(7), within(double)  # noqa: S311 - moments, not secrets
     among = requests_of(runner, count=200, version=1, rebuild=True)
     double.fail(Delay(0.003), times=None)
     live, at_work = -1, 0
     for version in range(20):
-        at_work += kill_amid(runner, double, moments, among, count=200, version=version, rebuild=True)
+        at_work += kill_amid(
+            runner, double, moments, among, count=200, version=version, rebuild=True
+        )
         generation = index.live(NAME)
         if live < 0 and generation is None:
             continue
@@ -830,7 +982,9 @@ def test_builds_that_are_killed_at_random_moments_leave_what_is_live_whole(
     double.heal()
     publish(open_index(), MadeUp(200, 20), rebuild=True)
     check(index, MadeUp(200, 20))
-    monkeypatch.setattr("storage.server._ABANDONED", timedelta(0))  # as if it were a day later
+    monkeypatch.setattr(
+        "storage.server.index._ABANDONED", timedelta(0)
+    )  # as if it were a day later
     publish(open_index(), MadeUp(200, 21), rebuild=True)
     check(index, MadeUp(200, 21))
     former = index.former(NAME)
@@ -849,11 +1003,16 @@ def test_syncs_in_place_that_are_killed_at_random_moments_leave_every_point_old_
     for version in range(1, 21):
         old, new = MadeUp(200, version - 1), MadeUp(200, version)
         double.fail(Delay(0.003), times=None)
-        at_work += kill_amid(runner, double, moments, among, count=200, version=version, rebuild=False)
+        at_work += kill_amid(
+            runner, double, moments, among, count=200, version=version, rebuild=False
+        )
         double.heal()
         check_mixed(index, old, new)
         live = require_live(index, NAME)
-        mixed += not verify(live, old.structures, old.blocks).ok and not verify(live, new.structures, new.blocks).ok
+        mixed += (
+            not verify(live, old.structures, old.blocks).ok
+            and not verify(live, new.structures, new.blocks).ok
+        )
         report = publish_undisturbed(double, new)
         assert (report.points, report.blocks) == (200, 100)
         check(index, new)
@@ -864,7 +1023,11 @@ def test_syncs_in_place_that_are_killed_at_random_moments_leave_every_point_old_
 
 def publish_undisturbed(double: QdrantDouble, source: MadeUp) -> UploadReport:
     """Publish, and hang up: `kill_amid` waits until nobody is connected."""
-    with closing(server_index(connect(double.url, None, load_settings().storage), double.url, batch_points=100)) as index:
+    with closing(
+        server_index(
+            connect(double.url, None, load_settings().storage), double.url, batch_points=100
+        )
+    ) as index:
         return publish(index, source)
 
 
@@ -872,7 +1035,9 @@ def publish_undisturbed(double: QdrantDouble, source: MadeUp) -> UploadReport:
 def folder(tmp_path: Path) -> Iterator[Path]:
     """A folder in memory where there is room: the engine allots 300 MB a generation, and a kill is no power cut."""
     memory = Path("/dev/shm")
-    in_memory = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4e9
+    in_memory = (
+        memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4e9
+    )
     made = Path(tempfile.mkdtemp(dir=memory if in_memory else tmp_path))
     yield made
     shutil.rmtree(made)
@@ -882,7 +1047,9 @@ def generations(root: Path) -> list[Path]:
     return list((root / NAME).glob(f"{NAME}--*"))
 
 
-def test_embedded_builds_that_are_killed_at_random_moments_leave_what_is_live_whole(runner: Runner, folder: Path) -> None:
+def test_embedded_builds_that_are_killed_at_random_moments_leave_what_is_live_whole(
+    runner: Runner, folder: Path
+) -> None:
     moments, root = random.Random(9), folder / "qdrant"  # noqa: S311
     began = time.monotonic()
     for version in range(2):
@@ -914,12 +1081,16 @@ def test_embedded_builds_that_are_killed_at_random_moments_leave_what_is_live_wh
     index.close()
 
 
-def test_a_generation_whose_removal_was_killed_is_no_former_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_generation_whose_removal_was_killed_is_no_former_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     index = EmbeddedIndex(folder)
     first = publish(index, MadeUp(10, 0)).generation
 
     def stop_amid(tree: Path, **_: object) -> None:
-        removed, *_ = (path for path in tree.rglob("*") if path.is_file() and path.name != "metadata.json")
+        removed, *_ = (
+            path for path in tree.rglob("*") if path.is_file() and path.name != "metadata.json"
+        )
         removed.unlink()
 
     with monkeypatch.context() as patch:
@@ -933,14 +1104,17 @@ def test_a_generation_whose_removal_was_killed_is_no_former_one(folder: Path, mo
     index.close()
 
 
-def test_two_runs_at_once_on_one_folder_and_the_lock_of_a_killed_one(runner: Runner, folder: Path) -> None:
+def test_two_runs_at_once_on_one_folder_and_the_lock_of_a_killed_one(
+    runner: Runner, folder: Path
+) -> None:
     root, begun = folder / "qdrant", folder / "begun"
     index = EmbeddedIndex(root)
     publish(index, MadeUp(20, 0))
     pid = runner.start(where=str(root), count=20, version=1, rebuild=True, wait=str(begun))
     wait_until(begun.exists)
     with pytest.raises(
-        IndexLocked, match=f"another process is writing {root / NAME}; wait for it to end, or choose another folder"
+        IndexLocked,
+        match=f"another process is writing {root / NAME}; wait for it to end, or choose another folder",
     ):
         publish(index, MadeUp(20, 2))
     check(index, MadeUp(20, 0))

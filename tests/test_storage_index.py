@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from storage import schema
-from storage.embedded import EmbeddedIndex, _copy_file
+from storage.embedded.index import EmbeddedIndex, _copy_file
 from storage.errors import IndexLocked, IndexMissing, StorageError
 from storage.index import Condition, Generation, Index, Nearest, Point, Points, Where
 from storage.schema import SPARSE, Metadata
@@ -33,8 +33,16 @@ def uid(number: int) -> str:
     return f"00000000-0000-0000-0000-{number:012d}"
 
 
-def point(number: int, text: NDArray[np.float32], code: NDArray[np.float32], **payload: object) -> Point:
-    fields = {"digest": f"d{number}", "crate": "a", "is_test": False, "context": {"module": "m", "file_path": "x.rs"}, **payload}
+def point(
+    number: int, text: NDArray[np.float32], code: NDArray[np.float32], **payload: object
+) -> Point:
+    fields = {
+        "digest": f"d{number}",
+        "crate": "a",
+        "is_test": False,
+        "context": {"module": "m", "file_path": "x.rs"},
+        **payload,
+    }
     return Point(uid(number), {"text": text, "code": code}, fields)
 
 
@@ -74,7 +82,9 @@ def test_nothing_is_there_before_something_is_published(index: Index, metadata: 
 def test_each_named_vector_is_searched_by_its_own(index: Index, metadata: Metadata) -> None:
     generation = index.create(COLLECTION, metadata)
     fill(generation, POINTS)
-    text, code = generation.structures.search(Nearest("text", unit(1), 2), Nearest("code", unit(1), 5))
+    text, code = generation.structures.search(
+        Nearest("text", unit(1), 2), Nearest("code", unit(1), 5)
+    )
     assert [hit.id for hit in text] == [uid(1), uid(2)]
     assert text[0].score == pytest.approx(1.0, abs=1e-5)
     assert text[1].score == pytest.approx(0.7071, abs=1e-3)
@@ -87,10 +97,15 @@ def words(*weighted: tuple[int, float]) -> SparseVector:
     return SparseVector([word for word, _ in weighted], [weight for _, weight in weighted])
 
 
-def test_several_queries_of_all_kinds_are_answered_in_their_order(index: Index, metadata: Metadata) -> None:
+def test_several_queries_of_all_kinds_are_answered_in_their_order(
+    index: Index, metadata: Metadata
+) -> None:
     generation = index.create(COLLECTION, metadata)
     sparse = [words((1, 1.0), (2, 0.5)), words((1, 1.0)), words((3, 1.0))]
-    fill(generation, [replace(one, sparse={SPARSE: vector}) for one, vector in zip(POINTS, sparse, strict=True)])
+    fill(
+        generation,
+        [replace(one, sparse={SPARSE: vector}) for one, vector in zip(POINTS, sparse, strict=True)],
+    )
     found = generation.structures.search(
         Nearest("code", unit(1), 1),
         Nearest(SPARSE, words((2, 1.0)), 9),
@@ -99,14 +114,24 @@ def test_several_queries_of_all_kinds_are_answered_in_their_order(index: Index, 
         Nearest(SPARSE, words(), 9),
         Nearest(SPARSE, words((77, 1.0)), 9),
     )
-    assert [[int(hit.id[-12:]) for hit in hits] for hits in found] == [[2], [1], [1, 2, 3], [1], [], []]
+    assert [[int(hit.id[-12:]) for hit in hits] for hits in found] == [
+        [2],
+        [1],
+        [1, 2, 3],
+        [1],
+        [],
+        [],
+    ]
     assert generation.structures.search() == []
 
 
 def test_a_word_counts_the_more_the_fewer_points_have_it(index: Index, metadata: Metadata) -> None:
     generation = index.create(COLLECTION, metadata)
     sparse = [words((1, 1.0)), words((1, 1.0)), words((2, 1.0))]
-    fill(generation, [replace(one, sparse={SPARSE: vector}) for one, vector in zip(POINTS, sparse, strict=True)])
+    fill(
+        generation,
+        [replace(one, sparse={SPARSE: vector}) for one, vector in zip(POINTS, sparse, strict=True)],
+    )
     (hits,) = generation.structures.search(Nearest(SPARSE, words((1, 1.0), (2, 1.0)), 9))
     assert hits[0].id == uid(3)
     assert hits[0].score > 1.5 * hits[1].score > 0
@@ -115,8 +140,16 @@ def test_a_word_counts_the_more_the_fewer_points_have_it(index: Index, metadata:
 def test_a_hit_has_the_fields_that_were_asked_for(index: Index, metadata: Metadata) -> None:
     generation = index.create(COLLECTION, metadata)
     fill(generation, POINTS[1:2])
-    asked: list[tuple[str, ...] | None] = [None, (), ("crate",), ("is_test", "context.module"), ("absent",)]
-    found = generation.structures.search(*(Nearest("text", unit(1), 1, (), fields) for fields in asked))
+    asked: list[tuple[str, ...] | None] = [
+        None,
+        (),
+        ("crate",),
+        ("is_test", "context.module"),
+        ("absent",),
+    ]
+    found = generation.structures.search(
+        *(Nearest("text", unit(1), 1, (), fields) for fields in asked)
+    )
     assert [hit.payload for (hit,) in found] == [
         POINTS[1].payload,
         {},
@@ -139,7 +172,9 @@ def test_a_filter_holds_inside_the_search(index: Index, metadata: Metadata) -> N
     nearer = [point(number, unit(1), unit(1), crate="near") for number in range(10, 60)]
     fill(generation, [*nearer, point(1, unit(0, 1), unit(0, 1), crate="far", is_test=True)])
     assert numbers(generation.structures, Condition("crate", ("far",)), limit=1) == [1]
-    assert numbers(generation.structures, Condition("crate", ("near",), negated=True), limit=1) == [1]
+    assert numbers(generation.structures, Condition("crate", ("near",), negated=True), limit=1) == [
+        1
+    ]
     assert numbers(generation.structures, Condition("is_test", (True,)), limit=1) == [1]
 
 
@@ -152,7 +187,10 @@ CONDITIONS: dict[str, tuple[Where, list[int]]] = {
     "negated": ((Condition("crate", ("b",), negated=True),), [1]),
     "several values negated": ((Condition("crate", ("a", "b"), negated=True),), []),
     "no value negated": ((Condition("crate", (), negated=True),), [1, 2, 3]),
-    "a field that is absent, negated": ((Condition("trait_name", ("T",), negated=True),), [1, 2, 3]),
+    "a field that is absent, negated": (
+        (Condition("trait_name", ("T",), negated=True),),
+        [1, 2, 3],
+    ),
     "nested": ((Condition("context.module", ("n",)),), [3]),
     "true": ((Condition("is_test", (True,)),), [2]),
     "false": ((Condition("is_test", (False,)),), [1, 3]),
@@ -162,8 +200,14 @@ CONDITIONS: dict[str, tuple[Where, list[int]]] = {
     "several numbers": ((Condition("references", (7, 8, 9)),), [1, 2]),
     "one value of a list": ((Condition("paths", ("src",)),), [1, 2]),
     "all conditions must hold": ((Condition("crate", ("b",)), Condition("is_test", (False,))), [3]),
-    "one must hold and another not": ((Condition("paths", ("src",)), Condition("crate", ("b",), negated=True)), [1]),
-    "conditions that exclude each other": ((Condition("crate", ("b",)), Condition("crate", ("b",), negated=True)), []),
+    "one must hold and another not": (
+        (Condition("paths", ("src",)), Condition("crate", ("b",), negated=True)),
+        [1],
+    ),
+    "conditions that exclude each other": (
+        (Condition("crate", ("b",)), Condition("crate", ("b",), negated=True)),
+        [],
+    ),
 }
 
 
@@ -174,12 +218,26 @@ def test_conditions_confine_a_search_and_a_scroll(index: Index, metadata: Metada
         {"references": 8, "paths": ["src", "src/y.rs"]},
         {"references": 10, "paths": ["tests", "tests/src"]},
     ]
-    fill(generation, [replace(one, payload={**one.payload, **fields}) for one, fields in zip(POINTS, more, strict=True)])
-    found = {name: numbers(generation.structures, *where) for name, (where, _) in CONDITIONS.items() if name != "both booleans"}
-    assert found == {name: expected for name, (_, expected) in CONDITIONS.items() if name != "both booleans"}
+    fill(
+        generation,
+        [
+            replace(one, payload={**one.payload, **fields})
+            for one, fields in zip(POINTS, more, strict=True)
+        ],
+    )
+    found = {
+        name: numbers(generation.structures, *where)
+        for name, (where, _) in CONDITIONS.items()
+        if name != "both booleans"
+    }
+    assert found == {
+        name: expected for name, (_, expected) in CONDITIONS.items() if name != "both booleans"
+    }
 
 
-def test_both_booleans_are_alternatives_as_other_values_are(index: Index, metadata: Metadata) -> None:
+def test_both_booleans_are_alternatives_as_other_values_are(
+    index: Index, metadata: Metadata
+) -> None:
     generation = index.create(COLLECTION, metadata)
     fill(generation, POINTS)
     assert numbers(generation.structures, Condition("is_test", (True, False))) == [1, 2, 3]
@@ -188,25 +246,44 @@ def test_both_booleans_are_alternatives_as_other_values_are(index: Index, metada
 def test_blocks_are_confined_by_fields_of_their_own(index: Index, metadata: Metadata) -> None:
     generation = index.create(COLLECTION, metadata)
     blocks = [
-        Point(uid(number), {"code": unit(1, number)}, {"structure_id": uid(number // 2), "is_test": number == 3, **fields})
-        for number, fields in enumerate([{"module": "m"}, {"module": "n"}, {"struct_name": "S"}, {"trait_name": "T"}])
+        Point(
+            uid(number),
+            {"code": unit(1, number)},
+            {"structure_id": uid(number // 2), "is_test": number == 3, **fields},
+        )
+        for number, fields in enumerate(
+            [{"module": "m"}, {"module": "n"}, {"struct_name": "S"}, {"trait_name": "T"}]
+        )
     ]
     assert generation.blocks.upsert(blocks) == []
     generation.finish()
     assert numbers(generation.blocks, Condition("structure_id", (uid(1),))) == [2, 3]
     assert numbers(generation.blocks, Condition("module", ("n",)), limit=1) == [1]
     assert numbers(generation.blocks, Condition("struct_name", ("S",)), limit=1) == [2]
-    assert numbers(generation.blocks, Condition("trait_name", ("T",)), Condition("is_test", (True,)), limit=1) == [3]
+    assert numbers(
+        generation.blocks, Condition("trait_name", ("T",)), Condition("is_test", (True,)), limit=1
+    ) == [3]
     assert numbers(generation.blocks, Condition("is_test", (True,), negated=True)) == [0, 1, 2]
     assert generation.structures.count() == 0
 
 
-def test_values_of_a_field_are_counted_the_commonest_first(index: Index, metadata: Metadata) -> None:
+def test_values_of_a_field_are_counted_the_commonest_first(
+    index: Index, metadata: Metadata
+) -> None:
     generation = index.create(COLLECTION, metadata)
     assert generation.structures.values("crate") == {}
     paths = [["src", "src/a.rs"], ["src", "src/a.rs"], ["src", "src/b.rs"], ["tests", "tests/c.rs"]]
-    fill(generation, [point(number, unit(1), unit(1), crate="ab"[number % 3 == 0], paths=one) for number, one in enumerate(paths)])
-    assert list(generation.structures.values("crate").items()) in ([("a", 2), ("b", 2)], [("b", 2), ("a", 2)])
+    fill(
+        generation,
+        [
+            point(number, unit(1), unit(1), crate="ab"[number % 3 == 0], paths=one)
+            for number, one in enumerate(paths)
+        ],
+    )
+    assert list(generation.structures.values("crate").items()) in (
+        [("a", 2), ("b", 2)],
+        [("b", 2), ("a", 2)],
+    )
     found = generation.structures.values("paths")
     assert list(found.items())[:2] == [("src", 3), ("src/a.rs", 2)]
     assert found == {"src": 3, "src/a.rs": 2, "src/b.rs": 1, "tests": 1, "tests/c.rs": 1}
@@ -214,18 +291,31 @@ def test_values_of_a_field_are_counted_the_commonest_first(index: Index, metadat
     assert generation.structures.values("trait_name") == {}
     assert generation.blocks.values("crate") == {}
     generation.structures.delete([uid(0), uid(1)])
-    assert generation.structures.values("paths") == {"src": 1, "src/b.rs": 1, "tests": 1, "tests/c.rs": 1}
+    assert generation.structures.values("paths") == {
+        "src": 1,
+        "src/b.rs": 1,
+        "tests": 1,
+        "tests/c.rs": 1,
+    }
 
 
 def test_more_values_than_a_page_are_all_told(index: Index, metadata: Metadata) -> None:
     generation = index.create(COLLECTION, metadata)
-    fill(generation, [point(number, unit(1), unit(1), crate=f"crate{number}") for number in range(1200)])
+    fill(
+        generation,
+        [point(number, unit(1), unit(1), crate=f"crate{number}") for number in range(1200)],
+    )
     assert generation.structures.values("crate") == {f"crate{number}": 1 for number in range(1200)}
 
 
-def test_a_scroll_over_several_pages_gives_what_meets_the_conditions(index: Index, metadata: Metadata) -> None:
+def test_a_scroll_over_several_pages_gives_what_meets_the_conditions(
+    index: Index, metadata: Metadata
+) -> None:
     generation = index.create(COLLECTION, metadata)
-    fill(generation, [point(number, unit(1), unit(1), crate="ab"[number % 2]) for number in range(2500)])
+    fill(
+        generation,
+        [point(number, unit(1), unit(1), crate="ab"[number % 2]) for number in range(2500)],
+    )
     where = [Condition("crate", ("b",))]
     found = list(generation.structures.scroll(["digest"], where=where))
     assert [len(found), len({one.id for one in found})] == [1250, 1250]
@@ -236,18 +326,24 @@ def test_a_scroll_over_several_pages_gives_what_meets_the_conditions(index: Inde
     assert (with_vectors[-1].payload, set(with_vectors[-1].vectors)) == ({}, {"text", "code"})
 
 
-def test_points_are_retrieved_with_their_vectors_or_without(index: Index, metadata: Metadata) -> None:
+def test_points_are_retrieved_with_their_vectors_or_without(
+    index: Index, metadata: Metadata
+) -> None:
     generation = index.create(COLLECTION, metadata)
     fill(generation, POINTS)
     found = generation.structures.retrieve([uid(2), uid(99)], vectors=False)
-    assert [(one.id, one.payload, one.vectors) for one in found] == [(uid(2), POINTS[1].payload, {})]
+    assert [(one.id, one.payload, one.vectors) for one in found] == [
+        (uid(2), POINTS[1].payload, {})
+    ]
     (whole,) = generation.structures.retrieve([uid(2)])
     np.testing.assert_allclose(whole.vectors["text"], unit(1, 1), atol=1e-6)
     np.testing.assert_allclose(whole.vectors["code"], unit(1), atol=1e-6)
     assert generation.structures.retrieve([]) == []
 
 
-def test_the_state_changes_whenever_what_is_published_does(index: Index, metadata: Metadata) -> None:
+def test_the_state_changes_whenever_what_is_published_does(
+    index: Index, metadata: Metadata
+) -> None:
     assert index.state(COLLECTION) is None
     first = index.create(COLLECTION, metadata)
     assert index.state(COLLECTION) is None
@@ -263,11 +359,15 @@ def test_the_state_changes_whenever_what_is_published_does(index: Index, metadat
     assert index.state("another") is None
 
 
-def test_the_state_changes_when_what_is_published_says_otherwise_of_itself(index: Index, metadata: Metadata) -> None:
+def test_the_state_changes_when_what_is_published_says_otherwise_of_itself(
+    index: Index, metadata: Metadata
+) -> None:
     """A second run at another commit that finds nothing to send changes the commit that every answer carries."""
     index.publish(COLLECTION, index.create(COLLECTION, metadata))
     before = index.state(COLLECTION)
-    require_live(index, COLLECTION).describe(replace(metadata, commit="4567def", created="2026-02-02T00:00:00+00:00"))
+    require_live(index, COLLECTION).describe(
+        replace(metadata, commit="4567def", created="2026-02-02T00:00:00+00:00")
+    )
     assert require_live(index, COLLECTION).metadata.commit == "4567def"
     assert index.state(COLLECTION) != before
 
@@ -296,7 +396,9 @@ def test_scroll_gives_every_point_once(index: Index, metadata: Metadata) -> None
     assert digests(generation) == {uid(number): f"d{number}" for number in range(2500)}
 
 
-def test_publishing_replaces_the_live_generation_and_drops_it(index: Index, metadata: Metadata) -> None:
+def test_publishing_replaces_the_live_generation_and_drops_it(
+    index: Index, metadata: Metadata
+) -> None:
     first = index.create(COLLECTION, metadata)
     fill(first, POINTS[:1])
     index.publish(COLLECTION, first)
@@ -309,10 +411,16 @@ def test_publishing_replaces_the_live_generation_and_drops_it(index: Index, meta
     index.publish(COLLECTION, second)
     after = index.live(COLLECTION)
     assert after is not None
-    assert (after.name, after.structures.count(), after.metadata.commit) == (second.name, 3, "4567def")
+    assert (after.name, after.structures.count(), after.metadata.commit) == (
+        second.name,
+        3,
+        "4567def",
+    )
 
 
-def test_a_clock_that_is_put_back_changes_no_order(index: Index, metadata: Metadata, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clock_that_is_put_back_changes_no_order(
+    index: Index, metadata: Metadata, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Clock(datetime):
         today = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -329,13 +437,17 @@ def test_a_clock_that_is_put_back_changes_no_order(index: Index, metadata: Metad
         index.publish(COLLECTION, generation, keep=1)
         names.append(generation.name)
         former = index.former(COLLECTION)
-        assert (former.name if former is not None else None) == (names[-2] if len(names) > 1 else None)
+        assert (former.name if former is not None else None) == (
+            names[-2] if len(names) > 1 else None
+        )
     assert former is not None
     index.publish(COLLECTION, former)
     assert index.former(COLLECTION) is None  # the first was pruned
 
 
-def test_dropping_an_unpublished_generation_leaves_the_live_one(index: Index, metadata: Metadata) -> None:
+def test_dropping_an_unpublished_generation_leaves_the_live_one(
+    index: Index, metadata: Metadata
+) -> None:
     first = index.create(COLLECTION, metadata)
     fill(first, POINTS)
     index.publish(COLLECTION, first)
@@ -362,7 +474,12 @@ def test_a_vector_of_another_size_is_refused(index: Index, metadata: Metadata) -
 
 def test_holes_of_files_are_not_copied(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
-    for content in (b"", b"abc", bytes(5000) + b"x" * 3_000_000 + bytes(3_000_000) + b"end", bytes(10_000)):
+    for content in (
+        b"",
+        b"abc",
+        bytes(5000) + b"x" * 3_000_000 + bytes(3_000_000) + b"end",
+        bytes(10_000),
+    ):
         with source.open("wb") as file:
             for at in range(0, len(content), 4096):
                 if block := content[at : at + 4096].strip(b"\0"):
@@ -371,10 +488,14 @@ def test_holes_of_files_are_not_copied(tmp_path: Path) -> None:
             file.truncate(len(content))
         _copy_file(str(source), str(target))
         assert target.read_bytes() == content
-        assert target.stat().st_blocks * 512 <= max(4096, len(content) - 2_900_000)  # the hole has 3,000,000
+        assert target.stat().st_blocks * 512 <= max(
+            4096, len(content) - 2_900_000
+        )  # the hole has 3,000,000
 
 
-def test_several_processes_may_search_an_embedded_generation_at_once(tmp_path: Path, metadata: Metadata) -> None:
+def test_several_processes_may_search_an_embedded_generation_at_once(
+    tmp_path: Path, metadata: Metadata
+) -> None:
     import subprocess
     import sys
 
@@ -388,17 +509,23 @@ def test_several_processes_may_search_an_embedded_generation_at_once(tmp_path: P
     assert live is not None
     script = f"""
 from pathlib import Path
-from storage.embedded import EmbeddedIndex
+from storage.embedded.index import EmbeddedIndex
 print(EmbeddedIndex(Path({str(tmp_path)!r})).live({COLLECTION!r}).structures.count())
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(PROJECT_ROOT)}
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(PROJECT_ROOT)},
     )
     assert done.stdout == "3\n"
     assert live.structures.count() == 3
 
 
-def test_a_folder_that_another_process_writes_is_locked_until_that_process_ends(tmp_path: Path) -> None:
+def test_a_folder_that_another_process_writes_is_locked_until_that_process_ends(
+    tmp_path: Path,
+) -> None:
     import subprocess
     import sys
 
@@ -406,7 +533,7 @@ def test_a_folder_that_another_process_writes_is_locked_until_that_process_ends(
 
     script = f"""
 from pathlib import Path
-from storage.embedded import EmbeddedIndex
+from storage.embedded.index import EmbeddedIndex
 with EmbeddedIndex(Path({str(tmp_path)!r})).writing({COLLECTION!r}):
     print("locked", flush=True)
     input()
@@ -429,7 +556,9 @@ with EmbeddedIndex(Path({str(tmp_path)!r})).writing({COLLECTION!r}):
         pass
 
 
-def test_what_a_killed_build_left_behind_is_removed_by_the_next(tmp_path: Path, metadata: Metadata) -> None:
+def test_what_a_killed_build_left_behind_is_removed_by_the_next(
+    tmp_path: Path, metadata: Metadata
+) -> None:
     index = EmbeddedIndex(tmp_path)
     index.create(COLLECTION, metadata).close()
     (leftover,) = (tmp_path / COLLECTION).glob("*--*")
@@ -438,12 +567,16 @@ def test_what_a_killed_build_left_behind_is_removed_by_the_next(tmp_path: Path, 
     assert not leftover.exists()
 
 
-def test_a_damaged_embedded_index_is_named_with_the_way_out(tmp_path: Path, metadata: Metadata) -> None:
+def test_a_damaged_embedded_index_is_named_with_the_way_out(
+    tmp_path: Path, metadata: Metadata
+) -> None:
     index = EmbeddedIndex(tmp_path)
     generation = index.create(COLLECTION, metadata)
     index.publish(COLLECTION, generation)
     (tmp_path / COLLECTION / generation.name / "metadata.json").write_text("{")
-    with pytest.raises(IndexMissing, match=r"can't be opened.*Replace it: lsif-ingest ingest --rebuild"):
+    with pytest.raises(
+        IndexMissing, match=r"can't be opened.*Replace it: lsif-ingest ingest --rebuild"
+    ):
         index.live(COLLECTION)
     (tmp_path / COLLECTION / "live.json").write_text("nonsense")
     with pytest.raises(StorageError, match=r"live\.json can't be read"):
@@ -463,7 +596,10 @@ def test_a_full_disk_is_told_before_the_engine_writes_to_it(
     free = 40 << 20  # enough to write on, too little to begin
     fill(begun, POINTS)
     for begin in (lambda: index.create(COLLECTION, metadata), lambda: index.copy(COLLECTION, live)):
-        with pytest.raises(StorageError, match=r"the disk is full: .* needs 10\d\.\d MB .* 41.9 MB are free.*paths.data=DIR"):
+        with pytest.raises(
+            StorageError,
+            match=r"the disk is full: .* needs 10\d\.\d MB .* 41.9 MB are free.*paths.data=DIR",
+        ):
             begin()
     free = 1 << 40
     begun = index.copy(COLLECTION, live)

@@ -15,12 +15,12 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 from configs.settings import Settings, load_settings
-from storage.connection import Connection, connect
-from storage.embedded import EmbeddedIndex
+from storage.embedded.index import EmbeddedIndex
 from storage.errors import IndexMismatch, IndexRefused, IndexUnreachable, StorageError
 from storage.index import open_index
 from storage.schema import Metadata
-from storage.server import ServerIndex
+from storage.server.connection import Connection, connect
+from storage.server.index import ServerIndex
 
 from conftest import server_index
 
@@ -62,7 +62,9 @@ def test_a_server_that_is_away_is_told_without_secrets() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     index = open_server(port)
-    with pytest.raises(IndexUnreachable, match=f"no Qdrant answers at http://127.0.0.1:{port}.*unset QDRANT_URL") as caught:
+    with pytest.raises(
+        IndexUnreachable, match=f"no Qdrant answers at http://127.0.0.1:{port}.*unset QDRANT_URL"
+    ) as caught:
         index.live("x")
     assert caught.value.retryable
     assert SECRET not in str(caught.value)
@@ -80,7 +82,11 @@ def test_a_server_that_is_away_is_told_without_secrets() -> None:
     ],
 )
 def test_what_a_server_refuses_is_told(
-    http_server: HTTPServer, status: int, error: type[StorageError], message: str, monkeypatch: pytest.MonkeyPatch
+    http_server: HTTPServer,
+    status: int,
+    error: type[StorageError],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Refusing, "status", status)
     index = open_server(http_server.server_port)
@@ -109,18 +115,26 @@ def test_a_url_that_is_none_is_refused_and_not_quoted(url: str) -> None:
     assert SECRET not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_key_that_no_header_may_have_is_refused_and_not_quoted(settings: Settings, tmp_path: Path) -> None:
+def test_a_key_that_no_header_may_have_is_refused_and_not_quoted(
+    settings: Settings, tmp_path: Path
+) -> None:
     with pytest.raises(StorageError, match="QDRANT_API_KEY holds blanks") as caught:
         connect("http://127.0.0.1:1", f"{SECRET} x", load_settings().storage)
     assert SECRET not in str(caught.value)
     # A line end behind the key, as a file has it, is no part of it.
-    index = open_index(settings.storage, str(tmp_path), {"QDRANT_URL": "http://127.0.0.1:9", "QDRANT_API_KEY": f"{SECRET}\n"})
+    index = open_index(
+        settings.storage,
+        str(tmp_path),
+        {"QDRANT_URL": "http://127.0.0.1:9", "QDRANT_API_KEY": f"{SECRET}\n"},
+    )
     with pytest.raises(IndexUnreachable) as unreachable:
         index.live("x")
     assert SECRET not in "".join(traceback.format_exception(unreachable.value))
 
 
-def test_who_searches_the_former_generation_still_finds_it_after_a_publish(metadata: Metadata) -> None:
+def test_who_searches_the_former_generation_still_finds_it_after_a_publish(
+    metadata: Metadata,
+) -> None:
     index = server_index(QdrantClient(":memory:"), "http://memory")
     generations = []
     for _ in range(3):
@@ -135,20 +149,30 @@ def test_who_searches_the_former_generation_still_finds_it_after_a_publish(metad
 
 def test_collections_of_others_are_not_touched() -> None:
     client = QdrantClient(":memory:")
-    client.create_collection("theirs", vectors_config=models.VectorParams(size=4, distance=models.Distance.COSINE))
+    client.create_collection(
+        "theirs", vectors_config=models.VectorParams(size=4, distance=models.Distance.COSINE)
+    )
     index = server_index(client, "http://memory")
     assert index.collections() == []
-    with pytest.raises(IndexMismatch, match="has a collection 'theirs' that lsif-ingest did not make"):
+    with pytest.raises(
+        IndexMismatch, match="has a collection 'theirs' that lsif-ingest did not make"
+    ):
         index.live("theirs")
     client.update_collection_aliases(
-        [models.CreateAliasOperation(create_alias=models.CreateAlias(collection_name="theirs", alias_name="alias"))]
+        [
+            models.CreateAliasOperation(
+                create_alias=models.CreateAlias(collection_name="theirs", alias_name="alias")
+            )
+        ]
     )
     assert index.collections() == []
     with pytest.raises(IndexMismatch, match="alias 'alias'.*names collection 'theirs'"):
         index.live("alias")
 
 
-def test_what_a_run_killed_long_ago_left_behind_is_removed_and_a_young_one_is_not(metadata: Metadata) -> None:
+def test_what_a_run_killed_long_ago_left_behind_is_removed_and_a_young_one_is_not(
+    metadata: Metadata,
+) -> None:
     client = QdrantClient(":memory:")
     index = server_index(client, "http://memory")
     old = f"mine--{datetime.now(UTC) - timedelta(days=2):%Y%m%dT%H%M%S%f}"
@@ -169,7 +193,11 @@ def test_the_environment_decides_which_end_is_used(settings: Settings, tmp_path:
     embedded = open_index(settings.storage, str(tmp_path), {})
     assert isinstance(embedded, EmbeddedIndex)
     assert embedded.location == str(tmp_path / "qdrant")
-    server = open_index(settings.storage, str(tmp_path), {"QDRANT_URL": "http://localhost:6333", "QDRANT_API_KEY": SECRET})
+    server = open_index(
+        settings.storage,
+        str(tmp_path),
+        {"QDRANT_URL": "http://localhost:6333", "QDRANT_API_KEY": SECRET},
+    )
     assert isinstance(server, ServerIndex)
     assert server.location == "http://localhost:6333"
     server.close()

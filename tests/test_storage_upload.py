@@ -20,11 +20,18 @@ from lsif.structure import Structure, read_structures, with_digest, write_struct
 from storage import sync as sync_module
 from storage.errors import IndexMismatch, IndexMissing, StorageError
 from storage.index import Condition, Generation, Index, Nearest, Point, Points, Refusal
+from storage.maintenance.verify import verify
 from storage.points import FileSource, Record, RecordSource
 from storage.schema import PATHS, SPARSE, Metadata, VectorInfo
 from storage.sparse import query_vector
-from storage.upload import UploadReport, check_fingerprints, make_plan, publish_source, require_live, rollback
-from storage.verify import verify
+from storage.upload import (
+    UploadReport,
+    check_fingerprints,
+    make_plan,
+    publish_source,
+    require_live,
+    rollback,
+)
 
 from conftest import FINGERPRINTS, FakeEncoder, embedded_source, moved
 
@@ -35,7 +42,9 @@ def storage(**changes: object) -> StorageSettings:
     return load_settings().storage.model_copy(update=changes)
 
 
-def publish(index: Index, metadata: Metadata, source: FileSource, **changes: object) -> UploadReport:
+def publish(
+    index: Index, metadata: Metadata, source: FileSource, **changes: object
+) -> UploadReport:
     return publish_source(index, COLLECTION, metadata, source, storage(batch_points=10, **changes))
 
 
@@ -44,7 +53,9 @@ def digests(points: Points) -> dict[str, str]:
 
 
 @pytest.fixture
-def sync(index: Index, metadata: Metadata, tmp_path: Path, sample_structures: Path) -> Callable[..., UploadReport]:
+def sync(
+    index: Index, metadata: Metadata, tmp_path: Path, sample_structures: Path
+) -> Callable[..., UploadReport]:
     """Publish the given structures (and the blocks that belong to them); options go to the settings."""
     numbers = itertools.count()
 
@@ -54,10 +65,19 @@ def sync(index: Index, metadata: Metadata, tmp_path: Path, sample_structures: Pa
         some = list(structures)
         write_structures(folder / "structures.jsonl", some)
         ids = {one.id for one in some}
-        blocks = [one for one in read_blocks(sample_structures.with_name("blocks.jsonl")) if one.structure_id in ids]
+        blocks = [
+            one
+            for one in read_blocks(sample_structures.with_name("blocks.jsonl"))
+            if one.structure_id in ids
+        ]
         (folder / "blocks.jsonl").write_bytes(b"".join(one.to_json() for one in blocks))
         run.last = folder / "structures.jsonl"  # type: ignore[attr-defined]
-        return publish(index, metadata, embedded_source(folder / "structures.jsonl", tmp_path / "checkpoint"), **changes)
+        return publish(
+            index,
+            metadata,
+            embedded_source(folder / "structures.jsonl", tmp_path / "checkpoint"),
+            **changes,
+        )
 
     return run
 
@@ -71,17 +91,28 @@ def check(index: Index, structures: Path) -> None:
 
 
 def test_every_structure_and_block_becomes_the_point_of_its_id_with_its_own_vectors(
-    index: Index, metadata: Metadata, source: FileSource, structures: list[Structure], sample_structures: Path
+    index: Index,
+    metadata: Metadata,
+    source: FileSource,
+    structures: list[Structure],
+    sample_structures: Path,
 ) -> None:
     report = publish(index, metadata, source)
     live, encoder = require_live(index, COLLECTION), FakeEncoder()
     blocks = list(read_blocks(sample_structures.with_name("blocks.jsonl")))
-    assert (report.points, report.blocks, report.way, report.refused) == (77, len(blocks), "built", [])
+    assert (report.points, report.blocks, report.way, report.refused) == (
+        77,
+        len(blocks),
+        "built",
+        [],
+    )
     assert (report.generation, live.metadata.complete) == (live.name, True)
     assert digests(live.structures) == {one.id: one.digest for one in structures}
     assert digests(live.blocks) == {one.id: one.digest for one in blocks}
     for one in structures[::7]:
-        ((by_code,),) = live.structures.search(Nearest("code", encoder.vector(one.context.snippet), 1))
+        ((by_code,),) = live.structures.search(
+            Nearest("code", encoder.vector(one.context.snippet), 1)
+        )
         assert by_code.score == pytest.approx(1.0, abs=1e-5)
         assert by_code.payload == one.to_payload()
     ((by_code,),) = live.blocks.search(Nearest("code", encoder.vector(blocks[3].snippet), 1))
@@ -89,17 +120,24 @@ def test_every_structure_and_block_becomes_the_point_of_its_id_with_its_own_vect
     assert by_code.payload["snippet"] == blocks[3].snippet
 
 
-def test_words_find_structures_by_the_parts_of_their_identifiers(index: Index, metadata: Metadata, source: FileSource) -> None:
+def test_words_find_structures_by_the_parts_of_their_identifiers(
+    index: Index, metadata: Metadata, source: FileSource
+) -> None:
     publish(index, metadata, source)
     live = require_live(index, COLLECTION)
-    wanted = [Nearest(SPARSE, query_vector(query), 3) for query in ("evict expired entries of the cache", "Zxqv")]
+    wanted = [
+        Nearest(SPARSE, query_vector(query), 3)
+        for query in ("evict expired entries of the cache", "Zxqv")
+    ]
     hits, none = live.structures.search(*wanted)
     assert any("cache" in hit.payload["context"]["file_path"] for hit in hits)
     assert hits[0].score >= hits[-1].score > 0
     assert none == []
 
 
-def test_a_path_prefix_of_any_depth_and_a_file_are_filters(index: Index, metadata: Metadata, source: FileSource) -> None:
+def test_a_path_prefix_of_any_depth_and_a_file_are_filters(
+    index: Index, metadata: Metadata, source: FileSource
+) -> None:
     publish(index, metadata, source)
     live = require_live(index, COLLECTION)
     vector = FakeEncoder().vector("x")
@@ -109,9 +147,13 @@ def test_a_path_prefix_of_any_depth_and_a_file_are_filters(index: Index, metadat
         "tests": ["tests/area.rs"],
         "src/geo": [],
     }.items():
-        (found,) = live.structures.search(Nearest("code", vector, 100, (Condition(PATHS, (path,)),)))
+        (found,) = live.structures.search(
+            Nearest("code", vector, 100, (Condition(PATHS, (path,)),))
+        )
         assert sorted({one.payload["context"]["file_path"] for one in found}) == files
-    (blocks,) = live.blocks.search(Nearest("code", vector, 100, (Condition(PATHS, ("src/cache.rs",)),)))
+    (blocks,) = live.blocks.search(
+        Nearest("code", vector, 100, (Condition(PATHS, ("src/cache.rs",)),))
+    )
     assert {one.payload["file_path"] for one in blocks} == {"src/cache.rs"}
 
 
@@ -119,10 +161,16 @@ def test_a_second_run_changes_nothing_but_what_the_index_says_of_itself(
     index: Index, metadata: Metadata, source: FileSource, sample_structures: Path
 ) -> None:
     first = publish(index, metadata, source)
-    second = publish(index, replace(metadata, commit="4567def", created="2026-02-02T00:00:00+00:00"), source)
+    second = publish(
+        index, replace(metadata, commit="4567def", created="2026-02-02T00:00:00+00:00"), source
+    )
     assert (second.way, second.generation, second.points) == ("unchanged", first.generation, 77)
     live = require_live(index, COLLECTION)
-    assert (live.metadata.commit, live.metadata.structures, live.metadata.complete) == ("4567def", 77, True)
+    assert (live.metadata.commit, live.metadata.structures, live.metadata.complete) == (
+        "4567def",
+        77,
+        True,
+    )
     check(index, sample_structures)
 
 
@@ -133,7 +181,11 @@ def change(structure: Structure) -> Structure:
 
 @pytest.mark.parametrize("way", ["auto", "swap", "in_place"])
 def test_a_sync_sends_what_differs(
-    index: Index, structures: list[Structure], sync: Callable[..., Any], way: str, monkeypatch: pytest.MonkeyPatch
+    index: Index,
+    structures: list[Structure],
+    sync: Callable[..., Any],
+    way: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first = sync(structures[:70], publish=way)
     sent: list[str] = []
@@ -161,7 +213,11 @@ def test_a_sync_sends_what_differs(
     assert second.way == ("changed_in_place" if index.changes_in_place else "synced")
     assert (second.generation == first.generation) == index.changes_in_place
     gone_blocks = second.deleted - 3
-    assert (second.added - 7 - (second.blocks - first.blocks + gone_blocks), second.changed, second.moved) == (0, 1, 1)
+    assert (
+        second.added - 7 - (second.blocks - first.blocks + gone_blocks),
+        second.changed,
+        second.moved,
+    ) == (0, 1, 1)
     assert {one.id for one in structures[70:]} | {structures[10].id} <= set(sent)
     assert not {one.id for one in structures[12:70]} & set(sent)
 
@@ -175,7 +231,9 @@ def test_much_change_builds_a_new_generation_on_a_server(
     check(index, sync.last)  # type: ignore[attr-defined]
 
 
-def test_structures_may_all_vanish(index: Index, structures: list[Structure], sync: Callable[..., Any]) -> None:
+def test_structures_may_all_vanish(
+    index: Index, structures: list[Structure], sync: Callable[..., Any]
+) -> None:
     sync(structures)
     report = sync([], publish="in_place")
     assert (report.points, report.blocks) == (0, 0)
@@ -183,7 +241,10 @@ def test_structures_may_all_vanish(index: Index, structures: list[Structure], sy
 
 
 def test_a_sync_that_is_stopped_starts_again_and_ends_right(
-    index: Index, structures: list[Structure], sync: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    index: Index,
+    structures: list[Structure],
+    sync: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first = sync(structures[:60], publish="in_place")
     kind = type(require_live(index, COLLECTION).structures)
@@ -207,11 +268,23 @@ def test_a_plan_names_what_a_run_would_do_and_does_nothing(
 ) -> None:
     sync(structures[:70])
     before = digests(require_live(index, COLLECTION).structures)
-    write_structures(tmp_path / "new.jsonl", [*structures[2:5], change(structures[5]), moved(structures[6], 1), *structures[7:]])
-    plan = make_plan(index, require_live(index, COLLECTION), RecordSource(tmp_path / "new.jsonl"), storage(), named=True)
+    write_structures(
+        tmp_path / "new.jsonl",
+        [*structures[2:5], change(structures[5]), moved(structures[6], 1), *structures[7:]],
+    )
+    plan = make_plan(
+        index,
+        require_live(index, COLLECTION),
+        RecordSource(tmp_path / "new.jsonl"),
+        storage(),
+        named=True,
+    )
     assert set(plan.structures.added) == {one.id for one in structures[70:]}
     assert structures[70].symbol in plan.structures.added[structures[70].id]
-    assert (list(plan.structures.changed), list(plan.structures.moved)) == ([structures[5].id], [structures[6].id])
+    assert (list(plan.structures.changed), list(plan.structures.moved)) == (
+        [structures[5].id],
+        [structures[6].id],
+    )
     assert set(plan.structures.deleted) == {one.id for one in structures[:2]}
     assert digests(require_live(index, COLLECTION).structures) == before
     everything = make_plan(index, None, RecordSource(tmp_path / "new.jsonl"), storage(), named=True)
@@ -228,16 +301,25 @@ def told(report: UploadReport) -> dict[str, tuple[int, list[str]]]:
 
 @pytest.mark.parametrize("way", ["auto", "swap", "in_place", "rebuild", "other models"])
 def test_a_run_tells_by_name_what_changed_whichever_way_it_went(
-    index: Index, metadata: Metadata, structures: list[Structure], sync: Callable[..., UploadReport], way: str, tmp_path: Path
+    index: Index,
+    metadata: Metadata,
+    structures: list[Structure],
+    sync: Callable[..., UploadReport],
+    way: str,
+    tmp_path: Path,
 ) -> None:
     assert sync(structures[:70]).changes == {}  # all of it is new
     now = [*structures[3:10], change(structures[10]), moved(structures[11], 4), *structures[12:]]
     if way in ("rebuild", "other models"):
         write_structures(tmp_path / "structures.jsonl", now)
         source = embedded_source(tmp_path / "structures.jsonl", tmp_path / "checkpoint")
-        others = {name: replace(info, fingerprint="another") for name, info in metadata.vectors.items()}
+        others = {
+            name: replace(info, fingerprint="another") for name, info in metadata.vectors.items()
+        }
         made = metadata if way == "rebuild" else replace(metadata, vectors=others)
-        report = publish_source(index, COLLECTION, made, source, storage(), rebuild=way == "rebuild")
+        report = publish_source(
+            index, COLLECTION, made, source, storage(), rebuild=way == "rebuild"
+        )
         assert (report.way, report.changed) == ("built", 0)  # what was sent is another question
     else:
         report = sync(now, publish=way)
@@ -254,7 +336,12 @@ def test_a_run_tells_by_name_what_changed_whichever_way_it_went(
 
 @pytest.mark.parametrize("rebuild", [False, True])
 def test_few_are_named_and_all_are_counted(
-    index: Index, metadata: Metadata, monkeypatch: pytest.MonkeyPatch, structures: list[Structure], tmp_path: Path, rebuild: bool
+    index: Index,
+    metadata: Metadata,
+    monkeypatch: pytest.MonkeyPatch,
+    structures: list[Structure],
+    tmp_path: Path,
+    rebuild: bool,
 ) -> None:
     monkeypatch.setattr(sync_module, "NAMED", 2)
     for run, some in enumerate((structures[:5], structures[10:])):
@@ -276,7 +363,10 @@ def test_rolling_back_makes_the_former_generation_live_again(
     with pytest.raises(IndexMissing, match="no index of"):
         rollback(index, COLLECTION, storage())
     first = sync(structures[:20], publish="swap")
-    with pytest.raises(IndexMissing, match="no generation of 'test-upload' older than .* storage.keep_generations is 1"):
+    with pytest.raises(
+        IndexMissing,
+        match="no generation of 'test-upload' older than .* storage.keep_generations is 1",
+    ):
         rollback(index, COLLECTION, storage())
     earlier = sync.last  # type: ignore[attr-defined]
     second = sync(structures, publish="swap")
@@ -292,7 +382,10 @@ def test_rolling_back_makes_the_former_generation_live_again(
 def test_as_many_former_generations_are_kept_as_are_asked_for(
     index: Index, structures: list[Structure], sync: Callable[..., Any], keep: int
 ) -> None:
-    names = [sync(structures[:number], publish="swap", keep_generations=keep).generation for number in (10, 30, 50, 77)]
+    names = [
+        sync(structures[:number], publish="swap", keep_generations=keep).generation
+        for number in (10, 30, 50, 77)
+    ]
     found = []
     while (former := index.former(COLLECTION)) is not None:
         found.append(former.name)
@@ -315,7 +408,12 @@ def test_a_build_that_fails_leaves_the_live_generation_and_nothing_else(
     dropped: list[str] = []
     drop = index.drop
     monkeypatch.setattr(
-        index, "drop", lambda collection, generation: (dropped.append(generation.name), drop(collection, generation))
+        index,
+        "drop",
+        lambda collection, generation: (
+            dropped.append(generation.name),
+            drop(collection, generation),
+        ),
     )
     with pytest.raises(StorageError, match="the disk is full"):
         publish_source(index, COLLECTION, metadata, source, storage(), rebuild=True)
@@ -326,11 +424,19 @@ def test_a_build_that_fails_leaves_the_live_generation_and_nothing_else(
 
 
 def test_points_that_get_lost_on_the_way_are_sent_again(
-    index: Index, metadata: Metadata, source: FileSource, monkeypatch: pytest.MonkeyPatch, sample_structures: Path
+    index: Index,
+    metadata: Metadata,
+    source: FileSource,
+    monkeypatch: pytest.MonkeyPatch,
+    sample_structures: Path,
 ) -> None:
     kind = type(index.create(COLLECTION, metadata).structures)
     upsert, calls = kind.upsert, itertools.count()
-    monkeypatch.setattr(kind, "upsert", lambda self, points: upsert(self, list(points)[8 if next(calls) == 0 else 0 :]))
+    monkeypatch.setattr(
+        kind,
+        "upsert",
+        lambda self, points: upsert(self, list(points)[8 if next(calls) == 0 else 0 :]),
+    )
     assert publish(index, metadata, source).points == 77
     check(index, sample_structures)
 
@@ -354,7 +460,9 @@ def test_a_point_that_is_changed_on_the_way_is_noticed(
     upsert = kind.upsert
 
     def spoil(self: object, points: Iterable[Point]) -> list[Refusal]:
-        return upsert(self, [replace(one, payload={**one.payload, "digest": "x"}) for one in points])  # type: ignore[arg-type, no-any-return]
+        return upsert(
+            self, [replace(one, payload={**one.payload, "digest": "x"}) for one in points]
+        )  # type: ignore[arg-type, no-any-return]
 
     monkeypatch.setattr(kind, "upsert", spoil)
     with pytest.raises(StorageError, match="are not as they were sent"):
@@ -363,7 +471,11 @@ def test_a_point_that_is_changed_on_the_way_is_noticed(
 
 
 def test_a_point_that_is_refused_is_named_and_the_others_are_there(
-    index: Index, metadata: Metadata, source: FileSource, structures: list[Structure], monkeypatch: pytest.MonkeyPatch
+    index: Index,
+    metadata: Metadata,
+    source: FileSource,
+    structures: list[Structure],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bad = structures[40].id
 
@@ -381,7 +493,10 @@ def test_a_point_that_is_refused_is_named_and_the_others_are_there(
             return Point(self.id, {"text": np.ones(3, np.float32)}, self.payload())
 
     def spoilt() -> Iterator[Record]:
-        return (Spoilt(record) if record.id == bad else record for record in FileSource.structures(source))
+        return (
+            Spoilt(record) if record.id == bad else record
+            for record in FileSource.structures(source)
+        )
 
     monkeypatch.setattr(source, "structures", spoilt)
     report = publish(index, metadata, source)
@@ -396,11 +511,20 @@ def test_a_point_that_is_refused_is_named_and_the_others_are_there(
 
 
 def test_structures_that_changed_since_their_vectors_were_gathered_are_not_published(
-    index: Index, metadata: Metadata, source: FileSource, structures: list[Structure], tmp_path: Path, sample_structures: Path
+    index: Index,
+    metadata: Metadata,
+    source: FileSource,
+    structures: list[Structure],
+    tmp_path: Path,
+    sample_structures: Path,
 ) -> None:
     before = publish(index, metadata, source)
     copy = tmp_path / "copy.jsonl"
-    for other in (structures[::-1], structures[:70], [*structures, replace(structures[0], id="0" * 32)]):
+    for other in (
+        structures[::-1],
+        structures[:70],
+        [*structures, replace(structures[0], id="0" * 32)],
+    ):
         shutil.copy(sample_structures, copy)
         late = embedded_source(copy, tmp_path / "checkpoint")
         write_structures(copy, other)
@@ -431,7 +555,9 @@ def test_a_publication_that_fails_leaves_nothing_behind(
     assert require_live(index, COLLECTION).name == before.generation
 
 
-def test_other_models_build_a_new_generation(index: Index, metadata: Metadata, source: FileSource) -> None:
+def test_other_models_build_a_new_generation(
+    index: Index, metadata: Metadata, source: FileSource
+) -> None:
     first = publish(index, metadata, source)
     other = {name: replace(info, fingerprint="f" * 32) for name, info in metadata.vectors.items()}
     assert publish(index, replace(metadata, vectors=other), source).way == "built"
@@ -439,19 +565,29 @@ def test_other_models_build_a_new_generation(index: Index, metadata: Metadata, s
 
 
 def test_a_verification_names_what_is_wrong(
-    index: Index, metadata: Metadata, source: FileSource, structures: list[Structure], sample_structures: Path
+    index: Index,
+    metadata: Metadata,
+    source: FileSource,
+    structures: list[Structure],
+    sample_structures: Path,
 ) -> None:
     publish(index, metadata, source)
     live = require_live(index, COLLECTION)
     live.structures.delete([structures[0].id])
-    live.structures.set_payloads([(structures[1].id, {"digest": "0"}), (structures[2].id, {"place": "0"})])
-    live.structures.upsert([Point("00000000-0000-0000-0000-000000000001", FakeVectors, {"digest": "d"})])
+    live.structures.set_payloads(
+        [(structures[1].id, {"digest": "0"}), (structures[2].id, {"place": "0"})]
+    )
+    live.structures.upsert(
+        [Point("00000000-0000-0000-0000-000000000001", FakeVectors, {"digest": "d"})]
+    )
     live.finish()
     records = RecordSource(sample_structures, sample_structures.with_name("blocks.jsonl"))
     report = verify(live, records.structures, records.blocks)
     assert not report.ok
     assert (report.missing, report.different, report.unexpected, report.bad_vectors) == (1, 2, 1, 0)
-    assert any(one.startswith("missing: ") and structures[0].symbol in one for one in report.problems)
+    assert any(
+        one.startswith("missing: ") and structures[0].symbol in one for one in report.problems
+    )
     assert "unexpected: 00000000-0000-0000-0000-000000000001" in report.problems
     assert orjson.dumps(report.to_dict())
 
@@ -459,13 +595,17 @@ def test_a_verification_names_what_is_wrong(
 FakeVectors = {"text": FakeEncoder().vector("a"), "code": FakeEncoder().vector("b")}
 
 
-def test_a_point_without_a_vector_is_found(index: Index, metadata: Metadata, source: FileSource, sample_structures: Path) -> None:
+def test_a_point_without_a_vector_is_found(
+    index: Index, metadata: Metadata, source: FileSource, sample_structures: Path
+) -> None:
     publish(index, metadata, source)
     live = require_live(index, COLLECTION)
     (first, *_) = read_structures(sample_structures)
     record = next(iter(RecordSource(sample_structures).structures()))
     assert record.id == first.id
-    live.structures.upsert([Point(record.id, {"text": FakeEncoder().vector("a")}, record.payload())])
+    live.structures.upsert(
+        [Point(record.id, {"text": FakeEncoder().vector("a")}, record.payload())]
+    )
     live.finish()
     records = RecordSource(sample_structures, sample_structures.with_name("blocks.jsonl"))
     report = verify(live, records.structures, records.blocks)
@@ -473,8 +613,13 @@ def test_a_point_without_a_vector_is_found(index: Index, metadata: Metadata, sou
     assert f"bad vectors: {first.id} has no vector 'code'" in report.problems
 
 
-def test_a_collection_made_with_another_model_is_refused_with_both_names(index: Index, metadata: Metadata) -> None:
-    made_with = {name: VectorInfo(8, fingerprint.digest, fingerprint.describe()) for name, fingerprint in FINGERPRINTS.items()}
+def test_a_collection_made_with_another_model_is_refused_with_both_names(
+    index: Index, metadata: Metadata
+) -> None:
+    made_with = {
+        name: VectorInfo(8, fingerprint.digest, fingerprint.describe())
+        for name, fingerprint in FINGERPRINTS.items()
+    }
     generation = index.create(COLLECTION, replace(metadata, vectors=made_with))
     check_fingerprints(generation, FINGERPRINTS, COLLECTION, "way out")
     other = {**FINGERPRINTS, "code": Fingerprint("jina", "abc", "snippet-1", 8192)}

@@ -1,0 +1,97 @@
+"""Answers as people read them in a terminal: place, name, signature, and the lines to look at, coloured where that is possible."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.text import Text
+
+from flows.control import clean
+
+if TYPE_CHECKING:
+    from search.answer import Answer
+    from search.hit import Hit, LineRange
+
+_LONGEST_LINE = 160
+"""Characters; more of a generated line tells nothing."""
+_INDENT = "     "
+
+
+def print_answer(answer: Answer, *, lines_shown: int) -> None:
+    """Print the answer with at most so many lines of each hit's source."""
+    console = Console(file=sys.stdout, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    commit = (
+        f" at {answer.commit[:12]}{' with changes' if answer.dirty else ''}"
+        if answer.commit
+        else ""
+    )
+    certainty = "" if answer.confidence is None else f", confidence {answer.confidence:.0%}"
+    console.print(
+        f"{_count(len(answer.hits))} in {clean(answer.project)}{commit}, mode {answer.mode}{certainty}"
+    )
+    if not answer.good:
+        nearest = "this is what comes nearest" if answer.hits else "nothing was found"
+        console.print(Text(f"No good match: {nearest}.", style="bold yellow"))
+    groups = {hit_id: group.value for group in answer.groups or () for hit_id in group.ids[:1]}
+    for number, hit in enumerate(answer.hits, start=1):
+        if hit.id in groups:
+            console.print()
+            console.print(Text(clean(groups[hit.id]), style="bold magenta"))
+        console.print()
+        _print_hit(console, number, hit, lines_shown)
+
+
+def _count(hits: int) -> str:
+    return f"{hits} hit{'' if hits == 1 else 's'}"
+
+
+def _print_hit(console: Console, number: int, hit: Hit, lines_shown: int) -> None:
+    scores = " ".join(f"{leg} {score:.2f}" for leg, score in hit.scores.items())
+    title = Text(f"{number:>3}. ")
+    title.append(clean(f"{hit.file_path}:{hit.line_from}-{hit.line_to}"), style="cyan")
+    title.append(clean(f"  {hit.code_type} "), style="dim")
+    title.append(clean(hit.owned_name), style="bold")
+    title.append("  test" if hit.is_test else "", style="yellow")
+    title.append(f"  ({scores})", style="dim")
+    console.print(title)
+    console.print(Text(_INDENT + _cut(hit.signature)))
+    if hit.summary:
+        console.print(Text(_INDENT + _cut(hit.summary), style="green"))
+    for line in _source_lines(hit, lines_shown):
+        console.print(line)
+
+
+def _source_lines(hit: Hit, most: int) -> list[Text]:
+    """Return the lines to look at, numbered, those that were found marked: of a hit without such lines its first of code."""
+    texts = [
+        clean(line.rstrip("\r"))[:_LONGEST_LINE]
+        for line in hit.snippet.removesuffix("\n").split("\n")
+    ]
+    marked = {match.line for match in hit.lines} or {
+        line for lines in hit.ranges for line in _numbers(lines)
+    }
+    shown = sorted(marked)[:most] if marked else list(range(hit.line, hit.line_to + 1))[:most]
+    coloured = (
+        Syntax("", hit.file_path.rpartition(".")[2] or "text", theme="ansi_dark")
+        .highlight("\n".join(texts))
+        .split("\n")
+    )
+    width = len(str(hit.line_to))
+    lines = []
+    for line in shown:
+        row = Text(f"{_INDENT}{'>' if line in marked else ' '} ", style="bold yellow")
+        row.append(f"{line:>{width}}  ", style="dim")
+        lines.append(row.append_text(coloured[line - hit.line_from]))
+    return lines
+
+
+def _numbers(lines: LineRange) -> range:
+    return range(lines.line_from, lines.line_to + 1)
+
+
+def _cut(text: str) -> str:
+    text = clean(text)
+    return text if len(text) <= _LONGEST_LINE else f"{text[: _LONGEST_LINE - 3]}..."

@@ -1,0 +1,158 @@
+"""The flow that deployments run: the stages of `ingest`, asked for by names and paths.
+
+Settings are loaded where it runs, and secrets are in the environment there: neither passes through the server. What is deployed,
+and when it runs, is in prefect.yaml.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from prefect import flow
+from prefect.runtime import flow_run
+from prefect.settings import PREFECT_API_URL
+from pydantic import BaseModel, Field
+
+from configs.errors import LsifIngestError
+from configs.settings import Settings, load_settings
+from flows.doctor.finding import secrets_of, without_secrets
+from flows.errors import FlowError
+from flows.ingest import ingest
+from flows.orchestration import PACKAGES
+from flows.report.model import IngestReport  # noqa: TC001 - Prefect reads the flow's annotations
+from flows.runners import make_task_runner
+from flows.source.git_url import last_part
+from flows.source.source import Source, git_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_HOST = r"(\[[0-9a-fA-F:.]+\]|[^/:@?#\[\]]+)(:\d+)?"
+_REPOSITORY = re.compile(
+    r"^([^:@?]*"  # a folder
+    rf"|https://{_HOST}(/[^@?#]*)?"
+    r"|file:///[^@?#]*"
+    rf"|ssh://[^/:@?#]+@{_HOST}/[^@?#]*"
+    r"|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:(?!//)[^:@?#]*)$"
+)
+_HARMLESS = r"(?![\s\S]*(:\S*@|//\S*[@?#]|(secret|token|passw|(access|api)_?key)\w*[\"']?\s*[=:]))"
+"""Not before what holds a user or query of an address, or names a secret."""
+
+
+def _keys(section: type[BaseModel]) -> str:
+    """Return the pattern of the section's keys."""
+    inner = {name: field.annotation for name, field in section.model_fields.items()}
+    return "|".join(
+        rf"{name}\.({_keys(kind)})"
+        if isinstance(kind, type) and issubclass(kind, BaseModel)
+        else name
+        for name, kind in inner.items()
+    )
+
+
+# The server checks parameters by these patterns before it stores a run: what is stored there can be read there. Pydantic's own
+# regular expressions know no (?!...), so they are compiled here.
+Text = Annotated[str, Field(pattern=re.compile(f"^{_HARMLESS}"))]
+Repository = Annotated[str, Field(pattern=_REPOSITORY)]
+"""A path or a git URL without credentials, as flows.source.git_url.check_url takes them."""
+Override = Annotated[str, Field(pattern=re.compile(rf"^\s*({_keys(Settings)})\s*={_HARMLESS}"))]
+"""section.key=value of a key that there is: no secret has one."""
+_PREFECTS_LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
+Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$")]
+
+
+def _run_name() -> str:
+    """Return the flow run's name: the sources', with the commit where one was asked for."""
+    parameters = flow_run.parameters
+    name = parameters["project"] or last_part(parameters["repository"] or parameters["root"])
+    return f"reindex-{name}" + (f"-{parameters['commit'][:12]}" if parameters["commit"] else "")
+
+
+@flow(name="reindex", flow_run_name=_run_name, persist_result=False)
+def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, each by its name
+    project: Text = "",
+    repository: Repository = "",
+    ref: Text = "",
+    commit: Commit = "",
+    subdir: Text = "",
+    branch: Text = "",
+    config: Text = "",
+    overrides: list[Override] = [],  # noqa: B006 - never changed
+    rebuild: bool = False,  # noqa: FBT001, FBT002 - given by name
+    dump: Text = "",
+    root: Text = "",
+) -> IngestReport:
+    """Index a repository, or a dump with its sources, as `lsif-ingest ingest` does.
+
+    Args:
+        project: Names the index; the folder's or the repository's name where empty.
+        repository: Folder or git URL, as the machine that runs it reaches it. No password or token in it: git's credential
+            helpers know those.
+        ref: Branch, tag or commit. Empty: a folder as it is, a URL's default branch.
+        commit: Full hash of the commit to index, whatever `ref` says; the run fails where another one is found.
+        subdir: Folder of the Cargo project inside the repository.
+        branch: Name of the index, as `lsif-ingest ingest --branch`: the project's own where empty.
+        config: TOML file of settings, where it runs.
+        overrides: Changes of settings, each section.key=value with a key of configs/default.toml. Secrets are no settings.
+        rebuild: Replace an index that was made with other models, or of another repository.
+        dump: Dump made elsewhere, in the place of `repository`; needs `root`.
+        root: Folder of the sources that the dump was taken of.
+    """  # noqa: D413
+    for logger in _PREFECTS_LOGGERS:
+        logging.getLogger(logger).addFilter(without_traceback)
+    named = {"project.name": project, "project.branch": branch}
+    changes = [*overrides, *(f"{key}={json.dumps(value)}" for key, value in named.items() if value)]
+    settings = load_settings(Path(config) if config else None, changes)
+    given = {
+        "repo": repository,
+        "ref": (commit or ref) if repository else "",
+        "subdir": subdir,
+        "dump": dump,
+        "root": root,
+    }
+    source = Source.model_validate({name: value for name, value in given.items() if value})
+    source.check()
+    if dump:
+        _check_commit(commit, git_state(source.folder).commit)
+    for (
+        package
+    ) in PACKAGES:  # what they log reaches the server by Prefect's setting logging.extra_loggers
+        logging.getLogger(package).setLevel(logging.INFO)
+    runner = make_task_runner(settings.cluster, PREFECT_API_URL.value())
+    # This run is the run of the stages, unless workers embed: a flow has the task runner that it begins with.
+    run = ingest.fn if runner is None else ingest.with_options(task_runner=runner)
+    with withholding_secrets():
+        report: IngestReport = run(source, settings, rebuild=rebuild)
+    _check_commit(commit, report.commit)
+    return report
+
+
+def without_traceback(record: logging.LogRecord) -> bool:
+    """Take the traceback out of a record of a failure that its message explains; Prefect logs it twice, 100 lines."""
+    if record.exc_info and isinstance(record.exc_info[1], LsifIngestError):
+        record.exc_info = None
+    return True
+
+
+@contextmanager
+def withholding_secrets() -> Iterator[None]:
+    """Raise a failure that quotes a secret of the environment as FlowError without it: the server stores and sends the message."""
+    try:
+        yield
+    except Exception as exc:
+        message = str(exc)
+        told = without_secrets(message, secrets_of(os.environ))
+        if told == message:
+            raise
+        raise FlowError(f"{type(exc).__name__}: {told}") from None
+
+
+def _check_commit(asked: str, found: str | None) -> None:
+    if asked and not (found or "").startswith(asked.lower()):
+        raise FlowError(f"commit {asked} was asked for, {found or 'no commit'} was found.")

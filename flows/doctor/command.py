@@ -1,0 +1,164 @@
+"""`lsif-ingest doctor`: looks at all that a run needs, and says what to do about what is missing.
+
+The checks run side by side, each in a thread of its own: one that fails, or hangs, keeps no other from its answer. No check imports
+a model library, and none writes anything that stays.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import queue
+import sys
+import threading
+import time
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from flows.cli.index import print_json
+from flows.control import clean
+from flows.doctor.finding import Finding, secrets_of
+from flows.errors import ChecksFailed
+from storage.index import VECTORS
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping
+
+    from configs.settings import Settings
+
+_DEADLINE_S = 20.0
+"""Seconds after which a check that has not answered is taken for failed."""
+_STYLES: dict[str, str] = {
+    "ok": "green",
+    "warning": "yellow",
+    "failed": "bold red",
+    "skipped": "dim",
+}
+
+
+def add_doctor_command(commands: Any, common: list[argparse.ArgumentParser]) -> None:
+    """Add the parser of the command."""
+    doctor = commands.add_parser(
+        "doctor", parents=common, help="check what a run needs, and say what to do"
+    )
+    doctor.add_argument("--repo", type=Path, metavar="DIR", help="check this Cargo project, too")
+    doctor.set_defaults(run=_doctor)
+
+
+def checks_of(settings: Settings, repo: Path | None) -> dict[str, Callable[[], Finding]]:
+    """Return the checks by name, in the order in which they are shown."""
+    from flows.doctor import data, index, packages, prefect, toolchain  # noqa: PLC0415 - half a second
+
+    hub = data.go_without_hub(settings)
+    checks: dict[str, Callable[[], Finding]] = {
+        "python": packages.check_python,
+        "packages": packages.check_packages,
+        "git": toolchain.check_git,
+        "rust-analyzer": partial(toolchain.check_rust_analyzer, settings, repo),
+        "rust-src": partial(toolchain.check_rust_src, repo),
+        "cargo": partial(toolchain.check_cargo, settings, repo),
+        **{
+            f"model {vector}": partial(data.check_model, settings, vector, hub)
+            for vector in VECTORS
+        },
+        "checkpoint": partial(data.check_checkpoint, settings),
+        "index": partial(index.check_index, settings),
+        "prefect": packages.check_prefect,
+        "prefect server": prefect.check_server,
+        "deployments": prefect.check_deployments,
+        "dask": partial(packages.check_dask, settings),
+        "disk": partial(data.check_disk, settings),
+        "runs": partial(data.check_runs, settings),
+        "leftovers": partial(index.check_leftovers, settings),
+    }
+    if repo is not None:
+        checks["repository"] = partial(toolchain.check_repository, repo)
+        checks["toolchain"] = partial(toolchain.check_toolchain, repo)
+        checks["sources"] = partial(toolchain.check_sources, repo)
+    return checks
+
+
+def examine(
+    checks: Mapping[str, Callable[[], Finding]], *, deadline_s: float = _DEADLINE_S
+) -> list[Finding]:
+    """Return what each check found, in their order, without secrets of the environment; none takes longer than the deadline."""
+    answers: queue.SimpleQueue[Finding] = queue.SimpleQueue()
+    began = time.monotonic()
+    for name, check in checks.items():
+        threading.Thread(
+            target=lambda name=name, check=check: answers.put(_examine(name, check)), daemon=True
+        ).start()
+    found: dict[str, Finding] = {}
+    while len(found) < len(checks):
+        try:
+            one = answers.get(timeout=max(0.0, began + deadline_s - time.monotonic()))
+        except queue.Empty:
+            break
+        found[one.check] = one
+    late = f"did not answer within {deadline_s:g} s"
+    secrets = secrets_of(os.environ)
+    return [
+        found.get(
+            name,
+            Finding(
+                name, "failed", late, "try again; is a disk or a network out of reach?", deadline_s
+            ),
+        ).without(secrets)
+        for name in checks
+    ]
+
+
+def _examine(name: str, check: Callable[[], Finding]) -> Finding:
+    began = time.perf_counter()
+    try:
+        finding = check()
+    except Exception as exc:  # noqa: BLE001 - a defect of one check must hide no other
+        finding = Finding(
+            name,
+            "failed",
+            f"{type(exc).__name__}: {exc}",
+            "lsif-ingest doctor --debug, and report it",
+        )
+    return replace(finding, seconds=round(time.perf_counter() - began, 3))
+
+
+def _doctor(options: argparse.Namespace, settings: Settings) -> None:
+    findings = examine(checks_of(settings, options.repo), deadline_s=_DEADLINE_S)
+    failed = [one.check for one in findings if one.status == "failed"]
+    if any(one.seconds >= _DEADLINE_S for one in findings):
+        atexit.register(_leave)
+    if options.json:
+        print_json({"ok": not failed, "checks": [one.to_dict() for one in findings]})
+    else:
+        _print(findings)
+    if failed:
+        raise ChecksFailed(f"{len(failed)} of {len(findings)} checks failed: {', '.join(failed)}.")
+
+
+def _print(findings: list[Finding]) -> None:
+    """Print a list with the statuses under each other, and each advice under what it is about."""
+    console = Console(file=sys.stdout, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    width = max(len(one.check) for one in findings)
+    for one in findings:
+        line = Text(f"{one.status:<8} ", style=_STYLES[one.status])
+        line.append(f"{one.check:<{width}}  ", style="bold")
+        line.append(clean(one.found), style="not bold default")
+        console.print(line)
+        if one.advice:
+            console.print(Text(f"{'':<{width + 9}}  > {clean(one.advice)}", style="cyan"))
+    counts = Counter[str](one.status for one in findings)
+    console.print(", ".join(f"{counts[status]} {status}" for status in _STYLES if counts[status]))
+
+
+def _leave() -> None:
+    """End the process at once: what hangs in a library (S3 of pyarrow) would keep it for minutes."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)

@@ -1,0 +1,187 @@
+"""What a run shows in Prefect: its report as Markdown, its ledger as a table, the progress of embedding.
+
+Artifacts hold names and counts, no source text. One that can't be written is logged and fails no run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+import threading
+import time
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.context import FlowRunContext, TaskRunContext
+
+from flows.control import clean
+from flows.words import counted
+
+if TYPE_CHECKING:
+    from flows.report.model import IngestReport
+
+logger = logging.getLogger(__name__)
+
+_NAMED = 20
+"""Names of each part of the changes in the Markdown; report.json has more."""
+_EVERY_S = 2.0
+
+
+def artifact_key(project: str, what: str) -> str:
+    """Return a key for a project's artifact: Prefect takes lowercase letters, digits and dashes; two projects never share one.
+
+    >>> artifact_key("sample", "report"), artifact_key("Sample@dev", "report")
+    ('lsif-ingest-sample-report', 'lsif-ingest-sample-dev-025040-report')
+    """
+    safe = re.sub(r"[^a-z0-9]+", "-", project.lower()).strip("-")
+    digest = "" if safe == project else f"-{hashlib.sha256(project.encode()).hexdigest()[:6]}"
+    return f"lsif-ingest-{safe}{digest}-{what}".replace("--", "-")
+
+
+def create_artifacts(report: IngestReport) -> None:
+    """Show the report and its ledger in Prefect, as artifacts of the run that this is called in."""
+    if not _in_a_run():
+        return
+    try:
+        create_markdown_artifact(
+            report_markdown(report),
+            key=artifact_key(report.project, "report"),
+            description=f"What the run did to {report.project}",
+        )
+        create_table_artifact(
+            ledger_table(report),
+            key=artifact_key(report.project, "ledger"),
+            description="What came in, went on and was left out",
+        )
+    except Exception as exc:  # noqa: BLE001 - whatever Prefect raises: the index is published
+        logger.warning("the report can't be shown in Prefect: %s: %s", type(exc).__name__, exc)
+
+
+class Progress:
+    """The progress of a stage as an artifact of the run that it is made in; may be told of from several threads.
+
+    What is over within two seconds makes no artifact; later there is one call of Prefect's API in two seconds, and one at the end.
+    """
+
+    def __init__(self, project: str, stage: str) -> None:
+        self._key = artifact_key(project, re.sub(r"[^a-z0-9]+", "-", f"progress-{stage}".lower()))
+        self._description = f"{stage}: share that is done, in percent"
+        self._lock = threading.Lock()
+        self._told_s = time.monotonic()
+        self._artifact: UUID | None = None
+        self._off = not _in_a_run()
+
+    def update(self, done: int, total: int) -> None:
+        """Tell that so many of all are done."""
+        with self._lock:
+            now, ended = time.monotonic(), done >= total
+            due = self._artifact is not None if ended else now - self._told_s >= _EVERY_S
+            if self._off or not due:
+                return
+            self._told_s, self._off = now, ended
+            self._tell(100.0 if ended else 100.0 * done / total)
+
+    def _tell(self, percent: float) -> None:
+        try:
+            if self._artifact is None:
+                made = create_progress_artifact(
+                    percent, key=self._key, description=self._description
+                )
+                self._artifact = made if isinstance(made, UUID) else None
+            else:
+                update_progress_artifact(self._artifact, percent)
+        except Exception as exc:  # noqa: BLE001 - whatever Prefect raises: the work goes on
+            self._off = True
+            logger.warning(
+                "%s can't be shown in Prefect any more: %s: %s", self._key, type(exc).__name__, exc
+            )
+
+
+def ledger_table(report: IngestReport) -> list[dict[str, str | int]]:
+    """Return the ledger as rows, the reasons for what was left out after their step."""
+    rows: list[dict[str, str | int]] = []
+    for row in report.ledger():
+        left_out = sum(row.left_out.values())
+        rows.append(
+            {
+                "step": row.step,
+                "came in": row.came_in,
+                "went on": row.went_on,
+                "left out": left_out,
+                "remark": row.remark,
+            }
+        )
+        rows += [
+            {"step": f"· {reason}", "came in": "", "went on": "", "left out": count, "remark": ""}
+            for reason, count in row.left_out.items()
+        ]
+    return rows
+
+
+def report_markdown(report: IngestReport) -> str:
+    """Return the report as Markdown; names stand as code, whatever they hold."""
+    commit = (
+        f"at {_code(report.commit)}{' with changes' if report.dirty else ''}"
+        if report.commit
+        else "in no git repository"
+    )
+    records = f"{counted(report.parse.structures, 'structure')} and {counted(report.parse.blocks, 'block')}"
+    way = f"{report.upload.way.replace('_', ' ')} in {report.seconds.get('total', 0.0):.1f} s"
+    summary = f"{records} {commit}; {way} as {_code(report.upload.generation)}."
+    lines = [f"# Index of {_code(report.project)}", "", summary, "", "## What changed", ""]
+    if not report.upload.changes:
+        lines.append("Nothing comparable was live before: all of it is new.")
+    for name, change in report.upload.changes.items():
+        lines.append(f"- {change.count:,} {name}")
+        lines += [f"  - {_code(one)}" for one in change.names[:_NAMED]]
+        if change.count > _NAMED:
+            lines.append(f"  - and {change.count - min(_NAMED, len(change.names)):,} more")
+    lines += [
+        "",
+        "## Stages",
+        "",
+        "| stage | began, s | wall, s | busy, s | tasks |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {one.stage} | {one.began_s:.1f} | {one.wall_s:.1f} | {one.busy_s:.1f} | {one.tasks} |"
+        for one in report.stages
+        if one.tasks
+    ]
+    lines += [
+        "",
+        "## Vectors",
+        "",
+        "| vector | texts | embedded | from the checkpoint | duplicates |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {one.vector} | {one.texts:,} | {one.embedded:,} | {one.from_checkpoint:,} | {one.duplicates:,} |"
+        for one in report.embeddings
+    ]
+    if report.parse.notes:
+        lines += ["", "## To look at", "", *(f"- {_code(note)}" for note in report.parse.notes)]
+    return "\n".join(lines) + "\n"
+
+
+def _code(text: str) -> str:
+    """Return the text as Markdown's code, on one line, in a fence longer than any in it.
+
+    >>> _code("a `b`")
+    '`` a `b` ``'
+    """
+    flat = " ".join(clean(text).split())
+    longest = max(map(len, re.findall("`+", flat)), default=0)
+    fence, space = "`" * (longest + 1), " " if longest else ""
+    return f"{fence}{space}{flat}{space}{fence}"
+
+
+def _in_a_run() -> bool:
+    return FlowRunContext.get() is not None or TaskRunContext.get() is not None

@@ -1,0 +1,141 @@
+"""The reports of a project's last runs: `report.json` and `report.html` of the last one, and a history beside them in `runs`.
+
+Each file is there whole or not at all, and report.json is written last: it vouches for the others.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+import orjson
+from pydantic import TypeAdapter
+
+from flows.errors import FlowError
+from flows.report.model import IngestReport, Run
+from flows.report.page import RUNS, report_page
+from machine.files import atomic_writer, remove_leftovers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+REPORT = "report.json"
+PAGE = "report.html"
+
+_NAME = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
+
+
+def write_report(folder: Path, report: IngestReport, *, keep: int) -> None:
+    """Write the run's report into the project's folder, and as the newest of `keep` runs into the history there.
+
+    Raises FlowError where the folder can't be written.
+    """
+    try:
+        runs = folder / RUNS
+        name = _free_name(runs, report)
+        kept = (
+            [run for run in read_runs(folder) if run.name != name][-(keep - 1) :]
+            if keep > 1
+            else list[Run]()
+        )
+        both = [*kept, Run(name, report)]
+        data = orjson.dumps(
+            report.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+        )
+        if keep:
+            _write(runs / f"{name}.html", report_page(both, links=False))
+            _write(runs / f"{name}.json", data)
+        _remove_others(runs, name, keep)
+        _write(folder / PAGE, report_page(both, links=bool(keep)))
+        _write(folder / REPORT, data)
+    except OSError as exc:
+        raise FlowError(
+            f"the index is published, but its report can't be written: {exc}. Make room or mend {folder}."
+        ) from exc
+
+
+def read_runs(folder: Path) -> list[Run]:
+    """Return the history of the project's folder, the oldest first. What can't be read is left out, and logged."""
+    paths = sorted((folder / RUNS).glob("*.json"), key=lambda path: _order(path.stem))
+    found = ((path.stem, read_report(path)) for path in paths if _NAME.fullmatch(path.stem))
+    return [Run(name, report) for name, report in found if report is not None]
+
+
+def read_report(path: Path) -> IngestReport | None:
+    """Return the report that a run wrote at the path; None where there is none, or one of another kind, which is logged."""
+    try:
+        report = _reports().validate_json(path.read_bytes())
+        report.ended_s()  # a time that is none would fail whoever tells of it
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, OverflowError) as exc:  # a ValidationError is a ValueError
+        logger.warning(
+            "%s can't be read as a run's report, and is left out: %s",
+            path,
+            str(exc).partition("\n")[0],
+        )
+        return None
+    return report
+
+
+@cache
+def _reports() -> TypeAdapter[IngestReport]:
+    return TypeAdapter(IngestReport)
+
+
+def _order(name: str) -> tuple[str, int]:
+    began, _, number = name.partition("-")
+    return began, int(number) if number.isdecimal() else 0
+
+
+def _free_name(runs: Path, report: IngestReport) -> str:
+    """Return a name for the run's files: another run that began in the same second keeps its own."""
+    with suppress(ValueError):
+        began = datetime.fromisoformat(report.started).astimezone(UTC)
+        name = f"{began:%Y%m%dT%H%M%SZ}"
+        return next(
+            one
+            for one in _numbered(name)
+            if not (runs / f"{one}.json").exists() or _is_of(runs / f"{one}.json", report)
+        )
+    raise FlowError(f"a run began at {report.started!r}: expected a time in ISO 8601.")
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    number = 2
+    while True:
+        yield f"{name}-{number}"
+        number += 1
+
+
+def _is_of(path: Path, report: IngestReport) -> bool:
+    other = read_report(path)
+    return other is None or (bool(report.run_id) and other.run_id == report.run_id)
+
+
+def _remove_others(runs: Path, name: str, keep: int) -> None:
+    """Remove the files of all runs but that of the name and the newest others; what else lies in the folder stays."""
+    remove_leftovers(runs, age_s=0)
+    found = [
+        path
+        for path in runs.glob("*")
+        if path.suffix in (".html", ".json") and _NAME.fullmatch(path.stem)
+    ]
+    others = sorted({path.stem for path in found} - {name}, key=_order)
+    gone = {*others[: max(0, len(others) - keep + 1)], *(() if keep else (name,))}
+    for path in found:
+        if path.stem in gone:
+            path.unlink(missing_ok=True)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with atomic_writer(path) as file:
+        file.write(data)

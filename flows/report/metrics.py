@@ -1,0 +1,122 @@
+"""What the last run did, as numbers for Prometheus: a file for node_exporter's textfile collector, one a project.
+
+https://github.com/prometheus/node_exporter#textfile-collector - the file takes the place of the former one as a whole.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+
+from flows.report.model import largest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flows.report.model import IngestReport
+
+
+def metrics_file(folder: Path, project: str) -> Path:
+    """Return the file of a project's (or its branch's) numbers: projects that share a folder have a file each."""
+    return folder / f"lsif-ingest-{project}.prom"
+
+
+def write_metrics(
+    folder: Path, project: str, report: IngestReport | None, *, ended_s: float, success: bool
+) -> None:
+    """Write the numbers of a run that ended at `ended_s` (Unix time); `report` is that of the last run that succeeded.
+
+    Raises OSError where the folder can't be written.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    _Gauges(registry, project).run(report, ended_s=ended_s, success=success)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_to_textfile(str(metrics_file(folder, project)), registry)
+
+
+class _Gauges:
+    """Gauges of one project: what is told is the state after a run, nothing is counted up from run to run."""
+
+    def __init__(self, registry: CollectorRegistry, project: str) -> None:
+        self._registry, self._project = registry, project
+
+    def run(self, report: IngestReport | None, *, ended_s: float, success: bool) -> None:
+        """Set all of them."""
+        self._set(
+            "last_run_timestamp_seconds",
+            "When the last run ended, failed or not (Unix time).",
+            ended_s,
+        )
+        self._set(
+            "last_run_success", "Whether the last run succeeded (1) or failed (0).", float(success)
+        )
+        if report is None:
+            return
+        self._set(
+            "last_success_timestamp_seconds",
+            "When the last run that succeeded ended (Unix time).",
+            report.ended_s(),
+        )
+        self._set(
+            "duration_seconds",
+            "Wall time of the last run that succeeded.",
+            report.seconds.get("total", 0.0),
+        )
+        walls = {one.stage: one.wall_s for one in report.stages}
+        self._family(
+            "stage_duration_seconds", "Wall time by stage; stages overlap.", "stage", walls
+        )
+        busy = {one.stage: one.busy_s for one in report.stages}
+        self._family(
+            "stage_busy_seconds",
+            "Time in which a stage worked, of tasks side by side the sum.",
+            "stage",
+            busy,
+        )
+        self._family("structures", "Structures by kind.", "kind", largest(report.parse.kinds))
+        self._family(
+            "skipped_definitions",
+            "Definitions that are no structures, by reason.",
+            "reason",
+            report.parse.skipped,
+        )
+        self._texts(report)
+        points = {"structures": report.upload.points, "blocks": report.upload.blocks}
+        self._family("points", "Points in the index.", "of", points)
+        changes = {name: change.count for name, change in report.upload.changes.items()}
+        self._family(
+            "changed_structures",
+            "Structures that differ from what was live before, by change.",
+            "change",
+            changes,
+        )
+        self._set(
+            "refused_points", "Points that Qdrant would not take.", len(report.upload.refused)
+        )
+
+    def _texts(self, report: IngestReport) -> None:
+        gauge = self._gauge(
+            "texts", "Texts by vector and where their vector comes from.", "vector", "origin"
+        )
+        for one in report.embeddings:
+            origins = {
+                "embedded": one.embedded,
+                "checkpoint": one.from_checkpoint,
+                "duplicate": one.duplicates,
+            }
+            for origin, count in origins.items():
+                gauge.labels(self._project, one.vector, origin).set(count)
+
+    def _family(
+        self, name: str, what: str, label: str, values: dict[str, int] | dict[str, float]
+    ) -> None:
+        gauge = self._gauge(name, what, label)
+        for key, value in values.items():
+            gauge.labels(self._project, key).set(value)
+
+    def _set(self, name: str, what: str, value: float) -> None:
+        self._gauge(name, what).labels(self._project).set(value)
+
+    def _gauge(self, name: str, what: str, *labels: str) -> Gauge:
+        return Gauge(f"lsif_ingest_{name}", what, ("project", *labels), registry=self._registry)

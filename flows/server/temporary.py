@@ -1,0 +1,149 @@
+"""A Prefect server for one run, where none is configured.
+
+Prefect would start one by itself; that one shares the terminal's process group, so that Ctrl-C ends the server before the run
+can tell it anything, and it outlives a run that is killed. This one is in a session of its own and ends when the pipe to the run
+does, however the run ended. Run as a program (`python -m flows.server.temporary FD`) it is the server itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import gc
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+
+from flows.errors import FlowError
+
+_STARTUP_S = 120
+"""A busy machine with a new database takes half a minute."""
+_SHUTDOWN_S = 10
+_SETTINGS = {
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_UI_ENABLED": "false",
+    # No run needs the types of blocks that Prefect knows; a server that stays registers them. Without the second it would not:
+    # this one would note in PREFECT_HOME that it had.
+    "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
+    "PREFECT_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
+    # Services that one run does not need. The database is SQLite, where each more writer is one more to wait for:
+    # https://github.com/PrefectHQ/prefect/issues/18934
+    **{
+        f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
+        for name in (
+            "CANCELLATION_CLEANUP",
+            "CLEANUP_RECONCILER",
+            "EVENT_PERSISTER",
+            "FOREMAN",
+            "LATE_RUNS",
+            "PAUSE_EXPIRATIONS",
+            "REPOSSESSOR",
+            "SCHEDULER",
+            "TRIGGERS",
+        )
+    },
+}
+
+
+class TemporaryServer:
+    """A server that starts at once and lives as long as this process, or until `stop`."""
+
+    def __init__(self) -> None:
+        # The server gets the bound socket itself: a port that is free now may be another run's server by the time it listens.
+        bound = socket.socket()
+        bound.bind(("127.0.0.1", 0))
+        self.api_url = f"http://127.0.0.1:{bound.getsockname()[1]}/api"
+        descriptor = fcntl.fcntl(
+            bound.fileno(), fcntl.F_DUPFD_CLOEXEC, 3
+        )  # 0 to 2 may be closed here, and are the server's own
+        bound.close()
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as the server lives
+        self._process = subprocess.Popen(
+            # -P: a package of our names in the working folder, which may be the repository's, is not to be run
+            [sys.executable, "-P", "-m", "flows.server.temporary", str(descriptor)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._said,
+            start_new_session=True,
+            pass_fds=(descriptor,),
+            env={
+                **_SETTINGS,
+                **{
+                    name: value
+                    for name, value in os.environ.items()
+                    if not name.startswith("QDRANT_")
+                },
+            },
+        )
+        os.close(descriptor)  # ours; the server has its own
+        # Not when the flow ends: Prefect's threads tell the server the last events when the interpreter goes down, before this.
+        atexit.register(self.stop)
+
+    def wait(self) -> None:
+        """Return once the server answers. Raises FlowError where it does not come up."""
+        deadline = time.monotonic() + _STARTUP_S
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                with opener.open(f"{self.api_url}/health", timeout=5):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        ended = self._process.poll()
+        what = (
+            f"ended with status {ended}{self._last_words()}"
+            if ended is not None
+            else f"did not answer within {_STARTUP_S} s"
+        )
+        raise FlowError(
+            f"the temporary Prefect server {what}. Try `prefect server start` and set PREFECT_API_URL."
+        )
+
+    def _last_words(self) -> str:
+        self._said.seek(0)
+        lines = self._said.read().decode(errors="replace").split("\n")
+        return next(
+            (f": {line.strip()[:200].rstrip('.')}" for line in reversed(lines) if line.strip()), ""
+        )
+
+    def stop(self) -> None:
+        """Let the server finish what it does, then end it."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(_SHUTDOWN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def serve(bound: socket.socket) -> None:
+    """Serve Prefect's API on the bound socket until standard input ends."""
+    gc.disable()  # some hundred thousand objects that all stay: to look through them again and again takes a quarter of the imports
+    import uvicorn  # noqa: PLC0415 - in the server's own process only
+    from prefect.server.api.server import create_app  # noqa: PLC0415
+
+    gc.freeze()
+    gc.enable()
+    server = uvicorn.Server(uvicorn.Config(create_app(ephemeral=True), log_level="critical"))
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        server.should_exit = True
+        time.sleep(_SHUTDOWN_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    server.run(sockets=[bound])
+    # All is stored and every service has ended; to take the interpreter's objects apart would add a second for nothing.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,0 +1,263 @@
+"""What a run starts from: a repository (a folder or a git URL), a dump with its sources, or a structures.jsonl."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+
+from flows.errors import CheckoutError, UsageError
+from flows.source.checkout import check_git, checkout
+from flows.source.git_url import check_ref, check_url, is_url, last_part, without_user
+from lsif.dump.rust_analyzer import check_project
+from lsif.errors import DumpError, SourceError, StructuresError
+from machine.git import git_output
+
+if TYPE_CHECKING:
+    from configs.settings import CheckoutSettings
+
+
+_LONGEST_PATH, _LONGEST_NAME = 4095, 255
+"""Bytes of a path and of one name in it, on Linux; elsewhere fewer."""
+
+
+class Source(BaseModel):
+    """Exactly one of: `repo`, with `ref` and `subdir`; `dump` with `root`; `structures`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    repo: Annotated[
+        str | None, BeforeValidator(lambda repo: str(repo) if isinstance(repo, Path) else repo)
+    ] = None
+    """A folder or a git URL, as given."""
+    ref: str = ""
+    """Branch, tag or full commit hash; "" = the folder's files as they are, of a URL the default branch."""
+    subdir: str = ""
+    """The folder of the Cargo project inside `repo`."""
+    dump: Path | None = None
+    root: Path | None = None
+    structures: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_of_three(self) -> Source:
+        given = [name for name in ("repo", "dump", "structures") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise UsageError(
+                f"expected one of --repo, --dump and --structures, found {' and '.join(given) or 'none'}."
+            )
+        if (self.dump is not None) != (self.root is not None):
+            raise UsageError(
+                "--dump and --root go together: --root names the folder of the sources that the dump was taken of."
+            )
+        if self.repo is None and (self.ref or self.subdir):
+            raise UsageError("--ref and --subdir go with --repo.")
+        return self
+
+    @model_validator(mode="after")
+    def _git_is_asked_for_what_is_safe(self) -> Source:
+        if self.repo is not None and is_url(self.repo):
+            check_url(self.repo)
+        if self.repo is not None:
+            _check_path(
+                "--repo", self.repo if is_url(self.repo) else str(Path(self.repo, self.subdir))
+            )
+        _check_path("--subdir", self.subdir)
+        check_ref(self.ref)
+        inside = PurePosixPath(self.subdir)
+        if inside.is_absolute() or ".." in inside.parts:
+            raise UsageError(
+                f"--subdir names a folder inside the repository, found {self.subdir!r}."
+            )
+        return self
+
+    @property
+    def is_checkout(self) -> bool:
+        """Whether the sources are fetched into a checkout of this program's own; else they are the user's folder, used in place."""
+        return self.repo is not None and (bool(self.ref) or self._is_address)
+
+    @property
+    def _is_address(self) -> bool:
+        """Whether `repo` has no files of its own: a URL or a bare repository."""
+        return self.repo is not None and (is_url(self.repo) or _is_bare(Path(self.repo)))
+
+    @property
+    def folder(self) -> Path | None:
+        """The user's folder of the sources; None where there is none, or they are a checkout (see `sources`)."""
+        if self.repo is None:
+            return self.root
+        return None if self.is_checkout else Path(self.repo, self.subdir)
+
+    def sources(self, work: Path, settings: CheckoutSettings) -> Path | None:
+        """Return the folder of the sources: the user's, else the checkout in the project's folder `work`, brought to the ref.
+
+        The caller holds the project's lock. Raises CheckoutError, RepositoryUnreachable, SourceError.
+        """
+        if self.repo is None or not self.is_checkout:
+            return self.folder
+        url, prefix = self.repo, PurePosixPath()
+        if not is_url(url):
+            top, prefix = _repository_of(Path(url))
+            url = str(top)
+        inside = prefix / self.subdir
+        folder = checkout(url, self.ref, work / "checkout", settings) / inside
+        if not folder.resolve().is_relative_to((work / "checkout").resolve()):
+            raise SourceError(
+                f"{inside} leads out of the repository; --subdir names a folder inside it."
+            )
+        check_project(work / "checkout" / prefix, self.subdir)
+        return folder
+
+    def project(self, configured: str) -> str:
+        """Return the project's name: the configured one, else that of the sources' folder, else that of the structures file."""
+        if configured:
+            return configured
+        if self.structures is not None:
+            path = self.structures.absolute()
+            return project_name(path.parent.name if path.stem == "structures" else path.stem)
+        if (
+            self.repo is not None
+            and self._is_address
+            and PurePosixPath(self.subdir) == PurePosixPath()
+        ):
+            return project_name(last_part(self.repo if is_url(self.repo) else _absolute(self.repo)))
+        folder = (self.root or Path(self.repo or "", self.subdir)).absolute()
+        return project_name(
+            os.path.normpath(folder).rpartition("/")[2]
+        )  # a link has its own name, not its target's
+
+    def check(self) -> None:
+        """Raise where what it names is not there, before any work is done."""
+        if self.repo is not None and self.is_checkout:
+            check_git()
+            if not is_url(self.repo):
+                _repository_of(Path(self.repo))
+        elif self.repo is not None:
+            check_project(Path(self.repo), self.subdir)
+        if self.dump is not None and (not self.dump.exists() or self.dump.is_dir()):
+            there = "is a folder" if self.dump.is_dir() else "is not there"
+            raise DumpError(
+                f"{self.dump} {there}; --dump names the file that `rust-analyzer lsif` writes."
+            )
+        if self.root is not None and not self.root.is_dir():
+            raise SourceError(
+                f"no folder {self.root}; --root names the folder of the sources that the dump was taken of."
+            )
+        if self.structures is not None and not self.structures.is_file():
+            raise StructuresError(
+                f"no file {self.structures}; --structures names a structures.jsonl."
+            )
+
+    def identity(self) -> str:
+        """Return what tells this source from others of the same name, the same for each checkout of a repository.
+
+        The address of the git repository it was cloned from and the folder in it; the path where there is no such address.
+        """
+        if self.structures is not None:
+            return str(self.structures.resolve())
+        base = self.root or Path(self.repo or "")
+        if self.repo is not None and self._is_address:
+            # What `git remote get-url origin` says in a clone: the user's git may know the repository by another address.
+            given, prefix = (
+                self.repo if is_url(self.repo) else _absolute(self.repo),
+                PurePosixPath(),
+            )
+            address = git_output(Path("/"), "ls-remote", "--get-url", given) or given
+        else:
+            found = git_output(base, "remote", "get-url", "origin")
+            if found is None:
+                return str((base / self.subdir).resolve())
+            address, prefix = (
+                found,
+                PurePosixPath((git_output(base, "rev-parse", "--show-prefix") or "").strip()),
+            )
+        inside = (prefix / self.subdir).as_posix()
+        return without_user(address.strip()) + ("" if inside == "." else f" {inside}/")
+
+
+def _check_path(option: str, path: str) -> None:
+    """Raise UsageError where the system takes no such path: asked for it, it would answer with an error that names no option."""
+    size, longest = (
+        len(os.fsencode(path)),
+        max((len(os.fsencode(part)) for part in path.split("/")), default=0),
+    )
+    if "\0" in path:
+        raise UsageError(f"{option} names a folder, found a NUL character in it.")
+    if size > _LONGEST_PATH or longest > _LONGEST_NAME:
+        raise UsageError(
+            f"{option} names a folder, found {size:,} bytes, {longest:,} of them without a slash: no path is that long."
+        )
+
+
+def _absolute(path: str) -> str:
+    return os.path.normpath(Path(path).absolute())
+
+
+def _is_bare(path: Path) -> bool:
+    """Return whether the folder is a git repository without files of its own."""
+    return (path / "HEAD").is_file() and (path / "objects").is_dir() and (path / "refs").is_dir()
+
+
+def _repository_of(path: Path) -> tuple[Path, PurePosixPath]:
+    """Return the folder of the git repository that the path is in, and the path's place there.
+
+    Raises CheckoutError where it is in none, SourceError where there is no such folder.
+    """
+    if not path.is_dir():
+        raise SourceError(
+            f"no folder {path}; --repo names the folder of a Cargo project or workspace, or a git URL."
+        )
+    if _is_bare(path):
+        return path.absolute(), PurePosixPath()
+    top = git_output(path, "rev-parse", "--show-toplevel")
+    if top is None:
+        raise CheckoutError(
+            f"{path} is in no git repository, so it has no refs; without --ref its files are used as they are."
+        )
+    return Path(top.strip()), PurePosixPath(
+        (git_output(path, "rev-parse", "--show-prefix") or "").strip()
+    )
+
+
+def project_name(text: str) -> str:
+    """Return the text as a project's name: letters, digits and `_ . -`.
+
+    >>> project_name("My Repo (2)")
+    'My-Repo-2'
+    """
+    return re.sub(r"^[^\w]+|[^\w.-]+", "-", text).strip("-.") or "project"
+
+
+def collection_name(project: str, branch: str) -> str:
+    """Return the name of the index of a project's branch: two branches never share one.
+
+    >>> collection_name("qdrant", ""), collection_name("qdrant", "dev")
+    ('qdrant', 'qdrant@dev')
+    """
+    if not branch:
+        return project
+    safe = re.sub(r"[^\w.-]+", "-", branch)
+    digest = "" if safe == branch else f"-{hashlib.sha256(branch.encode()).hexdigest()[:6]}"
+    return f"{project}@{safe}{digest}"
+
+
+class GitState(NamedTuple):
+    """Where a repository stands."""
+
+    commit: str | None
+    """None where the folder is in no git repository, or git is not installed."""
+    dirty: bool
+
+
+def git_state(folder: Path | None) -> GitState:
+    """Return the commit that the folder is at and whether files in it differ from that commit."""
+    commit = None if folder is None else git_output(folder, "rev-parse", "HEAD")
+    if folder is None or commit is None:
+        return GitState(None, dirty=False)
+    return GitState(
+        commit.strip(),
+        dirty=bool((git_output(folder, "status", "--porcelain", "--", ".") or "").strip()),
+    )

@@ -1,0 +1,153 @@
+"""What Cargo says about a project before rust-analyzer asks it the same: whether its dependencies can be had."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import orjson
+
+from lsif.dump.rust_analyzer import cargo_environment
+from lsif.errors import RustAnalyzerError
+from machine.supervisor import run_supervised
+
+if TYPE_CHECKING:
+    from configs.settings import RustAnalyzerSettings
+
+State = Literal["resolved", "unresolved", "unknown"]
+"""Of the dependencies; unknown: there is no Cargo to ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What `cargo metadata` finds."""
+
+    state: State
+    why: str = ""
+    """What Cargo said where they are unresolved."""
+    workspace: Path | None = None
+    """The folder of the workspace's Cargo.lock."""
+    folders: tuple[Path, ...] = ()
+    """The folders of the packages that come from this disk: the project's own and path dependencies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a program of the toolchain printed."""
+
+    status: int | None
+    """None where there is no such program."""
+    out: bytes = b""
+    said: str = ""
+    """The errors among its last words."""
+
+    @property
+    def text(self) -> str:
+        """Its output where it succeeded, else ""."""
+        return self.out.decode("utf-8", "replace").strip() if self.status == 0 else ""
+
+
+def ask(
+    program: str,
+    arguments: list[str],
+    tool: RustAnalyzerSettings,
+    target: Path,
+    repo: Path | None = None,
+) -> Answer:
+    """Run a program of the toolchain in the folder `repo`, in rust-analyzer's environment and time, and return its answer.
+
+    `cargo` and `rustc` are looked for where rust-analyzer looks for them.
+    """
+    path = _find(program)
+    if path is None:
+        return Answer(None)
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+        try:
+            outcome = run_supervised(
+                [path, *arguments],
+                stdout=out,
+                stderr=errors,
+                environment=cargo_environment(tool, target),
+                timeout_s=tool.timeout_s,
+                cwd=repo,
+            )
+        except OSError:
+            return Answer(None)
+        out.seek(0)
+        errors.seek(0)
+        lines = [
+            line.strip()
+            for line in errors.read().decode("utf-8", "replace").splitlines()
+            if line.strip()
+        ]
+        told = [line for line in lines if line.startswith(("error", "Caused by"))] or lines[-1:]
+        return Answer(
+            outcome.status,
+            out.read(),
+            "; ".join(told)[:500] or f"{program} ended with status {outcome.status}",
+        )
+
+
+def _find(program: str) -> str | None:
+    found = (
+        os.environ.get(program.upper())
+        or shutil.which(program)
+        or shutil.which(Path.home() / ".cargo" / "bin" / program)
+    )
+    return None if found is None else str(found)
+
+
+def toolchain(repo: Path, tool: RustAnalyzerSettings, target: Path) -> str:
+    """Return what `rustc -vV` says in the folder, where a rust-toolchain.toml may choose another; "" without rustc."""
+    return ask("rustc", ["-vV"], tool, target, repo).text
+
+
+def find_dependencies(
+    repo: Path, tool: RustAnalyzerSettings, target: Path, rustc: str
+) -> Dependencies:
+    """Ask Cargo for the project's dependencies for the host, which fetches what is missing where it may.
+
+    rust-analyzer asks the same, and where that fails goes on with `--no-deps`, of which it says nothing.
+    Raises RustAnalyzerError where they must be those of Cargo.lock (rust_analyzer.network) and are not, and where what answers is
+    no Cargo.
+    """
+    host = os.environ.get("CARGO_BUILD_TARGET") or next(
+        (line.removeprefix("host: ") for line in rustc.splitlines() if line.startswith("host: ")),
+        "",
+    )
+    arguments = [
+        "metadata",
+        "--format-version",
+        "1",
+        "--manifest-path",
+        str(repo.resolve() / "Cargo.toml"),
+    ]
+    arguments += ["--filter-platform", host] if host else []
+    arguments += ["--locked"] if tool.network == "locked" else []
+    answer = ask("cargo", arguments, tool, target, repo)
+    if answer.status != 0 and tool.network == "locked":
+        said = answer.said or "there is no cargo to ask"
+        raise RustAnalyzerError(
+            f'rust_analyzer.network is "locked", and the dependencies are not those of Cargo.lock: {said}'
+        )
+    if answer.status is None:
+        return Dependencies("unknown")
+    if answer.status != 0:
+        return Dependencies("unresolved", answer.said)
+    try:
+        metadata = orjson.loads(answer.out)
+        own = tuple(
+            Path(one["manifest_path"]).parent
+            for one in metadata["packages"]
+            if one["source"] is None
+        )
+        return Dependencies("resolved", "", Path(metadata["workspace_root"]), own)
+    except (ValueError, KeyError, TypeError) as exc:
+        raise RustAnalyzerError(
+            f"`cargo metadata` printed no metadata but {answer.text[:100]!r}; the cargo that is asked is {_find('cargo')} "
+            "(CARGO names another)."
+        ) from exc

@@ -1,0 +1,235 @@
+"""Runs `rust-analyzer lsif`, which writes the dump. Reads no dump.
+
+rust-analyzer loads the project with Cargo, which runs the repository's build scripts and procedural macros: point it only at
+repositories whose code may run on this machine.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import uuid
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lsif.errors import RustAnalyzerError, RustAnalyzerMissing, SourceError
+from machine.files import temporary_beside
+from machine.supervisor import Outcome, run_supervised
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from configs.settings import RustAnalyzerSettings
+
+ARGUMENTS = ("lsif",)
+"""rust-analyzer's, before the folder."""
+_INSTALL = "Install it with `rustup component add rust-analyzer rust-src`, or name its path: --set rust_analyzer.command=PATH"
+_SECRET = re.compile(
+    r"(?!CARGO_)(QDRANT_|PREFECT_|HF_|HUGGING|AWS_|.*(TOKEN|SECRET|PASSWORD|CREDENTIAL))",
+    re.IGNORECASE,
+)
+"""Names of the environment that no build script needs to see; Cargo needs its own to reach private registries."""
+_FELL_BACK = b"returning succeeded result with `--no-deps`"
+"""What later versions warn of where Cargo could not resolve the dependencies; 1.85 says nothing."""
+
+_MOST_NAMED, _MOST_LOOKED_AT = 3, 2000
+"""Folders that a message names, and that are looked at for it."""
+_NO_SOURCES = ("target", "node_modules", "vendor")
+_LAST_WORDS = 4000
+"""Bytes of rust-analyzer's standard error that are looked at after a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class DumpMade:
+    """How a dump was made."""
+
+    peak_mb: float
+    """The highest resident memory of rust-analyzer and all that it started together, 10^6 bytes."""
+    fell_back: bool
+    """Whether rust-analyzer said that it goes without the dependencies."""
+
+
+def write_dump(repo: Path, output: Path, tool: RustAnalyzerSettings, target: Path) -> DumpMade:
+    """Write the dump of the Cargo project in the folder `repo` to the file `output`, as a whole or not at all.
+
+    Cargo builds in the folder `target`, not in the repository, unless the environment names another (CARGO_TARGET_DIR).
+
+    Raises SourceError where `repo` is no Cargo project, RustAnalyzerMissing where there is no such program, RustAnalyzerError
+    with its last words where it fails, passes a limit or writes nothing.
+    """
+    check_project(repo)
+    program = find_program(tool)
+    temporary, errors = temporary_beside(output), temporary_beside(output)
+    # rust-analyzer leaves folders in TMPDIR. A short name: sockets have paths of 107 bytes at most.
+    scratch = output.parent.absolute() / f".{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        scratch.mkdir()
+        environment = {**cargo_environment(tool, target), "TMPDIR": str(scratch)}
+        outcome = _run(
+            [program, *ARGUMENTS, str(repo.resolve())], temporary, errors, tool, environment
+        )
+        if outcome.exceeded:
+            raise RustAnalyzerError(_limit_passed(outcome, tool))
+        if outcome.status != 0 or temporary.stat().st_size == 0:
+            last_words = _last_words(errors).rstrip(".")
+            said = f"`{tool.command} lsif {repo}` {_how_it_ended(outcome.status)}: {last_words}. {_advice(last_words, repo)}"
+            raise RustAnalyzerError(said.rstrip())
+        temporary.replace(output)
+        return DumpMade(outcome.peak_mb, _FELL_BACK in errors.read_bytes())
+    except OSError as exc:
+        raise RustAnalyzerError(f"can't write {output}: {exc.strerror or exc}") from exc
+    finally:
+        temporary.unlink(missing_ok=True)
+        errors.unlink(missing_ok=True)
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def find_program(tool: RustAnalyzerSettings) -> str:
+    """Return rust-analyzer's path. Raises RustAnalyzerMissing where there is no such program."""
+    program = shutil.which(tool.command)
+    if program is None:
+        raise RustAnalyzerMissing(f"no program {tool.command!r} on PATH. {_INSTALL}")
+    return program
+
+
+def check_project(repo: Path, subdir: str = "") -> None:
+    """Raise SourceError where the repository, or the folder in it that `subdir` names, is no Cargo project."""
+    folder = repo / subdir
+    if (folder / "Cargo.toml").is_file() or (folder / "rust-project.json").is_file():
+        return
+    if folder.is_dir():
+        what = f"{folder} holds no Cargo.toml"
+    else:
+        what = f"{folder} is a file" if folder.exists() else f"no folder {folder}"
+    if repo.is_dir() and (found := _projects_in(repo)):
+        more = " and others" if len(found) > _MOST_NAMED else ""
+        raise SourceError(
+            f"{what}; there is one in {', '.join(found[:_MOST_NAMED])}{more}: name it with --subdir DIR."
+        )
+    if subdir and repo.is_dir():
+        raise SourceError(
+            f"{what}; --subdir names the folder of the Cargo project inside the repository."
+        )
+    raise SourceError(f"{what}; --repo names the folder of a Cargo project or workspace.")
+
+
+def _projects_in(repo: Path) -> list[str]:
+    """Return the folders of the repository that hold a Cargo.toml, but none inside of another, the nearest first.
+
+    One more than are named is looked for; a repository of very many folders is not looked through to its end.
+    """
+    found, looked_at, waiting = list[str](), 0, deque([repo])
+    while waiting and len(found) <= _MOST_NAMED and looked_at < _MOST_LOOKED_AT:
+        folder = waiting.popleft()
+        looked_at += 1
+        if (folder / "Cargo.toml").is_file():
+            found.append(folder.relative_to(repo).as_posix())
+            continue
+        with suppress(OSError):  # not ours to read
+            inside = sorted(
+                one for one in folder.iterdir() if one.is_dir() and not one.is_symlink()
+            )
+            waiting.extend(
+                one
+                for one in inside
+                if not one.name.startswith(".") and one.name not in _NO_SOURCES
+            )
+    return found
+
+
+def cargo_environment(tool: RustAnalyzerSettings, target: Path) -> dict[str, str]:
+    """Return the environment that rust-analyzer and Cargo run in: this process's without secrets, as the settings have it."""
+    inherited = {name: value for name, value in os.environ.items() if not _SECRET.match(name)}
+    network = {"CARGO_NET_OFFLINE": "true"} if tool.network == "offline" else {}
+    return {
+        "CARGO_TARGET_DIR": str(target.absolute()),
+        "RA_LOG": "error,project_model=warn",
+        **inherited,
+        **network,
+        "RUST_BACKTRACE": "0",
+    }
+
+
+def _run(
+    arguments: list[str],
+    output: Path,
+    errors: Path,
+    tool: RustAnalyzerSettings,
+    environment: Mapping[str, str],
+) -> Outcome:
+    with output.open("wb") as stdout, errors.open("wb") as stderr:
+        outcome = run_supervised(
+            arguments,
+            stdout=stdout,
+            stderr=stderr,
+            environment=environment,
+            timeout_s=tool.timeout_s,
+            memory_mb=tool.memory_mb,
+        )
+        os.fsync(stdout.fileno())
+        return outcome
+
+
+def _limit_passed(outcome: Outcome, tool: RustAnalyzerSettings) -> str:
+    if outcome.exceeded == "memory":
+        return (
+            f"rust-analyzer and what it started took {outcome.peak_mb:,.0f} MB of memory, more than {tool.memory_mb:,} MB "
+            "(rust_analyzer.memory_mb), and were ended."
+        )
+    return (
+        f"rust-analyzer took more than {tool.timeout_s} s (rust_analyzer.timeout_s) and was ended."
+    )
+
+
+def _how_it_ended(status: int) -> str:
+    if status == 0:
+        return "wrote nothing"
+    return f"was ended by signal {-status}" if status < 0 else f"failed with exit status {status}"
+
+
+def _last_words(errors: Path) -> str:
+    """Return what a reader needs of the program's standard error, in one line: a panic's message, else the last lines."""
+    with errors.open("rb") as file:
+        file.seek(max(0, errors.stat().st_size - _LAST_WORDS))
+        text = file.read().decode("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [
+        line
+        for line in lines
+        if not line.startswith(("Generating LSIF", "note: run with", "Caused by:", "stderr:"))
+    ]
+    for number, line in enumerate(lines):
+        if "panicked at" in line:
+            return " ".join(lines[number : number + 2])[:500]
+    return " | ".join(lines[-3:])[:500] or "it said nothing"
+
+
+def _advice(last_words: str, repo: Path) -> str:
+    """Return what to do about a failure, as far as its last words tell; empty where they don't."""
+    words = last_words.lower()
+    if "unavailable for the active toolchain" in words or "unknown binary" in words:
+        return _INSTALL
+    if "toolchain" in words:
+        return "Install the toolchain that rust-toolchain.toml names, or choose another: RUSTUP_TOOLCHAIN=stable"
+    if "panicked" in words and (path := not_utf8(repo)) is not None:
+        return f"rust-analyzer can't read sources that are not UTF-8: convert {path}"
+    return ""
+
+
+def not_utf8(repo: Path) -> Path | None:
+    """Return the first Rust file of the repository that is not UTF-8."""
+    for path in sorted(repo.rglob("*.rs")):
+        if path.is_symlink() or not path.is_file():
+            continue
+        try:
+            path.read_bytes().decode("utf-8")
+        except UnicodeDecodeError:
+            return path.relative_to(repo)
+        except OSError:
+            continue
+    return None

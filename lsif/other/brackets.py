@@ -1,0 +1,138 @@
+"""Where a declaration ends in a source that no grammar is at hand for: a small lexer that knows strings, comments and brackets.
+
+Offsets are in bytes. Made for languages that write blocks in braces, and comments as C does.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from typing import NamedTuple
+
+_STRINGS = rb"""
+    (?P<comment> //[^\n]* | /\*(?:.*?\*/|.*) )   # an open comment is never closed
+  | r(?P<hashes>\#*)".*?"(?P=hashes)                  # Rust's raw strings
+  | \"{3}.*?\"{3}
+  | "(?:\\.|[^"\\])*"
+  | `(?:\\.|[^`\\])*`
+"""
+_REST = rb"""
+  | (?P<open> [(\[{] ) | (?P<close> [)\]}] ) | (?P<end> ; ) | (?P<line> \n ) | (?P<value> (?<![=!<>])=(?![=>]) )
+"""
+_CHARACTERS_AND_LIFETIMES = rb"| '(?:\\[^\n]+?|[^'\\\n\x80-\xff]|[\x80-\xff]{2,4})' | '[A-Za-z_]\w*"
+_TOKENS = {
+    True: re.compile(
+        _STRINGS + rb"| '(?:\\[^\n]+?|[^'\\\n\x80-\xff]|[\x80-\xff]{2,4})' | '[A-Za-z_]\w*" + _REST,
+        re.DOTALL | re.VERBOSE,
+    ),
+    False: re.compile(_STRINGS + rb"| '(?:\\.|[^'\\\n])*'" + _REST, re.DOTALL | re.VERBOSE),
+}
+_GOES_ON = re.compile(
+    rb"\s*(?:[.?:|&+\-*/%<>=,)\]{]|(?:where|extends|implements|throws|for|override|noexcept)\b)"
+)
+_OPEN_ENDED = re.compile(rb"(?:[.?:|&+\-*/%<=,(\[]|=>|\b(?:where|extends|implements|throws))\s*\Z")
+INDENTED = frozenset({"python"})
+"""Languages whose bodies are told by their indentation."""
+_HEAD_END = re.compile(rb":[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+\Z")
+_COMMENT = re.compile(rb"//[^\n]*|/\*(?:.*?\*/|.*)", re.DOTALL)
+
+
+class Bounds(NamedTuple):
+    """Where the parts of a declaration lie behind its name."""
+
+    value: int | None
+    """Of the `=` before its value."""
+    body: int | None
+    """Of the brace that opens its body."""
+    end: int
+    """Behind its last character."""
+
+
+class Brackets:
+    """The brackets of a source, each with the one that closes it: found once, whatever is asked then."""
+
+    def __init__(self, data: bytes, language: str) -> None:
+        self._data = data
+        self._tokens = [
+            token
+            for token in _TOKENS[language == "rust"].finditer(data)
+            if token.lastgroup not in (None, "comment", "hashes")
+        ]
+        self._starts = [token.start() for token in self._tokens]
+        self._closed_by: dict[int, int] = {}
+        """Number of the closing token by that of the opening one."""
+        opened: list[int] = []
+        for number, token in enumerate(self._tokens):
+            if token["open"] is not None:
+                opened.append(number)
+            elif token["close"] is not None and opened:
+                self._closed_by[opened.pop()] = number
+
+    def find_bounds(self, name_end: int, *, has_body: bool) -> Bounds:
+        """Return where the declaration whose name ends at `name_end` has its parts.
+
+        It ends with its body, if one is expected; else at a semicolon, at a bracket that closes what is around it, or at a line's
+        end behind which nothing goes on.
+        """
+        data, value = self._data, None
+        number = bisect_left(self._starts, name_end)
+        while number < len(self._tokens):
+            token = self._tokens[number]
+            at = token.start()
+            if token["open"] is not None:
+                closing = self._closed_by.get(number)
+                if has_body and token["open"] == b"{":
+                    return Bounds(
+                        value,
+                        at,
+                        self._tokens[closing].end() if closing is not None else _line_end(data, at),
+                    )
+                if closing is None:
+                    break
+                number = closing
+            elif token["close"] is not None:
+                return Bounds(value, None, at)
+            elif token["end"] is not None:
+                return Bounds(value, None, token.end())
+            elif token["value"] is not None and not has_body:  # else it stands in generics
+                value = at if value is None else value
+            elif token["line"] is not None and not _goes_on(data, name_end, at):
+                return Bounds(value, None, at)
+            number += 1
+        return Bounds(
+            value, None, _line_end(data, name_end)
+        )  # where nothing is closed, nothing says where it ends
+
+
+def _line_end(data: bytes, at: int) -> int:
+    end = data.find(b"\n", at)
+    return end if end >= 0 else len(data)
+
+
+def find_indented(data: bytes, start: int, name_end: int) -> Bounds:
+    """Return where a declaration ends whose body is what is indented deeper than the line that holds `start`."""
+    line_start = data.rfind(b"\n", 0, start) + 1
+    line = data[line_start:name_end]
+    indent = len(line) - len(line.lstrip(b" \t"))
+    head = _HEAD_END.search(data, name_end)
+    end = head.end() if head is not None else len(data)
+    body = end
+    for row in _LINE.finditer(data, end):
+        text = row[0].lstrip(b" \t")
+        if text.strip() and len(row[0]) - len(text) <= indent:
+            break
+        if text.strip():
+            end = row.end()
+    return Bounds(None, body, len(data[:end].rstrip()))
+
+
+def without_comments(data: bytes) -> bytes:
+    """Return the declaration with a blank for each comment."""
+    return _COMMENT.sub(b" ", data)
+
+
+def _goes_on(data: bytes, start: int, line_end: int) -> bool:
+    """Return whether the declaration goes on in the next line."""
+    before = data[max(start, line_end - 200) : line_end]
+    return _OPEN_ENDED.search(before) is not None or _GOES_ON.match(data, line_end + 1) is not None

@@ -1,0 +1,354 @@
+"""Finds which items of a source a dump's definitions are, for every language but Rust.
+
+The indexer's tags, outlines and hovers say what is declared where; a grammar, where there is one for the language, says it better.
+Without one a declaration ends where its tag or outline says, else where its brackets or folds end.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple
+
+from lsif.blocks import MIN_LINES, SourceBlock
+from lsif.items import Findings, Found, SourceItem
+from lsif.lines import Lines
+from lsif.other.brackets import INDENTED, Brackets, find_indented, without_comments
+from lsif.other.grammars import Declaration, Syntax, has_grammar
+from lsif.other.leading_docs import ATTRIBUTES, documentation_above
+from lsif.rust.signature import fold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lsif.reader.elements import Extent, Fold, Tag
+    from lsif.reader.graph import Definition, Outline
+    from lsif.reader.hover import Hover
+    from lsif.structure import CodeType
+
+_WORDS: dict[str, CodeType] = {
+    "function": "Function", "func": "Function", "fn": "Function", "def": "Function", "fun": "Function", "sub": "Function",
+    "method": "Function", "constructor": "Function", "getter": "Function", "setter": "Function",
+    "class": "Class", "struct": "Struct", "record": "Struct", "union": "Union", "interface": "Interface", "protocol": "Interface",
+    "trait": "Trait", "enum": "Enum", "type": "TypeAlias", "typedef": "TypeAlias", "namespace": "Module", "module": "Module",
+    "mod": "Module", "package": "Module", "const": "Const", "static": "Static", "let": "Static", "var": "Static", "val": "Const",
+    "macro": "Macro",
+}  # fmt: skip
+"""What a declaration's keyword says of it."""
+_SYMBOL_KINDS: dict[int, CodeType] = {
+    2: "Module", 3: "Module", 4: "Module", 5: "Class", 6: "Function", 9: "Function", 10: "Enum", 11: "Interface", 12: "Function",
+    13: "Static", 14: "Const", 23: "Struct",
+}  # fmt: skip
+"""https://microsoft.github.io/language-server-protocol/specifications/lsp/3.17/specification/#symbolKind; 7 is what lsif-tsc says
+of everything that it has no word for."""
+_FIELD_KINDS = frozenset({8, 22})
+_TYPE_PARAMETER = 26
+_PARENTHESIZED = re.compile(r"\((?P<what>[a-z ]+)\)\s")
+_WORD = re.compile(r"\b[a-z]+\b")
+_GO_TYPE = re.compile(r"type\s+\S+\s+(struct|interface)\b")
+_WORDS_BEFORE = re.compile(
+    rb"""(?:(?:[\w*&!]+(?:\([^()\n]*\))?|\([^()\n]*\)|"[^"\n]*")[ \t]+)*\Z"""
+)
+"""Such as `pub(crate) extern "C" fn`, or Go's `func (q *Queue)`."""
+_WORDS_BYTES = 200
+_DECORATORS = re.compile(r"\A(?:@[\w.]+(?:\([^()]*\))?\s+)+")
+_MODIFIERS = re.compile(
+    r"(?:\b(?P<visibility>export|public|private|protected|internal|pub(?:\([^)]*\))?)\s+|\b(?:default|declare)\s+)*"
+)
+_OPENING = re.compile(r"\s*(?:=>)?\s*\{?\Z")
+_MEMBERS = frozenset({"Class", "Interface", "Struct", "Trait", "Enum", "Union"})
+_WITHOUT_BODY = frozenset({"Const", "Static", "TypeAlias"})
+_HEAD_ONLY = frozenset({"Function", "Class", "Interface", "Trait", "Module", "Macro"})
+"""Kinds whose body is no part of the signature."""
+_INDEX_FILES = frozenset({"index", "main", "mod", "__init__"})
+_TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "benches"})
+_TEST_FILE = re.compile(r"(?:^test_|[._-](?:test|spec)$|Tests?$)")
+_BLOCK_HEAD = re.compile(
+    rb"\s*(?:\}\s*)?(?P<word>for|foreach|while|loop|match|switch|if|unsafe|async|do)\b"
+)
+_BLOCK_KINDS = {b"foreach": "for", b"switch": "match", b"do": "loop"}
+_CLOSURE_HEAD = re.compile(rb"(?:=>\s*\{?|\bfunction\s*\([^)]*\)\s*\{|\|[^|]*\|\s*\{)\s*\Z")
+
+
+class OutlinedFile:
+    """One source."""
+
+    def __init__(self, project: str, path: str, data: bytes, outline: Outline) -> None:
+        self._project = project
+        self._path = PurePosixPath(path)
+        self._lines = Lines(data)
+        self._data = self._lines.data
+        self._starts = [0, *(match.end() for match in re.finditer(rb"\n", self._data))]
+        self._outline = outline
+        self._folds: dict[int, list[int]] = {}
+        for one in outline.folds:
+            if not one.is_comment:
+                self._folds.setdefault(one.line, []).append(one.end_line)
+        self._brackets: Brackets | None = None
+        self._symbols = {(one.line, one.column): one.tag for one in outline.symbols}
+        self._syntax = (
+            Syntax(self._data, outline.language) if has_grammar(outline.language) else None
+        )
+
+    def find(self, definitions: list[Definition], encoding: str) -> Findings:
+        """Return which items the definitions are, and why the others are none."""
+        findings = Findings()
+        declared: dict[tuple[int, int], list[_Declared]] = {}
+        for definition in definitions:
+            one = self._find(definition, encoding, findings)
+            if one is not None:
+                declared.setdefault((one.declaration.start, -one.declaration.end), []).append(one)
+        around: list[_Declared] = []
+        for one in (one for place in sorted(declared) for one in declared[place]):
+            while around and around[-1].declaration.end <= one.name_start:
+                around.pop()
+            found = self._item(one, around)
+            if isinstance(found, Found):
+                findings.found.append(found)
+            else:
+                findings.skipped[found] += 1
+            if (isinstance(found, Found) or found == "undocumented_module") and (
+                not around or around[-1].name_start != one.name_start
+            ):
+                around.append(one)
+        return findings
+
+    def module_path(self, findings: Findings, definitions: list[Definition]) -> str:  # noqa: ARG002 - other finders need them
+        """Return the project and the file's path, without the names that stand for their folder."""
+        parts = [*self._path.parts[:-1], self._path.stem.partition(".")[0]]
+        if parts[-1] in _INDEX_FILES:
+            parts.pop()
+        return "::".join((self._project, *parts))
+
+    def is_test(self) -> bool:
+        """Return whether the file lies in a folder of tests, or is named as tests are."""
+        return (
+            not _TEST_FOLDERS.isdisjoint(self._path.parts[:-1])
+            or _TEST_FILE.search(self._path.stem) is not None
+        )
+
+    def blocks(self) -> Iterator[SourceBlock]:
+        """Yield those folds of at least MIN_LINES lines that a loop, condition or closure begins."""
+        for one in self._outline.folds:
+            head = self._lines.line(one.line)
+            if one.is_comment or one.end_line - one.line + 1 < MIN_LINES or head is None:
+                continue
+            match = _BLOCK_HEAD.match(head)
+            if match is not None and not head.lstrip().startswith(b"}"):
+                yield SourceBlock(
+                    _BLOCK_KINDS.get(match["word"], match["word"].decode()),
+                    one.line,
+                    self._after_else(one),
+                )
+            elif _CLOSURE_HEAD.search(head):
+                yield SourceBlock("closure", one.line, one.end_line)
+
+    def snippet(self, row_from: int, row_to: int) -> str:
+        """Return the rows, both inclusive, as they are in the file, each ended by a newline."""
+        return self._lines.snippet(row_from, row_to)
+
+    def _after_else(self, block: Fold) -> int:
+        """Return the last row of a block with the `else` that follows it."""
+        last = block.end_line
+        while b"else" in (self._lines.line(last) or b""):
+            following = [end for end in self._folds.get(last, []) if end > last]
+            if not following:
+                break
+            last = max(following)
+        return last
+
+    def _find(self, definition: Definition, encoding: str, findings: Findings) -> _Declared | None:
+        """Return what the definition declares; where that is nothing, the reason is counted."""
+        place = definition.range
+        start, end = (
+            self._offset(place.line, place.column, encoding),
+            self._offset(place.end_line, place.end_column, encoding),
+        )
+        tag = self._symbols.get((place.line, place.column)) or place.tag
+        if start is not None and start == end:
+            findings.skipped["whole_file"] += 1
+            return None
+        name = (
+            self._data[start:end].decode("utf-8", "replace")
+            if start is not None and end is not None
+            else None
+        )
+        if (
+            start is None
+            or end is None
+            or name is None
+            or "\n" in name
+            or (tag is not None and tag.text not in ("", name))
+        ):
+            findings.skip_stale(definition, tag.text if tag is not None else None, name)
+            return None
+        if self._syntax is not None:
+            declaration = self._syntax.declaration_at(start, end)
+        else:
+            extent = (
+                self._extent(tag.extent, encoding)
+                if tag is not None and tag.extent is not None
+                else None
+            )
+            declaration = self._outlined(definition.hover, tag, extent, start, end)
+        if declaration is None:
+            findings.skipped[_why_no_item(definition.hover, tag)] += 1
+            return None
+        return _Declared(definition, name, start, declaration)
+
+    def _outlined(
+        self,
+        hover: Hover | None,
+        tag: Tag | None,
+        extent: tuple[int, int] | None,
+        start: int,
+        end: int,
+    ) -> Declaration | None:
+        """Return the declaration of the name at start..end as the indexer tells it, None where it tells of none."""
+        before = _words_before(self._data, start)
+        kind = _kind(hover, tag, self._data[before:start].decode("utf-8", "replace"))
+        if kind is None:
+            return None
+        if self._outline.language in INDENTED:
+            bounds = find_indented(self._data, before, end)
+        else:
+            if self._brackets is None:
+                self._brackets = Brackets(self._data, self._outline.language)
+            bounds = self._brackets.find_bounds(end, has_body=kind not in _WITHOUT_BODY)
+        head = min(before, extent[0]) if extent is not None else before
+        if extent is not None:
+            last = extent[1]
+        else:
+            last = (
+                bounds.end
+                if kind in _WITHOUT_BODY
+                else self._folded(bounds.body, bounds.end, start)
+            )
+        return Declaration(kind, head, head, bounds.value, bounds.body, last)
+
+    def _folded(self, body: int | None, end: int, name_start: int) -> int:
+        """Return where the fold ends that the body begins, `end` where there is none or it says the same."""
+        row = self._row(body if body is not None else name_start)
+        ends = self._folds.get(row, [])
+        lexed = self._row(max(end - 1, 0))
+        last = max(ends, default=lexed)
+        if lexed in ends or (body is None and last <= lexed):
+            return end
+        return self._starts[last + 1] - 1 if last + 1 < len(self._starts) else len(self._data)
+
+    def _item(self, one: _Declared, around: list[_Declared]) -> Found | str:
+        """Return the item that the declaration is, or why it is none; `around` are those that it stands in, outermost first."""
+        declaration, hover = one.declaration, one.definition.hover
+        kinds = [outer.declaration.code_type for outer in around]
+        if declaration.code_type in ("Const", "Static") and kinds and kinds[-1] == "Function":
+            return "local"
+        row, first = self._row(one.name_start), self._row(declaration.start)
+        row_from, docs = first, None
+        before = without_comments(self._data[self._starts[first] : declaration.start]).strip()
+        if not before or before.startswith(
+            ATTRIBUTES
+        ):  # else what stands above belongs to what stands before
+            row_from, docs = documentation_above(self._lines, first, self._outline.language)
+        if docs is None and hover is not None:
+            docs = hover.docs
+        if declaration.code_type == "Module" and docs is None:
+            return "undocumented_module"
+        row_to = max(row, self._row(max(declaration.end - 1, 0)))
+        if (
+            declaration.code_type == "Module" and declaration.body is not None
+        ):  # its items are structures of their own
+            row_to = self._row(declaration.body)
+        signature, visibility = self._signature(one)
+        modules = tuple(outer.name for outer in around if outer.declaration.code_type == "Module")
+        item = SourceItem(
+            name=one.name,
+            code_type=declaration.code_type,
+            row=row,
+            row_from=row_from,
+            row_to=row_to,
+            signature=signature,
+            docstring=docs,
+            visibility=visibility,
+            owner=around[-1].name if kinds and kinds[-1] in _MEMBERS else None,
+            modules=modules,
+            qualifiers=tuple(
+                outer.name for outer in around if outer.declaration.code_type != "Module"
+            ),
+        )
+        return Found(one.definition, row, one.name_start - self._starts[row], item)
+
+    def _signature(self, one: _Declared) -> tuple[str, str]:
+        """Return the declaration without decorators, visibility, comments and body, and the visibility."""
+        declaration = one.declaration
+        end = declaration.end
+        if declaration.code_type in _HEAD_ONLY and declaration.body is not None:
+            end = declaration.body
+        elif declaration.code_type in ("Const", "Static") and declaration.value is not None:
+            end = declaration.value
+        text = fold(without_comments(self._data[declaration.head : end]).decode("utf-8", "replace"))
+        text = _DECORATORS.sub("", text)
+        match = _MODIFIERS.match(text)
+        text = text[match.end() :] if match is not None else text
+        visibility = (match["visibility"] if match is not None else None) or ""
+        return _OPENING.sub("", text).rstrip(";,=: "), visibility
+
+    def _extent(self, extent: Extent, encoding: str) -> tuple[int, int] | None:
+        start = self._offset(extent.line, extent.column, encoding)
+        end = self._offset(extent.end_line, extent.end_column, encoding)
+        return (start, end) if start is not None and end is not None and start < end else None
+
+    def _offset(self, row: int, column: int, encoding: str) -> int | None:
+        """Return the offset of a place, None where the file has no such place."""
+        at = self._lines.byte_column(row, column, encoding)
+        return self._starts[row] + at if at is not None else None
+
+    def _row(self, offset: int) -> int:
+        return bisect_right(self._starts, offset) - 1
+
+
+class _Declared(NamedTuple):
+    """A definition and what it declares."""
+
+    definition: Definition
+    name: str
+    name_start: int
+    declaration: Declaration
+
+
+def _words_before(data: bytes, start: int) -> int:
+    """Return where the words begin that stand before the place in its line."""
+    line = max(data.rfind(b"\n", 0, start) + 1, start - _WORDS_BYTES)
+    match = _WORDS_BEFORE.search(data[line:start])
+    return line + match.start() if match is not None else start
+
+
+def _kind(hover: Hover | None, tag: Tag | None, before: str) -> CodeType | None:
+    """Return what a name declares, as its hover, its tag or the words before it tell; None where it is no item."""
+    if hover is not None and hover.code_type is not None:
+        return hover.code_type
+    declaration = hover.declaration if hover is not None else ""
+    go_type = _GO_TYPE.match(declaration)
+    if go_type is not None:
+        return _WORDS[go_type[1]]
+    if (what := _PARENTHESIZED.match(declaration)) is not None:
+        return _WORDS.get(what["what"].split()[-1])
+    if tag is not None and tag.kind in _SYMBOL_KINDS:
+        return _SYMBOL_KINDS[tag.kind]
+    if tag is not None and (tag.kind in _FIELD_KINDS or tag.kind == _TYPE_PARAMETER):
+        return None
+    return _first_kind(declaration.partition("(")[0]) or _first_kind(before)
+
+
+def _first_kind(words: str) -> CodeType | None:
+    return next((_WORDS[word] for word in _WORD.findall(words) if word in _WORDS), None)
+
+
+def _why_no_item(hover: Hover | None, tag: Tag | None) -> str:
+    """Return why a name that declares no item declares none."""
+    what = _PARENTHESIZED.match(hover.declaration) if hover is not None else None
+    if (what is not None and what["what"] in ("property", "enum member", "field")) or (
+        tag is not None and tag.kind in _FIELD_KINDS
+    ):
+        return "field_or_variant"
+    return "import" if what is not None and what["what"] == "alias" else "local"

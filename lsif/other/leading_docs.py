@@ -1,0 +1,77 @@
+"""What stands above a declaration and belongs to it, in languages without a grammar here: documentation, attributes, decorators.
+
+Rows are 0-based.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lsif.rust.docs import strip_stars, unindent
+
+if TYPE_CHECKING:
+    from lsif.lines import Lines
+
+ATTRIBUTES = (b"@", b"#[")
+_CODE_ENDS = ("{", "}", ";", ",")
+_ATTRIBUTE_ROWS = 100
+"""Rows that an attribute may span."""
+_LINE_DOCS = {"go": ("//",)}
+"""How lines of documentation begin, by language."""
+
+
+def documentation_above(lines: Lines, row: int, language: str) -> tuple[int, str | None]:
+    """Return the first row of the documentation and attributes that stand above the row, and what the former say."""
+    markers = _LINE_DOCS.get(language, ("///",))
+    fragments: list[str] = []
+    first = next_row = (
+        row  # plain comments belong to the item where documentation or attributes stand above them
+    )
+    while next_row > 0:
+        above = next_row - 1
+        line = (lines.line(above) or b"").decode("utf-8", "replace").strip()
+        if line.endswith("*/"):
+            opening = _comment_start(lines, above)
+            if opening is None:
+                break
+            fragments.append(
+                strip_stars(lines.snippet(opening, above).strip().removesuffix("*/")[3:])
+            )
+            first = above = opening
+        elif line.startswith(markers) and not line.startswith("////"):
+            fragments.append(line.lstrip("/"))
+            first = above
+        elif (
+            line.endswith((")", "]")) and (attribute := _attribute_start(lines, above)) is not None
+        ):
+            first = above = attribute
+        elif line.encode().startswith(ATTRIBUTES) and not line.endswith(_CODE_ENDS):
+            first = above
+        elif not line.startswith("//"):
+            break
+        next_row = above
+    return first, unindent(fragments[::-1]) or None
+
+
+def _comment_start(lines: Lines, row: int) -> int | None:
+    """Return the first row of the documentation comment that ends in the row, None where code or none stands there."""
+    for first in range(row, -1, -1):
+        line = (lines.line(first) or b"").strip()
+        if b"/*" in line:
+            return (
+                first
+                if line.startswith(b"/**") and line.find(b"*/") in (-1, len(line) - 2)
+                else None
+            )
+    return None
+
+
+def _attribute_start(lines: Lines, row: int) -> int | None:
+    """Return the first row of the attribute or decorator that ends in the row, None where none does."""
+    depth = 0
+    for first in range(row, max(-1, row - _ATTRIBUTE_ROWS), -1):
+        line = lines.line(first) or b""
+        depth += sum(map(line.count, (b")", b"]"))) - sum(map(line.count, (b"(", b"[")))
+        if depth <= 0:
+            return first if line.strip().startswith(ATTRIBUTES) else None
+    return None

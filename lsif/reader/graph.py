@@ -1,0 +1,290 @@
+"""Tables to definitions: follows the edges of a dump. Knows no file format and no source.
+
+Nothing can be finished before the last line is seen, since rust-analyzer writes all documents and ranges first and all results
+after them. So the tables are whole when the edges are followed, for all definitions at once.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from lsif.errors import DumpError
+from lsif.reader.elements import POSITION_ENCODINGS, Range
+from lsif.reader.hover import CRATE_ROOT, NO_ITEM, PLAIN_HOVERS, understand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from lsif.reader.elements import Fold, Symbol
+    from lsif.reader.hover import Hover
+    from lsif.reader.tables import Tables
+
+_MAX_NEXT = 16
+"""Longest chain of `next` edges that is followed; real ones have one or two, a cycle has no end."""
+_NOTHING = -1
+_FILE = "file://"
+
+
+class Definition(NamedTuple):
+    """One definition that may be an item: where its name stands and what the indexer says of it."""
+
+    document_uri: str
+    range: Range
+    said: Hover | bytes | None
+    """The hover as the dump has it; bytes are a line of JSON."""
+    references: int
+    """Places that refer to it, in all documents of the dump."""
+    referencing_files: int
+    """Documents that these stand in."""
+
+    @property
+    def hover(self) -> Hover | None:
+        """What the hover says, None where there is none or it can't be understood; see `understood`."""
+        return understand(self.said)
+
+    def understood(self) -> Definition:
+        """Return the definition with its hover decoded, which takes time and is therefore done where the sources are read."""
+        return self._replace(said=understand(self.said))
+
+    def with_references_of(self, other: Definition) -> Definition:
+        """Return the definition with what refers to another one of the same place, as one file in several crates has."""
+        return self._replace(
+            references=self.references + other.references,
+            referencing_files=max(self.referencing_files, other.referencing_files),
+        )
+
+
+class Outline(NamedTuple):
+    """What the indexer says of a document as a whole."""
+
+    language: str
+    """Language identifier; empty where the dump has none."""
+    folds: tuple[Fold, ...] = ()
+    symbols: tuple[Symbol, ...] = ()
+    contents: str | None = None
+    """The file's content, base64; None where the dump does not hold it."""
+
+
+class Graph:
+    """A dump's definitions."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self.meta = tables.meta
+        self.skipped: Counter[str] = Counter()
+        """Definitions that are no items, by reason; complete once `definitions` has run."""
+
+    @property
+    def document_count(self) -> int:
+        """Number of documents, those outside the project included."""
+        return len(self._tables.documents)
+
+    @property
+    def project_root(self) -> str:
+        """URI of the folder that the dump was taken of; empty where the dump doesn't say."""
+        roots = [uri.rstrip("/") for uri in self._tables.roots if uri.startswith(_FILE)]
+        if self.meta.project_root or not roots:
+            return self.meta.project_root
+        return _FILE + posixpath.commonpath([uri.removeprefix(_FILE) or "/" for uri in roots])
+
+    def check_complete(self) -> None:
+        """Raise DumpError where the dump ends early, or counts columns in an unknown way.
+
+        References are the last thing that rust-analyzer writes of a result set, and each has them. lsif-tsc ends with events.
+        """
+        if self.meta.position_encoding not in POSITION_ENCODINGS:
+            raise DumpError(
+                f"the dump's metaData says positionEncoding {self.meta.position_encoding!r}; "
+                f"expected {', '.join(POSITION_ENCODINGS)}."
+            )
+        finished, result_sets = (
+            len(self._tables.edges["textDocument/references"].to_array()),
+            self._tables.result_sets,
+        )
+        if self.meta.is_rust_analyzers and finished < result_sets:
+            raise DumpError(
+                f"the dump is cut off: {finished} of its {result_sets} result sets are finished. "
+                "Make it again with `lsif-ingest dump --repo DIR -o FILE`."
+            )
+        if self._tables.open_events > 0:
+            raise DumpError(
+                f"the dump is cut off: {self._tables.open_events} of its projects and documents have a begin and no end. "
+                "Make it again."
+            )
+
+    def definitions(self, is_inside: Callable[[str], bool]) -> Iterator[Definition]:
+        """Yield each definition whose document's URI `is_inside` and that may be an item; `skipped` counts the others."""
+        tables, followed = self._tables, self._followed
+        references, files = _Lookup(_count_references(tables.references.to_array())).rows(
+            followed.references
+        )
+        ranges = _Lookup(tables.ranges.to_array()).rows(followed.ranges, missing=_NOTHING)
+        known, inside = self._places(followed.documents, is_inside)
+        reachable = (followed.owners != _NOTHING) & (ranges[0] != _NOTHING) & known
+        plain = _Lookup(tables.plain_hovers.to_array())[followed.hovers]
+        told = reachable & inside
+        if not self.meta.is_rust_analyzers:
+            plain = np.full_like(
+                plain, _NOTHING
+            )  # what other indexers write over an item may look like a local's hover here
+        skipped = {
+            "dangling": ~reachable,
+            "external": reachable & ~inside,
+            "local": told & (plain == PLAIN_HOVERS.index(NO_ITEM)),
+            "crate_root": told & (plain == PLAIN_HOVERS.index(CRATE_ROOT)),
+        }
+        self.skipped.update(
+            {reason: int(where.sum()) for reason, where in skipped.items() if where.any()}
+        )
+        rest = np.flatnonzero(told & (plain == _NOTHING))
+        rows = zip(
+            followed.documents[rest].tolist(),
+            followed.ranges[rest].tolist(),
+            ranges[:, rest].T.tolist(),
+            followed.hovers[rest].tolist(),
+            references[rest].tolist(),
+            files[rest].tolist(),
+            strict=True,
+        )
+        for document, range_id, place, hover_id, reference_count, file_count in rows:
+            hover = tables.hovers.get(hover_id)
+            where = Range(
+                range_id, place[0], place[1], place[2], place[3], tables.tags.get(range_id)
+            )
+            yield Definition(
+                tables.documents[document].uri, where, hover, reference_count, file_count
+            )
+
+    def outlines(self, is_inside: Callable[[str], bool]) -> dict[str, Outline]:
+        """Return what the dump says of each document whose URI `is_inside`, by URI."""
+        tables = self._tables
+        folds = dict(tables.edges["textDocument/foldingRange"].to_array().tolist())
+        symbols = dict(tables.edges["textDocument/documentSymbol"].to_array().tolist())
+        return {
+            document.uri: Outline(
+                document.language,
+                tuple(tables.folds.get(folds.get(number, _NOTHING), ())),
+                tuple(tables.symbols.get(symbols.get(number, _NOTHING), ())),
+                document.contents,
+            )
+            for number, document in tables.documents.items()
+            if is_inside(document.uri)
+        }
+
+    def references_between(self, group_of: Callable[[str], str | None]) -> int:
+        """Return how many places refer to a definition in a document of another group; documents of no group don't count."""
+        tables = self._tables
+        numbers: dict[str, int] = {}
+        groups = np.array(
+            [
+                (number, numbers.setdefault(group, len(numbers)))
+                for number, document in tables.documents.items()
+                if (group := group_of(document.uri)) is not None
+            ],
+            dtype=np.int64,
+        ).reshape(-1, 2)
+        group_number = _Lookup(groups)
+        home = _Lookup(
+            np.stack([self._followed.references, group_number[self._followed.documents]], axis=1)
+        )
+        reference_results, from_documents, places = tables.references.to_array().T
+        there, here = home[reference_results], group_number[from_documents]
+        return int(places[(there != here) & (there != _NOTHING) & (here != _NOTHING)].sum())
+
+    def _places(
+        self, documents: NDArray[np.int64], is_inside: Callable[[str], bool]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return for each document whether there is one, and whether it is inside."""
+        each, back = np.unique(documents, return_inverse=True)
+        found = [self._tables.documents.get(number) for number in each.tolist()]
+        known = np.array([document is not None for document in found], dtype=bool)
+        inside = np.array(
+            [document is not None and is_inside(document.uri) for document in found], dtype=bool
+        )
+        return known[back], inside[back]
+
+    @cached_property
+    def _followed(self) -> _Followed:
+        """What the edges of each definition lead to; followed once, whoever asks."""
+        tables = self._tables
+        items, others = tables.definitions.to_array(), tables.other_results.to_array()
+        if len(others):
+            items = items[~np.isin(items[:, 0], others[:, 0])]
+        results, documents, ranges = items.T
+        owners = _Lookup(tables.edges["textDocument/definition"].to_array()[:, ::-1])[results]
+        chain = _Lookup(tables.edges["next"].to_array())
+        hovers, references = (
+            _follow(owners, _Lookup(tables.edges[label].to_array()), chain)
+            for label in ("textDocument/hover", "textDocument/references")
+        )
+        return _Followed(documents, ranges, owners, hovers, references)
+
+
+class _Followed(NamedTuple):
+    """Ids, one a definition; -1 where an edge leads nowhere."""
+
+    documents: NDArray[np.int64]
+    ranges: NDArray[np.int64]
+    owners: NDArray[np.int64]
+    """Result set that the definition is of."""
+    hovers: NDArray[np.int64]
+    references: NDArray[np.int64]
+
+
+class _Lookup:
+    """Rows found by their first column; where one comes twice, the larger row counts."""
+
+    def __init__(self, rows: NDArray[np.int64]) -> None:
+        is_sorted = bool(
+            (rows[1:, 0] > rows[:-1, 0]).all()
+        )  # as most tables of rust-analyzer's dumps are
+        self._rows = rows if is_sorted else rows[np.lexsort(rows.T[::-1])]
+        self._keys = np.ascontiguousarray(self._rows[:, 0])
+
+    def __getitem__(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the second column for each key, -1 where there is none."""
+        found: NDArray[np.int64] = self.rows(keys, missing=_NOTHING)[0]
+        return found
+
+    def rows(self, keys: NDArray[np.int64], *, missing: int = 0) -> NDArray[np.int64]:
+        """Return the columns after the first for each key, (width - 1, len(keys)), `missing` where there is none."""
+        if not len(self._keys):
+            return np.full((self._rows.shape[1] - 1, len(keys)), missing, dtype=np.int64)
+        at = np.maximum(np.searchsorted(self._keys, keys, side="right") - 1, 0)
+        found = self._rows[at, 1:].T.copy()
+        found[:, self._keys[at] != keys] = missing
+        return found
+
+
+def _follow(owners: NDArray[np.int64], edge: _Lookup, chain: _Lookup) -> NDArray[np.int64]:
+    """Return what the edge of each owner, or of the result sets behind it, leads to; -1 where nothing does."""
+    found, current = edge[owners], owners
+    for _ in range(_MAX_NEXT):
+        open_ends = np.flatnonzero((found == _NOTHING) & (current != _NOTHING))
+        if not len(open_ends):
+            break
+        current = current.copy()
+        current[open_ends] = chain[current[open_ends]]
+        found[open_ends] = edge[current[open_ends]]
+    return found
+
+
+def _count_references(references: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return (reference result, places, documents) rows of (reference result, document, places) rows."""
+    if not len(references):
+        return np.empty((0, 3), dtype=np.int64)
+    rows = references[np.lexsort((references[:, 1], references[:, 0]))]
+    begins = np.flatnonzero(np.append(True, rows[1:, 0] != rows[:-1, 0]))
+    new_document = np.append(True, (rows[1:, :2] != rows[:-1, :2]).any(axis=1))
+    places, documents = (
+        np.add.reduceat(rows[:, 2], begins),
+        np.add.reduceat(new_document.astype(np.int64), begins),
+    )
+    return np.stack([rows[begins, 0], places, documents], axis=1)

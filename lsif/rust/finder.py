@@ -1,0 +1,218 @@
+"""Finds which items of a Rust source a dump's definitions are: joins what the indexer says with what the source says."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from lsif.items import FILE_MODULE, Findings, Found, SourceItem
+from lsif.other.finder import OutlinedFile
+from lsif.reader.graph import Outline
+from lsif.rust.modules import is_test_path, module_path_by_file
+from lsif.rust.signature import fold
+from lsif.rust.syntax import SourceFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Set
+
+    from lsif.blocks import SourceBlock
+    from lsif.reader.graph import Definition
+    from lsif.reader.hover import Hover
+
+
+class RustFile:
+    """One Rust source."""
+
+    def __init__(self, path: str, data: bytes, test_modules: Set[str]) -> None:
+        self._path = path
+        self._data = data
+        self._source = SourceFile(data)
+        self._test_modules = test_modules
+
+    def find(self, definitions: list[Definition], encoding: str) -> Findings:
+        """Return which items the definitions are, and why the others are none."""
+        findings = Findings()
+        for definition in definitions:
+            one = self._find(definition, encoding, findings)
+            if isinstance(one, Found):
+                findings.found.append(one)
+            elif one is not None:
+                findings.skipped[one] += 1
+        return findings
+
+    def module_path(self, findings: Findings, definitions: list[Definition]) -> str:
+        """Return the path of the file's own module, as most of its definitions tell it.
+
+        A hover's path is the module's for the module itself and for free items, and the type's, which may be defined elsewhere,
+        for members. A file in several crates has several paths; of equally frequent ones the first by alphabet is taken.
+        """
+        votes: Counter[str] = Counter()
+        for definition in definitions:
+            hover, place = definition.hover, definition.range
+            if hover is not None and hover.code_type == "Module" and place.end_line > place.line:
+                votes[f"{hover.path}::{hover.name}"] += (
+                    len(findings.found) + 1
+                )  # what the module says of itself decides
+        for one in findings.found:
+            hover = one.definition.hover
+            if (
+                hover is not None
+                and hover.path is not None
+                and not one.item.qualifiers
+                and one.column != FILE_MODULE
+            ):
+                inner, path_there = (
+                    "".join(f"::{name}" for name in one.item.modules),
+                    hover.path.removesuffix("::<extern>"),
+                )
+                if path_there.endswith(inner):
+                    votes[path_there.removesuffix(inner)] += 1
+        if votes:
+            return min(votes, key=lambda candidate: (-votes[candidate], candidate))
+        # Nothing of the file stands in a module by itself; what it gives members to tells the crate, and the path the rest.
+        guess = module_path_by_file(self._path)
+        crates = Counter(
+            hover.path.partition("::")[0]
+            for one in findings.found
+            if (hover := one.definition.hover) is not None and hover.path is not None
+        )
+        crate = min(
+            crates,
+            key=lambda candidate: (-crates[candidate], candidate),
+            default=guess.partition("::")[0],
+        )
+        return "::".join((crate, *guess.split("::")[1:]))
+
+    def is_test(self) -> bool:
+        """Return whether the file's place, or the declaration of its module, says that it is only for tests."""
+        return is_test_path(self._path, self._test_modules)
+
+    def blocks(self) -> Iterator[SourceBlock]:
+        """Yield the blocks of at least MIN_LINES lines, in no particular order."""
+        return self._source.blocks()
+
+    def snippet(self, row_from: int, row_to: int) -> str:
+        """Return the rows, both inclusive, as they are in the file, each ended by a newline."""
+        return self._source.snippet(row_from, row_to)
+
+    def _find(
+        self, definition: Definition, encoding: str, findings: Findings
+    ) -> Found | str | None:
+        """Return the item that the definition is, or the reason why it is no structure; None where that is counted already."""
+        source, hover, place = self._source, definition.hover, definition.range
+        if (
+            hover is not None
+            and hover.code_type == "Module"
+            and (place.line, place.column) == (0, 0)
+            and place.end_line > 0
+        ):
+            return _find_file_module(source, definition, hover)
+        column = source.byte_column(place.line, place.column, encoding)
+        item = source.item_at(place.line, column) if column is not None else None
+        expected = _expected_name(definition)
+        if column is None or (item is not None and expected is not None and item.name != expected):
+            there = source.identifier_at(place.line, column) if column is not None else None
+            findings.skip_stale(definition, expected, there)
+            return None
+        if item is None:
+            return self._find_unspelled(definition, column, encoding, findings)
+        if item.code_type == "Module" and item.docstring is None:
+            return "undocumented_module"
+        return Found(definition, place.line, column, item)
+
+    def _find_unspelled(
+        self, definition: Definition, column: int, encoding: str, findings: Findings
+    ) -> Found | str | None:
+        """Return what a definition is at whose place the source has no item: made by a macro, or no structure at all."""
+        source, hover, row = self._source, definition.hover, definition.range.line
+        if hover is None or hover.code_type is None or hover.name is None:
+            return "no_extent"
+        there = source.identifier_at(row, column)
+        if there != hover.name:
+            if source.stands_in(row, column, "attribute_item"):
+                return "derived"
+            if not _spans_a_name(definition, hover.name):
+                return "macro_made"
+            findings.skip_stale(definition, hover.name, there)
+            return None
+        call = source.macro_call_at(row, column)
+        if call is not None:
+            item = SourceItem(
+                name=hover.name,
+                code_type=hover.code_type,
+                row=row,
+                row_from=call.row_from,
+                row_to=call.row_to,
+                signature=_hover_signature(hover),
+                docstring=hover.docs,
+                visibility=_hover_visibility(hover),
+                is_test=call.is_test,
+                modules=call.modules,
+                qualifiers=call.qualifiers,
+            )
+            return Found(definition, row, column, item)
+        if source.stands_in(row, column, "impl_item"):
+            return "self_type"
+        return self._find_by_brackets(definition, column, encoding)
+
+    def _find_by_brackets(self, definition: Definition, column: int, encoding: str) -> Found | str:
+        """Return an item that the grammar has no rule for (`macro` 2.0, an alias of traits), its extent told by its brackets."""
+        outlined = (
+            OutlinedFile("", self._path, self._data, Outline("rust"))
+            .find([definition], encoding)
+            .found
+        )
+        if not outlined:
+            return "no_extent"
+        modules, qualifiers = self._source.scope_at(definition.range.line, column)
+        visibility = outlined[0].item.visibility or "private"
+        return outlined[0]._replace(
+            item=outlined[0].item._replace(
+                modules=modules, qualifiers=qualifiers, visibility=visibility
+            )
+        )
+
+
+def _expected_name(definition: Definition) -> str | None:
+    """Return the name that the dump gives, None where it gives none."""
+    if definition.range.tag is not None:
+        return definition.range.tag.text
+    return definition.hover.name if definition.hover is not None else None
+
+
+def _find_file_module(source: SourceFile, definition: Definition, hover: Hover) -> Found | str:
+    """Return a module in a file of its own as an item that consists of its inner documentation."""
+    docs = source.module_docs()
+    if docs is None or hover.name is None:
+        return "undocumented_module"
+    row_from, row_to, text = docs
+    item = SourceItem(
+        name=hover.name,
+        code_type="Module",
+        row=row_from,
+        row_from=row_from,
+        row_to=row_to,
+        signature=f"mod {hover.name}",
+        docstring=text,
+        visibility=_hover_visibility(hover),
+    )
+    return Found(definition, 0, FILE_MODULE, item)
+
+
+def _spans_a_name(definition: Definition, name: str) -> bool:
+    """Return whether the definition's range is as long as its name; macro-made items without a name have the whole call."""
+    place = definition.range
+    return (
+        place.end_line == place.line
+        and place.end_column - place.column == len(name.encode("utf-16-le")) // 2
+    )
+
+
+def _hover_signature(hover: Hover) -> str:
+    return fold(hover.declaration).removeprefix(_hover_visibility(hover, default="")).lstrip()
+
+
+def _hover_visibility(hover: Hover, *, default: str = "private") -> str:
+    match = re.match(r"pub(?:\([^)]*\))?(?=\s)", hover.declaration)
+    return match[0] if match else default

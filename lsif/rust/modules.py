@@ -1,0 +1,123 @@
+"""Where files stand: a document's URI to a path under the root, a path to a module, and which files only tests compile."""
+
+from __future__ import annotations
+
+import errno
+import re
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from lsif.rust.syntax import SourceFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Set
+
+_CFG_TEST = re.compile(rb"#\s*!?\s*\[\s*cfg\s*\([^\]]*\btest\b")
+_DECLARES_MODULE = re.compile(rb"\bmod\s+[^\s;{]+\s*;")
+_DRIVE = re.compile(r"/[A-Za-z]:(?:/|\Z)")
+_TEST_FOLDERS = frozenset({"tests", "benches"})
+_FOLDER_MODULES = frozenset({"mod.rs", "lib.rs", "main.rs"})
+"""Files whose modules' files lie beside them; those of other files lie in a folder of the file's name."""
+
+
+def relative_path(uri: str, project_root: str, root: Path) -> str | None:
+    """Return the POSIX path under `root` (resolved) of a document's URI, None where it lies outside.
+
+    `project_root` is the URI of the folder that the dump was taken of, which may be another than `root`. A path that leaves
+    the root by `..` or a symbolic link lies outside.
+
+    >>> relative_path("file:///a/b/src/my%20lib.rs", "file:///a/b", Path("/elsewhere"))
+    'src/my lib.rs'
+    """
+    path, base = _uri_path(uri), (_uri_path(project_root) or root.as_posix()).rstrip("/") + "/"
+    if path is None or "\0" in path or not path.startswith(base):
+        return None
+    relative = PurePosixPath(path[len(base) :])
+    if ".." in relative.parts or relative.is_absolute() or not relative.parts:
+        return None
+    try:
+        inside = (root / relative).resolve().is_relative_to(root)
+    except (
+        OSError,
+        RuntimeError,
+    ):  # a loop of symbolic links, a name too long: opening it fails, and is counted there
+        inside = True
+    return relative.as_posix() if inside else None
+
+
+def package_folder(root: Path, path: str) -> str | None:
+    """Return the innermost folder of the file at `path` that holds a Cargo.toml, as a path under `root`; None where none does."""
+    for folder in PurePosixPath(path).parents:
+        if (root / folder / "Cargo.toml").is_file():
+            return folder.as_posix()
+    return None
+
+
+def module_path_by_file(path: str) -> str:
+    """Return the module path that Cargo's conventions give a file.
+
+    >>> module_path_by_file("crates/my-cache/src/lru/mod.rs")
+    'my_cache::lru'
+    """
+    parts = list(PurePosixPath(path).with_suffix("").parts)
+    if "src" in parts:
+        at = len(parts) - 1 - parts[::-1].index("src")
+        parts = [parts[at - 1] if at else "crate", *parts[at + 1 :]]
+    if len(parts) > 1 and parts[-1] in ("mod", "lib", "main"):
+        parts.pop()
+    return "::".join(part.replace("-", "_") for part in parts)
+
+
+def read_source(path: Path) -> bytes:
+    """Return the file's content. Raises OSError where it is no regular file: opening a pipe or a device may never end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return path.read_bytes()
+
+
+def cfg_test_modules(root: Path, paths: Iterable[str]) -> set[str]:
+    """Return the files, and the folders of the modules below them, that a `mod name;` under `cfg(test)` in a file declares.
+
+    https://doc.rust-lang.org/reference/items/modules.html#module-source-filenames
+    """
+    found: set[str] = set()
+    for path in paths:
+        try:
+            data = read_source(root / path)
+            match = _CFG_TEST.search(data)
+            if match is None or not _DECLARES_MODULE.search(data, match.end()):
+                continue  # parsing is what takes time
+            declared = SourceFile(data).test_modules
+        except (OSError, RuntimeError, UnicodeDecodeError):
+            continue  # counted where the file is opened for its definitions
+        posix = PurePosixPath(path)
+        beside = posix.parent if posix.name in _FOLDER_MODULES else posix.with_suffix("")
+        for module in declared:
+            folder = beside.joinpath(*module.modules)
+            if module.path is not None:
+                # Outside inline modules the path is relative to the file's own folder.
+                file = (folder if module.modules else posix.parent) / module.path
+                found |= {file.as_posix(), file.with_suffix("").as_posix()}
+            else:
+                found |= {
+                    (folder / module.name).as_posix(),
+                    f"{(folder / module.name).as_posix()}.rs",
+                }
+    return found
+
+
+def is_test_path(path: str, modules: Set[str]) -> bool:
+    """Return whether the file lies in a folder of tests or benchmarks, or in one of the modules that `cfg_test_modules` found."""
+    parents = [parent.as_posix() for parent in PurePosixPath(path).parents]
+    return not _TEST_FOLDERS.isdisjoint(path.split("/")[:-1]) or not modules.isdisjoint(
+        (path, *parents)
+    )
+
+
+def _uri_path(uri: str) -> str | None:
+    """Return the path of a file URI, percent signs decoded once and a Windows drive in lower case; None for other URIs."""
+    if not uri.startswith("file://"):
+        return None
+    path = unquote(uri.removeprefix("file://"))
+    return f"/{path[1].lower()}{path[2:]}" if _DRIVE.match(path) else path

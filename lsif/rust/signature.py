@@ -1,0 +1,120 @@
+"""Declarations as text: signatures, visibility, the bare name of a type."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tree_sitter import Node
+
+_LEFT_OUT = ("line_comment", "block_comment", "attribute_item")
+_TYPE_FIELDS = {
+    "generic_type": "type",
+    "reference_type": "type",
+    "pointer_type": "type",
+    "scoped_type_identifier": "name",
+    "scoped_identifier": "name",
+    "dynamic_type": "trait",
+    "abstract_type": "trait",
+    "higher_ranked_trait_bound": "type",
+}
+_PARENTHESIS = re.compile(r"\s*([()])\s*")
+_VALUED = frozenset({"const_item", "static_item"})
+_BODIES = {
+    "function_item": "block",
+    "trait_item": "declaration_list",
+    "mod_item": "declaration_list",
+}
+
+
+def fold(text: str) -> str:
+    r"""Return the text with each run of white space made one blank.
+
+    >>> fold("a,\n    b ")
+    'a, b'
+    """
+    return " ".join(text.split())
+
+
+def signature(node: Node, data: bytes) -> tuple[str, str | None]:
+    """Return the item's declaration without visibility, attributes, comments and body, and its visibility.
+
+    Fields and variants stay; a constant's or static's value counts as its body. `data` is the source that the node is of. The
+    visibility is as the source spells it, white space dropped but for `in`; None where it spells none.
+    """
+    kind, spelled = node.type, None
+    if kind == "macro_definition":
+        name = node.child_by_field_name("name")
+        return f"macro_rules! {_text(name)}" if name is not None else "macro_rules!", None
+    start, end, body = node.start_byte, node.end_byte, _BODIES.get(kind)
+    for child in node.children:
+        part = child.type
+        if part == "visibility_modifier":
+            start, spelled = child.end_byte, _spelled(data[child.start_byte : child.end_byte])
+        elif part == body or (part == "=" and kind in _VALUED):
+            end = child.start_byte
+            break
+    pieces, position = [], start
+    for cut_start, cut_end in _cuts(node, data, start, end):
+        pieces.append(data[position:cut_start])
+        position = cut_end
+    pieces.append(data[position:end])
+    return fold(b" ".join(pieces).decode("utf-8")).rstrip(";").rstrip().removesuffix(","), spelled
+
+
+def visibility(node: Node) -> str | None:
+    """Return the item's visibility as the source spells it, white space dropped but for `in`; None where it spells none."""
+    for child in node.children:
+        if child.type == "visibility_modifier":
+            return _spelled(child.text or b"")
+    return None
+
+
+def _spelled(text: bytes) -> str:
+    return "pub" if text == b"pub" else _PARENTHESIS.sub(r"\1", fold(text.decode("utf-8")))
+
+
+def base_name(node: Node) -> str:
+    """Return a type's name without path, references and generics; types that have no name are returned as written, folded.
+
+    >>> # &'a mut cache::Cache<K, V>  ->  Cache;  dyn Shape + Send  ->  Shape;  [T]  ->  [T]
+    """
+    inner: Node | None = node
+    while inner is not None:
+        node, inner = inner, _inside(inner)
+    text = _text(node)
+    return text if node.type in ("type_identifier", "identifier") else fold(text)
+
+
+def _inside(node: Node) -> Node | None:
+    """Return the type that a reference, a generic type, a path or parentheses are about, None where the node is no such."""
+    if node.type in ("bounded_type", "parenthesized_type"):
+        return node.named_children[0] if node.named_children else None
+    if node.type == "tuple_type":  # (dyn Shape) is parentheses, no tuple
+        alone = len(node.named_children) == 1 and b"," not in (node.text or b"")
+        return node.named_children[0] if alone else None
+    field = _TYPE_FIELDS.get(node.type)
+    return node.child_by_field_name(field) if field is not None else None
+
+
+def _cuts(node: Node, data: bytes, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the byte ranges of comments and attributes in start..end, in order."""
+    text = data[start:end]
+    if b"//" not in text and b"/*" not in text and b"#" not in text:
+        return
+    waiting = node.children[::-1]
+    while waiting:
+        child = waiting.pop()
+        if child.end_byte <= start or child.start_byte >= end:
+            continue
+        if child.type in _LEFT_OUT:
+            yield child.start_byte, child.end_byte
+        else:
+            waiting += child.children[::-1]
+
+
+def _text(node: Node) -> str:
+    return (node.text or b"").decode("utf-8")

@@ -1,0 +1,175 @@
+"""The text of an indexed file as it was when it was indexed: of that commit, from the disk, or of what the index holds.
+
+Only files that the index has structures of are shown, and a text only where every structure of the file stands in it as the index
+says; else the gaps between them are left open.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections import OrderedDict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+
+from machine.files import atomic_writer
+from search.errors import FileUnknown
+from storage.index import Condition
+from storage.schema import PATHS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from storage.index import Generation, StoredPoint
+
+_NOTE = "sources.json"
+_LARGEST_BYTES = 4_000_000
+_CACHED_FILES = 64
+_GIT_S = 10
+"""Seconds that git may take."""
+_FIELDS = ("name", "symbol", "code_type", "line", "line_from", "line_to", "context")
+
+
+@dataclass(frozen=True, slots=True)
+class FileView:
+    """An indexed file."""
+
+    file_path: str
+    commit: str | None
+    origin: Literal["commit", "disk", "index"]
+    complete: bool
+    """Whether every line is known."""
+    lines: list[str | None]
+    """The first is line 1; without line ends. None: not known."""
+    structures: list[dict[str, Any]]
+    """id, name, symbol, code_type, line, line_from, line_to of each, in the order of their lines."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the view as plain data."""
+        return asdict(self)
+
+
+def remember_root(folder: Path, root: Path | None) -> None:
+    """Note in a project's folder where its sources lie on this machine."""
+    if root is None:
+        (folder / _NOTE).unlink(missing_ok=True)
+        return
+    with atomic_writer(folder / _NOTE) as file:
+        file.write(orjson.dumps({"root": str(root.resolve())}, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def read_root(folder: Path) -> Path | None:
+    """Return where a project's sources lie on this machine, None where that is not known or they are gone."""
+    try:
+        root = Path(orjson.loads((folder / _NOTE).read_bytes())["root"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return root if root.is_dir() else None
+
+
+class Sources:
+    """The files of one generation."""
+
+    def __init__(self, generation: Generation, root: Path | None) -> None:
+        self._generation = generation
+        self.root = root
+        self._views: OrderedDict[str, FileView] = OrderedDict()
+
+    def view(self, file_path: str) -> FileView:
+        """Return the file. Raises FileUnknown where the index has no structure in it."""
+        known = self._views.get(file_path)
+        if known is None:
+            where = [Condition(PATHS, (file_path,))]
+            points = [
+                one
+                for one in self._generation.structures.scroll(_FIELDS, where=where)
+                if _file_of(one) == file_path
+            ]
+            if not points:
+                raise FileUnknown(f"the index has no file {file_path!r}.")
+            points.sort(key=lambda one: (one.payload["line_from"], -one.payload["line_to"], one.id))
+            known = self._views[file_path] = self._read(file_path, points)
+            while len(self._views) > _CACHED_FILES:
+                self._views.popitem(last=False)
+        return known
+
+    def _read(self, file_path: str, points: list[StoredPoint]) -> FileView:
+        commit = self._generation.metadata.commit
+        listed = [
+            {"id": one.id, **{name: one.payload[name] for name in _FIELDS[:-1]}} for one in points
+        ]
+        for origin, text in self._texts(file_path, commit):
+            lines = text.removesuffix("\n").split("\n")
+            if all(_stands(lines, one.payload) for one in points):
+                shown: list[str | None] = [line.rstrip("\r") for line in lines]
+                return FileView(
+                    file_path, commit, origin, complete=True, lines=shown, structures=listed
+                )
+        shown = [None] * max(one.payload["line_to"] for one in points)
+        for one in points:
+            snippet = one.payload["context"]["snippet"].removesuffix("\n").split("\n")
+            first = one.payload["line_from"] - 1
+            shown[first : first + len(snippet)] = [line.rstrip("\r") for line in snippet]
+        return FileView(file_path, commit, "index", complete=False, lines=shown, structures=listed)
+
+    def _texts(
+        self, file_path: str, commit: str | None
+    ) -> Iterator[tuple[Literal["commit", "disk"], str]]:
+        """Yield what may be the text, the likeliest first."""
+        if self.root is None:
+            return
+        if commit is not None:
+            committed = _of_commit(self.root, commit, file_path)
+            if committed is not None:
+                yield "commit", committed
+        on_disk = _of_disk(self.root, file_path)
+        if on_disk is not None:
+            yield "disk", on_disk
+
+
+def _of_commit(root: Path, commit: str, file_path: str) -> str | None:
+    git = shutil.which("git")
+    if git is None or not re.fullmatch(r"[0-9a-f]{40,64}", commit):
+        return None
+    command = [git, "-C", str(root), "cat-file", "blob", f"{commit}:./{file_path}"]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, timeout=_GIT_S)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return _decoded(done.stdout) if done.returncode == 0 else None
+
+
+def _of_disk(root: Path, file_path: str) -> str | None:
+    """Return the file's text; None where it is not there, or a link leads out of the root."""
+    try:
+        path = (root / file_path).resolve()
+        if (
+            not path.is_relative_to(root.resolve())
+            or not path.is_file()
+            or path.stat().st_size > _LARGEST_BYTES
+        ):
+            return None
+        return _decoded(path.read_bytes())
+    except (OSError, RuntimeError):  # of links that lead to themselves
+        return None
+
+
+def _decoded(content: bytes) -> str | None:
+    try:
+        return content.decode("utf-8") if len(content) <= _LARGEST_BYTES else None
+    except UnicodeDecodeError:
+        return None
+
+
+def _file_of(point: StoredPoint) -> str:
+    path: str = point.payload["context"]["file_path"]
+    return path
+
+
+def _stands(lines: list[str], payload: dict[str, Any]) -> bool:
+    snippet = "".join(f"{line}\n" for line in lines[payload["line_from"] - 1 : payload["line_to"]])
+    return bool(snippet == payload["context"]["snippet"])

@@ -1,0 +1,156 @@
+"""An index as two Parquet files, structures.parquet and blocks.parquet: what makes any collection, without model or source.
+
+Columns: `id` (UUID), `payload` (the record as JSON), and one fixed_size_list<float32> for each named dense vector. What the
+generation says of itself stands in the schema's metadata. The sparse vector is made of the record again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lsif.blocks import Block
+from lsif.structure import parse_structure
+from machine.files import atomic_writer
+from storage.errors import StorageError
+from storage.index import BLOCK_VECTORS, VECTORS
+from storage.points import BlockRecord, StructureRecord
+from storage.schema import read_metadata, without_added
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from storage.index import Generation, Points
+    from storage.points import Record, Vectors
+    from storage.schema import Metadata
+
+_METADATA = b"lsif_ingest.index"
+_ROWS = 1000
+_FILES = ("structures.parquet", "blocks.parquet")
+
+
+def export_generation(generation: Generation, folder: Path) -> tuple[int, int]:
+    """Write the generation's points into the folder, which is made; return the numbers of structures and blocks.
+
+    Each file is there whole or not at all. Raises StorageError.
+    """
+    metadata = generation.metadata
+    blocks = _export(generation.blocks, folder / _FILES[1], BLOCK_VECTORS, metadata)
+    return _export(generation.structures, folder / _FILES[0], VECTORS, metadata), blocks
+
+
+class ExportedSource:
+    """What `export_generation` wrote, as a source of points; see storage.points.Source."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read what the files say of themselves. Raises StorageError where the folder holds no export."""
+        self._folder = folder
+        self.metadata: Metadata = replace(self._read_metadata(), complete=False)
+
+    def structures(self) -> Iterator[Record]:
+        """See Source."""
+        for payload, vectors in self._rows(_FILES[0], VECTORS):
+            yield StructureRecord(parse_structure(orjson.dumps(without_added(payload))), vectors)
+
+    def blocks(self) -> Iterator[Record]:
+        """See Source."""
+        for payload, vectors in self._rows(_FILES[1], BLOCK_VECTORS):
+            fields = {
+                name: value for name, value in without_added(payload).items() if name != "digest"
+            }
+            yield BlockRecord(Block(**fields), vectors)
+
+    def settle(self) -> None:
+        """See Source."""
+
+    def _read_metadata(self) -> Metadata:
+        if not any((self._folder / name).is_file() for name in _FILES):
+            raise StorageError(f"{self._folder} holds no export; `lsif-ingest export` makes one.")
+        for name in reversed(_FILES):
+            try:
+                metadata = read_metadata(
+                    orjson.loads(pq.read_schema(self._folder / name).metadata[_METADATA])
+                )
+            except (OSError, pa.ArrowException, TypeError, KeyError, ValueError) as exc:
+                raise StorageError(
+                    f"{self._folder / name} can't be read: {exc}. Export again."
+                ) from exc
+        return metadata
+
+    def _rows(
+        self, name: str, vectors: tuple[str, ...]
+    ) -> Iterator[tuple[dict[str, Any], Vectors]]:
+        try:
+            file = pq.ParquetFile(self._folder / name, page_checksum_verification=True)
+            for batch in file.iter_batches(_ROWS):
+                matrices = {}
+                for vector in vectors:
+                    column = batch.column(vector)
+                    matrices[vector] = (
+                        column.flatten().to_numpy().reshape(len(batch), column.type.list_size)
+                    )
+                for row, payload in enumerate(batch.column("payload").to_pylist()):
+                    yield (
+                        orjson.loads(payload),
+                        {
+                            vector: partial(matrix.__getitem__, row)
+                            for vector, matrix in matrices.items()
+                        },
+                    )
+        except (OSError, pa.ArrowException, KeyError, ValueError) as exc:
+            raise StorageError(
+                f"{self._folder / name} can't be read: {exc}. Export again."
+            ) from exc
+
+
+def _export(points: Points, path: Path, vectors: tuple[str, ...], metadata: Metadata) -> int:
+    schema = pa.schema(
+        [
+            pa.field("id", pa.string(), nullable=False),
+            pa.field("payload", pa.string(), nullable=False),
+            *(
+                pa.field(
+                    name, pa.list_(pa.float32(), metadata.vectors[name].dimension), nullable=False
+                )
+                for name in vectors
+            ),
+        ],
+        metadata={_METADATA: orjson.dumps(metadata.to_dict())},
+    )
+    stored, count = points.scroll(vectors=True), 0
+    try:
+        with (
+            atomic_writer(path) as file,
+            pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer,
+        ):
+            while rows := list(islice(stored, _ROWS)):
+                columns = [
+                    pa.array([one.id for one in rows]),
+                    pa.array([orjson.dumps(one.payload).decode() for one in rows]),
+                ]
+                for name in vectors:
+                    numbers = np.array([one.vectors[name] for one in rows], dtype=np.float32)
+                    columns.append(
+                        pa.FixedSizeListArray.from_arrays(
+                            pa.array(numbers.reshape(-1)), numbers.shape[1]
+                        )
+                    )
+                writer.write_table(pa.table(columns, schema=schema))
+                count += len(rows)
+    except OSError as exc:
+        raise StorageError(
+            f"can't write {path}: {exc.strerror or exc}. Choose another folder, or make room."
+        ) from exc
+    except KeyError as exc:
+        raise StorageError(
+            f"a point has no vector {exc}; `lsif-ingest verify` says which."
+        ) from exc
+    return count

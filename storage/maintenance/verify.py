@@ -1,0 +1,139 @@
+"""Whether an index holds exactly what the records say: every id, every content and place, and vectors that are vectors."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from storage.errors import IndexDamaged
+from storage.index import BLOCK_VECTORS, VECTORS
+from storage.points import READ_AT_ONCE, batched, without
+from storage.sync import difference, equal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from storage.index import Generation, StoredPoint
+    from storage.points import Record
+
+_NAMED = 20
+"""Problems that are spelled out; the others are counted."""
+_LEAST_COSINE = 0.999
+"""To the vector that was made: half precision and a server's own rounding keep more."""
+_NORM_TOLERANCE = 0.01
+"""Half precision rounds a vector's length by less than a thousandth."""
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What was looked at and what is wrong."""
+
+    structures: int
+    """Records, as are the next."""
+    blocks: int
+    points: int
+    """Of both kinds, as stored."""
+    vectors_checked: int
+    missing: int = 0
+    different: int = 0
+    unexpected: int = 0
+    bad_vectors: int = 0
+    problems: list[str] = field(default_factory=list)
+    """The first ones of each kind, in words."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not (self.missing or self.different or self.unexpected or self.bad_vectors)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain data."""
+        return {**asdict(self), "ok": self.ok}
+
+
+def verify(
+    generation: Generation,
+    structures: Callable[[], Iterable[Record]],
+    blocks: Callable[[], Iterable[Record]],
+    *,
+    refused: Iterable[str] = (),
+    sample: int | None = None,
+) -> VerifyReport:
+    """Compare the generation with the records; ids in `refused` are not expected.
+
+    Vectors of all points are checked, or of about `sample` points of each kind; where the records have theirs, they are compared.
+    """
+    skip = set(refused)
+    totals = {"structures": 0, "blocks": 0, "points": 0, "vectors_checked": 0}
+    wrong = {"missing": 0, "different": 0, "unexpected": 0, "bad_vectors": 0}
+    problems: list[str] = []
+
+    def note(kind: str, found: Sequence[str]) -> None:
+        wrong[kind] += len(found)
+        problems.extend(f"{kind.replace('_', ' ')}: {one}" for one in found[:_NAMED])
+
+    for kind, points, records, names in (
+        ("structures", generation.structures, structures, VECTORS),
+        ("blocks", generation.blocks, blocks, BLOCK_VECTORS),
+    ):
+        as_it_should_be, stored, totals[kind] = equal(points, without(records(), skip))
+        totals["points"] += stored
+        if not as_it_should_be:
+            found = difference(points, without(records(), skip))
+            note("missing", list(found.added.values()))
+            note("different", [*found.changed.values(), *found.moved.values()])
+            note("unexpected", found.deleted)
+        step = 1 if sample is None else max(1, -(-stored // sample))
+        bad = []
+        for batch in batched(islice(without(records(), skip), None, None, step), READ_AT_ONCE):
+            wanted = {one.id: one.vectors() for one in batch}
+            for one in points.retrieve(list(wanted)):
+                totals["vectors_checked"] += len(names)
+                if fault := vector_fault(one, names, wanted[one.id]):
+                    bad.append(fault)
+        note("bad_vectors", bad)
+    return VerifyReport(**totals, **wrong, problems=problems)
+
+
+def is_sound(generation: Generation, *, sample: int) -> bool:
+    """Return whether points and vectors can be read, as far as about `sample` points of each kind tell."""
+    try:
+        for points, names in ((generation.structures, VECTORS), (generation.blocks, BLOCK_VECTORS)):
+            step = max(1, -(-points.count() // sample))
+            ids = [one.id for one in islice(points.scroll([]), None, None, step)]
+            for batch in batched(iter(ids), READ_AT_ONCE):
+                if any(vector_fault(one, names, {}) for one in points.retrieve(batch)):
+                    return False
+    except IndexDamaged:
+        return False
+    return True
+
+
+def vector_fault(
+    point: StoredPoint, names: Sequence[str], wanted: Mapping[str, NDArray[np.float32]]
+) -> str | None:
+    """Return what is wrong with the point's vectors, None where nothing is; those that are not in `wanted` may be any."""
+    for name in names:
+        vector = np.asarray(point.vectors.get(name) or (), dtype=np.float64)
+        if not vector.size:
+            return f"{point.id} has no vector {name!r}"
+        norm = float(np.linalg.norm(vector))
+        if not abs(norm - 1) <= _NORM_TOLERANCE:  # so that NaN is a fault
+            return f"{point.id} has a vector {name!r} of length {norm:.4f}, expected 1"
+        if name in wanted:
+            expected = np.asarray(wanted[name], dtype=np.float64)
+            cosine = (
+                float(vector @ expected / np.linalg.norm(expected))
+                if expected.shape == vector.shape
+                else 0.0
+            )
+            if not cosine >= _LEAST_COSINE:
+                return (
+                    f"{point.id} has another vector {name!r} than its text's (cosine {cosine:.4f})"
+                )
+    return None
