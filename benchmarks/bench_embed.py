@@ -25,7 +25,7 @@ from crates import fetch, make_records
 from configs.settings import ModelSettings, load_settings
 from embedding.batching import longest_first, padding_share, token_batches
 from embedding.encoders.torch import TorchEncoder, load_sentence_transformer
-from embedding.models import find_model, load_encoder
+from embedding.models import load_encoder, resolve_model
 from embedding.text import RECIPES
 from lsif.structure import read_structures
 
@@ -52,7 +52,7 @@ def encoders() -> dict[str, TorchEncoder]:
     base, loaded = load_settings().embedding.text, {}
     for way, changes in WAYS.items():
         settings = ModelSettings.model_validate({**base.model_dump(), **changes})
-        found = find_model(settings)
+        found = resolve_model(settings)
         try:
             encoder = load_encoder(found.source, found.revision, settings)
         except Exception as exc:  # noqa: BLE001 - an extra that is not installed
@@ -128,7 +128,7 @@ def main() -> None:
     random.seed(1)
     chosen = random.sample(structures, min(options.texts, len(structures)))
     settings = load_settings().embedding.text
-    found = find_model(settings)
+    found = resolve_model(settings)
     model = load_sentence_transformer(found.source, found.revision, settings)
     ways = encoders()
     lines = [

@@ -24,7 +24,7 @@ from transformers import BertConfig, BertModel
 
 from configs.settings import ModelSettings, load_settings
 from embedding.encoders.torch import TorchEncoder
-from embedding.models import find_model
+from embedding.models import resolve_model
 from lsif.structure import read_structures
 
 MATRIX = 8192
@@ -46,7 +46,7 @@ def matrix_rate(device: torch.device) -> float:
 
 def random_encoder(layers: int, width: int, max_tokens: int, device: str) -> SentenceTransformer:
     """Return a BERT of random weights with the packaged model's tokenizer."""
-    source = find_model(load_settings().embedding.text).source
+    source = resolve_model(load_settings().embedding.text).source
     transformer = Transformer(source, max_seq_length=max_tokens)
     config = BertConfig(
         num_hidden_layers=layers,

@@ -34,7 +34,7 @@ from crates import PROGRAM, fetch
 from qdrant_client import QdrantClient, models
 
 from configs.settings import load_settings
-from embedding.models import find_model
+from embedding.models import resolve_model
 from lsif.blocks import Block
 from lsif.structure import parse_structure
 from search.evaluate import read_queries
@@ -142,7 +142,9 @@ class Tutorial:
     def __init__(self, settings: Settings, generation: Generation) -> None:
         from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds
 
-        self.model = SentenceTransformer(find_model(settings.embedding.text).source, device="cpu")
+        self.model = SentenceTransformer(
+            resolve_model(settings.embedding.text).source, device="cpu"
+        )
         self.client = QdrantClient(":memory:")
         size = models.VectorParams(size=384, distance=models.Distance.COSINE)
         self.client.create_collection(BENCH, vectors_config={"text": size, "code": size})

@@ -22,14 +22,14 @@ import numpy as np
 from configs.settings import load_settings
 from embedding.checkpoint import Checkpoint
 from embedding.embed import embed_structures
-from embedding.models import find_model, load_encoder
+from embedding.models import load_encoder, resolve_model
 
 ROWS_PER_FILE = 64
 
 
 def embed(structures: Path, root: Path) -> int:
     """Embed what is missing; return how many texts that were."""
-    found = find_model(load_settings().embedding.code)
+    found = resolve_model(load_settings().embedding.code)
     print("ready", flush=True)
     return embed_structures(
         structures,
@@ -51,7 +51,7 @@ def main() -> None:
     if options.into is not None:
         print(embed(options.structures, options.into))
         return
-    fingerprint = find_model(load_settings().embedding.code).fingerprint
+    fingerprint = resolve_model(load_settings().embedding.code).fingerprint
     moments = random.Random(7)  # noqa: S311 - moments, not secrets
     with tempfile.TemporaryDirectory() as folder:
         whole, killed = Path(folder) / "whole", Path(folder) / "killed"

@@ -60,7 +60,7 @@ PACKAGED_MODELS = {
 
 
 @dataclass(frozen=True, slots=True)
-class FoundModel:
+class ResolvedModel:
     """A model that was found but not loaded."""
 
     settings: ModelSettings
@@ -71,19 +71,19 @@ class FoundModel:
     fingerprint: Fingerprint
 
 
-def find_model(settings: ModelSettings) -> FoundModel:
+def resolve_model(settings: ModelSettings) -> ResolvedModel:
     """Return where the model is and its fingerprint.
 
     Raises ModelError where it is not to be had, or its weights are not the published ones.
     """
     commit: str | None = None
     if settings.model.startswith(PACKAGED_PREFIX):
-        folder, content = _find_packaged(settings.model.removeprefix(PACKAGED_PREFIX))
+        folder, content = _resolve_packaged(settings.model.removeprefix(PACKAGED_PREFIX))
         source = str(folder)
     elif Path(settings.model).is_dir():
         source, content = settings.model, _digest_folder(Path(settings.model))
     else:
-        commit = content = _find_on_hub(settings)
+        commit = content = _resolve_on_hub(settings)
         source = settings.model
     fingerprint = Fingerprint(
         settings.model,
@@ -95,10 +95,10 @@ def find_model(settings: ModelSettings) -> FoundModel:
         settings.normalise,
         INT8 if settings.precision == "int8" else "float",
     )
-    return FoundModel(settings, source, commit, fingerprint)
+    return ResolvedModel(settings, source, commit, fingerprint)
 
 
-def is_downloaded(found: FoundModel) -> bool:
+def is_downloaded(found: ResolvedModel) -> bool:
     """Return whether the model's weights are on this machine."""
     if found.revision is None:
         return True
@@ -113,7 +113,7 @@ def is_downloaded(found: FoundModel) -> bool:
 def load_encoder(
     source: str, revision: str | None, settings: ModelSettings, cache: Path | None = None
 ) -> Encoder:
-    """Return an encoder of the model that `find_model` found, on all GPUs that there are unless the settings name one device.
+    """Return an encoder of the model that `resolve_model` found, on all GPUs that there are unless the settings name one device.
 
     `cache` is a folder of this model alone, for what takes long to make of it. Raises ModelError where it can't be loaded.
     """
@@ -136,7 +136,7 @@ def load_encoder(
     return ParallelEncoder([_load_one(source, revision, one, cache) for one in each])
 
 
-def shared_encoder(found: FoundModel, folder: Path) -> Encoder:
+def shared_encoder(found: ResolvedModel, folder: Path) -> Encoder:
     """Return the process's encoder of the model; several vectors share one where only their recipes differ, which it does not see.
 
     What takes long to make of the model is kept under the folder.
@@ -148,7 +148,7 @@ def shared_encoder(found: FoundModel, folder: Path) -> Encoder:
         )
 
 
-def shared_query_encoder(found: FoundModel) -> Encoder | None:
+def shared_query_encoder(found: ResolvedModel) -> Encoder | None:
     """Return the process's encoder of the model that starts at once and encodes queries only, None where there is none for it."""
     return _query_encoder_once(
         Path(found.source), found.settings.model_copy(update={"recipe": SNIPPETS})
@@ -197,7 +197,7 @@ def _load_one(
     return torch_encoder.TorchEncoder(model, settings)
 
 
-def _find_packaged(name: str) -> tuple[Path, str]:
+def _resolve_packaged(name: str) -> tuple[Path, str]:
     """Return the folder and the weights' SHA-256 of a packaged model, checked against the published one."""
     packaged = PACKAGED_MODELS.get(name)
     if packaged is None:
@@ -223,7 +223,7 @@ def _find_packaged(name: str) -> tuple[Path, str]:
     return folder, digest
 
 
-def _find_on_hub(settings: ModelSettings) -> str:
+def _resolve_on_hub(settings: ModelSettings) -> str:
     """Return the commit that the model's revision names, from the hub or from what was downloaded before."""
     from huggingface_hub import hf_hub_download  # noqa: PLC0415 - needed for hub models only
 

@@ -19,7 +19,7 @@ from configs.workspace import hide_from_git
 from embedding.checkpoint import Checkpoint
 from embedding.embed import BLOCKS_VECTOR, gather_block_vectors, gather_vectors
 from embedding.errors import CheckpointError, ModelError
-from embedding.models import find_model, shared_encoder
+from embedding.models import resolve_model, shared_encoder
 from embedding.plan import VectorPlan
 from embedding.shards import Shard, ShardReport, embed_shard
 from flows.errors import FlowError
@@ -245,7 +245,7 @@ def plan_vectors(settings: Settings, on_shard: Callable[[Shard], None]) -> Vecto
 def embed(settings: Settings, shard: Shard) -> ShardReport:
     """Embed the texts of a shard into the checkpoint; on whichever machine reaches both and has the model."""
     of_blocks = shard.vector == BLOCKS_VECTOR
-    found = find_model(model_settings(settings, "code" if of_blocks else shard.vector))
+    found = resolve_model(model_settings(settings, "code" if of_blocks else shard.vector))
     fingerprint = found.fingerprint.for_snippets() if of_blocks else found.fingerprint
     checkpoint = Checkpoint(checkpoint_address(settings), fingerprint, settings.checkpoint.numbers)
     if not shard.name.startswith(f"{checkpoint.folder}/"):

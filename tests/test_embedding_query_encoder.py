@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from configs.settings import ModelSettings, load_settings
 from embedding.encoders.numpy_bert import NumpyBert, load_query_encoder
 from embedding.errors import VectorError
-from embedding.models import find_model, load_encoder, shared_query_encoder
+from embedding.models import load_encoder, resolve_model, shared_query_encoder
 
 from conftest import PROJECT_ROOT, SAMPLE
 
@@ -53,7 +53,7 @@ def settings(**changes: object) -> ModelSettings:
 
 def real(**changes: object) -> Any:
     """Return the encoder of sentence-transformers."""
-    found = find_model(settings(**changes))
+    found = resolve_model(settings(**changes))
     return load_encoder(found.source, found.revision, found.settings)
 
 
@@ -73,7 +73,7 @@ def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.
 
 @pytest.fixture(scope="module")
 def packaged_folder() -> Path:
-    return Path(find_model(settings()).source)
+    return Path(resolve_model(settings()).source)
 
 
 # ---- The packaged model
@@ -163,11 +163,11 @@ def test_it_is_for_queries_only(packaged_folder: Path) -> None:
 
 
 def test_a_process_has_one_for_all_vectors_of_a_model() -> None:
-    text, code = (find_model(settings(recipe=recipe)) for recipe in ("words-2", "snippet-1"))
+    text, code = (resolve_model(settings(recipe=recipe)) for recipe in ("words-2", "snippet-1"))
     encoder = shared_query_encoder(text)
     assert isinstance(encoder, NumpyBert)
     assert shared_query_encoder(code) is encoder
-    assert shared_query_encoder(find_model(settings(max_tokens=8))) is not encoder
+    assert shared_query_encoder(resolve_model(settings(max_tokens=8))) is not encoder
 
 
 def test_neither_torch_nor_transformers_is_imported() -> None:
@@ -175,8 +175,8 @@ def test_neither_torch_nor_transformers_is_imported() -> None:
     script = """
 import sys
 from configs.settings import load_settings
-from embedding.models import find_model, shared_query_encoder
-encoder = shared_query_encoder(find_model(load_settings().embedding.text))
+from embedding.models import resolve_model, shared_query_encoder
+encoder = shared_query_encoder(resolve_model(load_settings().embedding.text))
 imported = [name for name in ("torch", "transformers", "sentence_transformers") if name in sys.modules]
 print(encoder.encode_queries(["a query"]).shape, imported)
 """

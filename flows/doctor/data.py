@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from configs.settings import PACKAGED_PREFIX
 from embedding.checkpoint import ASIDE, SUFFIX, read_schema
 from embedding.errors import CheckpointError, ModelError
-from embedding.models import PACKAGED_MODELS, find_model, is_downloaded
+from embedding.models import PACKAGED_MODELS, is_downloaded, resolve_model
 from embedding.store import Store
 from flows.doctor.finding import Finding, of_error
 from flows.doctor.packages import install_extra
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from configs.settings import ModelSettings, Settings
-    from embedding.models import FoundModel
+    from embedding.models import ResolvedModel
 
 _LITTLE, _TOO_LITTLE = 2_000_000_000, 200_000_000
 """Bytes: below the first a large repository may not fit, below the second nothing does."""
@@ -72,7 +72,7 @@ def check_model(settings: Settings, vector: str, hub: str = "") -> Finding:
     """
     check, model = f"model {vector}", model_settings(settings, vector)
     try:
-        found = find_model(model)
+        found = resolve_model(model)
     except ModelError as exc:
         if hub and _is_of_hub(model):
             return Finding(
@@ -226,7 +226,7 @@ def _model_advice(model: ModelSettings, vector: str) -> str:
     return f"--set embedding.{vector}.model={PACKAGED_PREFIX}{min(PACKAGED_MODELS)} (needs no download), or HF_HOME=DIR that holds it"
 
 
-def _download(found: FoundModel) -> str:
+def _download(found: ResolvedModel) -> str:
     program = Path(sys.executable).with_name("hf")
     return shlex.join(
         [
