@@ -3,7 +3,7 @@
     python benchmarks/bench_scale.py [NUMBER ...]      default 100,000 300,000 1,000,000
 
 The sample's records are repeated with other names, files and snippets. Each run is a process of its own and does all that
-`lsif-ingest ingest --structures` does with the embedded index: import, shards, embed tasks, checkpoint, upload, verify, publish,
+`lsif-ingest ingest --structures` does with the embedded index: import, work units, embed tasks, checkpoint, upload, verify, publish,
 report. Only the model is replaced: by vectors of 384 numbers that the text's digest chooses. A first run, one in which nothing
 changed, one in which each hundredth snippet did. Blocks are left out, as that file has none. Writes benchmarks/results/scale.md.
 """

@@ -221,7 +221,7 @@ class FlowSettings(Section):
 
 
 class ClusterSettings(Section):
-    """Where shards of texts are embedded."""
+    """Where texts are embedded, one work unit after another."""
 
     runner: Literal["here", "processes", "dask", "flow"]
     scheduler: Annotated[str, Field(pattern=r"^((tcp|tls|ws|wss|ucx)://[^@]+)?$")]

@@ -1,10 +1,10 @@
 """Which texts share a forward pass: those of like length, so many that the pass has about the same number of tokens each time.
 
 A batch is as long as its longest text; what is shorter is padded, and padding costs as much as text. Sorted by tokens and cut by
-their number, 1 to 3% of a processor's passes are padding, also within a shard of 2,048 texts; batches of a fixed number of unsorted
-texts waste half (benchmarks/results/embed.md). A GPU's passes hold so many tokens that a shard is few of them: there a pass that
-is large enough ends before padding grows. Without that 55% would be padding in shards of 2,048 texts of 47 tokens, with it 17%;
-18 and 5% in shards of 16,384.
+their number, 1 to 3% of a processor's passes are padding, also within a work unit of 2,048 texts; batches of a fixed number of unsorted
+texts waste half (benchmarks/results/embed.md). A GPU's passes hold so many tokens that a work unit is few of them: there a pass that
+is large enough ends before padding grows. Without that 55% would be padding in work units of 2,048 texts of 47 tokens, with it 17%;
+18 and 5% in work units of 16,384.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Finds out which vectors the checkpoint lacks, record by record, and cuts those texts into shards; each text is embedded once.
+"""Finds out which vectors the checkpoint lacks, record by record, and cuts those texts into work units; each text is embedded once.
 
 `Embedding` is for records that come one after the other while others embed; `embed_structures` and `embed_blocks` do all of it for
 one file and one named vector.
@@ -13,9 +13,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from embedding.checkpoint import Checkpoint
-from embedding.shards import Shard, ShardReport, embed_shard, remove_old_shards, write_shard
 from embedding.text import RECIPES
 from embedding.vectors import KEY, VectorTable, as_keys
+from embedding.work_units import UnitReport, WorkUnit, embed_unit, remove_old_units, write_unit
 from lsif.blocks import read_blocks
 from lsif.structure import SequenceDigest, parse_structure, read_lines, read_structures
 
@@ -45,7 +45,7 @@ class EmbedReport:
     duplicates: int
     """Texts equal to one that this run embeds."""
     seconds: float
-    """From the first shard's begin to the last one's end."""
+    """From the first work unit's begin to the last one's end."""
     cut_off: int = 0
     """Embedded texts of which the model saw only the beginning."""
     tokens: int = 0
@@ -65,26 +65,26 @@ class Known:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
         self.present, self.planned = checkpoint.keys(), set[bytes]()
-        remove_old_shards(checkpoint)
+        remove_old_units(checkpoint)
 
 
 class Embedding:
-    """What one named vector lacks: texts go in one by one, shards of those that are to be embedded come out."""
+    """What one named vector lacks: texts go in one by one, work units of those that are to be embedded come out."""
 
     def __init__(
         self, vector: str, fingerprint: Fingerprint, known: Known, rows_per_file: int
     ) -> None:
         self.vector, self.fingerprint = vector, fingerprint
         self.planned = 0
-        """Texts that went into shards, or will."""
+        """Texts that went into work units, or will."""
         self.embedded = 0
         """Of those."""
         self._known, self._rows_per_file = known, rows_per_file
         self._keys, self._sequence = bytearray(), SequenceDigest()
-        self._from_checkpoint = self._duplicates = self._shards = 0
+        self._from_checkpoint = self._duplicates = self._units = 0
         self._waiting_keys: list[bytes] = []
         self._waiting_texts: list[str] = []
-        self._reports: list[ShardReport] = []
+        self._reports: list[UnitReport] = []
         self._began = self._ended = 0.0
 
     @property
@@ -92,8 +92,8 @@ class Embedding:
         """Where the vectors are kept."""
         return self._known.checkpoint
 
-    def add(self, record: Record, text: str) -> Shard | None:
-        """Take a record into account, and the text that stands for it; return a shard as soon as one is full."""
+    def add(self, record: Record, text: str) -> WorkUnit | None:
+        """Take a record into account, and the text that stands for it; return a work unit as soon as one is full."""
         key = self.fingerprint.key(text)
         self._sequence.add(record)
         self._keys += key
@@ -110,20 +110,20 @@ class Embedding:
                 return self._cut()
         return None
 
-    def finish(self) -> Shard | None:
-        """Return the last shard, None where nothing is left."""
+    def finish(self) -> WorkUnit | None:
+        """Return the last work unit, None where nothing is left."""
         return self._cut() if self._waiting_keys else None
 
     def begin(self) -> None:
-        """Tell that the first shard is about to be embedded."""
+        """Tell that the first work unit is about to be embedded."""
         if not self._began:
             self._began = time.perf_counter()
             logger.info("%s: embedding with %s", self.vector, self.fingerprint.describe())
 
-    def done(self, shard: Shard, report: ShardReport) -> None:
-        """Take into account that a shard is embedded."""
+    def done(self, unit: WorkUnit, report: UnitReport) -> None:
+        """Take into account that a work unit is embedded."""
         self._reports.append(report)
-        self.embedded += shard.texts
+        self.embedded += unit.texts
         self._ended = time.perf_counter()
         rate = sum(one.tokens for one in self._reports) / max(self._ended - self._began, 1e-3)
         logger.info(
@@ -138,7 +138,7 @@ class Embedding:
 
     @property
     def times(self) -> tuple[float, float, float, int]:
-        """When the first shard began and the last one ended, by time.perf_counter; the seconds of all; how many there were."""
+        """When the first work unit began and the last one ended, by time.perf_counter; the seconds of all; how many there were."""
         return (
             self._began,
             self._ended,
@@ -164,17 +164,17 @@ class Embedding:
             computed.precision if computed else "",
         )
 
-    def _cut(self) -> Shard:
-        self._shards += 1
-        shard = write_shard(
+    def _cut(self) -> WorkUnit:
+        self._units += 1
+        unit = write_unit(
             self.checkpoint,
             self._waiting_keys,
             self._waiting_texts,
             vector=self.vector,
-            number=self._shards,
+            number=self._units,
         )
         self._waiting_keys, self._waiting_texts = [], []
-        return shard
+        return unit
 
 
 def embed_structures(
@@ -237,10 +237,10 @@ def _embed(
 ) -> EmbedReport:
     embedding, load = Embedding(vector, fingerprint, Known(checkpoint), rows_per_file), cache(load)
 
-    def embed(shard: Shard | None) -> None:
-        if shard is not None:
+    def embed(unit: WorkUnit | None) -> None:
+        if unit is not None:
             embedding.begin()
-            embedding.done(shard, embed_shard(checkpoint, shard, load))
+            embedding.done(unit, embed_unit(checkpoint, unit, load))
 
     for record, text in texts:
         embed(embedding.add(record, text))

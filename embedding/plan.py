@@ -1,6 +1,6 @@
 """The three kinds of vectors of an index together: `text` and `code` of structures, `code` of blocks.
 
-One thread brings records and asks for vectors, another has shards embedded and tells what became of them.
+One thread brings records and asks for vectors, another has work units embedded and tells what became of them.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from embedding.encoder import Fingerprint
-    from embedding.shards import Shard, ShardReport
     from embedding.vectors import VectorTable
+    from embedding.work_units import UnitReport, WorkUnit
 
 
 class VectorPlan:
-    """Takes lines of records, gives out shards of texts whose vectors are missing, and tables of all vectors."""
+    """Takes lines of records, gives out work units of texts whose vectors are missing, and tables of all vectors."""
 
     def __init__(
         self,
         fingerprints: Mapping[str, Fingerprint],
         store: str,
-        on_shard: Callable[[Shard], None],
+        on_unit: Callable[[WorkUnit], None],
         *,
         rows_per_file: int,
         numbers: str,
     ) -> None:
         """Look through the checkpoint in `store`.
 
-        `fingerprints` are those of the named vectors of structures; blocks have that of `code` for snippets. `on_shard` is
-        called with each shard as soon as it is written.
+        `fingerprints` are those of the named vectors of structures; blocks have that of `code` for snippets. `on_unit` is
+        called with each work unit as soon as it is written.
         """
-        self._on_shard = on_shard
+        self._on_unit = on_unit
         known: dict[str, Known] = {}
         self._embeddings: dict[str, Embedding] = {}
         for vector, fingerprint in {
@@ -77,18 +77,18 @@ class VectorPlan:
             self._give_out(self._embeddings[BLOCKS_VECTOR].add(block, block.snippet))
 
     def finish(self) -> None:
-        """Give out the last shards."""
+        """Give out the last work units."""
         for embedding in self._embeddings.values():
             self._give_out(embedding.finish())
 
-    def begin(self, shard: Shard) -> None:
-        """Tell that the shard is about to be embedded."""
-        self._embeddings[shard.vector].begin()
+    def begin(self, unit: WorkUnit) -> None:
+        """Tell that the work unit is about to be embedded."""
+        self._embeddings[unit.vector].begin()
 
-    def done(self, shard: Shard, report: ShardReport) -> None:
-        """Tell that the shard is embedded: who waits for its vectors gets them."""
-        self._embeddings[shard.vector].done(shard, report)
-        folder = self._embeddings[shard.vector].fingerprint.digest
+    def done(self, unit: WorkUnit, report: UnitReport) -> None:
+        """Tell that the work unit is embedded: who waits for its vectors gets them."""
+        self._embeddings[unit.vector].done(unit, report)
+        folder = self._embeddings[unit.vector].fingerprint.digest
         with self._lock:
             self._files[folder].append((report.file, report.dimension))
             for vector, table in self._tables.items():
@@ -96,7 +96,7 @@ class VectorPlan:
                     table.announce(report.file, report.dimension)
 
     def no_more(self, failure: BaseException | None = None) -> None:
-        """Tell that no shard is embedded any more; with a failure, who brings records or waits for vectors fails."""
+        """Tell that no work unit is embedded any more; with a failure, who brings records or waits for vectors fails."""
         with self._lock:
             self._complete, self._failure = True, failure
             for table in self._tables.values():
@@ -142,6 +142,6 @@ class VectorPlan:
         """Return what was done, for each kind of vector."""
         return [embedding.report() for embedding in self._embeddings.values()]
 
-    def _give_out(self, shard: Shard | None) -> None:
-        if shard is not None:
-            self._on_shard(shard)
+    def _give_out(self, unit: WorkUnit | None) -> None:
+        if unit is not None:
+            self._on_unit(unit)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from prefect.tasks import Task
 
     from embedding.plan import VectorPlan
-    from embedding.shards import Shard, ShardReport
+    from embedding.work_units import UnitReport, WorkUnit
     from storage.upload import UploadReport
 
 
@@ -199,18 +199,18 @@ class _Run:
             retries=settings.retries, retry_delay_seconds=settings.retry_delay_s
         )
 
-    def _embed_here(self, shard: Shard) -> Callable[[], ShardReport]:
-        report: ShardReport = self._retried(tasks.embed)(self._settings, shard)  # type: ignore[assignment]
+    def _embed_here(self, unit: WorkUnit) -> Callable[[], UnitReport]:
+        report: UnitReport = self._retried(tasks.embed)(self._settings, unit)  # type: ignore[assignment]
         return lambda: report
 
-    def _submit(self, shard: Shard) -> Callable[[], ShardReport]:
+    def _submit(self, unit: WorkUnit) -> Callable[[], UnitReport]:
         with taking_resources(self._settings.cluster):
-            future: PrefectFuture[ShardReport] = self._retried(tasks.embed).submit(
-                self._settings, shard
+            future: PrefectFuture[UnitReport] = self._retried(tasks.embed).submit(
+                self._settings, unit
             )
-        return lambda: self._wait_for(future, shard)
+        return lambda: self._wait_for(future, unit)
 
-    def _wait_for(self, future: PrefectFuture[ShardReport], shard: Shard) -> ShardReport:
+    def _wait_for(self, future: PrefectFuture[UnitReport], unit: WorkUnit) -> UnitReport:
         """Return the future's result. Raises what the task raised, and FlowError where the run stops before."""
         ended = threading.Event()
         future.add_done_callback(lambda _: ended.set())
@@ -219,7 +219,7 @@ class _Run:
         if not ended.is_set():
             raise FlowError("the run was stopped.")
         try:
-            report: ShardReport = future.result()
+            report: UnitReport = future.result()
         except BrokenProcessPool:  # which ends all of its workers, and takes no more work
             if self._lanes.stopped.is_set():
                 raise
@@ -228,18 +228,18 @@ class _Run:
                     "a worker process was killed, by a lack of memory?; the run goes on without workers"
                 )
             self._alone = True
-            return self._embed_here(shard)()
+            return self._embed_here(unit)()
         return report
 
     def _note_embeddings(self, plan: VectorPlan) -> None:
         for embedding in plan.embeddings():
-            began, ended, busy, shards = embedding.times
+            began, ended, busy, units = embedding.times
             self._clock.note(
                 StageTime(
                     f"embed {embedding.vector}",
-                    began - self._clock.started if shards else 0.0,
+                    began - self._clock.started if units else 0.0,
                     ended - began,
                     busy,
-                    shards,
+                    units,
                 )
             )

@@ -1,8 +1,8 @@
 """The two lanes of a run, at the same time: records are parsed and uploaded in one, embedded in the other.
 
     records    parse ──▶ structures.jsonl ──▶ upload, which waits for vectors as it comes to them
-                 │ shards: texts that the checkpoint lacks     ▲ names of new checkpoint files
-    vectors      └─▶ embed, here or by a task runner ──────────┘
+                 │ work units: texts that the checkpoint lacks     ▲ names of new checkpoint files
+    vectors      └─▶ embed, here or by a task runner ──────────────┘
 
 Whichever fails ends the other: nothing is published, and the vectors that were made are kept. Each lane is a thread, and the
 main one only waits for them: Ctrl-C and SIGTERM raise wherever that is, and in the middle of a log record would leave the log
@@ -21,14 +21,14 @@ from contextvars import copy_context
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from embedding.shards import STOP
+from embedding.work_units import STOP
 from flows.report.model import StageTime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from embedding.plan import VectorPlan
-    from embedding.shards import Shard, ShardReport
+    from embedding.work_units import UnitReport, WorkUnit
 
 T = TypeVar("T")
 
@@ -76,35 +76,35 @@ class Clock:
 
 
 class Lanes:
-    """Runs a function that brings records beside the embedding of the shards that come of them."""
+    """Runs a function that brings records beside the embedding of the work units that come of them."""
 
     def __init__(
         self,
-        embed: Callable[[Shard], Callable[[], ShardReport]],
+        embed: Callable[[WorkUnit], Callable[[], UnitReport]],
         on_done: Callable[[VectorPlan], None] = lambda _: None,
     ) -> None:
-        """Have each shard embedded by `embed`, which begins with it and returns what waits for its end; then call `on_done`."""
+        """Have each work unit embedded by `embed`, which begins with it and returns what waits for its end; then call `on_done`."""
         self._embed, self._on_done = embed, on_done
-        self._shards: SimpleQueue[Shard | None] = SimpleQueue()
+        self._units: SimpleQueue[WorkUnit | None] = SimpleQueue()
         self.stopped = threading.Event()
         """Set once a lane failed: nothing is worth waiting for."""
 
-    def give(self, shard: Shard) -> None:
-        """Hand a shard over to be embedded."""
-        self._shards.put(shard)
+    def give(self, unit: WorkUnit) -> None:
+        """Hand a work unit over to be embedded."""
+        self._units.put(unit)
 
     def end(self) -> None:
-        """Tell that no more shards come."""
-        self._shards.put(None)
+        """Tell that no more work units come."""
+        self._units.put(None)
 
     def run(self, plan: VectorPlan, records: Callable[[], T]) -> T:
-        """Return what `records` returns, which gives shards away and waits for the plan's vectors in a thread of its own.
+        """Return what `records` returns, which gives work units away and waits for the plan's vectors in a thread of its own.
 
         Raises what either lane raises.
         """
         with (
             ThreadPoolExecutor(2, "lane") as lanes,
-            ThreadPoolExecutor(1, "shards") as waiting_thread,
+            ThreadPoolExecutor(1, "work-units") as waiting_thread,
         ):
             lane: Future[Any] = lanes.submit(copy_context().run, self._to_the_end, records)
             vectors: Future[Any] = lanes.submit(
@@ -132,15 +132,13 @@ class Lanes:
             self.end()
 
     def _embed_all(self, plan: VectorPlan, waiting_thread: ThreadPoolExecutor) -> None:
-        """Begin with each shard as it comes, and tell the plan their ends, in the order of the shards."""
+        """Begin with each work unit as it comes, and tell the plan their ends, in the order of the units."""
         STOP.set(self.stopped)
         ends: deque[Future[None]] = deque()
-        while (shard := self._shards.get()) is not None and not self.stopped.is_set():
-            plan.begin(shard)
+        while (unit := self._units.get()) is not None and not self.stopped.is_set():
+            plan.begin(unit)
             ends.append(
-                waiting_thread.submit(
-                    copy_context().run, self._tell, plan, shard, self._embed(shard)
-                )
+                waiting_thread.submit(copy_context().run, self._tell, plan, unit, self._embed(unit))
             )
             while ends and ends[0].done():
                 ends.popleft().result()
@@ -149,10 +147,10 @@ class Lanes:
         if not self.stopped.is_set():
             plan.no_more()
 
-    def _tell(self, plan: VectorPlan, shard: Shard, wait_for: Callable[[], ShardReport]) -> None:
+    def _tell(self, plan: VectorPlan, unit: WorkUnit, wait_for: Callable[[], UnitReport]) -> None:
         try:
-            plan.done(shard, wait_for())
+            plan.done(unit, wait_for())
             self._on_done(plan)
         except BaseException:
-            self.end()  # its failure is looked for now, not when the next shard comes
+            self.end()  # its failure is looked for now, not when the next work unit comes
             raise

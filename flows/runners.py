@@ -59,7 +59,7 @@ def _end_with_the_run() -> None:
 def end_workers(cluster: ClusterSettings) -> None:
     """End the worker processes of a run that failed or was stopped: what they are at is lost, and nothing is waited for.
 
-    Shards are whole files or none, so a process may end anywhere. Dask's workers go on: they end a shard that nobody waits for.
+    Work units are whole files or none, so a process may end anywhere. Dask's workers go on: they end a work unit that nobody waits for.
     """
     if cluster.runner == "processes":
         for process in multiprocessing.active_children():

@@ -21,7 +21,7 @@ from embedding.embed import BLOCKS_VECTOR, gather_block_vectors, gather_vectors
 from embedding.errors import CheckpointError, ModelError
 from embedding.models import resolve_model, shared_encoder
 from embedding.plan import VectorPlan
-from embedding.shards import Shard, ShardReport, embed_shard
+from embedding.work_units import UnitReport, WorkUnit, embed_unit
 from flows.errors import FlowError
 from flows.locks import PLAN, project_lock
 from flows.report.history import REPORT, read_report
@@ -231,32 +231,30 @@ def import_records(
     )
 
 
-def plan_vectors(settings: Settings, on_shard: Callable[[Shard], None]) -> VectorPlan:
-    """Return the plan of the configured vectors, which calls `on_shard` with texts to embed as it is given records."""
+def plan_vectors(settings: Settings, on_unit: Callable[[WorkUnit], None]) -> VectorPlan:
+    """Return the plan of the configured vectors, which calls `on_unit` with texts to embed as it is given records."""
     return VectorPlan(
         fingerprints_of(settings),
         checkpoint_address(settings),
-        on_shard,
+        on_unit,
         rows_per_file=settings.checkpoint.rows_per_file,
         numbers=settings.checkpoint.numbers,
     )
 
 
-def embed(settings: Settings, shard: Shard) -> ShardReport:
-    """Embed the texts of a shard into the checkpoint; on whichever machine reaches both and has the model."""
-    of_blocks = shard.vector == BLOCKS_VECTOR
-    found = resolve_model(model_settings(settings, "code" if of_blocks else shard.vector))
+def embed(settings: Settings, unit: WorkUnit) -> UnitReport:
+    """Embed the texts of a work unit into the checkpoint; on whichever machine reaches both and has the model."""
+    of_blocks = unit.vector == BLOCKS_VECTOR
+    found = resolve_model(model_settings(settings, "code" if of_blocks else unit.vector))
     fingerprint = found.fingerprint.for_snippets() if of_blocks else found.fingerprint
     checkpoint = Checkpoint(checkpoint_address(settings), fingerprint, settings.checkpoint.numbers)
-    if not shard.name.startswith(f"{checkpoint.folder}/"):
+    if not unit.name.startswith(f"{checkpoint.folder}/"):
         raise ModelError(
-            f"the model of {shard.vector} is another on this worker: {fingerprint.describe()}. Install the same "
+            f"the model of {unit.vector} is another on this worker: {fingerprint.describe()}. Install the same "
             "versions and models on all machines."
         )
     with _EMBEDDING:
-        return embed_shard(
-            checkpoint, shard, lambda: shared_encoder(found, models_folder(settings))
-        )
+        return embed_unit(checkpoint, unit, lambda: shared_encoder(found, models_folder(settings)))
 
 
 def upload(

@@ -23,7 +23,7 @@ import uvicorn
 from configs.settings import Settings, load_settings
 from embedding import models
 from embedding.models import resolve_model
-from embedding.shards import Shard
+from embedding.work_units import WorkUnit
 from flows.stages import embed, import_records, parse_repository, plan_vectors, upload
 from lsif.structure import Structure, read_structures, with_digest, write_structures
 from search.service import SearchService
@@ -142,13 +142,13 @@ def _publish(
     settings: Settings, project: str, *, commit: str | None = "0123abc", dirty: bool = False
 ) -> None:
     structures = _records_of(settings, project)
-    shards: list[Shard] = []
-    plan = plan_vectors(settings, shards.append)
+    units: list[WorkUnit] = []
+    plan = plan_vectors(settings, units.append)
     plan.take(structures.read_bytes(), structures.with_name("blocks.jsonl").read_bytes())
     plan.finish()
-    for shard in shards:
-        plan.begin(shard)
-        plan.done(shard, embed(settings, shard))
+    for unit in units:
+        plan.begin(unit)
+        plan.done(unit, embed(settings, unit))
     plan.no_more()
     upload(
         settings,

@@ -15,8 +15,8 @@ from embedding.checkpoint import Checkpoint
 from embedding.encoder import Fingerprint
 from embedding.errors import CheckpointError, EmbeddingStopped, VectorError
 from embedding.plan import VectorPlan
-from embedding.shards import STOP, Shard, embed_shard, write_shard
 from embedding.vectors import VectorTable, as_keys
+from embedding.work_units import STOP, WorkUnit, embed_unit, write_unit
 from lsif.blocks import read_blocks
 from lsif.structure import read_structures
 
@@ -24,15 +24,15 @@ from conftest import FINGERPRINTS, FakeEncoder
 
 
 class Run:
-    """A plan, and the shards that it gave out."""
+    """A plan, and the work units that it gave out."""
 
     def __init__(self, store: Path, rows_per_file: int = 20) -> None:
-        self.shards: list[Shard] = []
+        self.units: list[WorkUnit] = []
         self.store = store
         self.plan = VectorPlan(
             FINGERPRINTS,
             str(store),
-            self.shards.append,
+            self.units.append,
             rows_per_file=rows_per_file,
             numbers="float32",
         )
@@ -42,12 +42,10 @@ class Run:
         self.plan.take(structures.read_bytes(), blocks)
         self.plan.finish()
 
-    def embed(self, shard: Shard, encoder: FakeEncoder) -> None:
-        fingerprint = FINGERPRINTS.get(shard.vector, FINGERPRINTS["code"].for_snippets())
-        self.plan.begin(shard)
-        self.plan.done(
-            shard, embed_shard(Checkpoint(self.store, fingerprint), shard, lambda: encoder)
-        )
+    def embed(self, unit: WorkUnit, encoder: FakeEncoder) -> None:
+        fingerprint = FINGERPRINTS.get(unit.vector, FINGERPRINTS["code"].for_snippets())
+        self.plan.begin(unit)
+        self.plan.done(unit, embed_unit(Checkpoint(self.store, fingerprint), unit, lambda: encoder))
 
 
 @pytest.fixture
@@ -61,14 +59,14 @@ def test_each_record_gets_the_vectors_of_its_own_texts(
     run: Run, sample_structures: Path, encoder: FakeEncoder
 ) -> None:
     run.take(sample_structures)
-    assert [(one.vector, one.number, one.texts) for one in run.shards] == [
+    assert [(one.vector, one.number, one.texts) for one in run.units] == [
         *((vector, number, 20) for number in (1, 2, 3) for vector in ("text", "code")),
         ("blocks", 1, 20),
         ("text", 4, 17),
         ("code", 4, 17),
     ]
-    for shard in run.shards:
-        run.embed(shard, encoder)
+    for unit in run.units:
+        run.embed(unit, encoder)
     run.plan.no_more()
     tables = run.plan.tables(sample_structures)
     snippets = [one.context.snippet for one in read_structures(sample_structures)]
@@ -93,12 +91,12 @@ def test_a_second_run_gives_out_nothing(
     run: Run, sample_structures: Path, encoder: FakeEncoder
 ) -> None:
     run.take(sample_structures)
-    for shard in run.shards:
-        run.embed(shard, encoder)
+    for unit in run.units:
+        run.embed(unit, encoder)
     second = Run(run.store)
     second.take(sample_structures)
     second.plan.no_more()
-    assert second.shards == []
+    assert second.units == []
     assert [one.from_checkpoint for one in second.plan.reports()] == [77, 77, 20]
     assert len(second.plan.tables(sample_structures)["text"][0:77]) == 77
     second.plan.close()
@@ -112,12 +110,12 @@ def test_who_asks_for_a_vector_waits_until_it_is_made(
     found: list[np.ndarray] = []
     reader = threading.Thread(target=lambda: found.append(table[70:77]))
     reader.start()
-    first, *others = [one for one in run.shards if one.vector == "text"]
+    first, *others = [one for one in run.units if one.vector == "text"]
     run.embed(first, encoder)
     assert reader.is_alive()
     assert found == []
-    for shard in others:
-        run.embed(shard, encoder)
+    for unit in others:
+        run.embed(unit, encoder)
     reader.join(10)
     assert found[0].shape == (7, 8)
     assert table.waited_s > 0
@@ -176,23 +174,23 @@ def test_a_run_in_which_nothing_changed_reads_no_vectors(
     table.close()
 
 
-def test_a_shard_that_two_workers_embed_is_stored_once(
+def test_a_work_unit_that_two_workers_embed_is_stored_once(
     tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder
 ) -> None:
     checkpoint = Checkpoint(tmp_path, fingerprint)
-    shard = write_shard(checkpoint, [b"a" * 16, b"b" * 16], ["long text", "text"], vector="code")
-    first = embed_shard(Checkpoint(tmp_path, fingerprint), shard, lambda: encoder)
+    unit = write_unit(checkpoint, [b"a" * 16, b"b" * 16], ["long text", "text"], vector="code")
+    first = embed_unit(Checkpoint(tmp_path, fingerprint), unit, lambda: encoder)
 
     def fail() -> FakeEncoder:
         raise AssertionError("it is embedded already")
 
-    second = embed_shard(Checkpoint(tmp_path, fingerprint), shard, fail)
-    assert first.file == second.file == shard.name.replace(".shard", ".parquet")
+    second = embed_unit(Checkpoint(tmp_path, fingerprint), unit, fail)
+    assert first.file == second.file == unit.name.replace(".shard", ".parquet")
     assert (first.tokens, second.tokens, second.dimension, second.device) == (13, 0, 8, "")
     assert len(list((tmp_path / fingerprint.digest).glob("*"))) == 1
 
 
-def test_a_shard_is_left_between_two_batches_and_keeps_what_was_embedded(
+def test_a_work_unit_is_left_between_two_batches_and_keeps_what_was_embedded(
     tmp_path: Path, fingerprint: Fingerprint
 ) -> None:
     stop = threading.Event()
@@ -205,29 +203,29 @@ def test_a_shard_is_left_between_two_batches_and_keeps_what_was_embedded(
 
     checkpoint = Checkpoint(tmp_path, fingerprint)
     keys = [bytes([65 + number]) * 16 for number in range(12)]
-    shard = write_shard(checkpoint, keys, [f"text {number}" for number in range(12)], vector="code")
+    unit = write_unit(checkpoint, keys, [f"text {number}" for number in range(12)], vector="code")
     token = STOP.set(stop)
     try:
         with pytest.raises(
             EmbeddingStopped, match="stopped after 8 of 12 texts; what was embedded is kept"
         ):
-            embed_shard(checkpoint, shard, Stopping)
+            embed_unit(checkpoint, unit, Stopping)
     finally:
         STOP.reset(token)
     assert len(Checkpoint(tmp_path, fingerprint).keys()) == 8
 
 
-def test_a_shard_that_is_out_of_reach_names_the_store(
+def test_a_work_unit_that_is_out_of_reach_names_the_store(
     tmp_path: Path, fingerprint: Fingerprint
 ) -> None:
-    shard = Shard("code", f"{fingerprint.digest}/0123.shard", 5)
+    unit = WorkUnit("code", f"{fingerprint.digest}/0123.shard", 5)
     with pytest.raises(
         CheckpointError, match=r"0123.shard can't be read.*an address that all of them reach"
     ):
-        embed_shard(Checkpoint(tmp_path, fingerprint), shard, FakeEncoder)
+        embed_unit(Checkpoint(tmp_path, fingerprint), unit, FakeEncoder)
 
 
-def test_shards_that_killed_runs_left_are_removed_after_a_week(
+def test_work_units_that_killed_runs_left_are_removed_after_a_week(
     tmp_path: Path, sample_structures: Path
 ) -> None:
     Run(tmp_path).take(sample_structures)
@@ -249,7 +247,7 @@ def test_texts_of_blocks_that_structures_have_too_are_embedded_once(
     same = replace(block, snippet=structure.context.snippet)
     run.plan.take(structure.to_json(), same.to_json())
     run.plan.finish()
-    assert [(one.vector, one.texts) for one in run.shards] == [("text", 1), ("code", 1)]
-    run.embed(run.shards[1], FakeEncoder())
+    assert [(one.vector, one.texts) for one in run.units] == [("text", 1), ("code", 1)]
+    run.embed(run.units[1], FakeEncoder())
     assert run.plan.tables(tmp_path / "structures.jsonl")["blocks"][0:1].shape == (1, 8)
     run.plan.close()

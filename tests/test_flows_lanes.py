@@ -10,7 +10,7 @@ import pytest
 from embedding.checkpoint import Checkpoint
 from embedding.errors import CheckpointError, VectorError
 from embedding.plan import VectorPlan
-from embedding.shards import Shard, ShardReport, embed_shard
+from embedding.work_units import UnitReport, WorkUnit, embed_unit
 from flows.lanes import Clock, Lanes
 from flows.report.model import StageTime
 from lsif.errors import DumpError
@@ -21,7 +21,7 @@ from conftest import FINGERPRINTS, FakeEncoder
 class Stage:
     """Lanes over the sample, with a fake encoder."""
 
-    def __init__(self, store: Path, before: Callable[[Shard], None] = lambda _: None) -> None:
+    def __init__(self, store: Path, before: Callable[[WorkUnit], None] = lambda _: None) -> None:
         self.store, self.before = store, before
         self.embedded: list[str] = []
         self.lanes = Lanes(self._embed)
@@ -29,24 +29,24 @@ class Stage:
             FINGERPRINTS, str(store), self.lanes.give, rows_per_file=20, numbers="float32"
         )
 
-    def _embed(self, shard: Shard) -> Callable[[], ShardReport]:
+    def _embed(self, unit: WorkUnit) -> Callable[[], UnitReport]:
         assert threading.current_thread() is not threading.main_thread()  # in which signals raise
-        self.before(shard)
-        self.embedded.append(f"{shard.vector} {shard.number}")
-        fingerprint = FINGERPRINTS.get(shard.vector, FINGERPRINTS["code"].for_snippets())
-        report = embed_shard(Checkpoint(self.store, fingerprint), shard, FakeEncoder)
+        self.before(unit)
+        self.embedded.append(f"{unit.vector} {unit.number}")
+        fingerprint = FINGERPRINTS.get(unit.vector, FINGERPRINTS["code"].for_snippets())
+        report = embed_unit(Checkpoint(self.store, fingerprint), unit, FakeEncoder)
         return lambda: report
 
 
-def test_the_upload_begins_while_shards_are_embedded_and_parsing_while_they_are_parsed(
+def test_the_upload_begins_while_work_units_are_embedded_and_parsing_while_they_are_parsed(
     tmp_path: Path, sample_structures: Path
 ) -> None:
     first_embedded, upload_began = threading.Event(), threading.Event()
 
-    def before(shard: Shard) -> None:
-        if shard.number == 1 and shard.vector == "text":
+    def before(unit: WorkUnit) -> None:
+        if unit.number == 1 and unit.vector == "text":
             first_embedded.set()
-        if shard.vector == "blocks":
+        if unit.vector == "blocks":
             assert upload_began.wait(10)
 
     stage = Stage(tmp_path, before)
@@ -72,7 +72,7 @@ def test_the_upload_begins_while_shards_are_embedded_and_parsing_while_they_are_
 def test_records_that_fail_end_the_embedding(tmp_path: Path, sample_structures: Path) -> None:
     failed = threading.Event()
 
-    def before(shard: Shard) -> None:
+    def before(unit: WorkUnit) -> None:
         assert failed.wait(10)
 
     stage = Stage(tmp_path, before)
@@ -92,8 +92,8 @@ def test_records_that_fail_do_not_wait_for_workers(tmp_path: Path, sample_struct
     began = threading.Event()
     lanes: Lanes
 
-    def at_a_worker(_: Shard) -> Callable[[], ShardReport]:
-        def wait_for() -> ShardReport:
+    def at_a_worker(_: WorkUnit) -> Callable[[], UnitReport]:
+        def wait_for() -> UnitReport:
             assert lanes.stopped.wait(
                 10
             )  # as flows.ingest does: nobody is waited for once a lane failed
@@ -116,11 +116,11 @@ def test_records_that_fail_do_not_wait_for_workers(tmp_path: Path, sample_struct
         lanes.run(plan, records)
 
 
-def test_a_shard_that_fails_is_told_while_no_other_comes(
+def test_a_work_unit_that_fails_is_told_while_no_other_comes(
     tmp_path: Path, sample_structures: Path
 ) -> None:
-    def at_a_worker(_: Shard) -> Callable[[], ShardReport]:
-        def wait_for() -> ShardReport:
+    def at_a_worker(_: WorkUnit) -> Callable[[], UnitReport]:
+        def wait_for() -> UnitReport:
             raise VectorError("model x gave NaN")
 
         return wait_for
@@ -132,7 +132,7 @@ def test_a_shard_that_fails_is_told_while_no_other_comes(
     def records() -> None:
         lines = sample_structures.read_bytes().splitlines(keepends=True)
         plan.take(b"".join(lines[:21]))
-        while not parsed.wait(0.01):  # a long dump, of which no shard comes
+        while not parsed.wait(0.01):  # a long dump, of which no work unit comes
             plan.take(b"")
 
     ending = threading.Timer(20, parsed.set)
@@ -146,8 +146,8 @@ def test_a_shard_that_fails_is_told_while_no_other_comes(
 def test_embedding_that_fails_ends_the_records_and_is_what_is_told(
     tmp_path: Path, sample_structures: Path
 ) -> None:
-    def before(shard: Shard) -> None:
-        if shard.number == 2:
+    def before(unit: WorkUnit) -> None:
+        if unit.number == 2:
             raise VectorError("model x gave NaN")
 
     stage, ended = Stage(tmp_path, before), list[str]()
@@ -172,8 +172,8 @@ def test_embedding_that_fails_ends_the_records_and_is_what_is_told(
 def test_a_signal_ends_both_lanes_where_they_are(tmp_path: Path, sample_structures: Path) -> None:
     begun, ended = threading.Event(), list[str]()
 
-    def before(shard: Shard) -> None:
-        if (shard.vector, shard.number) == ("code", 1):
+    def before(unit: WorkUnit) -> None:
+        if (unit.vector, unit.number) == ("code", 1):
             begun.set()
             assert stage.lanes.stopped.wait(10)
 

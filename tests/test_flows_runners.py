@@ -20,7 +20,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from configs.errors import ConfigError
 from configs.settings import Settings, load_settings
 from embedding.errors import CheckpointError, ModelError
-from embedding.shards import Shard, ShardReport
+from embedding.work_units import UnitReport, WorkUnit
 from flows import stages
 from flows.errors import ClusterError
 from flows.orchestration import run_ingest
@@ -48,7 +48,7 @@ def ingest(settings: Settings, runner: TaskRunner[Any] | None = None) -> IngestR
     return run_ingest(SOURCE, settings, rebuild=False, task_runner=runner)
 
 
-def test_a_task_runner_that_a_caller_gives_embeds_all_shards(
+def test_a_task_runner_that_a_caller_gives_embeds_all_work_units(
     tmp_path: Path, indexed_sample: Path
 ) -> None:
     report = ingest(of(tmp_path, 'cluster.runner="flow"'), ThreadPoolTaskRunner(max_workers=1))
@@ -60,7 +60,7 @@ def test_a_task_runner_that_a_caller_gives_embeds_all_shards(
     assert points(tmp_path) == points(indexed_sample)
 
 
-def test_a_shard_that_fails_for_a_passing_reason_is_tried_again_alone(
+def test_a_work_unit_that_fails_for_a_passing_reason_is_tried_again_alone(
     tmp_path: Path, indexed_sample: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from flows import tasks
@@ -71,11 +71,11 @@ def test_a_shard_that_fails_for_a_passing_reason_is_tried_again_alone(
     embedded: list[str] = []
     original = stages.embed
 
-    def flaky(settings: Settings, shard: Shard) -> ShardReport:
-        embedded.append(f"{shard.vector} {shard.number}")
+    def flaky(settings: Settings, unit: WorkUnit) -> UnitReport:
+        embedded.append(f"{unit.vector} {unit.number}")
         if embedded.count("code 2") == 1 and embedded[-1] == "code 2":
             raise Passing("the bucket is busy")
-        return original(settings, shard)
+        return original(settings, unit)
 
     monkeypatch.setattr(tasks, "embed", tasks.embed.with_options(name="embed"))
     monkeypatch.setattr(tasks.embed, "fn", flaky)
@@ -87,7 +87,7 @@ def test_a_shard_that_fails_for_a_passing_reason_is_tried_again_alone(
 
 
 def kill_a_busy_worker(store: Path, killed: list[int]) -> None:
-    """Kill one of this process's Dask workers once a shard is embedded and others are not."""
+    """Kill one of this process's Dask workers once a work unit is embedded and others are not."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         workers = [one for one in psutil.Process().children(recursive=True) if _is_worker(one)]
@@ -106,7 +106,7 @@ def _is_worker(process: psutil.Process) -> bool:
         return False
 
 
-def test_a_worker_of_two_that_is_killed_costs_a_shards_work_and_nothing_else(
+def test_a_worker_of_two_that_is_killed_costs_a_work_units_work_and_nothing_else(
     tmp_path: Path, indexed_sample: Path
 ) -> None:
     killed: list[int] = []
@@ -128,17 +128,17 @@ def test_a_worker_of_two_that_is_killed_costs_a_shards_work_and_nothing_else(
     assert len(list((tmp_path / "checkpoints").rglob("*.parquet"))) == 42
 
 
-def test_a_shard_that_fails_for_good_leaves_no_generation_and_keeps_what_was_embedded(
+def test_a_work_unit_that_fails_for_good_leaves_no_generation_and_keeps_what_was_embedded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from flows import tasks
 
     original = stages.embed
 
-    def failing(settings: Settings, shard: Shard) -> ShardReport:
-        if (shard.vector, shard.number) == ("code", 3):
+    def failing(settings: Settings, unit: WorkUnit) -> UnitReport:
+        if (unit.vector, unit.number) == ("code", 3):
             raise ModelError("the model is gone")
-        return original(settings, shard)
+        return original(settings, unit)
 
     monkeypatch.setattr(tasks, "embed", tasks.embed.with_options(name="embed"))
     monkeypatch.setattr(tasks.embed, "fn", failing)
@@ -179,7 +179,7 @@ def test_the_server_is_told_names_and_counts_no_texts_and_no_vectors(
         ):
             time.sleep(0.2)
         parameters = client.read_flow_run(flow_run).parameters
-    assert len(tasks) == 12  # check, parse, upload; nine shards
+    assert len(tasks) == 12  # check, parse, upload; nine work units
     assert set(parameters) == {"source", "settings", "rebuild"}
     told = differs(before)
     assert flow_run.hex.encode() in told or str(flow_run).encode() in told
@@ -240,4 +240,4 @@ def test_no_runner_is_made_where_none_is_needed(tmp_path: Path) -> None:
 
 def test_a_worker_with_another_model_is_told(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="the model of text is another on this worker"):
-        stages.embed(of(tmp_path), Shard("text", "0123/4567.shard", 1))
+        stages.embed(of(tmp_path), WorkUnit("text", "0123/4567.shard", 1))

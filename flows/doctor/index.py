@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embedding.errors import ModelError
-from embedding.shards import SHARD
+from embedding.work_units import UNIT_SUFFIX
 from flows.doctor.finding import Finding, of_error
 from flows.locks import PLAN
 from machine.disk import taken_bytes, why_not_writable
@@ -132,7 +132,7 @@ def _old_files(settings: Settings) -> Iterator[Path]:
         (data / "projects", f"*/{PLAN}*"),
         (data / "qdrant", "*/.*.tmp"),
         (Path(checkpoint_address(settings)), "*/.*.tmp"),
-        (Path(checkpoint_address(settings)), f"*/*{SHARD}"),
+        (Path(checkpoint_address(settings)), f"*/*{UNIT_SUFFIX}"),
     ]
     for folder, pattern in patterns:
         for path in sorted(folder.glob(pattern)):

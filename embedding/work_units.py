@@ -1,6 +1,6 @@
-"""A shard: texts that are embedded together, in a file beside the checkpoint's, for any machine that reaches the store.
+"""A work unit: texts that are embedded together, in a file beside the checkpoint's, for any machine that reaches the store.
 
-A shard's name is told by its keys, and the checkpoint file that comes of it has the same: what two workers embed is stored once. It
+A work unit's name is told by its keys, and the checkpoint file that comes of it has the same: what two workers embed is stored once. It
 is removed once its vectors are safe. Parquet, `key` fixed_size_binary(16), `text` string.
 """
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from embedding.checkpoint import Checkpoint
     from embedding.encoder import Encoder
 
-SHARD = ".shard"
+UNIT_SUFFIX = ".shard"
 _SCHEMA = pa.schema(
     [
         pa.field("key", pa.binary(16), nullable=False),
@@ -37,15 +37,15 @@ _SCHEMA = pa.schema(
     ]
 )
 _LEFT_BEHIND_S = 7 * 24 * 3600
-"""Age at which a shard is taken for that of a killed run; a run may queue its shards for days."""
+"""Age at which a work unit is taken for that of a killed run; a run may queue its work units for days."""
 STOP: ContextVar[Event | None] = ContextVar("STOP", default=None)
-"""Ends the embedding of a shard, before its next batch, once it is set."""
+"""Ends the embedding of a work unit, before its next batch, once it is set."""
 _COUNTED_AT_ONCE = 4096
 """Texts that are tokenised together to find out how long they are."""
 
 
 @dataclass(frozen=True)
-class Shard:
+class WorkUnit:
     """Where the texts lie."""
 
     vector: str
@@ -58,8 +58,8 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class ShardReport:
-    """What embedding a shard took."""
+class UnitReport:
+    """What embedding a work unit took."""
 
     file: str
     """The checkpoint's new file."""
@@ -74,15 +74,15 @@ class ShardReport:
     precision: str = ""
 
 
-def write_shard(
+def write_unit(
     checkpoint: Checkpoint,
     keys: Sequence[bytes],
     texts: Sequence[str],
     *,
     vector: str,
     number: int = 1,
-) -> Shard:
-    """Write texts that the checkpoint lacks as a shard. Raises CheckpointError."""
+) -> WorkUnit:
+    """Write texts that the checkpoint lacks as a work unit. Raises CheckpointError."""
     content = pa.BufferOutputStream()
     table = pa.table(
         [pa.array(keys, pa.binary(16)), pa.array(texts, pa.large_string())], schema=_SCHEMA
@@ -90,34 +90,34 @@ def write_shard(
     pq.write_table(
         table, content, compression="zstd", use_dictionary=False, write_page_checksum=True
     )
-    name = checkpoint.name_of(keys, SHARD)
+    name = checkpoint.name_of(keys, UNIT_SUFFIX)
     checkpoint.store.write(name, content.getvalue())
-    return Shard(vector, name, len(texts), number)
+    return WorkUnit(vector, name, len(texts), number)
 
 
-def remove_old_shards(checkpoint: Checkpoint) -> None:
+def remove_old_units(checkpoint: Checkpoint) -> None:
     """Remove what killed runs left."""
-    checkpoint.store.remove_old(checkpoint.folder, SHARD, age_s=_LEFT_BEHIND_S)
+    checkpoint.store.remove_old(checkpoint.folder, UNIT_SUFFIX, age_s=_LEFT_BEHIND_S)
 
 
-def embed_shard(checkpoint: Checkpoint, shard: Shard, load: Callable[[], Encoder]) -> ShardReport:
-    """Embed the shard's texts into a file of the checkpoint, the longest first, and remove the shard.
+def embed_unit(checkpoint: Checkpoint, unit: WorkUnit, load: Callable[[], Encoder]) -> UnitReport:
+    """Embed the work unit's texts into a file of the checkpoint, the longest first, and remove the unit.
 
-    What is embedded before a failure, or before STOP is set, is kept. Raises EmbeddingStopped, CheckpointError where the shard
+    What is embedded before a failure, or before STOP is set, is kept. Raises EmbeddingStopped, CheckpointError where the work unit
     can't be read or the file not be written, and what `load` and the encoder raise.
     """
     started = time.perf_counter()
-    found = _read(checkpoint, shard)
+    found = _read(checkpoint, unit)
     if found is None:  # another worker was faster, or this is a second try
-        file = shard.name.removesuffix(SHARD) + SUFFIX
-        return ShardReport(file, checkpoint.read(file)[1].shape[1], time.perf_counter() - started)
+        file = unit.name.removesuffix(UNIT_SUFFIX) + SUFFIX
+        return UnitReport(file, checkpoint.read(file)[1].shape[1], time.perf_counter() - started)
     keys, texts = found
     encoder = load()
     lengths = _count_tokens(encoder, texts)
     seen = np.minimum(lengths, encoder.max_tokens) if encoder.max_tokens else lengths
-    file = _embed(checkpoint, keys, texts, longest_first(lengths), encoder, shard.vector)
-    checkpoint.store.remove(shard.name)
-    return ShardReport(
+    file = _embed(checkpoint, keys, texts, longest_first(lengths), encoder, unit.vector)
+    checkpoint.store.remove(unit.name)
+    return UnitReport(
         file,
         encoder.dimension,
         time.perf_counter() - started,
@@ -169,18 +169,18 @@ def _count_tokens(encoder: Encoder, texts: list[str]) -> NDArray[np.int64]:
     )
 
 
-def _read(checkpoint: Checkpoint, shard: Shard) -> tuple[list[bytes], list[str]] | None:
-    """Return the shard's keys and texts; None where it is embedded already."""
+def _read(checkpoint: Checkpoint, unit: WorkUnit) -> tuple[list[bytes], list[str]] | None:
+    """Return the work unit's keys and texts; None where it is embedded already."""
     try:
-        with checkpoint.store.open(shard.name) as file:
+        with checkpoint.store.open(unit.name) as file:
             table = pq.read_table(file, schema=_SCHEMA, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as exc:
         if isinstance(exc, FileNotFoundError) and checkpoint.store.has(
-            shard.name.removesuffix(SHARD) + SUFFIX
+            unit.name.removesuffix(UNIT_SUFFIX) + SUFFIX
         ):
             return None
         raise CheckpointError(
-            f"{checkpoint.store.location}/{shard.name} can't be read: {exc}. Where workers on other machines embed, "
+            f"{checkpoint.store.location}/{unit.name} can't be read: {exc}. Where workers on other machines embed, "
             "checkpoint.store must be an address that all of them reach: a shared folder or s3://bucket/prefix."
         ) from exc
     return table["key"].to_pylist(), table["text"].to_pylist()
