@@ -35,23 +35,21 @@ SUFFIX, ASIDE = ".parquet", ".aside"
 UNREADABLE = (OSError, pa.ArrowException, ValueError)
 """What reading a damaged file raises; ValueError, too: bytes that are no UTF-8 in the name of a column."""
 _KEY_BYTES = 16
-_NUMBERS = {"float32": pa.float32(), "float16": pa.float16()}
+_DTYPES = {"float32": pa.float32(), "float16": pa.float16()}
 
 
 class Checkpoint:
     """The vectors of one fingerprint under `root`: a folder, or an address that embedding.store.Store takes.
 
-    `numbers` is how they are written, "float32" or "float16"; read are both.
+    `dtype` is how they are written, "float32" or "float16"; read are both.
     """
 
-    def __init__(
-        self, root: Path | str, fingerprint: Fingerprint, numbers: str = "float32"
-    ) -> None:
+    def __init__(self, root: Path | str, fingerprint: Fingerprint, dtype: str = "float32") -> None:
         self.store = Store(root)
         self.folder = fingerprint.digest
         """Its folder in the store."""
         self._fingerprint = fingerprint
-        self._numbers = _NUMBERS[numbers]
+        self._dtype = _DTYPES[dtype]
         self._dimension: int | None = None
         self._known: list[str] | None = None
 
@@ -104,13 +102,11 @@ class Checkpoint:
             [
                 pa.array(keys, pa.binary(_KEY_BYTES)),
                 pa.FixedSizeListArray.from_arrays(
-                    pa.array(
-                        vectors.reshape(-1).astype(self._numbers.to_pandas_dtype(), copy=False)
-                    ),
+                    pa.array(vectors.reshape(-1).astype(self._dtype.to_pandas_dtype(), copy=False)),
                     dimension,
                 ),
             ],
-            schema=_schema(dimension, self._fingerprint, self._numbers),
+            schema=_schema(dimension, self._fingerprint, self._dtype),
         )
         content = pa.BufferOutputStream()
         pq.write_table(
@@ -215,7 +211,7 @@ def _check_schema(schema: pa.Schema, fingerprint: Fingerprint, dimension: int | 
     if (schema.metadata or {}).get(FINGERPRINT) != _fingerprint_json(fingerprint):
         raise ValueError("made for another fingerprint")
     if dimension not in (None, found) or not any(
-        schema.equals(_schema(found, fingerprint, numbers)) for numbers in _NUMBERS.values()
+        schema.equals(_schema(found, fingerprint, dtype)) for dtype in _DTYPES.values()
     ):
         raise ValueError(
             f"expected vectors of dimension {dimension}, found {schema.field('vector').type}"
@@ -223,11 +219,11 @@ def _check_schema(schema: pa.Schema, fingerprint: Fingerprint, dimension: int | 
     return found
 
 
-def _schema(dimension: int, fingerprint: Fingerprint, numbers: pa.DataType) -> pa.Schema:
+def _schema(dimension: int, fingerprint: Fingerprint, dtype: pa.DataType) -> pa.Schema:
     return pa.schema(
         [
             pa.field("key", pa.binary(_KEY_BYTES), nullable=False),
-            pa.field("vector", pa.list_(numbers, dimension), nullable=False),
+            pa.field("vector", pa.list_(dtype, dimension), nullable=False),
         ],
         metadata={FINGERPRINT: _fingerprint_json(fingerprint)},
     )

@@ -50,7 +50,7 @@ class FolderStats:
     """Files that could not be read; compaction removes them."""
 
     def to_dict(self) -> dict[str, str | int | float]:
-        """Return the numbers as plain data."""
+        """Return the counts as plain data."""
         return asdict(self)
 
 
@@ -83,7 +83,7 @@ class Compaction:
     """Left in their files, which are of the last day."""
 
     def to_dict(self) -> dict[str, int]:
-        """Return the numbers as plain data."""
+        """Return the counts as plain data."""
         return asdict(self)
 
 
@@ -93,7 +93,7 @@ def compact(
     *,
     rows_per_file: int,
     scratch: Path,
-    numbers: str = "float32",
+    dtype: str = "float32",
     age_s: float = _YOUNG_S,
 ) -> Compaction:
     """Drop the vectors under `root` that none of the structures.jsonl refers to, from files older than `age_s` seconds.
@@ -111,7 +111,7 @@ def compact(
         )  # before they are read: not among them is what another run writes meanwhile
         young = store.younger(folder, age_s)
         old -= young
-        checkpoint = Checkpoint(root, fingerprint, numbers)
+        checkpoint = Checkpoint(root, fingerprint, dtype)
         keys, live = checkpoint.keys(old), _live_keys(fingerprint, sources)
         staying = checkpoint.keys(young)
         unreadable = set(_ending(store.files(folder), ASIDE)) - store.younger(folder, age_s)

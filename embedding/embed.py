@@ -185,19 +185,19 @@ def embed_structures(
     *,
     vector: str,
     rows_per_file: int,
-    numbers: str = "float32",
+    dtype: str = "float32",
 ) -> EmbedReport:
     """Make sure that the checkpoint holds a vector for each structure's text; return what that took.
 
     `fingerprint` says by which recipe a text is made. `load` is called only where something is missing. Each file of
-    `rows_per_file` vectors is safe as soon as it is full; for `numbers` see Checkpoint.
+    `rows_per_file` vectors is safe as soon as it is full; for `dtype` see Checkpoint.
     """
     recipe = RECIPES[fingerprint.recipe]
     structures_read = (parse_structure(line) for _, _, line in read_lines(structures))
     texts = ((structure, recipe(structure)) for structure in structures_read)
     return _embed(
         texts,
-        Checkpoint(checkpoint_root, fingerprint, numbers),
+        Checkpoint(checkpoint_root, fingerprint, dtype),
         fingerprint,
         load,
         vector,
@@ -213,13 +213,13 @@ def embed_blocks(
     *,
     vector: str,
     rows_per_file: int,
-    numbers: str = "float32",
+    dtype: str = "float32",
 ) -> EmbedReport:
     """Do for the snippets of a blocks.jsonl what `embed_structures` does; `fingerprint` is of a recipe that takes snippets."""
     texts = ((block, block.snippet) for block in read_blocks(blocks))
     return _embed(
         texts,
-        Checkpoint(checkpoint_root, fingerprint, numbers),
+        Checkpoint(checkpoint_root, fingerprint, dtype),
         fingerprint,
         load,
         vector,

@@ -36,7 +36,7 @@ class VectorPlan:
         on_unit: Callable[[WorkUnit], None],
         *,
         rows_per_file: int,
-        numbers: str,
+        dtype: str,
     ) -> None:
         """Look through the checkpoint in `store`.
 
@@ -51,7 +51,7 @@ class VectorPlan:
             BLOCKS_VECTOR: fingerprints["code"].for_snippets(),
         }.items():
             if fingerprint.digest not in known:
-                known[fingerprint.digest] = Known(Checkpoint(store, fingerprint, numbers))
+                known[fingerprint.digest] = Known(Checkpoint(store, fingerprint, dtype))
             self._embeddings[vector] = Embedding(
                 vector, fingerprint, known[fingerprint.digest], rows_per_file
             )

@@ -36,7 +36,7 @@ def compact_checkpoint(settings: Settings, *, shared_too: bool = False) -> Compa
             checkpoint_address(settings),
             _all_structures(settings),
             rows_per_file=settings.checkpoint.rows_per_file,
-            numbers=settings.checkpoint.numbers,
+            dtype=settings.checkpoint.numbers,
             scratch=Path(settings.paths.data),
         )
 

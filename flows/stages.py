@@ -238,7 +238,7 @@ def plan_vectors(settings: Settings, on_unit: Callable[[WorkUnit], None]) -> Vec
         checkpoint_address(settings),
         on_unit,
         rows_per_file=settings.checkpoint.rows_per_file,
-        numbers=settings.checkpoint.numbers,
+        dtype=settings.checkpoint.numbers,
     )
 
 

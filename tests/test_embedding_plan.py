@@ -34,7 +34,7 @@ class Run:
             str(store),
             self.units.append,
             rows_per_file=rows_per_file,
-            numbers="float32",
+            dtype="float32",
         )
 
     def take(self, structures: Path) -> None:

@@ -26,7 +26,7 @@ class Stage:
         self.embedded: list[str] = []
         self.lanes = Lanes(self._embed)
         self.plan = VectorPlan(
-            FINGERPRINTS, str(store), self.lanes.give, rows_per_file=20, numbers="float32"
+            FINGERPRINTS, str(store), self.lanes.give, rows_per_file=20, dtype="float32"
         )
 
     def _embed(self, unit: WorkUnit) -> Callable[[], UnitReport]:
@@ -103,7 +103,7 @@ def test_records_that_fail_do_not_wait_for_workers(tmp_path: Path, sample_struct
         return wait_for
 
     lanes = Lanes(at_a_worker)
-    plan = VectorPlan(FINGERPRINTS, str(tmp_path), lanes.give, rows_per_file=20, numbers="float32")
+    plan = VectorPlan(FINGERPRINTS, str(tmp_path), lanes.give, rows_per_file=20, dtype="float32")
 
     def records() -> None:
         plan.take(sample_structures.read_bytes())
@@ -126,7 +126,7 @@ def test_a_work_unit_that_fails_is_told_while_no_other_comes(
         return wait_for
 
     lanes = Lanes(at_a_worker)
-    plan = VectorPlan(FINGERPRINTS, str(tmp_path), lanes.give, rows_per_file=20, numbers="float32")
+    plan = VectorPlan(FINGERPRINTS, str(tmp_path), lanes.give, rows_per_file=20, dtype="float32")
     parsed = threading.Event()
 
     def records() -> None:
