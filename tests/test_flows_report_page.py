@@ -1,4 +1,4 @@
-"""The page of a run: well-formed, complete, and deaf to what names hold."""
+"""The page of a run is well-formed and complete, and escapes every name."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_the_page_holds_every_figure_of_the_run() -> None:
     text = "".join(page.texts)
     for expected in (
         "Index of sample",
-        "0123456789abcdef with changes that are not committed",
+        "0123456789abcdef with uncommitted changes",
         "Function sample::new (src/new.rs:1)",
         "3 moved (the first 1 by name)",
         "0292583e-db09-487e-a511-34e27c064470",
@@ -180,7 +180,7 @@ def test_a_first_run_says_that_all_is_new_and_names_nothing() -> None:
             )
         ).texts
     )
-    assert "Nothing comparable was live before: all of it is new." in text
+    assert "There was no comparable live index before this run: everything is new." in text
 
 
 def test_an_empty_run_has_a_page_too() -> None:

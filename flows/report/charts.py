@@ -1,94 +1,88 @@
-"""Charts as SVG, made by hand: shapes only, so that they may be stretched; the words and numbers stand in the tables around them.
+"""Charts as numbers: the rectangles that the page's template draws as SVG. No markup is made here.
 
-Lengths are shares of a chart's whole, 0 to 1. Fills and opacities stand as attributes, too: a chart can be read without the style.
+Charts are shapes only, so that they may be stretched; the words and numbers are in the tables
+around them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from flows.report.markup import Html, tag
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_WIDTH, _HEIGHT = 100, 10
-_COLUMNS_HEIGHT = 40
+WIDTH, BAR_HEIGHT, COLUMNS_HEIGHT = 100, 10, 40
+"""Sizes of the charts, in units of their own."""
 _LEAST = 0.4
-"""Width of a piece that is there at all, of 100: nothing that counts is invisible."""
+"""Width or height of a piece that is not zero: nothing that counts is invisible."""
+_FEWEST_COLUMNS = 8
+"""Columns are as narrow as if there were this many at least."""
+_GAP = 0.1
+"""Space on each side of a column, as a share of its width."""
+_PAST = 0.55
+"""Opacity of the columns before the last one."""
 
 
 class Piece(NamedTuple):
-    """One piece of a bar."""
+    """One piece of a bar; begin and length are shares of the whole, 0 to 1."""
 
     begin: float
     length: float
     style: str
-    """Class of its colour."""
+    """CSS class of its colour."""
     title: str
-    opacity: float | None = None
+    opacity: float = 1.0
 
 
-def bar(title: str, pieces: Sequence[Piece]) -> Html:
-    """Return a horizontal bar of pieces."""
-    rects = [
-        tag(
-            "rect",
-            tag("title", one.title),
-            x=min(one.begin * _WIDTH, _WIDTH - _LEAST),
+class Rect(NamedTuple):
+    """A rectangle of a chart, in the chart's units; y grows downwards."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    style: str
+    title: str
+    opacity: float
+
+
+def bar(pieces: Sequence[Piece]) -> list[Rect]:
+    """Return a horizontal bar; pieces without a length are left out.
+
+    >>> [(rect.x, rect.width) for rect in bar([Piece(0.5, 0.25, "s1", ""), Piece(1, 0, "s2", "")])]
+    [(50.0, 25.0)]
+    """
+    return [
+        Rect(
+            x=min(piece.begin * WIDTH, WIDTH - _LEAST),
             y=0,
-            width=max(one.length * _WIDTH, _LEAST),
-            height=_HEIGHT,
-            class_=one.style,
-            fill_opacity=one.opacity,
+            width=max(piece.length * WIDTH, _LEAST),
+            height=BAR_HEIGHT,
+            style=piece.style,
+            title=piece.title,
+            opacity=piece.opacity,
         )
-        for one in pieces
-        if one.length > 0
+        for piece in pieces
+        if piece.length > 0
     ]
-    return _picture(title, _HEIGHT, "bar", rects)
 
 
-def columns(title: str, values: Sequence[tuple[str, float]]) -> Html:
-    """Return a column a value, from zero, the last one marked as the present; a value's title goes with it."""
+def columns(values: Sequence[tuple[str, float]]) -> list[Rect]:
+    """Return a column from zero for each (title, value); the last one is in full colour."""
     most = max([value for _, value in values], default=0) or 1
-    width = _WIDTH / max(len(values), 8)
-    rects = []
-    for number, (name, value) in enumerate(values):
-        height = max(value / most * _COLUMNS_HEIGHT, _LEAST) if value > 0 else 0
-        last = number == len(values) - 1
+    width = WIDTH / max(len(values), _FEWEST_COLUMNS)
+    rects = list[Rect]()
+    for number, (title, value) in enumerate(values):
+        height = max(value / most * COLUMNS_HEIGHT, _LEAST) if value > 0 else 0
         rects.append(
-            tag(
-                "rect",
-                tag("title", name),
-                x=number * width + width * 0.1,
-                y=_COLUMNS_HEIGHT - height,
-                width=width * 0.8,
+            Rect(
+                x=(number + _GAP) * width,
+                y=COLUMNS_HEIGHT - height,
+                width=width * (1 - 2 * _GAP),
                 height=height,
-                class_="s1",
-                fill_opacity=None if last else 0.55,
+                style="s1",
+                title=title,
+                opacity=1.0 if number == len(values) - 1 else _PAST,
             )
         )
-    return _picture(title, _COLUMNS_HEIGHT, "columns", rects)
-
-
-def swatch(style: str) -> Html:
-    """Return a small square of a colour, for a legend."""
-    square = tag("rect", x=0, y=0, width=10, height=10, class_=style)
-    return tag(
-        "svg", square, viewBox="0 0 10 10", width=10, height=10, class_="swatch", aria_hidden="true"
-    )
-
-
-def _picture(title: str, height: int, style: str, shapes: Sequence[Html]) -> Html:
-    return tag(
-        "svg",
-        tag("title", title),
-        *shapes,
-        viewBox=f"0 0 {_WIDTH} {height}",
-        preserveAspectRatio="none",
-        width="100%",
-        height=height,
-        class_=style,
-        role="img",
-        aria_label=title,
-    )
+    return rects

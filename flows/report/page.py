@@ -1,355 +1,312 @@
-"""A run's report as one page of HTML: no script, nothing from elsewhere, readable without its style. All names in it are escaped.
+"""A run's report as one page of HTML, without scripts, that loads nothing and needs no CSS.
 
-Each chart stands in the table of its numbers, so that nothing is told by a picture or a colour alone.
+This module computes what the page shows; the words and the markup are in `page.html.j2`, its macros
+in `parts.html.j2`. Every value is escaped there. Each chart is in the table of its numbers, so that
+nothing is said by a picture or a colour alone.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.report.charts import Piece, bar, columns, swatch
-from flows.report.markup import Html, joined, tag
-from flows.report.model import tokens_a_second
-from flows.report.tables import Cell, chart, head, number, table
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from flows.control import clean
+from flows.report.charts import BAR_HEIGHT, COLUMNS_HEIGHT, WIDTH, Piece, Rect, bar, columns
+from flows.report.model import largest, tokens_a_second
 from lsif.ledger import SKIP_REASONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from embedding.embed import EmbedReport
     from flows.report.model import IngestReport, Run
     from storage.sync import Change
 
 RUNS = "runs"
 """Folder of the history, beside the newest page."""
 
-_STYLE = Path(__file__).with_suffix(".css")
+_FOLDER = Path(__file__).parent
 _OPEN = 20
-"""Names that a list shows at once; a longer one is folded."""
-_WAYS = {
-    "built": "built anew",
-    "synced": "synced: what differs was written to a copy",
-    "changed_in_place": "changed in place",
-    "unchanged": "left as it was",
-}
+"""A list of at most this many names is shown at once; a longer one is folded."""
 _CHANGES = {
-    "added": "not indexed before",
-    "changed": "another text, documentation or signature",
-    "moved": "the same text at other lines, or with other counts of references",
-    "deleted": "gone",
+    "added": ("s2", "not indexed before"),
+    "changed": ("s1", "another text, documentation or signature"),
+    "moved": ("s3", "the same text at other lines, or with other counts of references"),
+    "deleted": ("s1", "gone"),
 }
+"""Colour and meaning of each change."""
+_ORIGINS = {"embedded": "s1", "from the checkpoint": "s2", "duplicates": "s3"}
+"""Where vectors come from, with the colour of each."""
 
 
 def report_page(runs: Sequence[Run], *, links: bool) -> bytes:
-    """Return the page of the last of the runs, with the others, the oldest first, as what came before it.
+    """Return the page of the last of the runs; the others, oldest first, are its history.
 
     With `links` it leads to the pages of the others; without, to the project's newest page.
     """
     report = runs[-1].report
-    style = _STYLE.read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    pages = tag(
-        "main",
-        _tiles(report),
-        _notes(report),
-        _changes(report),
-        _ledger(report),
-        tag("div", *_structures(report), class_="pair"),
-        _stages(report),
-        _vectors(report),
-        _runs(runs, links=links),
-    )
-    top = [
-        Html('<meta charset="utf-8">'),
-        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Html('<meta name="color-scheme" content="light dark">'),
-        Html(
-            f"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'sha256-{digest}'\">"
-        ),
-        tag("title", f"{report.project}: run of {_when(report)}"),
-        Html(f"<style>{style}</style>"),
-    ]
-    page = tag(
-        "html", tag("head", *top), tag("body", _header(report, links=links), pages), lang="en"
-    )
-    return f"<!DOCTYPE html>\n{page}\n".encode("utf-8", "replace")
-
-
-def _when(report: IngestReport) -> str:
-    return report.started.replace("T", " ").replace("+00:00", " UTC") or "an unknown time"
-
-
-def _header(report: IngestReport, *, links: bool) -> Html:
-    commit = joined(
-        tag("code", report.commit or ""),
-        " with changes that are not committed" if report.dirty else "",
-    )
-    facts = {
-        "branch": report.branch,
-        "commit": commit if report.commit else "no git repository",
-        "began": _when(report),
-        "index": _WAYS.get(report.upload.way, report.upload.way),
-        "generation": tag("code", report.upload.generation),
-        "place": report.upload.location,
-        "Prefect run": tag("code", report.run_id) if report.run_id else "",
-    }
-    rows = [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts.items() if value]
-    newest = tag(
-        "p", tag("a", "The newest run of this project", href="../report.html"), class_="what"
-    )
-    return tag(
-        "header",
-        *(() if links else (newest,)),
-        tag("h1", "Index of ", report.project),
-        tag("dl", *rows, class_="facts"),
-    )
-
-
-def _tiles(report: IngestReport) -> Html:
-    changed = (
-        sum(one.count for one in report.upload.changes.values())
-        if report.upload.changes
-        else report.upload.points
-    )
-    tiles = {
-        "structures": f"{report.parse.structures:,}",
-        "blocks": f"{report.parse.blocks:,}",
-        "points": f"{report.upload.points + report.upload.blocks:,}",
-        "texts embedded": f"{report.embedded():,}",
-        "structures that differ": f"{changed:,}",
-        "time": _seconds(report.seconds.get("total", 0.0)),
-    }
-    return tag(
-        "dl",
-        *(tag("div", tag("dt", name), tag("dd", value)) for name, value in tiles.items()),
-        class_="tiles",
-    )
-
-
-def _notes(report: IngestReport) -> Html:
-    refused = [
-        f"refused: {one['label'] or one['id']}: {one['reason']}" for one in report.upload.refused
-    ]
-    notes = [*report.parse.notes, *refused]
-    if not notes:
-        return Html("")
-    return tag(
-        "section",
-        tag("h2", "To look at"),
-        tag("ul", *(tag("li", tag("bdi", one)) for one in notes)),
-        class_="notes",
-    )
-
-
-def _section(title: str, what: str, *content: Html) -> Html:
-    name = title.lower().replace(" ", "-")
-    return tag(
-        "section",
-        tag("h2", title, id=name),
-        tag("p", what, class_="what"),
-        *content,
-        aria_labelledby=name,
-    )
-
-
-def _changes(report: IngestReport) -> Html:
-    title, changes = "What changed", report.upload.changes
-    if not changes:
-        return _section(title, "Nothing comparable was live before: all of it is new.")
-    most = max(one.count for one in changes.values()) or 1
-    rows: list[list[Cell]] = []
-    for number_of, (name, change) in enumerate(changes.items()):
-        style = ("s2", "s1", "s3", "s1")[min(number_of, 3)]
-        drawn = bar(
-            f"{change.count:,} {name}",
-            [Piece(0, change.count / most, style, f"{change.count:,} {name}")],
+    style = (_FOLDER / "page.css").read_text(encoding="utf-8")
+    page = (
+        _template_environment()
+        .get_template("page.html.j2")
+        .render(
+            style=Markup(style),  # noqa: S704 - our own file
+            style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+            links=links,
+            runs=runs,
+            runs_folder=RUNS,
+            report=report,
+            differing=_differing(report),
+            changes=_change_rows(report.upload.changes),
+            change_names=list(_CHANGES),
+            kinds=_count_rows(report.parse.kinds),
+            crates=_count_rows(
+                {name or "(not known)": count for name, count in report.parse.crates.items()}
+            ),
+            end_s=_end_s(report),
+            stages=_stage_rows(report),
+            origins=_ORIGINS,
+            vectors=list(map(_vector_row, report.embeddings)),
+            trends=_trends(runs),
         )
-        rows.append([head(name, _CHANGES.get(name, "")), chart(drawn), number(change.count)])
-    lists = [_names(name, change) for name, change in changes.items() if change.count]
-    what = "Structures against what the index held when this run began to write it."
-    return _section(
-        title, what, table("Structures that differ", ["", "", "structures"], rows), *lists
     )
+    return page.encode("utf-8", "replace")
 
 
-def _names(name: str, change: Change) -> Html:
-    shown = (
-        f" (the first {len(change.names):,} by name)" if len(change.names) < change.count else ""
+@cache
+def _template_environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_cleaned,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    items = (tag("li", tag("bdi", tag("code", one))) for one in change.names)
-    opened = "open" if change.count <= _OPEN else None
-    return tag(
-        "details", tag("summary", f"{change.count:,} {name}{shown}"), tag("ul", *items), open=opened
+    environment.globals.update(
+        bar_height=BAR_HEIGHT,
+        columns_height=COLUMNS_HEIGHT,
+        chart_width=WIDTH,
+        skip_reasons=SKIP_REASONS,
     )
+    environment.filters.update(
+        coordinate=_coordinate, duration=_duration, largest=largest, moment=_moment
+    )
+    return environment
 
 
-def _ledger(report: IngestReport) -> Html:
-    rows: list[list[Cell]] = []
-    parts: set[int] = set()
-    for row in report.ledger():
-        left_out = sum(row.left_out.values())
+def _cleaned(value: object) -> object:
+    """Return what a template writes, without characters that would turn the page's direction."""
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """One kind of change, with the structures that it concerns."""
+
+    name: str
+    meaning: str
+    count: int
+    names: list[str]
+    """Of the first of them."""
+    is_open: bool
+    chart: list[Rect]
+
+
+@dataclass(frozen=True, slots=True)
+class CountRow:
+    """How many structures have one value of a field."""
+
+    name: str
+    count: int
+    share: float
+    title: str
+    chart: list[Rect]
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """When a stage was at work, in seconds after the run's begin."""
+
+    name: str
+    began_s: float
+    wall_s: float
+    busy_s: float
+    tasks: int
+    title: str
+    chart: list[Rect]
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRow:
+    """Where the vectors of one name come from."""
+
+    name: str
+    texts: int
+    origins: list[int]
+    """A count for each of _ORIGINS."""
+    share_spared: str
+    """Of texts that were not embedded; "" if there are no texts."""
+    cut_off: int
+    rate: str
+    title: str
+    chart: list[Rect]
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """A number over the runs."""
+
+    name: str
+    latest: str
+    title: str
+    chart: list[Rect]
+
+
+def _differing(report: IngestReport) -> int:
+    """Return how many structures differ from what was live; all, if nothing comparable was."""
+    changes = report.upload.changes
+    return sum(change.count for change in changes.values()) if changes else report.upload.points
+
+
+def _change_rows(changes: Mapping[str, Change]) -> list[ChangeRow]:
+    most = max((change.count for change in changes.values()), default=0) or 1
+    rows = list[ChangeRow]()
+    for name, change in changes.items():
+        style, meaning = _CHANGES.get(name, ("s1", ""))
+        piece = Piece(0, change.count / most, style, f"{change.count:,} {name}")
         rows.append(
-            [head(row.step, row.remark), *map(number, (row.came_in, row.went_on, left_out))]
+            ChangeRow(
+                name=name,
+                meaning=meaning,
+                count=change.count,
+                names=change.names,
+                is_open=change.count <= _OPEN,
+                chart=bar([piece]),
+            )
         )
-        for reason, count in sorted(row.left_out.items(), key=lambda item: (-item[1], item[0])):
-            parts.add(len(rows))
-            rows.append([head(reason, SKIP_REASONS.get(reason, ""), span=3), number(count)])
-    what = "Each step accounts for all that came into it: it went on, or was left out for a reason that stands below the step."
-    return _section(
-        "Ledger",
-        what,
-        table("Ledger", ["step", "came in", "went on", "left out"], rows, parts=parts),
-    )
+    return rows
 
 
-def _structures(report: IngestReport) -> list[Html]:
-    parts = [_counts("By kind", "kind", report.parse.kinds)]
-    if report.parse.crates:
-        crates = {name or "(not known)": count for name, count in report.parse.crates.items()}
-        parts.append(_counts("By crate", "crate", crates))
-    return parts
-
-
-def _counts(title: str, name: str, counts: Mapping[str, int]) -> Html:
+def _count_rows(counts: Mapping[str, int]) -> list[CountRow]:
+    """Return the counts, the largest first; names in parentheses, which group others, last."""
     total, most = sum(counts.values()) or 1, max(counts.values(), default=0) or 1
-    rows: list[list[Cell]] = []
-    for what, count in sorted(
+    rows = list[CountRow]()
+    for name, count in sorted(
         counts.items(), key=lambda item: (item[0].startswith("("), -item[1], item[0])
     ):
-        told = f"{what}: {count:,} of {total:,}"
-        rows.append(
-            [
-                head(what),
-                chart(bar(told, [Piece(0, count / most, "s1", told)])),
-                number(count),
-                number(f"{count / total:.0%}"),
-            ]
-        )
-    return _section(
-        title, f"Structures by {name}.", table(title, [name, "", "count", "share"], rows)
-    )
+        title = f"{name}: {count:,} of {total:,}"
+        chart = bar([Piece(0, count / most, "s1", title)])
+        rows.append(CountRow(name, count, count / total, title, chart))
+    return rows
 
 
-def _stages(report: IngestReport) -> Html:
-    end = (
-        max(
-            [report.seconds.get("total", 0.0), *(one.began_s + one.wall_s for one in report.stages)]
-        )
-        or 1.0
-    )
-    rows: list[list[Cell]] = []
-    for one in report.stages:
-        if not one.tasks:  # it had nothing to do
+def _end_s(report: IngestReport) -> float:
+    """Return the end of the stages' time axis, in seconds after the run's begin."""
+    ends = [stage.began_s + stage.wall_s for stage in report.stages]
+    return max([report.seconds.get("total", 0.0), *ends]) or 1.0
+
+
+def _stage_rows(report: IngestReport) -> list[StageRow]:
+    """Return the stages that had something to do."""
+    end_s, rows = _end_s(report), list[StageRow]()
+    for stage in report.stages:
+        if not stage.tasks:
             continue
-        side_by_side = min(one.busy_s, one.wall_s) / end
-        title = f"{one.stage}: {_seconds(one.wall_s)} from second {one.began_s:.1f} on, busy for {_seconds(one.busy_s)}"
+        title = (
+            f"{stage.stage}: {_duration(stage.wall_s)} from second {stage.began_s:.1f} on, "
+            f"busy for {_duration(stage.busy_s)}"
+        )
+        busy_s = min(stage.busy_s, stage.wall_s)  # of tasks side by side it is the sum
         pieces = [
-            Piece(one.began_s / end, one.wall_s / end, "s1", title, 0.4),
-            Piece(one.began_s / end, side_by_side, "s1", title),
+            Piece(stage.began_s / end_s, stage.wall_s / end_s, "s1", title, opacity=0.4),
+            Piece(stage.began_s / end_s, busy_s / end_s, "s1", title),
         ]
-        numbers = [number(f"{value:.2f}") for value in (one.began_s, one.wall_s, one.busy_s)]
-        rows.append([head(one.stage), chart(bar(title, pieces)), *numbers, number(one.tasks)])
-    axis = tag("span", tag("span", "0 s"), tag("span", f"{end:.1f} s"), class_="ends")
-    what = (
-        "When each stage was at work. The full colour is the share of its time in which it was busy and did not wait for another; "
-        "stages overlap, so their times add up to more than the run's."
-    )
-    columns_ = ["stage", axis, "began, s", "wall, s", "busy, s", "tasks"]
-    return _section("Stages", what, table("Stages", columns_, rows, wide=True))
-
-
-def _vectors(report: IngestReport) -> Html:
-    kinds = {"embedded": "s1", "from the checkpoint": "s2", "duplicates": "s3"}
-    legend = tag(
-        "ul", *(tag("li", swatch(style), name) for name, style in kinds.items()), class_="legend"
-    )
-    rows: list[list[Cell]] = []
-    for one in report.embeddings:
-        counts = dict(zip(kinds, (one.embedded, one.from_checkpoint, one.duplicates), strict=True))
-        total, begin, pieces = one.texts or 1, 0.0, list[Piece]()
-        for name, count in counts.items():
-            pieces.append(Piece(begin, count / total, kinds[name], f"{count:,} {name}"))
-            begin += count / total
-        title = f"{one.vector}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items())
-        share = f"{(one.from_checkpoint + one.duplicates) / total:.0%}" if one.texts else ""
-        rate = tokens_a_second(one)
-        counted = [number(count) for count in (one.texts, *counts.values())]
         rows.append(
-            [
-                head(one.vector),
-                chart(bar(title, pieces)),
-                *counted,
-                number(share),
-                number(one.cut_off),
-                number(rate),
-            ]
+            StageRow(
+                name=stage.stage,
+                began_s=stage.began_s,
+                wall_s=stage.wall_s,
+                busy_s=stage.busy_s,
+                tasks=stage.tasks,
+                title=title,
+                chart=bar(pieces),
+            )
         )
-    names = ["vector", "", "texts", *kinds, "not embedded", "cut off", "tokens/s"]
-    what = "Where the vectors come from. A text that is in the checkpoint, or equal to another, costs nothing."
-    return _section("Vectors", what, legend, table("Vectors", names, rows, wide=True))
+    return rows
 
 
-def _runs(runs: Sequence[Run], *, links: bool) -> Html:
-    rows: list[list[Cell]] = []
-    for place, run in enumerate(reversed(runs)):
-        report, changes = run.report, run.report.upload.changes
-        when = (
-            tag("a", _when(report), href=f"{RUNS}/{run.name}.html")
-            if links and place
-            else _when(report)
-        )
-        commit = (
-            tag("code", report.commit[:12] + ("+" if report.dirty else "")) if report.commit else ""
-        )
-        counts = [
-            report.parse.structures,
-            report.embedded(),
-            *(changes[name].count if name in changes else "" for name in _CHANGES),
+def _vector_row(embedding: EmbedReport) -> VectorRow:
+    counts = [embedding.embedded, embedding.from_checkpoint, embedding.duplicates]
+    total, begin, pieces = embedding.texts or 1, 0.0, list[Piece]()
+    for (name, style), count in zip(_ORIGINS.items(), counts, strict=True):
+        pieces.append(Piece(begin, count / total, style, f"{count:,} {name}"))
+        begin += count / total
+    spared = embedding.from_checkpoint + embedding.duplicates
+    return VectorRow(
+        name=embedding.vector,
+        texts=embedding.texts,
+        origins=counts,
+        share_spared=f"{spared / total:.0%}" if embedding.texts else "",
+        cut_off=embedding.cut_off,
+        rate=tokens_a_second(embedding),
+        title=f"{embedding.vector}: " + ", ".join(piece.title for piece in pieces),
+        chart=bar(pieces),
+    )
+
+
+def _trends(runs: Sequence[Run]) -> list[Trend]:
+    def trend(name: str, value_of: Callable[[IngestReport], float], form: str) -> Trend:
+        values = [value_of(run.report) for run in runs]
+        texts = [form.format(value) for value in values]
+        titles = [
+            f"{_moment(run.report.started)}: {text}" for run, text in zip(runs, texts, strict=True)
         ]
-        seconds = number(f"{report.seconds.get('total', 0.0):.1f}")
-        rows.append(
-            [head(when), commit, report.upload.way.replace("_", " "), *map(number, counts), seconds]
+        return Trend(
+            name=name,
+            latest=texts[-1],
+            title=f"{name} over {len(runs)} runs: {texts[0]} in the first, {texts[-1]} in the last",
+            chart=columns(list(zip(titles, values, strict=True))),
         )
-    names = ["began", "commit", "index", "structures", "embedded", *_CHANGES, "seconds"]
-    what = f"The last {len(runs)} runs that came to their end, this one in full colour; a + stands for changes beside the commit."
-    trends = tag(
-        "div",
-        _trend(
-            "structures", [(_when(run.report), run.report.parse.structures, "") for run in runs]
-        ),
-        _trend(
-            "time",
-            [(_when(run.report), run.report.seconds.get("total", 0.0), " s") for run in runs],
-        ),
-        _trend("texts embedded", [(_when(run.report), run.report.embedded(), "") for run in runs]),
-        class_="trends",
-    )
-    return _section(
-        "Runs",
-        what if len(runs) > 1 else "The only run so far.",
-        trends,
-        table("Runs", names, rows, wide=True),
-    )
+
+    return [
+        trend("structures", lambda report: report.parse.structures, "{:,.0f}"),
+        trend("time", lambda report: report.seconds.get("total", 0.0), "{:,.1f} s"),
+        trend("texts embedded", lambda report: report.embedded(), "{:,.0f}"),
+    ]
 
 
-def _trend(name: str, values: Sequence[tuple[str, float, str]]) -> Html:
-    """Return a chart of a number over the runs, given as (when, number, unit)."""
-    told = [f"{value:,.1f}{unit}" if unit else f"{value:,.0f}" for _, value, unit in values]
-    title = f"{name} over {len(values)} runs: {told[0]} in the first, {told[-1]} in the last"
-    drawn = columns(
-        title,
-        [(f"{when}: {one}", value) for (when, value, _), one in zip(values, told, strict=True)],
-    )
-    return tag("figure", tag("figcaption", tag("strong", name), f" {told[-1]}"), drawn)
+def _moment(started: str) -> str:
+    """Return an ISO 8601 time as people read it.
+
+    >>> _moment("2026-11-25T03:15:00+00:00")
+    '2026-11-25 03:15:00 UTC'
+    """
+    return started.replace("T", " ").replace("+00:00", " UTC") or "an unknown time"
 
 
-def _seconds(seconds: float) -> str:
+def _coordinate(value: float) -> str:
+    """Return a length in a chart with two decimals at most.
+
+    >>> _coordinate(12.5), _coordinate(100.0), _coordinate(1 / 3)
+    ('12.5', '100', '0.33')
+    """
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _duration(seconds: float) -> str:
     """Return a time in words.
 
-    >>> _seconds(3.21), _seconds(125)
-    ('3.2 s', '2 min 5 s')
+    >>> _duration(3.21), _duration(125), _duration(7300)
+    ('3.2 s', '2 min 5 s', '2 h 1 min')
     """
     if seconds < 60:  # noqa: PLR2004 - a minute
         return f"{seconds:.1f} s"
