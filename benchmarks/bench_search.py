@@ -33,12 +33,13 @@ import orjson
 from crates import PROGRAM, fetch
 from qdrant_client import QdrantClient, models
 
-from configs.settings import load_settings
-from embedding.models import resolve_model
+from configs.settings import ModelSettings, load_settings
+from configs.workspace import Workspace
+from embedding.models import fingerprints_of, resolve_model
 from lsif.blocks import Block
 from lsif.structure import parse_structure
 from search.evaluate import read_queries
-from search.opening import connect, fingerprints_of, open_searcher
+from search.opening import connect, open_searcher
 from storage.points import BlockRecord, StructureRecord
 from storage.schema import Metadata, VectorInfo, without_added
 from storage.upload import publish_source
@@ -46,7 +47,6 @@ from storage.upload import publish_source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from configs.settings import Settings
     from storage.index import Generation, StoredPoint
     from storage.points import Record
 
@@ -115,36 +115,34 @@ def _moved(stored: StoredPoint, turn: int) -> dict[str, Any]:
     return {name: (lambda vector=vector: moved(vector)) for name, vector in stored.vectors.items()}
 
 
-def build(settings: Settings, data: Path, temporary: Path, count: int) -> None:
+def build(workspace: Workspace, temporary: Path, count: int) -> None:
     """Ingest two crates and make the large index of them."""
     tool = os.environ.get("RUST_ANALYZER", "rust-analyzer")
     for root in fetch(temporary):
-        sets = ["--set", f"paths.data={data}", "--set", f"rust_analyzer.command={tool}"]
+        sets = ["--set", f"paths.data={workspace.data}", "--set", f"rust_analyzer.command={tool}"]
         subprocess.run(
             [*PROGRAM, "ingest", "--repo", root, *sets], check=True, stdout=subprocess.DEVNULL
         )
-    with closing(connect(settings)) as index:
+    with closing(connect(workspace)) as index:
         generations = [index.live(name) for name in index.collections() if name != BENCH]
         source = Repeated([one for one in generations if one is not None], count)
         vectors = {
             name: VectorInfo(384, one.digest, one.describe())
-            for name, one in fingerprints_of(settings).items()
+            for name, one in fingerprints_of(workspace.structure_models).items()
         }
         made = Metadata(
             BENCH, BENCH, None, dirty=False, created=datetime.now(UTC).isoformat(), vectors=vectors
         )
-        publish_source(index, BENCH, made, source, settings.storage, rebuild=True)
+        publish_source(index, BENCH, made, source, workspace.settings.storage, rebuild=True)
 
 
 class Tutorial:
     """The tutorial's way to search, over the same points."""
 
-    def __init__(self, settings: Settings, generation: Generation) -> None:
+    def __init__(self, model: ModelSettings, generation: Generation) -> None:
         from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds
 
-        self.model = SentenceTransformer(
-            resolve_model(settings.embedding.text).source, device="cpu"
-        )
+        self.model = SentenceTransformer(resolve_model(model).source, device="cpu")
         self.client = QdrantClient(":memory:")
         size = models.VectorParams(size=384, distance=models.Distance.COSINE)
         self.client.create_collection(BENCH, vectors_config={"text": size, "code": size})
@@ -187,11 +185,11 @@ class Times:
         return f"| {self.label} | {len(self.spent):,} | {p50:.1f} | {p95:.1f} | {p99:.1f} | {rate} | {self.errors} | {self.memory} |"
 
 
-def in_process(settings: Settings, queries: list[str]) -> list[Times]:
+def in_process(workspace: Workspace, queries: list[str]) -> list[Times]:
     """Return the times of both ways in this process, in turns."""
-    with closing(connect(settings)) as index:
-        searcher = open_searcher(settings, index, BENCH)
-        tutorial = Tutorial(settings, searcher.generation)
+    with closing(connect(workspace)) as index:
+        searcher = open_searcher(workspace, index, BENCH)
+        tutorial = Tutorial(workspace.structure_models["text"], searcher.generation)
         searcher.search("warm up")
         tutorial.search("warm up")
         ours, theirs, phases = (
@@ -288,13 +286,13 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         data = options.data or Path(temporary) / "data"
-        settings = load_settings(None, [f"paths.data={data}"])
-        if not (data / "qdrant" / BENCH / "live.json").is_file():
-            build(settings, data, Path(temporary), options.structures)
+        workspace = Workspace(load_settings(None, [f"paths.data={data}"]))
+        if not (workspace.index_folder / BENCH / "live.json").is_file():
+            build(workspace, Path(temporary), options.structures)
         queries = [
             one.query for path in sorted(QUERIES.glob("*.jsonl")) for one in read_queries(path)
         ]
-        rows = in_process(settings, queries)
+        rows = in_process(workspace, queries)
         command = [
             *PROGRAM,
             "serve",

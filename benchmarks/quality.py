@@ -28,6 +28,8 @@ import numpy as np
 from crates import PROGRAM, fetch
 
 from configs.settings import load_settings
+from configs.workspace import Workspace
+from embedding.models import fingerprints_of
 from search.answer import MODES
 from search.confidence import CALIBRATION, Calibration, fit
 from search.evaluate import (
@@ -40,7 +42,7 @@ from search.evaluate import (
     read_queries,
     summarise,
 )
-from search.opening import connect, fingerprints_of, open_searcher
+from search.opening import connect, open_searcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,9 +136,9 @@ class Repository:
     def answers(self, way: Way) -> list[Answer]:
         """Return what each query finds, ten hits of it."""
         changes = (f"paths.data={self.data}", f"embedding.text.recipe={way.recipe}", *way.changes)
-        settings = load_settings(None, changes)
-        with closing(connect(settings)) as index:
-            searcher: Searcher = open_searcher(settings, index, self.collection(way.recipe))
+        workspace = Workspace(load_settings(None, changes))
+        with closing(connect(workspace)) as index:
+            searcher: Searcher = open_searcher(workspace, index, self.collection(way.recipe))
             return [searcher.search(query.query, way.mode, limit=10) for query in self.queries]
 
 
@@ -243,7 +245,9 @@ def confidences(repositories: list[Repository], *, write: bool) -> list[str]:
     if write:
         digests = {
             name: fingerprint.digest
-            for name, fingerprint in fingerprints_of(load_settings()).items()
+            for name, fingerprint in fingerprints_of(
+                Workspace(load_settings()).structure_models
+            ).items()
         }
         Calibration(digests, fitted).write(CALIBRATION)
     return lines

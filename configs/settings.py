@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 DEFAULT_CONFIG = Path(__file__).with_name("default.toml")
 
+SNIPPET_RECIPE = "snippet-1"
+"""The recipe that takes source code as it is."""
+
 PACKAGED_PREFIX = "packaged:"
 """A model name that begins so is carried by an installed Python package and needs no download."""
 
@@ -46,10 +49,6 @@ class PathSettings(Section):
     """Where files go."""
 
     data: str
-
-    def of_project(self, collection: str) -> Path:
-        """Return the folder of a project's dump, records and report."""
-        return Path(self.data) / "projects" / collection
 
 
 class CheckoutSettings(Section):

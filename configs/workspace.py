@@ -1,34 +1,252 @@
-"""What this program keeps in its data folder (`paths.data`), and how git is told that this is no part of a repository around it."""
+"""The workspace: the settings of one command, the names of its project, and where its files are.
+
+    paths.data/
+    ├── .gitignore        hides all of this from a repository around it
+    ├── checkpoints/      vectors as Parquet, unless checkpoint.store names another place
+    ├── models/           what takes long to derive from a model
+    ├── qdrant/           the embedded index, one folder per collection
+    ├── target/           what Cargo builds
+    ├── prefect/          Prefect's home in .ci/reindex; it has reindex-* beside it, too
+    └── projects/
+        ├── .vectors.lock     shared by runs, exclusive for a compaction of vectors
+        └── COLLECTION/       one folder per index: see ProjectFolder
+
+An entry point makes a `Workspace` once. Who knows the project works with a `ProjectWorkspace`. No other module
+spells a name of the data folder; below a collection's own folder in `qdrant`, names are the index's.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from contextlib import suppress
+import re
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from configs.settings import SNIPPET_RECIPE
 
-PARTS = ("checkpoints", "models", "prefect", "projects", "qdrant", "target")
-"""Folders in it. `prefect`, and `reindex-*` beside them, are those of .ci/reindex."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from configs.settings import ModelSettings, Settings
+
+BLOCKS_VECTOR = "blocks"
+"""Kind of vector that blocks have; `text` and `code` are those of structures."""
+
+_CHECKPOINTS, _MODELS, _PREFECT, _PROJECTS = "checkpoints", "models", "prefect", "projects"
+_INDEX, _TARGET, _CI = "qdrant", "target", "reindex-*"
+PARTS = (_CHECKPOINTS, _MODELS, _PREFECT, _PROJECTS, _INDEX, _TARGET)
+"""Folders of the data folder; .ci/reindex has its own, `reindex-*`, beside them."""
+RUNS = "runs"
+"""Folder of earlier reports; report pages link to it by this name."""
+_PLAN = "plan-"
 _IGNORED = "".join(
     [
         "# Written by lsif-ingest: what it keeps here is no part of the repository around it.\n",
         "/.gitignore\n",
     ]
-    + [f"/{part}/\n" for part in (*PARTS, "reindex-*")]
+    + [f"/{part}/\n" for part in (*PARTS, _CI)]
 )
+_COLLECTION = re.compile(r"\w[\w.@-]{,80}")
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFolder:
+    """The files of one index, or of a plan, which has a folder of its own inside the project's."""
+
+    path: Path
+
+    @property
+    def structures(self) -> Path:
+        """The structures of the last run, as JSON lines."""
+        return self.path / "structures.jsonl"
+
+    @property
+    def blocks(self) -> Path:
+        """The blocks of the last run, as JSON lines."""
+        return self.path / "blocks.jsonl"
+
+    @property
+    def dump(self) -> Path:
+        """A dump that can't be reused; cached dumps have their digest in their name."""
+        return self.path / "dump.lsif"
+
+    @property
+    def checkout(self) -> Path:
+        """The checkout of a git URL or ref."""
+        return self.path / "checkout"
+
+    @property
+    def source_root(self) -> Path:
+        """The note that says where the sources are on this machine."""
+        return self.path / "sources.json"
+
+    @property
+    def map(self) -> Path:
+        """The map of the structures that the search page shows."""
+        return self.path / "map.json"
+
+    @property
+    def report(self) -> Path:
+        """The report of the last successful run."""
+        return self.path / "report.json"
+
+    @property
+    def report_page(self) -> Path:
+        """The same report as a page."""
+        return self.path / "report.html"
+
+    @property
+    def runs(self) -> Path:
+        """The folder of earlier reports."""
+        return self.path / RUNS
+
+    @property
+    def lock(self) -> Path:
+        """The file that a run holds locked."""
+        return self.path / "lock"
+
+    @contextmanager
+    def plan(self) -> Iterator[ProjectFolder]:
+        """Yield a folder of the same layout for the records of a plan, which ends with the block."""
+        with tempfile.TemporaryDirectory(dir=self.path, prefix=_PLAN) as folder:
+            yield ProjectFolder(Path(folder))
+
+    def plans(self) -> list[Path]:
+        """Return the folders of plans; those that nobody works in were left by killed runs."""
+        return sorted(self.path.glob(f"{_PLAN}*"))
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """What is known before a project is chosen: settings, the data folder, and which model embeds what."""
+
+    settings: Settings
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return Path(self.settings.paths.data)
+
+    @property
+    def store(self) -> str:
+        """Where vectors are kept: a folder or a URI."""
+        return self.settings.checkpoint.store or str(self.data / _CHECKPOINTS)
+
+    @property
+    def models_folder(self) -> Path:
+        """Where to keep what takes long to derive from a model."""
+        return self.data / _MODELS
+
+    @property
+    def index_folder(self) -> Path:
+        """The embedded index."""
+        return self.data / _INDEX
+
+    @property
+    def target(self) -> Path:
+        """The folder that Cargo builds in."""
+        return self.data / _TARGET
+
+    @property
+    def projects_folder(self) -> Path:
+        """The folder of the projects' folders."""
+        return self.data / _PROJECTS
+
+    @property
+    def vectors_lock(self) -> Path:
+        """The file that runs lock together, and a compaction of vectors alone."""
+        return self.projects_folder / ".vectors.lock"
+
+    @property
+    def structure_models(self) -> dict[str, ModelSettings]:
+        """The model of each named vector of structures."""
+        embedding = self.settings.embedding
+        return {"text": embedding.text, "code": embedding.code}
+
+    @property
+    def models(self) -> dict[str, ModelSettings]:
+        """The model of each kind of vector. Blocks are raw snippets: the code model embeds them as such."""
+        code = self.settings.embedding.code
+        snippets = code.model_copy(update={"recipe": SNIPPET_RECIPE})
+        return {**self.structure_models, BLOCKS_VECTOR: snippets}
+
+    def project_folder(self, collection: str) -> ProjectFolder:
+        """Return the files of the index of that name."""
+        return ProjectFolder(self.projects_folder / collection)
+
+    def project_folders(self) -> list[ProjectFolder]:
+        """Return the folders that are there, by name."""
+        folders = sorted(path for path in self.projects_folder.glob("*") if path.is_dir())
+        return [ProjectFolder(path) for path in folders]
+
+    def for_project(self, project: str, branch: str = "") -> ProjectWorkspace:
+        """Return the workspace of that project; `branch` is the configured one if it is empty."""
+        return ProjectWorkspace(self.settings, project, branch or self.settings.project.branch)
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectWorkspace(Workspace):
+    """The workspace of one branch of one project."""
+
+    project: str
+    branch: str
+
+    @property
+    def collection(self) -> str:
+        """The name of the index."""
+        return collection_name(self.project, self.branch)
+
+    @property
+    def folder(self) -> ProjectFolder:
+        """The files of the index."""
+        return self.project_folder(self.collection)
+
+
+def project_name(text: str) -> str:
+    """Return the text as a project's name: letters, digits and `_ . -`.
+
+    >>> project_name("My Repo (2)")
+    'My-Repo-2'
+    """
+    return re.sub(r"^[^\w]+|[^\w.-]+", "-", text).strip("-.") or "project"
+
+
+def collection_name(project: str, branch: str) -> str:
+    """Return the name of the index of a project's branch: two branches never share one.
+
+    >>> collection_name("qdrant", ""), collection_name("qdrant", "dev")
+    ('qdrant', 'qdrant@dev')
+    """
+    if not branch:
+        return project
+    safe = re.sub(r"[^\w.-]+", "-", branch)
+    digest = "" if safe == branch else f"-{hashlib.sha256(branch.encode()).hexdigest()[:6]}"
+    return f"{project}@{safe}{digest}"
+
+
+def is_collection_name(text: str) -> bool:
+    """Return whether this can be the name of an index; nothing else may reach a file system or a server."""
+    return _COLLECTION.fullmatch(text) is not None
+
+
+def blocks_beside(structures: Path) -> Path:
+    """Return the file of the blocks that belong to a file of structures."""
+    return ProjectFolder(structures.parent).blocks
 
 
 def hide_from_git(data: Path) -> None:
-    """Write a .gitignore into the data folder, so that a repository that the folder lies in has no changes for it.
+    """Write a .gitignore into the data folder, so that a repository around it sees no changes.
 
-    It names this program's own folders only: others may keep theirs beside them. A .gitignore that is there stays as it is, and
-    a repository's own folder gets none.
+    It names this program's own folders only: others may keep theirs beside them. A .gitignore that is there
+    stays as it is, and a repository's top folder gets none.
     """
     if (data / ".git").exists():
         return
-    with suppress(OSError):  # it is there; or nothing can be written, which what follows will tell
+    with suppress(OSError):  # it exists; or nothing can be written, which the next step reports
         data.mkdir(parents=True, exist_ok=True)
         file = os.open(data / ".gitignore", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         with os.fdopen(file, "w", encoding="utf-8") as opened:
@@ -37,4 +255,4 @@ def hide_from_git(data: Path) -> None:
 
 def own_folders(data: Path) -> list[Path]:
     """Return what this program keeps in the data folder, and the file that hides it from git."""
-    return [*(data / part for part in PARTS), *data.glob("reindex-*"), data / ".gitignore"]
+    return [*(data / part for part in PARTS), *data.glob(_CI), data / ".gitignore"]

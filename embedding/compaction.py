@@ -16,11 +16,13 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from configs.settings import SNIPPET_RECIPE
+from configs.workspace import blocks_beside
 from embedding.checkpoint import ASIDE, FINGERPRINT, SUFFIX, Checkpoint
-from embedding.encoder import SNIPPETS, Fingerprint
+from embedding.encoder import Fingerprint
 from embedding.store import Store
 from embedding.text import RECIPES
-from lsif.blocks import BLOCKS, read_blocks
+from lsif.blocks import read_blocks
 from lsif.structure import read_structures
 from machine.files import temporary_beside
 
@@ -151,8 +153,8 @@ def _live_keys(fingerprint: Fingerprint, structures: Iterable[Path]) -> set[byte
     recipe, live = RECIPES[fingerprint.recipe], set[bytes]()
     for path in structures:
         live.update(fingerprint.key(recipe(structure)) for structure in read_structures(path))
-        blocks = path.with_name(BLOCKS)
-        if fingerprint.recipe == SNIPPETS and blocks.is_file():
+        blocks = blocks_beside(path)
+        if fingerprint.recipe == SNIPPET_RECIPE and blocks.is_file():
             live.update(fingerprint.key(block.snippet) for block in read_blocks(blocks))
     return live
 

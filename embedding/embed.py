@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BLOCKS_VECTOR = "blocks"
-"""What a report calls the vectors of blocks."""
-
 
 @dataclass(frozen=True)
 class EmbedReport:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 QUERY_PROMPTS = ("query",)
 """Names that models give to the prompt of queries."""
 _NAMED = "name:"
-SNIPPETS = "snippet-1"
-"""The recipe that leaves a snippet as it is; see embedding.text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +53,6 @@ class Fingerprint:
         return hashlib.blake2b(
             text.encode("utf-8"), digest_size=16, key=self.digest.encode("ascii")
         ).digest()
-
-    def for_snippets(self) -> Fingerprint:
-        """Return the fingerprint of the same model for raw snippets, such as those of blocks."""
-        return replace(self, recipe=SNIPPETS)
 
     def to_dict(self) -> dict[str, str | int | bool]:
         """Return the fields as plain data; `normalise` only where it is false, as it came after the first checkpoints."""

@@ -15,13 +15,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from configs.settings import PACKAGED_PREFIX
-from embedding.encoder import SNIPPETS, Fingerprint
+from configs.settings import PACKAGED_PREFIX, SNIPPET_RECIPE
+from embedding.encoder import Fingerprint
 from embedding.encoders.int8 import INT8
 from embedding.encoders.parallel import ParallelEncoder
 from embedding.errors import ModelError, first_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sentence_transformers import SentenceTransformer
 
     from configs.settings import ModelSettings
@@ -98,6 +100,11 @@ def resolve_model(settings: ModelSettings) -> ResolvedModel:
     return ResolvedModel(settings, source, commit, fingerprint)
 
 
+def fingerprints_of(models: Mapping[str, ModelSettings]) -> dict[str, Fingerprint]:
+    """Return the fingerprint of each kind of vector. Raises ModelError if a model is not available."""
+    return {vector: resolve_model(model).fingerprint for vector, model in models.items()}
+
+
 def is_downloaded(found: ResolvedModel) -> bool:
     """Return whether the model's weights are on this machine."""
     if found.revision is None:
@@ -141,7 +148,7 @@ def shared_encoder(found: ResolvedModel, folder: Path) -> Encoder:
 
     What takes long to make of the model is kept under the folder.
     """
-    settings = found.settings.model_copy(update={"recipe": SNIPPETS})
+    settings = found.settings.model_copy(update={"recipe": SNIPPET_RECIPE})
     with _LOADING:
         return _load_once(
             found.source, found.revision, settings, folder / found.fingerprint.revision
@@ -151,7 +158,7 @@ def shared_encoder(found: ResolvedModel, folder: Path) -> Encoder:
 def shared_query_encoder(found: ResolvedModel) -> Encoder | None:
     """Return the process's encoder of the model that starts at once and encodes queries only, None where there is none for it."""
     return _query_encoder_once(
-        Path(found.source), found.settings.model_copy(update={"recipe": SNIPPETS})
+        Path(found.source), found.settings.model_copy(update={"recipe": SNIPPET_RECIPE})
     )
 
 

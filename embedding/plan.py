@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from configs.workspace import BLOCKS_VECTOR
 from embedding.checkpoint import Checkpoint
-from embedding.embed import BLOCKS_VECTOR, Embedding, EmbedReport, Known
+from embedding.embed import Embedding, EmbedReport, Known
 from embedding.text import RECIPES
 from lsif.blocks import Block
 from lsif.structure import parse_structure
@@ -40,23 +41,22 @@ class VectorPlan:
     ) -> None:
         """Look through the checkpoint in `store`.
 
-        `fingerprints` are those of the named vectors of structures; blocks have that of `code` for snippets. `on_unit` is
+        `fingerprints` has one of each kind of vector: those of structures by name, and `blocks`. `on_unit` is
         called with each work unit as soon as it is written.
         """
         self._on_unit = on_unit
         known: dict[str, Known] = {}
         self._embeddings: dict[str, Embedding] = {}
-        for vector, fingerprint in {
-            **fingerprints,
-            BLOCKS_VECTOR: fingerprints["code"].for_snippets(),
-        }.items():
+        for vector, fingerprint in fingerprints.items():
             if fingerprint.digest not in known:
                 known[fingerprint.digest] = Known(Checkpoint(store, fingerprint, dtype))
             self._embeddings[vector] = Embedding(
                 vector, fingerprint, known[fingerprint.digest], rows_per_file
             )
         self._recipes = {
-            vector: RECIPES[fingerprint.recipe] for vector, fingerprint in fingerprints.items()
+            vector: RECIPES[fingerprint.recipe]
+            for vector, fingerprint in fingerprints.items()
+            if vector != BLOCKS_VECTOR
         }
         self._lock = threading.Lock()
         self._files: dict[str, list[tuple[str, int]]] = {digest: [] for digest in known}

@@ -15,6 +15,7 @@ from prefect.context import TagsContext
 from prefect.runtime import flow_run
 
 from configs.settings import Settings  # noqa: TC001 - Prefect reads the flow's annotations
+from configs.workspace import ProjectWorkspace, Workspace
 from flows import tasks
 from flows.errors import FlowError
 from flows.lanes import Clock, Lanes
@@ -23,7 +24,7 @@ from flows.report.artifacts import Progress
 from flows.report.model import IngestReport, ParseReport, StageTime
 from flows.report.publish import failures_told, publish_report
 from flows.runners import end_workers, taking_resources
-from flows.source.source import Source, collection_name, git_state
+from flows.source.source import Source, git_state
 from flows.stages import plan_vectors, settings_without_effect
 from storage.schema import Metadata
 
@@ -51,38 +52,28 @@ def _run_name() -> str:
 @flow(name="ingest", flow_run_name=_run_name, persist_result=False)
 def ingest(source: Source, settings: Settings, *, rebuild: bool = False) -> IngestReport:
     """Index what the source names; return what was done. With `rebuild`, an index made with other models is replaced."""
-    project = source.project(settings.project.name)
-    collection = collection_name(project, settings.project.branch)
+    project = source.workspace(Workspace(settings))
     # The flow run keeps its tags, its tasks don't get them: see flows.tasks.
     with (
         TagsContext(current_tags=set()),
-        project_lock(settings, collection) as folder,
-        failures_told(settings, collection, folder),
+        project_lock(project),
+        failures_told(settings.flow, project.collection, project.folder),
     ):
-        return _Run(source, settings, collection, folder, rebuild=rebuild).report()
+        return _Run(source, project, rebuild=rebuild).report()
 
 
 class _Run:
     """One run on one project, whose folder it holds."""
 
-    def __init__(
-        self, source: Source, settings: Settings, collection: str, folder: Path, *, rebuild: bool
-    ) -> None:
-        self._source, self._settings, self._collection, self._folder = (
-            source,
-            settings,
-            collection,
-            folder,
-        )
+    def __init__(self, source: Source, project: ProjectWorkspace, *, rebuild: bool) -> None:
+        self._source, self._project, self._settings = source, project, project.settings
         self._rebuild = rebuild
-        self._project = source.project(settings.project.name)
-        self._structures = folder / "structures.jsonl"
         self._began, self._clock = datetime.now(UTC).isoformat(timespec="seconds"), Clock()
         self._alone = False
         """Whether the worker processes are gone."""
-        progress = Progress(collection, "embed")
+        progress = Progress(project.collection, "embed")
         self._lanes = Lanes(
-            self._embed_here if settings.cluster.runner == "here" else self._submit,
+            self._embed_here if self._settings.cluster.runner == "here" else self._submit,
             lambda plan: progress.update(*plan.progress),
         )
 
@@ -92,32 +83,33 @@ class _Run:
         self._do(
             "check",
             tasks.check_index,
-            self._settings,
-            self._collection,
+            self._project,
             identity,
             rebuild=self._rebuild,
         )
         source, settings = self._source, self._settings
         root = (
-            self._do("checkout", tasks.checkout, settings, source, self._folder)
+            self._do("checkout", tasks.checkout, self._project, source)
             if source.is_checkout
             else source.folder
         )
         state = git_state(root)
         dump, dumped = source.dump, None
         if source.repo is not None:
-            dumped = self._do("dump", tasks.dump_repository, settings, root, self._folder)
+            dumped = self._do(
+                "dump", tasks.dump_repository, self._project, root, self._project.folder
+            )
             dump = Path(dumped.file)
         metadata = Metadata(
-            self._project,
+            self._project.project,
             identity,
             state.commit,
             state.dirty,
             "",
             {},
-            self._settings.project.branch,
+            self._project.branch,
         )
-        plan = plan_vectors(self._settings, self._lanes.give)
+        plan = plan_vectors(self._project, self._lanes.give)
         try:
             parsed, uploaded = self._lanes.run(
                 plan, lambda: self._bring_records(plan, dump, root, metadata)
@@ -127,7 +119,7 @@ class _Run:
             raise
         finally:
             plan.close()
-        parsed = replace(parsed, notes=[*parsed.notes, *settings_without_effect(self._settings)])
+        parsed = replace(parsed, notes=[*parsed.notes, *settings_without_effect(settings.storage)])
         self._note_embeddings(plan)
         stages = self._clock.stages()
         walls = {one.stage: one.wall_s for one in stages}
@@ -138,44 +130,44 @@ class _Run:
         }
         seconds["total"] = self._clock.elapsed_s
         report = IngestReport(
-            self._collection,
+            self._project.collection,
             state.commit,
             state.dirty,
-            str(self._structures),
+            str(self._project.folder.structures),
             parsed,
             plan.reports(),
             uploaded,
             seconds,
             stages,
             self._began,
-            self._settings.project.branch,
+            self._project.branch,
             str(flow_run.id or ""),
             dumped,
         )
         report.check()
-        publish_report(report, self._folder, self._settings)
+        publish_report(report, self._project.folder, settings.flow)
         return report
 
     def _bring_records(
         self, plan: VectorPlan, dump: Path | None, root: Path | None, metadata: Metadata
     ) -> tuple[ParseReport, UploadReport]:
         """Write the records, whose texts go to be embedded as they come; upload them with their vectors."""
-        settings, structures = self._settings, self._structures
+        project = self._project
         if dump is not None:
-            arguments = (settings, dump, root, structures, self._project, plan.take)
+            arguments = (project, dump, root, project.folder, plan.take)
             parsed = self._do("parse", tasks.parse_repository, *arguments)
         else:
             parsed = self._do(
                 "import",
                 tasks.import_records,
+                project,
                 self._source.structures,
-                structures,
-                self._project,
+                project.folder,
                 plan.take,
             )
         plan.finish()
         self._lanes.end()
-        wanted = (settings, self._collection, metadata, structures, plan)
+        wanted = (project, metadata, plan)
         uploaded = self._do(
             "upload", tasks.upload, *wanted, rebuild=self._rebuild, waited_s=lambda: plan.waited_s
         )
@@ -200,13 +192,13 @@ class _Run:
         )
 
     def _embed_here(self, unit: WorkUnit) -> Callable[[], UnitReport]:
-        report: UnitReport = self._retried(tasks.embed)(self._settings, unit)  # type: ignore[assignment]
+        report: UnitReport = self._retried(tasks.embed)(self._project, unit)  # type: ignore[assignment]
         return lambda: report
 
     def _submit(self, unit: WorkUnit) -> Callable[[], UnitReport]:
         with taking_resources(self._settings.cluster):
             future: PrefectFuture[UnitReport] = self._retried(tasks.embed).submit(
-                self._settings, unit
+                self._project, unit
             )
         return lambda: self._wait_for(future, unit)
 

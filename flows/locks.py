@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import shutil
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import filelock
@@ -17,43 +16,40 @@ from machine.files import remove_leftovers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from configs.settings import Settings
-
-PLAN = "plan-"
-"""What the names of the folders begin with in which a plan's records and dump lie."""
+    from configs.workspace import ProjectFolder, ProjectWorkspace, Workspace
 
 
 @contextmanager
-def project_lock(settings: Settings, project: str) -> Iterator[Path]:
-    """Hold the project's work folder for one run, and return it. Raises FlowError where another run or a compaction holds it.
+def project_lock(project: ProjectWorkspace) -> Iterator[None]:
+    """Hold the project's folder for one run. Raises FlowError if another run or a compaction holds it.
 
     The lock ends with the process. What killed runs left in the folder is removed.
     """
-    folder = settings.paths.of_project(project)
-    hide_from_git(Path(settings.paths.data))
+    folder = project.folder
+    hide_from_git(project.data)
     with (
-        _vectors_lock(settings, fcntl.LOCK_SH, "vectors are being compacted"),
-        _folder_lock(folder, project),
+        _vectors_lock(project, fcntl.LOCK_SH, "vectors are being compacted"),
+        _folder_lock(folder, project.collection),
     ):
-        remove_leftovers(folder, age_s=0)
-        for plan in folder.glob(f"{PLAN}*"):
+        remove_leftovers(folder.path, age_s=0)
+        for plan in folder.plans():
             shutil.rmtree(plan, ignore_errors=True)
-        yield folder
+        yield
 
 
 @contextmanager
-def _folder_lock(folder: Path, project: str) -> Iterator[None]:
+def _folder_lock(folder: ProjectFolder, project: str) -> Iterator[None]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / "lock", timeout=0)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder.lock, timeout=0)
         lock.acquire()
     except filelock.Timeout as exc:
         raise FlowError(
-            f"another run is at work on project {project!r} in {folder}; wait for it to end."
+            f"another run is at work on project {project!r} in {folder.path}; wait for it to end."
         ) from exc
     except OSError as exc:
         raise FlowError(
-            f"can't write {folder}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR"
+            f"can't write {folder.path}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR"
         ) from exc
     try:
         yield
@@ -62,12 +58,12 @@ def _folder_lock(folder: Path, project: str) -> Iterator[None]:
 
 
 @contextmanager
-def _vectors_lock(settings: Settings, mode: int, held: str) -> Iterator[None]:
+def _vectors_lock(workspace: Workspace, mode: int, held: str) -> Iterator[None]:
     """Hold the data folder's vectors, as all runs do together, or a compaction does alone. Raises FlowError with `held`.
 
     One lock for all projects: a run on a new one that begins during a compaction is kept out as those are that were there before.
     """
-    path = Path(settings.paths.data) / "projects" / ".vectors.lock"
+    path = workspace.vectors_lock
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("a+b")
@@ -79,7 +75,7 @@ def _vectors_lock(settings: Settings, mode: int, held: str) -> Iterator[None]:
         try:
             fcntl.flock(file, mode | fcntl.LOCK_NB)
         except BlockingIOError as exc:
-            raise FlowError(f"{held} in {settings.paths.data}; wait for it to end.") from exc
+            raise FlowError(f"{held} in {workspace.data}; wait for it to end.") from exc
         except OSError as exc:
             raise FlowError(
                 f"can't lock {path}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR"
@@ -93,7 +89,7 @@ def _vectors_lock(settings: Settings, mode: int, held: str) -> Iterator[None]:
 
 
 @contextmanager
-def compaction_lock(settings: Settings) -> Iterator[None]:
+def compaction_lock(workspace: Workspace) -> Iterator[None]:
     """Hold the data folder's vectors alone. Raises FlowError where a run is at work."""
-    with _vectors_lock(settings, fcntl.LOCK_EX, "a run is at work"):
+    with _vectors_lock(workspace, fcntl.LOCK_EX, "a run is at work"):
         yield

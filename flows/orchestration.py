@@ -6,12 +6,12 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from configs.workspace import Workspace
 from flows.errors import UsageError
 from flows.runners import make_task_runner
 from flows.server.api import require_answer
 from flows.server.files import server_may_be_named
 from flows.server.temporary import TemporaryServer
-from flows.source.source import collection_name
 
 if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner
@@ -68,9 +68,8 @@ def run_ingest(
     from flows.ingest import ingest  # noqa: PLC0415 - while the server starts
     from flows.report.publish import failures_told  # noqa: PLC0415
 
-    project = source.project(settings.project.name)
-    collection = collection_name(project, settings.project.branch)
-    with failures_told(settings, collection, settings.paths.of_project(collection)):
+    workspace = source.workspace(Workspace(settings))
+    with failures_told(settings.flow, workspace.collection, workspace.folder):
         if server is None:
             require_answer()
         else:
@@ -81,7 +80,7 @@ def run_ingest(
             if server is None
             else {PREFECT_API_URL: server.api_url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
         )
-        with temporary_settings(of_server), tags("lsif-ingest", project):
+        with temporary_settings(of_server), tags("lsif-ingest", workspace.project):
             runner = task_runner or make_task_runner(settings.cluster, PREFECT_API_URL.value())
             run = ingest if runner is None else ingest.with_options(task_runner=runner)
             report: IngestReport = run(source, settings, rebuild=rebuild)

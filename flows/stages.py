@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -15,20 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.settings import load_settings
-from configs.workspace import hide_from_git
+from configs.workspace import BLOCKS_VECTOR, hide_from_git
 from embedding.checkpoint import Checkpoint
-from embedding.embed import BLOCKS_VECTOR, gather_block_vectors, gather_vectors
+from embedding.embed import gather_block_vectors, gather_vectors
 from embedding.errors import CheckpointError, ModelError
-from embedding.models import resolve_model, shared_encoder
+from embedding.models import fingerprints_of, resolve_model, shared_encoder
 from embedding.plan import VectorPlan
 from embedding.work_units import UnitReport, WorkUnit, embed_unit
 from flows.errors import FlowError
-from flows.locks import PLAN, project_lock
-from flows.report.history import REPORT, read_report
+from flows.locks import project_lock
+from flows.report.history import read_report
 from flows.report.model import ParseReport, largest
-from flows.source.source import collection_name
-from lsif.blocks import BLOCKS
-from lsif.dump.cache import UNKEPT, DumpReport, provide_dump
+from lsif.dump.cache import DumpReport, provide_dump
 from lsif.dump.rust_analyzer import write_dump
 from lsif.extract import parse_dump
 from lsif.structure import (
@@ -39,13 +36,7 @@ from lsif.structure import (
     write_structures,
 )
 from machine.files import atomic_writer, temporary_beside
-from search.opening import (
-    checkpoint_address,
-    connect,
-    fingerprints_of,
-    model_settings,
-    models_folder,
-)
+from search.opening import connect
 from search.web.sources import remember_root
 from storage.errors import IndexMismatch
 from storage.index import VECTORS
@@ -67,7 +58,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import TypeAlias
 
-    from configs.settings import Settings
+    from configs.settings import StorageSettings
+    from configs.workspace import ProjectFolder, ProjectWorkspace, Workspace
     from embedding.vectors import VectorTable
     from flows.source.source import Source
     from lsif.ledger import ParseLedger
@@ -96,10 +88,10 @@ _OF_A_SERVER = (
 """Settings of its collections."""
 
 
-def check_index(settings: Settings, collection: str, identity: str, *, rebuild: bool) -> None:
+def check_index(project: ProjectWorkspace, identity: str, *, rebuild: bool) -> None:
     """Raise before any work is done where models are not to be had, or the index is out of reach or made with other models."""
-    fingerprints = fingerprints_of(settings)
-    with closing(connect(settings)) as index:
+    collection, fingerprints = project.collection, fingerprints_of(project.structure_models)
+    with closing(connect(project)) as index:
         with index.writing(collection):
             live = None if rebuild else index.live(collection)
         if live is not None:
@@ -121,58 +113,58 @@ def _check_source(live: Generation, collection: str, identity: str) -> None:
         )
 
 
-def checkout(settings: Settings, source: Source, folder: Path) -> Path | None:
+def checkout(project: ProjectWorkspace, source: Source) -> Path | None:
     """Bring the sources of a git URL or ref into the project's folder; return where the source's files are, None without any."""
-    return source.sources(folder, settings.checkout)
+    return source.sources(project.folder.checkout, project.settings.checkout)
 
 
-def dump_repository(
-    settings: Settings, repo: Path, folder: Path, other: Path | None = None
-) -> DumpReport:
-    """Provide a dump of the repository: one kept in the project's folder, else a new one, in `other` where it can't be kept."""
-    data = Path(settings.paths.data)
+def dump_repository(project: ProjectWorkspace, repo: Path, folder: ProjectFolder) -> DumpReport:
+    """Return a dump of the repository: a cached one, else a new one, in the folder if it can't be cached."""
     return provide_dump(
-        repo, folder, other or folder / UNKEPT, settings.rust_analyzer, _target(settings), data
+        repo,
+        project.folder.path,
+        folder.dump,
+        project.settings.rust_analyzer,
+        project.target,
+        project.data,
     )
 
 
-def dump_source(settings: Settings, source: Source, output: Path) -> float:
+def dump_source(workspace: Workspace, source: Source, output: Path) -> float:
     """Write a new dump of the source to `output`; return the seconds it took."""
-    hide_from_git(Path(settings.paths.data))
+    hide_from_git(workspace.data)
 
     def dump(repo: Path) -> float:
         started = time.perf_counter()
-        write_dump(repo, output, settings.rust_analyzer, _target(settings))
+        write_dump(repo, output, workspace.settings.rust_analyzer, workspace.target)
         return time.perf_counter() - started
 
     if source.folder is not None:
         return dump(source.folder)
-    with project_lock(
-        settings, collection_name(source.project(settings.project.name), settings.project.branch)
-    ) as folder:
-        return dump(checkout(settings, source, folder) or folder)
-
-
-def _target(settings: Settings) -> Path:
-    """Return the folder that Cargo builds in."""
-    return Path(settings.paths.data) / "target"
+    project = source.workspace(workspace)
+    with project_lock(project):
+        return dump(checkout(project, source) or project.folder.checkout)
 
 
 def parse_repository(
-    settings: Settings, dump: Path, root: Path, output: Path, project: str, sink: Sink | None = None
+    project: ProjectWorkspace,
+    dump: Path,
+    root: Path,
+    folder: ProjectFolder,
+    sink: Sink | None = None,
 ) -> ParseReport:
-    """Write the structures of a dump to `output`, their blocks to blocks.jsonl beside it; `sink` is given the lines, too."""
+    """Write the structures and blocks of a dump to the folder's files; `sink` is given the lines, too."""
     started = time.perf_counter()
     ledger = parse_dump(
         dump,
         root,
-        output,
-        project=project,
-        blocks=output.with_name(BLOCKS),
+        folder.structures,
+        project=project.project,
+        blocks=folder.blocks,
         sink=sink,
-        **settings.parse.model_dump(),
+        **project.settings.parse.model_dump(),
     )
-    remember_root(output.parent, root)
+    remember_root(folder, root)
     seconds = time.perf_counter() - started
     logger.info(
         "parse: %d structures and %d blocks of %d definitions in %d files, %.1f s",
@@ -195,9 +187,9 @@ def parse_repository(
 
 
 def import_records(
-    structures: Path, output: Path, project: str, sink: Sink | None = None
+    project: ProjectWorkspace, structures: Path, folder: ProjectFolder, sink: Sink | None = None
 ) -> ParseReport:
-    """Write the structures of a file in the tutorial's format to `output`, completed; `sink` is given the lines as they come."""
+    """Write the structures of a file in the tutorial's format, completed, to the folder; `sink` gets the lines, too."""
     started, ledger, kinds, crates = (
         time.perf_counter(),
         ImportLedger(),
@@ -206,15 +198,16 @@ def import_records(
     )
 
     def counted() -> Iterator[Structure]:
-        for structure in import_structures(structures, project, ledger):
+        for structure in import_structures(structures, project.project, ledger):
             kinds[structure.code_type] += 1
             crates[structure.crate] += 1
             yield structure
 
-    write_structures(output, counted(), sink=None if sink is None else lambda line: sink(line, b""))
-    with atomic_writer(output.with_name(BLOCKS)):
+    to_sink = None if sink is None else lambda line: sink(line, b"")
+    write_structures(folder.structures, counted(), sink=to_sink)
+    with atomic_writer(folder.blocks):
         pass  # the tutorial's format has none
-    remember_root(output.parent, None)
+    remember_root(folder, None)
     notes = (
         [f"{ledger.skipped} lines skipped: {'; '.join(ledger.first_skipped)}"]
         if ledger.skipped
@@ -231,59 +224,52 @@ def import_records(
     )
 
 
-def plan_vectors(settings: Settings, on_unit: Callable[[WorkUnit], None]) -> VectorPlan:
+def plan_vectors(workspace: Workspace, on_unit: Callable[[WorkUnit], None]) -> VectorPlan:
     """Return the plan of the configured vectors, which calls `on_unit` with texts to embed as it is given records."""
     return VectorPlan(
-        fingerprints_of(settings),
-        checkpoint_address(settings),
+        fingerprints_of(workspace.models),
+        workspace.store,
         on_unit,
-        rows_per_file=settings.checkpoint.rows_per_file,
-        dtype=settings.checkpoint.numbers,
+        rows_per_file=workspace.settings.checkpoint.rows_per_file,
+        dtype=workspace.settings.checkpoint.numbers,
     )
 
 
-def embed(settings: Settings, unit: WorkUnit) -> UnitReport:
+def embed(workspace: Workspace, unit: WorkUnit) -> UnitReport:
     """Embed the texts of a work unit into the checkpoint; on whichever machine reaches both and has the model."""
-    of_blocks = unit.vector == BLOCKS_VECTOR
-    found = resolve_model(model_settings(settings, "code" if of_blocks else unit.vector))
-    fingerprint = found.fingerprint.for_snippets() if of_blocks else found.fingerprint
-    checkpoint = Checkpoint(checkpoint_address(settings), fingerprint, settings.checkpoint.numbers)
+    found = resolve_model(workspace.models[unit.vector])
+    dtype = workspace.settings.checkpoint.numbers
+    checkpoint = Checkpoint(workspace.store, found.fingerprint, dtype)
     if not unit.name.startswith(f"{checkpoint.folder}/"):
         raise ModelError(
-            f"the model of {unit.vector} is another on this worker: {fingerprint.describe()}. Install the same "
+            f"the model of {unit.vector} is another on this worker: {found.fingerprint.describe()}. Install the same "
             "versions and models on all machines."
         )
     with _EMBEDDING:
-        return embed_unit(checkpoint, unit, lambda: shared_encoder(found, models_folder(settings)))
+        return embed_unit(checkpoint, unit, lambda: shared_encoder(found, workspace.models_folder))
 
 
 def upload(
-    settings: Settings,
-    collection: str,
-    metadata: Metadata,
-    structures: Path,
-    plan: VectorPlan,
-    *,
-    rebuild: bool = False,
+    project: ProjectWorkspace, metadata: Metadata, plan: VectorPlan, *, rebuild: bool = False
 ) -> UploadReport:
     """Bring the collection to the structures and blocks, verify and publish it; vectors are waited for as they are needed.
 
     `metadata` lacks what only this knows: vectors, time and counts.
     """
-    tables = plan.tables(structures)
-    with closing(connect(settings)) as index:
+    tables = plan.tables(project.folder.structures)
+    with closing(connect(project)) as index:
         vectors = {
             name: VectorInfo(tables[name].dimension, fingerprint.digest, fingerprint.describe())
-            for name, fingerprint in fingerprints_of(settings).items()
+            for name, fingerprint in fingerprints_of(project.structure_models).items()
         }
         metadata = replace(metadata, created=_now(), vectors=vectors)
-        source = _with_vectors(structures, tables)
+        source = _with_vectors(project.folder, tables)
         return publish_source(
-            index, collection, metadata, source, settings.storage, rebuild=rebuild
+            index, project.collection, metadata, source, project.settings.storage, rebuild=rebuild
         )
 
 
-def settings_without_effect(settings: Settings) -> list[str]:
+def settings_without_effect(settings: StorageSettings) -> list[str]:
     """Return a note on what is set for a server's collections, where the index is embedded."""
     if os.environ.get("QDRANT_URL", "").strip():
         return []
@@ -291,121 +277,108 @@ def settings_without_effect(settings: Settings) -> list[str]:
     names = [
         f"storage.{name}"
         for name in _OF_A_SERVER
-        if getattr(settings.storage, name) != getattr(usual, name)
+        if getattr(settings, name) != getattr(usual, name)
     ]
     return [f"of no effect without QDRANT_URL: {', '.join(names)}"] if names else []
 
 
-def plan(settings: Settings, source: Source) -> Plan:
+def plan(workspace: Workspace, source: Source) -> Plan:
     """Return what a run would do to the index. Only checkout, dump and records are made, the records in a folder of their own."""
-    project = source.project(settings.project.name)
-    collection = collection_name(project, settings.project.branch)
-    with (
-        project_lock(settings, collection) as folder,
-        tempfile.TemporaryDirectory(dir=folder, prefix=PLAN) as temporary,
-    ):
-        check_index(settings, collection, source.identity(), rebuild=False)
-        structures, dump, root = (
-            Path(temporary) / "structures.jsonl",
-            source.dump,
-            checkout(settings, source, folder),
-        )
+    project = source.workspace(workspace)
+    with project_lock(project), project.folder.plan() as folder:
+        check_index(project, source.identity(), rebuild=False)
+        dump, root = source.dump, checkout(project, source)
         if source.repo is not None and root is not None:
-            dump = Path(dump_repository(settings, root, folder, Path(temporary) / UNKEPT).file)
+            dump = Path(dump_repository(project, root, folder).file)
         if dump is not None and root is not None:
-            parse_repository(settings, dump, root, structures, project)
+            parse_repository(project, dump, root, folder)
         elif source.structures is not None:
-            import_records(source.structures, structures, project)
-        with closing(connect(settings)) as index:
-            live = index.live(collection)
-            return make_plan(
-                index,
-                live,
-                RecordSource(structures, structures.with_name(BLOCKS)),
-                settings.storage,
-                named=True,
-            )
+            import_records(project, source.structures, folder)
+        with closing(connect(project)) as index:
+            live = index.live(project.collection)
+            records = RecordSource(folder.structures, folder.blocks)
+            return make_plan(index, live, records, project.settings.storage, named=True)
 
 
-def verify_index(settings: Settings, collection: str) -> VerifyReport:
+def verify_index(workspace: Workspace, collection: str) -> VerifyReport:
     """Compare the live generation with the records that the last run wrote, and with the checkpoint's vectors where it has all.
 
     Raises FlowError where there are no records.
     """
-    structures = settings.paths.of_project(collection) / "structures.jsonl"
-    if not structures.is_file():
+    folder = workspace.project_folder(collection)
+    if not folder.structures.is_file():
         raise FlowError(
-            f"{structures} is not there: it is what an index is compared with. Ingest again."
+            f"{folder.structures} is not there: it is what an index is compared with. Ingest again."
         )
-    with closing(connect(settings)) as index:
+    with closing(connect(workspace)) as index:
         live = require_live(index, collection)
-        with _vectors_of(settings, structures) as source:
+        with _vectors_of(workspace, folder) as source:
             return verify(live, source.structures, source.blocks)
 
 
-def was_rolled_back(settings: Settings, collection: str) -> bool:
+def was_rolled_back(workspace: Workspace, collection: str) -> bool:
     """Return whether what is live was made before the last run, whose records an index is compared with."""
-    report = read_report(settings.paths.of_project(collection) / REPORT)
-    with closing(connect(settings)) as index:
+    report = read_report(workspace.project_folder(collection).report)
+    with closing(connect(workspace)) as index:
         live = index.live(collection)
         return report is not None and live is not None and live.metadata.created < report.started
 
 
 @contextmanager
-def _vectors_of(settings: Settings, structures: Path) -> Iterator[PointSource]:
+def _vectors_of(workspace: Workspace, folder: ProjectFolder) -> Iterator[PointSource]:
     """Yield the records with the checkpoint's vectors; without them where it lacks some."""
     with ExitStack() as stack:
         try:
-            tables = stack.enter_context(_tables(settings, structures))
+            tables = stack.enter_context(_tables(workspace, folder))
         except (CheckpointError, ModelError) as exc:
             logger.warning("vectors are not compared with those that were made: %s", exc)
-            yield RecordSource(structures, structures.with_name(BLOCKS))
+            yield RecordSource(folder.structures, folder.blocks)
         else:
-            yield _with_vectors(structures, tables)
+            yield _with_vectors(folder, tables)
 
 
-def _with_vectors(structures: Path, tables: dict[str, VectorTable]) -> FileSource:
+def _with_vectors(folder: ProjectFolder, tables: dict[str, VectorTable]) -> FileSource:
     named = {name: tables[name] for name in VECTORS}
-    return FileSource(structures, named, structures.with_name(BLOCKS), tables[BLOCKS_VECTOR])
+    return FileSource(folder.structures, named, folder.blocks, tables[BLOCKS_VECTOR])
 
 
 @contextmanager
-def _tables(settings: Settings, structures: Path) -> Iterator[dict[str, VectorTable]]:
+def _tables(workspace: Workspace, folder: ProjectFolder) -> Iterator[dict[str, VectorTable]]:
     """Yield the checkpoint's vectors in the order of the records' lines. Raises CheckpointError where one is missing."""
-    fingerprints, store = fingerprints_of(settings), checkpoint_address(settings)
     tables: dict[str, VectorTable] = {}
 
     def scratch(name: str) -> Path:
-        return temporary_beside(structures.with_name(f"vectors-{name}"))
+        return temporary_beside(folder.path / f"vectors-{name}")
 
     try:
-        for name, fingerprint in fingerprints.items():
-            tables[name] = gather_vectors(structures, store, fingerprint, scratch(name))
-        snippets = fingerprints["code"].for_snippets()
-        tables[BLOCKS_VECTOR] = gather_block_vectors(
-            structures.with_name(BLOCKS), store, snippets, scratch(BLOCKS_VECTOR)
-        )
+        for name, fingerprint in fingerprints_of(workspace.models).items():
+            gather, records = (
+                (gather_block_vectors, folder.blocks)
+                if name == BLOCKS_VECTOR
+                else (gather_vectors, folder.structures)
+            )
+            tables[name] = gather(records, workspace.store, fingerprint, scratch(name))
         yield tables
     finally:
         for table in tables.values():
             table.close()
 
 
-def roll_back(settings: Settings, collection: str) -> tuple[str, str]:
+def roll_back(workspace: Workspace, collection: str) -> tuple[str, str]:
     """Make the former generation live again; return the names of the one that was live and of the one that is now."""
-    with closing(connect(settings)) as index:
-        return rollback(index, collection, settings.storage)
+    with closing(connect(workspace)) as index:
+        return rollback(index, collection, workspace.settings.storage)
 
 
-def export_index(settings: Settings, collection: str, folder: Path) -> tuple[int, int]:
+def export_index(workspace: Workspace, collection: str, folder: Path) -> tuple[int, int]:
     """Write the live generation into the folder; return the numbers of structures and blocks."""
-    with closing(connect(settings)) as index:
+    with closing(connect(workspace)) as index:
         return export_generation(require_live(index, collection), folder)
 
 
-def snapshot_index(settings: Settings, collection: str) -> list[str]:
+def snapshot_index(workspace: Workspace, collection: str) -> list[str]:
     """Make the server write snapshots of the live generation; return their names. Raises FlowError where there is no server."""
-    with closing(connect(settings)) as index:
+    with closing(connect(workspace)) as index:
         snapshot = getattr(index, "snapshot", None)
         if snapshot is None:
             raise FlowError(
@@ -414,24 +387,25 @@ def snapshot_index(settings: Settings, collection: str) -> list[str]:
         return list(snapshot(require_live(index, collection)))
 
 
-def import_index(settings: Settings, folder: Path, *, rebuild: bool) -> UploadReport:
+def import_index(workspace: Workspace, folder: Path, *, rebuild: bool) -> UploadReport:
     """Bring an index to what `export_index` wrote, and its records beside it; no model is needed."""
     source = ExportedSource(folder)
-    project, branch = (
-        settings.project.name or source.metadata.project,
-        settings.project.branch or source.metadata.branch,
+    configured = workspace.settings.project
+    project = workspace.for_project(
+        configured.name or source.metadata.project, configured.branch or source.metadata.branch
     )
-    collection = collection_name(project, branch)
-    metadata = replace(source.metadata, project=project, branch=branch, created=_now())
-    with project_lock(settings, collection) as work, closing(connect(settings)) as index:
-        live = None if rebuild else index.live(collection)
+    metadata = replace(
+        source.metadata, project=project.project, branch=project.branch, created=_now()
+    )
+    with project_lock(project), closing(connect(project)) as index:
+        live = None if rebuild else index.live(project.collection)
         if live is not None:
-            _check_source(live, collection, metadata.source)
+            _check_source(live, project.collection, metadata.source)
         write_records(
-            work / "structures.jsonl", (without_added(one.payload()) for one in source.structures())
+            project.folder.structures, (without_added(one.payload()) for one in source.structures())
         )
         write_records(
-            work / BLOCKS,
+            project.folder.blocks,
             (
                 {
                     key: value
@@ -442,7 +416,7 @@ def import_index(settings: Settings, folder: Path, *, rebuild: bool) -> UploadRe
             ),
         )
         return publish_source(
-            index, collection, metadata, source, settings.storage, rebuild=rebuild
+            index, project.collection, metadata, source, project.settings.storage, rebuild=rebuild
         )
 
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from lsif.structure import Structure
 
-BLOCKS = "blocks.jsonl"
-"""The file's usual name, beside structures.jsonl."""
 MIN_LINES = 3
 
 KINDS = {

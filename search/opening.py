@@ -7,18 +7,19 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedding.models import resolve_model, shared_encoder, shared_query_encoder
+from embedding.models import fingerprints_of, resolve_model, shared_encoder, shared_query_encoder
 from embedding.reranker import load_reranker
 from search.confidence import CALIBRATION, read_calibration
 from search.engine import Searcher
 from storage.errors import IndexMissing, StorageError
-from storage.index import VECTORS, open_index
+from storage.index import open_index
 from storage.upload import check_fingerprints, require_live
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from configs.settings import ModelSettings, Settings
+    from configs.settings import SearchSettings
+    from configs.workspace import Workspace
     from embedding.encoder import Encoder, Fingerprint
     from search.confidence import Calibration
     from storage.index import Index
@@ -26,19 +27,21 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def connect(settings: Settings) -> Index:
+def connect(workspace: Workspace) -> Index:
     """Return the index that the settings and the environment name."""
-    return open_index(settings.storage, settings.paths.data, os.environ)
+    return open_index(workspace.settings.storage, workspace.index_folder, os.environ)
 
 
 def open_searcher(
-    settings: Settings, index: Index, collection: str, *, quick: bool = False
+    workspace: Workspace, index: Index, collection: str, *, quick: bool = False
 ) -> Searcher:
     """Return a searcher of the collection; a quick one is for a few queries: its models start at once where they can.
 
     Raises IndexMissing or IndexMismatch.
     """
-    generation, fingerprints = require_live(index, collection), fingerprints_of(settings)
+    generation = require_live(index, collection)
+    models, settings = workspace.structure_models, workspace.settings.search
+    fingerprints = fingerprints_of(models)
     check_fingerprints(
         generation,
         fingerprints,
@@ -47,48 +50,27 @@ def open_searcher(
     )
 
     def load(vector: str) -> Encoder:
-        found = resolve_model(model_settings(settings, vector))
+        found = resolve_model(models[vector])
         light = shared_query_encoder(found) if quick else None
-        return light or shared_encoder(found, models_folder(settings))
+        return light or shared_encoder(found, workspace.models_folder)
 
     return Searcher(
         generation,
         load,
-        settings.search,
-        lambda: load_reranker(settings.search.rerank),
+        settings,
+        lambda: load_reranker(settings.rerank),
         _calibration(settings, fingerprints),
     )
 
 
-def _calibration(settings: Settings, fingerprints: Mapping[str, Fingerprint]) -> Calibration | None:
+def _calibration(
+    settings: SearchSettings, fingerprints: Mapping[str, Fingerprint]
+) -> Calibration | None:
     """Return the calibration, None where it was fitted for other models. Raises CalibrationError where it can't be read."""
-    path = Path(settings.search.calibration) if settings.search.calibration else CALIBRATION
+    path = Path(settings.calibration) if settings.calibration else CALIBRATION
     calibration = read_calibration(path)
     digests = {name: fingerprint.digest for name, fingerprint in fingerprints.items()}
     return calibration if calibration.models == digests else None
-
-
-def models_folder(settings: Settings) -> Path:
-    """Return where is kept what takes long to make of a model."""
-    return Path(settings.paths.data) / "models"
-
-
-def checkpoint_address(settings: Settings) -> str:
-    """Return where vectors are kept: a folder or a URI."""
-    return settings.checkpoint.store or str(Path(settings.paths.data) / "checkpoints")
-
-
-def model_settings(settings: Settings, vector: str) -> ModelSettings:
-    """Return the settings of a named vector's model."""
-    model: ModelSettings = getattr(settings.embedding, vector)
-    return model
-
-
-def fingerprints_of(settings: Settings) -> dict[str, Fingerprint]:
-    """Return the fingerprint of each named vector. Raises ModelError where a model is not to be had."""
-    return {
-        vector: resolve_model(model_settings(settings, vector)).fingerprint for vector in VECTORS
-    }
 
 
 def choose_collection(index: Index, wanted: str) -> str:

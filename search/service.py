@@ -7,7 +7,6 @@ the one that they began with.
 from __future__ import annotations
 
 import logging
-import re
 import threading
 import time
 from contextlib import closing, contextmanager
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import LsifIngestError
+from configs.workspace import is_collection_name
 from search.answer import MODES
 from search.errors import MapFailed, ProjectUnknown
 from search.filters import STRUCTURE_FIELDS
@@ -27,14 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from configs.settings import Settings
+    from configs.workspace import Workspace
     from search.engine import Searcher
     from storage.index import Index
 
 logger = logging.getLogger(__name__)
 
-_NAME = re.compile(r"\w[\w.@-]{,80}")
-"""Of a collection; nothing else reaches a file system or a server."""
 _LOOK_S = 1.0
 """Seconds for which what is published is taken for unchanged."""
 _SHOWN_VALUES = 200
@@ -64,9 +62,9 @@ class Opened:
 class SearchService:
     """Searchers of the collections of one index."""
 
-    def __init__(self, settings: Settings, collection: str = "") -> None:
+    def __init__(self, workspace: Workspace, collection: str = "") -> None:
         """Serve this collection where a request names none; "" is the one made last, once there is one."""
-        self._settings = settings
+        self._workspace = workspace
         self._default = collection
         self._lock = threading.RLock()
         self._watch: Index | None = None
@@ -76,7 +74,7 @@ class SearchService:
     @contextmanager
     def opened(self, collection: str = "") -> Iterator[Opened]:
         """Hold the live generation of a collection. Raises the errors of storage, IndexMissing where there is none."""
-        if collection and not _NAME.fullmatch(collection):
+        if collection and not is_collection_name(collection):
             raise ProjectUnknown(f"no project {collection!r} is indexed.")
         with self._lock:
             held = self._current(collection or self._default_collection())
@@ -174,16 +172,16 @@ class SearchService:
                 _close_if_unused(held)
 
     def _map_path(self, held: Opened) -> Path:
-        return self._settings.paths.of_project(held.collection) / "map.json"
+        return self._workspace.project_folder(held.collection).map
 
     def _watching(self) -> Index:
         if self._watch is None:
-            self._watch = connect(self._settings)
+            self._watch = connect(self._workspace)
         return self._watch
 
     def _default_collection(self) -> str:
         if not self._default:
-            with closing(connect(self._settings)) as index:
+            with closing(connect(self._workspace)) as index:
                 self._default = choose_collection(index, "")
         return self._default
 
@@ -227,13 +225,13 @@ class SearchService:
             raise IndexMissing(
                 f"there is no index {collection!r} at {self._watching().location}. Make one: lsif-ingest ingest"
             )
-        index = connect(self._settings)
+        index = connect(self._workspace)
         try:
-            searcher = open_searcher(self._settings, index, collection)
+            searcher = open_searcher(self._workspace, index, collection)
         except BaseException:
             index.close()
             raise
-        root = read_root(self._settings.paths.of_project(collection))
+        root = read_root(self._workspace.project_folder(collection))
         return Opened(collection, state, index, searcher, Sources(searcher.generation, root))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -211,8 +212,8 @@ class Index(Protocol):
         """Release everything."""
 
 
-def open_index(settings: StorageSettings, data: str, environment: Mapping[str, str]) -> Index:
-    """Return the server's index where the environment has QDRANT_URL, else the embedded one under the folder `data`."""
+def open_index(settings: StorageSettings, folder: Path, environment: Mapping[str, str]) -> Index:
+    """Return the server's index if the environment has QDRANT_URL, else the embedded one in the folder."""
     url, api_key = (
         environment.get("QDRANT_URL", "").strip(),
         environment.get("QDRANT_API_KEY", "").strip() or None,
@@ -222,8 +223,6 @@ def open_index(settings: StorageSettings, data: str, environment: Mapping[str, s
         from storage.server.index import ServerIndex  # noqa: PLC0415
 
         return ServerIndex(Connection(connect(url, api_key, settings), url, settings, api_key))
-    from pathlib import Path  # noqa: PLC0415
-
     from storage.embedded.index import EmbeddedIndex  # noqa: PLC0415
 
-    return EmbeddedIndex(Path(data) / "qdrant")
+    return EmbeddedIndex(folder)

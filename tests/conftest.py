@@ -116,6 +116,7 @@ FINGERPRINTS = {
     "text": Fingerprint("fake", "1", "tutorial-1", 0),
     "code": Fingerprint("fake", "1", "snippet-1", 0),
 }
+ALL_FINGERPRINTS = {**FINGERPRINTS, "blocks": FINGERPRINTS["code"]}
 
 
 def embedded_source(structures: Path, folder: Path) -> FileSource:
@@ -130,7 +131,7 @@ def embedded_source(structures: Path, folder: Path) -> FileSource:
         )
     if not blocks.is_file():
         return FileSource(structures, tables)
-    snippets = FINGERPRINTS["code"].for_snippets()
+    snippets = FINGERPRINTS["code"]
     embed_blocks(blocks, folder, snippets, FakeEncoder, vector="blocks", rows_per_file=50)
     return FileSource(
         structures,

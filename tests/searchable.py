@@ -21,6 +21,7 @@ import pytest
 import uvicorn
 
 from configs.settings import Settings, load_settings
+from configs.workspace import ProjectWorkspace, Workspace
 from embedding import models
 from embedding.models import resolve_model
 from embedding.work_units import WorkUnit
@@ -75,35 +76,37 @@ def settings_of(data: Path, *overrides: str) -> Settings:
     return load_settings(None, [f"paths.data={data}", *overrides])
 
 
+def workspace_of(data: Path, *overrides: str) -> Workspace:
+    return Workspace(settings_of(data, *overrides))
+
+
 def index_sample(
     data: Path, root: Path = SAMPLE, *, commit: str | None = "0123abc", dirty: bool = False
 ) -> None:
     """Index the sample, whose sources are in `root`, as `lsif-ingest ingest` does but for Prefect."""
-    settings = settings_of(data)
-    structures = _records_of(settings, "sample")
-    parse_repository(settings, SAMPLE_DUMP, root, structures, "sample")
-    _publish(settings, "sample", commit=commit, dirty=dirty)
+    project = _project(data, "sample")
+    parse_repository(project, SAMPLE_DUMP, root, project.folder)
+    _publish(project, commit=commit, dirty=dirty)
 
 
 def index_tutorial(data: Path, source: Path, project: str) -> None:
     """Index a structures.jsonl in the tutorial's format."""
-    settings = settings_of(data)
-    import_records(source, _records_of(settings, project), project)
-    _publish(settings, project)
+    workspace = _project(data, project)
+    import_records(workspace, source, workspace.folder)
+    _publish(workspace)
 
 
 def structures_of(data: Path) -> list[Structure]:
     """Return the sample's structures as they were indexed last."""
-    return list(read_structures(_records_of(settings_of(data), "sample")))
+    return list(read_structures(_project(data, "sample").folder.structures))
 
 
 def index_structures(data: Path, structures: Iterable[Structure]) -> None:
     """Index these structures instead of the sample's."""
-    settings = settings_of(data)
-    path = _records_of(settings, "sample")
-    write_structures(path, structures)
-    path.with_name("blocks.jsonl").touch()
-    _publish(settings, "sample")
+    project = _project(data, "sample")
+    write_structures(project.folder.structures, structures)
+    project.folder.blocks.touch()
+    _publish(project)
 
 
 def document(data: Path, word: str, symbol: str = "sample::cache::Cache<K, V>::insert") -> None:
@@ -132,31 +135,26 @@ def copied(data: Path, target: Path) -> Path:
     return Path(shutil.copytree(data, target, copy_function=_copy_file))
 
 
-def _records_of(settings: Settings, project: str) -> Path:
-    folder = settings.paths.of_project(project)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / "structures.jsonl"
+def _project(data: Path, name: str) -> ProjectWorkspace:
+    project = workspace_of(data).for_project(name)
+    project.folder.path.mkdir(parents=True, exist_ok=True)
+    return project
 
 
 def _publish(
-    settings: Settings, project: str, *, commit: str | None = "0123abc", dirty: bool = False
+    project: ProjectWorkspace, *, commit: str | None = "0123abc", dirty: bool = False
 ) -> None:
-    structures = _records_of(settings, project)
+    folder = project.folder
     units: list[WorkUnit] = []
-    plan = plan_vectors(settings, units.append)
-    plan.take(structures.read_bytes(), structures.with_name("blocks.jsonl").read_bytes())
+    plan = plan_vectors(project, units.append)
+    plan.take(folder.structures.read_bytes(), folder.blocks.read_bytes())
     plan.finish()
     for unit in units:
         plan.begin(unit)
-        plan.done(unit, embed(settings, unit))
+        plan.done(unit, embed(project, unit))
     plan.no_more()
-    upload(
-        settings,
-        project,
-        Metadata(project, "file:///sample", commit, dirty, "", {}),
-        structures,
-        plan,
-    )
+    metadata = Metadata(project.project, "file:///sample", commit, dirty, "", {})
+    upload(project, metadata, plan)
     plan.close()
 
 

@@ -20,7 +20,7 @@ from embedding.work_units import STOP, WorkUnit, embed_unit, write_unit
 from lsif.blocks import read_blocks
 from lsif.structure import read_structures
 
-from conftest import FINGERPRINTS, FakeEncoder
+from conftest import ALL_FINGERPRINTS, FakeEncoder
 
 
 class Run:
@@ -30,7 +30,7 @@ class Run:
         self.units: list[WorkUnit] = []
         self.store = store
         self.plan = VectorPlan(
-            FINGERPRINTS,
+            ALL_FINGERPRINTS,
             str(store),
             self.units.append,
             rows_per_file=rows_per_file,
@@ -43,7 +43,7 @@ class Run:
         self.plan.finish()
 
     def embed(self, unit: WorkUnit, encoder: FakeEncoder) -> None:
-        fingerprint = FINGERPRINTS.get(unit.vector, FINGERPRINTS["code"].for_snippets())
+        fingerprint = ALL_FINGERPRINTS[unit.vector]
         self.plan.begin(unit)
         self.plan.done(unit, embed_unit(Checkpoint(self.store, fingerprint), unit, lambda: encoder))
 

@@ -18,6 +18,7 @@ import orjson
 import pytest
 
 from configs.settings import Settings, load_settings
+from configs.workspace import Workspace
 from flows.cli import main as cli
 from flows.cli.termination import Terminated
 from flows.errors import FlowError
@@ -146,7 +147,9 @@ def test_the_command_that_searches_has_only_what_a_search_reads(tmp_path: Path) 
         options = cli.command_line_parser().parse_args(["ingest", "--repo", "x", *arguments])
         branch = [f"project.branch={options.branch}"] if options.branch else []
         settings = load_settings(options.config, [*options.overrides, *branch])
-        return cli._search_command(options, settings, "one").partition('search "how do I ..." ')[2]
+        return cli._search_command(options, Workspace(settings).for_project("one")).partition(
+            'search "how do I ..." '
+        )[2]
 
     assert (
         told("--set", "cluster.workers=4", "--set", "rust_analyzer.network=offline")
@@ -613,10 +616,11 @@ def test_two_runs_of_one_project_do_not_mix(
     own = settings.model_copy(
         update={"paths": settings.paths.model_copy(update={"data": str(own_data)})}
     )
-    with project_lock(own, "sample") as folder:
+    project = Workspace(own).for_project("sample")
+    with project_lock(project):
         code, _, message = ingest(own_data, *SOURCE, capsys=capsys)
     assert code == 1
-    assert f"another run is at work on project 'sample' in {folder}" in message
+    assert f"another run is at work on project 'sample' in {project.folder.path}" in message
 
 
 def test_one_damaged_collection_hides_no_other(
@@ -742,8 +746,8 @@ def test_no_run_and_no_compaction_are_at_work_at_once(
         update={"paths": settings.paths.model_copy(update={"data": str(data)})}
     )
     with (
-        locks.project_lock(own, "new"),
-        locks.project_lock(own, "other"),
+        locks.project_lock(Workspace(own).for_project("new")),
+        locks.project_lock(Workspace(own).for_project("other")),
     ):  # neither has a structures.jsonl
         code, out, message = run("checkpoint", "compact", *where, capsys=capsys)
     assert (code, out) == (1, "")
@@ -752,14 +756,14 @@ def test_no_run_and_no_compaction_are_at_work_at_once(
     def meanwhile(*_: object, **__: object) -> None:
         with (
             pytest.raises(FlowError, match="vectors are being compacted"),
-            locks.project_lock(own, "newest"),
+            locks.project_lock(Workspace(own).for_project("newest")),
         ):
             pass
         raise FlowError("tried")
 
     monkeypatch.setattr(kept_vectors, "compact", meanwhile)
     assert "tried" in run("checkpoint", "compact", *where, capsys=capsys)[2]
-    with locks.project_lock(own, "newest"):
+    with locks.project_lock(Workspace(own).for_project("newest")):
         pass
 
 

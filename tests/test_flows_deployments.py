@@ -24,6 +24,7 @@ import psutil
 import pytest
 
 from configs.settings import load_settings
+from configs.workspace import Workspace
 from flows.locks import project_lock
 
 from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, cli_environment, points
@@ -414,7 +415,9 @@ def test_of_a_project_one_run_goes_on_at_a_time_and_a_cancelled_one_leaves_nothi
         lambda: not child.is_running() and not engine.is_running(), "the run's processes to end"
     )
     data = server.folder / "held"
-    with project_lock(load_settings(None, [f"paths.data={data}"]), "sample"):  # free
+    with project_lock(
+        Workspace(load_settings(None, [f"paths.data={data}"])).for_project("sample")
+    ):  # free
         assert [
             path.name for path in (data / "projects/sample").iterdir() if path.name != "lock"
         ] == []

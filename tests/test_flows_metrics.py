@@ -6,7 +6,8 @@ import orjson
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from configs.settings import Settings, load_settings
+from configs.settings import FlowSettings, Settings, load_settings
+from configs.workspace import ProjectFolder
 from flows.report.history import write_report
 from flows.report.metrics import write_metrics
 from flows.report.publish import failures_told, publish_report
@@ -30,10 +31,10 @@ def samples(path: Path) -> dict[str, float]:
 
 
 @pytest.fixture
-def telling(tmp_path: Path) -> Settings:
+def telling(tmp_path: Path) -> FlowSettings:
     return load_settings(
         None, [f"flow.metrics_folder={tmp_path / 'metrics'}", f"paths.data={tmp_path / 'data'}"]
-    )
+    ).flow
 
 
 def test_a_good_run_is_told_in_full(tmp_path: Path) -> None:
@@ -85,10 +86,13 @@ def test_each_project_has_a_file_of_its_own_and_no_other_is_left(tmp_path: Path)
 
 
 def test_a_failed_run_is_told_beside_what_the_last_good_one_did(
-    telling: Settings, tmp_path: Path
+    telling: FlowSettings, tmp_path: Path
 ) -> None:
-    write_report(tmp_path, made_report(), keep=30)
-    with pytest.raises(RuntimeError, match="its own"), failures_told(telling, "sample", tmp_path):
+    write_report(ProjectFolder(tmp_path), made_report(), keep=30)
+    with (
+        pytest.raises(RuntimeError, match="its own"),
+        failures_told(telling, "sample", ProjectFolder(tmp_path)),
+    ):
         raise RuntimeError("its own")
     found = samples(tmp_path / "metrics/lsif-ingest-sample.prom")
     assert (found["lsif_ingest_last_run_success"], found["lsif_ingest_points{of=structures}"]) == (
@@ -110,10 +114,13 @@ def test_a_failed_run_is_told_beside_what_the_last_good_one_did(
     ],
 )
 def test_a_damaged_report_does_not_hide_why_a_run_failed(
-    telling: Settings, tmp_path: Path, damage: dict[str, object]
+    telling: FlowSettings, tmp_path: Path, damage: dict[str, object]
 ) -> None:
     (tmp_path / "report.json").write_bytes(orjson.dumps({**made_report().to_dict(), **damage}))
-    with pytest.raises(RuntimeError, match="its own"), failures_told(telling, "sample", tmp_path):
+    with (
+        pytest.raises(RuntimeError, match="its own"),
+        failures_told(telling, "sample", ProjectFolder(tmp_path)),
+    ):
         raise RuntimeError("its own")
     assert (
         samples(tmp_path / "metrics/lsif-ingest-sample.prom")["lsif_ingest_last_run_success"] == 0.0
@@ -122,7 +129,7 @@ def test_a_damaged_report_does_not_hide_why_a_run_failed(
 
 @pytest.mark.parametrize("broken", ["read_report", "write_metrics"])
 def test_a_defect_of_the_telling_does_not_hide_why_a_run_failed(
-    telling: Settings,
+    telling: FlowSettings,
     tmp_path: Path,
     broken: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -132,15 +139,21 @@ def test_a_defect_of_the_telling_does_not_hide_why_a_run_failed(
         raise TypeError("another")
 
     monkeypatch.setattr(f"flows.report.publish.{broken}", fail)
-    with pytest.raises(RuntimeError, match="its own"), failures_told(telling, "sample", tmp_path):
+    with (
+        pytest.raises(RuntimeError, match="its own"),
+        failures_told(telling, "sample", ProjectFolder(tmp_path)),
+    ):
         raise RuntimeError("its own")
     assert "another" in caplog.text
 
 
 def test_a_first_run_that_fails_is_told_with_what_there_is(
-    telling: Settings, tmp_path: Path
+    telling: FlowSettings, tmp_path: Path
 ) -> None:
-    with pytest.raises(KeyboardInterrupt), failures_told(telling, "sample", tmp_path):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        failures_told(telling, "sample", ProjectFolder(tmp_path)),
+    ):
         raise KeyboardInterrupt
     assert sorted(samples(tmp_path / "metrics/lsif-ingest-sample.prom")) == [
         "lsif_ingest_last_run_success",
@@ -149,16 +162,19 @@ def test_a_first_run_that_fails_is_told_with_what_there_is(
 
 
 def test_metrics_that_can_not_be_written_fail_no_run(
-    telling: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    telling: FlowSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "metrics").write_text("a file")
-    publish_report(made_report(), tmp_path / "project", telling)
+    publish_report(made_report(), ProjectFolder(tmp_path / "project"), telling)
     assert f"can't write the metrics of sample to {tmp_path / 'metrics'}" in caplog.text
     assert (tmp_path / "project/report.json").is_file()
 
 
 def test_nothing_is_told_where_no_folder_is_set(settings: Settings, tmp_path: Path) -> None:
-    publish_report(made_report(), tmp_path / "project", settings)
-    with pytest.raises(RuntimeError), failures_told(settings, "sample", tmp_path / "project"):
+    publish_report(made_report(), ProjectFolder(tmp_path / "project"), settings.flow)
+    with (
+        pytest.raises(RuntimeError),
+        failures_told(settings.flow, "sample", ProjectFolder(tmp_path / "project")),
+    ):
         raise RuntimeError
     assert sorted(path.name for path in tmp_path.rglob("*.prom")) == []

@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from configs.settings import load_settings
+from configs.workspace import ProjectFolder, Workspace
 from embedding.embed import EmbedReport
 from flows.errors import LedgerError
 from flows.report.model import IngestReport, ParseReport, StageTime, largest
@@ -83,7 +84,11 @@ def test_records_of_other_origin_are_counted_by_crate(
 ) -> None:
     fields = {**structures[0].to_payload(), "id": None, "crate": None}
     (tmp_path / "given.jsonl").write_bytes(structures[1].to_json() + orjson.dumps(fields))
-    parsed = import_records(tmp_path / "given.jsonl", tmp_path / "structures.jsonl", "p")
+    parsed = import_records(
+        Workspace(load_settings()).for_project("p"),
+        tmp_path / "given.jsonl",
+        ProjectFolder(tmp_path),
+    )
     assert parsed.crates == {"": 1, structures[1].crate: 1}
 
 
@@ -138,9 +143,9 @@ def test_what_is_set_for_a_server_is_noted_without_one(monkeypatch: pytest.Monke
     own = load_settings(
         None, ["storage.shard_number=3", "storage.on_disk=true", "storage.keep_generations=2"]
     )
-    assert settings_without_effect(own) == [
+    assert settings_without_effect(own.storage) == [
         "of no effect without QDRANT_URL: storage.on_disk, storage.shard_number"
     ]
-    assert settings_without_effect(load_settings()) == []
+    assert settings_without_effect(load_settings().storage) == []
     monkeypatch.setenv("QDRANT_URL", "http://localhost:6333")
-    assert settings_without_effect(own) == []
+    assert settings_without_effect(own.storage) == []

@@ -120,7 +120,7 @@ def kept_open(data: Path) -> Iterator[None]:
         patch.setattr(
             opening,
             "connect",
-            lambda settings: kept if settings.paths.data == str(data) else connect(settings),
+            lambda workspace: kept if workspace.data == data else connect(workspace),
         )
         yield
     EmbeddedIndex.close(kept)

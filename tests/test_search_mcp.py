@@ -23,6 +23,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, TextContent
 
 from configs.settings import Settings, load_settings
+from configs.workspace import Workspace
 from embedding.text import textify
 from lsif.structure import Structure
 from search import service as service_module
@@ -54,7 +55,7 @@ def published_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def service(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[SearchService]:
     """A service of a data folder that is empty so far; its searchers have a fake encoder."""
     monkeypatch.setattr(service_module, "open_searcher", open_fake_searcher)
-    with closing(SearchService(settings)) as service:
+    with closing(SearchService(Workspace(settings))) as service:
         yield service
 
 
@@ -70,7 +71,7 @@ def served(
     if not (published_data / "qdrant").exists():
         publish(settings, sample_structures, metadata, published_data)
     monkeypatch.setattr(service_module, "open_searcher", open_fake_searcher)
-    with closing(SearchService(settings)) as service:
+    with closing(SearchService(Workspace(settings))) as service:
         yield service
 
 
@@ -543,7 +544,7 @@ def open_noisily(*arguments):
     return open_fake_searcher(*arguments)
 
 service.open_searcher = open_noisily
-mcp.serve_stdio(service.SearchService(load_settings(None, [f"paths.data={data}"])))
+mcp.serve_stdio(service.SearchService(Workspace(load_settings(None, [f"paths.data={data}"]))))
 print("the end", file=sys.stderr)
 """
 """A server with a fake encoder that takes as long to load as the file `go` is missing, and prints what it should not."""

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
-from searchable import Site, served, settings_of
+from searchable import Site, served, workspace_of
 
 from search.service import SearchService
 
@@ -38,7 +38,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def site(indexed_sample: Path) -> Iterator[Site]:
-    service = SearchService(settings_of(indexed_sample), "sample")
+    service = SearchService(workspace_of(indexed_sample), "sample")
     service.warm_up()
     with served(service) as site:
         yield site

@@ -21,8 +21,8 @@ from searchable import (
     index_sample,
     index_tutorial,
     mapped,
-    settings_of,
     until,
+    workspace_of,
 )
 
 from search import projection
@@ -61,7 +61,7 @@ def both(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def standing(sample: Path) -> Iterator[SearchService]:
     """A service of the sample; nothing is published meanwhile."""
-    with closing(SearchService(settings_of(sample), "sample")) as opened:
+    with closing(SearchService(workspace_of(sample), "sample")) as opened:
         yield opened
 
 
@@ -79,7 +79,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def service(own: Path) -> Iterator[SearchService]:
-    with closing(SearchService(settings_of(own), "sample")) as opened:
+    with closing(SearchService(workspace_of(own), "sample")) as opened:
         yield opened
 
 
@@ -119,7 +119,7 @@ def test_many_threads_at_once_open_the_index_once_and_load_the_model_once(
             return found(held, "oldest entries")
 
     fake.forget()
-    service = SearchService(settings_of(both), "sample")
+    service = SearchService(workspace_of(both), "sample")
 
     monkeypatch.setattr(module, "open_searcher", counted)
     with closing(service), ThreadPoolExecutor(8) as pool:
@@ -170,7 +170,7 @@ def test_a_request_under_way_ends_on_the_generation_that_it_began_with_though_th
 
 
 def test_what_is_not_used_is_closed_when_the_service_is(both: Path) -> None:
-    service = SearchService(settings_of(both), "sample")
+    service = SearchService(workspace_of(both), "sample")
     name = generation(service)
     assert in_use(both, name) > 0
     service.close()
@@ -179,7 +179,7 @@ def test_what_is_not_used_is_closed_when_the_service_is(both: Path) -> None:
 
 
 def test_closing_waits_for_what_is_used(both: Path) -> None:
-    service = SearchService(settings_of(both), "sample")
+    service = SearchService(workspace_of(both), "sample")
     with service.opened() as held:
         service.close()
         assert found(held, "oldest entries")[:1] == ["oldest_entry_is_evicted"]
@@ -187,7 +187,7 @@ def test_closing_waits_for_what_is_used(both: Path) -> None:
 
 
 def test_a_closed_service_opens_again_when_it_is_asked(both: Path) -> None:
-    with closing(SearchService(settings_of(both), "sample")) as service:
+    with closing(SearchService(workspace_of(both), "sample")) as service:
         name = generation(service)
         service.close()
         assert generation(service) == name
@@ -216,14 +216,14 @@ def test_words_alone_need_no_model(standing: SearchService, fake: Models) -> Non
 
 def test_before_there_is_an_index_the_command_that_makes_one_is_told(tmp_path: Path) -> None:
     with (
-        closing(SearchService(settings_of(tmp_path / "data"))) as service,
+        closing(SearchService(workspace_of(tmp_path / "data"))) as service,
         pytest.raises(IndexMissing, match="there is no index at .*lsif-ingest ingest --repo DIR"),
     ):
         service.warm_up()
 
 
 def test_a_project_that_was_named_may_be_made_later(sample: Path, tmp_path: Path) -> None:
-    with closing(SearchService(settings_of(tmp_path / "data"), "sample")) as service:
+    with closing(SearchService(workspace_of(tmp_path / "data"), "sample")) as service:
         with pytest.raises(IndexMissing, match="there is no index 'sample'"):
             generation(service)
         copied(sample, tmp_path / "data")
@@ -233,7 +233,7 @@ def test_a_project_that_was_named_may_be_made_later(sample: Path, tmp_path: Path
 def test_of_several_projects_the_one_made_last_is_searched_unless_another_is_named(
     both: Path,
 ) -> None:
-    with closing(SearchService(settings_of(both))) as service:
+    with closing(SearchService(workspace_of(both))) as service:
         assert service.collections() == ["sample", "tutorial"]
         assert generation(service).startswith("tutorial--")
         assert generation(service, "sample").startswith("sample--")
@@ -243,7 +243,7 @@ def test_of_several_projects_the_one_made_last_is_searched_unless_another_is_nam
             ]
         assert service.status()["projects"] == ["sample", "tutorial"]
         assert service.status("sample")["project"] == "sample"
-    with closing(SearchService(settings_of(both), "sample")) as service:
+    with closing(SearchService(workspace_of(both), "sample")) as service:
         assert generation(service).startswith("sample--")
 
 
@@ -307,7 +307,7 @@ def test_what_names_the_live_generation_may_be_damaged_from_the_start(
 def test_one_damaged_project_hides_no_other(both: Path, tmp_path: Path) -> None:
     own = copied(both, tmp_path / "data")
     (own / "qdrant/tutorial/live.json").write_bytes(b"{")
-    with closing(SearchService(settings_of(own))) as service:
+    with closing(SearchService(workspace_of(own))) as service:
         assert generation(service).startswith("sample--")
         with pytest.raises(IndexDamaged):
             generation(service, "tutorial")
@@ -354,7 +354,7 @@ def test_the_map_is_made_once_and_kept_for_its_generation(
     first = service.map()
     assert first is not None
     assert (first["total"], first["sampled"], len(first["points"])) == (77, False, 77)
-    with closing(SearchService(settings_of(own), "sample")) as another:
+    with closing(SearchService(workspace_of(own), "sample")) as another:
         assert another.map() == first
     assert made == [generation(service)]
 

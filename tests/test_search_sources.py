@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from configs.workspace import ProjectFolder
 from search.errors import FileUnknown
 from search.web.sources import FileView, Sources, read_root, remember_root
 from storage.embedded.index import EmbeddedIndex
@@ -426,15 +427,15 @@ def test_a_view_is_read_once_and_few_are_kept(
 def test_where_the_sources_lie_is_remembered(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     (tmp_path / "größe").mkdir()
-    assert read_root(tmp_path / "project") is None
-    remember_root(tmp_path / "project", tmp_path / "project" / ".." / "größe")
-    assert read_root(tmp_path / "project") == tmp_path / "größe"
+    assert read_root(ProjectFolder(tmp_path / "project")) is None
+    remember_root(ProjectFolder(tmp_path / "project"), tmp_path / "project" / ".." / "größe")
+    assert read_root(ProjectFolder(tmp_path / "project")) == tmp_path / "größe"
     (tmp_path / "größe").rmdir()
-    assert read_root(tmp_path / "project") is None
+    assert read_root(ProjectFolder(tmp_path / "project")) is None
     (tmp_path / "größe").write_text("no folder")
-    assert read_root(tmp_path / "project") is None
-    remember_root(tmp_path / "project", None)
-    remember_root(tmp_path / "project", None)
+    assert read_root(ProjectFolder(tmp_path / "project")) is None
+    remember_root(ProjectFolder(tmp_path / "project"), None)
+    remember_root(ProjectFolder(tmp_path / "project"), None)
     assert list((tmp_path / "project").iterdir()) == []
 
 
@@ -444,4 +445,4 @@ def test_where_the_sources_lie_is_remembered(tmp_path: Path) -> None:
 )
 def test_a_note_that_is_damaged_is_none(note: bytes, tmp_path: Path) -> None:
     (tmp_path / "sources.json").write_bytes(note)
-    assert read_root(tmp_path) is None
+    assert read_root(ProjectFolder(tmp_path)) is None

@@ -35,6 +35,7 @@ from searchable import (
     settings_of,
     structures_of,
     until,
+    workspace_of,
 )
 
 from search.engine import Searcher
@@ -84,16 +85,16 @@ def sample(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def site(sample: Path) -> Iterator[Site]:
     """A server of it; nothing is published meanwhile."""
-    with served(SearchService(settings_of(sample), "sample")) as running:
+    with served(SearchService(workspace_of(sample), "sample")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def searcher(sample: Path) -> Iterator[Searcher]:
     """What the library answers from the same index."""
-    settings = settings_of(sample)
-    with closing(connect(settings)) as index:
-        yield open_searcher(settings, index, "sample")
+    workspace = workspace_of(sample)
+    with closing(connect(workspace)) as index:
+        yield open_searcher(workspace, index, "sample")
 
 
 @pytest.fixture(scope="module")
@@ -116,14 +117,14 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def own_site(own: Path) -> Iterator[Site]:
-    with served(SearchService(settings_of(own), "sample")) as running:
+    with served(SearchService(workspace_of(own), "sample")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def bare_site(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server without an index."""
-    with served(SearchService(settings_of(tmp_path_factory.mktemp("bare") / "data"))) as running:
+    with served(SearchService(workspace_of(tmp_path_factory.mktemp("bare") / "data"))) as running:
         yield running
 
 
@@ -366,7 +367,7 @@ def test_an_answer_is_called_good_by_the_threshold_and_the_others_are_counted(
         orjson.dumps({"models": model_digests(settings_of(sample)), "modes": modes})
     )
     with served(
-        SearchService(settings_of(sample, f"search.calibration={calibration}"), "sample")
+        SearchService(workspace_of(sample, f"search.calibration={calibration}"), "sample")
     ) as site:
         found = {
             mode: site.json("/api/search", q="oldest", mode=mode)
@@ -709,7 +710,7 @@ def changed_root(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> Iter
         file.truncate(5_000_000)
     (root / "tests/area.rs").unlink()
     (root / "tests/area.rs").mkdir()
-    with served(SearchService(settings_of(folder / "data"), "sample")) as running:
+    with served(SearchService(workspace_of(folder / "data"), "sample")) as running:
         yield running
 
 
@@ -783,7 +784,7 @@ def committed(
             b"use std::fmt;", b"use std::fmt; // changed between the structures"
         )
     )
-    with served(SearchService(settings_of(folder / "data"), "sample")) as running:
+    with served(SearchService(workspace_of(folder / "data"), "sample")) as running:
         yield running, commit, root
 
 
@@ -869,7 +870,7 @@ def test_a_defect_is_answered_in_the_same_shape_and_counted_and_tells_nothing(
         raise RuntimeError("a secret of the inside")
 
     monkeypatch.setattr(SearchService, "status", fail)
-    with served(SearchService(settings_of(tmp_path))) as site:
+    with served(SearchService(workspace_of(tmp_path))) as site:
         reply = httpx.get(f"http://127.0.0.1:{site.port}/api/status", trust_env=False)
         assert reply.status_code == 500
         assert "secret" not in reply.text
@@ -921,7 +922,7 @@ def test_a_request_without_a_host_is_refused(bare_site: Site) -> None:
 
 def test_names_that_were_allowed_are_served(tmp_path: Path) -> None:
     for hosts, refused in ((("search.example", "*.lab.example"), 400), (("*",), 200)):
-        with served(SearchService(settings_of(tmp_path)), hosts) as site:
+        with served(SearchService(workspace_of(tmp_path)), hosts) as site:
             found = [
                 site.client.get("/openapi.json", headers={"Host": host}).status_code
                 for host in ("search.example", "one.lab.example:8000", "evil.example")
@@ -1019,7 +1020,7 @@ def test_an_index_that_is_made_while_the_server_runs_is_served_and_one_that_is_r
     sample: Path, tmp_path: Path, look_often: None
 ) -> None:
     data = tmp_path / "data"
-    with served(SearchService(settings_of(data))) as site:
+    with served(SearchService(workspace_of(data))) as site:
         assert site.get("/healthz").status_code == 503
         copied(sample, data)
         assert names(site.json("/api/search", q="evict oldest entries", mode="bm25"))[:2] == [
@@ -1140,7 +1141,7 @@ def test_a_damaged_index_is_told_by_every_route_that_needs_it_and_by_the_health_
         (live / "metadata.json").write_bytes(b"{}")
     else:
         shutil.rmtree(live / ("shard" if harm == "structures" else "blocks"))
-    with served(SearchService(settings_of(own), "sample")) as site:
+    with served(SearchService(workspace_of(own), "sample")) as site:
         for path in ("/healthz", "/api/search?q=x"):
             reply = site.get(path)
             assert reply.status_code == 503, path
@@ -1148,7 +1149,7 @@ def test_a_damaged_index_is_told_by_every_route_that_needs_it_and_by_the_health_
 
 
 def test_an_index_of_other_models_is_refused_with_the_way_out(sample: Path) -> None:
-    with served(SearchService(settings_of(sample, "embedding.code.max_tokens=64"))) as site:
+    with served(SearchService(workspace_of(sample, "embedding.code.max_tokens=64"))) as site:
         status, message = site.refusal("/api/search?q=x")
     assert status == 503
     assert "was made with code = packaged:all-MiniLM-L6-v2" in message

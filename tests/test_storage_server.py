@@ -124,7 +124,7 @@ def test_a_key_that_no_header_may_have_is_refused_and_not_quoted(
     # A line end behind the key, as a file has it, is no part of it.
     index = open_index(
         settings.storage,
-        str(tmp_path),
+        tmp_path / "qdrant",
         {"QDRANT_URL": "http://127.0.0.1:9", "QDRANT_API_KEY": f"{SECRET}\n"},
     )
     with pytest.raises(IndexUnreachable) as unreachable:
@@ -190,12 +190,12 @@ def test_what_a_run_killed_long_ago_left_behind_is_removed_and_a_young_one_is_no
 
 
 def test_the_environment_decides_which_end_is_used(settings: Settings, tmp_path: Path) -> None:
-    embedded = open_index(settings.storage, str(tmp_path), {})
+    embedded = open_index(settings.storage, tmp_path / "qdrant", {})
     assert isinstance(embedded, EmbeddedIndex)
     assert embedded.location == str(tmp_path / "qdrant")
     server = open_index(
         settings.storage,
-        str(tmp_path),
+        tmp_path / "qdrant",
         {"QDRANT_URL": "http://localhost:6333", "QDRANT_API_KEY": SECRET},
     )
     assert isinstance(server, ServerIndex)

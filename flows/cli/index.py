@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from configs.workspace import collection_name, project_name
 from flows.errors import UsageError, VerifyError
-from flows.source.source import collection_name, project_name
 from flows.words import counted
 
 if TYPE_CHECKING:
     import argparse
 
-    from configs.settings import Settings
+    from configs.workspace import Workspace
     from flows.source.source import Source
     from storage.index import Index
 
@@ -69,11 +69,11 @@ def add_index_commands(
     imported.set_defaults(run=_import)
 
 
-def print_plan(options: argparse.Namespace, settings: Settings, source: Source) -> None:
+def print_plan(options: argparse.Namespace, workspace: Workspace, source: Source) -> None:
     """Print what a run would change in the index."""
     from flows.stages import plan  # noqa: PLC0415
 
-    found = plan(settings, source)
+    found = plan(workspace, source)
     kinds = {"structures": found.structures, "blocks": found.blocks}
     if options.json:
         print_json({"way": found.way, **{kind: one.to_dict() for kind, one in kinds.items()}})
@@ -95,33 +95,34 @@ def print_plan(options: argparse.Namespace, settings: Settings, source: Source) 
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def chosen_collection(options: argparse.Namespace, settings: Settings, index: Index) -> str:
+def chosen_collection(options: argparse.Namespace, workspace: Workspace, index: Index) -> str:
     """Return the collection that the options and settings name, else the one that was published last."""
     from search.opening import choose_collection  # noqa: PLC0415
 
-    return choose_collection(index, named_collection(options, settings))
+    return choose_collection(index, named_collection(options, workspace))
 
 
-def named_collection(options: argparse.Namespace, settings: Settings) -> str:
+def named_collection(options: argparse.Namespace, workspace: Workspace) -> str:
     """Return the collection that the options and settings name, "" where they name none."""
-    project = project_name(options.project) if options.project else settings.project.name
-    if not project and settings.project.branch:
+    configured = workspace.settings.project
+    project = project_name(options.project) if options.project else configured.name
+    if not project and configured.branch:
         raise UsageError("--branch names a branch of a project: give --project NAME, too.")
-    return collection_name(project, settings.project.branch)
+    return collection_name(project, configured.branch)
 
 
-def _chosen_alone(options: argparse.Namespace, settings: Settings) -> str:
+def _chosen_alone(options: argparse.Namespace, workspace: Workspace) -> str:
     from search.opening import connect  # noqa: PLC0415
 
-    with closing(connect(settings)) as index:
-        return chosen_collection(options, settings, index)
+    with closing(connect(workspace)) as index:
+        return chosen_collection(options, workspace, index)
 
 
-def _verify(options: argparse.Namespace, settings: Settings) -> None:
+def _verify(options: argparse.Namespace, workspace: Workspace) -> None:
     from flows.stages import verify_index, was_rolled_back  # noqa: PLC0415
 
-    collection = _chosen_alone(options, settings)
-    report = verify_index(settings, collection)
+    collection = _chosen_alone(options, workspace)
+    report = verify_index(workspace, collection)
     if options.json:
         print_json({"collection": collection, **report.to_dict()})
     else:
@@ -135,7 +136,7 @@ def _verify(options: argparse.Namespace, settings: Settings) -> None:
             f"{collection}: {report.missing} missing, {report.different} different, {report.unexpected} unexpected, "
             f"{report.bad_vectors} bad vectors."
         )
-        if not report.bad_vectors and was_rolled_back(settings, collection):
+        if not report.bad_vectors and was_rolled_back(workspace, collection):
             raise VerifyError(
                 f"{what} It was rolled back, the records are of a later run; lsif-ingest ingest goes forward again."
             )
@@ -144,27 +145,27 @@ def _verify(options: argparse.Namespace, settings: Settings) -> None:
         )
 
 
-def _rollback(options: argparse.Namespace, settings: Settings) -> None:
+def _rollback(options: argparse.Namespace, workspace: Workspace) -> None:
     from flows.stages import roll_back  # noqa: PLC0415
 
-    collection = _chosen_alone(options, settings)
-    former, live = roll_back(settings, collection)
+    collection = _chosen_alone(options, workspace)
+    former, live = roll_back(workspace, collection)
     if options.json:
         print_json({"collection": collection, "was_live": former, "live": live})
     else:
         sys.stdout.write(f"{collection}: {live} is live again, in the place of {former}\n")
 
 
-def _export(options: argparse.Namespace, settings: Settings) -> None:
+def _export(options: argparse.Namespace, workspace: Workspace) -> None:
     from flows.stages import export_index, snapshot_index  # noqa: PLC0415
 
-    collection = _chosen_alone(options, settings)
+    collection = _chosen_alone(options, workspace)
     if options.snapshot:
-        names = snapshot_index(settings, collection)
+        names = snapshot_index(workspace, collection)
         document: dict[str, Any] = {"collection": collection, "snapshots": names}
         text = "".join(f"{name}\n" for name in names)
     else:
-        structures, blocks = export_index(settings, collection, options.output)
+        structures, blocks = export_index(workspace, collection, options.output)
         document = {
             "collection": collection,
             "folder": str(options.output),
@@ -178,10 +179,10 @@ def _export(options: argparse.Namespace, settings: Settings) -> None:
         sys.stdout.write(text)
 
 
-def _import(options: argparse.Namespace, settings: Settings) -> None:
+def _import(options: argparse.Namespace, workspace: Workspace) -> None:
     from flows.stages import import_index  # noqa: PLC0415
 
-    report = import_index(settings, options.folder, rebuild=options.rebuild)
+    report = import_index(workspace, options.folder, rebuild=options.rebuild)
     if options.json:
         print_json(report.to_dict())
     else:

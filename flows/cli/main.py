@@ -20,6 +20,7 @@ import orjson
 
 from configs.errors import ConfigError, LsifIngestError
 from configs.settings import load_settings
+from configs.workspace import Workspace
 from flows.cli.index import add_index_commands, named_collection, print_json, print_plan
 from flows.cli.search import add_search_commands
 from flows.cli.termination import EXIT_CODE, Terminated, unwinding_on_sigterm
@@ -34,7 +35,7 @@ from search.errors import SearchError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from configs.settings import Settings
+    from configs.workspace import ProjectWorkspace
 
 _READ_BY_SEARCH = ("paths", "storage", "search", "embedding")
 """Sections of the settings."""
@@ -52,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             else []
         )
         settings = load_settings(options.config, [*options.overrides, *branch])
-        run: Callable[[argparse.Namespace, Settings], None] = options.run
-        run(options, settings)
+        run: Callable[[argparse.Namespace, Workspace], None] = options.run
+        run(options, Workspace(settings))
     except (UsageError, ConfigError, SearchError) as exc:
         return _fail(exc, 2, debug=options.debug)
     except LsifIngestError as exc:
@@ -276,7 +277,7 @@ def _output_path(text: str) -> Path:
 
 
 @unwinding_on_sigterm
-def _ingest(options: argparse.Namespace, settings: Settings) -> None:
+def _ingest(options: argparse.Namespace, workspace: Workspace) -> None:
     source = Source(
         repo=options.repo,
         ref=options.ref,
@@ -287,19 +288,19 @@ def _ingest(options: argparse.Namespace, settings: Settings) -> None:
     )
     source.check()
     if options.plan:
-        print_plan(options, settings, source)
+        print_plan(options, workspace, source)
         return
     from flows.orchestration import run_ingest  # noqa: PLC0415 - see the module's docstring
 
-    report = run_ingest(source, settings, rebuild=options.rebuild)
+    report = run_ingest(source, workspace.settings, rebuild=options.rebuild)
     if options.json:
         print_json(report.to_dict())
     else:
-        project = source.project(settings.project.name)
-        sys.stdout.write(report.to_text(_search_command(options, settings, project)) + "\n")
+        command = _search_command(options, source.workspace(workspace))
+        sys.stdout.write(report.to_text(command) + "\n")
 
 
-def _search_command(options: argparse.Namespace, settings: Settings, project: str) -> str:
+def _search_command(options: argparse.Namespace, project: ProjectWorkspace) -> str:
     """Return the command that searches what this run indexed, ready to be pasted, with the settings that a search reads."""
     program = sys.argv[0] if sys.argv[0].endswith("lsif-ingest") else f"{sys.executable} -m flows"
     read = [
@@ -310,27 +311,28 @@ def _search_command(options: argparse.Namespace, settings: Settings, project: st
     overrides = [word for override in read for word in ("--set", override)]
     without = load_settings(None, read)
     needs_file = any(
-        getattr(settings, section) != getattr(without, section) for section in _READ_BY_SEARCH
+        getattr(project.settings, section) != getattr(without, section)
+        for section in _READ_BY_SEARCH
     )
     configuration = ["--config", str(options.config)] if options.config and needs_file else []
-    branch = ["--branch", settings.project.branch] if settings.project.branch else []
-    return f'{program} search "how do I ..." {shlex.join(["--project", project, *branch, *configuration, *overrides])}'
+    branch = ["--branch", project.branch] if project.branch else []
+    return f'{program} search "how do I ..." {shlex.join(["--project", project.project, *branch, *configuration, *overrides])}'
 
 
 @unwinding_on_sigterm
-def _dump(options: argparse.Namespace, settings: Settings) -> None:
+def _dump(options: argparse.Namespace, workspace: Workspace) -> None:
     from flows.stages import dump_source  # noqa: PLC0415
 
     source = Source(repo=options.repo, ref=options.ref, subdir=options.subdir)
     source.check()
-    seconds = dump_source(settings, source, options.output)
+    seconds = dump_source(workspace, source, options.output)
     sys.stdout.write(
         f"{options.output}: {options.output.stat().st_size:,} bytes in {seconds:.1f} s\n"
     )
 
 
 @unwinding_on_sigterm
-def _parse(options: argparse.Namespace, settings: Settings) -> None:
+def _parse(options: argparse.Namespace, workspace: Workspace) -> None:
     from lsif.extract import parse_dump  # noqa: PLC0415
     from lsif.ledger import SKIP_REASONS  # noqa: PLC0415
 
@@ -341,14 +343,14 @@ def _parse(options: argparse.Namespace, settings: Settings) -> None:
     ]
     if len(set(files)) < len(files):
         raise UsageError("the dump, --output, --blocks and --report must be different files.")
-    project = Source(dump=options.dump, root=options.root).project(settings.project.name)
+    project = Source(dump=options.dump, root=options.root).workspace(workspace).project
     ledger = parse_dump(
         options.dump,
         options.root,
         options.output,
         project=project,
         blocks=options.blocks,
-        **settings.parse.model_dump(),
+        **workspace.settings.parse.model_dump(),
     )
     if options.report is not None:
         with atomic_writer(options.report) as file:
@@ -371,10 +373,10 @@ def _parse(options: argparse.Namespace, settings: Settings) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
-def _checkpoint_stats(options: argparse.Namespace, settings: Settings) -> None:
+def _checkpoint_stats(options: argparse.Namespace, workspace: Workspace) -> None:
     from flows.kept_vectors import inspect_checkpoint  # noqa: PLC0415
 
-    folders = inspect_checkpoint(settings)
+    folders = inspect_checkpoint(workspace)
     if options.json:
         print_json([folder.to_dict() for folder in folders])
         return
@@ -386,10 +388,10 @@ def _checkpoint_stats(options: argparse.Namespace, settings: Settings) -> None:
     sys.stdout.write("\n".join(lines or ["the checkpoint is empty"]) + "\n")
 
 
-def _checkpoint_compact(options: argparse.Namespace, settings: Settings) -> None:
+def _checkpoint_compact(options: argparse.Namespace, workspace: Workspace) -> None:
     from flows.kept_vectors import compact_checkpoint  # noqa: PLC0415
 
-    done = compact_checkpoint(settings, shared_too=options.shared_too)
+    done = compact_checkpoint(workspace, shared_too=options.shared_too)
     if options.json:
         print_json(done.to_dict())
     else:
@@ -401,12 +403,12 @@ def _checkpoint_compact(options: argparse.Namespace, settings: Settings) -> None
         sys.stdout.write(f"{done.dropped:,} vectors dropped{young}\n")
 
 
-def _status(options: argparse.Namespace, settings: Settings) -> None:
+def _status(options: argparse.Namespace, workspace: Workspace) -> None:
     from search.opening import connect, describe_collections  # noqa: PLC0415
     from storage.upload import require_live  # noqa: PLC0415
 
-    wanted = named_collection(options, settings) if options.project or options.branch else ""
-    with closing(connect(settings)) as index:
+    wanted = named_collection(options, workspace) if options.project or options.branch else ""
+    with closing(connect(workspace)) as index:
         location, collections = index.location, describe_collections(index)
         if wanted:
             collections = [one for one in collections if _is_of(one["collection"], wanted)]

@@ -22,7 +22,7 @@ from search.filters import STRUCTURE_FIELDS, TESTS, Filters, parse_filters
 from storage.errors import StorageError
 
 if TYPE_CHECKING:
-    from configs.settings import Settings
+    from configs.workspace import Workspace
     from search.answer import Answer, Mode
     from search.engine import Searcher
     from search.evaluate import JudgedQuery
@@ -197,10 +197,10 @@ def _number(text: str, least: int, most: int) -> int:
     return number
 
 
-def _search(options: argparse.Namespace, settings: Settings) -> None:
+def _search(options: argparse.Namespace, workspace: Workspace) -> None:
     filters = _checked(options)
     with ExitStack() as stack:
-        searcher, collection = _searcher(options, settings, stack)
+        searcher, collection = _searcher(options, workspace, stack)
         answer = searcher.search(
             options.query,
             options.mode,
@@ -211,7 +211,7 @@ def _search(options: argparse.Namespace, settings: Settings) -> None:
             lines=options.lines,
         )
         _explain_nothing(searcher, filters, answer)
-    _show(options, settings, collection, answer)
+    _show(options, workspace, collection, answer)
 
 
 def _checked(options: argparse.Namespace) -> Filters:
@@ -229,10 +229,10 @@ def _editor() -> str:
     return os.environ.get("VISUAL", "").strip() or os.environ.get("EDITOR", "").strip()
 
 
-def _similar(options: argparse.Namespace, settings: Settings) -> None:
+def _similar(options: argparse.Namespace, workspace: Workspace) -> None:
     filters = _checked(options)
     with ExitStack() as stack:
-        searcher, collection = _searcher(options, settings, stack)
+        searcher, collection = _searcher(options, workspace, stack)
         answer = searcher.similar(
             searcher.resolve(options.place),
             options.mode,
@@ -242,7 +242,7 @@ def _similar(options: argparse.Namespace, settings: Settings) -> None:
             group_size=options.group_size,
         )
         _explain_nothing(searcher, filters, answer)
-    _show(options, settings, collection, answer)
+    _show(options, workspace, collection, answer)
 
 
 def _explain_nothing(searcher: Searcher, filters: Filters, answer: Answer) -> None:
@@ -266,17 +266,19 @@ def _explain_nothing(searcher: Searcher, filters: Filters, answer: Answer) -> No
 
 
 def _searcher(
-    options: argparse.Namespace, settings: Settings, stack: ExitStack, *, quick: bool = True
+    options: argparse.Namespace, workspace: Workspace, stack: ExitStack, *, quick: bool = True
 ) -> tuple[Searcher, str]:
     """Return a searcher, open as long as the stack is, and the name of its collection."""
     from search.opening import connect, open_searcher  # noqa: PLC0415 - see flows.cli.main
 
-    index = stack.enter_context(closing(connect(settings)))
-    collection = chosen_collection(options, settings, index)
-    return open_searcher(settings, index, collection, quick=quick), collection
+    index = stack.enter_context(closing(connect(workspace)))
+    collection = chosen_collection(options, workspace, index)
+    return open_searcher(workspace, index, collection, quick=quick), collection
 
 
-def _show(options: argparse.Namespace, settings: Settings, collection: str, answer: Answer) -> None:
+def _show(
+    options: argparse.Namespace, workspace: Workspace, collection: str, answer: Answer
+) -> None:
     from flows.cli.answers import print_answer  # noqa: PLC0415 - see flows.cli.main
 
     if options.json:
@@ -285,7 +287,7 @@ def _show(options: argparse.Namespace, settings: Settings, collection: str, answ
         print_answer(answer, lines_shown=options.snippet)
     if options.opened is not None:
         _open(
-            settings,
+            workspace,
             collection,
             answer,
             options.opened,
@@ -294,12 +296,12 @@ def _show(options: argparse.Namespace, settings: Settings, collection: str, answ
 
 
 def _open(
-    settings: Settings, collection: str, answer: Answer, number: int, *, output: int | None
+    workspace: Workspace, collection: str, answer: Answer, number: int, *, output: int | None
 ) -> None:
     """Open a hit in the editor. Raises UsageError where there is no such hit, no editor, or the sources are not at hand."""
     from search.web.sources import read_root  # noqa: PLC0415 - see flows.cli.main
 
-    root = read_root(settings.paths.of_project(collection))
+    root = read_root(workspace.project_folder(collection))
     if number > len(answer.hits):
         raise UsageError(f"there is no hit number {number} to open.")
     if root is None:
@@ -322,12 +324,12 @@ def _open(
         logger.warning("%s ended with status %d", editor[0], status)
 
 
-def _evaluate(options: argparse.Namespace, settings: Settings) -> None:
+def _evaluate(options: argparse.Namespace, workspace: Workspace) -> None:
     from search.evaluate import evaluate, read_queries  # noqa: PLC0415 - see flows.cli.main
 
     queries, modes = read_queries(options.queries), list(dict.fromkeys(options.modes or MODES))
     with ExitStack() as stack:
-        searcher, _ = _searcher(options, settings, stack, quick=False)
+        searcher, _ = _searcher(options, workspace, stack, quick=False)
         absent = {answer.file_path for query in queries for answer in query.answers} - set(
             searcher.files()
         )
@@ -364,7 +366,7 @@ def _calibrate(searcher: Searcher, queries: list[JudgedQuery], path: Path) -> No
     )
 
 
-def _serve(options: argparse.Namespace, settings: Settings) -> None:
+def _serve(options: argparse.Namespace, workspace: Workspace) -> None:
     import uvicorn  # noqa: PLC0415 - see flows.cli.main
 
     from search.web.app import make_app  # noqa: PLC0415
@@ -382,7 +384,7 @@ def _serve(options: argparse.Namespace, settings: Settings) -> None:
                 f"--allow-host takes a name such as search.example.org, found {name!r}."
             )
     with (
-        closing(_service(options, settings)) as service,
+        closing(_service(options, workspace)) as service,
         suppress(KeyboardInterrupt),
     ):  # Ctrl-C is how it ends
         try:
@@ -422,14 +424,14 @@ def _address(text: str) -> str:
     return text.strip()
 
 
-def _mcp(options: argparse.Namespace, settings: Settings) -> None:
+def _mcp(options: argparse.Namespace, workspace: Workspace) -> None:
     from search.mcp.server import serve_stdio  # noqa: PLC0415 - see flows.cli.main
 
-    with closing(_service(options, settings)) as service:
+    with closing(_service(options, workspace)) as service:
         serve_stdio(service)
 
 
-def _service(options: argparse.Namespace, settings: Settings) -> SearchService:
+def _service(options: argparse.Namespace, workspace: Workspace) -> SearchService:
     from search.service import SearchService  # noqa: PLC0415 - see flows.cli.main
 
-    return SearchService(settings, named_collection(options, settings))
+    return SearchService(workspace, named_collection(options, workspace))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from configs.errors import ConfigError, LsifIngestError
+from configs.workspace import project_name
 from flows.control import clean
 from flows.deploy.automations import read_definitions, renew_automations
 from flows.deploy.checks import check_address, check_schedule, require_pool, require_server
@@ -28,7 +29,7 @@ from flows.deploy.undeploy import remove_deployments
 from flows.errors import FlowError, UsageError
 from flows.orchestration import set_prefect_defaults
 from flows.source.git_url import is_url
-from flows.source.source import Source, project_name
+from flows.source.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping
 
-    from configs.settings import Settings
+    from configs.workspace import Workspace
 
 _DEADLINE_S = 20.0
 """Seconds after which a check that has not answered is taken for failed."""
@@ -52,31 +52,33 @@ def add_doctor_command(commands: Any, common: list[argparse.ArgumentParser]) -> 
     doctor.set_defaults(run=_doctor)
 
 
-def checks_of(settings: Settings, repo: Path | None) -> dict[str, Callable[[], Finding]]:
+def checks_of(workspace: Workspace, repo: Path | None) -> dict[str, Callable[[], Finding]]:
     """Return the checks by name, in the order in which they are shown."""
     from flows.doctor import data, index, packages, prefect, toolchain  # noqa: PLC0415 - half a second
 
-    hub = data.go_without_hub(settings)
+    hub = data.go_without_hub(workspace)
     checks: dict[str, Callable[[], Finding]] = {
         "python": packages.check_python,
         "packages": packages.check_packages,
         "git": toolchain.check_git,
-        "rust-analyzer": partial(toolchain.check_rust_analyzer, settings, repo),
+        "rust-analyzer": partial(
+            toolchain.check_rust_analyzer, workspace.settings.rust_analyzer, repo
+        ),
         "rust-src": partial(toolchain.check_rust_src, repo),
-        "cargo": partial(toolchain.check_cargo, settings, repo),
+        "cargo": partial(toolchain.check_cargo, workspace.settings.rust_analyzer, repo),
         **{
-            f"model {vector}": partial(data.check_model, settings, vector, hub)
+            f"model {vector}": partial(data.check_model, workspace, vector, hub)
             for vector in VECTORS
         },
-        "checkpoint": partial(data.check_checkpoint, settings),
-        "index": partial(index.check_index, settings),
+        "checkpoint": partial(data.check_checkpoint, workspace),
+        "index": partial(index.check_index, workspace),
         "prefect": packages.check_prefect,
         "prefect server": prefect.check_server,
         "deployments": prefect.check_deployments,
-        "dask": partial(packages.check_dask, settings),
-        "disk": partial(data.check_disk, settings),
-        "runs": partial(data.check_runs, settings),
-        "leftovers": partial(index.check_leftovers, settings),
+        "dask": partial(packages.check_dask, workspace.settings.cluster),
+        "disk": partial(data.check_disk, workspace),
+        "runs": partial(data.check_runs, workspace),
+        "leftovers": partial(index.check_leftovers, workspace),
     }
     if repo is not None:
         checks["repository"] = partial(toolchain.check_repository, repo)
@@ -129,8 +131,8 @@ def _examine(name: str, check: Callable[[], Finding]) -> Finding:
     return replace(finding, seconds=round(time.perf_counter() - began, 3))
 
 
-def _doctor(options: argparse.Namespace, settings: Settings) -> None:
-    findings = examine(checks_of(settings, options.repo), deadline_s=_DEADLINE_S)
+def _doctor(options: argparse.Namespace, workspace: Workspace) -> None:
+    findings = examine(checks_of(workspace, options.repo), deadline_s=_DEADLINE_S)
     failed = [one.check for one in findings if one.status == "failed"]
     if any(one.seconds >= _DEADLINE_S for one in findings):
         atexit.register(_leave)

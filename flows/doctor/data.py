@@ -24,13 +24,12 @@ from flows.server.files import prefect_home
 from flows.words import counted
 from machine.disk import free_bytes, taken_bytes, why_not_writable
 from machine.programs import ask
-from search.opening import checkpoint_address, model_settings
-from storage.index import VECTORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from configs.settings import ModelSettings, Settings
+    from configs.settings import ModelSettings
+    from configs.workspace import Workspace
     from embedding.models import ResolvedModel
 
 _LITTLE, _TOO_LITTLE = 2_000_000_000, 200_000_000
@@ -43,14 +42,13 @@ _TORCH_S = 15.0
 """Seconds that torch has to be imported and to count GPUs."""
 
 
-def go_without_hub(settings: Settings) -> str:
+def go_without_hub(workspace: Workspace) -> str:
     """Return why the hub that models come from can't be reached, "" where it can, or no model is asked of it.
 
     Then its library is told to ask nothing of it in this process: it would try for longer than the doctor waits.
     """
-    if os.environ.get("HF_HUB_OFFLINE") or not any(
-        _is_of_hub(model_settings(settings, vector)) for vector in VECTORS
-    ):
+    models = workspace.structure_models.values()
+    if os.environ.get("HF_HUB_OFFLINE") or not any(map(_is_of_hub, models)):
         return ""
     import httpx  # noqa: PLC0415 - only where a hub is asked
 
@@ -65,12 +63,12 @@ def go_without_hub(settings: Settings) -> str:
     return ""
 
 
-def check_model(settings: Settings, vector: str, hub: str = "") -> Finding:
+def check_model(workspace: Workspace, vector: str, hub: str = "") -> Finding:
     """Return whether the model of a named vector is to be had, with the published weights, and what it is to run on.
 
     `hub` says why the hub that models come from can't be reached.
     """
-    check, model = f"model {vector}", model_settings(settings, vector)
+    check, model = f"model {vector}", workspace.structure_models[vector]
     try:
         found = resolve_model(model)
     except ModelError as exc:
@@ -102,9 +100,9 @@ def check_model(settings: Settings, vector: str, hub: str = "") -> Finding:
     )
 
 
-def check_checkpoint(settings: Settings) -> Finding:
+def check_checkpoint(workspace: Workspace) -> Finding:
     """Return whether vectors can be kept, and how many files there are."""
-    address = checkpoint_address(settings)
+    address = workspace.store
     advice = "--set checkpoint.store=DIR (or s3://bucket/prefix, with AWS_ACCESS_KEY_ID and the others in the environment)"
     try:
         store = Store(address)
@@ -136,7 +134,7 @@ def check_checkpoint(settings: Settings) -> Finding:
         # A shared store is not compacted without more ado: see flows.kept_vectors.
         advice = (
             f"remove {address}/*/*{ASIDE}"
-            if settings.checkpoint.store
+            if workspace.settings.checkpoint.store
             else "lsif-ingest checkpoint compact"
         )
         return Finding("checkpoint", "warning", found, advice)
@@ -151,15 +149,16 @@ def check_checkpoint(settings: Settings) -> Finding:
     return Finding("checkpoint", "ok", words)
 
 
-def check_disk(settings: Settings) -> Finding:
+def check_disk(workspace: Workspace) -> Finding:
     """Return whether a run finds room: for data as much as the largest project takes by now, a copy is built beside it."""
-    data = Path(settings.paths.data)
+    data = workspace.data
     if reason := why_not_writable(data):
         return Finding(
             "disk", "failed", f"{data} can't be written: {reason}", "--set paths.data=DIR"
         )
     needed = sum(
-        max(map(taken_bytes, (data / part).glob("*")), default=0) for part in ("qdrant", "projects")
+        max(map(taken_bytes, folder.glob("*")), default=0)
+        for folder in (workspace.index_folder, workspace.projects_folder)
     )
     places = {
         "data": (data, max(_LITTLE, needed), "make room, or --set paths.data=DIR"),
@@ -179,10 +178,9 @@ def check_disk(settings: Settings) -> Finding:
     return Finding("disk", "ok", words)
 
 
-def check_runs(settings: Settings) -> Finding:
+def check_runs(workspace: Workspace) -> Finding:
     """Return which projects a run is at work on; none is no fault."""
-    locks = sorted((Path(settings.paths.data) / "projects").glob("*/lock"))
-    held = [lock.parent.name for lock in locks if _is_held(lock)]
+    held = [one.path.name for one in workspace.project_folders() if _is_held(one.lock)]
     return Finding("runs", "ok", f"at work on {', '.join(held)}" if held else "none at work")
 
 

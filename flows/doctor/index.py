@@ -8,19 +8,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from configs.workspace import Workspace
 from embedding.errors import ModelError
+from embedding.models import fingerprints_of
 from embedding.work_units import UNIT_SUFFIX
 from flows.doctor.finding import Finding, of_error
-from flows.locks import PLAN
 from machine.disk import taken_bytes, why_not_writable
-from search.opening import checkpoint_address, connect, fingerprints_of
+from search.opening import connect
 from storage.errors import IndexMismatch, StorageError
 from storage.upload import check_fingerprints, require_live
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from configs.settings import Settings
     from embedding.encoder import Fingerprint
     from storage.index import Index
 
@@ -31,9 +31,9 @@ _OLD_S = 24 * 3600
 _MOST_NAMED = 8
 
 
-def check_index(settings: Settings) -> Finding:
+def check_index(workspace: Workspace) -> Finding:
     """Return whether the index answers and can be written, and whether its collections fit the configuration."""
-    impatient = _impatient(settings)
+    impatient = _impatient(workspace)
     try:
         with closing(connect(impatient)) as index:
             try:
@@ -58,17 +58,17 @@ def check_index(settings: Settings) -> Finding:
                     f"{words}: {health.trouble}",
                     "restart that peer; its log says why",
                 )
-            return _check_collections(settings, index, words)
+            return _check_collections(workspace, index, words)
     except StorageError as exc:
         return of_error("index", exc)
 
 
-def check_leftovers(settings: Settings) -> Finding:
+def check_leftovers(workspace: Workspace) -> Finding:
     """Return what killed runs left behind."""
-    files = list(_old_files(settings))
+    files = list(_old_files(workspace))
     folders, names = list[Path](), list[str]()
     try:
-        with closing(connect(_impatient(settings))) as index:
+        with closing(connect(_impatient(workspace))) as index:
             built = index.half_built()
             names, folders = (
                 (built, []) if index.changes_in_place else ([], [Path(name) for name in built])
@@ -88,12 +88,12 @@ def check_leftovers(settings: Settings) -> Finding:
     return Finding("leftovers", "warning", found, advice)
 
 
-def _check_collections(settings: Settings, index: Index, words: str) -> Finding:
+def _check_collections(workspace: Workspace, index: Index, words: str) -> Finding:
     """Return the worst that there is to say of the collections: one can't be read, one was made with other models."""
     names = index.collections()
     points, stale, damaged = 0, list[StorageError](), list[StorageError]()
     try:
-        fingerprints = fingerprints_of(settings)
+        fingerprints = fingerprints_of(workspace.structure_models)
     except ModelError:  # the check of the model tells it
         fingerprints = {}
     for name in names:
@@ -124,26 +124,26 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + more if names else "no collection"
 
 
-def _old_files(settings: Settings) -> Iterator[Path]:
+def _old_files(workspace: Workspace) -> Iterator[Path]:
     """Yield temporary files and folders beside records, vectors and indexes that are a day old."""
-    data = Path(settings.paths.data)
-    patterns = [
-        (data / "projects", "*/.*.tmp"),
-        (data / "projects", f"*/{PLAN}*"),
-        (data / "qdrant", "*/.*.tmp"),
-        (Path(checkpoint_address(settings)), "*/.*.tmp"),
-        (Path(checkpoint_address(settings)), f"*/*{UNIT_SUFFIX}"),
+    projects, store = workspace.project_folders(), Path(workspace.store)
+    temporary = [
+        *workspace.projects_folder.glob("*/.*.tmp"),
+        *(plan for project in projects for plan in project.plans()),
+        *workspace.index_folder.glob("*/.*.tmp"),
+        *store.glob("*/.*.tmp"),
+        *store.glob(f"*/*{UNIT_SUFFIX}"),
     ]
-    for folder, pattern in patterns:
-        for path in sorted(folder.glob(pattern)):
-            try:
-                if time.time() - path.lstat().st_mtime > _OLD_S:
-                    yield path
-            except OSError:  # removed meanwhile
-                continue
+    for path in temporary:
+        try:
+            if time.time() - path.lstat().st_mtime > _OLD_S:
+                yield path
+        except OSError:  # removed meanwhile
+            continue
 
 
-def _impatient(settings: Settings) -> Settings:
-    """Return the settings with a server that answers at once or not at all."""
+def _impatient(workspace: Workspace) -> Workspace:
+    """Return the workspace with a server that answers at once or not at all."""
+    settings = workspace.settings
     storage = settings.storage.model_copy(update={"timeout_s": _ANSWER_S, "retry_s": 0.0})
-    return settings.model_copy(update={"storage": storage})
+    return Workspace(settings.model_copy(update={"storage": storage}))

@@ -22,7 +22,7 @@ from machine.disk import why_not_writable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from configs.settings import Settings
+    from configs.settings import ClusterSettings
 
 CONSTRAINTS = Path(configs.__file__).parent.parent / "constraints.txt"
 """The versions that were tried together; beside a checkout, absent of a wheel."""
@@ -75,9 +75,9 @@ def check_prefect(
     return Finding("prefect", "ok", f"{versions}; home {home}")
 
 
-def check_dask(settings: Settings, installed: Callable[[str], str] = version) -> Finding:
+def check_dask(settings: ClusterSettings, installed: Callable[[str], str] = version) -> Finding:
     """Return whether the extra for a Dask cluster is installed, and whether the scheduler that is configured listens."""
-    wanted, scheduler = settings.cluster.runner == "dask", urlsplit(settings.cluster.scheduler)
+    wanted, scheduler = settings.runner == "dask", urlsplit(settings.scheduler)
     found = {name: _installed(name, installed) for name in ("prefect-dask", "dask", "distributed")}
     if missing := [name for name, one in found.items() if one is None]:
         words = f"{', '.join(missing)} not installed"
@@ -89,14 +89,14 @@ def check_dask(settings: Settings, installed: Callable[[str], str] = version) ->
     words = ", ".join(f"{name} {one}" for name, one in found.items())
     if not wanted or not scheduler.hostname:
         return Finding("dask", "ok", words)
-    if why := why_no_scheduler(settings.cluster.scheduler, _ANSWER_S):
+    if why := why_no_scheduler(settings.scheduler, _ANSWER_S):
         return Finding(
             "dask",
             "failed",
             why,
             f"dask scheduler --port {scheduler.port or DASK_PORT}, on that machine",
         )
-    return Finding("dask", "ok", f"{words}; scheduler {settings.cluster.scheduler} listens")
+    return Finding("dask", "ok", f"{words}; scheduler {settings.scheduler} listens")
 
 
 def install_extra(extra: str) -> str:

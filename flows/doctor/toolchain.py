@@ -18,7 +18,7 @@ from machine.disk import why_not_writable
 from machine.programs import ask
 
 if TYPE_CHECKING:
-    from configs.settings import Settings
+    from configs.settings import RustAnalyzerSettings
     from flows.doctor.finding import Status
     from machine.programs import Words
 
@@ -42,12 +42,12 @@ def check_git() -> Finding:
     return Finding("git", "ok", said.out.removeprefix("git version "))
 
 
-def check_rust_analyzer(settings: Settings, repo: Path | None = None) -> Finding:
+def check_rust_analyzer(settings: RustAnalyzerSettings, repo: Path | None = None) -> Finding:
     """Return whether the program that is configured runs; rustup's stand-in of a component that is not installed does not.
 
     Without a repository to be indexed, its absence is no failure: dumps made elsewhere are indexed without it.
     """
-    command = settings.rust_analyzer.command
+    command = settings.command
     said = ask([command, "--version"])
     status: Status = "warning" if repo is None else "failed"
     if said is None:
@@ -100,7 +100,7 @@ def check_rust_src(repo: Path | None = None) -> Finding:
     return Finding("rust-src", "ok", str(sources))
 
 
-def check_cargo(settings: Settings, repo: Path | None = None) -> Finding:
+def check_cargo(settings: RustAnalyzerSettings, repo: Path | None = None) -> Finding:
     """Return whether cargo runs, and can keep what it fetches; as with rust-analyzer, only a repository needs it."""
     said = ask(["cargo", "--version"], folder=repo)
     status: Status = "warning" if repo is None else "failed"
@@ -113,11 +113,7 @@ def check_cargo(settings: Settings, repo: Path | None = None) -> Finding:
             "cargo", status, f"cargo does not run: {_why(said)}", "rustup default stable"
         )
     home = Path(os.environ.get("CARGO_HOME") or "~/.cargo").expanduser()
-    told = (
-        "rust_analyzer.network"
-        if settings.rust_analyzer.network == "offline"
-        else "CARGO_NET_OFFLINE"
-    )
+    told = "rust_analyzer.network" if settings.network == "offline" else "CARGO_NET_OFFLINE"
     offline = told != "CARGO_NET_OFFLINE" or os.environ.get(told, "").lower() in ("true", "1")
     version = said.out.removeprefix("cargo ").partition(" ")[0]
     if not offline and (reason := why_not_writable(home)):

@@ -17,28 +17,27 @@ from pydantic import TypeAdapter
 
 from flows.errors import FlowError
 from flows.report.model import IngestReport, Run
-from flows.report.page import RUNS, report_page
+from flows.report.page import report_page
 from machine.files import atomic_writer, remove_leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-logger = logging.getLogger(__name__)
+    from configs.workspace import ProjectFolder
 
-REPORT = "report.json"
-PAGE = "report.html"
+logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
 
 
-def write_report(folder: Path, report: IngestReport, *, keep: int) -> None:
+def write_report(folder: ProjectFolder, report: IngestReport, *, keep: int) -> None:
     """Write the run's report into the project's folder, and as the newest of `keep` runs into the history there.
 
     Raises FlowError where the folder can't be written.
     """
     try:
-        runs = folder / RUNS
+        runs = folder.runs
         name = _free_name(runs, report)
         kept = (
             [run for run in read_runs(folder) if run.name != name][-(keep - 1) :]
@@ -53,17 +52,17 @@ def write_report(folder: Path, report: IngestReport, *, keep: int) -> None:
             _write(runs / f"{name}.html", report_page(both, links=False))
             _write(runs / f"{name}.json", data)
         _remove_others(runs, name, keep)
-        _write(folder / PAGE, report_page(both, links=bool(keep)))
-        _write(folder / REPORT, data)
+        _write(folder.report_page, report_page(both, links=bool(keep)))
+        _write(folder.report, data)
     except OSError as exc:
         raise FlowError(
-            f"the index is published, but its report can't be written: {exc}. Make room or mend {folder}."
+            f"the index is published, but its report can't be written: {exc}. Make room or mend {folder.path}."
         ) from exc
 
 
-def read_runs(folder: Path) -> list[Run]:
+def read_runs(folder: ProjectFolder) -> list[Run]:
     """Return the history of the project's folder, the oldest first. What can't be read is left out, and logged."""
-    paths = sorted((folder / RUNS).glob("*.json"), key=lambda path: _order(path.stem))
+    paths = sorted(folder.runs.glob("*.json"), key=lambda path: _order(path.stem))
     found = ((path.stem, read_report(path)) for path in paths if _NAME.fullmatch(path.stem))
     return [Run(name, report) for name, report in found if report is not None]
 

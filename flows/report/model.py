@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from embedding.embed import BLOCKS_VECTOR, EmbedReport
+from configs.workspace import BLOCKS_VECTOR
+from embedding.embed import EmbedReport  # noqa: TC001 - as the next
 from flows.errors import LedgerError
 from flows.words import counted
 from lsif.dump.cache import DumpReport  # noqa: TC001 - as the next

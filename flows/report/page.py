@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from configs.workspace import RUNS
 from flows.control import clean
 from flows.report.charts import BAR_HEIGHT, COLUMNS_HEIGHT, WIDTH, Piece, Rect, bar, columns
 from flows.report.model import largest, tokens_a_second
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from embedding.embed import EmbedReport
     from flows.report.model import IngestReport, Run
     from storage.sync import Change
-
-RUNS = "runs"
-"""Folder of the history, beside the newest page."""
 
 _FOLDER = Path(__file__).parent
 _OPEN = 20

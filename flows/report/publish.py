@@ -9,50 +9,51 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.report.artifacts import create_artifacts
-from flows.report.history import REPORT, read_report, write_report
+from flows.report.history import read_report, write_report
 from flows.report.metrics import write_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from configs.settings import Settings
+    from configs.settings import FlowSettings
+    from configs.workspace import ProjectFolder
     from flows.report.model import IngestReport
 
 logger = logging.getLogger(__name__)
 
 
-def publish_report(report: IngestReport, folder: Path, settings: Settings) -> None:
+def publish_report(report: IngestReport, folder: ProjectFolder, settings: FlowSettings) -> None:
     """Write the report into the project's folder and show it wherever the settings say. Raises FlowError as write_report does."""
-    write_report(folder, report, keep=settings.flow.keep_reports)
+    write_report(folder, report, keep=settings.keep_reports)
     create_artifacts(report)
     _tell_metrics(settings, report.project, report, success=True)
 
 
 @contextmanager
-def failures_told(settings: Settings, project: str, folder: Path) -> Iterator[None]:
+def failures_told(settings: FlowSettings, project: str, folder: ProjectFolder) -> Iterator[None]:
     """Tell by the metrics of a run that fails inside; what the last good one did stays told."""
     try:
         yield
     except BaseException:
-        if settings.flow.metrics_folder:
+        if settings.metrics_folder:
             _tell_metrics(settings, project, _last_report(folder), success=False)
         raise
 
 
-def _last_report(folder: Path) -> IngestReport | None:
+def _last_report(folder: ProjectFolder) -> IngestReport | None:
     try:
-        return read_report(folder / REPORT)
+        return read_report(folder.report)
     except Exception as exc:  # noqa: BLE001 - whatever it is, it must not take the place of why the run failed
-        logger.warning("can't read the last run's report in %s: %s", folder, exc)
+        logger.warning("can't read the last run's report in %s: %s", folder.path, exc)
         return None
 
 
 def _tell_metrics(
-    settings: Settings, project: str, report: IngestReport | None, *, success: bool
+    settings: FlowSettings, project: str, report: IngestReport | None, *, success: bool
 ) -> None:
-    if not settings.flow.metrics_folder:
+    if not settings.metrics_folder:
         return
-    folder = Path(settings.flow.metrics_folder)
+    folder = Path(settings.metrics_folder)
     try:
         write_metrics(folder, project, report, ended_s=time.time(), success=success)
     except Exception as exc:  # noqa: BLE001 - the index is published, or the run failed for another reason

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
+from configs.workspace import project_name
 from flows.errors import CheckoutError, UsageError
 from flows.source.checkout import check_git, checkout
 from flows.source.git_url import check_ref, check_url, is_url, last_part, without_user
@@ -19,6 +18,7 @@ from machine.git import git_output
 
 if TYPE_CHECKING:
     from configs.settings import CheckoutSettings
+    from configs.workspace import ProjectWorkspace, Workspace
 
 
 _LONGEST_PATH, _LONGEST_NAME = 4095, 255
@@ -91,8 +91,8 @@ class Source(BaseModel):
             return self.root
         return None if self.is_checkout else Path(self.repo, self.subdir)
 
-    def sources(self, work: Path, settings: CheckoutSettings) -> Path | None:
-        """Return the folder of the sources: the user's, else the checkout in the project's folder `work`, brought to the ref.
+    def sources(self, folder: Path, settings: CheckoutSettings) -> Path | None:
+        """Return the folder of the sources: the user's, else those of the ref, checked out into `folder`.
 
         The caller holds the project's lock. Raises CheckoutError, RepositoryUnreachable, SourceError.
         """
@@ -103,13 +103,13 @@ class Source(BaseModel):
             top, prefix = _repository_of(Path(url))
             url = str(top)
         inside = prefix / self.subdir
-        folder = checkout(url, self.ref, work / "checkout", settings) / inside
-        if not folder.resolve().is_relative_to((work / "checkout").resolve()):
+        found = checkout(url, self.ref, folder, settings) / inside
+        if not found.resolve().is_relative_to(folder.resolve()):
             raise SourceError(
                 f"{inside} leads out of the repository; --subdir names a folder inside it."
             )
-        check_project(work / "checkout" / prefix, self.subdir)
-        return folder
+        check_project(folder / prefix, self.subdir)
+        return found
 
     def project(self, configured: str) -> str:
         """Return the project's name: the configured one, else that of the sources' folder, else that of the structures file."""
@@ -128,6 +128,10 @@ class Source(BaseModel):
         return project_name(
             os.path.normpath(folder).rpartition("/")[2]
         )  # a link has its own name, not its target's
+
+    def workspace(self, workspace: Workspace) -> ProjectWorkspace:
+        """Return the workspace of the project that these sources make."""
+        return workspace.for_project(self.project(workspace.settings.project.name))
 
     def check(self) -> None:
         """Raise where what it names is not there, before any work is done."""
@@ -220,28 +224,6 @@ def _repository_of(path: Path) -> tuple[Path, PurePosixPath]:
     return Path(top.strip()), PurePosixPath(
         (git_output(path, "rev-parse", "--show-prefix") or "").strip()
     )
-
-
-def project_name(text: str) -> str:
-    """Return the text as a project's name: letters, digits and `_ . -`.
-
-    >>> project_name("My Repo (2)")
-    'My-Repo-2'
-    """
-    return re.sub(r"^[^\w]+|[^\w.-]+", "-", text).strip("-.") or "project"
-
-
-def collection_name(project: str, branch: str) -> str:
-    """Return the name of the index of a project's branch: two branches never share one.
-
-    >>> collection_name("qdrant", ""), collection_name("qdrant", "dev")
-    ('qdrant', 'qdrant@dev')
-    """
-    if not branch:
-        return project
-    safe = re.sub(r"[^\w.-]+", "-", branch)
-    digest = "" if safe == branch else f"-{hashlib.sha256(branch.encode()).hexdigest()[:6]}"
-    return f"{project}@{safe}{digest}"
 
 
 class GitState(NamedTuple):

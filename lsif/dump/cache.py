@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from configs.workspace import own_folders
+from configs.workspace import ProjectFolder, own_folders
 from lsif.dump.cargo import Dependencies, State, ask, find_dependencies, toolchain
 from lsif.dump.rust_analyzer import (
     ARGUMENTS,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-UNKEPT = "dump.lsif"
-"""Name of a dump that can't be used again."""
 _FORMAT = 2
 """Another number here makes every dump anew."""
 _DECIDES = re.compile(
@@ -179,7 +177,7 @@ def _prune(folder: Path, keep: int, used: Path) -> None:
     for path in others[max(keep - 1, 0) if used in kept else keep :]:
         path.unlink()
     if used in kept:
-        (folder / UNKEPT).unlink(missing_ok=True)  # of a run whose sources had changes
+        ProjectFolder(folder).dump.unlink(missing_ok=True)  # of a run whose sources had changes
 
 
 def _why_not(repo: Path, dependencies: Dependencies) -> str:

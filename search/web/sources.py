@@ -24,9 +24,9 @@ from storage.schema import PATHS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from configs.workspace import ProjectFolder
     from storage.index import Generation, StoredPoint
 
-_NOTE = "sources.json"
 _LARGEST_BYTES = 4_000_000
 _CACHED_FILES = 64
 _GIT_S = 10
@@ -53,19 +53,19 @@ class FileView:
         return asdict(self)
 
 
-def remember_root(folder: Path, root: Path | None) -> None:
+def remember_root(folder: ProjectFolder, root: Path | None) -> None:
     """Note in a project's folder where its sources lie on this machine."""
     if root is None:
-        (folder / _NOTE).unlink(missing_ok=True)
+        folder.source_root.unlink(missing_ok=True)
         return
-    with atomic_writer(folder / _NOTE) as file:
+    with atomic_writer(folder.source_root) as file:
         file.write(orjson.dumps({"root": str(root.resolve())}, option=orjson.OPT_APPEND_NEWLINE))
 
 
-def read_root(folder: Path) -> Path | None:
+def read_root(folder: ProjectFolder) -> Path | None:
     """Return where a project's sources lie on this machine, None where that is not known or they are gone."""
     try:
-        root = Path(orjson.loads((folder / _NOTE).read_bytes())["root"])
+        root = Path(orjson.loads(folder.source_root.read_bytes())["root"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return root if root.is_dir() else None
