@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from embedding.encoder import Encoder, Fingerprint
-    from lsif.structure import Record
+    from lsif.record import Record
 
 logger = logging.getLogger(__name__)
 

@@ -1,20 +1,21 @@
-"""Blocks: the pieces inside a structure that are worth finding on their own, one line of blocks.jsonl each.
+"""Blocks: parts of a structure that are worth finding by themselves, a line of blocks.jsonl each.
 
-Loops, matches, conditions, closures and other blocks of at least three lines. rust-analyzer's folding ranges name such places
-too, but neither their kind nor those of one-line heads; the grammar names both, so that arguments, imports, comments and the
-structure's own body need no guessing.
+Blocks are loops, matches, conditions, closures and the like of at least three lines. The source's
+grammar says where they are and of which kind. A dump's folding ranges can't: they have no kind,
+and include arguments, imports, comments and the structure's own body.
 """
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from lsif.errors import StructuresError
-from lsif.structure import make_digest, read_lines
+from lsif.record import OUTSIDE_DIGEST, JsonLine, digest_of, uuid5
+from lsif.structure import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,7 +37,7 @@ KINDS = {
 }
 """Nodes of the grammar that are blocks, and what each is called."""
 
-_NAMESPACE = uuid.UUID("0b8a3f0e-0c3b-5a57-9f43-6f7d3c0a2f5e")
+_NAMESPACE = uuid.UUID("0b8a3f0e-0c3b-5a57-9f43-6f7d3c0a2f5e").bytes
 """Of all block ids."""
 
 
@@ -48,18 +49,19 @@ class SourceBlock(NamedTuple):
     row_to: int
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block(JsonLine):
     """One line of blocks.jsonl. Lines are 1-based and inclusive."""
 
-    id: str
-    """UUID; the same as long as its structure's id, its kind and its place among the structure's blocks of that kind are."""
+    id: str = field(metadata=OUTSIDE_DIGEST)
+    """UUID; it stays the same while its structure's id, its kind and its number among the
+    structure's blocks of that kind do."""
     structure_id: str
-    """The innermost structure that it stands in."""
+    """The innermost structure that surrounds it."""
     kind: str
     """One of the values of KINDS."""
     code_type: str
-    """Of the structure, as the next six: what a search filters on."""
+    """Of the structure, as the next six: search filters by them."""
     crate: str
     module: str
     struct_name: str | None
@@ -67,36 +69,29 @@ class Block:
     visibility: str
     is_test: bool
     file_path: str
-    line_from: int
-    line_to: int
+    line_from: int = field(metadata=OUTSIDE_DIGEST)
+    line_to: int = field(metadata=OUTSIDE_DIGEST)
     snippet: str
     """The file's lines line_from..line_to, each ended by a newline."""
 
     @property
     def digest(self) -> str:
-        """Of everything but id and lines, 32 hex digits: two blocks of one digest are found alike."""
-        return make_digest(
-            {
-                key: value
-                for key, value in asdict(self).items()
-                if key not in ("id", "line_from", "line_to")
-            }
-        )
+        """32 hex digits, of all but id and lines. Blocks of one digest embed and search alike."""
+        return digest_of(self)
 
     def to_payload(self) -> dict[str, Any]:
         """Return the record as a point's payload."""
-        return asdict(self)
-
-    def to_json(self) -> bytes:
-        """Return the record as one line of JSON, newline included."""
-        return orjson.dumps(self, option=orjson.OPT_APPEND_NEWLINE)
+        return self.to_dict()
 
 
 def read_blocks(path: Path) -> Iterator[Block]:
-    """Yield the blocks of a file that this project wrote. Raises StructuresError with the line where one is malformed."""
+    """Yield the blocks of a file that this project wrote.
+
+    Raises StructuresError with the line's number if one is malformed.
+    """
     for number, _, line in read_lines(path):
         try:
-            yield Block(**orjson.loads(line))
+            yield Block.from_dict(orjson.loads(line))
         except (ValueError, TypeError) as exc:
             raise StructuresError(
                 f"{path}, line {number}: {exc}. Write it again with `lsif-ingest parse --blocks`."
@@ -104,7 +99,7 @@ def read_blocks(path: Path) -> Iterator[Block]:
 
 
 def blocks_of(structures: Iterable[Structure], found: Iterable[SourceBlock]) -> Iterator[Block]:
-    """Yield the blocks of one file that stand inside one of its structures, in the order of their lines."""
+    """Yield the blocks inside a file's structures, in the order of their lines."""
     waiting = sorted(structures, key=lambda one: (-one.line_from, one.line_to))
     around: list[Structure] = []
     ordinals: dict[tuple[str, str], int] = {}
@@ -123,7 +118,7 @@ def blocks_of(structures: Iterable[Structure], found: Iterable[SourceBlock]) -> 
             line_from - owner.line_from : line_to - owner.line_from + 1
         ]
         yield Block(
-            id=str(uuid.uuid5(_NAMESPACE, f"{owner.id}\0{block.kind}\0{ordinal}")),
+            id=uuid5(_NAMESPACE, f"{owner.id}\0{block.kind}\0{ordinal}"),
             structure_id=owner.id,
             kind=block.kind,
             code_type=owner.code_type,

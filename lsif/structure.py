@@ -1,4 +1,4 @@
-"""The record that flows through the project: one definition of the source, one line of structures.jsonl, one point.
+"""The record that everything passes on: one definition, one line of structures.jsonl, one point.
 
 The first block of keys is the format that Qdrant's code-search tutorial publishes
 (https://qdrant.tech/documentation/tutorials/code-search/), the second block is this project's own.
@@ -9,104 +9,98 @@ from __future__ import annotations
 import hashlib
 import uuid
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import orjson
 
 from lsif.errors import StructuresError
+from lsif.record import OUTSIDE_DIGEST, JsonLine, R, digest_of, keys_of, uuid5
 from machine.files import atomic_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
 CodeType: TypeAlias = Literal[
-    "Function", "Struct", "Enum", "Union", "Trait", "TypeAlias", "Const", "Static", "Macro", "Module", "Class", "Interface"
+    "Function", "Struct", "Enum", "Union", "Trait", "TypeAlias", "Const", "Static", "Macro",
+    "Module", "Class", "Interface",
 ]  # fmt: skip
 """Rust has no Class and no Interface; other languages' dumps may."""
 
-
-class Record(Protocol):
-    """What has an identity and a content: a structure or a block."""
-
-    @property
-    def id(self) -> str:
-        """UUID."""
-
-    @property
-    def digest(self) -> str:
-        """Of what is embedded and shown."""
-
-
-R = TypeVar("R", bound=Record)
-
-_NAMESPACE = uuid.UUID("6f1c52c8-6b5c-5c0e-9d6e-0f1d3f6d5a10")
+_NAMESPACE = uuid.UUID("6f1c52c8-6b5c-5c0e-9d6e-0f1d3f6d5a10").bytes
 """Of all structure ids; chosen once. Another namespace would give every definition another id."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """Where a structure stands."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context(JsonLine):
+    """The place of a structure in the repository."""
 
     module: str
     """Name of the file's folder."""
     file_path: str
     """POSIX path relative to the repository's root."""
-    file_name: str
-    struct_name: str | None
-    """The type, without generics, whose impl (or the trait whose body) the definition stands in."""
+    file_name: str = ""
+    struct_name: str | None = None
+    """The type of the surrounding impl, without generics; in a trait's body, the trait."""
     snippet: str
-    """The file's lines line_from..line_to as they are (carriage returns included), each ended by a newline."""
+    """The file's lines line_from..line_to as they are, carriage returns included, each ended by a
+    newline."""
 
 
-@dataclass(frozen=True, slots=True)
-class Structure:
-    """One definition. Lines are 1-based and inclusive."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Structure(JsonLine):
+    """One definition. Lines are 1-based and inclusive.
+
+    To add a field, add a line here, with a default: older files and indexes lack it. By default
+    it is part of the digest, so that the next run updates every point.
+    """
 
     name: str
     signature: str
-    """The declaration as in the source, without visibility, attributes, comments and body; whitespace folded."""
+    """The declaration as in the source, without visibility, attributes, comments and body, on one
+    line."""
     code_type: str
-    """A CodeType; what a structures.jsonl of other origin says is kept."""
-    docstring: str | None
+    """A CodeType; other values of an imported structures.jsonl are kept."""
+    docstring: str | None = None
     """Markdown without comment markers."""
-    line: int
+    line: int = field(metadata=OUTSIDE_DIGEST)
     """Of the name."""
-    line_from: int
+    line_from: int = field(metadata=OUTSIDE_DIGEST)
     """Of the first documentation comment or attribute that belongs to the definition."""
-    line_to: int
+    line_to: int = field(metadata=OUTSIDE_DIGEST)
     context: Context
-    id: str
-    """UUID, the same as long as project, crate, symbol and file are the same, wherever the lines move."""
+    id: str = field(metadata=OUTSIDE_DIGEST)
+    """UUID; it stays the same while project, crate, symbol and file do, wherever the lines move."""
     symbol: str
-    """Path as rustc writes it: `cache::Cache<K, V>::insert`, `geometry::<Circle as Shape>::area`."""
-    crate: str
+    """Path as rustc writes it: `cache::Cache<K, V>::insert`, `geo::<Circle as Shape>::area`."""
+    crate: str = ""
     module_path: str
     """`crate::outer::inner`, inline modules included."""
-    trait_name: str | None
-    """The trait, without path and generics, that the impl is of or whose body the definition stands in."""
-    visibility: str
-    """As in the source: `pub`, `pub(crate)`, ...; `private` where it has none; `inherited` in a trait's impl; a trait's
-    members have the trait's own; `` where unknown."""
-    is_test: bool
-    docs_inherited: bool
+    trait_name: str | None = None
+    """The trait, without path and generics, of the surrounding impl or trait body."""
+    visibility: str = ""
+    """As in the source: `pub`, `pub(crate)` ...; `private` if it has none; `inherited` in a trait's
+    impl; members of a trait have the trait's own; empty if unknown."""
+    is_test: bool = False
+    docs_inherited: bool = False
     """Whether the docstring is that of the trait's member."""
-    references: int
-    """Places that refer to it, as far as the dump knows them."""
-    referencing_files: int
-    """Files that these stand in."""
-    digest: str
-    """Of everything but id, lines and references: two structures of one digest embed and search alike."""
+    references: int = field(default=0, metadata=OUTSIDE_DIGEST)
+    """Number of places that refer to it, as far as the dump knows them."""
+    referencing_files: int = field(default=0, metadata=OUTSIDE_DIGEST)
+    """Number of files with such places."""
+    digest: str = field(default="", metadata=OUTSIDE_DIGEST)
+    """32 hex digits, computed if not given. Structures of one digest embed and search alike."""
 
-    def to_json(self) -> bytes:
-        """Return the record as one line of JSON, newline included, keys in the order of the fields."""
-        return orjson.dumps(self, option=orjson.OPT_APPEND_NEWLINE)
+    def __post_init__(self) -> None:
+        """Compute the digest if there is none."""
+        if not self.digest:
+            object.__setattr__(self, "digest", digest_of(self))
 
     def to_payload(self) -> dict[str, Any]:
         """Return the record as a point's payload."""
-        payload: dict[str, Any] = orjson.loads(orjson.dumps(self))
-        return payload
+        return self.to_dict()
 
 
 _MAX_LINE = 2**31 - 1
@@ -114,25 +108,16 @@ _MAX_LINE = 2**31 - 1
 
 def make_id(project: str, crate: str, symbol: str, file_path: str, ordinal: int) -> str:
     """Return the id of the `ordinal`-th (0-based, by line) definition of `symbol` in the file."""
-    return str(uuid.uuid5(_NAMESPACE, "\0".join((project, crate, symbol, file_path, str(ordinal)))))
+    return uuid5(_NAMESPACE, "\0".join((project, crate, symbol, file_path, str(ordinal))))
 
 
-def make_digest(fields: dict[str, Any]) -> str:
-    """Return the digest (32 hex digits) of a record's fields."""
-    return hashlib.blake2b(orjson.dumps(fields), digest_size=16).hexdigest()
-
-
-_NOT_IN_DIGEST = ("id", "line", "line_from", "line_to", "references", "referencing_files", "digest")
-
-
-def with_digest(fields: dict[str, Any]) -> Structure:
-    """Return the structure of all `fields` but digest, which is computed; `context` is a dict too."""
-    digest = make_digest({key: value for key, value in fields.items() if key not in _NOT_IN_DIGEST})
-    return Structure(**{**fields, "context": Context(**fields["context"]), "digest": digest})
+def with_digest(fields: Mapping[str, Any]) -> Structure:
+    """Return the structure of plain JSON fields; its digest is computed, whatever `fields` says."""
+    return Structure.from_dict({**fields, "digest": ""})
 
 
 class SequenceDigest:
-    """A digest of records in their order: two stages that read one file find out whether they read the same."""
+    """A digest of records in their order, by which two stages know that they read the same."""
 
     def __init__(self) -> None:
         self._digest = hashlib.blake2b(digest_size=16)
@@ -150,7 +135,10 @@ class SequenceDigest:
 def write_structures(
     path: Path, structures: Iterable[Structure], *, sink: Callable[[bytes], None] | None = None
 ) -> None:
-    """Write structures.jsonl at `path` as a whole or not at all (temporary file, fsync, rename); `sink` is given each line, too."""
+    """Write structures.jsonl at `path` as a whole or not at all (temporary file, fsync, rename).
+
+    `sink` is called with each line, too.
+    """
 
     def lines() -> Iterator[bytes]:
         for structure in structures:
@@ -177,7 +165,10 @@ def _write(path: Path, lines: Iterable[bytes]) -> None:
 
 
 def read_structures(path: Path) -> Iterator[Structure]:
-    """Yield the structures of a file that this project wrote. Raises StructuresError with the line where one is malformed."""
+    """Yield the structures of a file that this project wrote.
+
+    Raises StructuresError with the line's number if one is malformed.
+    """
     for number, _, line in read_lines(path):
         try:
             yield parse_structure(line)
@@ -189,8 +180,7 @@ def read_structures(path: Path) -> Iterator[Structure]:
 
 def parse_structure(line: bytes) -> Structure:
     """Return the structure of one line that `to_json` wrote."""
-    fields = orjson.loads(line)
-    return Structure(**{**fields, "context": Context(**fields["context"])})
+    return Structure.from_dict(orjson.loads(line))
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
@@ -218,9 +208,9 @@ class ImportLedger:
 
 
 def import_structures(path: Path, project: str, ledger: ImportLedger) -> Iterator[Structure]:
-    """Yield the structures of a file in the tutorial's format, with this project's own keys filled in where they are absent.
+    """Yield the structures of a file in the tutorial's format, completed by our own keys.
 
-    Malformed lines are skipped and counted in `ledger`; StructuresError is raised where no line is a structure.
+    Malformed lines are skipped and counted in `ledger`. Raises StructuresError if no line is left.
     """
     seen: dict[tuple[str, str, str], int] = {}
     ids: set[str] = set()
@@ -250,27 +240,26 @@ def _describe(exc: Exception) -> str:
 def _import_record(
     record: dict[str, Any], project: str, seen: dict[tuple[str, str, str], int], ids: set[str]
 ) -> Structure:
+    """Return the structure of a line's object; what is computed here may be absent there."""
     if not isinstance(record, dict) or not isinstance(record["context"], dict):
         raise TypeError("expected a JSON object with an object `context`")
-    context = record["context"]
-    name, module, file_path = (
-        _typed(record, "name", str),
-        _typed(context, "module", str),
-        _typed(context, "file_path", str),
+    context = _checked(Context, record["context"])
+    fields = _checked(Structure, record)
+    module, file_path = context["module"], context["file_path"]
+    if not context["file_name"]:
+        context["file_name"] = PurePosixPath(file_path).name
+    crate = fields["crate"]
+    symbol = fields["symbol"] = fields["symbol"] or "::".join(
+        part for part in (module, context["struct_name"], fields["name"]) if part
     )
-    struct_name = _typed(context, "struct_name", str, optional=True)
-    symbol = _typed(record, "symbol", str, optional=True) or "::".join(
-        part for part in (module, struct_name, name) if part
-    )
-    crate = _typed(record, "crate", str, optional=True) or ""
     ordinal = seen[crate, symbol, file_path] = seen.get((crate, symbol, file_path), -1) + 1
-    given = _typed(record, "id", str, optional=True)
-    point_id = (
-        str(uuid.UUID(given))
-        if given is not None
-        else make_id(project, crate, symbol, file_path, ordinal)
+    given = fields["id"]
+    point_id = fields["id"] = (
+        make_id(project, crate, symbol, file_path, ordinal)
+        if given is None
+        else str(uuid.UUID(given))
     )
-    line_from, line_to = _typed(record, "line_from", int), _typed(record, "line_to", int)
+    line_from, line_to = fields["line_from"], fields["line_to"]
     if not 1 <= line_from <= line_to <= _MAX_LINE:
         raise ValueError(
             f"expected lines with 1 <= line_from <= line_to, found {line_from} and {line_to}"
@@ -278,42 +267,51 @@ def _import_record(
     if point_id in ids:
         raise ValueError(f"id {point_id} stands in an earlier line")
     ids.add(point_id)
-    return with_digest(
-        {
-            "name": name,
-            "signature": _typed(record, "signature", str),
-            "code_type": _typed(record, "code_type", str),
-            "docstring": _typed(record, "docstring", str, optional=True),
-            "line": _typed(record, "line", int),
-            "line_from": line_from,
-            "line_to": line_to,
-            "context": {
-                "module": module,
-                "file_path": file_path,
-                "file_name": _typed(context, "file_name", str, optional=True)
-                or PurePosixPath(file_path).name,
-                "struct_name": struct_name,
-                "snippet": _typed(context, "snippet", str),
-            },
-            "id": point_id,
-            "symbol": symbol,
-            "crate": crate,
-            "module_path": _typed(record, "module_path", str, optional=True) or module,
-            "trait_name": _typed(record, "trait_name", str, optional=True),
-            "visibility": _typed(record, "visibility", str, optional=True) or "",
-            "is_test": _typed(record, "is_test", bool, optional=True) or False,
-            "docs_inherited": _typed(record, "docs_inherited", bool, optional=True) or False,
-            "references": _typed(record, "references", int, optional=True) or 0,
-            "referencing_files": _typed(record, "referencing_files", int, optional=True) or 0,
-        }
+    fields["module_path"] = fields["module_path"] or module
+    fields["context"] = Context(**context)
+    return Structure(**fields)
+
+
+_COMPUTED = ("id", "symbol", "module_path")
+"""Required keys of a structure that the import fills in if they are absent."""
+
+
+class _Rule(NamedTuple):
+    """What an imported value of a key must be."""
+
+    name: str
+    kind: type
+    optional: bool
+    default: object
+
+
+@cache
+def _rules(record: type) -> tuple[_Rule, ...]:
+    """Return the rules of a record's keys; the nested object and the digest have none."""
+    return tuple(
+        _Rule(
+            key.name,
+            key.kind,
+            optional=not key.required or (record is Structure and key.name in _COMPUTED),
+            default=None if key.required else key.default,
+        )
+        for key in keys_of(record)
+        if key.name not in ("context", "digest")
     )
 
 
-def _typed(table: dict[str, Any], key: str, kind: type, *, optional: bool = False) -> Any:
-    """Return table[key], checked to be of `kind` (or absent or null where `optional`)."""
-    value = table.get(key) if optional else table[key]
-    if (value is None and optional) or (
-        isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
-    ):
-        return value
-    raise TypeError(f"key {key}: expected {kind.__name__}, found {value!r:.60}")
+def _checked(record: type, table: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of the record's keys; optional ones that are absent have their default.
+
+    Raises KeyError if another key is missing, TypeError if a value is of another type.
+    """
+    values: dict[str, Any] = {}
+    for name, kind, optional, default in _rules(record):
+        value = table.get(name) if optional else table[name]
+        if type(value) is kind:  # exactly: True is no line number
+            values[name] = value
+        elif value is None and optional:
+            values[name] = default
+        else:
+            raise TypeError(f"key {name}: expected {kind.__name__}, found {value!r:.60}")
+    return values
