@@ -10,7 +10,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from flows.cli.main import command_line_parser
-from flows.deploy.commands import IMAGE_FOLDER
+from flows.deploy.deployments import IMAGE_FOLDER
 
 from conftest import PROJECT_ROOT
 

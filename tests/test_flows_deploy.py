@@ -1,4 +1,4 @@
-"""What `python -m flows.deploy.commands` prepares, without a Prefect server."""
+"""The commands about deployments, as far as they go without a Prefect server."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from prefect.utilities.templating import apply_values
 
-from flows.deploy import automations
-from flows.deploy import checks as deploy_checks
-from flows.deploy import commands as deploy
+from flows.cli import deploy as deploy_commands
+from flows.cli import main as cli
+from flows.deploy import automations, deployments, pool
 from flows.deploy.reindex import withholding_secrets, without_traceback
 from flows.errors import FlowError, UsageError
 from flows.server.api import Api
@@ -32,10 +32,11 @@ SOURCE = ("--dump", str(SAMPLE_DUMP), "--root", str(SAMPLE))
 def nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Name a server where none is; what asks Prefect's own command line fails the test."""
     monkeypatch.setenv("PREFECT_API_URL", API.url)
-    monkeypatch.setattr(
-        deploy, "_prefect", lambda *_arguments, **_options: pytest.fail("something was made")
-    )
-    monkeypatch.setattr(deploy, "set_prefect_defaults", lambda: None)
+    for module in (deployments, pool):
+        monkeypatch.setattr(
+            module, "run_prefect", lambda *_words, **_options: pytest.fail("something was made")
+        )
+    monkeypatch.setattr(deploy_commands, "set_prefect_defaults", lambda: None)
 
 
 def template(**env: str) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def test_secrets_of_the_worker_reach_containers_and_not_the_server(
 ) -> None:
     monkeypatch.setenv("QDRANT_API_KEY", "secret-of-the-worker-0451")
     monkeypatch.delenv("QDRANT_URL", raising=False)
-    stored = deploy.with_environment_of_worker(template())["variables"]["properties"]["env"][
+    stored = pool.with_environment_of_worker(template())["variables"]["properties"]["env"][
         "default"
     ]
     assert stored == {"QDRANT_URL": "{{ $QDRANT_URL }}", "QDRANT_API_KEY": "{{ $QDRANT_API_KEY }}"}
@@ -63,13 +64,13 @@ def test_secrets_of_the_worker_reach_containers_and_not_the_server(
 
 def test_a_pools_own_environment_stays() -> None:
     own = template(QDRANT_URL="http://qdrant:6333", AWS_PROFILE="{{ $AWS_PROFILE }}")
-    once = deploy.with_environment_of_worker(own)
+    once = pool.with_environment_of_worker(own)
     assert once["variables"]["properties"]["env"]["default"] == {
         "QDRANT_URL": "http://qdrant:6333",
         "QDRANT_API_KEY": "{{ $QDRANT_API_KEY }}",
         "AWS_PROFILE": "{{ $AWS_PROFILE }}",
     }
-    assert deploy.with_environment_of_worker(once) == once
+    assert pool.with_environment_of_worker(once) == once
     assert own == template(QDRANT_URL="http://qdrant:6333", AWS_PROFILE="{{ $AWS_PROFILE }}")
 
 
@@ -81,33 +82,33 @@ def test_a_worker_that_a_script_starts_in_the_background_can_be_ended(
     monkeypatch.setattr(
         os, "execv", lambda _program, _arguments: found.append(signal.getsignal(signal.SIGINT))
     )
-    monkeypatch.setattr(deploy, "require_server", lambda: API)
-    monkeypatch.setattr(deploy, "require_pool", lambda *_: None)
-    monkeypatch.setattr(deploy, "set_prefect_defaults", lambda: None)
+    monkeypatch.setattr(deploy_commands, "require_server", lambda: API)
+    monkeypatch.setattr(deploy_commands, "require_pool", lambda *_: None)
+    monkeypatch.setattr(deploy_commands, "set_prefect_defaults", lambda: None)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        assert deploy.main(["worker"]) == 0
+        assert cli.main(["worker"]) == 0
     finally:
         signal.signal(signal.SIGINT, before)
     assert found == [signal.SIG_DFL]
 
 
-@pytest.mark.parametrize("action", ["deploy", "serve"])
+@pytest.mark.parametrize("action", ["deploy", "serve-flow"])
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (
             (),
-            "what is to be deployed? REPO=DIR-or-URL (--repo), or DUMP=FILE ROOT=DIR (--dump, --root).",
+            "nothing to deploy: give --repo DIR|URL, or --dump FILE and --root DIR.",
         ),
         (
             (*SOURCE, "--cron", "every night"),
-            "--cron (CRON=) takes minute, hour, day, month and weekday",
+            "--cron takes minute, hour, day, month and weekday",
         ),
-        ((*SOURCE, "--cron", ""), "--cron (CRON=) takes"),
+        ((*SOURCE, "--cron", ""), "--cron takes"),
         (
             (*SOURCE, "--timezone", "Berlin"),
-            "--timezone (TIMEZONE=) takes a name such as UTC or Europe/Berlin, found 'Berlin'.",
+            "--timezone takes a name such as UTC or Europe/Berlin, found 'Berlin'.",
         ),
     ],
 )
@@ -115,7 +116,7 @@ def test_a_worker_that_a_script_starts_in_the_background_can_be_ended(
 def test_wrong_usage_is_told_before_anything_is_made(
     action: str, arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert deploy.main([action, *arguments]) == 2
+    assert cli.main([action, *arguments]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
@@ -141,16 +142,16 @@ def test_make_deploys_what_is_named_and_never_the_sample(target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("deploy", *SOURCE), ("serve", *SOURCE), ("worker",), ("automations",)]
+    "arguments", [("deploy", *SOURCE), ("serve-flow", *SOURCE), ("worker",), ("automations",)]
 )
 @pytest.mark.usefixtures("nobody_answers")
 def test_a_server_that_is_down_is_told_in_a_line(
     arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert deploy.main(arguments) == 1
+    assert cli.main(arguments) == 1
     assert capsys.readouterr().err == (
-        "lsif-ingest: no Prefect answers at http://127.0.0.1:9/api (ConnectError): start one by `make prefect`, "
-        "or name one that runs (`export PREFECT_API_URL=http://127.0.0.1:4200/api`).\n"
+        "lsif-ingest: no Prefect answers at http://127.0.0.1:9/api (ConnectError): start one with "
+        "`lsif-ingest prefect-server`, or name one that runs (`export PREFECT_API_URL=http://127.0.0.1:4200/api`).\n"
     )
 
 
@@ -162,10 +163,10 @@ def test_an_address_that_is_none_is_refused_unquoted(
     url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LSIF_NOTIFY_URL", url)
-    assert deploy.main(["automations"]) == 2
+    assert cli.main(["automations"]) == 2
     assert (
         capsys.readouterr().err
-        == "lsif-ingest: LSIF_NOTIFY_URL is no address such as https://hooks.example.org/...\n"
+        == "lsif-ingest: LSIF_NOTIFY_URL is not a URL such as https://hooks.example.org/...\n"
     )
 
 
@@ -175,12 +176,12 @@ def test_an_address_that_is_none_is_refused_unquoted(
         (
             "typo",
             "process",
-            "no work pool 'typo' at http://127.0.0.1:9/api; there are: boats, lsif-ingest. `make deploy` makes it",
+            "no work pool 'typo' at http://127.0.0.1:9/api; found: boats, lsif-ingest. `lsif-ingest deploy` makes it",
         ),
         (
             "boats",
             "process",
-            "work pool boats is of type docker, not process: say --pool-type (POOL_TYPE=).",
+            "work pool boats has the type docker, not process: set --pool-type.",
         ),
         ("lsif-ingest", "process", ""),
     ],
@@ -199,13 +200,13 @@ def test_a_worker_serves_a_pool_that_is_there(
         wanted = body["work_pools"]["name"]["any_"] if body else [pool["name"] for pool in pools]
         return [pool for pool in pools if pool["name"] in wanted]
 
-    monkeypatch.setattr(deploy_checks, "ask", ask)
-    monkeypatch.setattr(deploy, "require_server", lambda: API)
-    monkeypatch.setattr(deploy, "set_prefect_defaults", lambda: None)
+    monkeypatch.setattr(pool, "ask", ask)
+    monkeypatch.setattr(deploy_commands, "require_server", lambda: API)
+    monkeypatch.setattr(deploy_commands, "set_prefect_defaults", lambda: None)
     monkeypatch.setattr(os, "execv", lambda *_: None)
     before = signal.getsignal(signal.SIGINT)
     try:
-        assert deploy.main(["worker", "--pool", name, "--pool-type", pool_type]) == (
+        assert cli.main(["worker", "--pool", name, "--pool-type", pool_type]) == (
             2 if message else 0
         )
     finally:
@@ -215,11 +216,11 @@ def test_a_worker_serves_a_pool_that_is_there(
     assert said.out == (
         ""
         if message
-        else "Serving work pool lsif-ingest, 1 run at a time (LIMIT=, --limit); Ctrl-C ends it.\n"
+        else "Serving work pool lsif-ingest, 1 run at a time (--limit); Ctrl-C stops.\n"
     )
-    monkeypatch.setattr(deploy_checks, "ask", lambda *_: [])
+    monkeypatch.setattr(pool, "ask", lambda *_: [])
     with pytest.raises(UsageError, match="there is none"):
-        deploy_checks.require_pool(API, name, pool_type)
+        pool.require_pool(API, name, pool_type)
 
 
 @pytest.mark.parametrize(
@@ -237,13 +238,13 @@ def test_a_worker_has_as_many_runs_at_once_as_it_may(
 ) -> None:
     started: list[list[str]] = []
     monkeypatch.setattr(os, "execv", lambda _program, words: started.append(words))
-    monkeypatch.setattr(deploy, "require_server", lambda: API)
-    monkeypatch.setattr(deploy, "require_pool", lambda *_: None)
-    monkeypatch.setattr(deploy, "set_prefect_defaults", lambda: None)
+    monkeypatch.setattr(deploy_commands, "require_server", lambda: API)
+    monkeypatch.setattr(deploy_commands, "require_pool", lambda *_: None)
+    monkeypatch.setattr(deploy_commands, "set_prefect_defaults", lambda: None)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    assert deploy.main(["worker", *arguments]) == 0
+    assert cli.main(["worker", *arguments]) == 0
     assert started[0][started[0].index("--type") + 2 :] == limit
-    assert deploy.main(["worker", "--limit", "-1"]) == 2
+    assert cli.main(["worker", "--limit", "-1"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -267,10 +268,10 @@ def test_a_server_knows_the_address_of_its_page(
         monkeypatch.setenv(name, value)
     found: list[dict[str, str]] = []
     monkeypatch.setattr(os, "execv", lambda *_: found.append(dict(os.environ)))
-    monkeypatch.setattr(deploy, "set_prefect_defaults", lambda: None)
+    monkeypatch.setattr(deploy_commands, "set_prefect_defaults", lambda: None)
     before = dict(os.environ)
     try:
-        assert deploy.main(["server"]) == 0
+        assert cli.main(["prefect-server"]) == 0
     finally:
         for name in set(os.environ) - set(before):
             del os.environ[name]
@@ -349,10 +350,7 @@ def test_what_a_failed_run_tells_the_server_quotes_no_secret(
 
 @pytest.mark.usefixtures("nobody_answers")
 def test_undeploy_asks_for_a_project(capsys: pytest.CaptureFixture[str]) -> None:
-    assert deploy.main(["undeploy"]) == 2
-    assert (
-        "which project? PROJECT=NAME (--project), or REPO=DIR-or-URL (--repo)."
-        in capsys.readouterr().err
-    )
-    assert deploy.main(["undeploy", "--project", "a/b"]) == 2
-    assert deploy.main(["undeploy", "--project", "a"]) == 1  # nobody answers
+    assert cli.main(["undeploy"]) == 2
+    assert "which project? Give --project NAME, or --repo DIR|URL." in capsys.readouterr().err
+    assert cli.main(["undeploy", "--project", "a/b"]) == 2
+    assert cli.main(["undeploy", "--project", "a"]) == 1  # nobody answers

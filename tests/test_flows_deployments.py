@@ -92,7 +92,7 @@ class Server:
         )
 
     def deploy(self, *arguments: str) -> str:
-        done = self.run("flows.deploy.commands", "deploy", "--folder", str(self.folder), *arguments)
+        done = self.run("flows", "deploy", "--folder", str(self.folder), *arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -186,14 +186,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     )
     running = Server(home, folder, url, environment)
     shutil.copytree(SAMPLE, running.repository)
-    process = running.start("flows.deploy.commands", "server", log="server.log")
+    process = running.start("flows", "prefect-server", log="server.log")
     try:
         wait_for(lambda: _answers(f"{url}/health") or process.poll() is not None, "the server", 120)
         assert process.poll() is None, (folder / "server.log").read_text()
         running.deploy("--dump", str(SAMPLE_DUMP), "--root", str(running.repository))
-        running.start(
-            "flows.deploy.commands", "worker", "--limit", "0", log="worker.log", secrets=SECRETS
-        )
+        running.start("flows", "worker", "--limit", "0", log="worker.log", secrets=SECRETS)
         yield running
     finally:
         _end(running.processes)
@@ -317,20 +315,22 @@ def test_another_commit_than_the_one_asked_for_fails_and_somebody_is_told(
     with HTTPServer(("127.0.0.1", 0), Hook) as listener:
         threading.Thread(target=listener.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{listener.server_port}/{NOTIFIED}"
-        nobody = server.run("flows.deploy.commands", "automations")
+        nobody = server.run("flows", "automations")
         assert nobody.stdout == (
-            'Renewed: "lsif-ingest, a run is lost".\nNobody will be told of failures: LSIF_NOTIFY_URL=https://... names who is.\n'
+            'Renewed: "lsif-ingest, a run is lost".\n'
+            "No one will be notified of failures; set LSIF_NOTIFY_URL=https://... for that.\n"
         ), nobody.stderr
-        renewed = server.run("flows.deploy.commands", "automations", LSIF_NOTIFY_URL=address)
+        renewed = server.run("flows", "automations", LSIF_NOTIFY_URL=address)
         assert (
             renewed.stdout
             == 'Renewed: "lsif-ingest, a run went wrong", "lsif-ingest, a run is lost".\n'
         ), renewed.stderr
-        again = server.run("flows.deploy.commands", "automations")
+        again = server.run("flows", "automations")
         assert again.stdout == (
             'Renewed: "lsif-ingest, a run is lost".\n'
-            '"lsif-ingest, a run went wrong" stays as it was, LSIF_NOTIFY_URL names no other address; '
-            'to remove it: .venv/bin/prefect automation delete "lsif-ingest, a run went wrong"\n'
+            '"lsif-ingest, a run went wrong" stays as it was: LSIF_NOTIFY_URL names no new address. '
+            f"To remove it: {Path(sys.executable).with_name('prefect')} automation delete "
+            '"lsif-ingest, a run went wrong"\n'
         ), again.stderr
         logged = len((server.folder / "worker.log").read_text())
         run = server.trigger("on-merge-sample", commit="0123456789abcdef" * 2 + "01234567")
@@ -471,7 +471,7 @@ def test_a_process_serves_the_deployments_of_a_project_without_a_pool(
 ) -> None:
     source = ("--project", "served", "--dump", str(SAMPLE_DUMP), "--root", str(server.repository))
     process = server.start(
-        "flows.deploy.commands", "serve", *source, "--folder", str(server.folder), log="serve.log"
+        "flows", "serve-flow", *source, "--folder", str(server.folder), log="serve.log"
     )
     log = server.folder / "serve.log"
     wait_for(
@@ -493,7 +493,7 @@ def test_a_process_serves_the_deployments_of_a_project_without_a_pool(
     assert server.deployment("nightly-served")["paused"]  # until it is served, or deployed, again
     before = len(log.read_text())
     again = server.start(
-        "flows.deploy.commands", "serve", *source, "--folder", str(server.folder), log="serve.log"
+        "flows", "serve-flow", *source, "--folder", str(server.folder), log="serve.log"
     )
     wait_for(lambda: "Serving reindex" in log.read_text()[before:], "the deployments")
     assert not server.deployment("nightly-served")["paused"]
@@ -525,10 +525,10 @@ def test_a_projects_deployments_are_removed(server: Server) -> None:
         f"/deployments/{server.deployment('on-merge-gone')['id']}/create_flow_run", {"state": waits}
     )["id"]
     assert server.state(run)["name"] == "AwaitingConcurrencySlot"
-    done = server.run("flows.deploy.commands", "undeploy", "--project", "gone")
+    done = server.run("flows", "undeploy", "--project", "gone")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(
-        "Removed reindex/nightly-gone and reindex/on-merge-gone with triggers and limit. Index, checkpoint "
+        "Removed reindex/nightly-gone and reindex/on-merge-gone with their triggers and limit. "
     )
     assert server.state(run)["type"] == "CANCELLED"
     names = [one["name"] for one in server.ask("/deployments/filter", {})]
@@ -542,16 +542,16 @@ def test_a_projects_deployments_are_removed(server: Server) -> None:
         server.deployment("on-merge-sample")["global_concurrency_limit"]
         == kept["global_concurrency_limit"]
     )
-    again = server.run("flows.deploy.commands", "undeploy", "--project", "gone")
+    again = server.run("flows", "undeploy", "--project", "gone")
     assert (again.returncode, again.stderr.count("\n")) == (1, 1)
-    assert "no deployment of project gone is there" in again.stderr
+    assert "no deployment of project gone found" in again.stderr
 
 
 def test_a_worker_for_a_pool_that_is_not_there_ends(server: Server) -> None:
-    done = server.run("flows.deploy.commands", "worker", "--pool", "typo")
+    done = server.run("flows", "worker", "--pool", "typo")
     assert done.returncode == 2
     assert "no work pool 'typo' at http://127.0.0.1:" in done.stderr
-    assert "there are: lsif-ingest" in done.stderr
+    assert "found: lsif-ingest" in done.stderr
     assert "typo" not in [pool["name"] for pool in server.ask("/work_pools/filter", {})]
 
 
@@ -583,7 +583,7 @@ def test_a_project_is_deployed_for_containers(server: Server, pool_type: str) ->
         pool_type,
     )
     done = server.run(
-        "flows.deploy.commands",
+        "flows",
         "deploy",
         *project,
         "--image",
@@ -625,12 +625,12 @@ def test_no_secret_reaches_the_server(server: Server, indexed: dict[str, str]) -
         (
             ("worker",),
             "",
-            "`make prefect` (python -m flows.deploy.commands server), then `export PREFECT_API_URL=http://127.0.0.1:4200/api`",
+            "Start one with `lsif-ingest prefect-server`, then `export PREFECT_API_URL=",
         ),
         (
             ("deploy", "--repo", "x", "--pool-type", "docker"),
             "http://127.0.0.1:9/api",
-            "type docker needs --image (IMAGE=)",
+            "type docker needs --image:",
         ),
         (("deploy", "--repo", "/absent"), "http://127.0.0.1:9/api", "no folder /absent"),
     ],
@@ -639,7 +639,7 @@ def test_what_is_missing_is_told(
     arguments: tuple[str, ...], url: str, message: str, tmp_path: Path
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "flows.deploy.commands", *arguments],
+        [sys.executable, "-m", "flows", *arguments],
         capture_output=True,
         text=True,
         check=False,

@@ -12,6 +12,7 @@ import os
 import shlex
 import sys
 from contextlib import closing
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,14 +40,28 @@ if TYPE_CHECKING:
 
 _READ_BY_SEARCH = ("paths", "storage", "search", "embedding")
 """Sections of the settings."""
+_OF_DEPLOYMENTS = {
+    "deploy": "run a project nightly and on merge, by a Prefect server",
+    "undeploy": "remove a project's deployments and their limit; its data stay",
+    "worker": "run what is scheduled in a work pool",
+    "serve-flow": "deploy, and run what is scheduled, in one process without a work pool",
+    "automations": "have the Prefect server report failures and end lost runs",
+    "prefect-server": "start a Prefect server on this machine",
+}
+"""Commands of flows.cli.deploy, which is imported only for them, with their help."""
 _PACKAGES = ("configs", "machine", "lsif", "embedding", "storage", "search", "flows")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    options = command_line_parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    command = next((word for word in words if not word.startswith("-")), "")
+    options = command_line_parser(command).parse_args(words)
     _set_up_logging(debug=options.debug)
     try:
+        if command in _OF_DEPLOYMENTS:
+            options.run(options)
+            return 0
         branch = (
             [f"project.branch={orjson.dumps(options.branch).decode()}"]
             if getattr(options, "branch", "")
@@ -60,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LsifIngestError as exc:
         return _fail(exc, 1, debug=options.debug)
     except (KeyboardInterrupt, Terminated) as exc:
-        return _stopped(exc)
+        return 130 if command in _OF_DEPLOYMENTS else _stopped(exc)
     except BrokenPipeError:
         os.dup2(
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
@@ -92,8 +107,8 @@ def _stopped(exc: KeyboardInterrupt | Terminated) -> int:
     return 130 if by_terminal else EXIT_CODE
 
 
-def command_line_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
+def command_line_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the command line: with the arguments of one command, or of all."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--config",
@@ -260,6 +275,13 @@ def command_line_parser() -> argparse.ArgumentParser:
         "--project", default="", metavar="NAME", help="show this project only, with its branches"
     )
     status.set_defaults(run=_status)
+
+    for name, text in _OF_DEPLOYMENTS.items():
+        deployment = commands.add_parser(name, help=text)
+        deployment.add_argument("--debug", action="store_true", help="show tracebacks")
+        if command in {None, name}:
+            module = import_module("flows.cli.deploy")
+            getattr(module, f"add_{name.replace('-', '_')}")(deployment)
     return parser
 
 
