@@ -22,7 +22,7 @@ from flows.lanes import Clock, Lanes
 from flows.locks import project_lock
 from flows.report.artifacts import Progress
 from flows.report.model import IngestReport, ParseReport, StageTime
-from flows.report.publish import failures_told, publish_report
+from flows.report.publish import publish_report, report_failure
 from flows.runners import end_workers, taking_resources
 from flows.source.source import Source, git_state
 from flows.stages import plan_vectors, settings_without_effect
@@ -57,7 +57,7 @@ def ingest(source: Source, settings: Settings, *, rebuild: bool = False) -> Inge
     with (
         TagsContext(current_tags=set()),
         project_lock(project),
-        failures_told(settings.flow, project.collection, project.folder),
+        report_failure(settings.flow, project.collection, project.folder),
     ):
         return _Run(source, project, rebuild=rebuild).report()
 
@@ -130,19 +130,19 @@ class _Run:
         }
         seconds["total"] = self._clock.elapsed_s
         report = IngestReport(
-            self._project.collection,
-            state.commit,
-            state.dirty,
-            str(self._project.folder.structures),
-            parsed,
-            plan.reports(),
-            uploaded,
-            seconds,
-            stages,
-            self._began,
-            self._project.branch,
-            str(flow_run.id or ""),
-            dumped,
+            project=self._project.collection,
+            commit=state.commit,
+            dirty=state.dirty,
+            structures_file=str(self._project.folder.structures),
+            parse=parsed,
+            embeddings=plan.reports(),
+            upload=uploaded,
+            seconds=seconds,
+            stages=stages,
+            started=self._began,
+            branch=self._project.branch,
+            run_id=str(flow_run.id or ""),
+            dump=dumped,
         )
         report.check()
         publish_report(report, self._project.folder, settings.flow)

@@ -66,10 +66,10 @@ def run_ingest(
         server = _start_server()
         refresh_global_settings_context()  # Prefect's own threads know no other
     from flows.ingest import ingest  # noqa: PLC0415 - while the server starts
-    from flows.report.publish import failures_told  # noqa: PLC0415
+    from flows.report.publish import report_failure  # noqa: PLC0415
 
     workspace = source.workspace(Workspace(settings))
-    with failures_told(settings.flow, workspace.collection, workspace.folder):
+    with report_failure(settings.flow, workspace.collection, workspace.folder):
         if server is None:
             require_answer()
         else:

@@ -175,14 +175,14 @@ def parse_repository(
         seconds,
     )
     return ParseReport(
-        ledger.structures,
-        ledger.kinds,
-        ledger.skipped,
-        ledger.definitions,
-        _notes(ledger),
-        seconds,
-        ledger.blocks,
-        largest(ledger.crates),
+        structures=ledger.structures,
+        kinds=ledger.kinds,
+        skipped=ledger.skipped,
+        definitions=ledger.definitions,
+        notes=_notes(ledger),
+        seconds=seconds,
+        blocks=ledger.blocks,
+        crates=largest(ledger.crates),
     )
 
 
@@ -214,12 +214,12 @@ def import_records(
         else []
     )
     return ParseReport(
-        ledger.structures,
-        dict(sorted(kinds.items())),
-        {"bad_line": ledger.skipped} if ledger.skipped else {},
-        ledger.lines,
-        notes,
-        time.perf_counter() - started,
+        structures=ledger.structures,
+        kinds=dict(sorted(kinds.items())),
+        skipped={"bad_line": ledger.skipped} if ledger.skipped else {},
+        definitions=ledger.lines,
+        notes=notes,
+        seconds=time.perf_counter() - started,
         crates=largest(crates),
     )
 

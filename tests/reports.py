@@ -18,14 +18,13 @@ HOSTILE = (
 def made_report(started: str = "2026-11-25T03:15:00+00:00", **changes: object) -> IngestReport:
     """Return a balanced report of 77 structures and 8 blocks, with these fields changed."""
     parse = ParseReport(
-        77,
-        {"Function": 50, "Struct": 27},
-        {"local": 100, "external": 23},
-        200,
-        [],
-        0.5,
-        8,
-        {"alpha": 60, "beta": 17},
+        structures=77,
+        kinds={"Function": 50, "Struct": 27},
+        skipped={"local": 100, "external": 23},
+        definitions=200,
+        seconds=0.5,
+        blocks=8,
+        crates={"alpha": 60, "beta": 17},
     )
     embeddings = [
         EmbedReport("text", "m", 8, 77, 7, 60, 10, 2.0, 1, 1400, "cpu", "bf16"),
@@ -59,18 +58,18 @@ def made_report(started: str = "2026-11-25T03:15:00+00:00", **changes: object) -
         StageTime("upload", 2.6, 0.3, 0.3),
     ]
     report = IngestReport(
-        "sample",
-        "0123456789abcdef",
-        True,
-        "structures.jsonl",
-        parse,
-        embeddings,
-        upload,
-        seconds,
-        stages,
-        started,
-        "main",
-        "0292583e-db09-487e-a511-34e27c064470",
+        project="sample",
+        commit="0123456789abcdef",
+        dirty=True,
+        structures_file="structures.jsonl",
+        parse=parse,
+        embeddings=embeddings,
+        upload=upload,
+        seconds=seconds,
+        stages=stages,
+        started=started,
+        branch="main",
+        run_id="0292583e-db09-487e-a511-34e27c064470",
     )
     report.check()
     return replace(report, **changes)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What a run shows in Prefect. Artifacts are written inside one Prefect test server."""
+"""Artifacts in Prefect. They are written inside one Prefect test server."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def shown(key: str) -> object:
         return found.data
 
 
-class Clock:
-    """A clock that goes on by so many seconds whenever it is asked, and the calls that were made."""
+class SteppingClock:
+    """A clock that advances by a fixed step with each reading; it also records Prefect calls."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, step_s: float) -> None:
         times = itertools.count()
@@ -63,7 +63,7 @@ class Clock:
         ("Sample@dev", "lsif-ingest-sample-dev-025040-report"),
     ],
 )
-def test_a_key_is_one_that_prefect_takes_and_no_other_projects(project: str, key: str) -> None:
+def test_a_key_is_valid_in_prefect_and_unique_to_its_project(project: str, key: str) -> None:
     assert artifact_key(project, "report") == key
 
 
@@ -86,11 +86,14 @@ def test_the_ledger_is_a_table_of_steps_and_reasons() -> None:
     ]
 
 
-def test_the_markdown_tells_what_changed_and_where_time_went() -> None:
+def test_the_markdown_says_what_changed_and_where_time_went() -> None:
     text = report_markdown(made_report())
     for line in (
         "# Index of `sample`",
-        "77 structures and 8 blocks at `0123456789abcdef` with changes; synced in 3.2 s as `sample--1`.",
+        (
+            "77 structures and 8 blocks at `0123456789abcdef` with changes; "
+            "synced in 3.2 s as `sample--1`."
+        ),
         "- 2 added",
         "  - `Function sample::new (src/new.rs:1)`",
         "- 0 deleted",
@@ -148,7 +151,7 @@ def test_a_run_shows_how_far_it_is(harness: None, monkeypatch: pytest.MonkeyPatc
 
 
 def test_progress_costs_one_call_in_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch, step_s=0.5)
+    clock = SteppingClock(monkeypatch, step_s=0.5)
     progress = Progress("p", "embed text")
     for done in range(1, 11):
         progress.update(done, 10)
@@ -160,8 +163,8 @@ def test_progress_costs_one_call_in_two_seconds(monkeypatch: pytest.MonkeyPatch)
     ]
 
 
-def test_what_is_soon_over_makes_no_artifact(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock(monkeypatch, step_s=0.1)
+def test_what_is_over_soon_makes_no_artifact(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SteppingClock(monkeypatch, step_s=0.1)
     progress = Progress("p", "embed text")
     for done in range(11):
         progress.update(done, 10)
@@ -172,7 +175,7 @@ def test_what_is_soon_over_makes_no_artifact(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_failure_to_show_fails_no_run(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clock = Clock(monkeypatch, step_s=3.0)
+    clock = SteppingClock(monkeypatch, step_s=3.0)
 
     def fail(*_: object, **__: object) -> None:
         clock.calls.append(("failed", 0.0))
@@ -187,7 +190,7 @@ def test_a_failure_to_show_fails_no_run(
         progress.update(done, 10)
     assert len(clock.calls) == 2  # it is tried once
     assert (
-        "lsif-ingest-p-progress-embed-text can't be shown in Prefect any more: OSError: no server"
+        "lsif-ingest-p-progress-embed-text can no longer be shown in Prefect: OSError: no server"
         in caplog.text
     )
 

@@ -54,7 +54,7 @@ def test_the_newest_runs_are_kept_and_nothing_else_is_touched(tmp_path: Path) ->
     assert "over 2 runs" in page
 
 
-def test_none_but_the_last_report_is_kept_where_none_is_asked_for(tmp_path: Path) -> None:
+def test_only_the_last_report_is_kept_if_no_history_is_wanted(tmp_path: Path) -> None:
     write_report(ProjectFolder(tmp_path), report_of(1), keep=1)  # type: ignore[arg-type]
     write_report(ProjectFolder(tmp_path), report_of(2), keep=0)  # type: ignore[arg-type]
     assert names(tmp_path) == []
@@ -64,7 +64,7 @@ def test_none_but_the_last_report_is_kept_where_none_is_asked_for(tmp_path: Path
     assert 'href="runs/' not in (tmp_path / "report.html").read_text()
 
 
-def test_two_runs_of_one_second_keep_their_own_files_and_a_run_told_twice_has_one(
+def test_two_runs_of_one_second_keep_their_own_files_and_a_run_reported_twice_has_one(
     tmp_path: Path,
 ) -> None:
     for run_id in ("a", "b", "b"):
@@ -97,12 +97,12 @@ def test_a_damaged_report_is_left_out_and_named(
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs/20261101T031500Z.json").write_bytes(content)
     write_report(ProjectFolder(tmp_path), made_report(), keep=30)
-    assert "20261101T031500Z.json can't be read as a run's report, and is left out" in caplog.text
+    assert "20261101T031500Z.json can't be read as a run's report and is left out" in caplog.text
     assert [run.name for run in read_runs(ProjectFolder(tmp_path))] == ["20261125T031500Z"]
 
 
 @pytest.mark.parametrize("started", ["yesterday", "0001-01-01T00:00:00"])
-def test_a_report_of_no_time_is_left_out_and_named(
+def test_a_report_with_an_invalid_time_is_left_out_and_named(
     tmp_path: Path, started: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "runs").mkdir()
@@ -110,7 +110,7 @@ def test_a_report_of_no_time_is_left_out_and_named(
         orjson.dumps(made_report(started).to_dict())
     )
     write_report(ProjectFolder(tmp_path), made_report(), keep=30)
-    assert "20261101T031500Z.json can't be read as a run's report, and is left out" in caplog.text
+    assert "20261101T031500Z.json can't be read as a run's report and is left out" in caplog.text
 
 
 def test_what_a_killed_run_left_behind_is_removed(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_what_a_killed_run_left_behind_is_removed(tmp_path: Path) -> None:
     assert names(tmp_path) == ["20261125T031500Z.html", "20261125T031500Z.json"]
 
 
-def test_a_run_that_is_stopped_while_it_writes_leaves_the_former_report(
+def test_a_run_that_is_stopped_while_it_writes_leaves_the_previous_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_report(ProjectFolder(tmp_path), report_of(1), keep=30)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from configs.settings import FlowSettings, Settings, load_settings
 from configs.workspace import ProjectFolder
 from flows.report.history import write_report
 from flows.report.metrics import write_metrics
-from flows.report.publish import failures_told, publish_report
+from flows.report.publish import publish_report, report_failure
 
 from reports import made_report
 
@@ -21,23 +21,23 @@ def samples(path: Path) -> dict[str, float]:
     for family in text_string_to_metric_families(path.read_text()):
         assert family.type == "gauge"
         assert family.documentation.endswith(".")
-        for one in family.samples:
-            assert one.labels.pop("project") == path.stem.removeprefix("lsif-ingest-")
+        for sample in family.samples:
+            assert sample.labels.pop("project") == path.stem.removeprefix("lsif-ingest-")
             found[
-                one.name
-                + "".join(f"{{{key}={value}}}" for key, value in sorted(one.labels.items()))
-            ] = one.value
+                sample.name
+                + "".join(f"{{{key}={value}}}" for key, value in sorted(sample.labels.items()))
+            ] = sample.value
     return found
 
 
 @pytest.fixture
-def telling(tmp_path: Path) -> FlowSettings:
+def metered(tmp_path: Path) -> FlowSettings:
     return load_settings(
         None, [f"flow.metrics_folder={tmp_path / 'metrics'}", f"paths.data={tmp_path / 'data'}"]
     ).flow
 
 
-def test_a_good_run_is_told_in_full(tmp_path: Path) -> None:
+def test_all_metrics_of_a_successful_run_are_written(tmp_path: Path) -> None:
     write_metrics(tmp_path, "sample", made_report(), ended_s=1795576505.0, success=True)
     assert samples(tmp_path / "lsif-ingest-sample.prom") == {
         "lsif_ingest_last_run_timestamp_seconds": 1795576505.0,
@@ -85,13 +85,13 @@ def test_each_project_has_a_file_of_its_own_and_no_other_is_left(tmp_path: Path)
     assert samples(tmp_path / "new/lsif-ingest-a@dev.prom")["lsif_ingest_last_run_success"] == 1.0
 
 
-def test_a_failed_run_is_told_beside_what_the_last_good_one_did(
-    telling: FlowSettings, tmp_path: Path
+def test_a_failed_run_is_reported_beside_the_last_successful_one(
+    metered: FlowSettings, tmp_path: Path
 ) -> None:
     write_report(ProjectFolder(tmp_path), made_report(), keep=30)
     with (
         pytest.raises(RuntimeError, match="its own"),
-        failures_told(telling, "sample", ProjectFolder(tmp_path)),
+        report_failure(metered, "sample", ProjectFolder(tmp_path)),
     ):
         raise RuntimeError("its own")
     found = samples(tmp_path / "metrics/lsif-ingest-sample.prom")
@@ -114,12 +114,12 @@ def test_a_failed_run_is_told_beside_what_the_last_good_one_did(
     ],
 )
 def test_a_damaged_report_does_not_hide_why_a_run_failed(
-    telling: FlowSettings, tmp_path: Path, damage: dict[str, object]
+    metered: FlowSettings, tmp_path: Path, damage: dict[str, object]
 ) -> None:
     (tmp_path / "report.json").write_bytes(orjson.dumps({**made_report().to_dict(), **damage}))
     with (
         pytest.raises(RuntimeError, match="its own"),
-        failures_told(telling, "sample", ProjectFolder(tmp_path)),
+        report_failure(metered, "sample", ProjectFolder(tmp_path)),
     ):
         raise RuntimeError("its own")
     assert (
@@ -128,8 +128,8 @@ def test_a_damaged_report_does_not_hide_why_a_run_failed(
 
 
 @pytest.mark.parametrize("broken", ["read_report", "write_metrics"])
-def test_a_defect_of_the_telling_does_not_hide_why_a_run_failed(
-    telling: FlowSettings,
+def test_a_defect_of_the_metrics_does_not_hide_why_a_run_failed(
+    metered: FlowSettings,
     tmp_path: Path,
     broken: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -141,18 +141,18 @@ def test_a_defect_of_the_telling_does_not_hide_why_a_run_failed(
     monkeypatch.setattr(f"flows.report.publish.{broken}", fail)
     with (
         pytest.raises(RuntimeError, match="its own"),
-        failures_told(telling, "sample", ProjectFolder(tmp_path)),
+        report_failure(metered, "sample", ProjectFolder(tmp_path)),
     ):
         raise RuntimeError("its own")
     assert "another" in caplog.text
 
 
-def test_a_first_run_that_fails_is_told_with_what_there_is(
-    telling: FlowSettings, tmp_path: Path
+def test_a_first_run_that_fails_is_reported_with_what_is_known(
+    metered: FlowSettings, tmp_path: Path
 ) -> None:
     with (
         pytest.raises(KeyboardInterrupt),
-        failures_told(telling, "sample", ProjectFolder(tmp_path)),
+        report_failure(metered, "sample", ProjectFolder(tmp_path)),
     ):
         raise KeyboardInterrupt
     assert sorted(samples(tmp_path / "metrics/lsif-ingest-sample.prom")) == [
@@ -162,19 +162,19 @@ def test_a_first_run_that_fails_is_told_with_what_there_is(
 
 
 def test_metrics_that_can_not_be_written_fail_no_run(
-    telling: FlowSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    metered: FlowSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "metrics").write_text("a file")
-    publish_report(made_report(), ProjectFolder(tmp_path / "project"), telling)
+    publish_report(made_report(), ProjectFolder(tmp_path / "project"), metered)
     assert f"can't write the metrics of sample to {tmp_path / 'metrics'}" in caplog.text
     assert (tmp_path / "project/report.json").is_file()
 
 
-def test_nothing_is_told_where_no_folder_is_set(settings: Settings, tmp_path: Path) -> None:
+def test_no_metrics_are_written_if_no_folder_is_set(settings: Settings, tmp_path: Path) -> None:
     publish_report(made_report(), ProjectFolder(tmp_path / "project"), settings.flow)
     with (
         pytest.raises(RuntimeError),
-        failures_told(settings.flow, "sample", ProjectFolder(tmp_path / "project")),
+        report_failure(settings.flow, "sample", ProjectFolder(tmp_path / "project")),
     ):
         raise RuntimeError
     assert sorted(path.name for path in tmp_path.rglob("*.prom")) == []

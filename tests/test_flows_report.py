@@ -11,6 +11,7 @@ from configs.workspace import ProjectFolder, Workspace
 from embedding.embed import EmbedReport
 from flows.errors import LedgerError
 from flows.report.model import IngestReport, ParseReport, StageTime, largest
+from flows.report.text import report_text
 from flows.stages import import_records, settings_without_effect
 from lsif.dump.cache import DumpReport
 from lsif.structure import Structure
@@ -23,18 +24,24 @@ def uploaded(points: int, blocks: int = 0) -> UploadReport:
 
 @pytest.fixture
 def report() -> IngestReport:
-    parse = ParseReport(3, {"Function": 2, "Struct": 1}, {"local": 4}, 7, ["look here"], 0.5)
+    parse = ParseReport(
+        structures=3,
+        kinds={"Function": 2, "Struct": 1},
+        skipped={"local": 4},
+        definitions=7,
+        notes=["look here"],
+        seconds=0.5,
+    )
     embeddings = [EmbedReport(vector, "m", 8, 3, 1, 1, 1, 0.1) for vector in ("text", "code")]
-    upload = uploaded(3)
     return IngestReport(
-        "p",
-        "0123456789abcdef",
-        True,
-        "structures.jsonl",
-        parse,
-        embeddings,
-        upload,
-        {"parse": 0.5, "total": 1.0},
+        project="p",
+        commit="0123456789abcdef",
+        dirty=True,
+        structures_file="structures.jsonl",
+        parse=parse,
+        embeddings=embeddings,
+        upload=uploaded(3),
+        seconds={"parse": 0.5, "total": 1.0},
     )
 
 
@@ -46,7 +53,7 @@ def test_a_balanced_ledger_passes(report: IngestReport) -> None:
     ("change", "message"),
     [
         (
-            {"parse": ParseReport(3, {}, {"local": 4}, 8)},
+            {"parse": ParseReport(structures=3, kinds={}, skipped={"local": 4}, definitions=8)},
             "8 definitions went in, 3 structures and 4 skipped ones came out",
         ),
         (
@@ -57,10 +64,10 @@ def test_a_balanced_ledger_passes(report: IngestReport) -> None:
             {"embeddings": [EmbedReport("text", "m", 8, 3, 1, 1, 0, 0.1)]},
             "3 records went in, 3 texts for vector text",
         ),
-        ({"upload": uploaded(2)}, "3 structures went in, 2 points and 0 refused ones came out"),
+        ({"upload": uploaded(2)}, "3 structures went in, 2 points and 0 rejected ones came out"),
         (
             {"upload": uploaded(3, blocks=1)},
-            "0 blocks went in, 1 points and 0 refused ones came out",
+            "0 blocks went in, 1 points and 0 rejected ones came out",
         ),
     ],
 )
@@ -92,8 +99,8 @@ def test_records_of_other_origin_are_counted_by_crate(
     assert parsed.crates == {"": 1, structures[1].crate: 1}
 
 
-def test_the_text_tells_everything_a_user_asks_for(report: IngestReport) -> None:
-    text = report.to_text("lsif-ingest search x")
+def test_the_text_has_everything_a_user_asks_for(report: IngestReport) -> None:
+    text = report_text(report, "lsif-ingest search x")
     for expected in (
         "Indexed p at 0123456789ab with changes",
         "2 Function, 1 Struct",
@@ -107,7 +114,7 @@ def test_the_text_tells_everything_a_user_asks_for(report: IngestReport) -> None
         assert expected in text
 
 
-def test_the_text_tells_sizes_and_counts_as_a_reader_expects(report: IngestReport) -> None:
+def test_the_text_shows_sizes_and_counts_as_a_reader_expects(report: IngestReport) -> None:
     dump = DumpReport(
         "dump.lsif",
         0.31,
@@ -125,9 +132,9 @@ def test_the_text_tells_sizes_and_counts_as_a_reader_expects(report: IngestRepor
     changed = replace(
         report, dump=dump, embeddings=[few], upload=uploaded(1, 1), stages=stages, seconds=seconds
     )
-    lines = changed.to_text("x").splitlines()
+    lines = report_text(changed, "x").splitlines()
     assert lines[2].startswith(
-        "  dump              0.3  MB in 5.6 s, highest memory 100 MB; not to be used again: the sources"
+        "  dump              0.3  MB in 5.6 s, peak memory 100 MB; not cached: the sources"
     )
     assert lines[3].startswith("  structures          3  ")
     assert (
@@ -135,7 +142,8 @@ def test_the_text_tells_sizes_and_counts_as_a_reader_expects(report: IngestRepor
     )  # one text takes less time than the model's loading
     assert " 1 structure, 1 block in collection" in lines[6]
     assert lines[7] == "  seconds           1.0  parse 0.5; stages overlap"
-    assert "; 2,000 tokens/s on cpu (bf16)" in replace(report, embeddings=[many]).to_text("x")
+    text = report_text(replace(report, embeddings=[many]), "x")
+    assert "; 2,000 tokens/s on cpu (bf16)" in text
 
 
 def test_what_is_set_for_a_server_is_noted_without_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,12 +104,12 @@ def test_the_page_holds_every_figure_of_the_run() -> None:
         "The only run so far.",
     ):
         assert expected in text
-    assert "0 deleted" not in [one for one, attributes in page.elements if one == "summary"]
+    assert "0 deleted" not in [name for name, attributes in page.elements if name == "summary"]
 
 
 def test_the_stages_are_drawn_where_they_were_at_work() -> None:
     page = Page(report_page(runs(made_report()), links=True))
-    drawn = [attributes for one, attributes in page.elements if one == "rect"]
+    drawn = [attributes for name, attributes in page.elements if name == "rect"]
     assert {"x": "12.5", "width": "62.5", "fill-opacity": "0.4"}.items() <= drawn_at(
         drawn, "12.5", "0.4"
     ).items()
@@ -124,14 +124,14 @@ def test_a_stage_that_had_nothing_to_do_has_no_row() -> None:
 def drawn_at(
     rects: list[dict[str, str | None]], x: str, opacity: str | None
 ) -> dict[str, str | None]:
-    (one,) = (rect for rect in rects if rect["x"] == x and rect.get("fill-opacity") == opacity)
-    return one
+    (drawn,) = (rect for rect in rects if rect["x"] == x and rect.get("fill-opacity") == opacity)
+    return drawn
 
 
 def test_no_name_becomes_markup() -> None:
     page = report_page(runs(hostile_report(), hostile_report()), links=True)
     found = Page(page)
-    assert {one for one, _ in found.elements} & {"script", "img", "iframe", "link"} == set()
+    assert {element for element, _ in found.elements} & {"script", "img", "iframe", "link"} == set()
     assert not any(
         name.startswith("on") or name in ("src", "style")
         for _, attributes in found.elements
@@ -151,24 +151,26 @@ def test_the_page_needs_nothing_from_elsewhere_and_forbids_it() -> None:
     assert f"default-src 'none'; style-src 'sha256-{digest}'" in page
     assert re.findall(r"(?:https?:|//|url\(|@import)", page) == []
     assert [
-        attributes["href"] for one, attributes in Page(page.encode()).elements if one == "a"
+        attributes["href"] for name, attributes in Page(page.encode()).elements if name == "a"
     ] == ["runs/20261101T031500Z.html"]
 
 
 def test_a_page_of_the_history_leads_to_the_newest_one() -> None:
     page = Page(report_page(runs(made_report(), made_report()), links=False))
-    assert [attributes["href"] for one, attributes in page.elements if one == "a"] == [
+    assert [attributes["href"] for name, attributes in page.elements if name == "a"] == [
         "../report.html"
     ]
 
 
 def test_every_picture_has_a_title_and_every_table_a_name() -> None:
     page = Page(report_page(runs(made_report()), links=True))
-    pictures = [attributes for one, attributes in page.elements if one == "svg"]
+    pictures = [attributes for name, attributes in page.elements if name == "svg"]
     assert len(pictures) > 15
-    assert all(one.get("aria-label") or one.get("aria-hidden") == "true" for one in pictures)
-    assert all(attributes.get("aria-label") for one, attributes in page.elements if one == "table")
-    assert sum(one == "h1" for one, _ in page.elements) == 1
+    assert all(svg.get("aria-label") or svg.get("aria-hidden") == "true" for svg in pictures)
+    assert all(
+        attributes.get("aria-label") for name, attributes in page.elements if name == "table"
+    )
+    assert sum(name == "h1" for name, _ in page.elements) == 1
 
 
 def test_a_first_run_says_that_all_is_new_and_names_nothing() -> None:
@@ -208,7 +210,7 @@ def test_many_names_are_folded_and_few_are_shown() -> None:
             runs(replace(report, upload=replace(report.upload, changes=changes))), links=True
         )
     )
-    assert ["open" in attributes for one, attributes in page.elements if one == "details"] == [
+    assert ["open" in attributes for name, attributes in page.elements if name == "details"] == [
         False,
         True,
     ]
@@ -216,7 +218,7 @@ def test_many_names_are_folded_and_few_are_shown() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_colours_are_told_apart_by_who_sees_little(scheme: str) -> None:
+def test_the_colours_have_enough_contrast(scheme: str) -> None:
     style = (PROJECT_ROOT / "flows/report/page.css").read_text()
     light, dark = (
         dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6})", block))

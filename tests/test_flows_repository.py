@@ -81,7 +81,7 @@ def test_a_url_is_indexed_and_the_second_run_makes_no_dump(
 
     code, out, _ = run("ingest", "--repo", url, "--ref", "main", *own, capsys=capsys)
     assert code == 0
-    assert "  dump              0.8  MB, used again; Cargo can't resolve the dependencies" in out
+    assert "  dump              0.8  MB, reused; Cargo can't resolve the dependencies" in out
     code, out, _ = run("ingest", "--repo", url, "--plan", "--json", *own, capsys=capsys)
     assert (code, orjson.loads(out)["way"]) == (0, "unchanged")
     assert dumps_made(tmp_path) == 1

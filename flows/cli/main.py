@@ -313,13 +313,14 @@ def _ingest(options: argparse.Namespace, workspace: Workspace) -> None:
         print_plan(options, workspace, source)
         return
     from flows.orchestration import run_ingest  # noqa: PLC0415 - see the module's docstring
+    from flows.report.text import report_text  # noqa: PLC0415 - as above
 
     report = run_ingest(source, workspace.settings, rebuild=options.rebuild)
     if options.json:
         print_json(report.to_dict())
     else:
         command = _search_command(options, source.workspace(workspace))
-        sys.stdout.write(report.to_text(command) + "\n")
+        sys.stdout.write(report_text(report, command) + "\n")
 
 
 def _search_command(options: argparse.Namespace, project: ProjectWorkspace) -> str:

@@ -1,6 +1,7 @@
-"""What a run shows in Prefect: its report as Markdown, its ledger as a table, the progress of embedding.
+"""Shows a run in Prefect: its report as Markdown, its ledger as a table, its progress.
 
-Artifacts hold names and counts, no source text. One that can't be written is logged and fails no run.
+Artifacts hold names and counts, no source text. If one can't be written, that is logged; the run
+goes on.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ _EVERY_S = 2.0
 
 
 def artifact_key(project: str, what: str) -> str:
-    """Return a key for a project's artifact: Prefect takes lowercase letters, digits and dashes; two projects never share one.
+    """Return the key of a project's artifact; two projects never share one.
+
+    Prefect takes lowercase letters, digits and dashes.
 
     >>> artifact_key("sample", "report"), artifact_key("Sample@dev", "report")
     ('lsif-ingest-sample-report', 'lsif-ingest-sample-dev-025040-report')
@@ -46,7 +49,7 @@ def artifact_key(project: str, what: str) -> str:
 
 
 def create_artifacts(report: IngestReport) -> None:
-    """Show the report and its ledger in Prefect, as artifacts of the run that this is called in."""
+    """Show the report and its ledger in Prefect, as artifacts of the current run."""
     if not _in_a_run():
         return
     try:
@@ -65,30 +68,31 @@ def create_artifacts(report: IngestReport) -> None:
 
 
 class Progress:
-    """The progress of a stage as an artifact of the run that it is made in; may be told of from several threads.
+    """The progress of a stage as an artifact of the current run; thread-safe.
 
-    What is over within two seconds makes no artifact; later there is one call of Prefect's API in two seconds, and one at the end.
+    What takes less than two seconds makes no artifact. After that Prefect's API is called every two
+    seconds, and once at the end.
     """
 
     def __init__(self, project: str, stage: str) -> None:
         self._key = artifact_key(project, re.sub(r"[^a-z0-9]+", "-", f"progress-{stage}".lower()))
-        self._description = f"{stage}: share that is done, in percent"
+        self._description = f"{stage}: percentage done"
         self._lock = threading.Lock()
-        self._told_s = time.monotonic()
+        self._sent_s = time.monotonic()
         self._artifact: UUID | None = None
         self._off = not _in_a_run()
 
     def update(self, done: int, total: int) -> None:
-        """Tell that so many of all are done."""
+        """Report how many of all are done."""
         with self._lock:
             now, ended = time.monotonic(), done >= total
-            due = self._artifact is not None if ended else now - self._told_s >= _EVERY_S
+            due = self._artifact is not None if ended else now - self._sent_s >= _EVERY_S
             if self._off or not due:
                 return
-            self._told_s, self._off = now, ended
-            self._tell(100.0 if ended else 100.0 * done / total)
+            self._sent_s, self._off = now, ended
+            self._send(100.0 if ended else 100.0 * done / total)
 
-    def _tell(self, percent: float) -> None:
+    def _send(self, percent: float) -> None:
         try:
             if self._artifact is None:
                 made = create_progress_artifact(
@@ -100,12 +104,12 @@ class Progress:
         except Exception as exc:  # noqa: BLE001 - whatever Prefect raises: the work goes on
             self._off = True
             logger.warning(
-                "%s can't be shown in Prefect any more: %s: %s", self._key, type(exc).__name__, exc
+                "%s can no longer be shown in Prefect: %s: %s", self._key, type(exc).__name__, exc
             )
 
 
 def ledger_table(report: IngestReport) -> list[dict[str, str | int]]:
-    """Return the ledger as rows, the reasons for what was left out after their step."""
+    """Return the ledger as rows; the reasons for leaving something out follow their step."""
     rows: list[dict[str, str | int]] = []
     for row in report.ledger():
         left_out = sum(row.left_out.values())
@@ -126,21 +130,22 @@ def ledger_table(report: IngestReport) -> list[dict[str, str | int]]:
 
 
 def report_markdown(report: IngestReport) -> str:
-    """Return the report as Markdown; names stand as code, whatever they hold."""
+    """Return the report as Markdown; names are code, whatever they contain."""
     commit = (
         f"at {_code(report.commit)}{' with changes' if report.dirty else ''}"
         if report.commit
         else "in no git repository"
     )
-    records = f"{counted(report.parse.structures, 'structure')} and {counted(report.parse.blocks, 'block')}"
+    parse = report.parse
+    records = f"{counted(parse.structures, 'structure')} and {counted(parse.blocks, 'block')}"
     way = f"{report.upload.way.replace('_', ' ')} in {report.seconds.get('total', 0.0):.1f} s"
     summary = f"{records} {commit}; {way} as {_code(report.upload.generation)}."
     lines = [f"# Index of {_code(report.project)}", "", summary, "", "## What changed", ""]
     if not report.upload.changes:
-        lines.append("Nothing comparable was live before: all of it is new.")
+        lines.append("There was no comparable live index before this run: everything is new.")
     for name, change in report.upload.changes.items():
         lines.append(f"- {change.count:,} {name}")
-        lines += [f"  - {_code(one)}" for one in change.names[:_NAMED]]
+        lines += [f"  - {_code(changed)}" for changed in change.names[:_NAMED]]
         if change.count > _NAMED:
             lines.append(f"  - and {change.count - min(_NAMED, len(change.names)):,} more")
     lines += [
@@ -151,9 +156,10 @@ def report_markdown(report: IngestReport) -> str:
         "|---|--:|--:|--:|--:|",
     ]
     lines += [
-        f"| {one.stage} | {one.began_s:.1f} | {one.wall_s:.1f} | {one.busy_s:.1f} | {one.tasks} |"
-        for one in report.stages
-        if one.tasks
+        f"| {stage.stage} | {stage.began_s:.1f} | {stage.wall_s:.1f} | {stage.busy_s:.1f} "
+        f"| {stage.tasks} |"
+        for stage in report.stages
+        if stage.tasks
     ]
     lines += [
         "",
@@ -163,11 +169,12 @@ def report_markdown(report: IngestReport) -> str:
         "|---|--:|--:|--:|--:|",
     ]
     lines += [
-        f"| {one.vector} | {one.texts:,} | {one.embedded:,} | {one.from_checkpoint:,} | {one.duplicates:,} |"
-        for one in report.embeddings
+        f"| {embedding.vector} | {embedding.texts:,} | {embedding.embedded:,} "
+        f"| {embedding.from_checkpoint:,} | {embedding.duplicates:,} |"
+        for embedding in report.embeddings
     ]
-    if report.parse.notes:
-        lines += ["", "## To look at", "", *(f"- {_code(note)}" for note in report.parse.notes)]
+    if parse.notes:
+        lines += ["", "## Needs attention", "", *(f"- {_code(note)}" for note in parse.notes)]
     return "\n".join(lines) + "\n"
 
 

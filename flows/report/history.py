@@ -1,6 +1,6 @@
-"""The reports of a project's last runs: `report.json` and `report.html` of the last one, and a history beside them in `runs`.
+"""Reports on disk: `report.json` and `report.html` of a project's last run, the history in `runs`.
 
-Each file is there whole or not at all, and report.json is written last: it vouches for the others.
+Each file is written completely or not at all, and report.json last: it vouches for the others.
 """
 
 from __future__ import annotations
@@ -32,51 +32,48 @@ _NAME = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
 
 
 def write_report(folder: ProjectFolder, report: IngestReport, *, keep: int) -> None:
-    """Write the run's report into the project's folder, and as the newest of `keep` runs into the history there.
+    """Write the report into the project's folder and into the history there, `keep` runs long.
 
-    Raises FlowError where the folder can't be written.
+    Raises FlowError if the folder can't be written.
     """
     try:
         runs = folder.runs
         name = _free_name(runs, report)
-        kept = (
-            [run for run in read_runs(folder) if run.name != name][-(keep - 1) :]
-            if keep > 1
-            else list[Run]()
-        )
-        both = [*kept, Run(name, report)]
+        others = [run for run in read_runs(folder) if run.name != name]
+        shown = [*(others[-(keep - 1) :] if keep > 1 else []), Run(name, report)]
         data = orjson.dumps(
             report.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
         )
         if keep:
-            _write(runs / f"{name}.html", report_page(both, links=False))
+            _write(runs / f"{name}.html", report_page(shown, links=False))
             _write(runs / f"{name}.json", data)
         _remove_others(runs, name, keep)
-        _write(folder.report_page, report_page(both, links=bool(keep)))
+        _write(folder.report_page, report_page(shown, links=bool(keep)))
         _write(folder.report, data)
     except OSError as exc:
         raise FlowError(
-            f"the index is published, but its report can't be written: {exc}. Make room or mend {folder.path}."
+            f"the index is published, but its report can't be written: {exc}. "
+            f"Make {folder.path} writable, or free some disk space."
         ) from exc
 
 
 def read_runs(folder: ProjectFolder) -> list[Run]:
-    """Return the history of the project's folder, the oldest first. What can't be read is left out, and logged."""
+    """Return the history in the project's folder, oldest run first; unreadable files are logged."""
     paths = sorted(folder.runs.glob("*.json"), key=lambda path: _order(path.stem))
     found = ((path.stem, read_report(path)) for path in paths if _NAME.fullmatch(path.stem))
     return [Run(name, report) for name, report in found if report is not None]
 
 
 def read_report(path: Path) -> IngestReport | None:
-    """Return the report that a run wrote at the path; None where there is none, or one of another kind, which is logged."""
+    """Return the report that a run wrote; None if there is none, or it is unreadable (logged)."""
     try:
         report = _reports().validate_json(path.read_bytes())
-        report.ended_s()  # a time that is none would fail whoever tells of it
+        report.ended_s()  # an invalid time would fail later
     except FileNotFoundError:
         return None
     except (OSError, ValueError, OverflowError) as exc:  # a ValidationError is a ValueError
         logger.warning(
-            "%s can't be read as a run's report, and is left out: %s",
+            "%s can't be read as a run's report and is left out: %s",
             path,
             str(exc).partition("\n")[0],
         )
@@ -95,14 +92,14 @@ def _order(name: str) -> tuple[str, int]:
 
 
 def _free_name(runs: Path, report: IngestReport) -> str:
-    """Return a name for the run's files: another run that began in the same second keeps its own."""
+    """Return the stem of the run's files; a run of the same second keeps its own."""
     with suppress(ValueError):
         began = datetime.fromisoformat(report.started).astimezone(UTC)
         name = f"{began:%Y%m%dT%H%M%SZ}"
         return next(
-            one
-            for one in _numbered(name)
-            if not (runs / f"{one}.json").exists() or _is_of(runs / f"{one}.json", report)
+            candidate
+            for candidate in _numbered(name)
+            if not (path := runs / f"{candidate}.json").exists() or _is_of(path, report)
         )
     raise FlowError(f"a run began at {report.started!r}: expected a time in ISO 8601.")
 
@@ -116,12 +113,13 @@ def _numbered(name: str) -> Iterator[str]:
 
 
 def _is_of(path: Path, report: IngestReport) -> bool:
+    """Return whether the file is a former report of the same run, or unreadable."""
     other = read_report(path)
     return other is None or (bool(report.run_id) and other.run_id == report.run_id)
 
 
 def _remove_others(runs: Path, name: str, keep: int) -> None:
-    """Remove the files of all runs but that of the name and the newest others; what else lies in the folder stays."""
+    """Remove all runs but the named one and the newest others; other files stay."""
     remove_leftovers(runs, age_s=0)
     found = [
         path

@@ -1,6 +1,6 @@
-"""What the last run did, as numbers for Prometheus: a file for node_exporter's textfile collector, one a project.
+"""Metrics of a project's last run, in a file for node_exporter's textfile collector.
 
-https://github.com/prometheus/node_exporter#textfile-collector - the file takes the place of the former one as a whole.
+https://github.com/prometheus/node_exporter#textfile-collector: each file is replaced as a whole.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 def metrics_file(folder: Path, project: str) -> Path:
-    """Return the file of a project's (or its branch's) numbers: projects that share a folder have a file each."""
+    """Return the file of a project's (or a branch's) metrics; each project has its own."""
     return folder / f"lsif-ingest-{project}.prom"
 
 
 def write_metrics(
     folder: Path, project: str, report: IngestReport | None, *, ended_s: float, success: bool
 ) -> None:
-    """Write the numbers of a run that ended at `ended_s` (Unix time); `report` is that of the last run that succeeded.
+    """Write the metrics of a run that ended at `ended_s` (Unix time).
 
-    Raises OSError where the folder can't be written.
+    `report` is that of the last successful run. Raises OSError if the folder can't be written.
     """
     registry = CollectorRegistry(auto_describe=False)
     _Gauges(registry, project).run(report, ended_s=ended_s, success=success)
@@ -36,7 +36,7 @@ def write_metrics(
 
 
 class _Gauges:
-    """Gauges of one project: what is told is the state after a run, nothing is counted up from run to run."""
+    """Gauges of one project: the state after a run; nothing is counted up from run to run."""
 
     def __init__(self, registry: CollectorRegistry, project: str) -> None:
         self._registry, self._project = registry, project
@@ -63,14 +63,14 @@ class _Gauges:
             "Wall time of the last run that succeeded.",
             report.seconds.get("total", 0.0),
         )
-        walls = {one.stage: one.wall_s for one in report.stages}
+        walls = {stage.stage: stage.wall_s for stage in report.stages}
         self._family(
             "stage_duration_seconds", "Wall time by stage; stages overlap.", "stage", walls
         )
-        busy = {one.stage: one.busy_s for one in report.stages}
+        busy = {stage.stage: stage.busy_s for stage in report.stages}
         self._family(
             "stage_busy_seconds",
-            "Time in which a stage worked, of tasks side by side the sum.",
+            "Time in which a stage worked, summed over parallel tasks.",
             "stage",
             busy,
         )
@@ -91,22 +91,20 @@ class _Gauges:
             "change",
             changes,
         )
-        self._set(
-            "refused_points", "Points that Qdrant would not take.", len(report.upload.refused)
-        )
+        self._set("refused_points", "Points that Qdrant rejected.", len(report.upload.refused))
 
     def _texts(self, report: IngestReport) -> None:
         gauge = self._gauge(
             "texts", "Texts by vector and where their vector comes from.", "vector", "origin"
         )
-        for one in report.embeddings:
+        for embedding in report.embeddings:
             origins = {
-                "embedded": one.embedded,
-                "checkpoint": one.from_checkpoint,
-                "duplicate": one.duplicates,
+                "embedded": embedding.embedded,
+                "checkpoint": embedding.from_checkpoint,
+                "duplicate": embedding.duplicates,
             }
             for origin, count in origins.items():
-                gauge.labels(self._project, one.vector, origin).set(count)
+                gauge.labels(self._project, embedding.vector, origin).set(count)
 
     def _family(
         self, name: str, what: str, label: str, values: dict[str, int] | dict[str, float]

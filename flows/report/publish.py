@@ -1,4 +1,4 @@
-"""What is told of a run once it ended: files for people and programs, artifacts for Prefect, numbers for Prometheus."""
+"""Publishes what a run did: files for people and programs, artifacts in Prefect, metrics."""
 
 from __future__ import annotations
 
@@ -23,32 +23,35 @@ logger = logging.getLogger(__name__)
 
 
 def publish_report(report: IngestReport, folder: ProjectFolder, settings: FlowSettings) -> None:
-    """Write the report into the project's folder and show it wherever the settings say. Raises FlowError as write_report does."""
+    """Write the report into the project's folder, and show it wherever the settings say.
+
+    Raises FlowError as write_report does; what else fails is logged.
+    """
     write_report(folder, report, keep=settings.keep_reports)
     create_artifacts(report)
-    _tell_metrics(settings, report.project, report, success=True)
+    _write_metrics(settings, report.project, report, success=True)
 
 
 @contextmanager
-def failures_told(settings: FlowSettings, project: str, folder: ProjectFolder) -> Iterator[None]:
-    """Tell by the metrics of a run that fails inside; what the last good one did stays told."""
+def report_failure(settings: FlowSettings, project: str, folder: ProjectFolder) -> Iterator[None]:
+    """Report in the metrics that the run inside fails; they still show the last successful run."""
     try:
         yield
     except BaseException:
         if settings.metrics_folder:
-            _tell_metrics(settings, project, _last_report(folder), success=False)
+            _write_metrics(settings, project, _last_report(folder), success=False)
         raise
 
 
 def _last_report(folder: ProjectFolder) -> IngestReport | None:
     try:
         return read_report(folder.report)
-    except Exception as exc:  # noqa: BLE001 - whatever it is, it must not take the place of why the run failed
+    except Exception as exc:  # noqa: BLE001 - must not hide why the run failed
         logger.warning("can't read the last run's report in %s: %s", folder.path, exc)
         return None
 
 
-def _tell_metrics(
+def _write_metrics(
     settings: FlowSettings, project: str, report: IngestReport | None, *, success: bool
 ) -> None:
     if not settings.metrics_folder:
@@ -56,5 +59,5 @@ def _tell_metrics(
     folder = Path(settings.metrics_folder)
     try:
         write_metrics(folder, project, report, ended_s=time.time(), success=success)
-    except Exception as exc:  # noqa: BLE001 - the index is published, or the run failed for another reason
+    except Exception as exc:  # noqa: BLE001 - the index is published, or the run failed anyway
         logger.warning("can't write the metrics of %s to %s: %s", project, folder, exc)
