@@ -1,4 +1,4 @@
-"""The root of every package's error tree.
+"""The root of the error tree. Each package's errors.py draws its own part.
 
 LsifIngestError
 ├── configs.errors.ConfigError
@@ -6,15 +6,21 @@ LsifIngestError
 ├── embedding.errors.EmbeddingError
 ├── storage.errors.StorageError
 ├── search.errors.SearchError
+├── search.errors.StructureMissing
+├── search.errors.FileUnknown
+├── search.errors.ProjectUnknown
+├── search.errors.MapFailed
+├── search.errors.EvaluationError
+├── search.errors.CalibrationError
 └── flows.errors.FlowError
 """
 
 
 class LsifIngestError(Exception):
-    """A failure that its message explains: what was expected, what was found, and the way out, in one or two lines."""
+    """A failure that its message explains in one or two lines: expected, found, what to do."""
 
     retryable = False
-    """True where the same call may succeed a little later, nothing else changed."""
+    """True if the same call may succeed a little later with nothing else changed."""
 
 
 class ConfigError(LsifIngestError):

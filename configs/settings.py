@@ -1,4 +1,4 @@
-"""Settings: strict types, one loader. Loaded at entry points only; nothing here reads the environment."""
+"""Settings: strict types and one loader, for entry points. Nothing here reads the environment."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SNIPPET_RECIPE = "snippet-1"
 """The recipe that takes source code as it is."""
 
 PACKAGED_PREFIX = "packaged:"
-"""A model name that begins so is carried by an installed Python package and needs no download."""
+"""Prefix of a model that an installed Python package contains; it needs no download."""
 
 
 class Section(BaseModel):
-    """A frozen table of settings that takes no unknown key and has no default in code: default.toml has them all."""
+    """A frozen table of settings. Unknown keys are errors; all defaults are in default.toml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -40,7 +40,7 @@ class ProjectSettings(Section):
     def _name_is_safe(cls, name: str) -> str:
         if not re.fullmatch(r"(\w[\w.-]*)?", name):
             raise ValueError(
-                "expected letters, digits and _ . - only, beginning with a letter or digit"
+                "expected only letters, digits and _ . -, the first one a letter or digit"
             )
         return name
 
@@ -69,7 +69,7 @@ class RustAnalyzerSettings(Section):
 
 
 class ParseSettings(Section):
-    """What a dump may have wrong before it is refused."""
+    """How many faults a dump may have before it is rejected."""
 
     max_bad_lines: Annotated[int, Field(ge=0)]
     processes: Annotated[int, Field(ge=0, le=64)]
@@ -98,16 +98,17 @@ class ModelSettings(Section):
     def _remote_code_is_pinned(self) -> ModelSettings:
         if self.trust_remote_code and not self.revision and not Path(self.model).is_dir():
             raise ValueError(
-                f'trust_remote_code runs the code of {self.model}: pin it with revision = "<commit>"'
+                f"trust_remote_code runs the code of {self.model}: "
+                'pin it with revision = "<commit>"'
             )
         return self
 
     @model_validator(mode="after")
     def _backend_can_do_it(self) -> ModelSettings:
         if self.backend == "openvino" and self.device not in ("auto", "cpu"):
-            raise ValueError('backend "openvino" runs on device "cpu" here')
+            raise ValueError('backend "openvino" runs only on device "cpu"')
         if self.precision == "int8" and self.backend != "openvino":
-            raise ValueError('precision "int8" is there with backend "openvino" only')
+            raise ValueError('precision "int8" requires backend "openvino"')
         return self
 
 
@@ -130,14 +131,12 @@ class CheckpointSettings(Section):
     def _no_credentials(cls, store: str) -> str:
         # A flow's parameters are settings, which its Prefect server stores.
         if "@" in store.partition("://")[2].partition("?")[0] or "secret_key" in store:
-            raise ValueError(
-                "an address must not hold credentials; they are taken from the environment"
-            )
+            raise ValueError("an address must not contain credentials; set them in the environment")
         return store
 
 
 class StorageSettings(Section):
-    """How points are sent, published and kept; what is about a server says so in default.toml."""
+    """How points are sent, published and kept; default.toml marks what only servers use."""
 
     publish: Literal["auto", "swap", "in_place"]
     keep_generations: Annotated[int, Field(ge=0, le=100)]
@@ -162,7 +161,7 @@ class StorageSettings(Section):
 
 
 class WeightSettings(Section):
-    """What each leg of a hybrid search counts."""
+    """How much each retriever of a hybrid search counts."""
 
     text: Annotated[float, Field(ge=0, le=100)]
     code: Annotated[float, Field(ge=0, le=100)]
@@ -172,12 +171,12 @@ class WeightSettings(Section):
     @model_validator(mode="after")
     def _one_counts(self) -> WeightSettings:
         if not (self.text or self.code or self.bm25 or self.blocks):
-            raise ValueError("all weights are 0: one at least must count")
+            raise ValueError("all weights are 0: at least one must be positive")
         return self
 
 
 class RerankSettings(Section):
-    """The cross-encoder that puts the first hits in order."""
+    """The cross-encoder that reorders the first hits."""
 
     model: str
     revision: str
@@ -188,13 +187,14 @@ class RerankSettings(Section):
     def _remote_code_is_pinned(self) -> RerankSettings:
         if self.trust_remote_code and not self.revision and not Path(self.model).is_dir():
             raise ValueError(
-                f'trust_remote_code runs the code of {self.model}: pin it with revision = "<commit>"'
+                f"trust_remote_code runs the code of {self.model}: "
+                'pin it with revision = "<commit>"'
             )
         return self
 
 
 class SearchSettings(Section):
-    """How many hits are asked for, and how they become one ranking."""
+    """How many hits are requested, and how they become one ranking."""
 
     limit: Annotated[int, Field(ge=1, le=1000)]
     group_size: Annotated[int, Field(ge=1, le=1000)]
@@ -211,7 +211,7 @@ class SearchSettings(Section):
 
 
 class FlowSettings(Section):
-    """How the flow meets passing failures, and what it tells of its runs."""
+    """How the flow handles temporary failures, and what it reports about its runs."""
 
     retries: Annotated[int, Field(ge=0, le=20)]
     retry_delay_s: Annotated[float, Field(ge=0)]
@@ -246,9 +246,9 @@ class Settings(Section):
 
 
 def load_settings(config: Path | None = None, overrides: Iterable[str] = ()) -> Settings:
-    """Return the defaults, changed by `config` (a TOML file of differences), then by each `section.key=value`.
+    """Return the defaults, changed by the TOML file `config`, then by each `section.key=value`.
 
-    Raises ConfigError for a file that can't be read, an unknown key or a value out of its range.
+    Raises ConfigError for an unreadable file, an unknown key or a value out of its range.
     """
     table = _read_toml(DEFAULT_CONFIG)
     if config is not None:
@@ -283,9 +283,9 @@ def _merge(table: dict[str, Any], changes: dict[str, Any]) -> None:
 
 
 def _parse_override(override: str, table: dict[str, Any]) -> dict[str, Any]:
-    """Return `a.b=c` as a nested table; the value is TOML where it parses as TOML, a bare string otherwise.
+    """Return `a.b=c` as a nested table; the value is TOML if it parses, else a bare string.
 
-    A string is expected where `table` has one: there 2048 or true is a name as any other.
+    If `table` has a string there, 2048 and true are strings, too.
     """
     path, separator, value = override.partition("=")
     if not separator or not path.strip():

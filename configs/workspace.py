@@ -11,8 +11,8 @@
         ├── .vectors.lock     shared by runs, exclusive for a compaction of vectors
         └── COLLECTION/       one folder per index: see ProjectFolder
 
-An entry point makes a `Workspace` once. Who knows the project works with a `ProjectWorkspace`. No other module
-spells a name of the data folder; below a collection's own folder in `qdrant`, names are the index's.
+An entry point makes a `Workspace` once; `ProjectWorkspace` adds the project. No other module spells
+a name of the data folder; what is inside a collection's folder in `qdrant` is the index's business.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _COLLECTION = re.compile(r"\w[\w.@-]{,80}")
 
 @dataclass(frozen=True, slots=True)
 class ProjectFolder:
-    """The files of one index, or of a plan, which has a folder of its own inside the project's."""
+    """The files of one index, or those of a plan, which has its own folder inside the project's."""
 
     path: Path
 
@@ -111,7 +111,7 @@ class ProjectFolder:
 
     @contextmanager
     def plan(self) -> Iterator[ProjectFolder]:
-        """Yield a folder of the same layout for the records of a plan, which ends with the block."""
+        """Yield a folder of the same layout for the records of a plan; remove it afterwards."""
         with tempfile.TemporaryDirectory(dir=self.path, prefix=_PLAN) as folder:
             yield ProjectFolder(Path(folder))
 
@@ -122,7 +122,7 @@ class ProjectFolder:
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """What is known before a project is chosen: settings, the data folder, and which model embeds what."""
+    """What is known without a project: settings, the data folder, and which model embeds what."""
 
     settings: Settings
 
@@ -169,7 +169,7 @@ class Workspace:
 
     @property
     def models(self) -> dict[str, ModelSettings]:
-        """The model of each kind of vector. Blocks are raw snippets: the code model embeds them as such."""
+        """The model of each kind of vector; the code model embeds blocks, as raw snippets."""
         code = self.settings.embedding.code
         snippets = code.model_copy(update={"recipe": SNIPPET_RECIPE})
         return {**self.structure_models, BLOCKS_VECTOR: snippets}
@@ -179,12 +179,12 @@ class Workspace:
         return ProjectFolder(self.projects_folder / collection)
 
     def project_folders(self) -> list[ProjectFolder]:
-        """Return the folders that are there, by name."""
+        """Return the folders that exist, by name."""
         folders = sorted(path for path in self.projects_folder.glob("*") if path.is_dir())
         return [ProjectFolder(path) for path in folders]
 
     def for_project(self, project: str, branch: str = "") -> ProjectWorkspace:
-        """Return the workspace of that project; `branch` is the configured one if it is empty."""
+        """Return the workspace of that project; an empty `branch` is the configured one."""
         return ProjectWorkspace(self.settings, project, branch or self.settings.project.branch)
 
 
@@ -229,7 +229,7 @@ def collection_name(project: str, branch: str) -> str:
 
 
 def is_collection_name(text: str) -> bool:
-    """Return whether this can be the name of an index; nothing else may reach a file system or a server."""
+    """Return whether this can name an index; nothing else may reach a file system or server."""
     return _COLLECTION.fullmatch(text) is not None
 
 
@@ -241,8 +241,8 @@ def blocks_beside(structures: Path) -> Path:
 def hide_from_git(data: Path) -> None:
     """Write a .gitignore into the data folder, so that a repository around it sees no changes.
 
-    It names this program's own folders only: others may keep theirs beside them. A .gitignore that is there
-    stays as it is, and a repository's top folder gets none.
+    It names this program's own folders only: others may keep theirs beside them. An existing
+    .gitignore stays as it is, and a repository's top folder gets none.
     """
     if (data / ".git").exists():
         return

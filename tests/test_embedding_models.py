@@ -372,7 +372,7 @@ def test_what_a_thread_prepares_comes_in_order_and_its_errors_are_raised() -> No
     ("changes", "message"),
     [
         ({"precision": "int8"}, 'with backend "openvino" only'),
-        ({"backend": "openvino", "device": "cuda"}, 'runs on device "cpu"'),
+        ({"backend": "openvino", "device": "cuda"}, 'runs only on device "cpu"'),
     ],
 )
 def test_settings_that_cant_go_together_are_refused(

@@ -134,8 +134,8 @@ def test_what_cant_be_written_to_is_told_before_a_model_is_loaded(
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        (f"s3://key:{S3_SECRET}@bucket/prefix", "must not hold credentials"),
-        (f"s3://bucket/prefix?secret_key={S3_SECRET}", "must not hold credentials"),
+        (f"s3://key:{S3_SECRET}@bucket/prefix", "must not contain credentials"),
+        (f"s3://bucket/prefix?secret_key={S3_SECRET}", "must not contain credentials"),
         ("ftp://host/folder", "ftp://host/folder can't be opened as a store"),
     ],
 )
