@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
-from flows.control import clean
+from machine.text import clean
 
 if TYPE_CHECKING:
     from search.answer import Answer

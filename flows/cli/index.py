@@ -11,7 +11,7 @@ import orjson
 
 from configs.workspace import collection_name, project_name
 from flows.errors import UsageError, VerifyError
-from flows.words import counted
+from machine.text import counted
 
 if TYPE_CHECKING:
     import argparse

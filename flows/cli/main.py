@@ -25,12 +25,11 @@ from configs.workspace import Workspace
 from flows.cli.index import add_index_commands, named_collection, print_json, print_plan
 from flows.cli.search import add_search_commands
 from flows.cli.termination import EXIT_CODE, Terminated, unwinding_on_sigterm
-from flows.control import clean
 from flows.doctor.command import add_doctor_command
 from flows.errors import UsageError
 from flows.source.source import Source
-from flows.words import counted
 from machine.files import atomic_writer
+from machine.text import clean, counted
 from search.errors import SearchError
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from rich.console import Console
 from rich.text import Text
 
 from flows.cli.index import print_json
-from flows.control import clean
 from flows.doctor.finding import Finding, secrets_of
 from flows.errors import ChecksFailed
+from machine.text import clean
 from storage.index import VECTORS
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from embedding.store import Store
 from flows.doctor.finding import Finding, of_error
 from flows.doctor.packages import install_extra
 from flows.server.files import prefect_home
-from flows.words import counted
 from machine.disk import free_bytes, taken_bytes, why_not_writable
 from machine.programs import ask
+from machine.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

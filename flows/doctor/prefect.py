@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from flows.doctor.finding import Finding, of_error
 from flows.errors import FlowError
 from flows.server.api import CLOUD, ask, configured
-from flows.words import counted
+from machine.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

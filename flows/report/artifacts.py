@@ -22,8 +22,7 @@ from prefect.artifacts import (
 )
 from prefect.context import FlowRunContext, TaskRunContext
 
-from flows.control import clean
-from flows.words import counted
+from machine.text import clean, counted
 
 if TYPE_CHECKING:
     from flows.report.model import IngestReport

@@ -18,10 +18,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from configs.workspace import RUNS
-from flows.control import clean
 from flows.report.charts import BAR_HEIGHT, COLUMNS_HEIGHT, WIDTH, Piece, Rect, bar, columns
 from flows.report.model import largest, tokens_a_second
 from lsif.ledger import SKIP_REASONS
+from machine.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

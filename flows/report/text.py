@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from flows.report.model import tokens_a_second
-from flows.words import counted
+from machine.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
