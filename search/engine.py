@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,10 +19,10 @@ from search.confidence import evidence
 from search.errors import SearchError
 from search.filters import Filters
 from search.fusion import fold, merge, normalised_scores, reciprocal_ranks
-from search.hit import read_hit
+from search.hit import Hit
 from search.legs import LEGS_OF, Query
 from search.lines import with_lines
-from search.lookup import Lookup
+from search.lookup import Lookup, structure_of
 from storage.sparse import query_vector
 
 if TYPE_CHECKING:
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
     from configs.settings import SearchSettings
     from embedding.encoder import Encoder
     from embedding.reranker import Reranker
+    from lsif.structure import Structure
     from search.answer import GroupBy, Mode
     from search.confidence import Calibration
     from search.fusion import Found, Leg
-    from search.hit import Hit
     from search.legs import Vector
     from storage.index import Generation
 
@@ -50,11 +51,12 @@ _LEAST_READ = 50
 _MOST_RANGES = 3
 """Of a hit that are pointed at."""
 _GROUP_ATTRIBUTES: dict[GroupBy, str] = {
-    "module": "module",
-    "file": "file_path",
+    "module": "context.module",
+    "file": "context.file_path",
     "crate": "crate",
     "kind": "code_type",
 }
+"""Where a structure has what its hits are grouped by."""
 
 
 class Searcher(Lookup):
@@ -273,18 +275,19 @@ class Searcher(Lookup):
             if self._reranker is None:
                 self._reranker = self._load_reranker()
             scores = self._reranker.score(
-                text, [f"{hit.symbol}\n{hit.docstring or ''}\n{hit.snippet}" for hit in first]
+                text,
+                [f"{hit.symbol}\n{hit.structure.docstring or ''}\n{hit.snippet}" for hit in first],
             )
         ranked = [replace(hit, score=score) for hit, score in zip(first, scores, strict=True)]
         return sorted(ranked, key=lambda hit: -hit.score) + rest
 
-    def _records(self, found: Sequence[Found], clock: Clock) -> dict[str, dict[str, Any]]:
-        """Return the payloads of what was found; of what was deleted since, in an index that is changed in place, there is none."""
+    def _records(self, found: Sequence[Found], clock: Clock) -> dict[str, Structure]:
+        """Return the structures that were found; of what was deleted since, in an index that is changed in place, there is none."""
         ids = list(dict.fromkeys(one.id for one in found))
         with clock.phase("qdrant"):
             return (
                 {
-                    point.id: point.payload
+                    point.id: structure_of(point.payload)
                     for point in self.generation.structures.retrieve(ids, vectors=False)
                 }
                 if ids
@@ -294,7 +297,7 @@ class Searcher(Lookup):
 
 def _hits(
     found: Sequence[Found],
-    records: Mapping[str, dict[str, Any]],
+    records: Mapping[str, Structure],
     legs: Mapping[Leg, Sequence[Found]],
 ) -> list[Hit]:
     """Return what was found as hits with the scores of all legs."""
@@ -304,7 +307,7 @@ def _hits(
             if one.id in scores:
                 scores[one.id][leg] = one.score
     return [
-        read_hit(one.id, records[one.id], one.score, scores[one.id], one.ranges[:_MOST_RANGES])
+        Hit(records[one.id], one.score, scores[one.id], one.ranges[:_MOST_RANGES])
         for one in found
         if one.id in records
     ]
@@ -314,10 +317,10 @@ def _grouped(
     hits: list[Hit], group_by: GroupBy, limit: int, size: int
 ) -> tuple[list[Hit], list[Group]]:
     """Return the first `size` hits of each of the first `limit` groups, and the groups."""
-    attribute = _GROUP_ATTRIBUTES[group_by]
+    value_of = attrgetter(_GROUP_ATTRIBUTES[group_by])
     groups: dict[str, list[Hit]] = {}
     for hit in hits:
-        value = getattr(hit, attribute)
+        value = value_of(hit.structure)
         if value in groups or len(groups) < limit:
             group = groups.setdefault(value, [])
             if len(group) < size:

@@ -90,8 +90,8 @@ def merge(text_hits: Sequence[Hit], code_hits: Sequence[Hit]) -> list[Hit]:
     for hit in text_hits:
         overlaps: dict[LineRange, None] = {}
         for place, other in enumerate(code_hits):
-            lines = other.ranges[0] if other.ranges else other.place
-            overlap = hit.place.overlap(lines) if other.file_path == hit.file_path else None
+            lines = other.ranges[0] if other.ranges else other.extent
+            overlap = hit.extent.overlap(lines) if other.file_path == hit.file_path else None
             if overlap is not None:
                 absorbed.add(place)
                 overlaps[overlap] = None

@@ -1,12 +1,16 @@
-"""One answer."""
+"""One answer to a query: a structure, how well it fits, and the lines to look at first."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from search.record import flatten, summary_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lsif.structure import Structure
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,103 +32,112 @@ class LineRange:
 
 @dataclass(frozen=True, slots=True)
 class LineMatch:
-    """A line that says what was asked for."""
+    """A line that contains words of the query."""
 
     line: int
     """1-based, in the file."""
     score: float
-    """0 to 1, the share of the query's words, by their weight, that stand in it."""
+    """0 to 1, the share of the query's words, by their weight, that the line contains."""
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One structure that answers a query."""
+    """One structure that answers a query. Its properties are what is used often."""
 
-    id: str
+    structure: Structure
     score: float
-    """What the hits are ranked by, not below 0 where it is fused; those of different modes can't be compared."""
+    """Score used for ranking, at least 0 if it is fused. Scores of different modes can't be
+    compared."""
     scores: Mapping[str, float]
-    """By leg: `text`, `code`, `blocks` cosine similarities, `bm25` a sum of weights. Those of different legs can't be compared."""
-    name: str
-    symbol: str
-    code_type: str
-    crate: str
-    module: str
-    module_path: str
-    struct_name: str | None
-    trait_name: str | None
-    visibility: str
-    is_test: bool
-    signature: str
-    docstring: str | None
-    summary: str | None
-    """The first line of the documentation."""
-    references: int
-    file_path: str
-    line: int
-    line_from: int
-    line_to: int
-    snippet: str
+    """By retriever: cosine similarities of `text`, `code` and `blocks`, a sum of weights of
+    `bm25`. Scores of different retrievers can't be compared."""
     ranges: tuple[LineRange, ...] = ()
-    """Lines of this hit to look at first: those that hits of the code vector overlap (merged), and blocks that were found."""
+    """Lines to look at first: overlaps with hits of the code vector (mode merged), and blocks
+    that were found themselves."""
     lines: tuple[LineMatch, ...] = ()
-    """Lines that match best, where they were asked for."""
+    """The lines that match best, if they were asked for."""
 
     @property
-    def place(self) -> LineRange:
-        """Where it stands in its file."""
-        return LineRange(self.line_from, self.line_to)
+    def id(self) -> str:
+        """UUID of the structure."""
+        return self.structure.id
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.structure.name
+
+    @property
+    def symbol(self) -> str:
+        """Its path as the compiler writes it."""
+        return self.structure.symbol
+
+    @property
+    def code_type(self) -> str:
+        """Function, Struct, ..."""
+        return self.structure.code_type
+
+    @property
+    def file_path(self) -> str:
+        """POSIX path relative to the repository's root."""
+        return self.structure.context.file_path
+
+    @property
+    def line(self) -> int:
+        """Line of the name, 1-based."""
+        return self.structure.line
+
+    @property
+    def line_from(self) -> int:
+        """First line, 1-based, its documentation and attributes included."""
+        return self.structure.line_from
+
+    @property
+    def line_to(self) -> int:
+        """Last line, 1-based, inclusive."""
+        return self.structure.line_to
+
+    @property
+    def extent(self) -> LineRange:
+        """All its lines."""
+        return LineRange(self.structure.line_from, self.structure.line_to)
+
+    @property
+    def signature(self) -> str:
+        """Its declaration without body."""
+        return self.structure.signature
+
+    @property
+    def summary(self) -> str | None:
+        """The first line of its documentation."""
+        return summary_of(self.structure)
+
+    @property
+    def snippet(self) -> str:
+        """Its source: the lines of its extent, each ended by a newline."""
+        return self.structure.context.snippet
+
+    @property
+    def is_test(self) -> bool:
+        """Whether it is test code."""
+        return self.structure.is_test
 
     @property
     def owned_name(self) -> str:
         """The name with its owner: `Backoff::delays (trait Delays)`."""
-        if self.struct_name is None:
+        owner, trait = self.structure.context.struct_name, self.structure.trait_name
+        if owner is None:
             return self.name
-        trait = (
-            f" (trait {self.trait_name})"
-            if self.trait_name is not None and self.trait_name != self.struct_name
-            else ""
-        )
-        return f"{self.struct_name}::{self.name}{trait}"
+        return f"{owner}::{self.name}" + (f" (trait {trait})" if trait not in (None, owner) else "")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the hit as plain data."""
-        return asdict(self)
-
-
-def read_hit(
-    point_id: str,
-    payload: Mapping[str, Any],
-    score: float,
-    scores: Mapping[str, float],
-    ranges: tuple[LineRange, ...] = (),
-) -> Hit:
-    """Return the hit that a structure's point is."""
-    context = payload["context"]
-    docs = payload["docstring"]
-    return Hit(
-        id=point_id,
-        score=score,
-        scores=scores,
-        name=payload["name"],
-        symbol=payload["symbol"],
-        code_type=payload["code_type"],
-        crate=payload["crate"],
-        module=context["module"],
-        module_path=payload["module_path"],
-        struct_name=context["struct_name"],
-        trait_name=payload["trait_name"],
-        visibility=payload["visibility"],
-        is_test=payload["is_test"],
-        signature=payload["signature"],
-        docstring=docs,
-        summary=next((line.strip() for line in (docs or "").splitlines() if line.strip()), None),
-        references=payload["references"],
-        file_path=context["file_path"],
-        line=payload["line"],
-        line_from=payload["line_from"],
-        line_to=payload["line_to"],
-        snippet=context["snippet"],
-        ranges=ranges,
-    )
+        """Return the hit as plain data: one flat object, the structure's keys in the middle."""
+        return {
+            "id": self.id,
+            "score": self.score,
+            "scores": dict(self.scores),
+            **flatten(self.structure),
+            "ranges": tuple(asdict(lines) for lines in self.ranges),
+            "lines": tuple(asdict(match) for match in self.lines),
+        }

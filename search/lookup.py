@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from search.errors import SearchError, StructureMissing
 from storage.index import Condition
-from storage.schema import without_added
+from lsif.structure import Context, Structure
 
 if TYPE_CHECKING:
     from storage.index import Generation, StoredPoint
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHOWN = 5
 """Places that are named where several are meant."""
+
+
+def structure_of(payload: dict[str, Any]) -> Structure:
+    """Return the structure that a point's payload holds."""
+    known = {field.name for field in fields(Structure)}
+    values = {name: value for name, value in payload.items() if name in known}
+    return Structure(**{**values, "context": Context(**payload["context"])})
 
 
 class Lookup:
@@ -35,9 +43,9 @@ class Lookup:
             raise StructureMissing(f"the index has no structure {structure_id!r}.")
         return found[0]
 
-    def structure(self, structure_id: str) -> dict[str, Any]:
-        """Return a structure's record. Raises StructureMissing."""
-        return without_added(self.stored(structure_id).payload)
+    def structure(self, structure_id: str) -> Structure:
+        """Return a structure. Raises StructureMissing."""
+        return structure_of(self.stored(structure_id).payload)
 
     def resolve(self, place: str) -> str:
         """Return the id of the structure that is meant: by its id, by FILE:LINE, the innermost there, by its symbol or its name.

@@ -12,6 +12,8 @@ import numpy as np
 import orjson
 
 from machine.files import atomic_writer
+from search.lookup import structure_of
+from search.record import flatten
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,27 +27,24 @@ MOST_POINTS = 4000
 _COMPONENTS = 50
 _FEWEST = 10
 """Points below which principal components alone are used."""
-_FIELDS = ("symbol", "code_type", "crate", "line", "context.file_path")
+MAP_KEYS = ("crate", "code_type", "symbol", "file_path", "line")
+"""What is said of each structure on the map, of the keys in search.record."""
 
 
 def make_map(generation: Generation) -> dict[str, Any]:
     """Return the map as plain data: `total` structures, whether they are `sampled`, and `points`, x and y from -1 to 1."""
     total = generation.structures.count()
     step = max(1, -(-total // MOST_POINTS))
-    chosen = list(islice(generation.structures.scroll(_FIELDS, vectors=True), None, None, step))
-    vectors = np.array([one.vectors["text"] for one in chosen], dtype=np.float32)
+    chosen = list(islice(generation.structures.scroll(vectors=True), None, None, step))
+    vectors = np.array([point.vectors["text"] for point in chosen], dtype=np.float32)
     points = [
         {
-            "id": one.id,
+            "id": point.id,
             "x": round(float(x), 4),
             "y": round(float(y), 4),
-            "crate": one.payload["crate"],
-            "code_type": one.payload["code_type"],
-            "symbol": one.payload["symbol"],
-            "file_path": one.payload["context"]["file_path"],
-            "line": one.payload["line"],
+            **flatten(structure_of(point.payload), MAP_KEYS),
         }
-        for one, (x, y) in zip(chosen, on_a_plane(vectors), strict=True)
+        for point, (x, y) in zip(chosen, on_a_plane(vectors), strict=True)
     ]
     return {"state": "ready", "sampled": step > 1, "total": total, "points": points}
 

@@ -157,7 +157,7 @@ def test_a_search_shows_its_first_hits_in_the_order_of_the_model(
         .hits
     )
     assert [hit.name for hit in plain] == list("abcde")
-    texts = [f"{hit.symbol}\n{hit.docstring or ''}\n{hit.snippet}" for hit in plain[:4]]
+    texts = [f"{hit.symbol}\n{hit.structure.docstring or ''}\n{hit.snippet}" for hit in plain[:4]]
     scores = dict(zip("abcd", reranker.score("x y", texts), strict=True))
     expected = sorted("abcd", key=lambda name: -scores[name])
     assert expected != list("abcd")  # else any order would do

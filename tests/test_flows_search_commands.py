@@ -42,6 +42,7 @@ from storage.embedded.index import EmbeddedIndex
 from storage.index import Generation
 
 from conftest import PROJECT_ROOT, SAMPLE, cli_environment, run, run_cli
+from made_up import made
 
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What a terminal acts upon, or what turns the direction of text; lines are ended by \\n."""
@@ -51,30 +52,7 @@ SCORES = re.compile(r"\((?:(?:text|code|bm25|blocks) -?\d+\.\d\d ?)+\)")
 """Scores of a hit as they are printed."""
 
 
-A_HIT = Hit(
-    id="7df213ab-1a66-5e93-8fdc-269ceb92b724",
-    score=0.5,
-    scores={"text": 0.5},
-    name="made",
-    symbol="made::made",
-    code_type="Function",
-    crate="made",
-    module="src",
-    module_path="made",
-    struct_name=None,
-    trait_name=None,
-    visibility="pub",
-    is_test=False,
-    signature="fn made()",
-    docstring=None,
-    summary=None,
-    references=0,
-    file_path="src/lib.rs",
-    line=1,
-    line_from=1,
-    line_to=1,
-    snippet="fn made() {}\n",
-)
+A_HIT = Hit(made("made", lines=(1, 1), crate="made").structure, 0.5, {"text": 0.5})
 AN_ANSWER = Answer(
     "x",
     "text",
@@ -736,10 +714,15 @@ def test_lines_of_sources_that_end_by_carriage_returns_are_shown_without_them(as
 
 
 def test_long_lines_are_cut_off(capsys: pytest.CaptureFixture[str]) -> None:
-    long = replace(
-        A_HIT, snippet="x" * 10_000 + "\n", signature="fn " + "s" * 10_000, summary="d" * 10_000
+    long = made(
+        "made",
+        lines=(1, 1),
+        snippet="x" * 10_000 + "\n",
+        signature="fn " + "s" * 10_000,
+        docstring="d" * 10_000,
     )
-    print_answer(replace(AN_ANSWER, hits=[long]), lines_shown=1)
+    hit = replace(A_HIT, structure=long.structure)
+    print_answer(replace(AN_ANSWER, hits=[hit]), lines_shown=1)
     assert capsys.readouterr().out.splitlines()[-3:] == [
         "     fn " + "s" * 154 + "...",
         "     " + "d" * 157 + "...",

@@ -136,7 +136,7 @@ def test_a_hit_carries_what_is_needed_to_show_it(
             assert record[field] == getattr(wanted.context, field), field
         assert (record["ranges"], record["lines"]) == ((), ())
         assert list(record["scores"]) == ["text"]
-        assert hit.place == LineRange(wanted.line_from, wanted.line_to)
+        assert hit.extent == LineRange(wanted.line_from, wanted.line_to)
         assert orjson.loads(orjson.dumps(record))["snippet"] == wanted.context.snippet
 
 
@@ -154,7 +154,7 @@ def test_the_summary_is_the_first_line_of_the_documentation(
     build: Build, docstring: str | None, summary: str | None
 ) -> None:
     (hit,) = searcher_of(build([made("f", docstring=docstring)])).search("x", "text").hits
-    assert (hit.docstring, hit.summary) == (docstring, summary)
+    assert (hit.structure.docstring, hit.summary) == (docstring, summary)
 
 
 def test_a_name_is_told_with_its_owner(build: Build) -> None:

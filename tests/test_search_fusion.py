@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.fusion import Found, Leg, fold, merge, normalised_scores, reciprocal_ranks
-from search.hit import Hit, LineRange, read_hit
+from search.hit import Hit, LineRange
 
 from made_up import made
 
@@ -227,10 +228,8 @@ def hit(
     file_path: str = "a.rs",
     block: tuple[int, int] | None = None,
 ) -> Hit:
-    one = made(name, lines=lines, file_path=file_path)
-    return read_hit(
-        name, one.structure.to_payload(), score, {}, () if block is None else (LineRange(*block),)
-    )
+    structure = replace(made(name, lines=lines, file_path=file_path).structure, id=name)
+    return Hit(structure, score, {}, () if block is None else (LineRange(*block),))
 
 
 def test_text_hits_come_first_and_those_that_code_hits_overlap_rise() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from search.hit import Hit, LineMatch, read_hit
+from search.hit import Hit, LineMatch
 from search.lines import with_lines
 
 from made_up import made
@@ -17,7 +17,13 @@ def hit(*lines: str, line_from: int = 1, ending: str = "\n") -> Hit:
         lines=(line_from, line_from + len(lines) - 1),
         snippet="".join(line + ending for line in lines),
     )
-    return read_hit(one.id, one.structure.to_payload(), 0.5, {"text": 0.5})
+    return Hit(one.structure, 0.5, {"text": 0.5})
+
+
+def with_snippet(found: Hit, snippet: str) -> Hit:
+    """Return the hit with another snippet."""
+    context = replace(found.structure.context, snippet=snippet)
+    return replace(found, structure=replace(found.structure, context=context))
 
 
 def told(found: Hit) -> list[tuple[int, str]]:
@@ -125,12 +131,12 @@ def test_carriage_returns_are_no_part_of_a_line_and_other_separators_are() -> No
 def test_empty_lines_and_an_empty_snippet_are_no_matches() -> None:
     (found,) = with_lines([hit("", "", "delay", "")], "delay")
     assert told(found) == [(3, "delay")]
-    empty = replace(hit("x"), snippet="")
+    empty = with_snippet(hit("x"), "")
     assert with_lines([empty], "delay") == [empty]
 
 
 def test_the_last_line_counts_where_a_snippet_of_other_origin_does_not_end_it() -> None:
     """structures.jsonl files in the tutorial's format need not end a snippet by a newline."""
-    one = replace(hit("fn f() {", "    delay();"), snippet="fn f() {\n    delay();")
+    one = with_snippet(hit("fn f() {", "    delay();"), "fn f() {\n    delay();")
     (found,) = with_lines([one], "delay")
     assert told(found) == [(2, "    delay();")]

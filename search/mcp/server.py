@@ -12,6 +12,7 @@ import signal
 import sys
 import uuid
 from contextlib import redirect_stdout
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -108,7 +109,7 @@ class FoundStructure(_Result):
             name=hit.name,
             kind=hit.code_type,
             symbol=hit.symbol,
-            owner=hit.struct_name,
+            owner=hit.structure.context.struct_name,
             signature=hit.signature,
             summary=hit.summary,
             score=round(hit.score, 4),
@@ -327,7 +328,7 @@ class GetStructure(Request):
     def answer(self, service: SearchService) -> dict[str, Any]:
         """Return the structure's record (lsif.structure.Structure)."""
         with service.opened(self.project) as held:
-            return held.searcher.structure(str(self.id))
+            return asdict(held.searcher.structure(str(self.id)))
 
 
 class IndexStatus(Request):

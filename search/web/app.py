@@ -34,7 +34,7 @@ from configs.errors import LsifIngestError
 from search.answer import GroupBy, Mode
 from search.errors import FileUnknown, ProjectUnknown, SearchError, StructureMissing
 from search.filters import Filters, Tests
-from search.hit import read_hit
+from search.record import flatten
 from search.web.models import (
     AnswerModel,
     ErrorModel,
@@ -334,18 +334,19 @@ def _page(name: str) -> "Callable[[], Response]":
 
 
 def _structure(searcher: "Searcher", structure_id: str) -> dict[str, Any]:
-    record = searcher.structure(structure_id)
-    hit = read_hit(structure_id, record, 0.0, {}).to_dict()
-    for name in ("score", "scores", "ranges", "lines"):
-        del hit[name]
+    found = searcher.structure(structure_id)
     blocks = searcher.generation.blocks.scroll(
         ("kind", "line_from", "line_to"), where=[Condition("structure_id", (structure_id,))]
     )
-    found = sorted(
+    listed = sorted(
         ({**one.payload} for one in blocks),
         key=lambda block: (block["line_from"], -block["line_to"]),
     )
-    return {**hit, "referencing_files": record["referencing_files"], "blocks": found}
+    return {
+        **flatten(found),
+        "referencing_files": found.referencing_files,
+        "blocks": listed,
+    }
 
 
 def _status_of(exc: LsifIngestError) -> int:

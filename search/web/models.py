@@ -1,16 +1,36 @@
-"""The JSON of the HTTP API, as its documentation (OpenAPI) has it. What is sent is made by the `to_dict`s of what it describes."""
+"""The JSON of the HTTP API as OpenAPI describes it.
+
+The answers themselves are made by the `to_dict` methods of what is described here. The keys of a
+structure are derived from lsif.structure.Structure (search.record), never typed again.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from search.projection import MAP_KEYS
+from search.record import record_docs, record_keys
+from search.web.sources import OUTLINE_KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Model(BaseModel):
     """JSON with exactly these keys."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def _model_of_keys(names: Iterable[str]) -> Any:
+    """Return a model of these keys of a structure's flat JSON."""
+    keys, docs = record_keys(), record_docs()
+    described: dict[str, Any] = {
+        name: (keys[name].type, Field(description=docs.get(name))) for name in names
+    }
+    return create_model("Keys", __base__=Model, **described)
 
 
 class LineRangeModel(Model):
@@ -28,33 +48,12 @@ class LineMatchModel(Model):
     text: str
 
 
-class RecordModel(Model):
+class RecordModel(_model_of_keys(record_keys())):  # type: ignore[misc]
     """A structure."""
-
-    id: str
-    name: str
-    symbol: str
-    code_type: str
-    crate: str
-    module: str
-    module_path: str
-    struct_name: str | None
-    trait_name: str | None
-    visibility: str
-    is_test: bool
-    signature: str
-    docstring: str | None
-    summary: str | None
-    references: int
-    file_path: str
-    line: int
-    line_from: int
-    line_to: int
-    snippet: str
 
 
 class HitModel(RecordModel):
-    """A structure that answers a query, with its scores by leg, and the lines to look at first."""
+    """A structure that answers a query, with its scores by retriever and the lines to look at first."""
 
     score: float
     scores: dict[str, float]
@@ -101,16 +100,8 @@ class StructureModel(RecordModel):
     blocks: list[BlockModel]
 
 
-class FileStructureModel(Model):
+class FileStructureModel(_model_of_keys(OUTLINE_KEYS)):  # type: ignore[misc]
     """A structure of a file."""
-
-    id: str
-    name: str
-    symbol: str
-    code_type: str
-    line: int
-    line_from: int
-    line_to: int
 
 
 class FileModel(Model):
@@ -124,17 +115,12 @@ class FileModel(Model):
     structures: list[FileStructureModel]
 
 
-class MapPointModel(Model):
-    """A structure on the map; x and y from -1 to 1."""
+class MapPointModel(_model_of_keys(MAP_KEYS)):  # type: ignore[misc]
+    """A structure on the map; x and y are from -1 to 1."""
 
     id: str
     x: float
     y: float
-    crate: str
-    code_type: str
-    symbol: str
-    file_path: str
-    line: int
 
 
 class MapModel(Model):

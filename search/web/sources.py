@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 from collections import OrderedDict
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +18,8 @@ import orjson
 
 from machine.files import atomic_writer
 from search.errors import FileUnknown
+from search.lookup import structure_of
+from search.record import flatten
 from storage.index import Condition
 from storage.schema import PATHS
 
@@ -25,13 +27,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from configs.workspace import ProjectFolder
-    from storage.index import Generation, StoredPoint
+    from lsif.structure import Structure
+    from storage.index import Generation
 
 _LARGEST_BYTES = 4_000_000
 _CACHED_FILES = 64
 _GIT_S = 10
 """Seconds that git may take."""
-_FIELDS = ("name", "symbol", "code_type", "line", "line_from", "line_to", "context")
+OUTLINE_KEYS = ("id", "name", "symbol", "code_type", "line", "line_from", "line_to")
+"""What is said of each structure of a file, of the keys in search.record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +49,19 @@ class FileView:
     """Whether every line is known."""
     lines: list[str | None]
     """The first is line 1; without line ends. None: not known."""
-    structures: list[dict[str, Any]]
-    """id, name, symbol, code_type, line, line_from, line_to of each, in the order of their lines."""
+    structures: list[Structure]
+    """In the order of their lines, outer ones first."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the view as plain data."""
-        return asdict(self)
+        """Return the view as plain data, with OUTLINE_KEYS of each structure."""
+        return {
+            "file_path": self.file_path,
+            "commit": self.commit,
+            "origin": self.origin,
+            "complete": self.complete,
+            "lines": self.lines,
+            "structures": [flatten(structure, OUTLINE_KEYS) for structure in self.structures],
+        }
 
 
 def remember_root(folder: ProjectFolder, root: Path | None) -> None:
@@ -84,37 +95,30 @@ class Sources:
         known = self._views.get(file_path)
         if known is None:
             where = [Condition(PATHS, (file_path,))]
-            points = [
-                one
-                for one in self._generation.structures.scroll(_FIELDS, where=where)
-                if _file_of(one) == file_path
-            ]
-            if not points:
+            points = self._generation.structures.scroll(where=where)
+            structures = [structure_of(point.payload) for point in points]
+            found = [one for one in structures if one.context.file_path == file_path]
+            if not found:
                 raise FileUnknown(f"the index has no file {file_path!r}.")
-            points.sort(key=lambda one: (one.payload["line_from"], -one.payload["line_to"], one.id))
-            known = self._views[file_path] = self._read(file_path, points)
+            found.sort(key=lambda one: (one.line_from, -one.line_to, one.id))
+            known = self._views[file_path] = self._read(file_path, found)
             while len(self._views) > _CACHED_FILES:
                 self._views.popitem(last=False)
         return known
 
-    def _read(self, file_path: str, points: list[StoredPoint]) -> FileView:
+    def _read(self, file_path: str, structures: list[Structure]) -> FileView:
         commit = self._generation.metadata.commit
-        listed = [
-            {"id": one.id, **{name: one.payload[name] for name in _FIELDS[:-1]}} for one in points
-        ]
         for origin, text in self._texts(file_path, commit):
             lines = text.removesuffix("\n").split("\n")
-            if all(_stands(lines, one.payload) for one in points):
+            if all(_is_at_its_lines(structure, lines) for structure in structures):
                 shown: list[str | None] = [line.rstrip("\r") for line in lines]
-                return FileView(
-                    file_path, commit, origin, complete=True, lines=shown, structures=listed
-                )
-        shown = [None] * max(one.payload["line_to"] for one in points)
-        for one in points:
-            snippet = one.payload["context"]["snippet"].removesuffix("\n").split("\n")
-            first = one.payload["line_from"] - 1
+                return FileView(file_path, commit, origin, True, shown, structures)
+        shown = [None] * max(structure.line_to for structure in structures)
+        for structure in structures:
+            snippet = structure.context.snippet.removesuffix("\n").split("\n")
+            first = structure.line_from - 1
             shown[first : first + len(snippet)] = [line.rstrip("\r") for line in snippet]
-        return FileView(file_path, commit, "index", complete=False, lines=shown, structures=listed)
+        return FileView(file_path, commit, "index", False, shown, structures)
 
     def _texts(
         self, file_path: str, commit: str | None
@@ -165,11 +169,7 @@ def _decoded(content: bytes) -> str | None:
         return None
 
 
-def _file_of(point: StoredPoint) -> str:
-    path: str = point.payload["context"]["file_path"]
-    return path
-
-
-def _stands(lines: list[str], payload: dict[str, Any]) -> bool:
-    snippet = "".join(f"{line}\n" for line in lines[payload["line_from"] - 1 : payload["line_to"]])
-    return bool(snippet == payload["context"]["snippet"])
+def _is_at_its_lines(structure: Structure, lines: list[str]) -> bool:
+    """Return whether the lines of the file are the structure's snippet where it should be."""
+    found = "".join(f"{line}\n" for line in lines[structure.line_from - 1 : structure.line_to])
+    return found == structure.context.snippet
