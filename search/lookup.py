@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from lsif.structure import Structure
 from search.errors import SearchError, StructureMissing
 from storage.index import Condition
-from lsif.structure import Context, Structure
+from storage.schema import without_added
 
 if TYPE_CHECKING:
     from storage.index import Generation, StoredPoint
@@ -20,9 +20,7 @@ _SHOWN = 5
 
 def structure_of(payload: dict[str, Any]) -> Structure:
     """Return the structure that a point's payload holds."""
-    known = {field.name for field in fields(Structure)}
-    values = {name: value for name, value in payload.items() if name in known}
-    return Structure(**{**values, "context": Context(**payload["context"])})
+    return Structure.from_dict(without_added(payload))
 
 
 class Lookup:

@@ -895,9 +895,7 @@ def test_structures_are_compared_by_their_vectors_only(mode: Any, build: Build) 
 
 def test_a_structure_is_its_record(index: Index, metadata: Metadata) -> None:
     one = made("f", struct_name="S", is_test=True, docstring="Docs.")
-    assert (
-        searcher_of(publish(index, metadata, [one])).structure(one.id) == one.structure.to_payload()
-    )
+    assert searcher_of(publish(index, metadata, [one])).structure(one.id) == one.structure
 
 
 PLACES = [
