@@ -3,7 +3,7 @@
     python benchmarks/bench_stage.py [NUMBER ...]      default 62,500 125,000 250,000 1,000,000
 
 The sample's records are repeated with other names, and the encoder returns numbers that it drew once. Each number is a process of
-its own: rendering, keys, token counts, sorting, Parquet files; then a second run that embeds nothing, then the table of vectors
+its own: rendering, keys, token counts, sorting, Parquet files; then a second run that embeds nothing, then the tables of vectors
 that an upload reads. Writes benchmarks/results/stage.md.
 """
 
@@ -23,9 +23,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedding.embed import embed_structures, gather_vectors
+from embedding.checkpoint import Checkpoint
 from embedding.encoder import Fingerprint
+from embedding.plan import VectorPlan
+from embedding.work_units import WorkUnit, embed_unit
 from lsif.extract import parse_dump
+from lsif.structure import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +38,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 NUMBERS = (62_500, 125_000, 250_000, 1_000_000)
 DIMENSION = 384
+ROWS_PER_FILE = 2048
+FINGERPRINTS = {
+    "text": Fingerprint("drawn", "1", "words-2", 0),
+    "code": Fingerprint("drawn", "1", "snippet-1", 0),
+}
 
 
 class DrawnEncoder:
@@ -80,37 +88,46 @@ def write_records(path: Path, number: int) -> None:
             file.write(line)
 
 
+def embed(structures: Path, store: Path, encoder: DrawnEncoder) -> VectorPlan:
+    """Embed what the checkpoint lacks, each work unit as soon as it is full."""
+
+    def embed_one(unit: WorkUnit) -> None:
+        checkpoint = Checkpoint(store, FINGERPRINTS[unit.vector])
+        plan.done(unit, embed_unit(checkpoint, unit, lambda: encoder))
+
+    plan = VectorPlan(
+        FINGERPRINTS, str(store), embed_one, rows_per_file=ROWS_PER_FILE, dtype="float32"
+    )
+    for _, _, line in read_lines(structures):
+        plan.take(line)
+    plan.finish()
+    plan.no_more()
+    return plan
+
+
 def run(number: int) -> None:
     """Measure one number in this process, and print it as JSON."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        subprocess.run(
-            [sys.executable, __file__, "write", str(folder / "s.jsonl"), str(number)], check=True
-        )
+        structures, store = Path(name) / "s.jsonl", Path(name) / "checkpoints"
+        write = [sys.executable, __file__, "write", str(structures), str(number)]
+        subprocess.run(write, check=True)
+        encoder = DrawnEncoder()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         seconds = []
-        fingerprint = Fingerprint("drawn", "1", "words-2", 0)
         for _ in range(2):
             began = time.perf_counter()
-            report = embed_structures(
-                folder / "s.jsonl",
-                folder / "checkpoints",
-                fingerprint,
-                DrawnEncoder,
-                vector="text",
-                rows_per_file=2048,
-            )
+            plan = embed(structures, store, encoder)
             seconds.append(time.perf_counter() - began)
         began = time.perf_counter()
-        table = gather_vectors(
-            folder / "s.jsonl", folder / "checkpoints", fingerprint, folder / "scratch"
-        )
-        for start in range(0, len(table), 256):
-            table[start : start + 256].sum()
+        tables = plan.tables(structures)
+        for table in (tables["text"], tables["code"]):
+            for start in range(0, len(table), 256):
+                table[start : start + 256].sum()
         seconds.append(time.perf_counter() - began)
-        table.close()
+        plan.close()
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-        print(json.dumps({"number": report.texts, "seconds": seconds, "megabytes": grown}))
+        texts = sum(report.texts for report in plan.reports())
+        print(json.dumps({"texts": texts, "seconds": seconds, "megabytes": grown}))
 
 
 def main() -> None:
@@ -125,8 +142,9 @@ def main() -> None:
     lines = [
         f"# Embedding without the model, {datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {len(os.sched_getaffinity(0))} cores",
         "",
-        "Texts a second of rendering, keys, counting, sorting and writing Parquet; of a second run, which embeds nothing; and of",
-        "reading the vectors in the records' order. Memory is what the process grew by, mapped files included. `make bench-stage`.",
+        "Texts a second, two texts a structure. First run: rendering, keys, counting, sorting and",
+        "writing Parquet. Second run: nothing is embedded. Then the vectors are read in the order of",
+        "the records. Memory is what the process grew by, mapped files included. `make bench-stage`.",
         "",
         "| structures | first run | second run | vectors in order | MB |",
         "|---|---|---|---|---|",
@@ -139,7 +157,7 @@ def main() -> None:
             check=True,
         )
         result = json.loads(done.stdout.splitlines()[-1])
-        rates = " | ".join(f"{number / seconds:,.0f}" for seconds in result["seconds"])
+        rates = " | ".join(f"{result['texts'] / seconds:,.0f}" for seconds in result["seconds"])
         lines.append(f"| {number:,} | {rates} | {result['megabytes']:.0f} |")
         print(lines[-1], flush=True)
     (Path(__file__).parent / "results" / "stage.md").write_text("\n".join(lines) + "\n")

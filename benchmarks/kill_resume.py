@@ -15,14 +15,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from configs.settings import load_settings
-from embedding.checkpoint import Checkpoint
-from embedding.embed import embed_structures
+from embedding.checkpoint import Checkpoint, as_keys
 from embedding.models import load_encoder, resolve_model
+from embedding.plan import VectorPlan
+from embedding.vectors import gather
+from embedding.work_units import WorkUnit, embed_unit
+from lsif.structure import read_lines
 
 ROWS_PER_FILE = 64
 
@@ -31,14 +35,22 @@ def embed(structures: Path, root: Path) -> int:
     """Embed what is missing; return how many texts that were."""
     found = resolve_model(load_settings().embedding.code)
     print("ready", flush=True)
-    return embed_structures(
-        structures,
-        root,
-        found.fingerprint,
-        lambda: load_encoder(found.source, found.revision, found.settings),
-        vector="code",
+    load = cache(lambda: load_encoder(found.source, found.revision, found.settings))
+
+    def embed_one(unit: WorkUnit) -> None:
+        plan.done(unit, embed_unit(Checkpoint(root, found.fingerprint), unit, load))
+
+    plan = VectorPlan(
+        {"code": found.fingerprint},
+        str(root),
+        embed_one,
         rows_per_file=ROWS_PER_FILE,
-    ).embedded
+        dtype="float32",
+    )
+    for _, _, line in read_lines(structures):
+        plan.take(line)
+    plan.finish()
+    return plan.reports()[0].embedded
 
 
 def main() -> None:
@@ -73,7 +85,11 @@ def main() -> None:
         keys = sorted(Checkpoint(whole, fingerprint).keys())
         same = keys == sorted(Checkpoint(killed, fingerprint).keys())
         tables = [
-            Checkpoint(root, fingerprint).gather(keys, Path(folder) / f"{root.name}.scratch")
+            gather(
+                Checkpoint(root, fingerprint),
+                as_keys(keys),
+                Path(folder) / f"{root.name}.scratch",
+            )
             for root in (whole, killed)
         ]
         cosine = np.einsum("ij,ij->i", *(table[0 : len(keys)] for table in tables))

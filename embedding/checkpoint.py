@@ -11,19 +11,18 @@ import hashlib
 import logging
 from typing import TYPE_CHECKING
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from embedding.errors import CheckpointError
 from embedding.store import Store
-from embedding.vectors import VectorTable, as_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from embedding.encoder import Fingerprint
@@ -34,7 +33,8 @@ FINGERPRINT = b"lsif_ingest.fingerprint"
 SUFFIX, ASIDE = ".parquet", ".aside"
 UNREADABLE = (OSError, pa.ArrowException, ValueError)
 """What reading a damaged file raises; ValueError, too: bytes that are no UTF-8 in the name of a column."""
-_KEY_BYTES = 16
+KEY = np.dtype("S16")
+"""A key: see Fingerprint.key."""
 _DTYPES = {"float32": pa.float32(), "float16": pa.float16()}
 
 
@@ -100,7 +100,7 @@ class Checkpoint:
             )
         table = pa.table(
             [
-                pa.array(keys, pa.binary(_KEY_BYTES)),
+                pa.array(keys, pa.binary(KEY.itemsize)),
                 pa.FixedSizeListArray.from_arrays(
                     pa.array(vectors.reshape(-1).astype(self._dtype.to_pandas_dtype(), copy=False)),
                     dimension,
@@ -130,20 +130,6 @@ class Checkpoint:
         return (
             f"{self.folder}/{hashlib.blake2b(b''.join(keys), digest_size=12).hexdigest()}{suffix}"
         )
-
-    def gather(self, keys: Iterable[bytes], scratch: Path) -> VectorTable:
-        """Return the vectors of the keys, in their order, in a temporary file at `scratch`.
-
-        Raises CheckpointError where one is missing.
-        """
-        table = VectorTable(self, as_keys(keys), scratch)
-        table.no_more()
-        try:
-            table.complete()
-        except BaseException:
-            table.close()
-            raise
-        return table
 
     def read(self, name: str) -> tuple[NDArray[np.bytes_], NDArray[np.float32]]:
         """Return the keys, (n,) S16, and vectors, (n, dimension) float32, of one file.
@@ -196,6 +182,13 @@ class Checkpoint:
         self.store.rename(name, aside)
 
 
+def as_keys(keys: bytes | bytearray | Iterable[bytes]) -> NDArray[np.bytes_]:
+    """Return keys, given one by one or as one sequence of bytes, as an array, (n,) S16."""
+    if isinstance(keys, bytes | bytearray):
+        return np.frombuffer(bytes(keys), dtype=KEY)
+    return np.fromiter(keys, dtype=KEY)
+
+
 def read_schema(store: Store, name: str) -> pa.Schema | Exception:
     """Return the schema of a checkpoint's file, or why it can't be read."""
     try:
@@ -222,7 +215,7 @@ def _check_schema(schema: pa.Schema, fingerprint: Fingerprint, dimension: int | 
 def _schema(dimension: int, fingerprint: Fingerprint, dtype: pa.DataType) -> pa.Schema:
     return pa.schema(
         [
-            pa.field("key", pa.binary(_KEY_BYTES), nullable=False),
+            pa.field("key", pa.binary(KEY.itemsize), nullable=False),
             pa.field("vector", pa.list_(dtype, dimension), nullable=False),
         ],
         metadata={FINGERPRINT: _fingerprint_json(fingerprint)},

@@ -18,10 +18,11 @@ import pyarrow.parquet as pq
 
 from configs.settings import SNIPPET_RECIPE
 from configs.workspace import blocks_beside
-from embedding.checkpoint import ASIDE, FINGERPRINT, SUFFIX, Checkpoint
+from embedding.checkpoint import ASIDE, FINGERPRINT, SUFFIX, Checkpoint, as_keys
 from embedding.encoder import Fingerprint
 from embedding.store import Store
 from embedding.text import RECIPES
+from embedding.vectors import gather
 from lsif.blocks import read_blocks
 from lsif.structure import read_structures
 from machine.files import temporary_beside
@@ -139,7 +140,7 @@ def _rewrite(
 ) -> None:
     """Write the vectors that are kept, and take the files that hold them now off the old ones."""
     if keep:
-        table = checkpoint.gather(keep, scratch)
+        table = gather(checkpoint, as_keys(keep), scratch)
         try:
             for start in range(0, len(keep), rows_per_file):
                 rows = slice(start, start + rows_per_file)

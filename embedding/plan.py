@@ -1,34 +1,36 @@
-"""The three kinds of vectors of an index together: `text` and `code` of structures, `code` of blocks.
+"""The vectors of an index together: `text` and `code` of structures, `code` of blocks.
 
-One thread brings records and asks for vectors, another has work units embedded and tells what became of them.
+One thread brings records and asks for vectors. Another has work units embedded and reports
+their ends.
 """
 
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 import orjson
 
-from configs.workspace import BLOCKS_VECTOR
-from embedding.checkpoint import Checkpoint
+from configs.workspace import BLOCKS_VECTOR, blocks_beside
+from embedding.checkpoint import Checkpoint, as_keys
 from embedding.embed import Embedding, EmbedReport, Known
 from embedding.text import RECIPES
-from lsif.blocks import Block
-from lsif.structure import parse_structure
+from embedding.vectors import VectorTable, gather
+from lsif.blocks import Block, read_blocks
+from lsif.structure import SequenceDigest, parse_structure, read_structures
 from machine.files import temporary_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from embedding.encoder import Fingerprint
-    from embedding.vectors import VectorTable
     from embedding.work_units import UnitReport, WorkUnit
 
 
 class VectorPlan:
-    """Takes lines of records, gives out work units of texts whose vectors are missing, and tables of all vectors."""
+    """Takes records, gives out work units of missing vectors, and returns tables of all vectors."""
 
     def __init__(
         self,
@@ -39,10 +41,10 @@ class VectorPlan:
         rows_per_file: int,
         dtype: str,
     ) -> None:
-        """Look through the checkpoint in `store`.
+        """Read which vectors the checkpoint in `store` holds.
 
-        `fingerprints` has one of each kind of vector: those of structures by name, and `blocks`. `on_unit` is
-        called with each work unit as soon as it is written.
+        `fingerprints` has one for each kind of vector: those of structures, and `blocks`.
+        `on_unit` is called with each work unit as soon as it is written.
         """
         self._on_unit = on_unit
         known: dict[str, Known] = {}
@@ -53,11 +55,12 @@ class VectorPlan:
             self._embeddings[vector] = Embedding(
                 vector, fingerprint, known[fingerprint.digest], rows_per_file
             )
-        self._recipes = {
-            vector: RECIPES[fingerprint.recipe]
+        self._recipes = [
+            (self._embeddings[vector], RECIPES[fingerprint.recipe])
             for vector, fingerprint in fingerprints.items()
             if vector != BLOCKS_VECTOR
-        }
+        ]
+        self._structures, self._blocks = SequenceDigest(), SequenceDigest()
         self._lock = threading.Lock()
         self._files: dict[str, list[tuple[str, int]]] = {digest: [] for digest in known}
         self._tables: dict[str, VectorTable] = {}
@@ -65,16 +68,16 @@ class VectorPlan:
         self._complete = False
 
     def take(self, structures: bytes, blocks: bytes = b"") -> None:
-        """Take lines of structures.jsonl and blocks.jsonl into account. Raises what made embedding fail."""
+        """Take lines of structures.jsonl and blocks.jsonl. Raises what made embedding fail."""
         if self._failure is not None:
             raise self._failure
         for line in structures.splitlines():
-            structure = parse_structure(line)
-            for vector, recipe in self._recipes.items():
-                self._give_out(self._embeddings[vector].add(structure, recipe(structure)))
+            structure = self._structures.add(parse_structure(line))
+            for embedding, recipe in self._recipes:
+                self._give_out(embedding.add(recipe(structure)))
         for line in blocks.splitlines():
-            block = Block(**orjson.loads(line))
-            self._give_out(self._embeddings[BLOCKS_VECTOR].add(block, block.snippet))
+            block = self._blocks.add(Block(**orjson.loads(line)))
+            self._give_out(self._embeddings[BLOCKS_VECTOR].add(block.snippet))
 
     def finish(self) -> None:
         """Give out the last work units."""
@@ -82,11 +85,11 @@ class VectorPlan:
             self._give_out(embedding.finish())
 
     def begin(self, unit: WorkUnit) -> None:
-        """Tell that the work unit is about to be embedded."""
+        """Note that the work unit is about to be embedded."""
         self._embeddings[unit.vector].begin()
 
     def done(self, unit: WorkUnit, report: UnitReport) -> None:
-        """Tell that the work unit is embedded: who waits for its vectors gets them."""
+        """Note that the work unit is embedded, and hand its vectors to whoever waits for them."""
         self._embeddings[unit.vector].done(unit, report)
         folder = self._embeddings[unit.vector].fingerprint.digest
         with self._lock:
@@ -96,21 +99,26 @@ class VectorPlan:
                     table.announce(report.file, report.dimension)
 
     def no_more(self, failure: BaseException | None = None) -> None:
-        """Tell that no work unit is embedded any more; with a failure, who brings records or waits for vectors fails."""
+        """Note that no work unit will be embedded any more.
+
+        After a failure, those who bring records or wait for vectors fail, too.
+        """
         with self._lock:
             self._complete, self._failure = True, failure
             for table in self._tables.values():
                 table.no_more(failure)
 
     def tables(self, structures: Path) -> dict[str, VectorTable]:
-        """Return the vectors by name, and those of blocks, in the order of the records, in temporary files beside `structures`.
+        """Return the vectors of each name, blocks included, in the order of their records.
 
-        Those that are not made yet are waited for when they are asked for. `close` removes the files.
+        A vector that is not made yet is waited for when it is asked for. Temporary files lie
+        beside `structures`; `close` removes them.
         """
         with self._lock:
-            self.close()  # of an earlier try
+            self.close()  # tables of an earlier try
             for vector, embedding in self._embeddings.items():
-                table = embedding.table(temporary_beside(structures.with_name(f"vectors-{vector}")))
+                source = self._blocks if vector == BLOCKS_VECTOR else self._structures
+                table = embedding.table(_scratch(structures, vector), source.hexdigest())
                 for name, dimension in self._files[embedding.fingerprint.digest]:
                     table.announce(name, dimension)
                 if self._complete:
@@ -125,23 +133,58 @@ class VectorPlan:
 
     @property
     def waited_s(self) -> float:
-        """Seconds for which vectors were waited for."""
+        """Seconds that were spent waiting for vectors."""
         return sum(table.waited_s for table in self._tables.values())
 
     @property
     def progress(self) -> tuple[int, int]:
-        """How many texts are embedded, and how many are known to be missing, those included."""
+        """How many texts are embedded, and how many are or will be, as far as is known."""
         embeddings = self._embeddings.values()
-        return sum(one.embedded for one in embeddings), sum(one.planned for one in embeddings)
+        return (
+            sum(embedding.embedded for embedding in embeddings),
+            sum(embedding.planned for embedding in embeddings),
+        )
 
     def embeddings(self) -> list[Embedding]:
-        """Return what is known of each kind of vector."""
+        """Return the state of each kind of vector."""
         return list(self._embeddings.values())
 
     def reports(self) -> list[EmbedReport]:
-        """Return what was done, for each kind of vector."""
+        """Return what was done for each kind of vector."""
         return [embedding.report() for embedding in self._embeddings.values()]
 
     def _give_out(self, unit: WorkUnit | None) -> None:
         if unit is not None:
             self._on_unit(unit)
+
+
+@contextmanager
+def gathered_vectors(
+    fingerprints: Mapping[str, Fingerprint], store: str, structures: Path
+) -> Iterator[dict[str, VectorTable]]:
+    """Yield the tables of a VectorPlan for records whose vectors are all in the checkpoint.
+
+    The records are those of `structures` and of the blocks.jsonl beside it. Raises
+    CheckpointError if a vector is missing.
+    """
+    keys = {vector: bytearray() for vector in fingerprints}
+    sequence, block_sequence = SequenceDigest(), SequenceDigest()
+    of_blocks = fingerprints[BLOCKS_VECTOR]
+    of_structures = {name: of for name, of in fingerprints.items() if name != BLOCKS_VECTOR}
+    for structure in map(sequence.add, read_structures(structures)):
+        for vector, fingerprint in of_structures.items():
+            keys[vector] += fingerprint.key(RECIPES[fingerprint.recipe](structure))
+    for block in map(block_sequence.add, read_blocks(blocks_beside(structures))):
+        keys[BLOCKS_VECTOR] += of_blocks.key(block.snippet)
+    with ExitStack() as stack:
+        tables = {}
+        for vector, fingerprint in fingerprints.items():
+            checkpoint, scratch = Checkpoint(store, fingerprint), _scratch(structures, vector)
+            table = gather(checkpoint, as_keys(keys[vector]), scratch)
+            table.source = (block_sequence if vector == BLOCKS_VECTOR else sequence).hexdigest()
+            tables[vector] = stack.enter_context(closing(table))
+        yield tables
+
+
+def _scratch(structures: Path, vector: str) -> Path:
+    return temporary_beside(structures.with_name(f"vectors-{vector}"))

@@ -49,7 +49,7 @@ class Store:
             return
         if "@" in urlsplit(self.location).netloc or "secret_key" in self.location:
             raise CheckpointError(
-                "the checkpoint's address must not hold credentials; they are taken from the environment."
+                "the checkpoint's address must not contain credentials; they come from the environment."
             )
         try:
             self._files, self._root = fs.FileSystem.from_uri(self.location)

@@ -16,14 +16,12 @@ import numpy as np
 from embedding.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from embedding.checkpoint import Checkpoint
-
-KEY = np.dtype("S16")
 
 
 class VectorTable:
@@ -150,13 +148,19 @@ class VectorTable:
         self._found[position[hit]] = True
 
 
-def as_keys(keys: bytes | bytearray | Iterable[bytes]) -> NDArray[np.bytes_]:
-    """Return keys of 16 bytes, one after the other or each for itself, as (n,) S16."""
-    return (
-        np.frombuffer(bytes(keys), dtype=KEY)
-        if isinstance(keys, bytes | bytearray)
-        else np.fromiter(keys, dtype=KEY)
-    )
+def gather(checkpoint: Checkpoint, keys: NDArray[np.bytes_], scratch: Path) -> VectorTable:
+    """Return the vectors of the keys, (n,) S16, in their order, in a temporary file at `scratch`.
+
+    Raises CheckpointError if one is missing.
+    """
+    table = VectorTable(checkpoint, keys, scratch)
+    table.no_more()
+    try:
+        table.complete()
+    except BaseException:
+        table.close()
+        raise
+    return table
 
 
 def _allocate(scratch: Path, shape: tuple[int, int]) -> NDArray[np.float32]:

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 from configs.settings import load_settings
 from configs.workspace import BLOCKS_VECTOR, hide_from_git
 from embedding.checkpoint import Checkpoint
-from embedding.embed import gather_block_vectors, gather_vectors
 from embedding.errors import CheckpointError, ModelError
 from embedding.models import fingerprints_of, resolve_model, shared_encoder
-from embedding.plan import VectorPlan
+from embedding.plan import VectorPlan, gathered_vectors
 from embedding.work_units import UnitReport, WorkUnit, embed_unit
 from flows.errors import FlowError
 from flows.locks import project_lock
@@ -35,7 +34,7 @@ from lsif.structure import (
     write_records,
     write_structures,
 )
-from machine.files import atomic_writer, temporary_beside
+from machine.files import atomic_writer
 from search.opening import connect
 from search.web.sources import remember_root
 from storage.errors import IndexMismatch
@@ -329,7 +328,10 @@ def _vectors_of(workspace: Workspace, folder: ProjectFolder) -> Iterator[PointSo
     """Yield the records with the checkpoint's vectors; without them where it lacks some."""
     with ExitStack() as stack:
         try:
-            tables = stack.enter_context(_tables(workspace, folder))
+            fingerprints = fingerprints_of(workspace.models)
+            tables = stack.enter_context(
+                gathered_vectors(fingerprints, workspace.store, folder.structures)
+            )
         except (CheckpointError, ModelError) as exc:
             logger.warning("vectors are not compared with those that were made: %s", exc)
             yield RecordSource(folder.structures, folder.blocks)
@@ -340,28 +342,6 @@ def _vectors_of(workspace: Workspace, folder: ProjectFolder) -> Iterator[PointSo
 def _with_vectors(folder: ProjectFolder, tables: dict[str, VectorTable]) -> FileSource:
     named = {name: tables[name] for name in VECTORS}
     return FileSource(folder.structures, named, folder.blocks, tables[BLOCKS_VECTOR])
-
-
-@contextmanager
-def _tables(workspace: Workspace, folder: ProjectFolder) -> Iterator[dict[str, VectorTable]]:
-    """Yield the checkpoint's vectors in the order of the records' lines. Raises CheckpointError where one is missing."""
-    tables: dict[str, VectorTable] = {}
-
-    def scratch(name: str) -> Path:
-        return temporary_beside(folder.path / f"vectors-{name}")
-
-    try:
-        for name, fingerprint in fingerprints_of(workspace.models).items():
-            gather, records = (
-                (gather_block_vectors, folder.blocks)
-                if name == BLOCKS_VECTOR
-                else (gather_vectors, folder.structures)
-            )
-            tables[name] = gather(records, workspace.store, fingerprint, scratch(name))
-        yield tables
-    finally:
-        for table in tables.values():
-            table.close()
 
 
 def roll_back(workspace: Workspace, collection: str) -> tuple[str, str]:

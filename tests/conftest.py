@@ -7,9 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,15 @@ from pyarrow import fs
 from qdrant_client import QdrantClient
 
 from configs.settings import Settings, load_settings
-from embedding.embed import embed_blocks, embed_structures, gather_block_vectors, gather_vectors
+from embedding.checkpoint import Checkpoint, as_keys
 from embedding.encoder import Fingerprint
+from embedding.plan import VectorPlan
+from embedding.text import RECIPES
+from embedding.vectors import VectorTable, gather
+from embedding.work_units import WorkUnit, embed_unit
 from flows.orchestration import set_prefect_defaults
 from flows.server.temporary import TemporaryServer
+from lsif.blocks import read_blocks
 from lsif.extract import parse_dump
 from lsif.structure import Structure, read_structures
 from storage.embedded.index import EmbeddedIndex
@@ -119,26 +124,50 @@ FINGERPRINTS = {
 ALL_FINGERPRINTS = {**FINGERPRINTS, "blocks": FINGERPRINTS["code"]}
 
 
+def embed_all(
+    structures: Path,
+    store: Path | str,
+    load: Callable[[], FakeEncoder],
+    fingerprints: Mapping[str, Fingerprint] = ALL_FINGERPRINTS,
+    *,
+    rows_per_file: int = 50,
+    blocks: Path | None = None,
+) -> VectorPlan:
+    """Embed what the checkpoint lacks as a run does, each work unit as soon as it is full."""
+    load = cache(load)
+
+    def embed(unit: WorkUnit) -> None:
+        checkpoint = Checkpoint(store, fingerprints[unit.vector])
+        plan.begin(unit)
+        plan.done(unit, embed_unit(checkpoint, unit, load))
+
+    plan = VectorPlan(fingerprints, str(store), embed, rows_per_file=rows_per_file, dtype="float32")
+    for structure in read_structures(structures):
+        plan.take(structure.to_json())
+    for block in read_blocks(blocks) if blocks is not None else ():
+        plan.take(b"", block.to_json())
+    plan.finish()
+    plan.no_more()
+    return plan
+
+
+def vectors_of(
+    structures: Path, store: Path | str, fingerprint: Fingerprint, scratch: Path
+) -> VectorTable:
+    """Return the checkpoint's vectors of the structures, in their order."""
+    recipe = RECIPES[fingerprint.recipe]
+    keys = [fingerprint.key(recipe(structure)) for structure in read_structures(structures)]
+    return gather(Checkpoint(store, fingerprint), as_keys(keys), scratch)
+
+
 def embedded_source(structures: Path, folder: Path) -> FileSource:
-    """Return the records with vectors of a fake encoder, made under the folder; blocks as far as there are some beside them."""
-    blocks, tables = structures.with_name("blocks.jsonl"), {}
-    for name, fingerprint in FINGERPRINTS.items():
-        embed_structures(
-            structures, folder, fingerprint, FakeEncoder, vector=name, rows_per_file=50
-        )
-        tables[name] = gather_vectors(
-            structures, folder, fingerprint, folder / f"scratch-{name}-{uuid.uuid4()}"
-        )
-    if not blocks.is_file():
-        return FileSource(structures, tables)
-    snippets = FINGERPRINTS["code"]
-    embed_blocks(blocks, folder, snippets, FakeEncoder, vector="blocks", rows_per_file=50)
-    return FileSource(
-        structures,
-        tables,
-        blocks,
-        gather_block_vectors(blocks, folder, snippets, folder / f"scratch-blocks-{uuid.uuid4()}"),
-    )
+    """Return the records with vectors of a fake encoder, and the blocks if there are some."""
+    found = structures.with_name("blocks.jsonl")
+    blocks = found if found.is_file() else None
+    plan = embed_all(structures, folder, FakeEncoder, blocks=blocks)
+    tables = plan.tables(folder / structures.name)
+    named = {name: tables[name] for name in FINGERPRINTS}
+    return FileSource(structures, named, blocks, tables["blocks"] if blocks else None)
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from embedding.checkpoint import Checkpoint
+from embedding.checkpoint import Checkpoint, as_keys
 from embedding.encoder import Fingerprint
 from embedding.errors import CheckpointError
+from embedding.vectors import gather
 
 
 def key(number: int) -> bytes:
@@ -41,7 +42,7 @@ def test_vectors_come_back_in_the_order_they_are_asked_for(
 ) -> None:
     again = Checkpoint(tmp_path, fingerprint)
     assert again.keys() == {key(1), key(2), key(3), key(4)}
-    table = again.gather([key(4), key(1), key(4), key(3)], tmp_path / "scratch")
+    table = gather(again, as_keys([key(4), key(1), key(4), key(3)]), tmp_path / "scratch")
     assert (len(table), table.dimension) == (4, 2)
     np.testing.assert_array_equal(table[0:4], rows(4, 1, 4, 3))
     table.close()
@@ -61,7 +62,7 @@ def test_a_missing_vector_is_an_error_with_its_count(
     checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     with pytest.raises(CheckpointError, match="lacks 2 of 3 vectors"):
-        checkpoint.gather([key(1), key(7), key(8)], tmp_path / "scratch")
+        gather(checkpoint, as_keys([key(1), key(7), key(8)]), tmp_path / "scratch")
     assert not (tmp_path / "scratch").exists()
 
 
@@ -115,7 +116,7 @@ def test_a_flipped_bit_in_a_vector_is_noticed(
     victim.write_bytes(data)
     damaged = Checkpoint(tmp_path, fingerprint)
     with pytest.raises(CheckpointError, match="is damaged and was set aside"):
-        damaged.gather([key(1)], tmp_path / "scratch")
+        gather(damaged, as_keys([key(1)]), tmp_path / "scratch")
     assert Checkpoint(tmp_path, fingerprint).keys() == {key(4)}
 
 
@@ -163,5 +164,5 @@ def test_a_full_disk_is_told_before_anything_is_lost(
 
     monkeypatch.setattr("os.posix_fallocate", full)
     with pytest.raises(CheckpointError, match="No space left on device"):
-        checkpoint.gather([key(1)], tmp_path / "scratch")
+        gather(checkpoint, as_keys([key(1)]), tmp_path / "scratch")
     assert not (tmp_path / "scratch").exists()

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,20 +12,20 @@ import pytest
 
 from embedding.checkpoint import Checkpoint
 from embedding.compaction import Compaction, compact, inspect
-from embedding.embed import embed_structures, gather_vectors
 from embedding.encoder import Fingerprint
 from embedding.errors import CheckpointError
 from embedding.store import Store
+from embedding.vectors import VectorTable, gather
 from lsif.structure import Structure, write_structures
 
-from conftest import FakeEncoder
+from conftest import FakeEncoder, embed_all, vectors_of
 
 
 @pytest.fixture
 def root(sample_structures: Path, tmp_path: Path, fingerprint: Fingerprint) -> Path:
     """A checkpoint of the sample's 77 different snippets in files of ten."""
-    embed_structures(
-        sample_structures, tmp_path / "c", fingerprint, FakeEncoder, vector="code", rows_per_file=10
+    embed_all(
+        sample_structures, tmp_path / "c", FakeEncoder, {"code": fingerprint}, rows_per_file=10
     )
     return tmp_path / "c"
 
@@ -71,7 +72,7 @@ def test_compaction_keeps_exactly_what_is_referred_to(
     assert len(keys(root, fingerprint)) == live
     assert sum(pq.read_metadata(path).num_rows for path in root.glob("*/*.parquet")) == live
     assert len(list(root.glob("*/*"))) == -(-live // 16)
-    table = gather_vectors(half, root, fingerprint, tmp_path / "scratch")
+    table = vectors_of(half, root, fingerprint, tmp_path / "scratch")
     expected = np.stack([FakeEncoder().vector(one.context.snippet) for one in structures[:40]])
     np.testing.assert_array_equal(table[0:40], expected)
     table.close()
@@ -136,15 +137,13 @@ def test_vectors_of_a_recipe_that_is_not_known_here_are_left_alone(
 def test_what_another_run_writes_meanwhile_is_kept(
     root: Path, half: Path, fingerprint: Fingerprint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gather: Callable[..., object] = Checkpoint.gather
-
-    def busy(self: Checkpoint, *arguments: object) -> object:
+    def busy(*arguments: Any) -> VectorTable:
         Checkpoint(root, fingerprint).append(
             [b"new" + b"k" * 13], np.ones((1, 8), dtype=np.float32)
         )
-        return gather(self, *arguments)
+        return gather(*arguments)
 
-    monkeypatch.setattr(Checkpoint, "gather", busy)
+    monkeypatch.setattr("embedding.compaction.gather", busy)
     dropped(root, half, rows_per_file=16)
     assert b"new" + b"k" * 13 in keys(root, fingerprint)
 
@@ -181,13 +180,12 @@ def test_an_old_file_that_another_run_makes_anew_meanwhile_is_kept(
     files = sorted(root.glob("*/*.parquet"))
     for path in files:
         age(path, hours=25)
-    gather: Callable[..., object] = Checkpoint.gather
 
-    def busy(self: Checkpoint, *arguments: object) -> object:
+    def busy(*arguments: Any) -> VectorTable:
         os.utime(files[0])
-        return gather(self, *arguments)
+        return gather(*arguments)
 
-    monkeypatch.setattr(Checkpoint, "gather", busy)
+    monkeypatch.setattr("embedding.compaction.gather", busy)
     compact(root, [half], rows_per_file=16, scratch=root.parent)
     assert files[0].exists()
     assert not files[1].exists()

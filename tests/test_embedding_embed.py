@@ -18,26 +18,26 @@ from numpy.typing import NDArray
 
 from embedding.checkpoint import Checkpoint
 from embedding.compaction import compact
-from embedding.embed import (
-    EmbedReport,
-    embed_blocks,
-    embed_structures,
-    gather_block_vectors,
-    gather_vectors,
-)
+from embedding.embed import EmbedReport
 from embedding.encoder import Fingerprint, checked
 from embedding.errors import CheckpointError, VectorError
 from lsif.blocks import read_blocks
 from lsif.extract import parse_dump
 from lsif.structure import Structure, read_structures, write_structures
 
-from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, FakeEncoder
+from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, FakeEncoder, embed_all, vectors_of
 
 
 def embed(
-    structures: Path, root: Path, fingerprint: Fingerprint, load: Callable[[], FakeEncoder]
+    structures: Path,
+    root: Path,
+    fingerprint: Fingerprint,
+    load: Callable[[], FakeEncoder],
+    rows_per_file: int = 10,
 ) -> EmbedReport:
-    return embed_structures(structures, root, fingerprint, load, vector="code", rows_per_file=10)
+    """Embed the structures' texts of one fingerprint; return what that took."""
+    plan = embed_all(structures, root, load, {"code": fingerprint}, rows_per_file=rows_per_file)
+    return plan.reports()[0]
 
 
 def test_each_text_is_embedded_once_and_the_second_run_loads_no_model(
@@ -73,9 +73,7 @@ def test_each_text_is_embedded_once_and_the_second_run_loads_no_model(
 def test_texts_of_like_length_share_a_batch_the_longest_first(
     sample_structures: Path, tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder
 ) -> None:
-    embed_structures(
-        sample_structures, tmp_path, fingerprint, lambda: encoder, vector="code", rows_per_file=100
-    )
+    embed(sample_structures, tmp_path, fingerprint, lambda: encoder, rows_per_file=100)
     lengths = [len(text) for batch in encoder.batches for text in batch]
     assert lengths == sorted(lengths, reverse=True)
     assert max(len(batch) for batch in encoder.batches) == 4
@@ -89,7 +87,7 @@ def test_every_structure_gets_the_vector_of_its_own_text(
     encoder: FakeEncoder,
 ) -> None:
     embed(sample_structures, tmp_path, fingerprint, lambda: encoder)
-    table = gather_vectors(sample_structures, tmp_path, fingerprint, tmp_path / "scratch")
+    table = vectors_of(sample_structures, tmp_path, fingerprint, tmp_path / "scratch")
     expected = np.stack([encoder.vector(one.context.snippet) for one in structures])
     np.testing.assert_array_equal(table[0 : len(table)], expected)
     table.close()
@@ -131,11 +129,13 @@ def test_blocks_are_embedded_by_their_snippets_and_kept_by_a_compaction(
         blocks=blocks,
     )
     found = list(read_blocks(blocks))
-    report = embed_blocks(
-        blocks, root, fingerprint, lambda: encoder, vector="blocks", rows_per_file=5
+    fingerprints = {"code": fingerprint, "blocks": fingerprint}
+    plan = embed_all(
+        structures, root, lambda: encoder, fingerprints, rows_per_file=5, blocks=blocks
     )
+    report = plan.reports()[1]
     assert report.texts == len(found) > 5
-    table = gather_block_vectors(blocks, root, fingerprint, tmp_path / "scratch")
+    table = plan.tables(structures)["blocks"]
     np.testing.assert_array_equal(
         table[0 : len(table)], np.stack([encoder.vector(one.snippet) for one in found])
     )
@@ -178,12 +178,12 @@ def test_a_file_that_changes_while_it_is_embedded_poisons_nothing(
 
     embed(path, tmp_path, fingerprint, load)
     with pytest.raises(CheckpointError, match="lacks"):
-        gather_vectors(path, tmp_path, fingerprint, tmp_path / "scratch")
+        vectors_of(path, tmp_path, fingerprint, tmp_path / "scratch")
     path.write_bytes(original)
     embed(
         path, tmp_path, fingerprint, lambda: encoder
     )  # what it read too late is missing, nothing is wrong
-    table = gather_vectors(path, tmp_path, fingerprint, tmp_path / "scratch")
+    table = vectors_of(path, tmp_path, fingerprint, tmp_path / "scratch")
     expected = np.stack([encoder.vector(one.context.snippet) for one in read_structures(path)])
     np.testing.assert_array_equal(table[0 : len(table)], expected)
     table.close()
@@ -236,8 +236,7 @@ def test_vectors_are_normalised_float32() -> None:
 SLOW_RUN = """
     import sys, time
     from pathlib import Path
-    from conftest import FakeEncoder
-    from embedding.embed import embed_structures
+    from conftest import FakeEncoder, embed_all
     from embedding.encoder import Fingerprint
 
     class SlowEncoder(FakeEncoder):
@@ -246,9 +245,9 @@ SLOW_RUN = """
             time.sleep(0.02)
             return super().encode_documents(texts)
 
-    report = embed_structures(Path(sys.argv[1]), Path(sys.argv[2]), Fingerprint("fake", "1", "snippet-1", 0), SlowEncoder,
-                              vector="code", rows_per_file=5)
-    print(report.embedded)
+    fingerprints = {"code": Fingerprint("fake", "1", "snippet-1", 0)}
+    plan = embed_all(Path(sys.argv[1]), Path(sys.argv[2]), SlowEncoder, fingerprints, rows_per_file=5)
+    print(plan.reports()[0].embedded)
 """
 
 
@@ -285,13 +284,8 @@ def test_runs_that_are_killed_at_random_moments_end_with_what_an_undisturbed_one
         kept = now
     assert progress > 3
     done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True)
-    undisturbed = embed_structures(
-        sample_structures,
-        tmp_path / "undisturbed",
-        fingerprint,
-        lambda: encoder,
-        vector="code",
-        rows_per_file=5,
+    undisturbed = embed(
+        sample_structures, tmp_path / "undisturbed", fingerprint, lambda: encoder, rows_per_file=5
     )
     assert int(done.stdout.split()[-1]) == undisturbed.embedded - kept
     assert content(tmp_path / "killed", fingerprint) == content(

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from embedding.checkpoint import Checkpoint
+from embedding.checkpoint import Checkpoint, as_keys
 from embedding.encoder import Fingerprint
 from embedding.errors import CheckpointError, EmbeddingStopped, VectorError
-from embedding.plan import VectorPlan
-from embedding.vectors import VectorTable, as_keys
+from embedding.plan import VectorPlan, gathered_vectors
+from embedding.vectors import VectorTable
 from embedding.work_units import STOP, WorkUnit, embed_unit, write_unit
 from lsif.blocks import read_blocks
 from lsif.structure import read_structures
@@ -100,6 +100,31 @@ def test_a_second_run_gives_out_nothing(
     assert [one.from_checkpoint for one in second.plan.reports()] == [77, 77, 20]
     assert len(second.plan.tables(sample_structures)["text"][0:77]) == 77
     second.plan.close()
+
+
+def test_vectors_are_gathered_for_the_records_that_a_plan_made_them_for(
+    run: Run, sample_structures: Path, encoder: FakeEncoder
+) -> None:
+    def scratch_files() -> list[Path]:
+        return list(sample_structures.parent.glob(".vectors-*"))
+
+    run.take(sample_structures)
+    with (
+        pytest.raises(CheckpointError, match="lacks 77 of 77 vectors"),
+        gathered_vectors(ALL_FINGERPRINTS, str(run.store), sample_structures),
+    ):
+        pass
+    for unit in run.units:
+        run.embed(unit, encoder)
+    planned = run.plan.tables(sample_structures)
+    with gathered_vectors(ALL_FINGERPRINTS, str(run.store), sample_structures) as gathered:
+        assert list(gathered) == ["text", "code", "blocks"]
+        for name, table in gathered.items():
+            assert table.source == planned[name].source
+            np.testing.assert_array_equal(table[0 : len(table)], planned[name][0 : len(table)])
+        assert len(scratch_files()) == 6
+    run.plan.close()
+    assert scratch_files() == []
 
 
 def test_who_asks_for_a_vector_waits_until_it_is_made(

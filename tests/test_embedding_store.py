@@ -8,15 +8,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from embedding.checkpoint import Checkpoint
+from embedding.checkpoint import Checkpoint, as_keys
 from embedding.compaction import compact, inspect
-from embedding.embed import embed_structures, gather_vectors
 from embedding.encoder import Fingerprint
 from embedding.errors import CheckpointError
 from embedding.store import Store
+from embedding.vectors import gather
 from lsif.structure import Structure, write_structures
 
-from conftest import S3_SECRET, FakeEncoder, run_cli
+from conftest import S3_SECRET, FakeEncoder, embed_all, run_cli, vectors_of
 
 
 @pytest.fixture(params=["disk", "file-uri", "s3"])
@@ -34,14 +34,15 @@ def test_vectors_are_made_once_wherever_they_are_kept(
     fingerprint: Fingerprint,
 ) -> None:
     def embed() -> int:
-        return embed_structures(
-            sample_structures, root, fingerprint, FakeEncoder, vector="code", rows_per_file=5
-        ).embedded
+        plan = embed_all(
+            sample_structures, root, FakeEncoder, {"code": fingerprint}, rows_per_file=5
+        )
+        return plan.reports()[0].embedded
 
     assert (embed(), embed()) == (77, 0)
     assert sorted(Store(root).folders()) == [fingerprint.digest]
     assert len(Store(root).files(fingerprint.digest)) == 16
-    table = gather_vectors(sample_structures, root, fingerprint, tmp_path / "scratch")
+    table = vectors_of(sample_structures, root, fingerprint, tmp_path / "scratch")
     np.testing.assert_array_equal(
         table[0:77], np.stack([FakeEncoder().vector(one.context.snippet) for one in structures])
     )
@@ -54,18 +55,16 @@ def test_vectors_are_made_once_wherever_they_are_kept(
 def test_damage_is_set_aside_and_mended(
     root: str, sample_structures: Path, fingerprint: Fingerprint
 ) -> None:
-    embed_structures(
-        sample_structures, root, fingerprint, FakeEncoder, vector="code", rows_per_file=10
-    )
+    embed_all(sample_structures, root, FakeEncoder, {"code": fingerprint}, rows_per_file=10)
     store = Store(root)
     first, second = list(store.files(fingerprint.digest))[:2]
     with store.open(second) as file:
         content = file.read()
     store.write(first, pa.py_buffer(b"no Parquet"))
     store.write(second, pa.py_buffer(content[:-30]))
-    report = embed_structures(
-        sample_structures, root, fingerprint, FakeEncoder, vector="code", rows_per_file=10
-    )
+    report = embed_all(
+        sample_structures, root, FakeEncoder, {"code": fingerprint}, rows_per_file=10
+    ).reports()[0]
     assert 10 < report.embedded <= 20
     assert len([name for name in store.files(fingerprint.digest) if name.endswith(".aside")]) == 2
     assert len(Checkpoint(root, fingerprint).keys()) == 77
@@ -78,9 +77,7 @@ def test_compaction_drops_what_nothing_refers_to(
     tmp_path: Path,
     fingerprint: Fingerprint,
 ) -> None:
-    embed_structures(
-        sample_structures, root, fingerprint, FakeEncoder, vector="code", rows_per_file=10
-    )
+    embed_all(sample_structures, root, FakeEncoder, {"code": fingerprint}, rows_per_file=10)
     write_structures(tmp_path / "half.jsonl", structures[:40])
     dropped = compact(
         root, [tmp_path / "half.jsonl"], rows_per_file=16, scratch=tmp_path, age_s=0
@@ -98,7 +95,9 @@ def test_half_precision_is_read_beside_single(
     vectors = np.stack([FakeEncoder().vector(text) for text in "ab"])
     Checkpoint(root, fingerprint).append([b"a" * 16], vectors[:1])
     Checkpoint(root, fingerprint, "float16").append([b"b" * 16], vectors[1:])
-    table = Checkpoint(root, fingerprint).gather([b"a" * 16, b"b" * 16], tmp_path / "scratch")
+    table = gather(
+        Checkpoint(root, fingerprint), as_keys([b"a" * 16, b"b" * 16]), tmp_path / "scratch"
+    )
     assert table[0:2].dtype == np.float32
     np.testing.assert_array_equal(table[0:1], vectors[:1])
     np.testing.assert_array_equal(table[1:2], vectors[1:].astype(np.float16).astype(np.float32))
@@ -120,14 +119,7 @@ def test_what_cant_be_written_to_is_told_before_a_model_is_loaded(
         raise AssertionError("no model is needed")
 
     with pytest.raises(CheckpointError, match="s3://no-such-bucket/x") as caught:
-        embed_structures(
-            sample_structures,
-            "s3://no-such-bucket/x",
-            fingerprint,
-            fail,
-            vector="code",
-            rows_per_file=5,
-        )
+        embed_all(sample_structures, "s3://no-such-bucket/x", fail, {"code": fingerprint})
     assert S3_SECRET not in str(caught.value)
 
 
