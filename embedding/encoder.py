@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -46,7 +47,7 @@ class Fingerprint:
     @property
     def digest(self) -> str:
         """32 hex digits."""
-        return hashlib.blake2b(orjson.dumps(self.to_dict()), digest_size=16).hexdigest()
+        return _digest_of(self)
 
     def key(self, text: str) -> bytes:
         """Return the 16 bytes that identify the vector of the text."""
@@ -70,6 +71,12 @@ class Fingerprint:
         details += [] if self.normalise else ["not normalised"]
         details += [self.precision] if self.precision != "float" else []
         return f"{self.model} ({self.revision[:12]}, {', '.join(details)})"
+
+
+@lru_cache
+def _digest_of(fingerprint: Fingerprint) -> str:
+    """Return the fingerprint's digest; the key of each text needs it."""
+    return hashlib.blake2b(orjson.dumps(fingerprint.to_dict()), digest_size=16).hexdigest()
 
 
 class Encoder(Protocol):

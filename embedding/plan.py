@@ -10,6 +10,7 @@ import threading
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
+<<<<<<< HEAD
 import orjson
 
 from configs.workspace import BLOCKS_VECTOR, blocks_beside
@@ -23,14 +24,30 @@ from machine.files import temporary_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+=======
+from configs.workspace import BLOCKS_VECTOR
+from embedding.checkpoint import Checkpoint
+from embedding.embed import Embedding, EmbedReport, Known
+from embedding.text import RECIPES
+from machine.files import temporary_beside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+>>>>>>> 351ef0d (A run parses each record once: the parse and the import hand Structure and Block objects to the vector plan)
     from pathlib import Path
 
     from embedding.encoder import Fingerprint
     from embedding.work_units import UnitReport, WorkUnit
+    from lsif.blocks import Block
+    from lsif.structure import Structure
 
 
 class VectorPlan:
+<<<<<<< HEAD
     """Takes records, gives out work units of missing vectors, and returns tables of all vectors."""
+=======
+    """Takes records, gives out work units of texts whose vectors are missing, and tables of all vectors."""
+>>>>>>> 351ef0d (A run parses each record once: the parse and the import hand Structure and Block objects to the vector plan)
 
     def __init__(
         self,
@@ -67,6 +84,7 @@ class VectorPlan:
         self._failure: BaseException | None = None
         self._complete = False
 
+<<<<<<< HEAD
     def take(self, structures: bytes, blocks: bytes = b"") -> None:
         """Take lines of structures.jsonl and blocks.jsonl. Raises what made embedding fail."""
         if self._failure is not None:
@@ -78,6 +96,17 @@ class VectorPlan:
         for line in blocks.splitlines():
             block = self._blocks.add(Block(**orjson.loads(line)))
             self._give_out(self._embeddings[BLOCKS_VECTOR].add(block.snippet))
+=======
+    def take(self, structures: Sequence[Structure], blocks: Sequence[Block] = ()) -> None:
+        """Take the next records into account. Raises what made embedding fail."""
+        if self._failure is not None:
+            raise self._failure
+        for structure in structures:
+            for vector, recipe in self._recipes.items():
+                self._give_out(self._embeddings[vector].add(structure, recipe(structure)))
+        for block in blocks:
+            self._give_out(self._embeddings[BLOCKS_VECTOR].add(block, block.snippet))
+>>>>>>> 351ef0d (A run parses each record once: the parse and the import hand Structure and Block objects to the vector plan)
 
     def finish(self) -> None:
         """Give out the last work units."""

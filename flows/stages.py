@@ -54,20 +54,21 @@ from storage.upload import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import TypeAlias
 
     from configs.settings import StorageSettings
     from configs.workspace import ProjectFolder, ProjectWorkspace, Workspace
     from embedding.vectors import VectorTable
     from flows.source.source import Source
+    from lsif.blocks import Block
     from lsif.ledger import ParseLedger
     from storage.index import Generation
     from storage.points import Source as PointSource
     from storage.schema import Metadata
 
-    Sink: TypeAlias = Callable[[bytes, bytes], None]
-    """Takes lines of structures.jsonl and of blocks.jsonl."""
+    Sink: TypeAlias = Callable[[Sequence[Structure], Sequence[Block]], None]
+    """Takes the next structures and blocks."""
 
 logger = logging.getLogger(__name__)
 _EMBEDDING = threading.Lock()
@@ -152,7 +153,7 @@ def parse_repository(
     folder: ProjectFolder,
     sink: Sink | None = None,
 ) -> ParseReport:
-    """Write the structures and blocks of a dump to the folder's files; `sink` is given the lines, too."""
+    """Write the structures and blocks of a dump to the folder's files; `sink` gets the records, too."""
     started = time.perf_counter()
     ledger = parse_dump(
         dump,
@@ -188,7 +189,7 @@ def parse_repository(
 def import_records(
     project: ProjectWorkspace, structures: Path, folder: ProjectFolder, sink: Sink | None = None
 ) -> ParseReport:
-    """Write the structures of a file in the tutorial's format, completed, to the folder; `sink` gets the lines, too."""
+    """Write the structures of a file in the tutorial's format, completed, to the folder; `sink` gets the records, too."""
     started, ledger, kinds, crates = (
         time.perf_counter(),
         ImportLedger(),
@@ -200,10 +201,11 @@ def import_records(
         for structure in import_structures(structures, project.project, ledger):
             kinds[structure.code_type] += 1
             crates[structure.crate] += 1
+            if sink is not None:
+                sink((structure,), ())
             yield structure
 
-    to_sink = None if sink is None else lambda line: sink(line, b"")
-    write_structures(folder.structures, counted(), sink=to_sink)
+    write_structures(folder.structures, counted())
     with atomic_writer(folder.blocks):
         pass  # the tutorial's format has none
     remember_root(folder, None)

@@ -19,9 +19,12 @@ from lsif.workers import count_for, start_workers
 from machine.files import atomic_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from lsif.blocks import Block
+    from lsif.file_records import FileRecords
+    from lsif.structure import Structure
     from lsif.workers import Workers
 
 logger = logging.getLogger(__name__)
@@ -41,13 +44,13 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
     blocks: Path | None = None,
     blocks_longer_than: int = 0,
     processes: int = 0,
-    sink: Callable[[bytes, bytes], None] | None = None,
+    sink: Callable[[Sequence[Structure], Sequence[Block]], None] | None = None,
 ) -> ParseLedger:
     """Write the structures of the dump, whose sources are under `root`, to `output`; return the ledger.
 
     To `blocks` go the blocks of structures that have more than `blocks_longer_than` lines.
     Records come in the order of file path and line, so the same input gives the same bytes, however many processes read the
-    sources (0: as many as are worth it). `sink` is given the lines of either file as they are made; void where this raises.
+    sources (0: as many as are worth it). `sink` is given the records of each file as they are made; void where this raises.
     Nothing is written where the dump is no LSIF or cut off (DumpError), or the sources are absent or changed (SourceError).
     """
     if not root.is_dir():
@@ -62,16 +65,17 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
         with start_workers(count) as workers, ExitStack() as stack:
             structures_file = stack.enter_context(atomic_writer(output))
             blocks_file = stack.enter_context(atomic_writer(blocks)) if blocks is not None else None
-            for structure_lines, block_lines in extraction.records(
+            for records in extraction.records(
                 project=project,
                 blocks_longer_than=blocks_longer_than if blocks_file is not None else None,
                 workers=workers,
             ):
+                structure_lines, block_lines = records.lines
                 structures_file.write(structure_lines)
                 if blocks_file is not None:
                     blocks_file.write(block_lines)
                 if sink is not None:
-                    sink(structure_lines, block_lines)
+                    sink(*records.objects)
     except OSError as exc:
         raise StructuresError(f"can't write {output}: {exc.strerror or exc}") from exc
     return extraction.ledger
@@ -101,8 +105,11 @@ class Extraction:
 
     def records(
         self, *, project: str, blocks_longer_than: int | None, workers: Workers
-    ) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the lines of structures and of blocks (None: no blocks), file by file; the ledger is complete afterwards."""
+    ) -> Iterator[FileRecords]:
+        """Yield the records of each file; afterwards the ledger is complete.
+
+        There are no blocks if `blocks_longer_than` is None.
+        """
         graph, files, test_modules = self._read(workers)
         context = JoinContext(
             root=self._root,
@@ -115,7 +122,7 @@ class Extraction:
         file_count = len(files)
         for joined in join_files(context, files, workers):
             self._account(joined)
-            yield joined.structures, joined.blocks
+            yield joined.records
         self.ledger.skipped, self.ledger.kinds = (
             dict(sorted(self._skipped.items())),
             dict(sorted(self._kinds.items())),

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lsif.blocks import blocks_of
 from lsif.errors import SourceError
+from lsif.file_records import FileRecords
 from lsif.items import FILE_MODULE, Finder, Found
 from lsif.other.finder import OutlinedFile
 from lsif.reader.graph import Definition
 from lsif.rust.finder import RustFile
 from lsif.rust.modules import read_source
-from lsif.structure import Structure, make_id, with_digest
+from lsif.structure import Context, Structure, make_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lsif.blocks import Block
     from lsif.reader.graph import Outline
     from lsif.reader.hover import Hover
     from lsif.workers import Workers
@@ -61,10 +63,7 @@ class JoinedFile:
     """Why the file could not be read."""
     from_dump: bool = False
     """Whether the dump's own copy of the file was read, for want of one under the root."""
-    structures: bytes = b""
-    """Lines of structures.jsonl."""
-    blocks: bytes = b""
-    """Lines of blocks.jsonl."""
+    records: FileRecords = field(default_factory=lambda: FileRecords.made((), ()))
     kinds: Counter[str] = field(default_factory=Counter)
     """Structures by code_type."""
     crates: Counter[str] = field(default_factory=Counter)
@@ -95,19 +94,24 @@ def join_file(context: JoinContext, path: str, dumped: DumpedFile) -> JoinedFile
         data if joined.from_dump else read_source(context.root / path),
         structures,
     )
-    joined.structures = b"".join([structure.to_json() for structure in structures])
     joined.kinds.update([structure.code_type for structure in structures])
     joined.crates.update([structure.crate for structure in structures])
-    if context.blocks_longer_than is not None:
-        least = context.blocks_longer_than
-        long = {one.id for one in structures if one.line_to - one.line_from + 1 > least}
-        blocks = [
-            block.to_json()
-            for block in blocks_of(structures, source.blocks())
-            if block.structure_id in long
-        ]
-        joined.blocks, joined.block_count = b"".join(blocks), len(blocks)
+    blocks = _blocks(context.blocks_longer_than, source, structures)
+    joined.block_count = len(blocks)
+    joined.records = FileRecords.made(structures, blocks)
     return joined
+
+
+def _blocks(longer_than: int | None, source: Finder, structures: list[Structure]) -> list[Block]:
+    """Return the blocks of structures of more lines than that; none if it is None."""
+    if longer_than is None:
+        return []
+    long = {
+        structure.id
+        for structure in structures
+        if structure.line_to - structure.line_from + 1 > longer_than
+    }
+    return [block for block in blocks_of(structures, source.blocks()) if block.structure_id in long]
 
 
 def join_files(
@@ -219,33 +223,31 @@ class _Builder:
         self._ordinals[symbol] += 1
         crate = self._module.partition("::")[0]
         inherited_docs = _inherited_docs(one)
-        return with_digest(
-            {
-                "name": item.name,
-                "signature": item.signature,
-                "code_type": item.code_type,
-                "docstring": item.docstring or inherited_docs,
-                "line": item.row + 1,
-                "line_from": item.row_from + 1,
-                "line_to": item.row_to + 1,
-                "context": {
-                    "module": self._folder,
-                    "file_path": path,
-                    "file_name": self._file_name,
-                    "struct_name": item.owner,
-                    "snippet": self._source.snippet(item.row_from, item.row_to),
-                },
-                "id": make_id(project, crate, symbol, path, ordinal),
-                "symbol": symbol,
-                "crate": crate,
-                "module_path": module_path,
-                "trait_name": item.trait_name,
-                "visibility": item.visibility,
-                "is_test": item.is_test or self._is_test,
-                "docs_inherited": inherited_docs is not None,
-                "references": one.definition.references,
-                "referencing_files": one.definition.referencing_files,
-            }
+        return Structure(
+            name=item.name,
+            signature=item.signature,
+            code_type=item.code_type,
+            docstring=item.docstring or inherited_docs,
+            line=item.row + 1,
+            line_from=item.row_from + 1,
+            line_to=item.row_to + 1,
+            context=Context(
+                module=self._folder,
+                file_path=path,
+                file_name=self._file_name,
+                struct_name=item.owner,
+                snippet=self._source.snippet(item.row_from, item.row_to),
+            ),
+            id=make_id(project, crate, symbol, path, ordinal),
+            symbol=symbol,
+            crate=crate,
+            module_path=module_path,
+            trait_name=item.trait_name,
+            visibility=item.visibility,
+            is_test=item.is_test or self._is_test,
+            docs_inherited=inherited_docs is not None,
+            references=one.definition.references,
+            referencing_files=one.definition.referencing_files,
         )
 
 

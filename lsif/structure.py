@@ -20,7 +20,7 @@ from lsif.record import OUTSIDE_DIGEST, JsonLine, R, digest_of, keys_of, uuid5
 from machine.files import atomic_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 CodeType: TypeAlias = Literal[
@@ -132,22 +132,9 @@ class SequenceDigest:
         return self._digest.hexdigest()
 
 
-def write_structures(
-    path: Path, structures: Iterable[Structure], *, sink: Callable[[bytes], None] | None = None
-) -> None:
-    """Write structures.jsonl at `path` as a whole or not at all (temporary file, fsync, rename).
-
-    `sink` is called with each line, too.
-    """
-
-    def lines() -> Iterator[bytes]:
-        for structure in structures:
-            line = structure.to_json()
-            if sink is not None:
-                sink(line)
-            yield line
-
-    _write(path, lines())
+def write_structures(path: Path, structures: Iterable[Structure]) -> None:
+    """Write structures.jsonl at `path` as a whole or not at all (temporary file, fsync, rename)."""
+    _write(path, (structure.to_json() for structure in structures))
 
 
 def write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:

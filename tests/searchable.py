@@ -26,6 +26,7 @@ from embedding import models
 from embedding.models import resolve_model
 from embedding.work_units import WorkUnit
 from flows.stages import embed, import_records, parse_repository, plan_vectors, upload
+from lsif.blocks import read_blocks
 from lsif.structure import Structure, read_structures, with_digest, write_structures
 from search.service import SearchService
 from search.web.app import make_app
@@ -147,7 +148,7 @@ def _publish(
     folder = project.folder
     units: list[WorkUnit] = []
     plan = plan_vectors(project, units.append)
-    plan.take(folder.structures.read_bytes(), folder.blocks.read_bytes())
+    plan.take(list(read_structures(folder.structures)), list(read_blocks(folder.blocks)))
     plan.finish()
     for unit in units:
         plan.begin(unit)

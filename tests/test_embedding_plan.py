@@ -38,8 +38,8 @@ class Run:
         )
 
     def take(self, structures: Path) -> None:
-        blocks = structures.with_name("blocks.jsonl").read_bytes()
-        self.plan.take(structures.read_bytes(), blocks)
+        blocks = list(read_blocks(structures.with_name("blocks.jsonl")))
+        self.plan.take(list(read_structures(structures)), blocks)
         self.plan.finish()
 
     def embed(self, unit: WorkUnit, encoder: FakeEncoder) -> None:
@@ -169,7 +169,7 @@ def test_a_failure_ends_who_waits_for_vectors_and_who_brings_records(
     with pytest.raises(CheckpointError, match="vectors are missing"):
         table.settle()
     with pytest.raises(VectorError):
-        run.plan.take(sample_structures.read_bytes())
+        run.plan.take(list(read_structures(sample_structures)))
 
 
 def test_a_vector_that_nobody_makes_is_told(run: Run, sample_structures: Path) -> None:
@@ -270,7 +270,7 @@ def test_texts_of_blocks_that_structures_have_too_are_embedded_once(
     block = next(read_blocks(sample_structures.with_name("blocks.jsonl")))
     structure = next(read_structures(sample_structures))
     same = replace(block, snippet=structure.context.snippet)
-    run.plan.take(structure.to_json(), same.to_json())
+    run.plan.take([structure], [same])
     run.plan.finish()
     assert [(one.vector, one.texts) for one in run.units] == [("text", 1), ("code", 1)]
     run.embed(run.units[1], FakeEncoder())

@@ -13,7 +13,9 @@ from embedding.plan import VectorPlan
 from embedding.work_units import UnitReport, WorkUnit, embed_unit
 from flows.lanes import Clock, Lanes
 from flows.report.model import StageTime
+from lsif.blocks import read_blocks
 from lsif.errors import DumpError
+from lsif.structure import read_structures
 
 from conftest import ALL_FINGERPRINTS, FakeEncoder
 
@@ -52,12 +54,11 @@ def test_the_upload_begins_while_work_units_are_embedded_and_parsing_while_they_
     stage = Stage(tmp_path, before)
 
     def records() -> int:
-        lines = sample_structures.read_bytes().splitlines(keepends=True)
-        stage.plan.take(b"".join(lines[:40]))
+        structures = list(read_structures(sample_structures))
+        stage.plan.take(structures[:40])
         assert first_embedded.wait(10)  # the rest is not parsed yet
-        stage.plan.take(
-            b"".join(lines[40:]), sample_structures.with_name("blocks.jsonl").read_bytes()
-        )
+        blocks = read_blocks(sample_structures.with_name("blocks.jsonl"))
+        stage.plan.take(structures[40:], list(blocks))
         stage.plan.finish()
         stage.lanes.end()
         upload_began.set()
@@ -78,7 +79,7 @@ def test_records_that_fail_end_the_embedding(tmp_path: Path, sample_structures: 
     stage = Stage(tmp_path, before)
 
     def records() -> None:
-        stage.plan.take(sample_structures.read_bytes())
+        stage.plan.take(list(read_structures(sample_structures)))
         failed.set()
         raise DumpError("cut off")
 
@@ -108,7 +109,7 @@ def test_records_that_fail_do_not_wait_for_workers(tmp_path: Path, sample_struct
     )
 
     def records() -> None:
-        plan.take(sample_structures.read_bytes())
+        plan.take(list(read_structures(sample_structures)))
         plan.finish()
         lanes.end()
         assert began.wait(10)
@@ -134,10 +135,9 @@ def test_a_work_unit_that_fails_is_told_while_no_other_comes(
     parsed = threading.Event()
 
     def records() -> None:
-        lines = sample_structures.read_bytes().splitlines(keepends=True)
-        plan.take(b"".join(lines[:21]))
+        plan.take(list(read_structures(sample_structures))[:21])
         while not parsed.wait(0.01):  # a long dump, of which no work unit comes
-            plan.take(b"")
+            plan.take(())
 
     ending = threading.Timer(20, parsed.set)
     ending.start()
@@ -157,7 +157,7 @@ def test_embedding_that_fails_ends_the_records_and_is_what_is_told(
     stage, ended = Stage(tmp_path, before), list[str]()
 
     def records() -> None:
-        stage.plan.take(sample_structures.read_bytes())
+        stage.plan.take(list(read_structures(sample_structures)))
         stage.plan.finish()
         stage.lanes.end()
         try:
@@ -184,7 +184,7 @@ def test_a_signal_ends_both_lanes_where_they_are(tmp_path: Path, sample_structur
     stage = Stage(tmp_path, before)
 
     def records() -> None:
-        stage.plan.take(sample_structures.read_bytes())
+        stage.plan.take(list(read_structures(sample_structures)))
         stage.plan.finish()
         stage.lanes.end()
         assert begun.wait(10)
