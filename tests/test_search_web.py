@@ -671,8 +671,9 @@ def test_a_file_that_is_not_indexed_under_that_very_path_is_not_shown(
         b"/../../../../etc/passwd",
         b"//etc/passwd",
         b"/..%2f..%2f..%2fetc%2fpasswd",
-        b"/page.js/../../web.py",
-        b"/page.js%00",
+        b"/main.js/../../web/app.py",
+        b"/main.js%00",
+        b"/page.js",
         b"/%2e%2e/web.py",
         b"/index.html/..%5c..%5cweb.py",
         b"/.git/config",
@@ -841,7 +842,7 @@ def assert_safe(headers: httpx.Headers | dict[str, str]) -> None:
     ("method", "path", "status"),
     [
         ("GET", "/", 200),
-        ("GET", "/page.js", 200),
+        ("GET", "/main.js", 200),
         ("GET", "/page.css", 200),
         ("GET", "/api/search?q=x", 200),
         ("GET", "/metrics", 200),
@@ -931,16 +932,29 @@ def test_names_that_were_allowed_are_served(tmp_path: Path) -> None:
 
 
 def test_the_page_brings_everything_itself(bare_site: Site) -> None:
-    page, script, style = (bare_site.get(path) for path in ("/", "/page.js", "/page.css"))
-    kinds = [reply.headers["content-type"].partition(";")[0] for reply in (page, script, style)]
-    assert kinds == ["text/html", "text/javascript", "text/css"]
-    assert set(
-        re.findall(r'<(?:script|link)[^>]*(?:src|href)="([^"]*\.(?:js|css))"', page.text)
-    ) == {"page.js", "page.css"}
+    page = bare_site.get("/")
+    assert media_type(page) == "text/html"
     assert "<script>" not in page.text
     assert not re.search(r"""\bon\w+=["']""", page.text)
-    assert "innerHTML" not in script.text
-    assert re.search("no good match", page.text + script.text, re.IGNORECASE)
+    named = set(re.findall(r'<(?:script|link)[^>]*(?:src|href)="([^"]*)"', page.text))
+    assert named == {"main.js", "page.css", "icon.svg"}
+    assert media_type(bare_site.get("/page.css")) == "text/css"
+    assert media_type(bare_site.get("/icon.svg")) == "image/svg+xml"
+    scripts, left = dict[str, str](), ["main.js"]
+    while left:  # the modules that the page loads, and nothing else
+        reply = bare_site.get(f"/{left.pop()}")
+        assert media_type(reply) == "text/javascript"
+        name = str(reply.url).rpartition("/")[2]
+        scripts[name] = reply.text
+        imported = re.findall(r"""from "\./(\w+\.js)";""", reply.text)
+        left += sorted({*imported} - {*scripts, *left})
+    assert set(scripts) == {path.name for path in (PROJECT_ROOT / "search/page").glob("*.js")}
+    assert not any("innerHTML" in script or "import(" in script for script in scripts.values())
+    assert any("No good match" in script for script in scripts.values())
+
+
+def media_type(reply: httpx.Response) -> str:
+    return reply.headers["content-type"].partition(";")[0]
 
 
 # Metrics -------------------------------------------------------------------------------------------------------------------------

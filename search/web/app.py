@@ -51,7 +51,14 @@ if TYPE_CHECKING:
     from search.engine import Searcher
     from search.service import SearchService
 
-PAGE = Path(__file__).parent.parent / "page"
+_PAGE = Path(__file__).parent.parent / "page"
+_MEDIA_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+"""Of the page's files. The system's table may lack them, and a module of another type isn't run."""
 LONGEST_QUERY = 2000
 _MOST_HITS = 100
 _POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -322,13 +329,15 @@ def _add_files(app: FastAPI, service: "SearchService", metrics: Metrics) -> None
 
     for path, endpoint in (("/healthz", health), ("/metrics", prometheus)):  # some monitors ask so
         app.add_api_route(path, endpoint, methods=["HEAD"], include_in_schema=False)
-    for path, name in (("/", "index.html"), ("/page.js", "page.js"), ("/page.css", "page.css")):
-        app.add_api_route(path, _page(name), methods=["GET", "HEAD"], include_in_schema=False)
+    for file in sorted(_PAGE.iterdir()):
+        if file.suffix in _MEDIA_TYPES:
+            path = "/" if file.name == "index.html" else f"/{file.name}"
+            app.add_api_route(path, _page(file), methods=["GET", "HEAD"], include_in_schema=False)
 
 
-def _page(name: str) -> "Callable[[], Response]":
+def _page(file: Path) -> "Callable[[], Response]":
     def page() -> Response:
-        return FileResponse(PAGE / name)
+        return FileResponse(file, media_type=_MEDIA_TYPES[file.suffix])
 
     return page
 

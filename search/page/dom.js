@@ -1,0 +1,31 @@
+// Elements from text. What the server answers becomes text nodes; nothing is ever parsed as HTML.
+
+export const $ = (id) => document.getElementById(id);
+
+// Directional marks can make code look different from what it is. The style sheet shows them and
+// ends their effect.
+const DIRECTION_MARKS = /([\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069])/;
+
+function toNodes(child) {
+  if (child instanceof Node) return [child];
+  return String(child).split(DIRECTION_MARKS).filter(Boolean).map((part) => {
+    const text = document.createTextNode(part);
+    if (!DIRECTION_MARKS.test(part)) return text;
+    const code = part.codePointAt(0).toString(16).toUpperCase();
+    return h("span", { class: "direction", "data-code": code }, text);
+  });
+}
+
+// Returns an element. Properties named on... are listeners, the others attributes; those that are
+// null or false are left out, and so are such children.
+export function h(tag, props, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(props ?? {})) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if ((value ?? false) !== false) node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.flat().filter((child) => (child ?? false) !== false).flatMap(toNodes));
+  return node;
+}
+
+export const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
