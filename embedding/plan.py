@@ -10,30 +10,17 @@ import threading
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD
-import orjson
-
 from configs.workspace import BLOCKS_VECTOR, blocks_beside
 from embedding.checkpoint import Checkpoint, as_keys
 from embedding.embed import Embedding, EmbedReport, Known
 from embedding.text import RECIPES
 from embedding.vectors import VectorTable, gather
-from lsif.blocks import Block, read_blocks
-from lsif.structure import SequenceDigest, parse_structure, read_structures
+from lsif.blocks import read_blocks
+from lsif.structure import SequenceDigest, read_structures
 from machine.files import temporary_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-=======
-from configs.workspace import BLOCKS_VECTOR
-from embedding.checkpoint import Checkpoint
-from embedding.embed import Embedding, EmbedReport, Known
-from embedding.text import RECIPES
-from machine.files import temporary_beside
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
->>>>>>> 351ef0d (A run parses each record once: the parse and the import hand Structure and Block objects to the vector plan)
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from embedding.encoder import Fingerprint
@@ -43,11 +30,7 @@ if TYPE_CHECKING:
 
 
 class VectorPlan:
-<<<<<<< HEAD
     """Takes records, gives out work units of missing vectors, and returns tables of all vectors."""
-=======
-    """Takes records, gives out work units of texts whose vectors are missing, and tables of all vectors."""
->>>>>>> 351ef0d (A run parses each record once: the parse and the import hand Structure and Block objects to the vector plan)
 
     def __init__(
         self,
@@ -84,29 +67,15 @@ class VectorPlan:
         self._failure: BaseException | None = None
         self._complete = False
 
-<<<<<<< HEAD
-    def take(self, structures: bytes, blocks: bytes = b"") -> None:
-        """Take lines of structures.jsonl and blocks.jsonl. Raises what made embedding fail."""
-        if self._failure is not None:
-            raise self._failure
-        for line in structures.splitlines():
-            structure = self._structures.add(parse_structure(line))
-            for embedding, recipe in self._recipes:
-                self._give_out(embedding.add(recipe(structure)))
-        for line in blocks.splitlines():
-            block = self._blocks.add(Block(**orjson.loads(line)))
-            self._give_out(self._embeddings[BLOCKS_VECTOR].add(block.snippet))
-=======
     def take(self, structures: Sequence[Structure], blocks: Sequence[Block] = ()) -> None:
         """Take the next records into account. Raises what made embedding fail."""
         if self._failure is not None:
             raise self._failure
-        for structure in structures:
-            for vector, recipe in self._recipes.items():
-                self._give_out(self._embeddings[vector].add(structure, recipe(structure)))
-        for block in blocks:
-            self._give_out(self._embeddings[BLOCKS_VECTOR].add(block, block.snippet))
->>>>>>> 351ef0d (A run parses each record once: the parse and the import hand Structure and Block objects to the vector plan)
+        for structure in map(self._structures.add, structures):
+            for embedding, recipe in self._recipes:
+                self._give_out(embedding.add(recipe(structure)))
+        for block in map(self._blocks.add, blocks):
+            self._give_out(self._embeddings[BLOCKS_VECTOR].add(block.snippet))
 
     def finish(self) -> None:
         """Give out the last work units."""
