@@ -28,7 +28,7 @@ from embedding.encoder import Fingerprint
 from embedding.plan import VectorPlan
 from embedding.work_units import WorkUnit, embed_unit
 from lsif.extract import parse_dump
-from lsif.structure import read_lines
+from lsif.structure import read_structures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,8 +98,8 @@ def embed(structures: Path, store: Path, encoder: DrawnEncoder) -> VectorPlan:
     plan = VectorPlan(
         FINGERPRINTS, str(store), embed_one, rows_per_file=ROWS_PER_FILE, dtype="float32"
     )
-    for _, _, line in read_lines(structures):
-        plan.take(line)
+    for structure in read_structures(structures):
+        plan.take([structure])
     plan.finish()
     plan.no_more()
     return plan

@@ -26,7 +26,7 @@ from embedding.models import load_encoder, resolve_model
 from embedding.plan import VectorPlan
 from embedding.vectors import gather
 from embedding.work_units import WorkUnit, embed_unit
-from lsif.structure import read_lines
+from lsif.structure import read_structures
 
 ROWS_PER_FILE = 64
 
@@ -47,8 +47,8 @@ def embed(structures: Path, root: Path) -> int:
         rows_per_file=ROWS_PER_FILE,
         dtype="float32",
     )
-    for _, _, line in read_lines(structures):
-        plan.take(line)
+    for structure in read_structures(structures):
+        plan.take([structure])
     plan.finish()
     return plan.reports()[0].embedded
 

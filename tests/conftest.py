@@ -143,9 +143,9 @@ def embed_all(
 
     plan = VectorPlan(fingerprints, str(store), embed, rows_per_file=rows_per_file, dtype="float32")
     for structure in read_structures(structures):
-        plan.take(structure.to_json())
+        plan.take([structure])
     for block in read_blocks(blocks) if blocks is not None else ():
-        plan.take(b"", block.to_json())
+        plan.take([], [block])
     plan.finish()
     plan.no_more()
     return plan
