@@ -1,4 +1,4 @@
-"""`python -m flows` and `lsif-ingest`: the command line as a process of its own."""
+"""`lsif-ingest` and `python -m flows`: the command line as a process."""
 
 import gc
 import os
@@ -8,17 +8,21 @@ from pathlib import Path
 from flows.cli.main import main
 
 _YOUNG_OBJECTS = 50_000
-"""Objects made before unused cycles are looked for, 700 by Python's default: Prefect and torch make a million that all stay."""
+"""New objects before Python looks for unused cycles; its default is 700.
+
+Prefect and torch make a million objects that all stay.
+"""
 
 
 def run() -> int:
     """Run the command line; return the exit code."""
     gc.set_threshold(_YOUNG_OBJECTS)
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed, as daemons do
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - to the end
+        if getattr(sys, name) is None:  # closed by a daemon
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
     code = main()
-    gc.freeze()  # the end of the interpreter would look through all objects for cycles, which takes a second and frees nothing
+    # At its end the interpreter looks for cycles in all objects: a second that frees nothing.
+    gc.freeze()
     return code
 
 

@@ -17,11 +17,13 @@ from typing import Any
 import orjson
 import pytest
 
-from configs.settings import Settings, load_settings
+from configs.settings import Settings
 from configs.workspace import Workspace
 from flows.cli import main as cli
+from flows.cli.arguments import workspace_of
+from flows.cli.ingest import search_command
 from flows.cli.termination import Terminated
-from flows.errors import FlowError
+from flows.errors import FlowError, UsageError
 
 from conftest import (
     DATA,
@@ -145,11 +147,9 @@ def test_the_command_that_searches_has_only_what_a_search_reads(tmp_path: Path) 
 
     def told(*arguments: str) -> str:
         options = cli.command_line_parser().parse_args(["ingest", "--repo", "x", *arguments])
-        branch = [f"project.branch={options.branch}"] if options.branch else []
-        settings = load_settings(options.config, [*options.overrides, *branch])
-        return cli._search_command(options, Workspace(settings).for_project("one")).partition(
-            'search "how do I ..." '
-        )[2]
+        project = workspace_of(options).for_project("one")
+        command = search_command(project, options.config, options.overrides)
+        return command.partition('search "how do I ..." ')[2]
 
     assert (
         told("--set", "cluster.workers=4", "--set", "rust_analyzer.network=offline")
@@ -252,7 +252,7 @@ def test_parse_writes_the_records_and_its_ledger(
 def test_records_are_not_written_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run("parse", str(SAMPLE_DUMP), "--root", str(SAMPLE), "-o", "-", capsys=capsys)
-    assert "not to standard output" in capsys.readouterr().err
+    assert "standard output can't be used here" in capsys.readouterr().err
 
 
 def test_dump_runs_rust_analyzer_and_nothing_else(
@@ -361,18 +361,85 @@ def test_a_failed_flow_is_told_once_and_without_traceback(
     )
 
 
+HEAVY = {"torch", "prefect", "transformers"}
+
+
 def test_help_and_status_import_neither_torch_nor_prefect() -> None:
     script = (
         "import sys; from flows.cli import main as cli\n"
-        "try: cli.main(['--help'])\n"
-        "except SystemExit: pass\n"
+        "for words in (['--help'], *([command, '--help'] for command in cli.COMMANDS)):\n"
+        "    try: cli.main(words)\n"
+        "    except SystemExit: pass\n"
         "cli.main(['status', '--set', 'paths.data=/nonexistent'])\n"
-        "sys.stderr.write(' '.join(sorted({'torch', 'prefect', 'transformers'} & set(sys.modules))))"
+        f"sys.stderr.write(' '.join(sorted({HEAVY} & set(sys.modules))))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT
     )
     assert done.stderr == ""
+
+
+def test_a_command_imports_no_module_of_another() -> None:
+    script = (
+        "import sys; from flows.cli import main as cli\n"
+        "try: cli.main(['search', '--help'])\n"
+        "except SystemExit: pass\n"
+        "sys.stderr.write(' '.join(sorted(one for one in sys.modules if 'flows.' in one)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT
+    )
+    own = ["arguments", "editor", "main", "output", "search", "termination"]
+    assert done.stderr.split() == [
+        *("flows.cli", *(f"flows.cli.{name}" for name in own)),
+        "flows.errors",
+    ]
+
+
+def test_every_command_explains_itself_and_its_options(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in cli.COMMANDS:
+        with pytest.raises(SystemExit, match="0"):
+            cli.main([command, "--help"])
+        text = " ".join(capsys.readouterr().out.split())
+        assert text.startswith(f"usage: lsif-ingest {command} ")
+        assert cli.COMMANDS[command][1][1:] in text
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "ingest --repo x",
+        "dump --repo x -o /tmp/x",
+        "parse x --root y -o /tmp/x",
+        "import x",
+        "doctor",
+        "search x",
+        "similar x",
+        "evaluate x",
+        "serve",
+        "mcp",
+        "status",
+        "verify",
+        "rollback",
+        "export -o x",
+    ],
+)
+def test_a_project_may_be_named_to_every_command_about_one(command: str, tmp_path: Path) -> None:
+    def project(*words: str) -> str:
+        options = cli.command_line_parser().parse_args([*command.split(), *words])
+        return workspace_of(options).settings.project.name
+
+    assert project() == ""
+    assert project("--project", "one") == "one"
+    assert project("--project", "7") == "7"  # a name, not a number
+    assert project("--set", "project.name=two") == "two"
+    assert project("--project", "one", "--set", "project.name=one") == "one"
+    (tmp_path / "own.toml").write_text('[project]\nname = "two"\n')
+    assert project("--project", "one", "--config", str(tmp_path / "own.toml")) == "one"
+    with pytest.raises(
+        UsageError, match=r"^--project says 'one', --set project\.name says 'two': leave one"
+    ):
+        project("--project", "one", "--set", "project.name=two")
 
 
 # Runs of the flow inside this process ------------------------------------------------------------------------------------------
@@ -543,7 +610,7 @@ def test_what_fails_of_a_signal_is_told_as_the_signal(
     monkeypatch.setattr("search.opening.connect", interrupted)
     assert run("status", capsys=capsys)[::2] == (
         code,
-        f"lsif-ingest: {'ended by ' * (code == 143)}{word}; what was embedded is kept, run again to go on from there",
+        f"lsif-ingest: {'ended by ' * (code == 143)}{word}; finished embeddings are saved, run again to resume",
     )
 
 
@@ -595,7 +662,7 @@ def test_an_interrupted_run_ends_at_once_and_leaves_no_server(
         last = said.splitlines()[-1]
         assert (code, last) == (
             how[0],
-            f"lsif-ingest: {how[1]}; what was embedded is kept, run again to go on from there",
+            f"lsif-ingest: {how[1]}; finished embeddings are saved, run again to resume",
         ), said
         assert "Traceback" not in said
         assert list(own.glob("checkpoints/*/*.parquet"))
@@ -707,7 +774,7 @@ def test_the_checkpoint_is_shown_and_shrunk(
     code, out, _ = run("checkpoint", "compact", *where, capsys=capsys)
     assert (code, out) == (
         0,
-        "0 vectors dropped; 162 that nothing refers to stay, as they are of the last day\n",
+        "0 vectors dropped; 162 unused ones stay, as they are less than a day old\n",
     )
     make_old(data / "checkpoints")
     code, out, _ = run("checkpoint", "compact", "--json", *where, capsys=capsys)

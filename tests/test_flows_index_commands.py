@@ -66,7 +66,7 @@ def test_an_index_is_verified(
     code, out, _ = run("verify", *where, capsys=capsys)
     assert (code, out) == (
         0,
-        "sample: 77 structures and 8 blocks compared with 85 points, 162 vectors looked at\n",
+        "sample: 77 structures and 8 blocks compared with 85 points, 162 vectors checked\n",
     )
     live = EmbeddedIndex(tmp_path / "data" / "qdrant").live("sample")
     assert live is not None
@@ -75,7 +75,9 @@ def test_an_index_is_verified(
     live.close()
     code, out, err = run("verify", *where, "--json", capsys=capsys)
     assert (code, orjson.loads(out)["missing"]) == (1, 1)
-    assert "1 missing, 0 different, 0 unexpected, 0 bad vectors. Mend it: lsif-ingest ingest" in err
+    assert (
+        "1 missing, 0 different, 0 unexpected, 0 bad vectors. Repair it: lsif-ingest ingest" in err
+    )
     code, out, _ = run("verify", *where, capsys=capsys)
     assert f"missing: {first.code_type} {first.symbol}" in out
     (tmp_path / "data/projects/sample/structures.jsonl").unlink()
@@ -98,12 +100,12 @@ def test_a_rolled_back_index_is_told_from_a_damaged_one(
     code, _, err = run("verify", *where, capsys=capsys)
     assert (
         code,
-        err.endswith("Mend it: lsif-ingest ingest, with --rebuild where vectors are bad."),
+        err.endswith("Repair it: lsif-ingest ingest"),
     ) == (1, True)
     later = {**orjson.loads(report.read_bytes()), "started": "2126-11-25T03:15:00+00:00"}
     report.write_bytes(orjson.dumps(later))
     code, _, err = run("verify", *where, capsys=capsys)
-    assert (code, "1 unexpected, 0 bad vectors. It was rolled back" in err) == (1, True)
+    assert (code, "1 unexpected, 0 bad vectors. The index was rolled back" in err) == (1, True)
 
 
 def test_an_index_travels_as_parquet(
@@ -124,7 +126,7 @@ def test_an_index_travels_as_parquet(
     assert (code, report["points"], report["blocks"], report["way"]) == (0, 77, 8, "built")
     assert points(tmp_path / "there") == points(indexed_sample)
     code, out, _ = run("verify", *there, capsys=capsys)
-    assert (code, "162 vectors looked at" in out) == (0, True)
+    assert (code, "162 vectors checked" in out) == (0, True)
     records = "projects/sample/structures.jsonl"
     here_and_there = [
         sorted((folder / records).read_bytes().splitlines())
@@ -180,7 +182,7 @@ def test_a_branch_has_an_index_of_its_own_and_an_index_goes_back(
     )
     assert code == 0
     code, _, err = run("search", "cache", "--branch", "feature/x", *there, capsys=capsys)
-    assert (code, "give --project NAME, too" in err) == (2, True)
+    assert (code, "--branch needs the project, too: add --project NAME." in err) == (2, True)
     code, _, err = run("rollback", "--project", "sample", *there, capsys=capsys)
     assert (code, "no generation of 'sample' older than" in err) == (1, True)
     before = EmbeddedIndex(tmp_path / "there" / "qdrant").live("sample")

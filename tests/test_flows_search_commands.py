@@ -875,7 +875,7 @@ def test_sources_that_are_not_on_this_machine_are_not_opened(
     words = ("search", "hostile", "--mode", "bm25", "--open", "--set", f"paths.data={hostile}")
     code, _, message = run(*words, capsys=capsys)
     assert code == 2
-    assert "the sources of hostile are not known on this machine" in message
+    assert "the sources of hostile can't be found on this machine" in message
 
 
 def test_without_a_terminal_an_editor_must_be_named(
@@ -894,7 +894,7 @@ def test_a_filter_that_nothing_has_is_told_with_the_values_there_are(
     code, out, _ = ask("search", "oldest", "--mode", "bm25", "--filter", "kind=function")
     assert code == 0
     assert out.startswith("0 hits in sample")
-    assert "no structure has kind function; there is Function, Module, Const" in caplog.text
+    assert "no structure has kind function; existing values: Function, Module, Const" in caplog.text
     ask("search", "oldest", "--mode", "bm25", "--filter", "path=nowhere")
     assert "nothing was found under nowhere" in caplog.text
 
@@ -902,7 +902,7 @@ def test_a_filter_that_nothing_has_is_told_with_the_values_there_are(
 def test_a_group_size_without_groups_is_wrong_usage(ask: Ask) -> None:
     code, _, said = ask(*TWO_HITS, "--group-size", "2")
     assert code == 2
-    assert "--group-size goes with --group-by" in said
+    assert "--group-size needs --group-by" in said
 
 
 def test_answers_that_the_index_can_not_find_are_told(
@@ -913,7 +913,7 @@ def test_answers_that_the_index_can_not_find_are_told(
         '{"query": "oldest", "answers": [{"file_path": "src/gone.rs", "name": "gone"}]}\n'
     )
     assert ask("evaluate", str(judged), "--mode", "bm25")[0] == 0
-    assert "1 files of answers are not in the index, such as src/gone.rs" in caplog.text
+    assert "1 files with answers are not in the index, such as src/gone.rs" in caplog.text
 
 
 # evaluate ------------------------------------------------------------------------------------------------------------------------
@@ -986,13 +986,13 @@ def test_the_confidence_is_fitted_to_queries_with_and_without_answers(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     fitted = tmp_path / "fitted.json"
-    with caplog.at_level("INFO", logger="flows.cli.search"):
+    with caplog.at_level("INFO", logger="flows.cli.evaluate"):
         code, out, _ = ask(
             "evaluate", str(queries), "--mode", "bm25", "--calibrate", str(fitted), "--json"
         )
     assert (code, list(orjson.loads(out)["summaries"])) == (0, ["bm25"])
     assert (
-        f'the confidence was fitted to 4 queries: use it by --set search.calibration="{fitted}"'
+        f'the confidence was fitted to 4 queries: use it with --set search.calibration="{fitted}"'
         in caplog.text
     )
     calibration = orjson.loads(fitted.read_bytes())

@@ -1,4 +1,4 @@
-"""Answers as people read them in a terminal: place, name, signature, and the lines to look at, coloured where that is possible."""
+"""Answers for a terminal: position, name, signature and the lines to look at, in colour."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
-from machine.text import clean
+from machine.text import clean, counted
 
 if TYPE_CHECKING:
     from search.answer import Answer
     from search.hit import Hit, LineRange
 
 _LONGEST_LINE = 160
-"""Characters; more of a generated line tells nothing."""
+"""Characters. Generated lines can be far longer."""
 _INDENT = "     "
 
 
 def print_answer(answer: Answer, *, lines_shown: int) -> None:
-    """Print the answer with at most so many lines of each hit's source."""
+    """Print the answer, with at most `lines_shown` source lines for each hit."""
     console = Console(file=sys.stdout, soft_wrap=True, highlight=False, markup=False, emoji=False)
     commit = (
         f" at {answer.commit[:12]}{' with changes' if answer.dirty else ''}"
@@ -30,7 +30,8 @@ def print_answer(answer: Answer, *, lines_shown: int) -> None:
     )
     certainty = "" if answer.confidence is None else f", confidence {answer.confidence:.0%}"
     console.print(
-        f"{_count(len(answer.hits))} in {clean(answer.project)}{commit}, mode {answer.mode}{certainty}"
+        f"{counted(len(answer.hits), 'hit')} in {clean(answer.project)}{commit}, "
+        f"mode {answer.mode}{certainty}"
     )
     if not answer.good:
         nearest = "this is what comes nearest" if answer.hits else "nothing was found"
@@ -42,10 +43,6 @@ def print_answer(answer: Answer, *, lines_shown: int) -> None:
             console.print(Text(clean(groups[hit.id]), style="bold magenta"))
         console.print()
         _print_hit(console, number, hit, lines_shown)
-
-
-def _count(hits: int) -> str:
-    return f"{hits} hit{'' if hits == 1 else 's'}"
 
 
 def _print_hit(console: Console, number: int, hit: Hit, lines_shown: int) -> None:
@@ -65,7 +62,7 @@ def _print_hit(console: Console, number: int, hit: Hit, lines_shown: int) -> Non
 
 
 def _source_lines(hit: Hit, most: int) -> list[Text]:
-    """Return the lines to look at, numbered, those that were found marked: of a hit without such lines its first of code."""
+    """Return at most `most` numbered source lines: the matching ones, marked, else the first."""
     texts = [
         clean(line.rstrip("\r"))[:_LONGEST_LINE]
         for line in hit.snippet.removesuffix("\n").split("\n")

@@ -1,4 +1,8 @@
-"""SIGTERM ends a command as Ctrl-C does: what was built aside is dropped, locks and child processes end, the exit code is 143."""
+"""SIGTERM ends a command as Ctrl-C does.
+
+A generation that is not finished is dropped, locks are released, child processes end. The exit code
+is 143.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +22,22 @@ EXIT_CODE = 128 + signal.SIGTERM
 
 
 class Terminated(BaseException):
-    """SIGTERM came: from `docker stop`, a CI job's timeout, a service manager. No failure: nothing may catch it on its way."""
+    """SIGTERM came: from `docker stop`, a CI job's timeout, a service manager.
+
+    It is no failure, and no handler of failures may catch it.
+    """
 
 
 def unwinding_on_sigterm(function: Callable[P, R]) -> Callable[P, R]:
-    """Return the function so that SIGTERM raises Terminated where it is at work, and does what it did before afterwards.
+    """Return the function, wrapped so that SIGTERM raises Terminated while it runs.
 
-    While a flow runs Prefect has a handler of its own; it ends the flow, then sends the signal again to this one.
+    While a flow runs, Prefect has its own handler; it ends the flow and sends the signal again.
     """
 
     @functools.wraps(function)
     def with_handler(*arguments: P.args, **options: P.kwargs) -> R:
-        if (
-            threading.current_thread() is not threading.main_thread()
-        ):  # only there may handlers be set
+        # Python sets handlers in the main thread only.
+        if threading.current_thread() is not threading.main_thread():
             return function(*arguments, **options)
         before = signal.signal(signal.SIGTERM, _raise)
         try:

@@ -15,21 +15,18 @@ import time
 from collections import Counter
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
-from flows.cli.index import print_json
 from flows.doctor.finding import Finding, secrets_of
-from flows.errors import ChecksFailed
 from machine.text import clean
 from storage.index import VECTORS
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from configs.workspace import Workspace
 
@@ -41,15 +38,6 @@ _STYLES: dict[str, str] = {
     "failed": "bold red",
     "skipped": "dim",
 }
-
-
-def add_doctor_command(commands: Any, common: list[argparse.ArgumentParser]) -> None:
-    """Add the parser of the command."""
-    doctor = commands.add_parser(
-        "doctor", parents=common, help="check what a run needs, and say what to do"
-    )
-    doctor.add_argument("--repo", type=Path, metavar="DIR", help="check this Cargo project, too")
-    doctor.set_defaults(run=_doctor)
 
 
 def checks_of(workspace: Workspace, repo: Path | None) -> dict[str, Callable[[], Finding]]:
@@ -131,20 +119,15 @@ def _examine(name: str, check: Callable[[], Finding]) -> Finding:
     return replace(finding, seconds=round(time.perf_counter() - began, 3))
 
 
-def _doctor(options: argparse.Namespace, workspace: Workspace) -> None:
-    findings = examine(checks_of(workspace, options.repo), deadline_s=_DEADLINE_S)
-    failed = [one.check for one in findings if one.status == "failed"]
-    if any(one.seconds >= _DEADLINE_S for one in findings):
+def examine_workspace(workspace: Workspace, repo: Path | None) -> list[Finding]:
+    """Return what each check found, of a Cargo project too if one is given."""
+    findings = examine(checks_of(workspace, repo), deadline_s=_DEADLINE_S)
+    if any(finding.seconds >= _DEADLINE_S for finding in findings):
         atexit.register(_leave)
-    if options.json:
-        print_json({"ok": not failed, "checks": [one.to_dict() for one in findings]})
-    else:
-        _print(findings)
-    if failed:
-        raise ChecksFailed(f"{len(failed)} of {len(findings)} checks failed: {', '.join(failed)}.")
+    return findings
 
 
-def _print(findings: list[Finding]) -> None:
+def print_findings(findings: list[Finding]) -> None:
     """Print a list with the statuses under each other, and each advice under what it is about."""
     console = Console(file=sys.stdout, soft_wrap=True, highlight=False, markup=False, emoji=False)
     width = max(len(one.check) for one in findings)

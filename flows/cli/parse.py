@@ -1,0 +1,112 @@
+"""`lsif-ingest parse`: structures.jsonl from a dump, without models and index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+
+from flows.cli.arguments import add_json, add_project, add_settings, output_path, workspace_of
+from flows.cli.output import print_result
+from flows.cli.termination import unwinding_on_sigterm
+from flows.errors import UsageError
+from flows.source.source import Source
+from machine.files import atomic_writer
+
+if TYPE_CHECKING:
+    import argparse
+
+    from configs.workspace import Workspace
+    from lsif.ledger import ParseLedger
+
+
+def add_parse(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `parse`."""
+    parser.add_argument(
+        "dump",
+        type=Path,
+        metavar="DUMP",
+        help="dump, plain or compressed with gzip or zstd; - for standard input",
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of the sources that the dump describes",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=output_path,
+        required=True,
+        metavar="FILE",
+        help="file to write the structures to, as JSON lines",
+    )
+    parser.add_argument(
+        "--blocks",
+        type=output_path,
+        metavar="FILE",
+        help="file to write the blocks inside structures to",
+    )
+    parser.add_argument(
+        "--report", type=output_path, metavar="FILE", help="file to write the ledger to, as JSON"
+    )
+    add_project(parser)
+    add_settings(parser)
+    add_json(parser)
+    parser.set_defaults(run=_parse)
+
+
+@unwinding_on_sigterm
+def _parse(options: argparse.Namespace) -> None:
+    workspace, output, report = workspace_of(options), options.output, options.report
+    files = [
+        path.resolve()
+        for path in (options.dump, output, options.blocks, report)
+        if path is not None
+    ]
+    if len(set(files)) < len(files):
+        raise UsageError("the dump, --output, --blocks and --report must be different files.")
+    ledger = _parsed(workspace, options.dump, options.root, output, options.blocks)
+    if report is not None:
+        with atomic_writer(report) as file:
+            file.write(
+                orjson.dumps(
+                    ledger.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+                )
+            )
+    print_result(ledger.to_dict(), _text(ledger, output), as_json=options.json)
+
+
+def _parsed(
+    workspace: Workspace, dump: Path, root: Path, output: Path, blocks: Path | None
+) -> ParseLedger:
+    from lsif.extract import parse_dump  # noqa: PLC0415 - 0.2 s, after the arguments' errors
+
+    project = Source(dump=dump, root=root).workspace(workspace).project
+    return parse_dump(
+        dump,
+        root,
+        output,
+        project=project,
+        blocks=blocks,
+        **workspace.settings.parse.model_dump(),
+    )
+
+
+def _text(ledger: ParseLedger, output: Path) -> str:
+    from lsif.ledger import SKIP_REASONS  # noqa: PLC0415 - as above
+
+    head = (
+        f"{output}: {ledger.structures:,} structures of {ledger.definitions:,} definitions "
+        f"in {ledger.files_read:,} files"
+    )
+    lines = [head]
+    lines += [f"  {count:>8,}  {kind}" for kind, count in ledger.kinds.items()]
+    lines += [
+        f"  {count:>8,}  skipped, {reason}: {SKIP_REASONS[reason]}"
+        for reason, count in ledger.skipped.items()
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,71 @@
+"""`lsif-ingest status`: what is indexed."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from flows.cli.arguments import (
+    add_index,
+    add_json,
+    add_settings,
+    named_collection,
+    workspace_of,
+)
+from flows.cli.output import print_result
+from machine.text import counted
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_status(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `status`."""
+    add_index(parser)
+    add_settings(parser)
+    add_json(parser)
+    parser.set_defaults(run=_status)
+
+
+def _status(options: argparse.Namespace) -> None:
+    from search.opening import connect, describe_collections  # noqa: PLC0415 - half a second
+    from storage.upload import require_live  # noqa: PLC0415 - with the above
+
+    workspace = workspace_of(options)
+    wanted = named_collection(workspace) if options.project or options.branch else ""
+    with closing(connect(workspace)) as index:
+        location, collections = index.location, describe_collections(index)
+        if wanted:
+            collections = [each for each in collections if _is_of(each["collection"], wanted)]
+            if not collections:
+                require_live(index, wanted)  # says what exists instead
+    text = "\n".join(_text(each, location) for each in collections) or (
+        f"Nothing is indexed at {location}. Index a repository: lsif-ingest ingest --repo DIR"
+    )
+    document = {"location": location, "collections": collections}
+    print_result(document, text, as_json=options.json)
+
+
+def _text(collection: dict[str, Any], location: str) -> str:
+    head = f"{collection['collection']} at {location}\n"
+    if "error" in collection:
+        return f"{head}  can't be read: {collection['error']}"
+    changes = " with changes" if collection["dirty"] else ""
+    commit = f"{collection['commit']}{changes}" if collection["commit"] else "unknown"
+    models = "".join(
+        f"  {name:<6} {info['dimension']} dimensions, {info['description']}\n"
+        for name, info in collection["vectors"].items()
+    )
+    return (
+        f"{head}"
+        f"  points {counted(collection['points'], 'structure')}, "
+        f"{counted(collection['blocks'], 'block')}\n"
+        f"{models}"
+        f"  commit {commit}\n"
+        f"  made   {collection['created']} as {collection['generation']}"
+    )
+
+
+def _is_of(collection: str, wanted: str) -> bool:
+    """Return whether it is the wanted collection, or that of one of its branches."""
+    return collection == wanted or collection.startswith(f"{wanted}@")
