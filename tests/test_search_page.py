@@ -1,4 +1,7 @@
-"""The page in a real browser (Debian's chromium), served by the real server over the sample and the packaged model."""
+"""The page in a real browser (Debian's chromium), served by the real server.
+
+The index is the sample's, with the packaged model.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ def site(indexed_sample: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def page(browser: Browser, site: Site) -> Iterator[Page]:
-    """A page that was not opened yet; what its console complains of fails the test."""
+    """A page that is not opened yet; errors in its console fail the test."""
     context = browser.new_context(
         viewport={"width": 1280, "height": 900}, base_url=f"http://127.0.0.1:{site.port}"
     )
@@ -76,7 +79,7 @@ def opened(page: Page, address: str) -> Page:
 
 
 def answered(page: Page, path: str, document: dict[str, Any], status: int = 200) -> None:
-    """Let requests for the path be answered so."""
+    """Answer requests for the path with this document."""
 
     def fulfil(route: Route) -> None:
         route.fulfill(status=status, body=orjson.dumps(document), content_type="application/json")
@@ -98,7 +101,7 @@ def test_a_query_is_asked_shown_and_in_the_address(page: Page, site: Site) -> No
     assert "Doubling" in first.inner_text()
     assert "src/retry.rs:15-26" in first.inner_text()
     assert "10 hits" in page.inner_text("#summary")
-    assert f"{round(answer['confidence'] * 100)} %" in page.inner_text("#summary")
+    assert f"{round(answer['confidence'] * 100)}%" in page.inner_text("#summary")
     assert page.locator("#notice").is_hidden()
     page.reload()
     settle(page)
@@ -106,7 +109,7 @@ def test_a_query_is_asked_shown_and_in_the_address(page: Page, site: Site) -> No
     assert page.locator(".hit").count() == 10
 
 
-def test_the_rows_are_the_files_lines_and_what_was_found_is_marked(page: Page, site: Site) -> None:
+def test_the_rows_are_the_files_lines_and_matches_are_marked(page: Page, site: Site) -> None:
     opened(page, "/?q=retry&limit=50")
     answer = {hit["id"]: hit for hit in site.json("/api/search", q="retry", limit=50)["hits"]}
     assert any(hit["ranges"] for hit in answer.values())
@@ -114,18 +117,19 @@ def test_the_rows_are_the_files_lines_and_what_was_found_is_marked(page: Page, s
         hit = answer[shown.get_attribute("data-id") or ""]
         lines = (SAMPLE / hit["file_path"]).read_bytes().decode().split("\n")
         rows: list[list[Any]] = shown.evaluate(
-            "hit => [...hit.querySelectorAll('.row')].map(row => [+row.dataset.line, row.textContent])"
+            "hit => [...hit.querySelectorAll('.row')]"
+            ".map(row => [+row.dataset.line, row.textContent])"
         )
         assert [number for number, _ in rows] == list(range(hit["line_from"], hit["line_to"] + 1))
         assert [text for _, text in rows] == [lines[number - 1] for number, _ in rows]
         marked = shown.evaluate(
             "hit => [...hit.querySelectorAll('.marked')].map(row => +row.dataset.line)"
         )
-        ranges = [range(one["line_from"], one["line_to"] + 1) for one in hit["ranges"]]
+        ranges = [range(lines["line_from"], lines["line_to"] + 1) for lines in hit["ranges"]]
         assert marked == sorted({line for lines in ranges for line in lines})
 
 
-def test_modes_groups_and_the_way_back(page: Page) -> None:
+def test_modes_groups_and_going_back(page: Page) -> None:
     opened(page, f"/?q={FIGURE}")
     page.select_option("#mode", "merged")
     settle(page)
@@ -143,12 +147,12 @@ def test_modes_groups_and_the_way_back(page: Page) -> None:
     assert page.input_value("#mode") == "hybrid"
 
 
-def test_filters_confine_the_search(page: Page) -> None:
+def test_filters_narrow_the_search(page: Page) -> None:
     opened(page, f"/?q={FIGURE}")
     page.click("#filters > summary")
     assert (
         page.evaluate(
-            "[...document.querySelectorAll('#values-kind option')].map(one => one.label)[0]"
+            "[...document.querySelectorAll('#values-kind option')].map(option => option.label)[0]"
         )
         == "Function (42)"
     )
@@ -212,11 +216,11 @@ def test_similar_code_is_a_step_away(page: Page, site: Site) -> None:
     assert f"similar={hit['id']}" in page.url
     assert "Similar to" in page.inner_text("#summary")
     assert hit["symbol"] in page.inner_text("#summary")
-    shown = [one.get_attribute("data-id") for one in page.locator(".hit").all()]
-    assert shown == [one["id"] for one in site.json("/api/similar", id=hit["id"])["hits"]]
+    shown = [hit.get_attribute("data-id") for hit in page.locator(".hit").all()]
+    assert shown == [near["id"] for near in site.json("/api/similar", id=hit["id"])["hits"]]
 
 
-def test_the_map_shows_all_structures_and_leads_to_them(page: Page, site: Site) -> None:
+def test_the_map_shows_all_structures_and_links_to_them(page: Page, site: Site) -> None:
     opened(page, f"/?q={WAIT}")
     page.keyboard.press("m")
     page.wait_for_selector("canvas[data-points='77']")
@@ -224,9 +228,14 @@ def test_the_map_shows_all_structures_and_leads_to_them(page: Page, site: Site) 
     canvas = page.locator("canvas").bounding_box()
     assert canvas is not None
     coloured = page.evaluate(
-        "() => { const c = document.querySelector('canvas'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
-        " const seen = new Set(); for (let i = 0; i < d.length; i += 4) seen.add(d[i] + ',' + d[i + 1] + ',' + d[i + 2]);"
-        " return seen.size; }"
+        """() => {
+            const canvas = document.querySelector('canvas');
+            const context = canvas.getContext('2d');
+            const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+            const seen = new Set();
+            for (let i = 0; i < data.length; i += 4) seen.add(data.slice(i, i + 3).join());
+            return seen.size;
+        }"""
     )
     assert coloured > 20
     page.click("text=The map as a list")
@@ -238,7 +247,7 @@ def test_the_map_shows_all_structures_and_leads_to_them(page: Page, site: Site) 
     page.wait_for_selector("canvas")
 
 
-def test_everything_can_be_done_by_keys(page: Page) -> None:
+def test_everything_can_be_done_with_the_keyboard(page: Page) -> None:
     opened(page, f"/?q={WAIT}")
     page.keyboard.press("j")
     page.keyboard.press("j")
@@ -278,7 +287,7 @@ def test_a_slow_answer_does_not_overwrite_a_later_one(page: Page) -> None:
     assert page.locator("#notice").is_hidden()
 
 
-def test_what_goes_wrong_is_said_and_can_be_tried_again(page: Page) -> None:
+def test_errors_are_shown_and_can_be_retried(page: Page) -> None:
     answered(page, "/api/search", {"detail": "there is no index <b>here</b>"}, 503)
     opened(page, f"/?q={WAIT}")
     assert page.get_attribute("#notice", "role") == "alert"
@@ -292,7 +301,7 @@ def test_what_goes_wrong_is_said_and_can_be_tried_again(page: Page) -> None:
     assert "no file" in page.inner_text("#notice")
 
 
-def test_nothing_that_is_shown_is_taken_for_markup(page: Page, site: Site) -> None:
+def test_nothing_shown_is_interpreted_as_markup(page: Page, site: Site) -> None:
     evil = "<script>window.pwned = 1</script><img src=x onerror='window.pwned = 1'>"
     answer = site.json("/api/search", q=WAIT, limit=1)
     texts = (

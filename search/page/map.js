@@ -28,7 +28,7 @@ export async function showMap(signal) {
   notice();
   const { points, sampled, total } = answer;
   const start = sampled ? `A sample of ${points.length} of ` : "";
-  const rest = "Points that are close together mean similar things.";
+  const rest = "Points that are close together have similar meanings.";
   note.textContent = `${start}${plural(total, "structure")}. ${rest}`;
   if (points.length) drawMap(points, new Set(history.state.origin?.hits), signal);
 }

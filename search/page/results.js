@@ -101,7 +101,7 @@ function drawSummary(answer) {
   $("summary").replaceChildren(h("h2", null, title), h("p", null,
     isSimilar && h("span", null, count),
     h("span", null, version(answer)),
-    confidence !== null && h("span", null, `confidence ${Math.round(100 * confidence)} %`),
+    confidence !== null && h("span", null, `confidence ${Math.round(100 * confidence)}%`),
     h("span", null, latencyText(answer.latency_ms)),
     isSimilar && history.state.origin && backLink()));
   if (!answer.hits.length) notice("", "Nothing found.", "Other words or fewer filters may help.");
