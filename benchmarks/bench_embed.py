@@ -135,7 +135,7 @@ def main() -> None:
         f"# Embedding, {datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {len(os.sched_getaffinity(0))} cores",
         "",
         f"{len(chosen)} structures of real crates, {settings.model}, {ROUNDS} interleaved rounds; ratios are medians of the",
-        "rounds' own. `cosine` is the mean to the tutorial's vectors. Made by `make bench-embed`.",
+        "rounds' own. `cosine` is the mean to the tutorial's vectors. Made by `make bench NAME=embed`.",
         "",
     ]
     tables = {}

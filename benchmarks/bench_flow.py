@@ -251,7 +251,7 @@ def table(costs: dict[str, list[Cost]], what: str, runs: int) -> str:
         "",
         f"Seconds, medians of {runs} interleaved rounds, each run a process of its own. CPU is that of the process and of a",
         "temporary server. At work: some stage was, the loading of models included. Full runs are the sample's; the others",
-        f"those of a repository of {what}. `make bench-flow`.",
+        f"those of a repository of {what}. `make bench NAME=flow`.",
         "",
         "| run | wall | stages at work | the rest | CPU, all |",
         "|---|--:|--:|--:|--:|",

@@ -252,7 +252,7 @@ def main() -> None:
         "",
         f"Vectors of {DIMENSION} numbers, drawn; {ROWS_PER_FILE:,} texts a task; embedded index; no blocks. Stages overlap.",
         "`busy` is without waiting for another stage, rates are of that; memory is the highest that the process itself held while",
-        "the stage ran, CPU what it took in that time, other stages included. Made by `make bench-scale`.",
+        "the stage ran, CPU what it took in that time, other stages included. Made by `make bench NAME=scale`.",
         "",
     ]
     for number in [int(one) for one in arguments] or NUMBERS:

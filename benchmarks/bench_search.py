@@ -322,7 +322,7 @@ def main() -> None:
         "",
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; the default",
         "configuration with embedded Qdrant. Milliseconds, encoding included: no query was asked before. Made by",
-        "`make bench-search`.",
+        "`make bench NAME=search`.",
         "",
         "| way | requests | p50 | p95 | p99 | a second | errors | |",
         "|---|---|---|---|---|---|---|---|",

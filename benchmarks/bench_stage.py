@@ -144,7 +144,7 @@ def main() -> None:
         "",
         "Texts a second, two texts a structure. First run: rendering, keys, counting, sorting and",
         "writing Parquet. Second run: nothing is embedded. Then the vectors are read in the order of",
-        "the records. Memory is what the process grew by, mapped files included. `make bench-stage`.",
+        "the records. Memory is what the process grew by, mapped files included. `make bench NAME=stage`.",
         "",
         "| structures | first run | second run | vectors in order | MB |",
         "|---|---|---|---|---|",

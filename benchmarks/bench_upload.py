@@ -263,7 +263,7 @@ def main() -> None:
             f"# Uploading, {datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {len(os.sched_getaffinity(0))} cores",
             "",
             f"{options.points:,} points with vectors of 384 and 768 numbers and the sample's payloads, {ROUNDS} rounds in turns;",
-            "ratios are medians of the rounds' own. Made by `make bench-upload`.",
+            "ratios are medians of the rounds' own. Made by `make bench NAME=upload`.",
             "",
             "## To a server",
             "",

@@ -294,7 +294,7 @@ def main() -> None:
             f"{answerable} queries with answers and {len(queries) - answerable} without, over {', '.join(roots)}",
             "(benchmarks/quality/).",
             "Weights, fusion and candidates were chosen by these very queries, one choice for all: others may fare a little worse.",
-            'Made by `make quality` (ARGS="--repo qdrant-7aa164bd=DIR" adds the third). "Against the default": mean difference of',
+            'Made by `make bench NAME=quality` (ARGS="--repo qdrant-7aa164bd=DIR" adds the third). "Against the default": mean difference of',
             "NDCG@10, 95% interval and p by paired bootstrap over the queries.",
             "",
             *ablation(repositories),

@@ -48,15 +48,6 @@ def test_commands_are_understood(command: str) -> None:
     assert command_line_parser().parse_args(arguments).run is not None
 
 
-def test_every_make_target_is_explained_and_phony() -> None:
-    targets = re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE)
-    phony = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)
-    assert phony is not None
-    assert set(targets) == set(phony[1].split())
-    for target in targets:
-        assert re.search(rf"^{target}:.*## \S", MAKEFILE, re.MULTILINE), target
-
-
 @pytest.mark.parametrize("path", ["README.md", "search/README.md", "flows/README.md"])
 def test_every_file_that_the_readme_links_exists(path: str) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", (PROJECT_ROOT / path).read_text())

@@ -122,15 +122,14 @@ def test_wrong_usage_is_told_before_anything_is_made(
     assert error.count("\n") == 1
 
 
-@pytest.mark.parametrize("target", ["deploy", "serve-flow"])
-def test_make_deploys_what_is_named_and_never_the_sample(target: str) -> None:
+def test_make_deploys_what_is_named_and_never_the_sample() -> None:
     def command(*variables: str) -> str:
         environment = {
             name: value
             for name, value in os.environ.items()
             if name not in ("REPO", "DUMP", "ROOT", "MAKEFLAGS")
         }
-        dry = ["make", "--dry-run", target, *variables]
+        dry = ["make", "--dry-run", "deploy", *variables]
         return subprocess.run(
             dry, capture_output=True, text=True, check=True, cwd=PROJECT_ROOT, env=environment
         ).stdout

@@ -1381,5 +1381,5 @@ def test_a_nightly_that_is_paused_is_told(
     assert running == Finding("deployments", "ok", "nightly-sample ready, served")
     assert (paused.status, paused.found) == ("warning", "nightly-sample paused, served")
     assert paused.advice.startswith(
-        "no night runs nightly-sample: make serve-flow or make deploy again"
+        "no night runs nightly-sample: `lsif-ingest serve-flow` or `deploy` again"
     )

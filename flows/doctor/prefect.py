@@ -105,13 +105,13 @@ def _judge(
             "deployments", "warning", "; ".join(words), f"prefect worker start --pool {lonely[0]}"
         )
     if paused:
-        advice = f"no night runs {', '.join(paused)}: make serve-flow or make deploy again, or resume it on the server's page"
+        advice = f"no night runs {', '.join(paused)}: `lsif-ingest serve-flow` or `deploy` again, or resume it on the server's page"
         return Finding("deployments", "warning", "; ".join(words), advice)
     return Finding("deployments", "ok", "; ".join(words))
 
 
 def _is_paused(deployment: dict[str, Any]) -> bool:
-    """Return whether its schedule starts nothing: itself is paused, as it is once `make serve-flow` ended, or each schedule."""
+    """Return whether its schedule starts nothing: itself is paused, as it is once `lsif-ingest serve-flow` ended, or each schedule."""
     schedules = deployment.get("schedules") or []
     return bool(deployment.get("paused")) or bool(
         schedules and not any(one.get("active") for one in schedules)
