@@ -151,12 +151,12 @@ def _rewrite(
 
 def _live_keys(fingerprint: Fingerprint, structures: Iterable[Path]) -> set[bytes]:
     """Return the keys that the structures make, and the blocks in the blocks.jsonl beside each file."""
-    recipe, live = RECIPES[fingerprint.recipe], set[bytes]()
+    recipe, key, live = RECIPES[fingerprint.recipe], fingerprint.hasher(), set[bytes]()
     for path in structures:
-        live.update(fingerprint.key(recipe(structure)) for structure in read_structures(path))
+        live.update(key(recipe(structure)) for structure in read_structures(path))
         blocks = blocks_beside(path)
         if fingerprint.recipe == SNIPPET_RECIPE and blocks.is_file():
-            live.update(fingerprint.key(block.snippet) for block in read_blocks(blocks))
+            live.update(key(block.snippet) for block in read_blocks(blocks))
     return live
 
 

@@ -74,6 +74,7 @@ class Embedding:
         self.embedded = 0
         """Planned texts that are embedded by now."""
         self._known, self._rows_per_file = known, rows_per_file
+        self._key = fingerprint.hasher()
         self._keys = bytearray()
         self._from_checkpoint = self._duplicates = self._units = 0
         self._waiting_keys: list[bytes] = []
@@ -88,7 +89,7 @@ class Embedding:
 
     def add(self, text: str) -> WorkUnit | None:
         """Take the text of the next record; return a work unit if that made one full."""
-        key = self.fingerprint.key(text)
+        key = self._key(text)
         self._keys += key
         if key in self._known.present:
             self._from_checkpoint += 1

@@ -166,14 +166,18 @@ def gathered_vectors(
     CheckpointError if a vector is missing.
     """
     keys = {vector: bytearray() for vector in fingerprints}
+    hashers = {vector: fingerprint.hasher() for vector, fingerprint in fingerprints.items()}
+    recipes = {
+        vector: RECIPES[fingerprint.recipe]
+        for vector, fingerprint in fingerprints.items()
+        if vector != BLOCKS_VECTOR
+    }
     sequence, block_sequence = SequenceDigest(), SequenceDigest()
-    of_blocks = fingerprints[BLOCKS_VECTOR]
-    of_structures = {name: of for name, of in fingerprints.items() if name != BLOCKS_VECTOR}
     for structure in map(sequence.add, read_structures(structures)):
-        for vector, fingerprint in of_structures.items():
-            keys[vector] += fingerprint.key(RECIPES[fingerprint.recipe](structure))
+        for vector, recipe in recipes.items():
+            keys[vector] += hashers[vector](recipe(structure))
     for block in map(block_sequence.add, read_blocks(blocks_beside(structures))):
-        keys[BLOCKS_VECTOR] += of_blocks.key(block.snippet)
+        keys[BLOCKS_VECTOR] += hashers[BLOCKS_VECTOR](block.snippet)
     with ExitStack() as stack:
         tables = {}
         for vector, fingerprint in fingerprints.items():

@@ -371,7 +371,7 @@ def test_what_a_thread_prepares_comes_in_order_and_its_errors_are_raised() -> No
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"precision": "int8"}, 'with backend "openvino" only'),
+        ({"precision": "int8"}, 'precision "int8" requires backend "openvino"'),
         ({"backend": "openvino", "device": "cuda"}, 'runs only on device "cpu"'),
     ],
 )
