@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from search import limits
 from search.answer import GROUPINGS, MODES, Answer, Clock, Group
 from search.confidence import evidence
 from search.errors import SearchError
@@ -40,16 +41,9 @@ if TYPE_CHECKING:
     from search.legs import Vector
     from storage.index import Generation
 
-MOST_HITS = 1000
-LONGEST_QUERY = 20_000
-"""Characters. A piece of code may be long; a model reads some thousand of them."""
 _CACHED_QUERIES = 1024
-_DEEPEST = 20_000
-"""Points that a leg is asked for at most, where groups need many."""
 _LEAST_READ = 50
 """Records that are read at least: where tests sink, others rise into their places."""
-_MOST_RANGES = 3
-"""Of a hit that are pointed at."""
 _GROUP_ATTRIBUTES: dict[GroupBy, str] = {
     "module": "context.module",
     "file": "context.file_path",
@@ -104,7 +98,7 @@ class Searcher(Lookup):
         with clock.phase("encode"):
             vectors = {leg: self._vector(leg, query) for leg in self._legs(mode)}
         asked = Query.of(vectors, filters or Filters(), self.files, clock)
-        limit = _limit("limit", limit, self._settings.limit)
+        limit = _within("limit", limit, self._settings.limit, limits.ENGINE.hits)
         answer = self._answer(asked, query, mode, limit, group_by, group_size)
         if lines:
             answer = replace(answer, hits=with_lines(answer.hits, query))
@@ -140,7 +134,10 @@ class Searcher(Lookup):
             leg: np.array(stored.vectors[leg], dtype=np.float32) for leg in legs[mode]
         }
         asked = Query.of(vectors, filters or Filters(), self.files, clock)
-        limit, symbol = _limit("limit", limit, self._settings.limit), stored.payload["symbol"]
+        limit, symbol = (
+            _within("limit", limit, self._settings.limit, limits.ENGINE.hits),
+            stored.payload["symbol"],
+        )
         answer = self._answer(
             asked, symbol, mode, limit, group_by, group_size, without=structure_id
         )
@@ -184,8 +181,8 @@ class Searcher(Lookup):
         """Return the answer but for its latency: legs, fusion, reranking, groups, records."""
         if group_by is not None:
             _check_name("group", group_by, GROUPINGS)
-        size = _limit("group size", group_size, self._settings.group_size)
-        wanted = limit + bool(without) if group_by is None else min(_DEEPEST, limit * size)
+        size = _within("group size", group_size, self._settings.group_size, limits.ENGINE.group)
+        wanted = limit + bool(without) if group_by is None else min(limits.DEPTH, limit * size)
         while True:
             depth = max(wanted, self._settings.candidates)
             legs = asked.run(self.generation, depth)
@@ -200,9 +197,9 @@ class Searcher(Lookup):
             enough = (
                 len(chosen) == limit or mode == "merged" if groups is None else len(groups) == limit
             )
-            if enough or (everything and not left_out) or wanted >= _DEEPEST:
+            if enough or (everything and not left_out) or wanted >= limits.DEPTH:
                 break
-            wanted = min(_DEEPEST, wanted * 4)  # too few so far, and there is more to be had
+            wanted = min(limits.DEPTH, wanted * 4)  # too few so far, and there is more to be had
         found = evidence(legs, len(query_vector(text).indices))
         confidence = (
             None
@@ -307,7 +304,7 @@ def _hits(
             if one.id in scores:
                 scores[one.id][leg] = one.score
     return [
-        Hit(records[one.id], one.score, scores[one.id], one.ranges[:_MOST_RANGES])
+        Hit(records[one.id], one.score, scores[one.id], one.ranges[: limits.RANGES])
         for one in found
         if one.id in records
     ]
@@ -329,11 +326,11 @@ def _grouped(
     return chosen, [Group(value, tuple(hit.id for hit in group)) for value, group in groups.items()]
 
 
-def _limit(name: str, given: int | None, usual: int) -> int:
-    limit = usual if given is None else given
-    if not 1 <= limit <= MOST_HITS:
-        raise SearchError(f"the {name} is {limit}; expected 1 to {MOST_HITS}.")
-    return limit
+def _within(what: str, given: int | None, usual: int, most: int) -> int:
+    number = usual if given is None else given
+    if not 1 <= number <= most:
+        raise SearchError(f"the {what} is {number}; expected 1 to {most}.")
+    return number
 
 
 def _check_name(what: str, name: str, names: Sequence[str]) -> None:
@@ -348,7 +345,7 @@ def _check(query: str) -> None:
         raise SearchError("the query is not valid UTF-8.") from exc
     if not query.strip():
         raise SearchError("the query is empty; expected some words or a piece of code.")
-    if len(query) > LONGEST_QUERY:
+    if len(query) > limits.ENGINE.query:
         raise SearchError(
-            f"the query has {len(query):,} characters; expected at most {LONGEST_QUERY:,}."
+            f"the query has {len(query):,} characters; expected at most {limits.ENGINE.query:,}."
         )

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from search.hit import LineMatch
+from search.limits import LINES
 from storage.sparse import stems
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from search.hit import Hit
 
-_MOST_LINES = 3
-"""Of a hit that are told."""
 _LEAST_SCORE = 0.2
 
 
@@ -54,4 +53,4 @@ def _best(hit: Hit, texts: list[str], scores: list[float]) -> tuple[LineMatch, .
         for number, (text, score) in enumerate(zip(texts, scores, strict=True))
         if score >= _LEAST_SCORE
     ]
-    return tuple(sorted(matches, key=lambda match: (-match.score, match.line))[:_MOST_LINES])
+    return tuple(sorted(matches, key=lambda match: (-match.score, match.line))[:LINES])

@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 
 from machine.files import atomic_writer
+from search import limits
 from search.lookup import structure_of
 from search.record import flatten
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from storage.index import Generation
 
-MOST_POINTS = 4000
-"""Shown; of more structures every n-th."""
 _COMPONENTS = 50
 _FEWEST = 10
 """Points below which principal components alone are used."""
@@ -34,7 +33,7 @@ MAP_KEYS = ("crate", "code_type", "symbol", "file_path", "line")
 def make_map(generation: Generation) -> dict[str, Any]:
     """Return the map as plain data: `total` structures, whether they are `sampled`, and `points`, x and y from -1 to 1."""
     total = generation.structures.count()
-    step = max(1, -(-total // MOST_POINTS))
+    step = max(1, -(-total // limits.MAP))
     chosen = list(islice(generation.structures.scroll(vectors=True), None, None, step))
     vectors = np.array([point.vectors["text"] for point in chosen], dtype=np.float32)
     points = [

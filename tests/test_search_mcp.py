@@ -83,7 +83,7 @@ def publish(settings: Settings, structures: Path, metadata: Metadata, folder: Pa
 
 
 def open_fake_searcher(
-    settings: Settings, index: Index, collection: str, calibration: Calibration | None = None
+    workspace: Workspace, index: Index, collection: str, calibration: Calibration | None = None
 ) -> Searcher:
     encoder = FakeEncoder()
 
@@ -93,7 +93,7 @@ def open_fake_searcher(
     return Searcher(
         require_live(index, collection),
         lambda _vector: encoder,
-        settings.search,
+        workspace.settings.search,
         no_reranker,
         calibration,
     )
@@ -394,7 +394,7 @@ def test_a_defect_is_told_by_type_and_message_and_ends_nothing(
     service: SearchService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(
-        logging.CRITICAL, logger="search.mcp.server"
+        logging.CRITICAL, logger="search.mcp.tools"
     )  # pytest-xdist can't send half characters to its main process
 
     class PanicException(BaseException):
@@ -470,13 +470,13 @@ def changed_sample(
         (
             "line\n" * 61,
             "line\n" * 59 + "line",
-            "the snippet ends in line 174 of 115-175; get_structure gives all of it",
+            "the snippet ends in line 174 of 115-175; get_structure returns all of it",
         ),
         ("a\rb\u2028c\x0bd\n" * 60, "a\rb\u2028c\x0bd\n" * 60, None),
         (
             "ab\n" + "x" * 20_000 + "\n",
             "ab\n" + "x" * 11_997,
-            "the snippet ends in line 116 of 115-116; get_structure gives all of it",
+            "the snippet ends in line 116 of 115-116; get_structure returns all of it",
         ),
     ],
     ids=["60 lines", "61 lines", "characters that end no line of Rust", "a long line"],
@@ -525,6 +525,7 @@ def test_a_long_snippet_is_cut_and_it_is_said_where(
 NOISY_SERVER = """
 import os, pathlib, subprocess, sys, time
 from configs.settings import load_settings
+from configs.workspace import Workspace
 from search.mcp import server as mcp
 from search import service
 from test_search_mcp import open_fake_searcher

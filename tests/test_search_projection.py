@@ -7,7 +7,7 @@ import orjson
 import pytest
 from numpy.typing import NDArray
 
-from search import projection
+from search import limits
 from search.projection import keep_map, make_map, on_a_plane, read_map
 from storage.index import Index
 from storage.schema import Metadata
@@ -113,7 +113,7 @@ def test_an_empty_index_has_an_empty_map(index: Index, metadata: Metadata) -> No
 def test_of_many_structures_every_nth_is_shown(
     index: Index, metadata: Metadata, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(projection, "MOST_POINTS", 5)
+    monkeypatch.setattr(limits, "MAP", 5)
     generation = publish(index, metadata, [made(f"f{number}", number) for number in range(12)])
     found = make_map(generation)
     assert (found["sampled"], found["total"], len(found["points"])) == (True, 12, 4)  # every third

@@ -31,6 +31,7 @@ from prometheus_client import (
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from configs.errors import LsifIngestError
+from search import limits
 from search.answer import GroupBy, Mode
 from search.errors import FileUnknown, ProjectUnknown, SearchError, StructureMissing
 from search.filters import Filters, Tests
@@ -59,8 +60,6 @@ _MEDIA_TYPES = {
     ".svg": "image/svg+xml",
 }
 """Of the page's files. The system's table may lack them, and a module of another type isn't run."""
-LONGEST_QUERY = 2000
-_MOST_HITS = 100
 _POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
@@ -73,8 +72,12 @@ logger = logging.getLogger(__name__)
 _LEAST_THREADS = 4
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-Project = Annotated[str, Query(max_length=200, description="index to use; default: the server's")]
-Values = Annotated[list[Annotated[str, Query(max_length=500)]], Query(max_length=50)]
+Project = Annotated[
+    str, Query(max_length=limits.PROJECT, description="index to use; default: the server's")
+]
+Values = Annotated[
+    list[Annotated[str, Query(max_length=limits.VALUE)]], Query(max_length=limits.VALUES)
+]
 
 
 class Metrics:
@@ -199,10 +202,10 @@ class _Shape:
     """How many hits are asked for, and how they are grouped."""
 
     limit: Annotated[
-        int, Query(ge=1, le=_MOST_HITS, description="hits, or groups with group_by")
+        int, Query(ge=1, le=limits.HTTP.hits, description="hits, or groups with group_by")
     ] = 10
     group_by: GroupBy | None = None
-    group_size: Annotated[int, Query(ge=1, le=20, description="hits of a group")] = 3
+    group_size: Annotated[int, Query(ge=1, le=limits.HTTP.group, description="hits of a group")] = 3
 
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
@@ -229,7 +232,9 @@ def _add_api(app: FastAPI, service: "SearchService", metrics: Metrics) -> None:
     def search(
         q: Annotated[
             str,
-            Query(min_length=1, max_length=LONGEST_QUERY, description="words, or a piece of code"),
+            Query(
+                min_length=1, max_length=limits.HTTP.query, description="words, or a piece of code"
+            ),
         ],
         filters: Annotated[Filters, Depends(_filters)],
         shape: Annotated[_Shape, Depends()],
@@ -285,7 +290,7 @@ def _add_api(app: FastAPI, service: "SearchService", metrics: Metrics) -> None:
 
     @router.get("/api/file", response_model=FileModel, responses=_ERRORS)
     def file(
-        path: Annotated[str, Query(min_length=1, max_length=4096)], project: Project = ""
+        path: Annotated[str, Query(min_length=1, max_length=limits.PATH)], project: Project = ""
     ) -> Response:
         """Return a file that the index has structures of, as it was when it was indexed as far as that is known."""
         with service.opened(project) as held:
