@@ -29,26 +29,23 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import numpy as np
-import orjson
 from crates import PROGRAM, fetch
 from qdrant_client import QdrantClient, models
 
 from configs.settings import ModelSettings, load_settings
 from configs.workspace import Workspace
 from embedding.models import fingerprints_of, resolve_model
-from lsif.blocks import Block
-from lsif.structure import parse_structure
 from search.evaluate import read_queries
 from search.opening import connect, open_searcher
-from storage.points import BlockRecord, StructureRecord
-from storage.schema import Metadata, VectorInfo, without_added
+from storage.points import block_draft, structure_draft
+from storage.schema import Metadata, VectorInfo, structure_payload
 from storage.upload import publish_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from storage.index import Generation, StoredPoint
-    from storage.points import Record
+    from storage.points import PointDraft
 
 RESULTS = Path(__file__).parent / "results"
 QUERIES = Path(__file__).parent / "quality"
@@ -59,7 +56,7 @@ SPREAD = 0.02
 
 
 class Repeated:
-    """The points of several generations, over and over with other ids; see storage.points.Source."""
+    """The points of several generations, over and over with other ids; see storage.points.PointSource."""
 
     def __init__(self, generations: list[Generation], count: int) -> None:
         self._structures = [
@@ -70,41 +67,34 @@ class Repeated:
         ]
         self._count = count
 
-    def structures(self) -> Iterator[Record]:
-        """See Source."""
+    def structures(self) -> Iterator[PointDraft]:
+        """See PointSource."""
         for number in range(self._count):
             turn, place = divmod(number, len(self._structures))
             stored = self._structures[place]
-            structure = parse_structure(orjson.dumps(without_added(stored.payload)))
-            yield StructureRecord(
-                replace(structure, id=_renamed(stored.id, turn)), _moved(stored, turn)
-            )
+            structure = replace(stored.record, id=_renamed(stored.id, turn))
+            yield structure_draft(structure, _moved(stored, turn))
 
-    def blocks(self) -> Iterator[Record]:
-        """See Source."""
+    def blocks(self) -> Iterator[PointDraft]:
+        """See PointSource."""
         for turn in range(self._count // len(self._structures)):
             for stored in self._blocks:
-                fields = {
-                    name: value
-                    for name, value in without_added(stored.payload).items()
-                    if name != "digest"
-                }
                 block = replace(
-                    Block(**fields),
+                    stored.record,
                     id=_renamed(stored.id, turn),
-                    structure_id=_renamed(fields["structure_id"], turn),
+                    structure_id=_renamed(stored.record.structure_id, turn),
                 )
-                yield BlockRecord(block, _moved(stored, turn))
+                yield block_draft(block, _moved(stored, turn))
 
     def settle(self) -> None:
-        """See Source."""
+        """See PointSource."""
 
 
 def _renamed(point_id: str, turn: int) -> str:
     return str(uuid.uuid5(uuid.UUID(point_id), str(turn))) if turn else point_id
 
 
-def _moved(stored: StoredPoint, turn: int) -> dict[str, Any]:
+def _moved(stored: StoredPoint[object], turn: int) -> dict[str, Any]:
     generator = np.random.default_rng([turn, uuid.UUID(stored.id).int & 0xFFFFFFFF])
 
     def moved(vector: list[float]) -> Any:
@@ -151,7 +141,9 @@ class Tutorial:
             self.client.upload_points(
                 BENCH,
                 (
-                    models.PointStruct(id=one.id, vector=dict(one.vectors), payload=one.payload)
+                    models.PointStruct(
+                        id=one.id, vector=dict(one.vectors), payload=structure_payload(one.record)
+                    )
                     for one in generation.structures.scroll(vectors=True)
                 ),
             )

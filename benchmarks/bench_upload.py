@@ -32,8 +32,8 @@ from configs.settings import load_settings
 from lsif.extract import parse_dump
 from lsif.structure import Structure, read_structures, with_digest
 from storage.embedded.index import EmbeddedIndex
-from storage.points import Record, StructureRecord
-from storage.schema import Metadata, VectorInfo
+from storage.points import PointDraft, structure_draft
+from storage.schema import STRUCTURES, Metadata, VectorInfo
 from storage.server.connection import Connection, connect
 from storage.server.points import ServerPoints
 from storage.upload import publish_source, require_live
@@ -79,7 +79,7 @@ def serve(pipe: Pipe) -> None:
 
 
 class Drawn:
-    """A source of made-up points: the sample's structures under many names, with random vectors; see storage.points.Source."""
+    """A source of made-up points: the sample's structures under many names, with random vectors; see storage.points.PointSource."""
 
     def __init__(self, structures: list[Structure], count: int, changed: int = 0) -> None:
         self._structures, self._count, self._changed = structures, count, changed
@@ -93,25 +93,25 @@ class Drawn:
             for name, matrix in self._vectors.items()
         }
 
-    def structures(self) -> Iterator[Record]:
-        """See Source."""
+    def structures(self) -> Iterator[PointDraft]:
+        """See PointSource."""
         for number in range(self._count):
             one = self._structures[number % len(self._structures)]
             one = replace(one, id=str(uuid.UUID(int=number + 1)), name=f"{one.name}_{number}")
             if number < self._changed:
-                one = with_digest({**one.to_payload(), "docstring": "changed"})
+                one = with_digest({**one.to_dict(), "docstring": "changed"})
             rows = {
                 name: (lambda matrix=matrix, row=number % 997: matrix[row])
                 for name, matrix in self._vectors.items()
             }
-            yield StructureRecord(one, rows)
+            yield structure_draft(one, rows)
 
-    def blocks(self) -> Iterator[Record]:
-        """See Source."""
+    def blocks(self) -> Iterator[PointDraft]:
+        """See PointSource."""
         return iter(())
 
     def settle(self) -> None:
-        """See Source."""
+        """See PointSource."""
 
     def points(self, *, sparse: bool = True) -> Iterator[Point]:
         """Yield the points themselves."""
@@ -138,7 +138,7 @@ def server_table(source: Drawn, count: int, port: int) -> list[list[str]]:
     """Return rows of way, points/s, ratio."""
     url, settings = f"http://127.0.0.1:{port}", load_settings().storage
     client = connect(url, None, settings)
-    ours = ServerPoints(Connection(client, url, settings), "bench")
+    ours = ServerPoints(Connection(client, url, settings), "bench", STRUCTURES)
 
     def tutorial() -> None:
         points = [
@@ -225,7 +225,9 @@ def embedded_table(structures: list[Structure], count: int, folder: Path) -> lis
 def million(structures: list[Structure], port: int) -> str:
     """Return what sending a million points takes."""
     url, settings = f"http://127.0.0.1:{port}", load_settings().storage
-    ours = ServerPoints(Connection(connect(url, None, settings), url, settings), "bench")
+    ours = ServerPoints(
+        Connection(connect(url, None, settings), url, settings), "bench", STRUCTURES
+    )
     ours.upsert(Drawn(structures, 1000).points())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     taken = seconds(lambda: ours.upsert(Drawn(structures, 1_000_000).points()))

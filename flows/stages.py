@@ -38,11 +38,10 @@ from machine.files import atomic_writer
 from search.opening import connect
 from search.web.sources import remember_root
 from storage.errors import IndexMismatch
-from storage.index import VECTORS
 from storage.maintenance.exchange import ExportedSource, export_generation
 from storage.maintenance.verify import VerifyReport, verify
 from storage.points import FileSource, RecordSource
-from storage.schema import VectorInfo, without_added
+from storage.schema import VECTORS, VectorInfo
 from storage.upload import (
     Plan,
     UploadReport,
@@ -64,7 +63,7 @@ if TYPE_CHECKING:
     from lsif.blocks import Block
     from lsif.ledger import ParseLedger
     from storage.index import Generation
-    from storage.points import Source as PointSource
+    from storage.points import PointSource
     from storage.schema import Metadata
 
     Sink: TypeAlias = Callable[[Sequence[Structure], Sequence[Block]], None]
@@ -383,20 +382,8 @@ def import_index(workspace: Workspace, folder: Path, *, rebuild: bool) -> Upload
         live = None if rebuild else index.live(project.collection)
         if live is not None:
             _check_source(live, project.collection, metadata.source)
-        write_records(
-            project.folder.structures, (without_added(one.payload()) for one in source.structures())
-        )
-        write_records(
-            project.folder.blocks,
-            (
-                {
-                    key: value
-                    for key, value in without_added(one.payload()).items()
-                    if key != "digest"
-                }
-                for one in source.blocks()
-            ),
-        )
+        write_records(project.folder.structures, (draft.record for draft in source.structures()))
+        write_records(project.folder.blocks, (draft.record for draft in source.blocks()))
         return publish_source(
             index, project.collection, metadata, source, project.settings.storage, rebuild=rebuild
         )

@@ -137,9 +137,9 @@ def write_structures(path: Path, structures: Iterable[Structure]) -> None:
     _write(path, (structure.to_json() for structure in structures))
 
 
-def write_records(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Write one JSON object a line at `path` as a whole or not at all."""
-    _write(path, (orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE) for record in records))
+def write_records(path: Path, records: Iterable[JsonLine]) -> None:
+    """Write one record a line at `path` as a whole or not at all."""
+    _write(path, (record.to_json() for record in records))
 
 
 def _write(path: Path, lines: Iterable[bytes]) -> None:

@@ -23,7 +23,7 @@ from search.fusion import fold, merge, normalised_scores, reciprocal_ranks
 from search.hit import Hit
 from search.legs import LEGS_OF, Query
 from search.lines import with_lines
-from search.lookup import Lookup, structure_of
+from search.lookup import Lookup
 from storage.sparse import query_vector
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Searcher(Lookup):
         asked = Query.of(vectors, filters or Filters(), self.files, clock)
         limit, symbol = (
             _within("limit", limit, self._settings.limit, limits.ENGINE.hits),
-            stored.payload["symbol"],
+            stored.record.symbol,
         )
         answer = self._answer(
             asked, symbol, mode, limit, group_by, group_size, without=structure_id
@@ -284,7 +284,7 @@ class Searcher(Lookup):
         with clock.phase("qdrant"):
             return (
                 {
-                    point.id: structure_of(point.payload)
+                    point.id: point.record
                     for point in self.generation.structures.retrieve(ids, vectors=False)
                 }
                 if ids

@@ -84,11 +84,8 @@ class Query:
                 )
                 (points,) = generation.blocks.search(nearest)
                 found["blocks"] = [
-                    Found(
-                        point.payload["structure_id"],
-                        point.score,
-                        (LineRange(point.payload["line_from"], point.payload["line_to"]),),
-                    )
+                    Found(structure_id, point.score, (LineRange(line_from, line_to),))
                     for point in points
+                    for structure_id, line_from, line_to in (point.values,)
                 ]
         return found

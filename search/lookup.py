@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from lsif.structure import Structure
 from search.errors import SearchError, StructureMissing
 from storage.index import Condition
-from storage.schema import without_added
 
 if TYPE_CHECKING:
+    from lsif.structure import Structure
     from storage.index import Generation, StoredPoint
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHOWN = 5
 """Places that are named where several are meant."""
-
-
-def structure_of(payload: dict[str, Any]) -> Structure:
-    """Return the structure that a point's payload holds."""
-    return Structure.from_dict(without_added(payload))
 
 
 class Lookup:
@@ -30,7 +24,7 @@ class Lookup:
         self.generation = generation
         self._files: list[str] | None = None
 
-    def stored(self, structure_id: str, *, vectors: bool = False) -> StoredPoint:
+    def stored(self, structure_id: str, *, vectors: bool = False) -> StoredPoint[Structure]:
         """Return a structure as it is stored. Raises StructureMissing."""
         found = (
             self.generation.structures.retrieve([structure_id], vectors=vectors)
@@ -43,7 +37,7 @@ class Lookup:
 
     def structure(self, structure_id: str) -> Structure:
         """Return a structure. Raises StructureMissing."""
-        return structure_of(self.stored(structure_id).payload)
+        return self.stored(structure_id).record
 
     def resolve(self, place: str) -> str:
         """Return the id of the structure that is meant: by its id, by FILE:LINE, the innermost there, by its symbol or its name.
@@ -57,22 +51,22 @@ class Lookup:
         if file_path and line.isdecimal():
             of_file = Condition("context.file_path", (file_path.removeprefix("./"),))
             around = [
-                (one.payload["line_to"] - one.payload["line_from"], one.id)
-                for one in points.scroll(("line_from", "line_to"), where=[of_file])
-                if one.payload["line_from"] <= int(line) <= one.payload["line_to"]
+                (line_to - line_from, point_id)
+                for point_id, (line_from, line_to) in points.select(
+                    ("line_from", "line_to"), where=[of_file]
+                )
+                if line_from <= int(line) <= line_to
             ]
             if around:
                 return min(around)[1]
         for field in ("symbol", "name"):
             found = list(
-                points.scroll(("line", "context.file_path"), where=[Condition(field, (place,))])
+                points.select(("line", "context.file_path"), where=[Condition(field, (place,))])
             )
             if len(found) == 1:
                 return found[0].id
             if found:
-                places = sorted(
-                    f"{one.payload['context']['file_path']}:{one.payload['line']}" for one in found
-                )[:_SHOWN]
+                places = sorted(f"{file_path}:{line}" for _, (line, file_path) in found)[:_SHOWN]
                 raise SearchError(
                     f"{len(found)} structures are called {place}: say which by FILE:LINE, such as {', '.join(places)}."
                 )
@@ -83,6 +77,6 @@ class Lookup:
     def files(self) -> list[str]:
         """Return the paths of the files that structures stand in, sorted."""
         if self._files is None:
-            points = self.generation.structures.scroll(("context.file_path",))
-            self._files = sorted({one.payload["context"]["file_path"] for one in points})
+            rows = self.generation.structures.select(("context.file_path",))
+            self._files = sorted({file_path for _, (file_path,) in rows})
         return self._files

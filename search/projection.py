@@ -5,7 +5,7 @@ Principal components first, then t-SNE (van der Maaten and Hinton, 2008).
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +13,8 @@ import orjson
 
 from machine.files import atomic_writer
 from search import limits
-from search.lookup import structure_of
 from search.record import flatten
+from storage.points import READ_AT_ONCE, batched
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,14 +34,16 @@ def make_map(generation: Generation) -> dict[str, Any]:
     """Return the map as plain data: `total` structures, whether they are `sampled`, and `points`, x and y from -1 to 1."""
     total = generation.structures.count()
     step = max(1, -(-total // limits.MAP))
-    chosen = list(islice(generation.structures.scroll(vectors=True), None, None, step))
+    ids = (row.id for row in islice(generation.structures.select(()), None, None, step))
+    batches = map(generation.structures.retrieve, batched(ids, READ_AT_ONCE))
+    chosen = sorted(chain.from_iterable(batches), key=lambda point: point.id)
     vectors = np.array([point.vectors["text"] for point in chosen], dtype=np.float32)
     points = [
         {
             "id": point.id,
             "x": round(float(x), 4),
             "y": round(float(y), 4),
-            **flatten(structure_of(point.payload), MAP_KEYS),
+            **flatten(point.record, MAP_KEYS),
         }
         for point, (x, y) in zip(chosen, on_a_plane(vectors), strict=True)
     ]

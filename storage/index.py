@@ -8,7 +8,7 @@ contract and run the same tests.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,16 +19,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from configs.settings import StorageSettings
+    from lsif.blocks import Block
+    from lsif.structure import Structure
     from storage.schema import Metadata
     from storage.sparse import SparseVector
 
 Value: TypeAlias = str | int | bool
 
+R = TypeVar("R")
+"""Structure or Block."""
+R_co = TypeVar("R_co", covariant=True)
+
 
 class Condition(NamedTuple):
-    """What a payload field (dots for nested ones) must hold: one of the values, or negated none of them."""
+    """What a payload field must hold: one of the values, or none of them if negated."""
 
     field: str
+    """Nested ones with dots: `context.file_path`."""
     values: tuple[Value, ...]
     negated: bool = False
 
@@ -36,42 +43,59 @@ class Condition(NamedTuple):
 Where: TypeAlias = "Sequence[Condition]"
 """A filter: conditions that a point must meet, all of them."""
 
-VECTORS = ("text", "code")
-"""The named vectors of each structure's point."""
-
-BLOCK_VECTORS = ("code",)
-"""The named vectors of each block's point."""
-
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One structure or block on its way in."""
+    """One record on its way in."""
 
     id: str
     vectors: Mapping[str, NDArray[np.float32]]
-    """One vector a name."""
+    """The dense vectors by name."""
     payload: dict[str, Any]
+    """Made by storage.schema."""
     sparse: Mapping[str, SparseVector] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class StoredPoint:
-    """One structure or block as it is stored."""
+class StoredPoint(Generic[R_co]):
+    """One record as it is stored."""
 
     id: str
-    payload: dict[str, Any]
+    record: R_co
     vectors: dict[str, list[float]]
-    """Dense ones; empty where they were not asked for."""
+    """The dense vectors by name; empty if they were not asked for."""
+    place: str = ""
+    """What the point says of its position; see storage.schema.PLACE."""
+
+
+class Row(NamedTuple):
+    """A few fields of one stored record."""
+
+    id: str
+    values: tuple[Any, ...]
+    """A Value for each field, in their order; None if it is absent or null."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredPoint:
-    """One structure or block that a search found."""
+    """One record that a search found."""
 
     id: str
     score: float
-    """Cosine similarity, -1 to 1; of a sparse vector its dot product."""
-    payload: dict[str, Any]
+    """Cosine similarity, -1 to 1; of a sparse vector the dot product."""
+    values: tuple[Any, ...] = ()
+    """Those of Nearest.fields, as in Row."""
+
+
+def values_of(payload: Mapping[str, Any], paths: Iterable[Sequence[str]]) -> tuple[Any, ...]:
+    """Return the values at these paths of a payload's keys, None where there is none."""
+    found = []
+    for path in paths:
+        value: Any = payload
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        found.append(value)
+    return tuple(found)
 
 
 class Refusal(NamedTuple):
@@ -93,31 +117,38 @@ class Health:
     """What is wrong with the cluster; empty where nothing is, or the key may not ask."""
 
 
-class Points(Protocol):
-    """The points of one kind in a generation."""
+class Points(Protocol[R]):
+    """The points of one kind in a generation; their records are structures or blocks."""
 
     def upsert(self, points: Iterable[Point]) -> list[Refusal]:
-        """Insert the points, or replace those of the same ids; return those that were refused. The others are there."""
+        """Insert the points, or replace those of the same ids; return those that were rejected."""
 
     def set_payloads(self, changes: Sequence[tuple[str, dict[str, Any]]]) -> None:
-        """Set these fields of the points of these ids; their other fields and their vectors stay."""
+        """Set these payload fields of the points of these ids; all else stays as it is."""
 
     def delete(self, point_ids: Sequence[str]) -> None:
         """Delete the points; absent ones are no error."""
 
-    def scroll(
-        self, fields: Sequence[str] | None = None, *, vectors: bool = False, where: Where = ()
-    ) -> Iterator[StoredPoint]:
-        """Yield every point that meets the conditions, with these fields of its payload (None: all)."""
+    def retrieve(self, point_ids: Sequence[str], *, vectors: bool = True) -> list[StoredPoint[R]]:
+        """Return the points of these ids that exist, in no particular order."""
 
-    def retrieve(self, point_ids: Sequence[str], *, vectors: bool = True) -> list[StoredPoint]:
-        """Return the points of these ids that are there, with payload, in no particular order."""
+    def scroll(self, *, where: Where = (), vectors: bool = False) -> Iterator[StoredPoint[R]]:
+        """Yield every point that meets the conditions, with its whole record."""
+
+    def select(self, fields: Sequence[str], *, where: Where = ()) -> Iterator[Row]:
+        """Yield these scalar fields of every point that meets the conditions.
+
+        Nested fields are named with dots: `context.file_path`. PLACE is a field, too.
+        """
 
     def count(self) -> int:
         """Return the exact number of points."""
 
     def values(self, field: str) -> dict[str, int]:
-        """Return the values of an indexed keyword field, with the number of points that hold each, the commonest first."""
+        """Return the values of an indexed keyword field, the most common first.
+
+        Each comes with the number of points that hold it.
+        """
 
     def search(self, *queries: Nearest) -> list[list[ScoredPoint]]:
         """Return the points nearest to each query, best first, in one request."""
@@ -131,8 +162,8 @@ class Nearest:
     vector: NDArray[np.float32] | SparseVector
     limit: int
     where: Where = ()
-    fields: tuple[str, ...] | None = None
-    """Fields of the payload that are returned; None: all."""
+    fields: tuple[str, ...] = ()
+    """Scalar fields of the record that are returned, as in Points.select."""
 
 
 class Generation(Protocol):
@@ -147,11 +178,11 @@ class Generation(Protocol):
         """What it says of itself."""
 
     @property
-    def structures(self) -> Points:
+    def structures(self) -> Points[Structure]:
         """One point a structure."""
 
     @property
-    def blocks(self) -> Points:
+    def blocks(self) -> Points[Block]:
         """One point a block."""
 
     def describe(self, metadata: Metadata) -> None:

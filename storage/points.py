@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 from lsif.blocks import Block, read_blocks
 from lsif.structure import SequenceDigest, Structure, read_structures
 from storage.errors import StorageError
 from storage.index import Point
-from storage.schema import (
-    BLOCK_MOVING_FIELDS,
-    MOVING_FIELDS,
-    SPARSE,
-    add_fields,
-    label_of,
-    place_of,
-)
+from storage.schema import BLOCKS, SPARSE, STRUCTURES, R
 from storage.sparse import document_vector
 
 if TYPE_CHECKING:
@@ -27,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embedding.vectors import VectorTable
+    from storage.schema import Kind
 
 
 T = TypeVar("T")
@@ -35,11 +29,11 @@ READ_AT_ONCE = 100
 """Points that are asked for by their ids in one request."""
 
 Vectors: TypeAlias = "Mapping[str, Callable[[], NDArray[np.float32]]]"
-"""Functions that look up the named vectors: most records of a sync need none."""
+"""Functions that return the named vectors, (dimension,) float32: few records of a sync need any."""
 
 
-class Record(Protocol):
-    """A point that is to be there. What takes time is made when it is asked for."""
+class PointDraft(Protocol):
+    """A point that should be stored. What takes time is computed when it is asked for."""
 
     id: str
     digest: str
@@ -53,79 +47,70 @@ class Record(Protocol):
         """Return the point's payload."""
 
     def vectors(self) -> dict[str, NDArray[np.float32]]:
-        """Return its dense vectors by name; none where they are not known."""
+        """Return its dense vectors by name; none if they are not known."""
 
     def point(self) -> Point:
         """Return the point, with its vectors."""
 
 
-class StructureRecord:
-    """The record of a structure."""
+class RecordDraft(Generic[R]):
+    """The point of a record; see PointDraft."""
 
-    def __init__(self, structure: Structure, vectors: Vectors) -> None:
-        self._structure, self._vectors = structure, vectors
-        self.id, self.digest = structure.id, structure.digest
-        self.place = place_of([getattr(structure, name) for name in MOVING_FIELDS])
+    def __init__(self, kind: Kind[R], record: R, vectors: Vectors) -> None:
+        self._kind, self.record, self._vectors = kind, record, vectors
+        self.id, self.digest, self.place = record.id, record.digest, kind.place(record)
 
     def label(self) -> str:
-        """See Record."""
-        return label_of(self._structure.to_payload())
+        """See PointDraft."""
+        return self._kind.label(self.record)
 
     def payload(self) -> dict[str, Any]:
-        """See Record."""
-        return add_fields(
-            self._structure.to_payload(), self._structure.context.file_path, self.place
-        )
+        """See PointDraft."""
+        return self._kind.payload(self.record)
 
     def vectors(self) -> dict[str, NDArray[np.float32]]:
-        """See Record."""
+        """See PointDraft."""
         return {name: vector() for name, vector in self._vectors.items()}
 
     def point(self) -> Point:
-        """See Record."""
-        return Point(
-            self.id, self.vectors(), self.payload(), {SPARSE: document_vector(self._structure)}
+        """See PointDraft."""
+        sparse = (
+            {SPARSE: document_vector(self.record)} if isinstance(self.record, Structure) else {}
         )
+        return Point(self.id, self.vectors(), self.payload(), sparse)
 
 
-class BlockRecord:
-    """The record of a block."""
-
-    def __init__(self, block: Block, vectors: Vectors) -> None:
-        self._block, self._vectors = block, vectors
-        self.id, self.digest = block.id, block.digest
-        self.place = place_of([getattr(block, name) for name in BLOCK_MOVING_FIELDS])
-
-    def label(self) -> str:
-        """See Record."""
-        return label_of(self._block.to_payload())
-
-    def payload(self) -> dict[str, Any]:
-        """See Record."""
-        return add_fields(
-            {**self._block.to_payload(), "digest": self.digest}, self._block.file_path, self.place
-        )
-
-    def vectors(self) -> dict[str, NDArray[np.float32]]:
-        """See Record."""
-        return {name: vector() for name, vector in self._vectors.items()}
-
-    def point(self) -> Point:
-        """See Record."""
-        return Point(self.id, self.vectors(), self.payload())
+StructureDraft: TypeAlias = RecordDraft[Structure]
+BlockDraft: TypeAlias = RecordDraft[Block]
 
 
-class Source(Protocol):
+def structure_draft(structure: Structure, vectors: Vectors) -> StructureDraft:
+    """Return the point that a structure should be."""
+    return RecordDraft(STRUCTURES, structure, vectors)
+
+
+def block_draft(block: Block, vectors: Vectors) -> BlockDraft:
+    """Return the point that a block should be."""
+    return RecordDraft(BLOCKS, block, vectors)
+
+
+class PointSource(Protocol):
     """Where points come from. Each call reads from the beginning, in the same order."""
 
-    def structures(self) -> Iterator[Record]:
-        """Yield what becomes the points of structures. Raises StorageError where it changed since its vectors were made."""
+    def structures(self) -> Iterator[PointDraft]:
+        """Yield the points of structures.
 
-    def blocks(self) -> Iterator[Record]:
-        """Yield what becomes the points of blocks. Raises StorageError where it changed since its vectors were made."""
+        Raises StorageError if the records changed since their vectors were made.
+        """
+
+    def blocks(self) -> Iterator[PointDraft]:
+        """Yield the points of blocks.
+
+        Raises StorageError if the records changed since their vectors were made.
+        """
 
     def settle(self) -> None:
-        """Return once no vector is made any more. Raises where one could not be made."""
+        """Return once all vectors are made. Raises if one could not be made."""
 
 
 class FileSource:
@@ -141,12 +126,12 @@ class FileSource:
         self._structures, self._vectors = structures, vectors
         self._blocks, self._block_vectors = blocks, block_vectors
 
-    def structures(self) -> Iterator[Record]:
-        """See Source."""
+    def structures(self) -> Iterator[PointDraft]:
+        """See PointSource."""
         sequence, total = SequenceDigest(), min(len(table) for table in self._vectors.values())
         for row, structure in enumerate(read_structures(self._structures)):
             if row < total:
-                yield StructureRecord(
+                yield structure_draft(
                     sequence.add(structure),
                     {name: table.row(row) for name, table in self._vectors.items()},
                 )
@@ -157,14 +142,14 @@ class FileSource:
                 f"{self._structures} changed since its vectors were gathered; run again."
             )
 
-    def blocks(self) -> Iterator[Record]:
-        """See Source."""
+    def blocks(self) -> Iterator[PointDraft]:
+        """See PointSource."""
         if self._blocks is None or self._block_vectors is None:
             return
         sequence, total = SequenceDigest(), len(self._block_vectors)
         for row, block in enumerate(read_blocks(self._blocks)):
             if row < total:
-                yield BlockRecord(sequence.add(block), {"code": self._block_vectors.row(row)})
+                yield block_draft(sequence.add(block), {"code": self._block_vectors.row(row)})
             else:
                 sequence.add(block)
         if self._block_vectors.source != sequence.hexdigest():
@@ -173,7 +158,7 @@ class FileSource:
             )
 
     def settle(self) -> None:
-        """See Source."""
+        """See PointSource."""
         for table in [
             *self._vectors.values(),
             *([self._block_vectors] if self._block_vectors is not None else []),
@@ -187,22 +172,22 @@ class RecordSource:
     def __init__(self, structures: Path, blocks: Path | None = None) -> None:
         self._structures, self._blocks = structures, blocks
 
-    def structures(self) -> Iterator[Record]:
-        """See Source."""
-        return (StructureRecord(structure, {}) for structure in read_structures(self._structures))
+    def structures(self) -> Iterator[PointDraft]:
+        """See PointSource."""
+        return (structure_draft(structure, {}) for structure in read_structures(self._structures))
 
-    def blocks(self) -> Iterator[Record]:
-        """See Source."""
+    def blocks(self) -> Iterator[PointDraft]:
+        """See PointSource."""
         return (
-            BlockRecord(block, {})
+            block_draft(block, {})
             for block in (read_blocks(self._blocks) if self._blocks is not None else ())
         )
 
     def settle(self) -> None:
-        """See Source."""
+        """See PointSource."""
 
 
-def without(records: Iterable[Record], ids: Container[str]) -> Iterator[Record]:
+def without(records: Iterable[PointDraft], ids: Container[str]) -> Iterator[PointDraft]:
     """Yield the records whose ids are not among `ids`."""
     return (record for record in records if record.id not in ids)
 

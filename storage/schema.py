@@ -1,19 +1,35 @@
-"""What a collection holds and what it says of itself."""
+"""How records are stored: the payload of a point, its indexed fields, and a generation's metadata.
+
+This is the only module that knows payloads. A new field of a record is stored, exported and read
+back without a change here; to filter by it, add it to KEYWORD_FIELDS, BOOL_FIELDS or INTEGER_FIELDS.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import orjson
 
+from lsif.blocks import Block
+from lsif.record import JsonLine, keys_of
+from lsif.structure import Structure
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 SCHEMA_VERSION = 3
-"""Of the payload and the sparse vector. A search or a build refuses a collection of another version."""
+"""Version of the payload and the sparse vector. Searches and builds reject collections of another
+version."""
+
+VECTORS = ("text", "code")
+"""The named dense vectors of each structure's point."""
+
+BLOCK_VECTORS = ("code",)
+"""The named dense vectors of each block's point."""
 
 SPARSE = "bm25"
 """The named sparse vector of each structure's point; see storage.sparse."""
@@ -28,9 +44,10 @@ KEYWORD_FIELDS = (
     "visibility",
     "paths",
 )
-"""Payload fields of structures that are filtered on by equality; indexed when the collection is made."""
+"""Payload fields of structures that searches filter by equality; they are indexed."""
 
 BOOL_FIELDS = ("is_test",)
+"""Of structures and blocks."""
 INTEGER_FIELDS = ("references",)
 BLOCK_KEYWORD_FIELDS = (
     "structure_id",
@@ -44,45 +61,195 @@ BLOCK_KEYWORD_FIELDS = (
 )
 
 PLACE = "place"
-"""Payload field: what may change without another vector, the lines and the counts of references, as one string."""
+"""Payload field: the values of the moving fields as one string, to compare points with records."""
 
 PATHS = "paths"
-"""Payload field: the folders that the file is in, and the file itself: `src`, `src/a`, `src/a/b.rs`."""
+"""Payload field: the file and the folders it is in: `src`, `src/a`, `src/a/b.rs`."""
 
-ADDED_FIELDS = (PLACE, PATHS)
-"""Fields of a payload that are none of the record's."""
-
-MOVING_FIELDS = ("line", "line_from", "line_to", "references", "referencing_files")
-"""What a structure's digest leaves out, and PLACE is made of."""
-
-BLOCK_MOVING_FIELDS = ("line_from", "line_to")
+_DIGEST = "digest"
+_ADDED_FIELDS = (PLACE, PATHS)
+"""Payload fields that are not the record's."""
 
 
-def add_fields(payload: dict[str, Any], file_path: str, place: str) -> dict[str, Any]:
-    """Return the payload with ADDED_FIELDS."""
-    parts = file_path.split("/")
+class Stored(Protocol):
+    """What structures and blocks have in common."""
+
+    @property
+    def id(self) -> str:
+        """UUID."""
+
+    @property
+    def digest(self) -> str:
+        """Of what is embedded and shown."""
+
+
+R = TypeVar("R", bound=Stored)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[R]):
+    """How the records of one kind are stored."""
+
+    vectors: tuple[str, ...]
+    """Names of the dense vectors."""
+    has_sparse: bool
+    """Whether a point has the vector SPARSE."""
+    keyword_fields: tuple[str, ...]
+    bool_fields: tuple[str, ...]
+    integer_fields: tuple[str, ...]
+    moving_fields: tuple[str, ...]
+    """Fields that may change without another vector: lines and counts of references."""
+    payload: Callable[[R], dict[str, Any]]
+    record: Callable[[Mapping[str, Any]], R]
+    """The record of a payload. Raises TypeError or KeyError if the payload is not one's."""
+    label: Callable[[R], str]
+    """What people call the record."""
+
+    def place(self, record: R) -> str:
+        """Return the values of the moving fields as one string."""
+        return _place_of(record, self.moving_fields)
+
+
+def structure_payload(structure: Structure) -> dict[str, Any]:
+    """Return the payload of a structure's point."""
+    payload = _plain(structure)
+    return _with_added(payload, structure.context.file_path, _place_of(structure, _MOVING))
+
+
+def structure_of(payload: Mapping[str, Any]) -> Structure:
+    """Return the structure of a point; fields that an older payload lacks have their defaults."""
+    return Structure.from_dict(_without_added(payload))
+
+
+def structure_label(structure: Structure) -> str:
+    """Return what people call a structure."""
+    path = structure.context.file_path
+    return f"{structure.code_type} {structure.symbol} ({path}:{structure.line})"
+
+
+def block_payload(block: Block) -> dict[str, Any]:
+    """Return the payload of a block's point; its digest is stored, to compare it with records."""
+    payload = {**_plain(block), _DIGEST: block.digest}
+    return _with_added(payload, block.file_path, _place_of(block, _BLOCK_MOVING))
+
+
+def block_of(payload: Mapping[str, Any]) -> Block:
+    """Return the block of a point; fields that an older payload lacks have their defaults."""
+    fields = _without_added(payload)
+    fields.pop(_DIGEST, None)
+    return Block.from_dict(fields)
+
+
+def block_label(block: Block) -> str:
+    """Return what people call a block."""
+    return f"{block.kind} ({block.file_path}:{block.line_from})"
+
+
+def label_of(record: Structure | Block) -> str:
+    """Return what people call the record."""
+    return structure_label(record) if isinstance(record, Structure) else block_label(record)
+
+
+# qdrant-edge-py 0.9.0 takes a boolean for an integer in MatchValue, so that it matches no boolean.
+# The embedded index keeps a keyword field of the same meaning beside each boolean field, and
+# filters by that.
+
+
+def shadow_of(field: str) -> str:
+    """Return the name of the keyword field beside a boolean field."""
+    return f"_{field}"
+
+
+def with_shadows(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return the payload with a keyword field beside each boolean field that can be filtered by."""
+    shadows = {shadow_of(name): str(payload[name]) for name in BOOL_FIELDS if name in payload}
+    return {**payload, **shadows} if shadows else payload
+
+
+_NOT_OF_RECORDS = frozenset((*_ADDED_FIELDS, *map(shadow_of, BOOL_FIELDS)))
+
+
+def payload_bytes(payload: Mapping[str, Any]) -> int:
+    """Return about how many bytes the payload takes as JSON; at least as many as its text has."""
+    size = 0
+    for value in payload.values():
+        size += 32
+        if isinstance(value, str):
+            size += len(value) if value.isascii() else 4 * len(value)
+        elif isinstance(value, dict):
+            size += payload_bytes(value)
+        elif isinstance(value, list):
+            size += sum(4 * len(str(item)) + 8 for item in value)
+    return size
+
+
+def _plain(record: JsonLine) -> dict[str, Any]:
+    """Return the record's fields as plain data, in their order."""
+    names, values = _getter(type(record))
     return {
-        **payload,
-        PLACE: place,
-        PATHS: ["/".join(parts[: depth + 1]) for depth in range(len(parts))],
+        name: _plain(value) if isinstance(value, JsonLine) else value
+        for name, value in zip(names, values(record), strict=True)
     }
 
 
-def place_of(moving: list[int]) -> str:
-    """Return the values of the moving fields as one string."""
-    return ",".join(map(str, moving))
+_GETTERS: dict[type, tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {}
 
 
-def label_of(payload: dict[str, Any]) -> str:
-    """Return what people call the structure or block of this payload."""
-    if "symbol" in payload:
-        return f"{payload['code_type']} {payload['symbol']} ({payload['context']['file_path']}:{payload['line']})"
-    return f"{payload['kind']} ({payload['file_path']}:{payload['line_from']})"
+def _getter(record: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """Return the names of a record's fields, and a function that returns their values."""
+    found = _GETTERS.get(record)
+    if found is None:
+        names = tuple(key.name for key in keys_of(record))
+        found = _GETTERS[record] = names, attrgetter(*names)
+    return found
 
 
-def without_added(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return the record: the payload without ADDED_FIELDS."""
-    return {key: value for key, value in payload.items() if key not in ADDED_FIELDS}
+def _with_added(payload: dict[str, Any], file_path: str, place: str) -> dict[str, Any]:
+    payload[PLACE] = place
+    parts = file_path.split("/")
+    payload[PATHS] = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+    return payload
+
+
+def _without_added(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in payload.items() if name not in _NOT_OF_RECORDS}
+
+
+def _moving(record: type) -> tuple[str, ...]:
+    """Return the fields that are not part of a record's digest, but for its id and the digest."""
+    keys = keys_of(record)
+    return tuple(key.name for key in keys if not key.in_digest and key.name not in ("id", _DIGEST))
+
+
+_MOVING, _BLOCK_MOVING = _moving(Structure), _moving(Block)
+
+
+def _place_of(record: Any, names: tuple[str, ...]) -> str:
+    return ",".join([str(getattr(record, name)) for name in names])
+
+
+STRUCTURES = Kind(
+    vectors=VECTORS,
+    has_sparse=True,
+    keyword_fields=KEYWORD_FIELDS,
+    bool_fields=BOOL_FIELDS,
+    integer_fields=INTEGER_FIELDS,
+    moving_fields=_MOVING,
+    payload=structure_payload,
+    record=structure_of,
+    label=structure_label,
+)
+BLOCKS = Kind(
+    vectors=BLOCK_VECTORS,
+    has_sparse=False,
+    keyword_fields=BLOCK_KEYWORD_FIELDS,
+    bool_fields=BOOL_FIELDS,
+    integer_fields=(),
+    moving_fields=_BLOCK_MOVING,
+    payload=block_payload,
+    record=block_of,
+    label=block_label,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,13 @@ from storage.schema import PLACE, label_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from lsif.blocks import Block
+    from lsif.structure import Structure
     from storage.index import Points, Refusal
-    from storage.points import Record
+    from storage.points import PointDraft
+    from storage.schema import Kind
 
+AnyPoints: TypeAlias = "Points[Structure] | Points[Block]"
 Part: TypeAlias = Literal["added", "changed", "moved", "deleted", "unchanged"]
 
 NAMED = 200
@@ -79,7 +83,7 @@ class Change:
     """What people call the first of them, NAMED at most; in the order of the records, deleted ones by the alphabet."""
 
 
-def difference(points: Points, records: Iterable[Record]) -> Difference:
+def difference(points: AnyPoints, records: Iterable[PointDraft]) -> Difference:
     """Return what has to change so that the points are the records."""
     stored, found, unchanged = _stored(points), Difference(), 0
     named = {"added": found.added, "changed": found.changed, "moved": found.moved}
@@ -93,12 +97,12 @@ def difference(points: Points, records: Iterable[Record]) -> Difference:
     )
 
 
-def with_deleted_labels(found: Difference, points: Points) -> Difference:
+def with_deleted_labels(found: Difference, points: AnyPoints) -> Difference:
     """Return the difference with the names of what is deleted, which the index alone knows."""
     return replace(found, deleted_labels=_labels(points, found.deleted))
 
 
-def changes_of(found: Difference, points: Points) -> dict[str, Change]:
+def changes_of(found: Difference, points: AnyPoints) -> dict[str, Change]:
     """Return the parts of a difference that was found between these points and records; not that of what is unchanged."""
     parts: dict[str, Mapping[str, str]] = {
         "added": found.added,
@@ -112,7 +116,7 @@ def changes_of(found: Difference, points: Points) -> dict[str, Change]:
     return {**told, "deleted": Change(len(found.deleted), sorted(_labels(points, first).values()))}
 
 
-def changes_between(points: Points, records: Iterable[Record]) -> dict[str, Change]:
+def changes_between(points: AnyPoints, records: Iterable[PointDraft]) -> dict[str, Change]:
     """Return the same parts without keeping more than the names that are told: for points that are replaced as a whole."""
     stored, counts = _stored(points), {"added": 0, "changed": 0, "moved": 0, "unchanged": 0}
     names: dict[str, list[str]] = {part: [] for part in counts}
@@ -125,17 +129,17 @@ def changes_between(points: Points, records: Iterable[Record]) -> dict[str, Chan
     return {**told, "deleted": Change(len(stored), deleted)}
 
 
-def _stored(points: Points) -> dict[bytes, bytes]:
+def _stored(points: AnyPoints) -> dict[bytes, bytes]:
     """Return what is stored: key → state."""
     return {
-        _key(one.id): _state(str(one.payload.get("digest")), str(one.payload.get(PLACE)))
-        for one in points.scroll(["digest", PLACE])
+        _key(point_id): _state(str(digest), str(place))
+        for point_id, (digest, place) in points.select(("digest", PLACE))
     }
 
 
 def _compared(
-    stored: dict[bytes, bytes], records: Iterable[Record]
-) -> Iterator[tuple[Part, Record]]:
+    stored: dict[bytes, bytes], records: Iterable[PointDraft]
+) -> Iterator[tuple[Part, PointDraft]]:
     """Yield each record with its part, and take it out of what is stored: what is left over is to be deleted."""
     for record in records:
         there, wanted = stored.pop(_key(record.id), None), _state(record.digest, record.place)
@@ -151,22 +155,22 @@ def _ids(keys: Iterable[bytes]) -> Iterator[str]:
     return (str(uuid.UUID(bytes=key)) for key in keys)
 
 
-def _labels(points: Points, ids: Iterable[str]) -> dict[str, str]:
+def _labels(points: AnyPoints, ids: Iterable[str]) -> dict[str, str]:
     """Return what people call the stored points of these ids."""
     batches = batched(iter(ids), READ_AT_ONCE)
     return {
-        one.id: label_of(one.payload)
+        point.id: label_of(point.record)
         for batch in batches
-        for one in points.retrieve(batch, vectors=False)
+        for point in points.retrieve(batch, vectors=False)
     }
 
 
-def equal(points: Points, records: Iterable[Record]) -> tuple[bool, int, int]:
+def equal(points: AnyPoints, records: Iterable[PointDraft]) -> tuple[bool, int, int]:
     """Return whether the points are the records, and the numbers of either, points first; in memory for no more than one."""
     sums, counts = [0, 0], [0, 0]
     stored = (
-        (one.id, str(one.payload.get("digest")), str(one.payload.get(PLACE)))
-        for one in points.scroll(["digest", PLACE])
+        (point_id, str(digest), str(place))
+        for point_id, (digest, place) in points.select(("digest", PLACE))
     )
     wanted = ((one.id, one.digest, one.place) for one in records)
     for side, rows in enumerate((stored, wanted)):
@@ -179,27 +183,27 @@ def equal(points: Points, records: Iterable[Record]) -> tuple[bool, int, int]:
 
 
 def apply(
-    points: Points, found: Difference, records: Iterable[Record], moving: Iterable[str]
+    points: AnyPoints, found: Difference, drafts: Iterable[PointDraft], kind: Kind[Any]
 ) -> list[Refusal]:
-    """Bring the points to what the records say; return those that were refused. Their former versions are deleted, too.
+    """Make the points what the drafts say; return the rejected ones.
 
-    `moving` names the fields of a payload that change where a point moves.
+    Former versions of rejected points are deleted, too.
     """
-    fields, places = (*moving, PLACE), list[tuple[str, dict[str, object]]]()
+    fields, places = (*kind.moving_fields, PLACE), list[tuple[str, dict[str, object]]]()
 
-    def writing() -> Iterable[Record]:
-        for record in records:
-            if found.everything or record.id in found.added or record.id in found.changed:
-                yield record
-            elif record.id in found.moved:
-                payload = record.payload()
-                places.append((record.id, {name: payload[name] for name in fields}))
+    def written() -> Iterator[PointDraft]:
+        for draft in drafts:
+            if found.everything or draft.id in found.added or draft.id in found.changed:
+                yield draft
+            elif draft.id in found.moved:
+                payload = draft.payload()
+                places.append((draft.id, {name: payload[name] for name in fields}))
 
-    refused = points.upsert(record.point() for record in writing())
+    rejected = points.upsert(draft.point() for draft in written())
     points.set_payloads(places)
-    stale = [one.id for one in refused if one.id in found.changed]
+    stale = [refusal.id for refusal in rejected if refusal.id in found.changed]
     points.delete([*found.deleted, *stale])
-    return refused
+    return rejected
 
 
 _HALF = 16

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from tqdm import tqdm
 
 from storage.errors import IndexMismatch, IndexMissing, StorageError
-from storage.index import BLOCK_VECTORS, VECTORS, Refusal
+from storage.index import Refusal
 from storage.maintenance.verify import is_sound, vector_fault, verify
 from storage.points import READ_AT_ONCE, batched, without
-from storage.schema import BLOCK_MOVING_FIELDS, MOVING_FIELDS, PLACE, SCHEMA_VERSION
+from storage.schema import BLOCKS, SCHEMA_VERSION, STRUCTURES
 from storage.sync import (
     Change,
     Difference,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from configs.settings import StorageSettings
     from embedding.encoder import Fingerprint
     from storage.index import Generation, Index
-    from storage.points import Record, Source
+    from storage.points import PointDraft, PointSource
     from storage.schema import Metadata
 
 logger = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def publish_source(
     index: Index,
     collection: str,
     metadata: Metadata,
-    source: Source,
+    source: PointSource,
     settings: StorageSettings,
     *,
     rebuild: bool = False,
@@ -166,7 +166,7 @@ def publish_source(
 def make_plan(
     index: Index,
     live: Generation | None,
-    source: Source,
+    source: PointSource,
     settings: StorageSettings,
     *,
     named: bool = False,
@@ -254,7 +254,7 @@ def _comparable(one: Metadata, other: Metadata) -> bool:
     return prints[0] == prints[1] and one.schema_version == other.schema_version
 
 
-def _changes_against_live(index: Index, collection: str, source: Source) -> dict[str, Change]:
+def _changes_against_live(index: Index, collection: str, source: PointSource) -> dict[str, Change]:
     """Return what a build changes against the generation that it is to replace; nothing where none is live, or it can't tell."""
     try:
         live = index.live(collection)
@@ -278,7 +278,7 @@ def _carry_out(
     index: Index,
     collection: str,
     metadata: Metadata,
-    source: Source,
+    source: PointSource,
     settings: StorageSettings,
     live: Generation | None,
     plan: Plan,
@@ -313,7 +313,7 @@ def _carry_out(
 
 
 def _bring_up(
-    generation: Generation, source: Source, plan: Plan, settings: StorageSettings
+    generation: Generation, source: PointSource, plan: Plan, settings: StorageSettings
 ) -> list[Refusal]:
     """Apply the plan until the generation holds what the source says. Raises StorageError where it does not end up so."""
     refused: dict[str, Refusal] = {}
@@ -327,9 +327,9 @@ def _bring_up(
                 generation.structures,
                 structures,
                 _counted(source.structures(), progress),
-                MOVING_FIELDS,
+                STRUCTURES,
             )
-        found += apply(generation.blocks, blocks, source.blocks(), BLOCK_MOVING_FIELDS)
+        found += apply(generation.blocks, blocks, source.blocks(), BLOCKS)
         refused.update({one.id: one for one in found})
         if len(refused) > settings.max_refused:
             first = "; ".join(f"{one.id}: {one.reason}" for one in list(refused.values())[:3])
@@ -366,15 +366,15 @@ def _bring_up(
 
 def _as_planned(
     generation: Generation,
-    source: Source,
+    source: PointSource,
     structures: Difference,
     blocks: Difference,
     refused: Mapping[str, object],
 ) -> bool:
     """Return whether the points that a sync touched are what it wrote, and no others came or went: what it found unchanged is."""
-    for points, found, records, names in (
-        (generation.structures, structures, source.structures, VECTORS),
-        (generation.blocks, blocks, source.blocks, BLOCK_VECTORS),
+    for points, found, records, kind in (
+        (generation.structures, structures, source.structures, STRUCTURES),
+        (generation.blocks, blocks, source.blocks, BLOCKS),
     ):
         touched = {**found.added, **found.changed, **found.moved}
         wanted = {
@@ -384,22 +384,22 @@ def _as_planned(
         }
         expected = found.unchanged + len(wanted)
         for batch in batched(iter([*wanted]), READ_AT_ONCE):
-            for one in points.retrieve(batch):
-                stored = (one.payload.get("digest"), one.payload.get(PLACE))
-                if wanted.pop(one.id) != stored or vector_fault(one, names, {}):
+            for point in points.retrieve(batch):
+                stored = (point.record.digest, point.place)
+                if wanted.pop(point.id) != stored or vector_fault(point, kind.vectors, {}):
                     return False
         if wanted or points.count() != expected:
             return False
     return True
 
 
-def _counted(records: Iterable[Record], progress: tqdm[Any]) -> Iterator[Record]:
+def _counted(records: Iterable[PointDraft], progress: tqdm[Any]) -> Iterator[PointDraft]:
     for record in records:
         yield record
         progress.update(1)
 
 
-def _labels(source: Source, ids: set[str]) -> dict[str, tuple[str, bool]]:
+def _labels(source: PointSource, ids: set[str]) -> dict[str, tuple[str, bool]]:
     """Return what people call the points of these ids, and whether they are structures."""
     if not ids:
         return {}

@@ -294,7 +294,7 @@ def points(data: Path) -> dict[str, str]:
     """Return id → digest of the sample's points in the embedded index."""
     live = EmbeddedIndex(data / "qdrant").live("sample")
     return (
-        {one.id: one.payload["digest"] for one in live.structures.scroll(["digest"])}
+        {row.id: row.values[0] for row in live.structures.select(["digest"])}
         if live is not None
         else {}
     )

@@ -21,7 +21,7 @@ from lsif.structure import Structure, make_id, with_digest
 from search.confidence import Calibration
 from search.engine import Searcher
 from storage.index import Generation, Index
-from storage.points import BlockRecord, StructureRecord
+from storage.points import block_draft, structure_draft
 from storage.schema import Metadata
 from storage.upload import require_live
 
@@ -144,13 +144,13 @@ def publish(
         return lambda: at(degrees)
 
     points = [
-        StructureRecord(one.structure, {"text": vector(one.text), "code": vector(one.code)}).point()
+        structure_draft(one.structure, {"text": vector(one.text), "code": vector(one.code)}).point()
         for one in structures
     ]
     assert generation.structures.upsert(points) == []
     assert (
         generation.blocks.upsert(
-            [BlockRecord(one.block, {"code": vector(one.code)}).point() for one in blocks]
+            [block_draft(one.block, {"code": vector(one.code)}).point() for one in blocks]
         )
         == []
     )

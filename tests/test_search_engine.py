@@ -253,7 +253,7 @@ def test_looking_up_files_for_a_glob_is_time_of_qdrant(
     build: Build, clock: Callable[[object, str, float], None]
 ) -> None:
     generation = build([made("f", 10)])
-    clock(generation.structures, "scroll", 3.0)
+    clock(generation.structures, "select", 3.0)
     answer = searcher_of(generation).search("f", "text", filters=Filters(path=("src/*",)))
     assert names(answer) == ["f"]
     assert answer.latency_ms == {"encode": 0, "qdrant": 3000, "fuse": 0, "total": 3000}

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +26,7 @@ from searchable import (
     workspace_of,
 )
 
+from lsif.structure import Structure
 from search import projection
 from search.errors import FileUnknown, ProjectUnknown
 from search.service import Opened, SearchService
@@ -34,6 +36,7 @@ from storage.errors import IndexDamaged, IndexMissing, StorageError
 from storage.index import StoredPoint
 
 from conftest import DATA
+from made_up import made
 
 
 @pytest.fixture(scope="module")
@@ -391,16 +394,9 @@ class FewPoints:
     """A generation of one structure, of lines 1 to 1 of a file; as much of it as the sources ask for."""
 
     def __init__(self, file_path: str) -> None:
-        fields = {
-            "name": "shown",
-            "symbol": "shown",
-            "code_type": "Function",
-            "line": 1,
-            "line_from": 1,
-            "line_to": 1,
-        }
+        shown = made("shown", lines=(1, 1), file_path=file_path).structure
         self._point = StoredPoint(
-            "1", {**fields, "context": {"file_path": file_path, "snippet": "fn shown() {}\n"}}, {}
+            shown.id, replace(shown, context=replace(shown.context, snippet="fn shown() {}\n")), {}
         )
         self.metadata = SimpleNamespace(commit=None)
 
@@ -408,7 +404,7 @@ class FewPoints:
     def structures(self) -> FewPoints:
         return self
 
-    def scroll(self, _fields: object, where: object) -> list[StoredPoint]:  # noqa: ARG002 - there is one
+    def scroll(self, where: object) -> list[StoredPoint[Structure]]:  # noqa: ARG002 - there is one
         return [self._point]
 
 

@@ -28,6 +28,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import cache, cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -50,7 +51,7 @@ from storage.errors import (
 )
 from storage.index import Generation, Index, StoredPoint
 from storage.maintenance.verify import verify
-from storage.points import BlockRecord, Record, StructureRecord
+from storage.points import BlockDraft, RecordDraft, StructureDraft, block_draft, structure_draft
 from storage.schema import Metadata, VectorInfo
 from storage.server.connection import Connection, connect
 from storage.server.index import ServerIndex
@@ -131,52 +132,49 @@ class MadeUp:
         ]
 
     @cached_property
-    def _structures(self) -> dict[str, Record]:
+    def _structures(self) -> dict[str, StructureDraft]:
         return {
-            one.id: StructureRecord(one, vectors(text=one.signature, code=one.context.snippet))
+            one.id: structure_draft(one, vectors(text=one.signature, code=one.context.snippet))
             for one in self.all
         }
 
     @cached_property
-    def _blocks(self) -> dict[str, Record]:
+    def _blocks(self) -> dict[str, BlockDraft]:
         made = []
         for one in self.all[::2]:
             block_id, snippet = (
                 str(uuid.uuid5(uuid.NAMESPACE_OID, f"block of {one.id}")),
                 f"for _ in {one.context.snippet}",
             )
-            of_structure = (
-                one.code_type,
-                one.crate,
-                one.context.module,
-                None,
-                None,
-                one.visibility,
-                one.is_test,
-            )
             block = Block(
-                block_id,
-                one.id,
-                "for",
-                *of_structure,
-                one.context.file_path,
-                one.line_from,
-                one.line_to,
-                snippet,
+                id=block_id,
+                structure_id=one.id,
+                kind="for",
+                code_type=one.code_type,
+                crate=one.crate,
+                module=one.context.module,
+                struct_name=None,
+                trait_name=None,
+                visibility=one.visibility,
+                is_test=one.is_test,
+                file_path=one.context.file_path,
+                line_from=one.line_from,
+                line_to=one.line_to,
+                snippet=snippet,
             )
-            made.append(BlockRecord(block, vectors(code=snippet)))
+            made.append(block_draft(block, vectors(code=snippet)))
         return {one.id: one for one in made}
 
-    def structures(self) -> Iterator[Record]:
+    def structures(self) -> Iterator[RecordDraft[Any]]:
         return iter(self._structures.values())
 
-    def blocks(self) -> Iterator[Record]:
+    def blocks(self) -> Iterator[RecordDraft[Any]]:
         return iter(self._blocks.values())
 
     def settle(self) -> None:
         """All vectors are there."""
 
-    def kinds(self) -> list[dict[str, Record]]:
+    def kinds(self) -> list[dict[str, Any]]:
         """The records of both kinds by their ids."""
         return [self._structures, self._blocks]
 
@@ -190,11 +188,11 @@ def vector(text: str) -> NDArray[np.float32]:
     return FakeEncoder().vector(text)
 
 
-def is_that(stored: StoredPoint, record: Record | None) -> bool:
-    """Whether the point is the record, payload and vectors."""
-    if record is None or stored.payload != record.payload():
+def is_that(stored: StoredPoint[Any], draft: RecordDraft[Any] | None) -> bool:
+    """Whether the point is as it should be, record, place and vectors."""
+    if draft is None or (stored.record, stored.place) != (draft.record, draft.place):
         return False
-    wanted = record.point().vectors
+    wanted = draft.point().vectors
     return stored.vectors.keys() == wanted.keys() and all(
         np.abs(np.subtract(stored.vectors[name], vector)).max() < 1e-5
         for name, vector in wanted.items()
@@ -632,7 +630,7 @@ def test_a_point_that_no_request_can_hold_is_named_and_the_others_are_stored(
 
 
 def large(one: Structure, size: int) -> Structure:
-    fields = one.to_payload()
+    fields = one.to_dict()
     return with_digest({**fields, "context": {**fields["context"], "snippet": "x" * size + "\n"}})
 
 
@@ -869,7 +867,7 @@ def run(where: str, count: int, version: int, rebuild: bool, wait: str = "") -> 
     if wait:
         structures = source.structures
 
-        def stay() -> Iterator[Record]:
+        def stay() -> Iterator[RecordDraft[Any]]:
             yield next(structures())
             Path(wait).touch()
             time.sleep(60)

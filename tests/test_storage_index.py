@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from lsif.structure import Structure
 from storage import schema
 from storage.embedded.index import EmbeddedIndex, _copy_file
 from storage.errors import IndexLocked, IndexMissing, StorageError
@@ -36,14 +37,50 @@ def uid(number: int) -> str:
 def point(
     number: int, text: NDArray[np.float32], code: NDArray[np.float32], **payload: object
 ) -> Point:
-    fields = {
-        "digest": f"d{number}",
+    return Point(uid(number), {"text": text, "code": code}, structure_fields(number, **payload))
+
+
+def structure_fields(number: int, **fields: object) -> dict[str, object]:
+    """Return the payload of a structure, as an earlier version without the newest fields wrote it."""
+    place = {"module": "m", "file_path": "x.rs", "snippet": "fn f() {}\n"}
+    usual = {
+        "name": "f",
+        "signature": "fn f()",
+        "code_type": "Function",
+        "line": 1,
+        "line_from": 1,
+        "line_to": 1,
+        "context": {**place, **fields.pop("context", {})},  # type: ignore[dict-item]
+        "id": uid(number),
+        "symbol": "a::f",
         "crate": "a",
+        "module_path": "a",
         "is_test": False,
-        "context": {"module": "m", "file_path": "x.rs"},
-        **payload,
+        "digest": f"d{number}",
     }
-    return Point(uid(number), {"text": text, "code": code}, fields)
+    return {**usual, **fields}
+
+
+def block_fields(number: int, **fields: object) -> dict[str, object]:
+    """Return the payload of a block."""
+    usual = {
+        "id": uid(number),
+        "structure_id": uid(number),
+        "kind": "for",
+        "code_type": "Function",
+        "crate": "a",
+        "module": "m",
+        "struct_name": None,
+        "trait_name": None,
+        "visibility": "pub",
+        "is_test": False,
+        "file_path": "x.rs",
+        "line_from": 1,
+        "line_to": 3,
+        "snippet": "for _ in x {\n}\n",
+        "digest": f"d{number}",
+    }
+    return {**usual, **fields}
 
 
 def fill(generation: Generation, points: Sequence[Point]) -> None:
@@ -52,7 +89,7 @@ def fill(generation: Generation, points: Sequence[Point]) -> None:
 
 
 def digests(generation: Generation) -> dict[str, str]:
-    found = [(one.id, one.payload["digest"]) for one in generation.structures.scroll(["digest"])]
+    found = [(row.id, row.values[0]) for row in generation.structures.select(["digest"])]
     assert len(found) == len(dict(found))
     return dict(found)
 
@@ -88,7 +125,7 @@ def test_each_named_vector_is_searched_by_its_own(index: Index, metadata: Metada
     assert [hit.id for hit in text] == [uid(1), uid(2)]
     assert text[0].score == pytest.approx(1.0, abs=1e-5)
     assert text[1].score == pytest.approx(0.7071, abs=1e-3)
-    assert text[0].payload == POINTS[0].payload
+    assert text[0].values == ()
     assert [hit.id for hit in code] == [uid(2), uid(3), uid(1)]
 
 
@@ -140,8 +177,7 @@ def test_a_word_counts_the_more_the_fewer_points_have_it(index: Index, metadata:
 def test_a_hit_has_the_fields_that_were_asked_for(index: Index, metadata: Metadata) -> None:
     generation = index.create(COLLECTION, metadata)
     fill(generation, POINTS[1:2])
-    asked: list[tuple[str, ...] | None] = [
-        None,
+    asked: list[tuple[str, ...]] = [
         (),
         ("crate",),
         ("is_test", "context.module"),
@@ -150,12 +186,12 @@ def test_a_hit_has_the_fields_that_were_asked_for(index: Index, metadata: Metada
     found = generation.structures.search(
         *(Nearest("text", unit(1), 1, (), fields) for fields in asked)
     )
-    assert [hit.payload for (hit,) in found] == [
-        POINTS[1].payload,
-        {},
-        {"crate": "b"},
-        {"is_test": True, "context": {"module": "m"}},
-        {},
+    assert [hit.values for (hit,) in found] == [(), ("b",), (True, "m"), (None,)]
+    assert [row.values for fields in asked for row in generation.structures.select(fields)] == [
+        (),
+        ("b",),
+        (True, "m"),
+        (None,),
     ]
 
 
@@ -163,7 +199,7 @@ def numbers(points: Points, *where: Condition, limit: int = 9) -> list[int]:
     """Return the numbers of the points that meet the conditions, as a search and as a scroll find them."""
     (found,) = points.search(Nearest("code", unit(1), limit, where))
     if limit == 9:
-        assert {hit.id for hit in found} == {one.id for one in points.scroll([], where=where)}
+        assert {hit.id for hit in found} == {row.id for row in points.select([], where=where)}
     return sorted(int(hit.id[-12:]) for hit in found)
 
 
@@ -249,10 +285,14 @@ def test_blocks_are_confined_by_fields_of_their_own(index: Index, metadata: Meta
         Point(
             uid(number),
             {"code": unit(1, number)},
-            {"structure_id": uid(number // 2), "is_test": number == 3, **fields},
+            block_fields(
+                number, **{"structure_id": uid(number // 2), "is_test": number == 3, **fields}
+            ),
         )
         for number, fields in enumerate(
-            [{"module": "m"}, {"module": "n"}, {"struct_name": "S"}, {"trait_name": "T"}]
+            list[dict[str, object]](
+                [{"module": "m"}, {"module": "n"}, {"struct_name": "S"}, {"trait_name": "T"}]
+            )
         )
     ]
     assert generation.blocks.upsert(blocks) == []
@@ -317,13 +357,17 @@ def test_a_scroll_over_several_pages_gives_what_meets_the_conditions(
         [point(number, unit(1), unit(1), crate="ab"[number % 2]) for number in range(2500)],
     )
     where = [Condition("crate", ("b",))]
-    found = list(generation.structures.scroll(["digest"], where=where))
+    found = list(generation.structures.scroll(where=where))
     assert [len(found), len({one.id for one in found})] == [1250, 1250]
-    assert {int(one.payload["digest"][1:]) % 2 for one in found} == {1}
+    assert {int(one.record.digest[1:]) % 2 for one in found} == {1}
     assert found[0].vectors == {}
-    with_vectors = list(generation.structures.scroll([], vectors=True, where=where))
+    with_vectors = list(generation.structures.scroll(vectors=True, where=where))
     assert len(with_vectors) == 1250
-    assert (with_vectors[-1].payload, set(with_vectors[-1].vectors)) == ({}, {"text", "code"})
+    assert with_vectors[-1].record in [one.record for one in found]
+    assert set(with_vectors[-1].vectors) == {"text", "code"}
+    assert {row.id for row in generation.structures.select((), where=where)} == {
+        one.id for one in found
+    }
 
 
 def test_points_are_retrieved_with_their_vectors_or_without(
@@ -332,8 +376,8 @@ def test_points_are_retrieved_with_their_vectors_or_without(
     generation = index.create(COLLECTION, metadata)
     fill(generation, POINTS)
     found = generation.structures.retrieve([uid(2), uid(99)], vectors=False)
-    assert [(one.id, one.payload, one.vectors) for one in found] == [
-        (uid(2), POINTS[1].payload, {})
+    assert [(one.id, one.record, one.vectors) for one in found] == [
+        (uid(2), Structure.from_dict(POINTS[1].payload), {})
     ]
     (whole,) = generation.structures.retrieve([uid(2)])
     np.testing.assert_allclose(whole.vectors["text"], unit(1, 1), atol=1e-6)
@@ -378,11 +422,13 @@ def test_points_are_replaced_changed_and_deleted_by_id(index: Index, metadata: M
     fill(generation, [point(1, unit(0, 0, 1), unit(1), crate="new", digest="e1")])
     assert generation.structures.count() == 3
     ((replaced,),) = generation.structures.search(Nearest("text", unit(0, 0, 1), 1))
-    assert replaced.payload["crate"] == "new"
+    assert replaced.id == uid(1)
+    assert generation.structures.retrieve([uid(1)])[0].record.crate == "new"
     generation.structures.set_payloads([(uid(2), {"line": 7})])
-    (hits,) = generation.structures.search(Nearest("text", unit(1, 1), 3))
+    nearest = Nearest("text", unit(1, 1), 3, fields=("line", "crate"))
+    (hits,) = generation.structures.search(nearest)
     (changed,) = (hit for hit in hits if hit.id == uid(2))
-    assert (changed.payload["line"], changed.payload["crate"]) == (7, "b")
+    assert changed.values == (7, "b")
     assert changed.score == pytest.approx(1.0, abs=1e-5)
     generation.structures.delete([uid(3), uid(99)])
     assert digests(generation) == {uid(1): "e1", uid(2): "d2"}

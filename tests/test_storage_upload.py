@@ -21,7 +21,7 @@ from storage import sync as sync_module
 from storage.errors import IndexMismatch, IndexMissing, StorageError
 from storage.index import Condition, Generation, Index, Nearest, Point, Points, Refusal
 from storage.maintenance.verify import verify
-from storage.points import FileSource, Record, RecordSource
+from storage.points import FileSource, PointDraft, RecordSource
 from storage.schema import PATHS, SPARSE, Metadata, VectorInfo
 from storage.sparse import query_vector
 from storage.upload import (
@@ -48,8 +48,8 @@ def publish(
     return publish_source(index, COLLECTION, metadata, source, storage(batch_points=10, **changes))
 
 
-def digests(points: Points) -> dict[str, str]:
-    return {one.id: one.payload["digest"] for one in points.scroll(["digest"])}
+def digests(points: Points[Any]) -> dict[str, str]:
+    return {row.id: row.values[0] for row in points.select(["digest"])}
 
 
 @pytest.fixture
@@ -114,10 +114,12 @@ def test_every_structure_and_block_becomes_the_point_of_its_id_with_its_own_vect
             Nearest("code", encoder.vector(one.context.snippet), 1)
         )
         assert by_code.score == pytest.approx(1.0, abs=1e-5)
-        assert by_code.payload == one.to_payload()
-    ((by_code,),) = live.blocks.search(Nearest("code", encoder.vector(blocks[3].snippet), 1))
-    assert by_code.payload["structure_id"] == blocks[3].structure_id
-    assert by_code.payload["snippet"] == blocks[3].snippet
+        assert [point.record for point in live.structures.retrieve([by_code.id])] == [one]
+    ((by_code,),) = live.blocks.search(
+        Nearest("code", encoder.vector(blocks[3].snippet), 1, fields=("structure_id", "snippet"))
+    )
+    assert by_code.values == (blocks[3].structure_id, blocks[3].snippet)
+    assert [point.record for point in live.blocks.retrieve([blocks[3].id])] == [blocks[3]]
 
 
 def test_words_find_structures_by_the_parts_of_their_identifiers(
@@ -126,11 +128,11 @@ def test_words_find_structures_by_the_parts_of_their_identifiers(
     publish(index, metadata, source)
     live = require_live(index, COLLECTION)
     wanted = [
-        Nearest(SPARSE, query_vector(query), 3)
+        Nearest(SPARSE, query_vector(query), 3, fields=("context.file_path",))
         for query in ("evict expired entries of the cache", "Zxqv")
     ]
     hits, none = live.structures.search(*wanted)
-    assert any("cache" in hit.payload["context"]["file_path"] for hit in hits)
+    assert any("cache" in hit.values[0] for hit in hits)
     assert hits[0].score >= hits[-1].score > 0
     assert none == []
 
@@ -148,13 +150,13 @@ def test_a_path_prefix_of_any_depth_and_a_file_are_filters(
         "src/geo": [],
     }.items():
         (found,) = live.structures.search(
-            Nearest("code", vector, 100, (Condition(PATHS, (path,)),))
+            Nearest("code", vector, 100, (Condition(PATHS, (path,)),), ("context.file_path",))
         )
-        assert sorted({one.payload["context"]["file_path"] for one in found}) == files
+        assert sorted({hit.values[0] for hit in found}) == files
     (blocks,) = live.blocks.search(
-        Nearest("code", vector, 100, (Condition(PATHS, ("src/cache.rs",)),))
+        Nearest("code", vector, 100, (Condition(PATHS, ("src/cache.rs",)),), ("file_path",))
     )
-    assert {one.payload["file_path"] for one in blocks} == {"src/cache.rs"}
+    assert {hit.values[0] for hit in blocks} == {"src/cache.rs"}
 
 
 def test_a_second_run_changes_nothing_but_what_the_index_says_of_itself(
@@ -175,7 +177,7 @@ def test_a_second_run_changes_nothing_but_what_the_index_says_of_itself(
 
 
 def change(structure: Structure) -> Structure:
-    fields = structure.to_payload()
+    fields = structure.to_dict()
     return with_digest({**fields, "context": {**fields["context"], "snippet": "fn changed() {}\n"}})
 
 
@@ -206,7 +208,7 @@ def test_a_sync_sends_what_differs(
     check(index, sync.last)  # type: ignore[attr-defined]
     live = require_live(index, COLLECTION)
     (shifted,) = live.structures.retrieve([structures[11].id])
-    assert shifted.payload["line"] == structures[11].line + 4
+    assert shifted.record.line == structures[11].line + 4
     if index.changes_in_place and way == "swap":
         assert (second.way, second.added) == ("built", 74 + second.blocks)
         return
@@ -480,7 +482,7 @@ def test_a_point_that_is_refused_is_named_and_the_others_are_there(
     bad = structures[40].id
 
     class Spoilt:
-        def __init__(self, record: Record) -> None:
+        def __init__(self, record: PointDraft) -> None:
             self.id, self.digest, self.place, self.label, self.payload = (
                 record.id,
                 record.digest,
@@ -492,7 +494,7 @@ def test_a_point_that_is_refused_is_named_and_the_others_are_there(
         def point(self) -> Point:
             return Point(self.id, {"text": np.ones(3, np.float32)}, self.payload())
 
-    def spoilt() -> Iterator[Record]:
+    def spoilt() -> Iterator[PointDraft]:
         return (
             Spoilt(record) if record.id == bad else record
             for record in FileSource.structures(source)

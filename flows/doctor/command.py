@@ -22,7 +22,7 @@ from rich.text import Text
 
 from flows.doctor.finding import Finding, secrets_of
 from machine.text import clean
-from storage.index import VECTORS
+from storage.schema import VECTORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -349,11 +349,12 @@ def _page(file: Path) -> "Callable[[], Response]":
 
 def _structure(searcher: "Searcher", structure_id: str) -> dict[str, Any]:
     found = searcher.structure(structure_id)
-    blocks = searcher.generation.blocks.scroll(
-        ("kind", "line_from", "line_to"), where=[Condition("structure_id", (structure_id,))]
+    fields = ("kind", "line_from", "line_to")
+    blocks = searcher.generation.blocks.select(
+        fields, where=[Condition("structure_id", (structure_id,))]
     )
     listed = sorted(
-        ({**one.payload} for one in blocks),
+        (dict(zip(fields, row.values, strict=True)) for row in blocks),
         key=lambda block: (block["line_from"], -block["line_to"]),
     )
     return {

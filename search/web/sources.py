@@ -18,7 +18,6 @@ import orjson
 
 from machine.files import atomic_writer
 from search.errors import FileUnknown
-from search.lookup import structure_of
 from search.record import flatten
 from storage.index import Condition
 from storage.schema import PATHS
@@ -96,7 +95,7 @@ class Sources:
         if known is None:
             where = [Condition(PATHS, (file_path,))]
             points = self._generation.structures.scroll(where=where)
-            structures = [structure_of(point.payload) for point in points]
+            structures = [point.record for point in points]
             found = [one for one in structures if one.context.file_path == file_path]
             if not found:
                 raise FileUnknown(f"the index has no file {file_path!r}.")

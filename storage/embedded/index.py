@@ -21,7 +21,7 @@ from array import array
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 import filelock
 import orjson
@@ -29,17 +29,20 @@ import qdrant_edge as edge
 
 from machine.files import atomic_writer
 from storage.errors import IndexDamaged, IndexLocked, IndexMissing, StorageError
-from storage.index import BLOCK_VECTORS, Health, Refusal, ScoredPoint, StoredPoint
+from storage.index import Health, Refusal, Row, ScoredPoint, StoredPoint, values_of
 from storage.points import batched
 from storage.schema import (
-    BLOCK_KEYWORD_FIELDS,
+    BLOCKS,
     BOOL_FIELDS,
-    INTEGER_FIELDS,
-    KEYWORD_FIELDS,
+    PLACE,
     SPARSE,
+    STRUCTURES,
+    R,
     generation_name,
+    payload_bytes,
     read_metadata,
-    without_added,
+    shadow_of,
+    with_shadows,
 )
 from storage.sparse import SparseVector
 
@@ -47,12 +50,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from lsif.blocks import Block
+    from lsif.structure import Structure
     from storage.index import Condition, Generation, Nearest, Point, Where
-    from storage.schema import Metadata
+    from storage.schema import Kind, Metadata
 
 logger = logging.getLogger(__name__)
 
-_SCROLL_PAGE = 1000
+_SCROLL_PAGE, _VECTOR_PAGE = 1000, 200
 _MOST_VALUES = 1_000_000
 """Of a field that are told; one for each file of the largest repositories."""
 _BATCH = 256
@@ -269,7 +274,11 @@ class EmbeddedGeneration:
     """One folder with two shards."""
 
     def __init__(
-        self, folder: Path, metadata: Metadata, structures: ShardPoints, blocks: ShardPoints
+        self,
+        folder: Path,
+        metadata: Metadata,
+        structures: ShardPoints[Structure],
+        blocks: ShardPoints[Block],
     ) -> None:
         self._folder = folder
         self.name = folder.name
@@ -279,20 +288,10 @@ class EmbeddedGeneration:
     @classmethod
     def create(cls, folder: Path, metadata: Metadata) -> EmbeddedGeneration:
         """Make the folder and two empty shards in it."""
-        fields = {
-            edge.PayloadSchemaType.Keyword: KEYWORD_FIELDS,
-            edge.PayloadSchemaType.Bool: BOOL_FIELDS,
-            edge.PayloadSchemaType.Integer: INTEGER_FIELDS,
-        }
         dimensions = {name: info.dimension for name, info in metadata.vectors.items()}
-        block_dimensions = {name: dimensions[name] for name in BLOCK_VECTORS}
         try:
-            structures = _create_shard(folder / _SHARDS[0], dimensions, fields, sparse=True)
-            fields = {
-                edge.PayloadSchemaType.Keyword: BLOCK_KEYWORD_FIELDS,
-                edge.PayloadSchemaType.Bool: BOOL_FIELDS,
-            }
-            blocks = _create_shard(folder / _SHARDS[1], block_dimensions, fields, sparse=False)
+            structures = _create_shard(folder / _SHARDS[0], dimensions, STRUCTURES)
+            blocks = _create_shard(folder / _SHARDS[1], dimensions, BLOCKS)
             _write_metadata(folder, metadata)
         except Exception as exc:  # the engine raises plain Exception
             shutil.rmtree(folder, ignore_errors=True)
@@ -304,14 +303,8 @@ class EmbeddedGeneration:
         """Open a generation that was built before. Raises IndexMissing where it is not there or not readable."""
         try:
             metadata = read_metadata(orjson.loads((folder / _METADATA).read_bytes()))
-            # One of an earlier version has no blocks; it is opened to be told apart.
-            structures, blocks = (
-                ShardPoints(
-                    folder / name,
-                    edge.EdgeShard.load(str(folder / name)) if (folder / name).is_dir() else None,
-                )
-                for name in _SHARDS
-            )
+            structures = _load_shard(folder / _SHARDS[0], STRUCTURES)
+            blocks = _load_shard(folder / _SHARDS[1], BLOCKS)
         except Exception as exc:  # the engine raises plain Exception
             if isinstance(exc, PermissionError) or "permission denied" in str(exc).lower():
                 raise StorageError(
@@ -343,11 +336,12 @@ class EmbeddedGeneration:
             self.blocks.close()
 
 
-class ShardPoints:
+class ShardPoints(Generic[R]):
     """The points of one shard. All methods raise StorageError."""
 
-    def __init__(self, folder: Path, shard: edge.EdgeShard | None) -> None:
+    def __init__(self, folder: Path, shard: edge.EdgeShard | None, kind: Kind[R]) -> None:
         self._folder = folder
+        self._kind = kind
         self._shard = shard
         self._written = 0
         """Points that were written and not flushed."""
@@ -365,8 +359,8 @@ class ShardPoints:
     def set_payloads(self, changes: Sequence[tuple[str, dict[str, Any]]]) -> None:
         """Set these fields of the points of these ids; their other fields and their vectors stay."""
         for point_id, fields in changes:
-            self._about_to_write(1, len(orjson.dumps(fields)))
-            self._update(edge.UpdateOperation.set_payload([point_id], _with_shadows(fields)))
+            self._about_to_write(1, payload_bytes(fields))
+            self._update(edge.UpdateOperation.set_payload([point_id], with_shadows(fields)))
 
     def delete(self, point_ids: Sequence[str]) -> None:
         """Delete the points; absent ones are no error."""
@@ -374,31 +368,23 @@ class ShardPoints:
             self._about_to_write(len(point_ids), 0)
             self._update(edge.UpdateOperation.delete_points(list(point_ids)))
 
-    def scroll(
-        self, fields: Sequence[str] | None = None, *, vectors: bool = False, where: Where = ()
-    ) -> Iterator[StoredPoint]:
-        """Yield every point that meets the conditions, with these fields of its payload (None: all)."""
-        offset: Any = None
-        wanted: Any = True if fields is None else list(fields)
-        while True:
-            request = edge.ScrollRequest(
-                offset=offset,
-                limit=_SCROLL_PAGE,
-                with_payload=wanted,
-                with_vector=vectors,
-                filter=_filter(where),
-            )
-            records, offset = self._read(self._open_shard.scroll, request)
-            yield from map(_stored, records)
-            if offset is None:
-                return
-
-    def retrieve(self, point_ids: Sequence[str], *, vectors: bool = True) -> list[StoredPoint]:
-        """Return the points of these ids that are there, with payload."""
+    def retrieve(self, point_ids: Sequence[str], *, vectors: bool = True) -> list[StoredPoint[R]]:
+        """Return the points of these ids that exist."""
         records = self._read(
             self._open_shard.retrieve, list(point_ids), with_payload=True, with_vector=vectors
         )
-        return [_stored(record) for record in records]
+        return [self._stored(record) for record in records]
+
+    def scroll(self, *, where: Where = (), vectors: bool = False) -> Iterator[StoredPoint[R]]:
+        """Yield every point that meets the conditions, with its whole record."""
+        page = _VECTOR_PAGE if vectors else _SCROLL_PAGE
+        return map(self._stored, self._scroll(where, page, payload=True, vectors=vectors))
+
+    def select(self, fields: Sequence[str], *, where: Where = ()) -> Iterator[Row]:
+        """Yield these scalar fields of every point that meets the conditions."""
+        paths = [name.split(".") for name in fields]
+        for record in self._scroll(where, _SCROLL_PAGE, payload=list(fields), vectors=False):
+            yield Row(str(record.id), values_of(record.payload or {}, paths))
 
     def count(self) -> int:
         """Return the exact number of points."""
@@ -424,7 +410,10 @@ class ShardPoints:
             raise StorageError(
                 f"search in {self._folder} failed: {exc}. If it is damaged: {_WAY_OUT}"
             ) from exc
-        return [[_scored(hit) for hit in hits] for hits in found]
+        return [
+            [_scored(hit, paths) for hit in hits]
+            for hits, paths in zip(found, map(_paths, queries), strict=True)
+        ]
 
     def flush(self) -> None:
         """Make what was written durable."""
@@ -448,6 +437,38 @@ class ShardPoints:
             shard.close()
         except Exception as exc:  # the engine raises plain Exception
             raise StorageError(f"can't write {self._folder}: {exc}") from exc
+
+    def _stored(self, record: edge.Record) -> StoredPoint[R]:
+        payload = record.payload or {}
+        try:
+            found = self._kind.record(payload)
+        except (TypeError, KeyError) as exc:
+            raise IndexDamaged(
+                f"{self._folder}: point {record.id} holds no record: {exc}. {_WAY_OUT}"
+            ) from exc
+        vectors = record.vector if isinstance(record.vector, dict) else {}
+        dense: dict[str, Any] = {
+            name: vector for name, vector in vectors.items() if isinstance(vector, list)
+        }
+        return StoredPoint(str(record.id), found, dense, str(payload.get(PLACE)))
+
+    def _scroll(
+        self, where: Where, page: int, *, payload: bool | list[str], vectors: bool
+    ) -> Iterator[edge.Record]:
+        offset: Any = None
+        wanted: Any = payload
+        while True:
+            request = edge.ScrollRequest(
+                offset=offset,
+                limit=page,
+                with_payload=wanted,
+                with_vector=vectors,
+                filter=_filter(where),
+            )
+            records, offset = self._read(self._open_shard.scroll, request)
+            yield from records
+            if offset is None:
+                return
 
     @property
     def _open_shard(self) -> edge.EdgeShard:
@@ -490,26 +511,32 @@ class ShardPoints:
             raise StorageError(f"can't write {self._folder}: {exc}") from exc
 
 
-def _create_shard(
-    folder: Path, dimensions: dict[str, int], fields: dict[Any, tuple[str, ...]], *, sparse: bool
-) -> ShardPoints:
+def _create_shard(folder: Path, dimensions: dict[str, int], kind: Kind[R]) -> ShardPoints[R]:
     folder.mkdir(parents=True)
+    sparse = {SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
     config = edge.EdgeConfig(
         vectors={
-            name: edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine)
-            for name, dimension in dimensions.items()
+            name: edge.EdgeVectorParams(size=dimensions[name], distance=edge.Distance.Cosine)
+            for name in kind.vectors
         },
-        sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
-        if sparse
-        else None,
+        sparse_vectors=sparse if kind.has_sparse else None,
         optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_NEVER_KB),
         wal_enabled=False,
     )
     shard = edge.EdgeShard.create(str(folder), config)
-    for schema_type, names in fields.items():
+    for schema_type, names in (
+        (edge.PayloadSchemaType.Keyword, kind.keyword_fields),
+        (edge.PayloadSchemaType.Bool, kind.bool_fields),
+        (edge.PayloadSchemaType.Integer, kind.integer_fields),
+    ):
         for name in names:
             shard.update(edge.UpdateOperation.create_field_index(name, schema_type))
-    return ShardPoints(folder, shard)
+    return ShardPoints(folder, shard, kind)
+
+
+def _load_shard(folder: Path, kind: Kind[R]) -> ShardPoints[R]:
+    """Open a shard; one of an earlier version may not exist, and is opened to be told apart."""
+    return ShardPoints(folder, edge.EdgeShard.load(str(folder)) if folder.is_dir() else None, kind)
 
 
 def _write_metadata(folder: Path, metadata: Metadata) -> None:
@@ -573,7 +600,7 @@ def _size_of(point: Point) -> int:
     return (
         vectors
         + sum(8 * len(vector.indices) for vector in point.sparse.values())
-        + 2 * len(orjson.dumps(point.payload))
+        + 2 * payload_bytes(point.payload)
     )
 
 
@@ -597,42 +624,15 @@ def _edge_point(point: Point) -> edge.Point:
         name: array("f", vector.tobytes()) for name, vector in point.vectors.items()
     }  # faster than a list
     vectors.update({name: edge.SparseVector(*vector) for name, vector in point.sparse.items()})
-    return edge.Point(id=point.id, vector=vectors, payload=_with_shadows(point.payload))
+    return edge.Point(id=point.id, vector=vectors, payload=with_shadows(point.payload))
 
 
-def _stored(record: edge.Record) -> StoredPoint:
-    vectors = record.vector if isinstance(record.vector, dict) else {}
-    dense: dict[str, Any] = {
-        name: vector for name, vector in vectors.items() if isinstance(vector, list)
-    }
-    return StoredPoint(str(record.id), _without_shadows(record.payload or {}), dense)
+def _paths(query: Nearest) -> list[list[str]]:
+    return [name.split(".") for name in query.fields]
 
 
-def _scored(hit: edge.ScoredPoint) -> ScoredPoint:
-    payload = hit.payload
-    return ScoredPoint(
-        str(hit.id), hit.score, without_added(_without_shadows(payload)) if payload else {}
-    )
-
-
-# qdrant-edge-py 0.9.0 takes a boolean for an integer in MatchValue, so that it matches no boolean. Beside each boolean field that
-# is filtered on stands a keyword field of the same meaning, which never leaves this module.
-
-
-def _shadow(field: str) -> str:
-    return f"_{field}"
-
-
-def _with_shadows(payload: dict[str, Any]) -> dict[str, Any]:
-    return {
-        **payload,
-        **{_shadow(field): str(payload[field]) for field in BOOL_FIELDS if field in payload},
-    }
-
-
-def _without_shadows(payload: dict[str, Any]) -> dict[str, Any]:
-    shadows = {_shadow(field) for field in BOOL_FIELDS}
-    return {key: value for key, value in payload.items() if key not in shadows}
+def _scored(hit: edge.ScoredPoint, paths: list[list[str]]) -> ScoredPoint:
+    return ScoredPoint(str(hit.id), hit.score, values_of(hit.payload or {}, paths))
 
 
 def _condition(condition: Condition) -> edge.FieldCondition:
@@ -642,7 +642,7 @@ def _condition(condition: Condition) -> edge.FieldCondition:
             raise StorageError(
                 f"can't filter on {key}: the boolean fields that can be filtered on are {', '.join(BOOL_FIELDS)}."
             )
-        key, values = _shadow(key), [str(value) for value in values]
+        key, values = shadow_of(key), [str(value) for value in values]
     return edge.FieldCondition(key=key, match=edge.MatchAny(values))
 
 
@@ -661,6 +661,6 @@ def _request(query: Nearest) -> edge.QueryRequest:
     return edge.QueryRequest(
         query=edge.Query.Nearest(vector, using=query.using),
         limit=query.limit,
-        with_payload=True if query.fields is None else list(query.fields) or False,
+        with_payload=list(query.fields) or False,
         filter=_filter(query.where),
     )

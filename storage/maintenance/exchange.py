@@ -9,28 +9,25 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lsif.blocks import Block
-from lsif.structure import parse_structure
 from machine.files import atomic_writer
 from storage.errors import StorageError
-from storage.index import BLOCK_VECTORS, VECTORS
-from storage.points import BlockRecord, StructureRecord
-from storage.schema import read_metadata, without_added
+from storage.points import RecordDraft
+from storage.schema import BLOCKS, STRUCTURES, read_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from storage.index import Generation, Points
-    from storage.points import Record, Vectors
-    from storage.schema import Metadata
+    from storage.points import BlockDraft, StructureDraft
+    from storage.schema import Kind, Metadata, R
 
 _METADATA = b"lsif_ingest.index"
 _ROWS = 1000
@@ -43,33 +40,28 @@ def export_generation(generation: Generation, folder: Path) -> tuple[int, int]:
     Each file is there whole or not at all. Raises StorageError.
     """
     metadata = generation.metadata
-    blocks = _export(generation.blocks, folder / _FILES[1], BLOCK_VECTORS, metadata)
-    return _export(generation.structures, folder / _FILES[0], VECTORS, metadata), blocks
+    blocks = _export(generation.blocks, folder / _FILES[1], BLOCKS, metadata)
+    return _export(generation.structures, folder / _FILES[0], STRUCTURES, metadata), blocks
 
 
 class ExportedSource:
-    """What `export_generation` wrote, as a source of points; see storage.points.Source."""
+    """What `export_generation` wrote, as a source of points; see storage.points.PointSource."""
 
     def __init__(self, folder: Path) -> None:
         """Read what the files say of themselves. Raises StorageError where the folder holds no export."""
         self._folder = folder
         self.metadata: Metadata = replace(self._read_metadata(), complete=False)
 
-    def structures(self) -> Iterator[Record]:
-        """See Source."""
-        for payload, vectors in self._rows(_FILES[0], VECTORS):
-            yield StructureRecord(parse_structure(orjson.dumps(without_added(payload))), vectors)
+    def structures(self) -> Iterator[StructureDraft]:
+        """See PointSource."""
+        return self._drafts(_FILES[0], STRUCTURES)
 
-    def blocks(self) -> Iterator[Record]:
-        """See Source."""
-        for payload, vectors in self._rows(_FILES[1], BLOCK_VECTORS):
-            fields = {
-                name: value for name, value in without_added(payload).items() if name != "digest"
-            }
-            yield BlockRecord(Block(**fields), vectors)
+    def blocks(self) -> Iterator[BlockDraft]:
+        """See PointSource."""
+        return self._drafts(_FILES[1], BLOCKS)
 
     def settle(self) -> None:
-        """See Source."""
+        """See PointSource."""
 
     def _read_metadata(self) -> Metadata:
         if not any((self._folder / name).is_file() for name in _FILES):
@@ -85,33 +77,29 @@ class ExportedSource:
                 ) from exc
         return metadata
 
-    def _rows(
-        self, name: str, vectors: tuple[str, ...]
-    ) -> Iterator[tuple[dict[str, Any], Vectors]]:
+    def _drafts(self, name: str, kind: Kind[R]) -> Iterator[RecordDraft[R]]:
         try:
             file = pq.ParquetFile(self._folder / name, page_checksum_verification=True)
             for batch in file.iter_batches(_ROWS):
                 matrices = {}
-                for vector in vectors:
+                for vector in kind.vectors:
                     column = batch.column(vector)
                     matrices[vector] = (
                         column.flatten().to_numpy().reshape(len(batch), column.type.list_size)
                     )
                 for row, payload in enumerate(batch.column("payload").to_pylist()):
-                    yield (
-                        orjson.loads(payload),
-                        {
-                            vector: partial(matrix.__getitem__, row)
-                            for vector, matrix in matrices.items()
-                        },
-                    )
-        except (OSError, pa.ArrowException, KeyError, ValueError) as exc:
+                    vectors = {
+                        vector: partial(matrix.__getitem__, row)
+                        for vector, matrix in matrices.items()
+                    }
+                    yield RecordDraft(kind, kind.record(orjson.loads(payload)), vectors)
+        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as exc:
             raise StorageError(
                 f"{self._folder / name} can't be read: {exc}. Export again."
             ) from exc
 
 
-def _export(points: Points, path: Path, vectors: tuple[str, ...], metadata: Metadata) -> int:
+def _export(points: Points[R], path: Path, kind: Kind[R], metadata: Metadata) -> int:
     schema = pa.schema(
         [
             pa.field("id", pa.string(), nullable=False),
@@ -120,7 +108,7 @@ def _export(points: Points, path: Path, vectors: tuple[str, ...], metadata: Meta
                 pa.field(
                     name, pa.list_(pa.float32(), metadata.vectors[name].dimension), nullable=False
                 )
-                for name in vectors
+                for name in kind.vectors
             ),
         ],
         metadata={_METADATA: orjson.dumps(metadata.to_dict())},
@@ -134,9 +122,9 @@ def _export(points: Points, path: Path, vectors: tuple[str, ...], metadata: Meta
             while rows := list(islice(stored, _ROWS)):
                 columns = [
                     pa.array([one.id for one in rows]),
-                    pa.array([orjson.dumps(one.payload).decode() for one in rows]),
+                    pa.array([orjson.dumps(kind.payload(one.record)).decode() for one in rows]),
                 ]
-                for name in vectors:
+                for name in kind.vectors:
                     numbers = np.array([one.vectors[name] for one in rows], dtype=np.float32)
                     columns.append(
                         pa.FixedSizeListArray.from_arrays(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from storage.errors import IndexDamaged
-from storage.index import BLOCK_VECTORS, VECTORS
 from storage.points import READ_AT_ONCE, batched, without
+from storage.schema import BLOCK_VECTORS, VECTORS
 from storage.sync import difference, equal
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from storage.index import Generation, StoredPoint
-    from storage.points import Record
+    from storage.points import PointDraft
 
 _NAMED = 20
 """Problems that are spelled out; the others are counted."""
@@ -58,8 +58,8 @@ class VerifyReport:
 
 def verify(
     generation: Generation,
-    structures: Callable[[], Iterable[Record]],
-    blocks: Callable[[], Iterable[Record]],
+    structures: Callable[[], Iterable[PointDraft]],
+    blocks: Callable[[], Iterable[PointDraft]],
     *,
     refused: Iterable[str] = (),
     sample: int | None = None,
@@ -105,7 +105,7 @@ def is_sound(generation: Generation, *, sample: int) -> bool:
     try:
         for points, names in ((generation.structures, VECTORS), (generation.blocks, BLOCK_VECTORS)):
             step = max(1, -(-points.count() // sample))
-            ids = [one.id for one in islice(points.scroll([]), None, None, step)]
+            ids = [row.id for row in islice(points.select(()), None, None, step)]
             for batch in batched(iter(ids), READ_AT_ONCE):
                 if any(vector_fault(one, names, {}) for one in points.retrieve(batch)):
                     return False
@@ -115,7 +115,7 @@ def is_sound(generation: Generation, *, sample: int) -> bool:
 
 
 def vector_fault(
-    point: StoredPoint, names: Sequence[str], wanted: Mapping[str, NDArray[np.float32]]
+    point: StoredPoint[object], names: Sequence[str], wanted: Mapping[str, NDArray[np.float32]]
 ) -> str | None:
     """Return what is wrong with the point's vectors, None where nothing is; those that are not in `wanted` may be any."""
     for name in names:

@@ -19,13 +19,10 @@ from qdrant_client import models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from storage.errors import IndexMismatch, IndexUnready, StorageError
-from storage.index import BLOCK_VECTORS
 from storage.schema import (
-    BLOCK_KEYWORD_FIELDS,
-    BOOL_FIELDS,
-    INTEGER_FIELDS,
-    KEYWORD_FIELDS,
+    BLOCKS,
     SPARSE,
+    STRUCTURES,
     generation_name,
     made_at,
     read_metadata,
@@ -37,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from storage.index import Generation, Health
-    from storage.schema import Metadata
+    from storage.schema import Kind, Metadata
     from storage.server.connection import Connection
 
 logger = logging.getLogger(__name__)
@@ -115,17 +112,8 @@ class ServerIndex:
         name = generation_name(collection, metadata, self._generations(collection))
         dimensions = {vector: info.dimension for vector, info in metadata.vectors.items()}
         try:
-            self._create(
-                name + _BLOCKS, {vector: dimensions[vector] for vector in BLOCK_VECTORS}, None
-            )
-            self._index_fields(
-                name + _BLOCKS, models.PayloadSchemaType.KEYWORD, BLOCK_KEYWORD_FIELDS
-            )
-            self._index_fields(name + _BLOCKS, models.PayloadSchemaType.BOOL, BOOL_FIELDS)
-            self._create(name, dimensions, metadata)
-            self._index_fields(name, models.PayloadSchemaType.KEYWORD, KEYWORD_FIELDS)
-            self._index_fields(name, models.PayloadSchemaType.BOOL, BOOL_FIELDS)
-            self._index_fields(name, models.PayloadSchemaType.INTEGER, INTEGER_FIELDS)
+            self._create(name + _BLOCKS, dimensions, BLOCKS, None)
+            self._create(name, dimensions, STRUCTURES, metadata)
         except BaseException:
             with suppress(StorageError):  # a failure here must not hide the one that led here
                 self._delete(name)
@@ -210,20 +198,22 @@ class ServerIndex:
         """Close the connection."""
         self._connection.client.close()
 
-    def _create(self, name: str, dimensions: dict[str, int], metadata: Metadata | None) -> None:
+    def _create(
+        self, name: str, dimensions: dict[str, int], kind: Kind[Any], metadata: Metadata | None
+    ) -> None:
         settings = self._connection.settings
         vectors = {
             vector: models.VectorParams(
-                size=dimension,
+                size=dimensions[vector],
                 distance=models.Distance.COSINE,
                 on_disk=settings.on_disk,
                 datatype=models.Datatype(settings.datatype),
             )
-            for vector, dimension in dimensions.items()
+            for vector in kind.vectors
         }
         sparse = (
             {SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)}
-            if metadata is not None
+            if kind.has_sparse
             else None
         )
 
@@ -252,6 +242,9 @@ class ServerIndex:
                     raise
 
         self._connection.call(f"create {name}", create)
+        self._index_fields(name, models.PayloadSchemaType.KEYWORD, kind.keyword_fields)
+        self._index_fields(name, models.PayloadSchemaType.BOOL, kind.bool_fields)
+        self._index_fields(name, models.PayloadSchemaType.INTEGER, kind.integer_fields)
 
     def _index_fields(
         self, name: str, schema: models.PayloadSchemaType, fields: Iterable[str]
@@ -360,8 +353,8 @@ class ServerGeneration:
         self._deferred = deferred
         """Whether no HNSW graph is built yet, so that loading does not wait for it."""
         self.structures, self.blocks = (
-            ServerPoints(connection, name),
-            ServerPoints(connection, name + _BLOCKS),
+            ServerPoints(connection, name, STRUCTURES),
+            ServerPoints(connection, name + _BLOCKS, BLOCKS),
         )
 
     def describe(self, metadata: Metadata) -> None:

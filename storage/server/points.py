@@ -8,22 +8,23 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 import orjson
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.models import InlineResponse2008
 
-from storage.errors import RequestRefused
-from storage.index import Refusal, ScoredPoint, StoredPoint
+from storage.errors import IndexDamaged, RequestRefused
+from storage.index import Refusal, Row, ScoredPoint, StoredPoint, values_of
 from storage.points import batched
-from storage.schema import without_added
+from storage.schema import PLACE, R
 from storage.sparse import SparseVector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from storage.index import Condition, Nearest, Point, Where
+    from storage.schema import Kind
     from storage.server.connection import Connection
 
 _PIECE = 32
@@ -34,13 +35,14 @@ _MOST_VALUES = 1_000_000
 """Of a field that are told; one for each file of the largest repositories."""
 
 
-class ServerPoints:
+class ServerPoints(Generic[R]):
     """The points of one collection."""
 
-    def __init__(self, connection: Connection, name: str) -> None:
+    def __init__(self, connection: Connection, name: str, kind: Kind[R]) -> None:
         self._connection = connection
         self._client = connection.client
         self._name = name
+        self._kind = kind
 
     def upsert(self, points: Iterable[Point]) -> list[Refusal]:
         """Insert the points, or replace those of the same ids, in several streams; return those that were refused.
@@ -79,30 +81,8 @@ class ServerPoints:
                 wait=True,
             )
 
-    def scroll(
-        self, fields: Sequence[str] | None = None, *, vectors: bool = False, where: Where = ()
-    ) -> Iterator[StoredPoint]:
-        """Yield every point that meets the conditions, with these fields of its payload (None: all)."""
-        offset: Any = None
-        wanted: Any = True if fields is None else list(fields)
-        page = _VECTOR_PAGE if vectors else _SCROLL_PAGE
-        while True:
-            records, offset = self._connection.call(
-                "scroll",
-                self._client.scroll,
-                self._name,
-                limit=page,
-                offset=offset,
-                with_payload=wanted,
-                with_vectors=vectors,
-                scroll_filter=_filter(where),
-            )
-            yield from map(_stored, records)
-            if offset is None:
-                return
-
-    def retrieve(self, point_ids: Sequence[str], *, vectors: bool = True) -> list[StoredPoint]:
-        """Return the points of these ids that are there, with payload."""
+    def retrieve(self, point_ids: Sequence[str], *, vectors: bool = True) -> list[StoredPoint[R]]:
+        """Return the points of these ids that exist."""
         records = self._connection.call(
             "retrieve points",
             self._client.retrieve,
@@ -111,7 +91,18 @@ class ServerPoints:
             with_payload=True,
             with_vectors=vectors,
         )
-        return [_stored(record) for record in records]
+        return [self._stored(record) for record in records]
+
+    def scroll(self, *, where: Where = (), vectors: bool = False) -> Iterator[StoredPoint[R]]:
+        """Yield every point that meets the conditions, with its whole record."""
+        page = _VECTOR_PAGE if vectors else _SCROLL_PAGE
+        return map(self._stored, self._scroll(where, page, payload=True, vectors=vectors))
+
+    def select(self, fields: Sequence[str], *, where: Where = ()) -> Iterator[Row]:
+        """Yield these scalar fields of every point that meets the conditions."""
+        paths = [name.split(".") for name in fields]
+        for record in self._scroll(where, _SCROLL_PAGE, payload=list(fields), vectors=False):
+            yield Row(str(record.id), values_of(record.payload or {}, paths))
 
     def count(self) -> int:
         """Return the exact number of points."""
@@ -132,11 +123,42 @@ class ServerPoints:
         )
         return [
             [
-                ScoredPoint(str(hit.id), hit.score, without_added(hit.payload or {}))
-                for hit in one.points
+                ScoredPoint(str(hit.id), hit.score, values_of(hit.payload or {}, paths))
+                for hit in response.points
             ]
-            for one in found
+            for response, paths in zip(found, map(_paths, queries), strict=True)
         ]
+
+    def _stored(self, record: models.Record) -> StoredPoint[R]:
+        payload = record.payload or {}
+        try:
+            found = self._kind.record(payload)
+        except (TypeError, KeyError) as exc:
+            raise IndexDamaged(f"{self._name}: point {record.id} holds no record: {exc}.") from exc
+        vectors = record.vector if isinstance(record.vector, dict) else {}
+        dense: dict[str, Any] = {
+            name: vector for name, vector in vectors.items() if isinstance(vector, list)
+        }
+        return StoredPoint(str(record.id), found, dense, str(payload.get(PLACE)))
+
+    def _scroll(
+        self, where: Where, page: int, *, payload: bool | list[str], vectors: bool
+    ) -> Iterator[models.Record]:
+        offset: Any = None
+        while True:
+            records, offset = self._connection.call(
+                "scroll",
+                self._client.scroll,
+                self._name,
+                limit=page,
+                offset=offset,
+                with_payload=payload,
+                with_vectors=vectors,
+                scroll_filter=_filter(where),
+            )
+            yield from records
+            if offset is None:
+                return
 
     def _batches(self, points: Iterable[Point], refused: list[Refusal]) -> Iterator[_Batch]:
         """Yield the points packed by number and bytes; what no request can hold is refused here."""
@@ -277,6 +299,10 @@ def _filter(where: Where) -> models.Filter | None:
     return models.Filter(must=must or None, must_not=must_not or None) if where else None
 
 
+def _paths(query: Nearest) -> list[list[str]]:
+    return [name.split(".") for name in query.fields]
+
+
 def _request(query: Nearest) -> models.QueryRequest:
     vector = query.vector
     return models.QueryRequest(
@@ -285,7 +311,7 @@ def _request(query: Nearest) -> models.QueryRequest:
         else vector.tolist(),
         using=query.using,
         limit=query.limit,
-        with_payload=True if query.fields is None else list(query.fields) or False,
+        with_payload=list(query.fields) or False,
         filter=_filter(query.where),
     )
 
@@ -308,11 +334,3 @@ def _speaks_rest(client: QdrantClient) -> bool:
         return client.http is not None and not getattr(client._client, "_prefer_grpc", False)  # noqa: SLF001 - it does not say
     except NotImplementedError:
         return False
-
-
-def _stored(record: models.Record) -> StoredPoint:
-    vectors = record.vector if isinstance(record.vector, dict) else {}
-    dense: dict[str, Any] = {
-        name: vector for name, vector in vectors.items() if isinstance(vector, list)
-    }
-    return StoredPoint(str(record.id), record.payload or {}, dense)
