@@ -176,11 +176,11 @@ def fill(source: Sequence[str], data: Path, home: Path) -> None:
     """Ingest with vectors that are drawn, in this process."""
     os.environ["PREFECT_HOME"] = str(home)
     sys.path.insert(0, str(ROOT))
-    from flows import stages  # noqa: PLC0415 - reads the environment
     from flows.cli import main as cli  # noqa: PLC0415 - reads the environment
+    from flows.stages import vectors  # noqa: PLC0415 - reads the environment
 
     encoder = DrawnEncoder()
-    stages.shared_encoder = lambda *_: encoder
+    vectors.shared_encoder = lambda *_: encoder
     sys.exit(cli.main(["ingest", *source, "--set", f"paths.data={data}"]))
 
 

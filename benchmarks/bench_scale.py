@@ -29,9 +29,9 @@ import numpy as np
 from bench_stage import DIMENSION, DrawnEncoder, write_records
 
 from configs.settings import load_settings
-from flows import stages
 from flows.orchestration import run_ingest
 from flows.source.source import Source
+from flows.stages import vectors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +97,7 @@ class Watch(threading.Thread):
 def run(structures: Path, data: Path) -> None:
     """Do one run in this process, and print as JSON what it took."""
     encoder = DigestEncoder()
-    stages.shared_encoder = lambda *_: encoder  # type: ignore[assignment]
+    vectors.shared_encoder = lambda *_: encoder  # type: ignore[assignment]
     settings = load_settings(None, [*SETTINGS, f"paths.data={data}"])
     watch = Watch()
     watch.start()

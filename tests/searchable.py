@@ -25,7 +25,9 @@ from configs.workspace import ProjectWorkspace, Workspace
 from embedding import models
 from embedding.models import resolve_model
 from embedding.work_units import WorkUnit
-from flows.stages import embed, import_records, parse_repository, plan_vectors, upload
+from flows.stages.records import import_records, parse_repository
+from flows.stages.upload import upload
+from flows.stages.vectors import embed, plan_vectors
 from lsif.blocks import read_blocks
 from lsif.structure import Structure, read_structures, with_digest, write_structures
 from search.service import SearchService

@@ -474,8 +474,7 @@ def test_ref_and_subdir_need_a_repository() -> None:
 def test_a_folder_without_ref_is_used_in_place(repo: Path, tmp_path: Path) -> None:
     source = Source(repo=str(repo))
     assert not source.is_checkout
-    assert source.sources(tmp_path / "work", SETTINGS) == repo
-    assert not (tmp_path / "work").exists()
+    assert source.folder == repo
 
 
 def test_a_ref_of_a_folder_is_checked_out_and_the_folder_left_alone(
@@ -484,7 +483,7 @@ def test_a_ref_of_a_folder_is_checked_out_and_the_folder_left_alone(
     (repo / "src" / "lib.rs").write_text("not committed")
     source = Source(repo=str(repo), ref="v1")
     source.check()
-    folder = source.sources(tmp_path / "work", SETTINGS)
+    folder = source.check_out(tmp_path / "work/checkout", SETTINGS)
     assert folder == tmp_path / "work" / "checkout"
     assert (lib(folder), lib(repo)) == ("one", "not committed")
     assert source.identity() == Source(repo=str(repo)).identity() == str(repo)
@@ -496,12 +495,12 @@ def test_the_project_may_lie_in_a_folder_of_the_repository(repo: Path, tmp_path:
     commit(repo, "with a member")
     expected = tmp_path / "work" / "checkout" / "rust" / "core"
     by_url = Source(repo=f"file://{repo}", subdir="rust/core")
-    assert by_url.sources(tmp_path / "work", SETTINGS) == expected
+    assert by_url.check_out(tmp_path / "work/checkout", SETTINGS) == expected
     for source in (
         Source(repo=str(repo / "rust"), ref="main", subdir="core"),
         Source(repo=str(repo / "rust" / "core"), ref="main"),
     ):
-        assert source.sources(tmp_path / "work", SETTINGS) == expected
+        assert source.check_out(tmp_path / "work/checkout", SETTINGS) == expected
     assert Source(repo=str(repo), subdir="rust/core").folder == repo / "rust" / "core"
     clone = tmp_path / "clone"
     git(tmp_path, "clone", "--quiet", f"file://{repo}", str(clone))
@@ -519,7 +518,7 @@ def test_a_link_out_of_the_repository_is_not_followed(repo: Path, tmp_path: Path
     (repo / "out").symlink_to("/etc")
     commit(repo, "with a link")
     with pytest.raises(SourceError, match="out leads out of the repository"):
-        Source(repo=f"file://{repo}", subdir="out").sources(tmp_path / "work", SETTINGS)
+        Source(repo=f"file://{repo}", subdir="out").check_out(tmp_path / "work/checkout", SETTINGS)
 
 
 def test_a_bare_repository_is_fetched_from(repo: Path, tmp_path: Path) -> None:
@@ -529,14 +528,14 @@ def test_a_bare_repository_is_fetched_from(repo: Path, tmp_path: Path) -> None:
     source = Source(repo=str(bare))
     source.check()
     assert source.project("") == "mirror"
-    assert lib(source.sources(tmp_path / "work", SETTINGS) or Path()) == "two"
+    assert lib(source.check_out(tmp_path / "work/checkout", SETTINGS)) == "two"
     assert source.identity() == Source(repo=str(clone)).identity() == str(bare)
 
 
 def test_a_checkout_has_the_identity_of_one_made_by_hand(repo: Path, tmp_path: Path) -> None:
     git(tmp_path, "clone", "--quiet", f"file://{repo}", str(tmp_path / "clone"))
     source = Source(repo=f"file://{repo}", ref="v1")
-    folder = source.sources(tmp_path / "work", SETTINGS)
+    folder = source.check_out(tmp_path / "work/checkout", SETTINGS)
     assert source.identity() == Source(repo=str(tmp_path / "clone")).identity() == f"file://{repo}"
     assert Source(repo=str(folder)).identity() == f"file://{repo}"
 

@@ -805,7 +805,8 @@ def test_no_run_and_no_compaction_are_at_work_at_once(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from flows import kept_vectors, locks
+    from flows import locks
+    from flows.stages import checkpoint
 
     data = shutil.copytree(indexed_sample, tmp_path / "data")
     where = ("--set", f"paths.data={data}")
@@ -828,7 +829,7 @@ def test_no_run_and_no_compaction_are_at_work_at_once(
             pass
         raise FlowError("tried")
 
-    monkeypatch.setattr(kept_vectors, "compact", meanwhile)
+    monkeypatch.setattr(checkpoint, "compact", meanwhile)
     assert "tried" in run("checkpoint", "compact", *where, capsys=capsys)[2]
     with locks.project_lock(Workspace(own).for_project("newest")):
         pass

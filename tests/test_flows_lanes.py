@@ -11,8 +11,9 @@ from embedding.checkpoint import Checkpoint
 from embedding.errors import CheckpointError, VectorError
 from embedding.plan import VectorPlan
 from embedding.work_units import UnitReport, WorkUnit, embed_unit
-from flows.lanes import Clock, Lanes
+from flows.lanes import Lanes
 from flows.report.model import StageTime
+from flows.stage_clock import StageClock
 from lsif.blocks import read_blocks
 from lsif.errors import DumpError
 from lsif.structure import read_structures
@@ -203,7 +204,7 @@ def test_a_signal_ends_both_lanes_where_they_are(tmp_path: Path, sample_structur
 
 
 def test_the_clock_tells_waiting_from_work() -> None:
-    clock = Clock()
+    clock = StageClock()
     with clock.stage("upload", lambda: 5.0):
         pass
     (stage,) = clock.stages()

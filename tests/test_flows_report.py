@@ -12,7 +12,8 @@ from embedding.embed import EmbedReport
 from flows.errors import LedgerError
 from flows.report.model import IngestReport, ParseReport, StageTime, largest
 from flows.report.text import report_text
-from flows.stages import import_records, settings_without_effect
+from flows.stages.check import settings_without_effect
+from flows.stages.records import import_records
 from lsif.dump.cache import DumpReport
 from lsif.structure import Structure
 from storage.upload import UploadReport

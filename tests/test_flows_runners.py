@@ -19,14 +19,15 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from configs.errors import ConfigError
 from configs.settings import Settings, load_settings
+from configs.workspace import Workspace
 from embedding.errors import CheckpointError, ModelError
 from embedding.work_units import UnitReport, WorkUnit
-from flows import stages
 from flows.errors import ClusterError
 from flows.orchestration import run_ingest
 from flows.report.model import IngestReport
 from flows.runners import make_task_runner
 from flows.source.source import Source
+from flows.stages import vectors
 from lsif.structure import Structure
 from storage.embedded.index import EmbeddedIndex
 
@@ -69,13 +70,13 @@ def test_a_work_unit_that_fails_for_a_passing_reason_is_tried_again_alone(
         retryable = True
 
     embedded: list[str] = []
-    original = stages.embed
+    original = vectors.embed
 
-    def flaky(settings: Settings, unit: WorkUnit) -> UnitReport:
+    def flaky(workspace: Workspace, unit: WorkUnit) -> UnitReport:
         embedded.append(f"{unit.vector} {unit.number}")
         if embedded.count("code 2") == 1 and embedded[-1] == "code 2":
             raise Passing("the bucket is busy")
-        return original(settings, unit)
+        return original(workspace, unit)
 
     monkeypatch.setattr(tasks, "embed", tasks.embed.with_options(name="embed"))
     monkeypatch.setattr(tasks.embed, "fn", flaky)
@@ -133,12 +134,12 @@ def test_a_work_unit_that_fails_for_good_leaves_no_generation_and_keeps_what_was
 ) -> None:
     from flows import tasks
 
-    original = stages.embed
+    original = vectors.embed
 
-    def failing(settings: Settings, unit: WorkUnit) -> UnitReport:
+    def failing(workspace: Workspace, unit: WorkUnit) -> UnitReport:
         if (unit.vector, unit.number) == ("code", 3):
             raise ModelError("the model is gone")
-        return original(settings, unit)
+        return original(workspace, unit)
 
     monkeypatch.setattr(tasks, "embed", tasks.embed.with_options(name="embed"))
     monkeypatch.setattr(tasks.embed, "fn", failing)
@@ -239,5 +240,5 @@ def test_no_runner_is_made_where_none_is_needed(tmp_path: Path) -> None:
 
 
 def test_a_worker_with_another_model_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="the model of text is another on this worker"):
-        stages.embed(of(tmp_path), WorkUnit("text", "0123/4567.shard", 1))
+    with pytest.raises(ModelError, match="this worker has another model for text"):
+        vectors.embed(Workspace(of(tmp_path)), WorkUnit("text", "0123/4567.shard", 1))

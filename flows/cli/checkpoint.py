@@ -32,7 +32,7 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
 
 
 def _stats(options: argparse.Namespace) -> None:
-    from flows.kept_vectors import inspect_checkpoint  # noqa: PLC0415 - half a second
+    from flows.stages.checkpoint import inspect_checkpoint  # noqa: PLC0415 - half a second
 
     folders = inspect_checkpoint(workspace_of(options))
     lines = []
@@ -48,7 +48,7 @@ def _stats(options: argparse.Namespace) -> None:
 
 
 def _compact(options: argparse.Namespace) -> None:
-    from flows.kept_vectors import compact_checkpoint  # noqa: PLC0415 - half a second
+    from flows.stages.checkpoint import compact_checkpoint  # noqa: PLC0415 - half a second
 
     done = compact_checkpoint(workspace_of(options), shared_too=options.shared_too)
     young = (

@@ -73,7 +73,7 @@ def add_import(parser: argparse.ArgumentParser) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from flows.stages import verify_index, was_rolled_back  # noqa: PLC0415 - a second
+    from flows.stages.index import verify_index, was_rolled_back  # noqa: PLC0415 - a second
 
     workspace = workspace_of(options)
     collection = chosen_collection(workspace)
@@ -104,7 +104,7 @@ def _verify(options: argparse.Namespace) -> None:
 
 
 def _rollback(options: argparse.Namespace) -> None:
-    from flows.stages import roll_back  # noqa: PLC0415 - a second
+    from flows.stages.index import roll_back  # noqa: PLC0415 - a second
 
     workspace = workspace_of(options)
     collection = chosen_collection(workspace)
@@ -118,7 +118,7 @@ def _rollback(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from flows.stages import export_index, snapshot_index  # noqa: PLC0415 - a second
+    from flows.stages.index import export_index, snapshot_index  # noqa: PLC0415 - a second
 
     workspace, folder = workspace_of(options), options.output
     collection = chosen_collection(workspace)
@@ -138,7 +138,7 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _import(options: argparse.Namespace) -> None:
-    from flows.stages import import_index  # noqa: PLC0415 - a second
+    from flows.stages.index import import_index  # noqa: PLC0415 - a second
 
     report = import_index(workspace_of(options), options.folder, rebuild=options.rebuild)
     points = f"{counted(report.points, 'structure')} and {counted(report.blocks, 'block')}"

@@ -93,9 +93,9 @@ def _ingest(options: argparse.Namespace) -> None:
 
 def _plan(workspace: Workspace, source: Source, *, as_json: bool) -> None:
     """Print what a run would change in the index."""
-    from flows.stages import plan  # noqa: PLC0415 - a second
+    from flows.stages.pipeline import plan_run  # noqa: PLC0415 - a second
 
-    planned = plan(workspace, source)
+    planned = plan_run(workspace, source)
     kinds = {"structures": planned.structures, "blocks": planned.blocks}
     would = {"unchanged": "left as it is", "changed_in_place": "changed in place"}
     lines = [f"The index would be {would.get(planned.way, planned.way)}."]

@@ -131,7 +131,7 @@ def check_checkpoint(workspace: Workspace) -> Finding:
     words = f"{address}: {counted(files, 'file')}, {sum(sizes.values()) / 1e6:,.1f} MB"
     if aside:
         found = f"{words}, {aside:,} set aside as unreadable; their texts are embedded again"
-        # A shared store is not compacted without more ado: see flows.kept_vectors.
+        # A shared store is not compacted without more ado: see flows.stages.checkpoint.
         advice = (
             f"remove {address}/*/*{ASIDE}"
             if workspace.settings.checkpoint.store

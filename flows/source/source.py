@@ -86,18 +86,19 @@ class Source(BaseModel):
 
     @property
     def folder(self) -> Path | None:
-        """The user's folder of the sources; None where there is none, or they are a checkout (see `sources`)."""
+        """The user's folder of the sources; None if there is none or `is_checkout`."""
         if self.repo is None:
             return self.root
         return None if self.is_checkout else Path(self.repo, self.subdir)
 
-    def sources(self, folder: Path, settings: CheckoutSettings) -> Path | None:
-        """Return the folder of the sources: the user's, else those of the ref, checked out into `folder`.
+    def check_out(self, folder: Path, settings: CheckoutSettings) -> Path:
+        """Check the ref out into `folder`; return the sources' folder in it. Only if `is_checkout`.
 
-        The caller holds the project's lock. Raises CheckoutError, RepositoryUnreachable, SourceError.
+        The caller holds the project's lock. Raises CheckoutError, RepositoryUnreachable,
+        SourceError.
         """
         if self.repo is None or not self.is_checkout:
-            return self.folder
+            raise ValueError("these sources are used in place")
         url, prefix = self.repo, PurePosixPath()
         if not is_url(url):
             top, prefix = _repository_of(Path(url))

@@ -1,4 +1,4 @@
-"""The checkpoint as its commands see it: what it holds, and the vectors that no records refer to any more."""
+"""What commands do with the checkpoint: inspect it, and drop vectors that no record refers to."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ if TYPE_CHECKING:
 
 
 def inspect_checkpoint(workspace: Workspace) -> list[FolderStats]:
-    """Return what the checkpoint's folders hold, and how much of that this data folder's structures.jsonl refer to."""
+    """Return what the checkpoint holds, and how much of it this data folder's records refer to."""
     return list(inspect(workspace.store, _all_structures(workspace)))
 
 
 def compact_checkpoint(workspace: Workspace, *, shared_too: bool = False) -> Compaction:
-    """Drop the vectors that no structures.jsonl of this data folder refers to. Raises FlowError where a run is at work in it.
+    """Drop the vectors that no record of this data folder refers to.
 
-    Where checkpoint.store names the store, others may use it, whose records and runs are not known here: UsageError, unless
-    `shared_too` says that what only they refer to may be dropped as well.
+    Raises FlowError if a run is in progress, and UsageError if checkpoint.store is set: others may
+    use that store, and their records and runs are not known here. `shared_too` says that vectors
+    which only others refer to may be dropped, too.
     """
     settings = workspace.settings.checkpoint
     if settings.store and not shared_too:
         raise UsageError(
-            f"checkpoint.store is set: other data folders or machines may use {workspace.store}, and only the records "
-            f"in {workspace.data} are known here. To drop what only others refer to as well, while no run of theirs is at "
-            "work, give --shared-too."
+            f"checkpoint.store is set: others may use {workspace.store}, and only the records in "
+            f"{workspace.data} are known here. Give --shared-too if no other run is in progress; "
+            "it drops vectors that only others refer to."
         )
     with compaction_lock(workspace):
         return compact(

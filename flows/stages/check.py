@@ -1,0 +1,73 @@
+"""Refuses a run that can't end well, before any work is done."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from configs.settings import load_settings
+from embedding.models import fingerprints_of
+from search.opening import connect
+from storage.errors import IndexMismatch
+from storage.upload import check_fingerprints
+
+if TYPE_CHECKING:
+    from configs.settings import StorageSettings
+    from configs.workspace import ProjectWorkspace
+    from storage.index import Generation
+
+_SERVER_ONLY = (
+    "on_disk",
+    "datatype",
+    "hnsw_m",
+    "hnsw_ef_construct",
+    "indexing_threshold_kb",
+    "quantization",
+    "shard_number",
+    "replication_factor",
+    "write_consistency_factor",
+)
+"""Settings of a server's collections; the embedded index has none of them."""
+
+
+def check_index(project: ProjectWorkspace, identity: str, *, rebuild: bool) -> None:
+    """Check that models and index are available, and that the index belongs to this source.
+
+    `identity` is the source's. Raises ModelError, StorageError.
+    """
+    collection, fingerprints = project.collection, fingerprints_of(project.structure_models)
+    with closing(connect(project)) as index:
+        with index.writing(collection):
+            live = None if rebuild else index.live(collection)
+        if live is not None:
+            check_source(live, collection, identity)
+            check_fingerprints(
+                live,
+                fingerprints,
+                collection,
+                "Replace it: --rebuild; or keep both: --set project.name=NAME; "
+                "or use the configuration it was made with.",
+            )
+
+
+def check_source(live: Generation, collection: str, identity: str) -> None:
+    """Raise IndexMismatch if the live generation was made from another source."""
+    if live.metadata.source != identity:
+        raise IndexMismatch(
+            f"project {collection!r} was indexed from {live.metadata.source}; this is {identity}. "
+            "Choose another name: --set project.name=NAME; or replace it: --rebuild."
+        )
+
+
+def settings_without_effect(settings: StorageSettings) -> list[str]:
+    """Return a note on settings of a server's collections if the index is embedded."""
+    if os.environ.get("QDRANT_URL", "").strip():
+        return []
+    usual = load_settings().storage
+    names = [
+        f"storage.{name}"
+        for name in _SERVER_ONLY
+        if getattr(settings, name) != getattr(usual, name)
+    ]
+    return [f"of no effect without QDRANT_URL: {', '.join(names)}"] if names else []

@@ -1,0 +1,122 @@
+"""What commands do with a finished index: verify, roll back, export, take a snapshot, import."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from embedding.errors import CheckpointError, ModelError
+from embedding.models import fingerprints_of
+from embedding.plan import gathered_vectors
+from flows.errors import FlowError
+from flows.locks import project_lock
+from flows.report.history import read_report
+from flows.stages.check import check_source
+from flows.stages.upload import now, with_vectors
+from lsif.structure import write_records
+from search.opening import connect
+from storage.maintenance.exchange import ExportedSource, export_generation
+from storage.maintenance.verify import VerifyReport, verify
+from storage.points import RecordSource
+from storage.upload import UploadReport, publish_source, require_live, rollback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from configs.workspace import ProjectFolder, Workspace
+    from storage.points import PointSource
+
+logger = logging.getLogger(__name__)
+
+
+def verify_index(workspace: Workspace, collection: str) -> VerifyReport:
+    """Compare the live generation with the records of the last run.
+
+    Its vectors are compared, too, if the checkpoint has them all. Raises FlowError if there are
+    no records.
+    """
+    folder = workspace.project_folder(collection)
+    if not folder.structures.is_file():
+        raise FlowError(
+            f"{folder.structures} does not exist, so there is nothing to compare the index with. "
+            "Ingest again."
+        )
+    with closing(connect(workspace)) as index:
+        live = require_live(index, collection)
+        with _vectors_of(workspace, folder) as source:
+            return verify(live, source.structures, source.blocks)
+
+
+def was_rolled_back(workspace: Workspace, collection: str) -> bool:
+    """Return whether the live generation is older than the last run."""
+    report = read_report(workspace.project_folder(collection).report)
+    with closing(connect(workspace)) as index:
+        live = index.live(collection)
+        return report is not None and live is not None and live.metadata.created < report.started
+
+
+@contextmanager
+def _vectors_of(workspace: Workspace, folder: ProjectFolder) -> Iterator[PointSource]:
+    """Yield the records with the checkpoint's vectors, or without any if it lacks one."""
+    with ExitStack() as stack:
+        try:
+            fingerprints = fingerprints_of(workspace.models)
+            tables = stack.enter_context(
+                gathered_vectors(fingerprints, workspace.store, folder.structures)
+            )
+        except (CheckpointError, ModelError) as exc:
+            logger.warning("vectors are not compared with the checkpoint: %s", exc)
+            yield RecordSource(folder.structures, folder.blocks)
+        else:
+            yield with_vectors(folder, tables)
+
+
+def roll_back(workspace: Workspace, collection: str) -> tuple[str, str]:
+    """Switch back to the previous generation; return the names of the former and the live one."""
+    with closing(connect(workspace)) as index:
+        return rollback(index, collection, workspace.settings.storage)
+
+
+def export_index(workspace: Workspace, collection: str, folder: Path) -> tuple[int, int]:
+    """Write the live generation into the folder; return the numbers of structures and blocks."""
+    with closing(connect(workspace)) as index:
+        return export_generation(require_live(index, collection), folder)
+
+
+def snapshot_index(workspace: Workspace, collection: str) -> list[str]:
+    """Have the server write snapshots of the live generation; return their names.
+
+    Raises FlowError if there is no server.
+    """
+    with closing(connect(workspace)) as index:
+        snapshot = getattr(index, "snapshot", None)
+        if snapshot is None:
+            raise FlowError(
+                "only a server writes snapshots; the embedded index is the folder "
+                f"{index.location}: copy it."
+            )
+        return list(snapshot(require_live(index, collection)))
+
+
+def import_index(workspace: Workspace, folder: Path, *, rebuild: bool) -> UploadReport:
+    """Make an index and its records from what `export_index` wrote; needs no model."""
+    source = ExportedSource(folder)
+    configured = workspace.settings.project
+    project = workspace.for_project(
+        configured.name or source.metadata.project, configured.branch or source.metadata.branch
+    )
+    metadata = replace(
+        source.metadata, project=project.project, branch=project.branch, created=now()
+    )
+    with project_lock(project), closing(connect(project)) as index:
+        live = None if rebuild else index.live(project.collection)
+        if live is not None:
+            check_source(live, project.collection, metadata.source)
+        write_records(project.folder.structures, (draft.record for draft in source.structures()))
+        write_records(project.folder.blocks, (draft.record for draft in source.blocks()))
+        return publish_source(
+            index, project.collection, metadata, source, project.settings.storage, rebuild=rebuild
+        )

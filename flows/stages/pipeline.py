@@ -1,0 +1,119 @@
+"""From a source to records on the disk: what a run and a plan (`ingest --plan`) do alike.
+
+A run calls each stage as a Prefect task, a plan calls the plain function: `CallStage` is the
+difference.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
+
+from flows.locks import project_lock
+from flows.source.source import git_state
+from flows.stages.check import check_index
+from flows.stages.records import import_records, parse_repository
+from flows.stages.sources import checkout, dump_repository
+from search.opening import connect
+from storage.points import RecordSource
+from storage.upload import Plan, make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from configs.workspace import ProjectFolder, ProjectWorkspace, Workspace
+    from flows.report.model import ParseReport
+    from flows.source.source import GitState, Source
+    from flows.stages.records import Sink
+    from lsif.dump.cache import DumpReport
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class CallStage(Protocol):
+    """Decides how a stage is called."""
+
+    def __call__(self, name: str, function: Callable[P, R], /) -> Callable[P, R]:
+        """Return what to call instead of the function."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What records are made of: a dump and its sources, or a file of structures."""
+
+    identity: str
+    """Of the source; see Source.identity."""
+    state: GitState
+    root: Path | None
+    """Folder of the sources."""
+    dump: Path | None
+    structures: Path | None
+    dumped: DumpReport | None
+    """How the dump was made, if this run made it."""
+
+
+def provide_input(
+    source: Source,
+    project: ProjectWorkspace,
+    folder: ProjectFolder,
+    stage: CallStage,
+    *,
+    rebuild: bool,
+) -> Input:
+    """Return what records are made of, after checking the index.
+
+    The caller holds the project's lock. `folder` takes a dump that can't be cached.
+    """
+    identity = source.identity()
+    stage("check", check_index)(project, identity, rebuild=rebuild)
+    root = stage("checkout", checkout)(project, source) if source.is_checkout else source.folder
+    state = git_state(root)
+    dump, dumped = source.dump, None
+    if source.repo is not None and root is not None:
+        dumped = stage("dump", dump_repository)(project, root, folder)
+        dump = Path(dumped.file)
+    return Input(
+        identity=identity,
+        state=state,
+        root=root,
+        dump=dump,
+        structures=source.structures,
+        dumped=dumped,
+    )
+
+
+def write_records(
+    given: Input,
+    project: ProjectWorkspace,
+    folder: ProjectFolder,
+    stage: CallStage,
+    sink: Sink | None = None,
+) -> ParseReport:
+    """Write the records into the folder; give them to `sink` as they come."""
+    if given.structures is not None:
+        return stage("import", import_records)(project, given.structures, folder, sink)
+    if given.dump is None or given.root is None:
+        raise ValueError("a dump needs the folder of its sources")
+    return stage("parse", parse_repository)(project, given.dump, given.root, folder, sink)
+
+
+def plan_run(workspace: Workspace, source: Source) -> Plan:
+    """Return what a run would change in the index; write only checkout, dump and records.
+
+    The records go into a folder of their own, which is removed.
+    """
+    project = source.workspace(workspace)
+    with project_lock(project), project.folder.plan() as folder:
+        given = provide_input(source, project, folder, _plainly, rebuild=False)
+        write_records(given, project, folder, _plainly)
+        with closing(connect(project)) as index:
+            live = index.live(project.collection)
+            records = RecordSource(folder.structures, folder.blocks)
+            return make_plan(index, live, records, project.settings.storage, named=True)
+
+
+def _plainly(_name: str, function: Callable[P, R], /) -> Callable[P, R]:
+    return function

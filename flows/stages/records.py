@@ -1,0 +1,128 @@
+"""The stages that write structures.jsonl and blocks.jsonl, from a dump or a structures.jsonl."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from flows.report.model import ParseReport, largest
+from lsif.extract import parse_dump
+from lsif.structure import ImportLedger, Structure, import_structures, write_structures
+from machine.files import atomic_writer
+from search.web.sources import remember_root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+    from typing import TypeAlias
+
+    from configs.workspace import ProjectFolder, ProjectWorkspace
+    from lsif.blocks import Block
+    from lsif.ledger import ParseLedger
+
+    Sink: TypeAlias = Callable[[Sequence[Structure], Sequence[Block]], None]
+    """Takes the next structures and blocks."""
+
+logger = logging.getLogger(__name__)
+
+
+def parse_repository(
+    project: ProjectWorkspace,
+    dump: Path,
+    root: Path,
+    folder: ProjectFolder,
+    sink: Sink | None = None,
+) -> ParseReport:
+    """Write the structures and blocks of a dump to the folder's files; give them to `sink`, too."""
+    started = time.perf_counter()
+    ledger = parse_dump(
+        dump,
+        root,
+        folder.structures,
+        project=project.project,
+        blocks=folder.blocks,
+        sink=sink,
+        **project.settings.parse.model_dump(),
+    )
+    remember_root(folder, root)
+    seconds = time.perf_counter() - started
+    logger.info(
+        "parse: %d structures and %d blocks of %d definitions in %d files, %.1f s",
+        ledger.structures,
+        ledger.blocks,
+        ledger.definitions,
+        ledger.files_read,
+        seconds,
+    )
+    return ParseReport(
+        structures=ledger.structures,
+        kinds=ledger.kinds,
+        skipped=ledger.skipped,
+        definitions=ledger.definitions,
+        notes=_notes(ledger),
+        seconds=seconds,
+        blocks=ledger.blocks,
+        crates=largest(ledger.crates),
+    )
+
+
+def import_records(
+    project: ProjectWorkspace, structures: Path, folder: ProjectFolder, sink: Sink | None = None
+) -> ParseReport:
+    """Complete the structures of a file in the tutorial's format and write them to the folder.
+
+    `sink` is given them, too.
+    """
+    started, ledger = time.perf_counter(), ImportLedger()
+    kinds, crates = Counter[str](), Counter[str]()
+
+    def counted() -> Iterator[Structure]:
+        for structure in import_structures(structures, project.project, ledger):
+            kinds[structure.code_type] += 1
+            crates[structure.crate] += 1
+            if sink is not None:
+                sink((structure,), ())
+            yield structure
+
+    write_structures(folder.structures, counted())
+    with atomic_writer(folder.blocks):
+        pass  # the tutorial's format has none
+    remember_root(folder, None)
+    skipped = ledger.skipped
+    notes = [f"{skipped} lines skipped: {'; '.join(ledger.first_skipped)}"] if skipped else []
+    return ParseReport(
+        structures=ledger.structures,
+        kinds=dict(sorted(kinds.items())),
+        skipped={"bad_line": skipped} if skipped else {},
+        definitions=ledger.lines,
+        notes=notes,
+        seconds=time.perf_counter() - started,
+        crates=largest(crates),
+    )
+
+
+def _notes(ledger: ParseLedger) -> list[str]:
+    notes = []
+    if ledger.bad_lines:
+        notes.append(
+            f"{ledger.bad_lines} unreadable lines in the dump: {'; '.join(ledger.first_bad)}"
+        )
+    if ledger.files_missing:
+        notes.append(
+            f"{ledger.files_missing} of {ledger.files_missing + ledger.files_read} files "
+            f"can't be read: {', '.join(ledger.first_missing)}"
+        )
+    if ledger.packages > 1 and not ledger.references_between_packages:
+        notes.append(
+            f"no references between the {ledger.packages} packages: rust-analyzer resolved no "
+            "dependencies (no network, nothing vendored), so `references` counts only those "
+            "inside a package"
+        )
+    if ledger.first_stale:
+        notes.append(
+            f"{ledger.skipped['source_changed']} definitions are not where the dump says: "
+            f"{'; '.join(ledger.first_stale)}"
+        )
+    return notes

@@ -1,0 +1,56 @@
+"""The stages that bring the sources and their dump to this machine."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from configs.workspace import hide_from_git
+from flows.locks import project_lock
+from lsif.dump.cache import DumpReport, provide_dump
+from lsif.dump.rust_analyzer import write_dump
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from configs.workspace import ProjectFolder, ProjectWorkspace, Workspace
+    from flows.source.source import Source
+
+
+def checkout(project: ProjectWorkspace, source: Source) -> Path:
+    """Check the source's git URL or ref out into the project's folder; return where its files are.
+
+    Raises CheckoutError, RepositoryUnreachable, SourceError.
+    """
+    return source.check_out(project.folder.checkout, project.settings.checkout)
+
+
+def dump_repository(project: ProjectWorkspace, repo: Path, folder: ProjectFolder) -> DumpReport:
+    """Return a dump of the repository: a cached one, or a new one.
+
+    A dump that can't be cached is in `folder`: the project's own, or a plan's.
+    """
+    return provide_dump(
+        repo,
+        project.folder.path,
+        folder.dump,
+        project.settings.rust_analyzer,
+        project.target,
+        project.data,
+    )
+
+
+def dump_source(workspace: Workspace, source: Source, output: Path) -> float:
+    """Write a new dump of the source to `output`; return the seconds it took."""
+    hide_from_git(workspace.data)
+    if source.folder is not None:
+        return _dump(workspace, source.folder, output)
+    project = source.workspace(workspace)
+    with project_lock(project):
+        return _dump(workspace, checkout(project, source), output)
+
+
+def _dump(workspace: Workspace, repo: Path, output: Path) -> float:
+    started = time.perf_counter()
+    write_dump(repo, output, workspace.settings.rust_analyzer, workspace.target)
+    return time.perf_counter() - started
