@@ -82,7 +82,7 @@ def test_an_index_is_verified(
     assert f"missing: {first.code_type} {first.symbol}" in out
     (tmp_path / "data/projects/sample/structures.jsonl").unlink()
     code, _, err = run("verify", *where, capsys=capsys)
-    assert (code, "is not there" in err) == (1, True)
+    assert (code, "does not exist" in err) == (1, True)
 
 
 def test_a_rolled_back_index_is_told_from_a_damaged_one(
