@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from configs.workspace import BLOCKS_VECTOR
 from embedding.models import fingerprints_of
 from search.opening import connect
-
 from storage.points import FileSource
 from storage.schema import VECTORS, VectorInfo
 from storage.upload import UploadReport, publish_source
