@@ -414,10 +414,11 @@ def test_dask_is_an_extra_unless_it_is_configured(
         needed.advice
         == f"{sys.executable} -m pip install -c {PROJECT_ROOT}/constraints.txt -e '{PROJECT_ROOT}[dask]'"
     )
-    monkeypatch.setattr(doctor_packages, "CONSTRAINTS", Path("/no/such"))
+    monkeypatch.setattr(doctor_packages, "_CHECKOUT", Path("/no/such"))  # as in a wheel
+    monkeypatch.setattr(doctor_packages, "constraints_file", lambda: Path("/the/constraints.txt"))
     assert (
         doctor_packages.install_extra("dask")
-        == f"{sys.executable} -m pip install 'lsif-ingest[dask]'"
+        == f"{sys.executable} -m pip install -c /the/constraints.txt 'prefect-dask>=0.3.7'"
     )
     assert doctor_packages.check_dask(own.cluster, there).status == "ok"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, distribution, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from configs.settings import ClusterSettings
 
-CONSTRAINTS = Path(configs.__file__).parent.parent / "constraints.txt"
-"""The versions that were tried together; beside a checkout, absent of a wheel."""
+_CHECKOUT = Path(configs.__file__).parent.parent
+"""The folder of this program's sources; in an installed wheel, that of all packages."""
+_CONSTRAINTS = "constraints.txt"
 _PROGRAM = "lsif-ingest"
 _OLDEST_PYTHON = (3, 11)
 _ANSWER_S = 3.0
@@ -48,7 +49,7 @@ def check_python(found: tuple[int, ...] = sys.version_info[:3]) -> Finding:
 
 
 def check_packages(
-    installed: Callable[[str], str] = version, constraints: Path = CONSTRAINTS
+    installed: Callable[[str], str] = version, constraints: Path | None = None
 ) -> Finding:
     """Return whether the packages are there in versions that may be used, and that were tried together."""
     needed = [one for one in _requirements() if canonicalize_name(one.name) not in _OF_PREFECT]
@@ -56,7 +57,7 @@ def check_packages(
 
 
 def check_prefect(
-    installed: Callable[[str], str] = version, constraints: Path = CONSTRAINTS
+    installed: Callable[[str], str] = version, constraints: Path | None = None
 ) -> Finding:
     """Return whether Prefect and its partners fit, and whether it can write its home."""
     needed = [one for one in _requirements() if canonicalize_name(one.name) in _OF_PREFECT]
@@ -99,21 +100,39 @@ def check_dask(settings: ClusterSettings, installed: Callable[[str], str] = vers
     return Finding("dask", "ok", f"{words}; scheduler {settings.scheduler} listens")
 
 
+def constraints_file() -> Path | None:
+    """Return the file of the versions that were tested together: the checkout's or the wheel's."""
+    if (_CHECKOUT / "pyproject.toml").is_file():
+        return _CHECKOUT / _CONSTRAINTS
+    try:
+        files = distribution(_PROGRAM).files or ()
+    except PackageNotFoundError:  # run from its folder, not installed
+        return None
+    return next((Path(file.locate()) for file in files if file.name == _CONSTRAINTS), None)
+
+
 def install_extra(extra: str) -> str:
-    """Return the command that installs an extra of this program."""
-    if CONSTRAINTS.is_file():
-        return f"{_pip()} -c {shlex.quote(str(CONSTRAINTS))} -e {shlex.quote(f'{CONSTRAINTS.parent}[{extra}]')}"
-    return f"{_pip()} {shlex.quote(f'{_PROGRAM}[{extra}]')}"
+    """Return the command that installs an extra of this program: for a wheel, what it requires."""
+    constraints = constraints_file()
+    command = f"{_pip()} -c {shlex.quote(str(constraints))}" if constraints else _pip()
+    if (_CHECKOUT / "pyproject.toml").is_file():
+        return f"{command} -e {shlex.quote(f'{_CHECKOUT}[{extra}]')}"
+    needed = [
+        str(requirement).partition(";")[0].strip()
+        for requirement in _requirements(extra)
+        if requirement not in _requirements()
+    ]
+    return f"{command} {shlex.join(needed)}"
 
 
 def _compare(
     check: str,
     needed: list[Requirement],
     installed: Callable[[str], str],
-    constraints: Path,
+    constraints: Path | None,
     everything: str,
 ) -> Finding:
-    tried = _tried(constraints)
+    tried = _tried(constraints or constraints_file())
     bad, other, mend = list[str](), list[str](), list[str]()
     for requirement in needed:
         name, found = requirement.name, _installed(requirement.name, installed)
@@ -140,19 +159,19 @@ def _compare(
     )
 
 
-def _requirements() -> list[Requirement]:
-    """Return what this program needs without its extras."""
+def _requirements(extra: str = "") -> list[Requirement]:
+    """Return what this program requires, with one of its extras or with none."""
     try:
         found = [Requirement(text) for text in requires(_PROGRAM) or ()]
     except PackageNotFoundError:  # run from its folder, not installed
         return []
-    return [one for one in found if one.marker is None or one.marker.evaluate({"extra": ""})]
+    return [one for one in found if one.marker is None or one.marker.evaluate({"extra": extra})]
 
 
-def _tried(constraints: Path) -> dict[str, str]:
-    """Return the versions in constraints.txt by normalised name, none where it is not there."""
+def _tried(constraints: Path | None) -> dict[str, str]:
+    """Return the versions in constraints.txt by normalised name, none if there is no such file."""
     try:
-        lines = constraints.read_text(encoding="utf-8").splitlines()
+        lines = constraints.read_text(encoding="utf-8").splitlines() if constraints else []
     except OSError:
         return {}
     pairs: Iterable[tuple[str, str, str]] = (
