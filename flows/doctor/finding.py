@@ -1,4 +1,4 @@
-"""What one check of `lsif-ingest doctor` found, and what may not be said of it."""
+"""What one check of `lsif-ingest doctor` found, without secrets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from configs.errors import LsifIngestError
 
 Status: TypeAlias = Literal["ok", "warning", "failed", "skipped"]
-"""`warning`: a run works, but not as well as it could; `skipped`: not set up, or nothing to look at."""
+"""`warning`: a run works, but less well than it could; `skipped`: there is nothing to check."""
 
 _SHORTEST_SECRET = 4
 """Characters; a shorter one would blot out ordinary words, and hides nothing from anybody."""
@@ -30,7 +30,7 @@ class Finding:
     status: Status
     found: str
     advice: str = ""
-    """The command or setting that mends it; empty where nothing is to be mended."""
+    """The command or setting that mends it; empty if nothing needs mending."""
     seconds: float = 0.0
     """How long the check took."""
 
@@ -39,7 +39,7 @@ class Finding:
         return asdict(self)
 
     def without(self, secrets: Iterable[str]) -> Finding:
-        """Return the finding with `***` in the place of each secret."""
+        """Return the finding with `***` instead of each secret."""
         hidden = list(secrets)
         return replace(
             self,
@@ -58,24 +58,28 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
 def of_error(
     check: str, exc: LsifIngestError, advice: str = "", status: Status = "failed"
 ) -> Finding:
-    """Return the finding that an error of this project makes: its message ends with the way out, unless `advice` is a better one.
+    """Return the finding of an error; its message ends with the advice, unless one is given.
 
     >>> from configs.errors import ConfigError
-    >>> of_error("index", ConfigError("no Qdrant answers (at all). Start it; or not."))
-    Finding(check='index', status='failed', found='no Qdrant answers (at all)', advice='Start it; or not.', seconds=0.0)
+    >>> finding = of_error("index", ConfigError("no Qdrant answers (at all). Start it; or not."))
+    >>> finding.found, finding.advice
+    ('no Qdrant answers (at all)', 'Start it; or not.')
     """
     message = " ".join(str(exc).split())
     if advice:
         return Finding(check, status, message, advice)
     for border in (". ", "; "):
-        found, separator, way_out = message.rpartition(border)
+        found, separator, remedy = message.rpartition(border)
         if separator:
-            return Finding(check, status, found, way_out)
+            return Finding(check, status, found, remedy)
     return Finding(check, status, message)
 
 
 def secrets_of(environment: Mapping[str, str]) -> list[str]:
-    """Return the secrets that the environment holds, as they stand there and as they are meant, the longest first."""
+    """Return the secrets in the environment, the longest first.
+
+    Each is there as it is written, and decoded if it is part of a URL.
+    """
     found = set[str]()
     for name, value in environment.items():
         if name.endswith(_SECRETS):

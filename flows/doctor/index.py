@@ -1,4 +1,4 @@
-"""The doctor's checks of the index, embedded or on a server, and of what killed runs left in it and beside it."""
+"""The doctor's checks of the index, embedded or on a server, and of what killed runs left."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from embedding.models import fingerprints_of
 from embedding.work_units import UNIT_SUFFIX
 from flows.doctor.finding import Finding, of_error
 from machine.disk import taken_bytes, why_not_writable
+from machine.text import counted
 from search.opening import connect
 from storage.errors import IndexMismatch, StorageError
 from storage.upload import check_fingerprints, require_live
@@ -27,74 +28,66 @@ if TYPE_CHECKING:
 _ANSWER_S = 5
 """Seconds a request to a server may take."""
 _OLD_S = 24 * 3600
-"""Age from which a temporary file is nobody's any more."""
+"""Age from which a temporary file belongs to no run."""
 _MOST_NAMED = 8
 
 
 def check_index(workspace: Workspace) -> Finding:
-    """Return whether the index answers and can be written, and whether its collections fit the configuration."""
-    impatient = _impatient(workspace)
+    """Return whether the index answers, can be written, and fits the configuration."""
     try:
-        with closing(connect(impatient)) as index:
-            try:
-                health = index.health()
-            except IndexMismatch as exc:
-                return of_error(
-                    "index", exc, "docker pull qdrant/qdrant, and start the server anew with it"
-                )
-            words = f"Qdrant {health.version} at {index.location}"
-            words += f", {health.peers} peers" if health.peers > 1 else ""
-            if not index.changes_in_place and (reason := why_not_writable(Path(index.location))):
-                return Finding(
-                    "index",
-                    "failed",
-                    f"{index.location} can't be written: {reason}",
-                    "--set paths.data=DIR",
-                )
-            if health.trouble:
-                return Finding(
-                    "index",
-                    "warning",
-                    f"{words}: {health.trouble}",
-                    "restart that peer; its log says why",
-                )
-            return _check_collections(workspace, index, words)
+        with closing(connect(_impatient(workspace))) as index:
+            return _check_open_index(workspace, index)
     except StorageError as exc:
         return of_error("index", exc)
 
 
+def _check_open_index(workspace: Workspace, index: Index) -> Finding:
+    try:
+        health = index.health()
+    except IndexMismatch as exc:
+        advice = "docker pull qdrant/qdrant, and restart the server with it"
+        return of_error("index", exc, advice)
+    found = f"Qdrant {health.version} at {index.location}"
+    found += f", {health.peers} peers" if health.peers > 1 else ""
+    if not index.changes_in_place and (reason := why_not_writable(Path(index.location))):
+        found = f"{index.location} can't be written: {reason}"
+        return Finding("index", "failed", found, "--set paths.data=DIR")
+    if health.trouble:
+        advice = "restart that peer; its log says why"
+        return Finding("index", "warning", f"{found}: {health.trouble}", advice)
+    return _check_collections(workspace, index, found)
+
+
 def check_leftovers(workspace: Workspace) -> Finding:
     """Return what killed runs left behind."""
-    files = list(_old_files(workspace))
-    folders, names = list[Path](), list[str]()
+    files, built, in_place = list(_old_files(workspace)), list[str](), False
     try:
         with closing(connect(_impatient(workspace))) as index:
-            built = index.half_built()
-            names, folders = (
-                (built, []) if index.changes_in_place else ([], [Path(name) for name in built])
-            )
-    except StorageError:  # the check of the index tells it
+            built, in_place = index.half_built(), index.changes_in_place
+    except StorageError:  # the check of the index reports it
         pass
-    paths = [*folders, *files]
-    if not paths and not names:
+    if not files and not built:
         return Finding("leftovers", "ok", "none")
+    # On a server a generation is no path; the next run of its project removes it.
+    paths = files if in_place else [*map(Path, built), *files]
     size = sum(taken_bytes(path) for path in paths) / 1e6
-    found = f"{len(folders) + len(names)} half-built generations and {len(files)} temporary files of killed runs, {size:,.1f} MB"
-    advice = (
-        shlex.join(["rm", "-r", *map(str, paths[:_MOST_NAMED])])
-        if paths
-        else "lsif-ingest ingest of the same project"
+    found = (
+        f"{counted(len(built), 'half-built generation')} and "
+        f"{counted(len(files), 'temporary file')} of killed runs, {size:,.1f} MB"
     )
+    advice = "lsif-ingest ingest, of the same project"
+    if paths:
+        advice = shlex.join(["rm", "-r", *map(str, paths[:_MOST_NAMED])])
     return Finding("leftovers", "warning", found, advice)
 
 
-def _check_collections(workspace: Workspace, index: Index, words: str) -> Finding:
-    """Return the worst that there is to say of the collections: one can't be read, one was made with other models."""
+def _check_collections(workspace: Workspace, index: Index, server: str) -> Finding:
+    """Return the worst finding: a collection can't be read, or was made with other models."""
     names = index.collections()
     points, stale, damaged = 0, list[StorageError](), list[StorageError]()
     try:
         fingerprints = fingerprints_of(workspace.structure_models)
-    except ModelError:  # the check of the model tells it
+    except ModelError:  # the check of the model reports it
         fingerprints = {}
     for name in names:
         try:
@@ -108,14 +101,18 @@ def _check_collections(workspace: Workspace, index: Index, words: str) -> Findin
         more = len(damaged) + len(stale) - 1
         found = f"{worst.found}{f' (and {more} more collections)' if more else ''}"
         return Finding("index", worst.status, found, worst.advice)
-    return Finding("index", "ok", f"{words}: {points:,} structures in {_listed(names)}")
+    return Finding("index", "ok", f"{server}: {points:,} structures in {_listed(names)}")
 
 
 def _check_collection(index: Index, name: str, fingerprints: Mapping[str, Fingerprint]) -> int:
-    """Return the number of its structures. Raises IndexMismatch, or another StorageError where it can't be read."""
+    """Return the number of its structures.
+
+    Raises IndexMismatch if it was made with other models, another StorageError if it is unreadable.
+    """
     live = require_live(index, name)
-    way_out = f"lsif-ingest ingest --rebuild --set project.name={shlex.quote(live.metadata.project)} with what it was made of"
-    check_fingerprints(live, fingerprints, name, way_out)
+    project = shlex.quote(live.metadata.project)
+    remedy = f"lsif-ingest ingest --rebuild --set project.name={project}, with the same sources"
+    check_fingerprints(live, fingerprints, name, remedy)
     return live.structures.count()
 
 
@@ -125,7 +122,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _old_files(workspace: Workspace) -> Iterator[Path]:
-    """Yield temporary files and folders beside records, vectors and indexes that are a day old."""
+    """Yield day-old temporary files and folders beside records, vectors and indexes."""
     projects, store = workspace.project_folders(), Path(workspace.store)
     temporary = [
         *workspace.projects_folder.glob("*/.*.tmp"),

@@ -1,4 +1,4 @@
-"""The doctor's checks of Python and its packages. None of them is imported: what is installed says its version."""
+"""The doctor's checks of Python and its packages. It reads their versions and imports none."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from configs.settings import ClusterSettings
+    from flows.doctor.finding import Status
 
 _CHECKOUT = Path(configs.__file__).parent.parent
 """The folder of this program's sources; in an installed wheel, that of all packages."""
@@ -32,77 +33,70 @@ _OLDEST_PYTHON = (3, 11)
 _ANSWER_S = 3.0
 """Seconds in which a scheduler takes a connection."""
 _OF_PREFECT = ("prefect", "fastapi", "aiosqlite")
-"""Prefect, and what it fails with in other versions than those that were tried."""
+"""Prefect, and the packages of which it fails with other versions than the tested ones."""
 
 
 def check_python(found: tuple[int, ...] = sys.version_info[:3]) -> Finding:
     """Return whether Python is recent enough."""
     name = ".".join(map(str, found))
     if found[:2] < _OLDEST_PYTHON:
-        return Finding(
-            "python",
-            "failed",
-            f"{name}; 3.11 or later is needed",
-            "make setup PYTHON=/path/to/python3.11",
-        )
+        advice = "make setup PYTHON=/path/to/python3.11"
+        return Finding("python", "failed", f"{name} found, 3.11 or later required", advice)
     return Finding("python", "ok", f"{name} in {sys.prefix}")
 
 
 def check_packages(
     installed: Callable[[str], str] = version, constraints: Path | None = None
 ) -> Finding:
-    """Return whether the packages are there in versions that may be used, and that were tried together."""
-    needed = [one for one in _requirements() if canonicalize_name(one.name) not in _OF_PREFECT]
-    return _compare("packages", needed, installed, constraints, f"{len(needed)} packages")
+    """Return whether the packages have allowed versions, and those that were tested together."""
+    required = [package for package in _requirements() if not _is_of_prefect(package)]
+    everything = f"{len(required)} packages"
+    return _compare("packages", required, installed, constraints, everything)
 
 
 def check_prefect(
     installed: Callable[[str], str] = version, constraints: Path | None = None
 ) -> Finding:
-    """Return whether Prefect and its partners fit, and whether it can write its home."""
-    needed = [one for one in _requirements() if canonicalize_name(one.name) in _OF_PREFECT]
+    """Return whether Prefect's version and those of its partners fit, and its home is writable."""
     home = prefect_home()
     if reason := why_not_writable(home):
-        return Finding(
-            "prefect",
-            "failed",
-            f"PREFECT_HOME {home} can't be written: {reason}",
-            "export PREFECT_HOME=DIR",
-        )
-    finding = _compare("prefect", needed, installed, constraints, "")
+        found = f"PREFECT_HOME {home} can't be written: {reason}"
+        return Finding("prefect", "failed", found, "export PREFECT_HOME=DIR")
+    required = [package for package in _requirements() if _is_of_prefect(package)]
+    finding = _compare("prefect", required, installed, constraints, "")
     if finding.status != "ok":
         return finding
     versions = ", ".join(f"{name} {installed(name)}" for name in _OF_PREFECT)
     return Finding("prefect", "ok", f"{versions}; home {home}")
 
 
-def check_dask(settings: ClusterSettings, installed: Callable[[str], str] = version) -> Finding:
-    """Return whether the extra for a Dask cluster is installed, and whether the scheduler that is configured listens."""
-    wanted, scheduler = settings.runner == "dask", urlsplit(settings.scheduler)
+def check_dask(cluster: ClusterSettings, installed: Callable[[str], str] = version) -> Finding:
+    """Return whether the extra for Dask is installed, and the configured scheduler listens."""
+    wanted, scheduler = cluster.runner == "dask", urlsplit(cluster.scheduler)
     found = {name: _installed(name, installed) for name in ("prefect-dask", "dask", "distributed")}
-    if missing := [name for name, one in found.items() if one is None]:
-        words = f"{', '.join(missing)} not installed"
-        if wanted:
-            return Finding(
-                "dask", "failed", f'cluster.runner is "dask"; {words}', install_extra("dask")
-            )
-        return Finding("dask", "skipped", words)
-    words = ", ".join(f"{name} {one}" for name, one in found.items())
+    if missing := [name for name, number in found.items() if number is None]:
+        text = f"{', '.join(missing)} not installed"
+        if not wanted:
+            return Finding("dask", "skipped", text)
+        text = f'cluster.runner is "dask"; {text}'
+        return Finding("dask", "failed", text, install_extra("dask"))
+    text = ", ".join(f"{name} {number}" for name, number in found.items())
     if not wanted or not scheduler.hostname:
-        return Finding("dask", "ok", words)
-    if why := why_no_scheduler(settings.scheduler, _ANSWER_S):
-        return Finding(
-            "dask",
-            "failed",
-            why,
-            f"dask scheduler --port {scheduler.port or DASK_PORT}, on that machine",
-        )
-    return Finding("dask", "ok", f"{words}; scheduler {settings.scheduler} listens")
+        return Finding("dask", "ok", text)
+    if why := why_no_scheduler(cluster.scheduler, _ANSWER_S):
+        advice = f"dask scheduler --port {scheduler.port or DASK_PORT}, on that machine"
+        return Finding("dask", "failed", why, advice)
+    return Finding("dask", "ok", f"{text}; scheduler {cluster.scheduler} listens")
+
+
+def is_checkout() -> bool:
+    """Return whether the program runs from a checkout of its repository, not from a wheel."""
+    return (_CHECKOUT / "pyproject.toml").is_file()
 
 
 def constraints_file() -> Path | None:
     """Return the file of the versions that were tested together: the checkout's or the wheel's."""
-    if (_CHECKOUT / "pyproject.toml").is_file():
+    if is_checkout():
         return _CHECKOUT / _CONSTRAINTS
     try:
         files = distribution(_PROGRAM).files or ()
@@ -112,51 +106,53 @@ def constraints_file() -> Path | None:
 
 
 def install_extra(extra: str) -> str:
-    """Return the command that installs an extra of this program: for a wheel, what it requires."""
+    """Return the command that installs an extra of this program; for a wheel, its packages."""
     constraints = constraints_file()
-    command = f"{_pip()} -c {shlex.quote(str(constraints))}" if constraints else _pip()
-    if (_CHECKOUT / "pyproject.toml").is_file():
+    command = (
+        f"{pip_install()} -c {shlex.quote(str(constraints))}" if constraints else pip_install()
+    )
+    if is_checkout():
         return f"{command} -e {shlex.quote(f'{_CHECKOUT}[{extra}]')}"
-    needed = [
-        str(requirement).partition(";")[0].strip()
-        for requirement in _requirements(extra)
-        if requirement not in _requirements()
-    ]
-    return f"{command} {shlex.join(needed)}"
+    always = _requirements()
+    packages = [package for package in _requirements(extra) if package not in always]
+    names = [str(package).partition(";")[0].strip() for package in packages]
+    return f"{command} {shlex.join(names)}"
+
+
+def pip_install() -> str:
+    """Return the beginning of a command that installs packages for this Python."""
+    return f"{shlex.quote(sys.executable)} -m pip install"
 
 
 def _compare(
     check: str,
-    needed: list[Requirement],
+    required: list[Requirement],
     installed: Callable[[str], str],
     constraints: Path | None,
     everything: str,
 ) -> Finding:
-    tried = _tried(constraints or constraints_file())
-    bad, other, mend = list[str](), list[str](), list[str]()
-    for requirement in needed:
-        name, found = requirement.name, _installed(requirement.name, installed)
-        pinned = tried.get(canonicalize_name(name))
-        if found is None or not requirement.specifier.contains(found, prereleases=True):
-            bad.append(f"{name} {found or 'is missing'}, needed is {requirement.specifier}")
+    tested = _tested(constraints or constraints_file())
+    wrong, untested, mend = list[str](), list[str](), list[str]()
+    for package in required:
+        name, found = package.name, _installed(package.name, installed)
+        pinned = tested.get(canonicalize_name(name))
+        if found is None or not package.specifier.contains(found, prereleases=True):
+            state = "is missing" if found is None else f"{found} found"
+            note = f"; tested with {pinned}" if pinned else ""
+            wrong.append(f"{name} {state}, {package.specifier} required{note}")
         elif pinned is not None and not _same(found, pinned):
-            other.append(f"{name} {found}, tried was {pinned}")
+            untested.append(f"{name} {found} found, tested with {pinned}")
         else:
             continue
-        mend.append(f"{name}=={pinned}" if pinned else str(requirement).partition(";")[0])
-    if not mend:
-        known = (
-            "as tried together"
-            if tried
-            else "in versions that may be used; no constraints.txt to compare them with"
-        )
-        return Finding(check, "ok", f"{everything} {known}")
-    return Finding(
-        check,
-        "failed" if bad else "warning",
-        "; ".join(bad + other),
-        f"{_pip()} {shlex.join(mend)}",
-    )
+        mend.append(f"{name}=={pinned}" if pinned else str(package).partition(";")[0])
+    if mend:
+        status: Status = "failed" if wrong else "warning"
+        advice = f"{pip_install()} {shlex.join(mend)}"
+        return Finding(check, status, "; ".join(wrong + untested), advice)
+    if tested:
+        return Finding(check, "ok", f"{everything} in the tested versions")
+    unknown = "in allowed versions; there is no constraints.txt to compare them with"
+    return Finding(check, "ok", f"{everything} {unknown}")
 
 
 def _requirements(extra: str = "") -> list[Requirement]:
@@ -165,11 +161,19 @@ def _requirements(extra: str = "") -> list[Requirement]:
         found = [Requirement(text) for text in requires(_PROGRAM) or ()]
     except PackageNotFoundError:  # run from its folder, not installed
         return []
-    return [one for one in found if one.marker is None or one.marker.evaluate({"extra": extra})]
+    return [
+        package
+        for package in found
+        if package.marker is None or package.marker.evaluate({"extra": extra})
+    ]
 
 
-def _tried(constraints: Path | None) -> dict[str, str]:
-    """Return the versions in constraints.txt by normalised name, none if there is no such file."""
+def _is_of_prefect(package: Requirement) -> bool:
+    return canonicalize_name(package.name) in _OF_PREFECT
+
+
+def _tested(constraints: Path | None) -> dict[str, str]:
+    """Return the versions in constraints.txt by normalised name; none without the file."""
     try:
         lines = constraints.read_text(encoding="utf-8").splitlines() if constraints else []
     except OSError:
@@ -188,12 +192,8 @@ def _installed(name: str, installed: Callable[[str], str]) -> str | None:
 
 
 def _same(found: str, pinned: str) -> bool:
-    """Return whether the versions are the same but for a build's own mark, as in 2.13.0+cpu."""
+    """Return whether two versions are equal without a build's label, as in 2.13.0+cpu."""
     try:
         return Version(found).public == Version(pinned).public
     except InvalidVersion:
         return found == pinned
-
-
-def _pip() -> str:
-    return f"{shlex.quote(sys.executable)} -m pip install"
