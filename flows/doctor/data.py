@@ -53,7 +53,7 @@ def check_checkpoint(workspace: Workspace) -> Finding:
     found = f"{address}: {counted(files, 'file')}, {sum(sizes.values()) / 1e6:,.1f} MB"
     if aside:
         found += f", {aside:,} set aside as unreadable; their texts are embedded again"
-        # Others may use a shared store, so it is not compacted lightly: see flows.stages.checkpoint.
+        # Others may use a shared store: see flows.stages.checkpoint.
         is_shared = bool(workspace.settings.checkpoint.store)
         remove = f"remove {address}/*/*{ASIDE}" if is_shared else "lsif-ingest checkpoint compact"
         return Finding("checkpoint", "warning", found, remove)
