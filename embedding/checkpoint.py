@@ -1,8 +1,11 @@
-"""The checkpoint: Parquet files of (key, vector), one folder a fingerprint. Resume point and cache in one.
+"""The checkpoint: Parquet files of (key, vector), one folder for each fingerprint.
 
-A file is written whole or not at all and never changed (embedding/store.py), so what is there can be trusted after kill -9; what
-can't be read, or was written for another fingerprint, is set aside and its texts are embedded again. Schema: `key`
-fixed_size_binary(16), `vector` fixed_size_list<float32 or float16>[dimension]; the fingerprint stands in the metadata.
+It is resume point and cache in one. A file is written whole or not at all and never changed
+(embedding/store.py), so it can be trusted after kill -9. A file that can't be read, or that was
+written for another fingerprint, is set aside and its texts are embedded again.
+
+Schema: `key` fixed_size_binary(16), `vector` fixed_size_list<float32 or float16>[dimension], with
+the fingerprint in the metadata.
 """
 
 from __future__ import annotations
@@ -32,22 +35,22 @@ logger = logging.getLogger(__name__)
 FINGERPRINT = b"lsif_ingest.fingerprint"
 SUFFIX, ASIDE = ".parquet", ".aside"
 UNREADABLE = (OSError, pa.ArrowException, ValueError)
-"""What reading a damaged file raises; ValueError, too: bytes that are no UTF-8 in the name of a column."""
+"""What reading a damaged file raises; ValueError comes from column names that are not UTF-8."""
 KEY = np.dtype("S16")
 """A key: see Fingerprint.key."""
 _DTYPES = {"float32": pa.float32(), "float16": pa.float16()}
 
 
 class Checkpoint:
-    """The vectors of one fingerprint under `root`: a folder, or an address that embedding.store.Store takes.
+    """The vectors of one fingerprint under `root`, a folder or an address: see Store.
 
-    `dtype` is how they are written, "float32" or "float16"; read are both.
+    `dtype` is what they are written as, "float32" or "float16"; both are read.
     """
 
     def __init__(self, root: Path | str, fingerprint: Fingerprint, dtype: str = "float32") -> None:
         self.store = Store(root)
         self.folder = fingerprint.digest
-        """Its folder in the store."""
+        """The folder in the store."""
         self._fingerprint = fingerprint
         self._dtype = _DTYPES[dtype]
         self._dimension: int | None = None
@@ -55,17 +58,17 @@ class Checkpoint:
 
     @property
     def location(self) -> str:
-        """Folder or address, for people."""
+        """The folder or address, for messages."""
         return f"{self.store.location}/{self.folder}"
 
     @property
     def dimension(self) -> int | None:
-        """Numbers in a vector; None as long as there is no vector."""
+        """Length of a vector; None as long as there is no vector."""
         self.files()
         return self._dimension
 
     def files(self) -> list[str]:
-        """Return the names of the files that are of use. They are looked through once, when they are first needed."""
+        """Return the names of the usable files; they are read once, when they are first needed."""
         if self._known is None:
             self._known = []
             self.store.remove_leftovers(self.folder)
@@ -77,7 +80,7 @@ class Checkpoint:
         return self._known
 
     def keys(self, names: Iterable[str] | None = None) -> set[bytes]:
-        """Return the keys of all vectors, or of those in the files of these names that are of use."""
+        """Return the keys of all vectors, or of those in usable files of these names."""
         found: set[bytes] = set()
         wanted = None if names is None else set(names)
         names = [name for name in self.files() if wanted is None or name in wanted]
@@ -91,12 +94,15 @@ class Checkpoint:
         return found
 
     def append(self, keys: Sequence[bytes], vectors: NDArray[np.float32]) -> str:
-        """Write the vectors, (len(keys), dimension) float32, as one more file, and return its name; they are safe from then on."""
+        """Write the vectors, (len(keys), dimension) float32, as a new file; return its name.
+
+        They are safe from then on. Raises CheckpointError.
+        """
         dimension = int(vectors.shape[1])
         if self._dimension not in (None, dimension):
             raise CheckpointError(
-                f"{self.location} holds vectors of dimension {self._dimension}, the model now gives {dimension}. "
-                "Remove that folder, or restore the model."
+                f"{self.location} holds vectors of dimension {self._dimension}, but the model now "
+                f"returns {dimension}. Remove that folder, or restore the model."
             )
         table = pa.table(
             [
@@ -126,7 +132,10 @@ class Checkpoint:
         return name
 
     def name_of(self, keys: Sequence[bytes], suffix: str = SUFFIX) -> str:
-        """Return the name of the file of these keys: it is told by them, so what is made twice is stored once."""
+        """Return the name of the file of these keys.
+
+        It is made from the keys alone, so that what is made twice is stored once.
+        """
         return (
             f"{self.folder}/{hashlib.blake2b(b''.join(keys), digest_size=12).hexdigest()}{suffix}"
         )
@@ -134,19 +143,20 @@ class Checkpoint:
     def read(self, name: str) -> tuple[NDArray[np.bytes_], NDArray[np.float32]]:
         """Return the keys, (n,) S16, and vectors, (n, dimension) float32, of one file.
 
-        Raises CheckpointError where it can't be read; then it is set aside.
+        Raises CheckpointError if it can't be read, after setting it aside.
         """
         table = self._table(name)
         if isinstance(table, Exception):
             self._set_aside(name, table)
             raise CheckpointError(
-                f"{self.store.location}/{name} is damaged and was set aside; run again to embed its texts anew."
+                f"{self.store.location}/{name} is damaged and was set aside; "
+                "run again to embed its texts again."
             ) from table
         vectors = table["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
         return as_keys(table["key"].to_pylist()), vectors.reshape(len(table), -1)
 
     def _table(self, name: str, columns: list[str] | None = None) -> pa.Table | Exception:
-        """Return the file's content, or why it can't be read."""
+        """Return the content of a file, or why it can't be read."""
         try:
             with self.store.open(name) as file:
                 return pq.read_table(file, columns=columns, page_checksum_verification=True)
@@ -154,11 +164,11 @@ class Checkpoint:
             return exc
 
     def _schema_of(self, name: str) -> pa.Schema | Exception:
-        """Return the file's schema, or why it can't be read."""
+        """Return the schema of a file, or why it can't be read."""
         return read_schema(self.store, name)
 
     def _adopt(self, name: str, schema: pa.Schema | Exception) -> None:
-        """Take the file into account, or set it aside where it is not what it should be."""
+        """Add the file to the usable ones, or set it aside."""
         try:
             if isinstance(schema, Exception):
                 raise schema
@@ -171,7 +181,8 @@ class Checkpoint:
     def _set_aside(self, name: str, why: Exception) -> None:
         aside = name.removesuffix(SUFFIX) + ASIDE
         logger.warning(
-            "%s/%s is no usable checkpoint file (%s): set aside as %s, its texts are embedded again",
+            "%s/%s is not a usable checkpoint file (%s): set aside as %s; "
+            "its texts are embedded again",
             self.store.location,
             name,
             why,
@@ -190,7 +201,7 @@ def as_keys(keys: bytes | bytearray | Iterable[bytes]) -> NDArray[np.bytes_]:
 
 
 def read_schema(store: Store, name: str) -> pa.Schema | Exception:
-    """Return the schema of a checkpoint's file, or why it can't be read."""
+    """Return the schema of a file of a checkpoint, or why it can't be read."""
     try:
         with store.open(name) as file:
             return pq.read_schema(file)
@@ -199,7 +210,10 @@ def read_schema(store: Store, name: str) -> pa.Schema | Exception:
 
 
 def _check_schema(schema: pa.Schema, fingerprint: Fingerprint, dimension: int | None) -> int:
-    """Return the dimension of the file's vectors. Raises where it is not of this fingerprint and dimension."""
+    """Return the dimension of the file's vectors.
+
+    Raises ValueError, KeyError or AttributeError for another fingerprint or dimension.
+    """
     found: int = schema.field("vector").type.list_size
     if (schema.metadata or {}).get(FINGERPRINT) != _fingerprint_json(fingerprint):
         raise ValueError("made for another fingerprint")

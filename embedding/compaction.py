@@ -1,8 +1,9 @@
-"""What a checkpoint holds and what of it is still referred to; drops the rest.
+"""Counts the vectors in a checkpoint that records still refer to, and drops the others.
 
-A vector is live as long as some structures.jsonl makes its key. Compaction writes the live vectors of a folder anew, and removes
-the old files only then: killed in between it leaves both, and a later one cleans up. Files of the last day are left alone: the run
-that made them may still be at work, here or on another machine, and its structures.jsonl not be written yet.
+A vector is live as long as some structures.jsonl makes its key. Compaction first writes the live
+vectors of a folder into new files, then removes the old files; if it is killed in between, a later
+one cleans up. Files of the last day stay as they are: the run that wrote them may be in progress,
+here or on another machine, and may not have written its structures.jsonl yet.
 """
 
 from __future__ import annotations
@@ -34,16 +35,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _YOUNG_S = 24 * 3600
-"""Age up to which a file may be that of a run at work."""
+"""A younger file may belong to a run in progress."""
 
 
 @dataclass(frozen=True)
 class FolderStats:
-    """What one fingerprint's folder holds."""
+    """The content of one fingerprint's folder."""
 
     folder: str
     model: str
-    """As Fingerprint.describe says it; empty where no file of the folder can be read."""
+    """See Fingerprint.describe; empty if no file of the folder can be read."""
     files: int
     vectors: int
     live: int
@@ -53,12 +54,12 @@ class FolderStats:
     """Files that could not be read; compaction removes them."""
 
     def to_dict(self) -> dict[str, str | int | float]:
-        """Return the counts as plain data."""
+        """Return the fields as plain data."""
         return asdict(self)
 
 
 def inspect(root: Path | str, structures: Iterable[Path]) -> Iterator[FolderStats]:
-    """Yield what each folder under `root` holds, and how much of that the structures.jsonl refer to."""
+    """Yield the content of each folder under `root`, and how much of it is live."""
     sources, store = list(structures), Store(root)
     for folder in store.folders():
         fingerprint = _fingerprint_of(store, folder)
@@ -79,14 +80,14 @@ def inspect(root: Path | str, structures: Iterable[Path]) -> Iterator[FolderStat
 
 @dataclass(frozen=True)
 class Compaction:
-    """What became of the vectors that nothing refers to."""
+    """What happened to the vectors that nothing refers to."""
 
     dropped: int
     too_young: int
-    """Left in their files, which are of the last day."""
+    """Vectors that stay because their files are of the last day."""
 
     def to_dict(self) -> dict[str, int]:
-        """Return the counts as plain data."""
+        """Return the fields as plain data."""
         return asdict(self)
 
 
@@ -99,19 +100,18 @@ def compact(
     dtype: str = "float32",
     age_s: float = _YOUNG_S,
 ) -> Compaction:
-    """Drop the vectors under `root` that none of the structures.jsonl refers to, from files older than `age_s` seconds.
+    """Drop the vectors that no structures.jsonl refers to, from files older than `age_s` seconds.
 
-    `scratch` is a folder for a temporary file. A folder without a readable file is left alone. Raises CheckpointError; then nothing
-    that is referred to is lost.
+    `scratch` is a folder for a temporary file. A folder without a readable file stays as it is.
+    Raises CheckpointError; no live vector is lost then.
     """
     sources, store, dropped, too_young = list(structures), Store(root), 0, 0
     for folder in store.folders():
         fingerprint = _fingerprint_of(store, folder)
         if fingerprint is None:
             continue
-        old = set(
-            _ending(store.files(folder), SUFFIX)
-        )  # before they are read: not among them is what another run writes meanwhile
+        # Listed before they are read, so that files that another run writes meanwhile stay.
+        old = set(_ending(store.files(folder), SUFFIX))
         young = store.younger(folder, age_s)
         old -= young
         checkpoint = Checkpoint(root, fingerprint, dtype)
@@ -126,7 +126,8 @@ def compact(
                 rows_per_file,
                 temporary_beside(scratch / "compaction"),
             )
-            # What could not be read has another name by now; what another run has made anew under an old name is young.
+            # Unreadable files have another name by now. A file that another run has written again
+            # under an old name is young.
             for name in sorted((old | unreadable) - store.younger(folder, age_s)):
                 store.remove(name)
             store.remove_folder(folder)
@@ -138,7 +139,7 @@ def compact(
 def _rewrite(
     checkpoint: Checkpoint, keep: list[bytes], old: set[str], rows_per_file: int, scratch: Path
 ) -> None:
-    """Write the vectors that are kept, and take the files that hold them now off the old ones."""
+    """Write the vectors of `keep` into files, and take those files out of `old`."""
     if keep:
         table = gather(checkpoint, as_keys(keep), scratch)
         try:
@@ -150,7 +151,7 @@ def _rewrite(
 
 
 def _live_keys(fingerprint: Fingerprint, structures: Iterable[Path]) -> set[bytes]:
-    """Return the keys that the structures make, and the blocks in the blocks.jsonl beside each file."""
+    """Return the keys of the structures, and of the blocks in the blocks.jsonl beside each file."""
     recipe, key, live = RECIPES[fingerprint.recipe], fingerprint.hasher(), set[bytes]()
     for path in structures:
         live.update(key(recipe(structure)) for structure in read_structures(path))
@@ -165,7 +166,10 @@ def _ending(names: Iterable[str], suffix: str) -> list[str]:
 
 
 def _fingerprint_of(store: Store, folder: str) -> Fingerprint | None:
-    """Return the fingerprint that the folder's files name, None where none can be read or another version made it."""
+    """Return the fingerprint in the metadata of the folder's files.
+
+    None if no file can be read, or if this version does not know the fingerprint.
+    """
     for name in _ending(store.files(folder), SUFFIX):
         try:
             with store.open(name) as file:

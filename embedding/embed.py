@@ -63,7 +63,7 @@ class Known:
 
 
 class Embedding:
-    """Takes the texts of one named vector and cuts those that the checkpoint lacks into work units."""
+    """Takes the texts of one named vector and cuts the missing ones into work units."""
 
     def __init__(
         self, vector: str, fingerprint: Fingerprint, known: Known, rows_per_file: int

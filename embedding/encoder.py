@@ -1,4 +1,7 @@
-"""What an encoder is, and what makes two vectors comparable. Knows no model library."""
+"""Encoders and fingerprints, without any model library.
+
+A fingerprint says what made a vector: only vectors of one fingerprint can be compared.
+"""
 
 from __future__ import annotations
 
@@ -18,35 +21,38 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 QUERY_PROMPTS = ("query",)
-"""Names that models give to the prompt of queries."""
+"""Names under which models keep the prompt of queries."""
 _NAMED = "name:"
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What decides a vector besides the structure: vectors of different fingerprints must never meet.
+    """What decides a vector besides the text.
 
-    The revision decides pooling, prompts and dimension too: it names one content of the model's files.
+    The revision stands for pooling and prompts, too: it names one content of the model's files.
     """
 
     model: str
     revision: str
-    """Commit of a hub model, digest of a model's files otherwise."""
+    """The commit of a hub model, or the digest of a model's files."""
     recipe: str
     max_tokens: int
     """0 = the model's own limit."""
     prompt: str = "auto"
-    """The setting of what stands before each document."""
+    """The setting for the text before each document."""
     dimension: int = 0
-    """Numbers that are kept of a Matryoshka model's vector; 0 = all."""
+    """Length to which a Matryoshka model's vectors are cut; 0 = not cut."""
     normalise: bool = True
-    """Whether vectors have length 1; else that which the model gives."""
+    """Whether vectors are scaled to L2 norm 1."""
     precision: str = "float"
-    """A class of precisions whose vectors are alike to four digits of cosine; fp32 and bf16, on any device, are one: "float"."""
+    """A class of precisions whose vectors are the same to four digits of cosine.
+
+    "float" is the class of fp32 and bf16 on any device.
+    """
 
     @property
     def digest(self) -> str:
-        """32 hex digits."""
+        """The name of the fingerprint's folder in a checkpoint: 32 hex digits."""
         return _digest_of(self)
 
     def key(self, text: str) -> bytes:
@@ -54,7 +60,7 @@ class Fingerprint:
         return self.hasher()(text)
 
     def hasher(self) -> Callable[[str], bytes]:
-        """Return what `key` returns as a function, which is three times as fast for many texts."""
+        """Return `key` as a function that is three times as fast for many texts."""
         keyed = hashlib.blake2b(digest_size=16, key=self.digest.encode("ascii"))
 
         def key(text: str) -> bytes:
@@ -65,7 +71,10 @@ class Fingerprint:
         return key
 
     def to_dict(self) -> dict[str, str | int | bool]:
-        """Return the fields as plain data; `normalise` only where it is false, as it came after the first checkpoints."""
+        """Return the fields as plain data.
+
+        `normalise` is left out if it is true: it is younger than the first checkpoints.
+        """
         fields = asdict(self)
         if self.normalise:
             del fields["normalise"]
@@ -76,7 +85,7 @@ class Fingerprint:
         details = [f"recipe {self.recipe}"]
         details += [f"{self.max_tokens} tokens"] if self.max_tokens else []
         details += [f"prompt {self.prompt!r}"] if self.prompt != "auto" else []
-        details += [f"{self.dimension} numbers"] if self.dimension else []
+        details += [f"dimension {self.dimension}"] if self.dimension else []
         details += [] if self.normalise else ["not normalised"]
         details += [self.precision] if self.precision != "float" else []
         return f"{self.model} ({self.revision[:12]}, {', '.join(details)})"
@@ -84,7 +93,6 @@ class Fingerprint:
 
 @lru_cache
 def _digest_of(fingerprint: Fingerprint) -> str:
-    """Return the fingerprint's digest; the key of each text needs it."""
     return hashlib.blake2b(orjson.dumps(fingerprint.to_dict()), digest_size=16).hexdigest()
 
 
@@ -92,42 +100,49 @@ class Encoder(Protocol):
     """Turns texts into vectors of one model."""
 
     dimension: int
-    """Numbers in a vector."""
+    """Length of a vector."""
     max_tokens: int
-    """Tokens of a text beyond which it is cut off; 0 = never."""
+    """Tokens after which a text is cut off; 0 = never."""
     texts_at_once: int
-    """Texts of a call that keep the device busy."""
+    """Texts in a call that keep the device busy."""
     device: str
     precision: str
-    """What is computed in: "fp32", "bf16" or "int8"."""
+    """What it computes in: "fp32", "bf16" or "int8"."""
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """Return how many tokens each text has, prompt and special tokens included, before any is cut off; int64, (n,)."""
+        """Return the number of tokens of each text, int64, (n,).
+
+        Prompt and special tokens count; a text that will be cut off counts in full.
+        """
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return (len(texts), dimension) float32, each row of L2 norm 1 unless set otherwise, in the order of the texts."""
+        """Return (len(texts), dimension) float32 in the order of the texts.
+
+        Rows have L2 norm 1 unless the model's settings say otherwise.
+        """
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return what `encode_documents` returns, for texts that are searched with."""
+        """Return what `encode_documents` returns, for texts of searches."""
 
 
-def checked(
+def validate(
     vectors: NDArray[np.float32], *, count: int, dimension: int, model: str, normalise: bool = True
 ) -> NDArray[np.float32]:
-    """Return the vectors as (count, dimension) float32, with `normalise` of L2 norm 1.
+    """Return the vectors as (count, dimension) float32, of L2 norm 1 with `normalise`.
 
     Raises VectorError for another shape, NaN, infinity or a zero vector.
     """
     vectors = np.asarray(vectors, dtype=np.float32)
     if vectors.shape != (count, dimension):
         raise VectorError(
-            f"{model} gave an array of shape {vectors.shape}; expected {(count, dimension)}."
+            f"{model} returned an array of shape {vectors.shape}; expected {(count, dimension)}."
         )
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     bad = np.flatnonzero(~np.isfinite(norms) | (norms == 0))
     if bad.size:
         raise VectorError(
-            f"{model} gave NaN, infinity or zero for {bad.size} of {count} texts, the first is number {bad[0] + 1}."
+            f"{model} returned NaN, infinity or zero for {bad.size} of {count} texts; "
+            f"the first is number {bad[0] + 1}."
         )
     return np.ascontiguousarray(vectors / norms if normalise else vectors)
 
@@ -135,14 +150,17 @@ def checked(
 def resolve_prompt(
     prompts: Mapping[str, str | None], setting: str, usual: tuple[str, ...], model: str
 ) -> str | None:
-    """Return the text that stands before each input, of the model's prompts. Raises ModelError where it has none of the name."""
+    """Return the text that stands before each input, or None.
+
+    `prompts` are the model's own, by name; `usual` are the names to try if the setting is "auto".
+    Raises ModelError if the setting names a prompt that the model does not have.
+    """
     if setting == "auto":
         return next((prompts[name] for name in usual if prompts.get(name)), None)
     if setting.startswith(_NAMED):
         name = setting.removeprefix(_NAMED)
         if name not in prompts:
-            raise ModelError(
-                f"model {model} has no prompt {name!r}; it has {', '.join(sorted(prompts)) or 'none'}."
-            )
+            known = ", ".join(sorted(prompts)) or "none"
+            raise ModelError(f"model {model} has no prompt {name!r}; it has {known}.")
         return prompts[name]
     return setting or None

@@ -3,7 +3,7 @@
 EmbeddingError
 ├── ModelError              a model can't be loaded
 ├── EmbeddingStopped        the run that asked for vectors is over
-├── VectorError             a model gave something that is no usable vector
+├── VectorError             a model returned something that is not a usable vector
 └── CheckpointError         the checkpoint can't be written or lacks a vector
 """
 
@@ -23,14 +23,17 @@ class EmbeddingStopped(EmbeddingError):
 
 
 class VectorError(EmbeddingError):
-    """A model gave something that is no usable vector."""
-
-
-def first_line(exc: BaseException) -> str:
-    """Return the type and the first line of an exception's message, cut to 200 characters, without a final period."""
-    text = str(exc).strip().split("\n")[0][:200].rstrip(".")
-    return f"{type(exc).__name__}: {text}" if text else type(exc).__name__
+    """A model returned something that is not a usable vector."""
 
 
 class CheckpointError(EmbeddingError):
     """The checkpoint can't be written or lacks a vector."""
+
+
+def first_line(exc: BaseException) -> str:
+    """Return the type of an exception and the first line of its message.
+
+    The line is cut to 200 characters and has no final period.
+    """
+    text = str(exc).strip().split("\n")[0][:200].rstrip(".")
+    return f"{type(exc).__name__}: {text}" if text else type(exc).__name__

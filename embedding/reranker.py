@@ -1,4 +1,7 @@
-"""A cross-encoder: reads a query and a text together and says how well they fit. Slow, so made for the first hits only."""
+"""A cross-encoder: reads a query and a text together and scores how well they match.
+
+It is slow, so it is for the first hits only.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,20 @@ _MOST_TOKENS = 512
 
 
 class Reranker(Protocol):
-    """Scores texts by a query."""
+    """Scores texts for a query."""
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
-        """Return one number a text, higher for a better fit; those of different queries can't be compared."""
+        """Return one score per text, higher for a better match.
+
+        Scores of different queries can't be compared.
+        """
 
 
 def load_reranker(settings: RerankSettings) -> Reranker:
-    """Return the reranker of a folder or a name on the hub. Raises ModelError where it can't be loaded."""
+    """Return the reranker in a folder or on the Hugging Face Hub.
+
+    Raises ModelError if it can't be loaded.
+    """
     from sentence_transformers import CrossEncoder  # noqa: PLC0415 - takes seconds, few need it
 
     try:
@@ -39,11 +48,13 @@ def load_reranker(settings: RerankSettings) -> Reranker:
         )
     except Exception as exc:  # the libraries below raise what they like
         raise ModelError(
-            f"reranker {settings.model} can't be loaded: {first_line(exc)}. Check search.rerank.model; empty, none is used."
+            f"reranker {settings.model} can't be loaded: {first_line(exc)}. "
+            "Check search.rerank.model; leave it empty to use none."
         ) from exc
     if model.num_labels != 1:
         raise ModelError(
-            f"model {settings.model} gives {model.num_labels} numbers a text; a reranker gives one. Check search.rerank.model."
+            f"model {settings.model} returns {model.num_labels} numbers per text; "
+            "a reranker returns one. Check search.rerank.model."
         )
     return _CrossEncoderReranker(model)
 

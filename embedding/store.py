@@ -1,7 +1,7 @@
-"""Where a checkpoint's files lie: a folder of this machine, or a bucket that several machines share, by pyarrow's file systems.
+"""The files of a checkpoint: in a folder on this machine, or in a bucket that machines share.
 
-A file appears whole or not at all on either: on a disk by temporary file, fsync and rename; in a bucket because an object is there
-once its upload is complete.
+A file appears whole or not at all. On a disk that takes a temporary file, fsync and rename; in a
+bucket an object exists once its upload is complete. Access is by pyarrow's file systems.
 """
 
 from __future__ import annotations
@@ -26,36 +26,39 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _AT_ONCE = 8
-"""Files that are read from a bucket at the same time: each costs round trips, not bandwidth."""
+"""Files that are read from a bucket at once: each costs round trips, not bandwidth."""
 _URI = re.compile(r"[a-z][a-z0-9+.-]+://")
 _PROBE = ".probe"
 
 
 class Store:
-    """Files in folders under one address. Names are relative to it, with slashes."""
+    """Files in folders under one address. Their names are relative to it, with slashes."""
 
     def __init__(self, address: Path | str) -> None:
-        """Open the store: `address` is a folder, made when something is written, or a URI such as s3://bucket/prefix.
+        """Open the store at a folder or a URI such as s3://bucket/prefix.
 
-        Credentials of a bucket come from the environment (AWS_ACCESS_KEY_ID and the others of its SDK). Raises CheckpointError.
+        A folder is made once something is written. Credentials of a bucket come from the
+        environment: AWS_ACCESS_KEY_ID and the others of its SDK. Raises CheckpointError.
         """
         self.location = str(address)
-        """The address as given; it holds no secret."""
+        """The address as given; it contains no secret."""
         self.folder = _local_folder(self.location)
-        """The folder; None where the files are elsewhere."""
+        """The folder; None if the files are in a bucket."""
         if self.folder is not None:
             self._files: fs.FileSystem = fs.LocalFileSystem()
             self._root = str(self.folder.absolute())
             return
         if "@" in urlsplit(self.location).netloc or "secret_key" in self.location:
             raise CheckpointError(
-                "the checkpoint's address must not contain credentials; they come from the environment."
+                "the checkpoint's address must not contain credentials; "
+                "they come from the environment."
             )
         try:
             self._files, self._root = fs.FileSystem.from_uri(self.location)
         except (OSError, ValueError, pa.ArrowException) as exc:
             raise CheckpointError(
-                f"{self.location} can't be opened as a store: {exc}. Give a folder or s3://bucket/prefix that is in reach."
+                f"{self.location} can't be opened as a store: {exc}. "
+                "Set checkpoint.store to a folder or to s3://bucket/prefix that can be reached."
             ) from exc
 
     def folders(self) -> list[str]:
@@ -73,7 +76,10 @@ class Store:
         }
 
     def younger(self, folder: str, age_s: float) -> set[str]:
-        """Return the names of the folder's files that were written less than `age_s` seconds ago, or nobody knows when."""
+        """Return the names of files that were written less than `age_s` seconds ago.
+
+        A file whose time is unknown counts as one.
+        """
         since = time.time() - age_s
         return {
             f"{folder}/{info.base_name}"
@@ -90,7 +96,7 @@ class Store:
         return self._files.open_input_file(self._path(name))
 
     def read_each(self, names: Iterable[str], read: Callable[[str], T]) -> Iterator[T]:
-        """Yield what `read` returns for each name, in their order; from a bucket several are under way at once."""
+        """Yield what `read` returns for each name, in order; a bucket is read in parallel."""
         if self.folder is not None:
             yield from map(read, names)
             return
@@ -100,7 +106,7 @@ class Store:
                 yield from pool.map(read, left[start : start + _AT_ONCE])
 
     def write(self, name: str, content: pa.Buffer) -> None:
-        """Write the file. Raises CheckpointError; then there is no file of the name."""
+        """Write the file. Raises CheckpointError; then there is no such file."""
         try:
             if self.folder is not None:
                 with atomic_writer(self.folder / name) as file:
@@ -110,17 +116,17 @@ class Store:
                     stream.write(content)
         except (OSError, pa.ArrowException) as exc:
             raise CheckpointError(
-                f"can't write {self.location}/{name}: {_reason(exc)}. What was embedded before is kept; "
-                "make room or mend the permission and run again."
+                f"can't write {self.location}/{name}: {_reason(exc)}. Finished embeddings are "
+                "saved; free some space or fix the permissions, then run again to resume."
             ) from exc
 
     def check_writable(self) -> None:
-        """Raise CheckpointError where nothing can be written, before work is done for it."""
+        """Raise CheckpointError if nothing can be written, before there is work to lose."""
         self.write(_PROBE, pa.py_buffer(b""))
         self.remove(_PROBE)
 
     def rename(self, name: str, other: str) -> None:
-        """Give the file another name. A file that is gone is no error."""
+        """Give the file another name. A missing file is not an error. Raises CheckpointError."""
         try:
             self._files.move(self._path(name), self._path(other))
         except OSError as exc:
@@ -130,7 +136,7 @@ class Store:
                 ) from exc
 
     def remove(self, name: str) -> None:
-        """Remove the file. One that is gone is no error. Raises CheckpointError."""
+        """Remove the file. A missing file is not an error. Raises CheckpointError."""
         try:
             if self._files.get_file_info(self._path(name)).type is not fs.FileType.NotFound:
                 self._files.delete_file(self._path(name))
@@ -139,9 +145,8 @@ class Store:
 
     def remove_folder(self, folder: str) -> None:
         """Remove the folder if it is empty."""
-        if (
-            self.folder is not None
-        ):  # not a look and then the removal: another run may write its first file between the two
+        if self.folder is not None:
+            # In one step: another run may write its first file between a check and a removal.
             with suppress(OSError):
                 (self.folder / folder).rmdir()
             return
@@ -150,12 +155,12 @@ class Store:
             self._files.delete_dir(self._path(folder))
 
     def remove_leftovers(self, folder: str) -> None:
-        """Remove what killed writers left in the folder."""
+        """Remove the temporary files that killed writers left in the folder."""
         if self.folder is not None:
             remove_leftovers(self.folder / folder)
 
     def remove_old(self, folder: str, suffix: str, *, age_s: float) -> None:
-        """Remove the folder's files of that suffix that were written more than `age_s` seconds ago."""
+        """Remove files with that suffix that were written more than `age_s` seconds ago."""
         for info in self._list(folder):
             if (
                 info.base_name.endswith(suffix)

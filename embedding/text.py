@@ -1,6 +1,7 @@
-"""Recipes: the versioned rules that render a structure into the text that is embedded.
+"""Recipes: versioned rules that render a structure as the text that is embedded.
 
-A recipe never changes once vectors were made by it; a better one gets a new name, and with it a new fingerprint.
+A recipe never changes once vectors were made with it. A better one gets a new name, and so a new
+fingerprint.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""A work unit: texts that are embedded together, in a file beside the checkpoint's, for any machine that reaches the store.
+"""Work units: texts that are embedded together, on any machine that can reach the store.
 
-A work unit's name is told by its keys, and the checkpoint file that comes of it has the same: what two workers embed is stored once. It
-is removed once its vectors are safe. Parquet, `key` fixed_size_binary(16), `text` string.
+A work unit is a file beside those of the checkpoint: Parquet, `key` fixed_size_binary(16), `text`
+string. Its name comes from its keys, and its vectors get a file of the same name, so what two
+workers embed is stored once. The work unit is removed once its vectors are safe.
 """
 
 from __future__ import annotations
@@ -37,40 +38,40 @@ _SCHEMA = pa.schema(
     ]
 )
 _LEFT_BEHIND_S = 7 * 24 * 3600
-"""Age at which a work unit is taken for that of a killed run; a run may queue its work units for days."""
+"""Age at which a work unit counts as left by a killed run; runs may queue theirs for days."""
 STOP: ContextVar[Event | None] = ContextVar("STOP", default=None)
-"""Ends the embedding of a work unit, before its next batch, once it is set."""
+"""Once it is set, the embedding of a work unit ends before its next batch."""
 _COUNTED_AT_ONCE = 4096
-"""Texts that are tokenised together to find out how long they are."""
+"""Texts that are tokenised together to learn how long they are."""
 
 
 @dataclass(frozen=True)
 class WorkUnit:
-    """Where the texts lie."""
+    """A work unit that was written."""
 
     vector: str
-    """What they are made into: a named vector, or "blocks"."""
+    """The kind of vector that its texts become: a named vector, or "blocks"."""
     name: str
     """Of the file in the store."""
     texts: int
     number: int = 1
-    """Of those of its vector, from 1."""
+    """Among the work units of its vector, from 1."""
 
 
 @dataclass(frozen=True)
 class UnitReport:
-    """What embedding a work unit took."""
+    """The result of embedding a work unit."""
 
     file: str
     """The checkpoint's new file."""
     dimension: int
     seconds: float
     tokens: int = 0
-    """As far as the model saw them."""
+    """Tokens that the model saw: those that were cut off don't count."""
     cut_off: int = 0
     """Texts of which the model saw only the beginning."""
     device: str = ""
-    """What computed; empty where another had done it, as is `precision`."""
+    """What computed the vectors; empty if another worker had done it, as is `precision`."""
     precision: str = ""
 
 
@@ -82,7 +83,7 @@ def write_unit(
     vector: str,
     number: int = 1,
 ) -> WorkUnit:
-    """Write texts that the checkpoint lacks as a work unit. Raises CheckpointError."""
+    """Write texts that the checkpoint lacks. Raises CheckpointError."""
     content = pa.BufferOutputStream()
     table = pa.table(
         [pa.array(keys, pa.binary(16)), pa.array(texts, pa.large_string())], schema=_SCHEMA
@@ -96,21 +97,22 @@ def write_unit(
 
 
 def remove_old_units(checkpoint: Checkpoint) -> None:
-    """Remove what killed runs left."""
+    """Remove the work units that killed runs left."""
     checkpoint.store.remove_old(checkpoint.folder, UNIT_SUFFIX, age_s=_LEFT_BEHIND_S)
 
 
 def embed_unit(checkpoint: Checkpoint, unit: WorkUnit, load: Callable[[], Encoder]) -> UnitReport:
-    """Embed the work unit's texts into a file of the checkpoint, the longest first, and remove the unit.
+    """Embed the texts into a file of the checkpoint, the longest first, and remove the work unit.
 
-    What is embedded before a failure, or before STOP is set, is kept. Raises EmbeddingStopped, CheckpointError where the work unit
-    can't be read or the file not be written, and what `load` and the encoder raise.
+    What is embedded before a failure, or before STOP is set, is kept. Raises EmbeddingStopped,
+    CheckpointError if a file can't be read or written, and what `load` and the encoder raise.
     """
     started = time.perf_counter()
     found = _read(checkpoint, unit)
     if found is None:  # another worker was faster, or this is a second try
         file = unit.name.removesuffix(UNIT_SUFFIX) + SUFFIX
-        return UnitReport(file, checkpoint.read(file)[1].shape[1], time.perf_counter() - started)
+        dimension = checkpoint.read(file)[1].shape[1]
+        return UnitReport(file=file, dimension=dimension, seconds=time.perf_counter() - started)
     keys, texts = found
     encoder = load()
     lengths = _count_tokens(encoder, texts)
@@ -118,13 +120,13 @@ def embed_unit(checkpoint: Checkpoint, unit: WorkUnit, load: Callable[[], Encode
     file = _embed(checkpoint, keys, texts, longest_first(lengths), encoder, unit.vector)
     checkpoint.store.remove(unit.name)
     return UnitReport(
-        file,
-        encoder.dimension,
-        time.perf_counter() - started,
-        int(seen.sum()),
-        int((lengths > seen).sum()),
-        encoder.device,
-        encoder.precision,
+        file=file,
+        dimension=encoder.dimension,
+        seconds=time.perf_counter() - started,
+        tokens=int(seen.sum()),
+        cut_off=int((lengths > seen).sum()),
+        device=encoder.device,
+        precision=encoder.precision,
     )
 
 
@@ -136,7 +138,7 @@ def _embed(
     encoder: Encoder,
     vector: str,
 ) -> str:
-    """Embed the texts in the order of their places, those of like length in a batch; return the name of the new file.
+    """Embed the texts in `order`, (n,) positions; return the name of the checkpoint's new file.
 
     The longest come first, so memory runs out at once or never.
     """
@@ -148,21 +150,22 @@ def _embed(
             for first in range(0, len(texts), encoder.texts_at_once):
                 if (stop := STOP.get()) is not None and stop.is_set():
                     raise EmbeddingStopped(
-                        f"embedding was stopped after {done} of {len(texts)} texts; what was embedded is kept."
+                        f"embedding was stopped after {done} of {len(texts)} texts; "
+                        "these are saved."
                     )
-                places = order[first : first + encoder.texts_at_once]
-                vectors[places] = encoder.encode_documents([texts[place] for place in places])
-                done = first + len(places)
-                progress.update(len(places))
-        finally:  # an interruption, or a text that the model fails on, takes no other's vector with it
+                batch = order[first : first + encoder.texts_at_once]
+                vectors[batch] = encoder.encode_documents([texts[number] for number in batch])
+                done = first + len(batch)
+                progress.update(len(batch))
+        finally:  # one bad text, or an interruption, costs no other text its vector
             if done:
-                places = np.sort(order[:done])
-                file = checkpoint.append([keys[place] for place in places], vectors[places])
+                finished = np.sort(order[:done])
+                file = checkpoint.append([keys[number] for number in finished], vectors[finished])
     return file
 
 
 def _count_tokens(encoder: Encoder, texts: list[str]) -> NDArray[np.int64]:
-    """Return how many tokens each text has, int64, (n,)."""
+    """Return the number of tokens of each text, int64, (n,)."""
     starts = range(0, len(texts), _COUNTED_AT_ONCE)
     return np.concatenate(
         [encoder.count_tokens(texts[start : start + _COUNTED_AT_ONCE]) for start in starts]
@@ -170,7 +173,7 @@ def _count_tokens(encoder: Encoder, texts: list[str]) -> NDArray[np.int64]:
 
 
 def _read(checkpoint: Checkpoint, unit: WorkUnit) -> tuple[list[bytes], list[str]] | None:
-    """Return the work unit's keys and texts; None where it is embedded already."""
+    """Return the keys and texts of the work unit, or None if it is embedded already."""
     try:
         with checkpoint.store.open(unit.name) as file:
             table = pq.read_table(file, schema=_SCHEMA, page_checksum_verification=True)
@@ -180,7 +183,8 @@ def _read(checkpoint: Checkpoint, unit: WorkUnit) -> tuple[list[bytes], list[str
         ):
             return None
         raise CheckpointError(
-            f"{checkpoint.store.location}/{unit.name} can't be read: {exc}. Where workers on other machines embed, "
-            "checkpoint.store must be an address that all of them reach: a shared folder or s3://bucket/prefix."
+            f"{checkpoint.store.location}/{unit.name} can't be read: {exc}. If workers on other "
+            "machines embed, checkpoint.store must be an address that all of them can reach: "
+            "a shared folder or s3://bucket/prefix."
         ) from exc
     return table["key"].to_pylist(), table["text"].to_pylist()

@@ -122,7 +122,7 @@ def test_a_flipped_bit_in_a_vector_is_noticed(
 
 def test_a_changed_dimension_is_refused(checkpoint: Checkpoint) -> None:
     with pytest.raises(
-        CheckpointError, match="holds vectors of dimension 2, the model now gives 3"
+        CheckpointError, match="holds vectors of dimension 2, but the model now returns 3"
     ):
         checkpoint.append([key(9)], np.ones((1, 3), dtype=np.float32))
 

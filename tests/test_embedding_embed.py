@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from embedding.checkpoint import Checkpoint
 from embedding.compaction import compact
 from embedding.embed import EmbedReport
-from embedding.encoder import Fingerprint, checked
+from embedding.encoder import Fingerprint, validate
 from embedding.errors import CheckpointError, VectorError
 from lsif.blocks import read_blocks
 from lsif.extract import parse_dump
@@ -216,7 +216,7 @@ def test_a_folder_that_cant_be_written_is_told(
     ("vectors", "message"),
     [
         (np.full((2, 3), np.nan), "NaN, infinity or zero for 2 of 2 texts"),
-        (np.array([[1, 0, 0], [0, 0, 0]]), "for 1 of 2 texts, the first is number 2"),
+        (np.array([[1, 0, 0], [0, 0, 0]]), "for 1 of 2 texts; the first is number 2"),
         (np.array([[1, 0, 0], [np.inf, 0, 0]]), "the first is number 2"),
         (np.ones((2, 4)), r"shape \(2, 4\); expected \(2, 3\)"),
         (np.ones((1, 3)), r"shape \(1, 3\)"),
@@ -224,11 +224,11 @@ def test_a_folder_that_cant_be_written_is_told(
 )
 def test_what_is_no_vector_is_refused(vectors: np.ndarray, message: str) -> None:
     with pytest.raises(VectorError, match=message):
-        checked(vectors, count=2, dimension=3, model="m")
+        validate(vectors, count=2, dimension=3, model="m")
 
 
 def test_vectors_are_normalised_float32() -> None:
-    result = checked(np.array([[3.0, 4.0]]), count=1, dimension=2, model="m")
+    result = validate(np.array([[3.0, 4.0]]), count=1, dimension=2, model="m")
     assert result.dtype == np.float32
     np.testing.assert_allclose(result, [[0.6, 0.8]], rtol=1e-6)
 

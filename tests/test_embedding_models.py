@@ -146,10 +146,10 @@ def test_a_token_limit_cuts_off_and_may_not_exceed_the_models_positions(tiny_mod
 
 def test_a_model_that_cant_be_had_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        ModelError, match="model nobody/nothing is neither a folder nor to be had from the hub"
+        ModelError, match="model nobody/nothing is not a local folder and could not be downloaded"
     ):
         resolve_model(settings(model="nobody/nothing"))
-    with pytest.raises(ModelError, match="no packaged model 'other'; there is all-MiniLM-L6-v2"):
+    with pytest.raises(ModelError, match="no packaged model 'other'; available: all-MiniLM-L6-v2"):
         resolve_model(settings(model="packaged:other"))
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.json").write_text("not JSON")
@@ -244,7 +244,7 @@ def test_a_shorter_vector_is_the_beginning_of_the_whole_one_normalised(tiny_mode
     np.testing.assert_allclose(
         vectors, expected / np.linalg.norm(expected, axis=1, keepdims=True), atol=1e-5
     )
-    with pytest.raises(ModelError, match="gives 12 numbers; dimension is 13"):
+    with pytest.raises(ModelError, match="dimension 12; the configured dimension is 13"):
         load(tiny_model, dimension=13)
 
 

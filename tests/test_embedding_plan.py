@@ -231,9 +231,7 @@ def test_a_work_unit_is_left_between_two_batches_and_keeps_what_was_embedded(
     unit = write_unit(checkpoint, keys, [f"text {number}" for number in range(12)], vector="code")
     token = STOP.set(stop)
     try:
-        with pytest.raises(
-            EmbeddingStopped, match="stopped after 8 of 12 texts; what was embedded is kept"
-        ):
+        with pytest.raises(EmbeddingStopped, match="stopped after 8 of 12 texts; these are saved"):
             embed_unit(checkpoint, unit, Stopping)
     finally:
         STOP.reset(token)
@@ -245,7 +243,7 @@ def test_a_work_unit_that_is_out_of_reach_names_the_store(
 ) -> None:
     unit = WorkUnit("code", f"{fingerprint.digest}/0123.shard", 5)
     with pytest.raises(
-        CheckpointError, match=r"0123.shard can't be read.*an address that all of them reach"
+        CheckpointError, match=r"0123.shard can't be read.*an address that all of them can reach"
     ):
         embed_unit(Checkpoint(tmp_path, fingerprint), unit, FakeEncoder)
 

@@ -103,20 +103,20 @@ def test_texts_are_cut_off_where_the_model_has_fewer_positions(make: Callable[..
     assert first == pytest.approx(same, abs=1e-6)
 
 
-def test_a_model_that_gives_several_numbers_a_text_is_refused(make: Callable[..., str]) -> None:
-    """Such as one for entailment: which of its numbers says how well a text fits is not known."""
+def test_a_model_with_several_numbers_per_text_is_rejected(make: Callable[..., str]) -> None:
+    """A model of entailment is one: which of its numbers is the score is unknown."""
     with pytest.raises(ModelError, match="search.rerank.model"):
         load_reranker(settings(make(labels=3))).score("x", TEXTS)
 
 
-def test_a_reranker_that_cant_be_had_is_named_with_the_setting(tmp_path: Path) -> None:
+def test_a_reranker_that_cant_be_loaded_is_named_with_the_setting(tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.json").write_text("not JSON")
     for model in ("nobody/nothing", str(tmp_path / "absent"), str(tmp_path / "broken")):
         with pytest.raises(ModelError) as caught:
             load_reranker(settings(model))
         assert str(caught.value).startswith(f"reranker {model} can't be loaded: ")
-        assert str(caught.value).endswith("Check search.rerank.model; empty, none is used.")
+        assert str(caught.value).endswith("Check search.rerank.model; leave it empty to use none.")
         assert "\n" not in str(caught.value)
 
 

@@ -792,7 +792,7 @@ def test_a_model_in_a_folder_and_one_that_does_not_exist(
     )
     assert (finding.status, finding.found) == (
         "failed",
-        "no packaged model 'other'; there is all-MiniLM-L6-v2.",
+        "no packaged model 'other'; available: all-MiniLM-L6-v2.",
     )
     assert finding.advice.startswith(
         "--set embedding.text.model=packaged:all-MiniLM-L6-v2 (needs no download)"
@@ -814,7 +814,7 @@ def test_a_hub_model_is_to_be_had_or_not(
     finding = doctor_models.check_model(Workspace(own), "text")
     assert finding.status == "failed"
     assert (
-        "model someone/model is neither a folder nor to be had from the hub: OSError: no network"
+        "model someone/model is not a local folder and could not be downloaded from the Hugging Face Hub: OSError: no network"
         in finding.found
     )
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", always(str(config)))

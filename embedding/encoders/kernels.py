@@ -1,9 +1,11 @@
-"""Faster ways on processors through the same operations of torch: linear layers with packed weights, attention of short texts.
+"""Faster linear layers and attention for torch on processors.
 
-In fp32 torch multiplies by MKL, which leaves half of an AMD processor idle, in bf16 it packs a weight anew at each call; oneDNN,
-which torch has too, takes weights packed once. Torch's attention is made for long sequences; that of texts of a few hundred tokens
-is two batched products. Measured in benchmarks/results/embed.md. The model's own code runs, whatever it is: only the two functions
-are exchanged meanwhile.
+In fp32 torch multiplies by MKL, which leaves half of an AMD processor idle; in bf16 it packs a
+weight again at each call. oneDNN, which is part of torch, too, takes weights that are packed once.
+Torch's attention is made for long sequences; for texts of a few hundred tokens two batched products
+are faster. Measured in benchmarks/results/embed.md.
+
+The model's own code runs, whatever it is: only these two functions are replaced while it does.
 """
 
 from __future__ import annotations
@@ -26,13 +28,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ROWS = 1024
-"""Tokens that weights are packed for; others are taken as well."""
+"""The number of tokens that weights are packed for; others work, too."""
 _SCORES = 1 << 24
-"""Attention scores (texts x heads x tokens x tokens) up to which they are held in memory: 32 MB in bf16."""
+"""Most attention scores (texts x heads x tokens x tokens) at once: 32 MB in bf16."""
 
 
 class _Packed(NamedTuple):
-    """A linear layer's weights: as the model has them, and as they are computed with."""
+    """The weights of a linear layer, as the model has them and packed."""
 
     weight: Tensor
     bias: Tensor | None
@@ -41,7 +43,7 @@ class _Packed(NamedTuple):
 
 
 class FastKernels(TorchFunctionMode):
-    """While it is entered, linear layers of the model and attention run as the module's header says.
+    """The context in which the model's linear layers and attention are the faster ones.
 
     Linear layers compute in `dtype`: bfloat16 or float32.
     """
@@ -50,9 +52,10 @@ class FastKernels(TorchFunctionMode):
         super().__init__()
         self._dtype = dtype
         self._packed: dict[int, _Packed] = {}
-        """By id of the weight."""
+        """By the id() of the weight."""
         for module in model.modules():
-            own = module._parameters if isinstance(module, torch.nn.Linear) else {}  # noqa: SLF001 - `.weight` may be computed
+            # Not `.weight`, which may be computed.
+            own = module._parameters if isinstance(module, torch.nn.Linear) else {}  # noqa: SLF001
             weight, bias = own.get("weight"), own.get("bias")
             if weight is not None and weight.is_floating_point() and weight.device.type == "cpu":
                 self._packed[id(weight)] = _Packed(
@@ -69,10 +72,10 @@ class FastKernels(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Run the function, or what replaces it."""
+        """Run the function or its replacement."""
         kwargs = kwargs or {}
         if func is functional.linear:
-            numbers, weight, bias = (*args, None, None)[:3]
+            activations, weight, bias = (*args, None, None)[:3]
             packed = self._packed.get(id(weight))
             if (
                 packed is not None
@@ -80,26 +83,26 @@ class FastKernels(TorchFunctionMode):
                 and packed.bias is bias
                 and not kwargs
             ):
-                return _linear(numbers.to(self._dtype), packed)
+                return _linear(activations.to(self._dtype), packed)
         elif func is functional.scaled_dot_product_attention and _is_short(*args, **kwargs):
             return _attention(*args, **kwargs)
         return func(*args, **kwargs)
 
 
 def fast_kernels(model: torch.nn.Module, dtype: torch.dtype) -> FastKernels | None:
-    """Return the faster ways for the model, None where this torch or this processor has not got them.
+    """Return the context for the model, or None if torch or the processor lacks the operations.
 
-    They are operations that torch keeps for its own compiler: each process tries them on numbers before it relies on them.
+    Torch keeps them for its own compiler, so each process tries them before it relies on them.
     """
-    layer, numbers = torch.nn.Linear(32, 16), torch.linspace(-1, 1, 5 * 32).reshape(5, 32)
+    layer, activations = torch.nn.Linear(32, 16), torch.linspace(-1, 1, 5 * 32).reshape(5, 32)
     try:
         with torch.inference_mode():
-            expected = layer(numbers)
+            expected = layer(activations)
             with FastKernels(layer, dtype):
-                found = layer(numbers).float()
+                found = layer(activations).float()
         if torch.allclose(found, expected, atol=0.05 if dtype is torch.bfloat16 else 1e-4):
             return FastKernels(model, dtype)
-        problem = "they give other numbers"
+        problem = "their results differ"
     except (RuntimeError, AttributeError, TypeError) as exc:
         problem = first_line(exc)
     logger.info("without packed weights: %s", problem)
@@ -107,13 +110,14 @@ def fast_kernels(model: torch.nn.Module, dtype: torch.dtype) -> FastKernels | No
 
 
 def _pack(weight: Tensor) -> Tensor:
-    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS)  # noqa: SLF001 - torch has no public name for it
+    # Torch has no public name for it.
+    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, _ROWS)  # noqa: SLF001
     return packed
 
 
-def _linear(numbers: Tensor, layer: _Packed) -> Tensor:
+def _linear(activations: Tensor, layer: _Packed) -> Tensor:
     operation = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001
-    product: Tensor = operation(numbers, layer.packed, layer.low_bias, "none", [], None)
+    product: Tensor = operation(activations, layer.packed, layer.low_bias, "none", [], None)
     return product
 
 
@@ -125,8 +129,9 @@ def _is_short(
     *rest: Any,
     **options: Any,
 ) -> bool:
-    """Return whether `_attention` can do it, and does it faster: not fp32, no option but a mask and a scale, few scores."""
-    batch, heads, tokens, _ = query.shape if query.dim() == 4 else (0, 0, 0, 0)  # noqa: PLR2004 - as transformers has them
+    """Return whether `_attention` is right and faster: bf16, few scores, only mask and scale."""
+    usual = query.dim() == 4  # noqa: PLR2004 - (batch, heads, tokens, width)
+    batch, heads, tokens, _ = query.shape if usual else (0, 0, 0, 0)
     return (
         value.dtype is torch.bfloat16
         and 0 < batch * heads * tokens * key.shape[-2] <= _SCORES
@@ -148,22 +153,17 @@ def _attention(
     scale: float | None = None,
     **_: Any,
 ) -> Tensor:
-    """Return what torch's scaled_dot_product_attention returns: softmax(query · key' · scale + mask) · value."""
+    """Return softmax(query · key' · scale + mask) · value: torch's scaled_dot_product_attention."""
     batch, heads, tokens, width = query.shape
     groups, keys = batch * heads, key.shape[2]
-    flat = [numbers.to(value.dtype).reshape(groups, -1, width) for numbers in (query, key, value)]
-    with torch.autocast(
-        "cpu", enabled=False
-    ):  # it would compute the softmax in fp32 and convert twice; within, that is fp32 anyway
+    flat = [part.to(value.dtype).reshape(groups, -1, width) for part in (query, key, value)]
+    # Autocast would convert twice for a softmax in fp32, which it computes inside anyway.
+    with torch.autocast("cpu", enabled=False):
         if attn_mask is None:
             mask, beta = value.new_zeros(()), 0
         else:
-            mask, beta = (
-                attn_mask.to(value.dtype)
-                .expand(batch, heads, tokens, keys)
-                .reshape(groups, tokens, keys),
-                1,
-            )
+            mask = attn_mask.to(value.dtype).expand(batch, heads, tokens, keys)
+            mask, beta = mask.reshape(groups, tokens, keys), 1
         scores = torch.baddbmm(
             mask, flat[0], flat[1].transpose(1, 2), beta=beta, alpha=scale or 1 / math.sqrt(width)
         )

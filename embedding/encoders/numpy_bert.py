@@ -1,8 +1,8 @@
-"""An encoder of queries that starts at once: BERT with mean pooling (MiniLM and its kin) in numpy, for one short text.
+"""An encoder of queries that starts at once: BERT with mean pooling, such as MiniLM, in numpy.
 
-torch and sentence-transformers take four seconds to import, which is most of the time of a search from the command line; a query of
-twenty words needs no more than some matrix products. The vectors are those of the model to five digits of cosine, which a test
-holds it to. Models of any other make are left to embedding.models.
+torch and sentence-transformers take four seconds to import, which is most of the time of a search
+from the command line. A query of twenty words needs only a few matrix products. The vectors are
+the model's own to five digits of cosine; a test proves that. Other models need torch.
 
 Devlin et al., BERT, 2019; Reimers and Gurevych, Sentence-BERT, 2019.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from embedding.encoder import QUERY_PROMPTS, checked, resolve_prompt
+from embedding.encoder import QUERY_PROMPTS, resolve_prompt, validate
 from embedding.errors import ModelError
 
 if TYPE_CHECKING:
@@ -33,14 +33,14 @@ _CONFIGS = ("config.json", "1_Pooling/config.json", "sentence_bert_config.json")
 
 
 def load_query_encoder(folder: Path, settings: ModelSettings) -> NumpyBert | None:
-    """Return an encoder of the model in the folder, None where it is of another make or set to something that this does not do."""
+    """Return an encoder of the model in the folder, or None if this module can't run it as set."""
     if settings.device not in ("auto", "cpu") or settings.backend != "torch":
         return None
     try:
         config, pooling, limits = (_read(folder / name) for name in _CONFIGS)
         modules = [
-            str(one["type"]).rpartition(".")[2]
-            for one in orjson.loads((folder / "modules.json").read_bytes())
+            str(module["type"]).rpartition(".")[2]
+            for module in orjson.loads((folder / "modules.json").read_bytes())
         ]
         prompt = _prompt(folder, settings)
         positions = int(config["max_position_embeddings"])
@@ -50,67 +50,84 @@ def load_query_encoder(folder: Path, settings: ModelSettings) -> NumpyBert | Non
             or _read(folder / "tokenizer_config.json")["model_max_length"]
         )
     except (ModelError, OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # what is wrong the model's library tells
-    modes = {
-        name for name, on in pooling.items() if name.startswith("pooling_mode_") and on is True
-    }
-    modes |= (
-        {str(pooling["pooling_mode"])} if isinstance(pooling.get("pooling_mode"), str) else set()
-    )
-    plain = (
-        config.get("model_type") == "bert"
-        and config.get("hidden_act") == "gelu"
-        and config.get("position_embedding_type", "absolute") == "absolute"
-        and modules[:2] == ["Transformer", "Pooling"]
-        and (modules[2:] == ["Normalize"] or (not modules[2:] and settings.normalise))
-        and modes in ({"pooling_mode_mean_tokens"}, {"mean"})
-        and pooling.get("include_prompt", True)
-        and not limits.get("do_lower_case")
-        and (folder / "tokenizer.json").is_file()
-    )
-    if not plain:
+        return None  # torch's encoder will say what is wrong
+    normalised = modules[2:] == ["Normalize"] or (not modules[2:] and settings.normalise)
+    if (
+        not _is_plain_bert(config)
+        or not _is_mean(pooling)
+        or modules[:2] != ["Transformer", "Pooling"]
+        or not normalised
+        or limits.get("do_lower_case")
+        or not (folder / "tokenizer.json").is_file()
+    ):
         return None
     weights = _read_weights(folder / "model.safetensors")
     if weights is None:
         return None
-    return NumpyBert(folder, config, settings, prompt, min(int(tokens), positions), weights)
+    return NumpyBert(
+        folder=folder,
+        config=config,
+        settings=settings,
+        prompt=prompt,
+        max_tokens=min(int(tokens), positions),
+        weights=weights,
+    )
+
+
+def _is_plain_bert(config: dict[str, Any]) -> bool:
+    """Return whether the transformer is what `NumpyBert` computes."""
+    return (
+        config.get("model_type") == "bert"
+        and config.get("hidden_act") == "gelu"
+        and config.get("position_embedding_type", "absolute") == "absolute"
+    )
+
+
+def _is_mean(pooling: dict[str, Any]) -> bool:
+    """Return whether a text's vector is the mean of all its tokens, the prompt's included.
+
+    The mode is a name in newer models, and one of several switches in older ones.
+    """
+    modes = {
+        name for name, on in pooling.items() if name.startswith("pooling_mode_") and on is True
+    }
+    if isinstance(pooling.get("pooling_mode"), str):
+        modes.add(pooling["pooling_mode"])
+    return modes in ({"pooling_mode_mean_tokens"}, {"mean"}) and bool(
+        pooling.get("include_prompt", True)
+    )
 
 
 def _read(path: Path) -> dict[str, Any]:
     fields = orjson.loads(path.read_bytes())
     if not isinstance(fields, dict):
-        raise TypeError(f"{path} holds no object")
+        raise TypeError(f"{path} is not a JSON object")
     return fields
 
 
 def _read_weights(path: Path) -> dict[str, Array] | None:
-    """Return the weights by name, None where they are not float32."""
-    from safetensors import SafetensorError  # noqa: PLC0415 - with the next: not needed where the make is another
+    """Return the weights by name, or None if they are not float32."""
+    # Not needed if the model is of another kind.
+    from safetensors import SafetensorError  # noqa: PLC0415
     from safetensors.numpy import load_file  # noqa: PLC0415
 
     try:
-        weights = {name.removeprefix("bert."): one for name, one in load_file(path).items()}
+        weights = {name.removeprefix("bert."): array for name, array in load_file(path).items()}
     except (OSError, SafetensorError, TypeError):
         return None
-    return (
-        weights
-        if all(
-            one.dtype == np.float32 or not np.issubdtype(one.dtype, np.floating)
-            for one in weights.values()
-        )
-        else None
-    )
+    floats = [array for array in weights.values() if np.issubdtype(array.dtype, np.floating)]
+    return weights if all(array.dtype == np.float32 for array in floats) else None
 
 
 def _prompt(folder: Path, settings: ModelSettings) -> str:
-    """Return what stands before each query. Raises ModelError where the model has no prompt of the name."""
+    """Return the text before each query. Raises ModelError if the model has no such prompt."""
     path = folder / "config_sentence_transformers.json"
     prompts = (_read(path).get("prompts") or {}) if path.is_file() else {}
     return resolve_prompt(prompts, settings.query_prompt, QUERY_PROMPTS, settings.model) or ""
 
 
 class NumpyBert:
-    """See the module's header. Encodes queries only."""
+    """See the module's header. It encodes queries only."""
 
     device, precision = "cpu", "fp32"
     texts_at_once = 1
@@ -124,7 +141,7 @@ class NumpyBert:
         max_tokens: int,
         weights: dict[str, Array],
     ) -> None:
-        from tokenizers import Tokenizer  # noqa: PLC0415 - not needed where the make is another
+        from tokenizers import Tokenizer  # noqa: PLC0415 - not needed for other kinds of model
 
         self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
@@ -140,20 +157,20 @@ class NumpyBert:
         self.dimension = settings.dimension or int(config["hidden_size"])
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """Refuse: this is for queries."""
+        """Raise NotImplementedError: this is for queries."""
         raise NotImplementedError(f"{len(texts)} texts are for embedding.models to count")
 
     def encode_documents(self, texts: Sequence[str]) -> Array:
-        """Refuse: this is for queries."""
+        """Raise NotImplementedError: this is for queries."""
         raise NotImplementedError(f"{len(texts)} texts are for embedding.models to encode")
 
     def encode_queries(self, texts: Sequence[str]) -> Array:
-        """Return (len(texts), dimension) float32 of L2 norm 1, in the order of the texts."""
+        """See Encoder."""
         vectors = np.stack([self._encode(self._prompt + text) for text in texts])[
             :, : self.dimension
         ]
         settings = self._settings
-        return checked(
+        return validate(
             vectors,
             count=len(texts),
             dimension=self.dimension,
@@ -185,7 +202,7 @@ class NumpyBert:
         return mean / np.linalg.norm(mean)
 
     def _attention(self, hidden: Array, name: str) -> Array:
-        """Return (tokens, hidden) float32: softmax(QK'/√d)V by head."""
+        """Return (tokens, width) float32: softmax(QK'/√d)V of each head."""
         count, width = hidden.shape
         query, key, value = (
             self._linear(hidden, f"{name}.{part}")
@@ -215,7 +232,10 @@ class NumpyBert:
 
 
 def _gelu(values: Array) -> Array:
-    """Return x Φ(x), the error function to 1.5e-7 (Abramowitz and Stegun 7.1.26): numpy has none."""
+    """Return x Φ(x); numpy has no error function, so this is Abramowitz and Stegun's 7.1.26.
+
+    Its error is at most 1.5e-7.
+    """
     scaled = np.abs(values) * np.float32(math.sqrt(0.5))
     t = 1 / (1 + np.float32(0.3275911) * scaled)
     polynomial = t * (

@@ -1,4 +1,4 @@
-"""Several encoders of one model as one, each with its share of the texts at the same time: for machines with several GPUs."""
+"""Several encoders of one model as one, each with its share of the texts: for several GPUs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ParallelEncoder:
-    """Shares texts out like cards, so that each encoder gets long and short ones alike."""
+    """Deals texts out like cards, so that each encoder gets long and short ones."""
 
     def __init__(self, encoders: Sequence[Encoder]) -> None:
         self._encoders = list(encoders)
@@ -30,11 +30,11 @@ class ParallelEncoder:
         self.device = ", ".join(encoder.device for encoder in self._encoders)
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """Return how many tokens each text has, before any is cut off; int64, (n,)."""
+        """See Encoder."""
         return self._encoders[0].count_tokens(texts)
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return (len(texts), dimension) float32 of L2 norm 1, in the order of the texts. Raises what an encoder raises."""
+        """See Encoder. Raises what one of the encoders raises."""
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         count = len(self._encoders)
 
@@ -44,10 +44,10 @@ class ParallelEncoder:
                 vectors[number::count] = self._encoders[number].encode_documents(share)
 
         with ThreadPoolExecutor(count) as pool:
-            for done in [pool.submit(work, number) for number in range(count)]:
-                done.result()
+            for share in [pool.submit(work, number) for number in range(count)]:
+                share.result()
         return vectors
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return (len(texts), dimension) float32 of L2 norm 1, in the order of the texts."""
+        """See Encoder."""
         return self._encoders[0].encode_queries(texts)

@@ -1,7 +1,8 @@
-"""An encoder that runs a sentence-transformers model by torch, on processors and on GPUs.
+"""An encoder that runs a sentence-transformers model by torch, on processors and GPUs.
 
-bfloat16 is used in matrix products only (autocast), where the hardware has it: vectors keep a cosine of 0.9999 to those of float32.
-On a GPU the next batch is tokenised while the last one is computed, and vectors are copied one batch late.
+bfloat16 is used in matrix products only (autocast), if the hardware has it: vectors keep a cosine
+of 0.9999 to those of float32. On a GPU the next batch is tokenised while the last one is computed,
+and vectors are copied one batch late.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedding.batching import longest_first, token_batches
-from embedding.encoder import QUERY_PROMPTS, checked, resolve_prompt
+from embedding.encoder import QUERY_PROMPTS, resolve_prompt, validate
 from embedding.errors import ModelError
 
 if TYPE_CHECKING:
@@ -34,10 +35,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CPU_TOKENS, _GPU_TOKENS = 2048, 131_072
-"""Tokens a forward pass where the settings say 0. On processors 1,000 to 4,000 are alike and more are slower."""
+"""Tokens in a forward pass if the settings say 0.
+
+On processors 1,000 to 4,000 are equally fast and more are slower.
+"""
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 _AHEAD = 4
-"""Batches that are tokenised ahead of a GPU."""
+"""Batches that are tokenised before a GPU needs them."""
 
 
 class TorchEncoder:
@@ -66,21 +70,22 @@ class TorchEncoder:
         )
         if settings.dimension > full:
             raise ModelError(
-                f"model {settings.model} gives {full} numbers; dimension is {settings.dimension}."
+                f"model {settings.model} has vectors of dimension {full}; "
+                f"the configured dimension is {settings.dimension}."
             )
         self.dimension = settings.dimension or full
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """Return how many tokens each text has, prompt and special tokens included, before any is cut off; int64, (n,)."""
+        """See Encoder."""
         prompt = self._document_prompt or ""
         return count_tokens(self._model, [prompt + text for text in texts])
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return (len(texts), dimension) float32 of L2 norm 1, in the order of the texts."""
+        """See Encoder."""
         return self._encode(texts, self._document_prompt)
 
     def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return (len(texts), dimension) float32 of L2 norm 1, in the order of the texts."""
+        """See Encoder."""
         return self._encode(texts, self._query_prompt)
 
     def _encode(self, texts: Sequence[str], prompt: str | None) -> NDArray[np.float32]:
@@ -89,10 +94,10 @@ class TorchEncoder:
         order = longest_first(tokens)
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         batches = [order[batch] for batch in token_batches(tokens[order], self._budget)]
-        for places, found in self._pass(batches, texts, prompt):
-            vectors[places] = found[:, : self.dimension]
+        for batch, found in self._pass(batches, texts, prompt):
+            vectors[batch] = found[:, : self.dimension]
         settings = self._settings
-        return checked(
+        return validate(
             vectors,
             count=len(texts),
             dimension=self.dimension,
@@ -103,41 +108,43 @@ class TorchEncoder:
     def _pass(
         self, batches: list[NDArray[np.int64]], texts: Sequence[str], prompt: str | None
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Yield the places of each batch and its vectors; a batch that is too large for the memory is halved."""
+        """Yield each batch, positions in `texts`, and its vectors.
+
+        A batch that is too large for the memory is halved.
+        """
         on_gpu = self._model.device.type == "cuda"
 
-        def prepared(places: NDArray[np.int64]) -> tuple[NDArray[np.int64], dict[str, Any]]:
-            return places, self._features([texts[place] for place in places.tolist()], prompt)
+        def prepared(batch: NDArray[np.int64]) -> tuple[NDArray[np.int64], dict[str, Any]]:
+            return batch, self._features([texts[number] for number in batch.tolist()], prompt)
 
         late: deque[tuple[NDArray[np.int64], Tensor]] = deque()
-        for places, features in _ahead(prepared, batches) if on_gpu else map(prepared, batches):
+        for batch, features in _ahead(prepared, batches) if on_gpu else map(prepared, batches):
             try:
-                late.append((places, self._forward(features)))
+                late.append((batch, self._forward(features)))
             except (MemoryError, RuntimeError) as exc:
-                if not _is_out_of_memory(exc) or len(places) == 1:
+                if not _is_out_of_memory(exc) or len(batch) == 1:
                     raise
-                halves = [places[: len(places) // 2], places[len(places) // 2 :]]
+                halves = [batch[: len(batch) // 2], batch[len(batch) // 2 :]]
             else:
                 halves = []
-            if halves:  # not in the handler: until it ends, what failed keeps its memory
+            if halves:  # not in the handler: until that ends, the failed batch keeps its memory
                 logger.warning(
-                    "%d texts at once are too many for the memory of %s: halved",
-                    len(places),
+                    "%d texts at once don't fit into the memory of %s: halved",
+                    len(batch),
                     self.device,
                 )
                 self._budget = max(1, self._budget // 2)
                 if on_gpu:
                     self._torch.cuda.empty_cache()
                 yield from self._pass(halves, texts, prompt)
-            while (
-                len(late) > on_gpu
-            ):  # copying waits for the GPU: one batch late it has been done meanwhile
+            # Copying waits for the GPU. One batch late, the GPU has finished in the meantime.
+            while len(late) > on_gpu:
                 yield _copied(late.popleft())
         while late:
             yield _copied(late.popleft())
 
     def _choose_kernels(self) -> AbstractContextManager[object]:
-        """Return what is entered around each forward pass."""
+        """Return the context of each forward pass."""
         if self._model.device.type != "cpu":
             return nullcontext()
         from embedding.encoders.kernels import fast_kernels  # noqa: PLC0415 - imports torch
@@ -150,7 +157,7 @@ class TorchEncoder:
         return features
 
     def _forward(self, features: dict[str, Any]) -> Tensor:
-        """Return the batch's vectors, not normalised, still on the device."""
+        """Return the vectors of the batch, not normalised, still on the device."""
         device, torch = self._model.device, self._torch
         moved = {
             name: value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value
@@ -166,25 +173,30 @@ class TorchEncoder:
 
 
 def count_tokens(model: SentenceTransformer, texts: list[str]) -> NDArray[np.int64]:
-    """Return how many tokens the model's tokenizer makes of each text, special tokens included, before any is cut off."""
+    """Return the number of tokens of each text, special tokens included, int64, (n,).
+
+    A text that will be cut off counts in full.
+    """
     tokenizer = model.tokenizer
     if not texts:
         return np.empty(0, dtype=np.int64)
     if not callable(tokenizer):  # a model without transformers, such as one of static embeddings
         return np.array([len(text) // 4 + 1 for text in texts], dtype=np.int64)
     backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is not None:  # no lists of numbers are made of what is only counted
+    if backend is not None:  # quicker: it makes no lists of ids that are only counted
         backend.no_truncation()
         backend.no_padding()
-        return np.array([len(one) for one in backend.encode_batch_fast(texts)], dtype=np.int64)
+        return np.array(
+            [len(tokens) for tokens in backend.encode_batch_fast(texts)], dtype=np.int64
+        )
     encoded = tokenizer(
         list(texts), padding=False, truncation=False, return_attention_mask=False, verbose=False
     )
-    return np.array([len(one) for one in encoded["input_ids"]], dtype=np.int64)
+    return np.array([len(ids) for ids in encoded["input_ids"]], dtype=np.int64)
 
 
 def choose_precision(device: str, settings: ModelSettings) -> str:
-    """Return the precision that is computed in: as set, or what the device is made for."""
+    """Return the precision to compute in: as set, or the one that the device is made for."""
     if settings.precision != "auto":
         return settings.precision
     if device.startswith("cuda"):
@@ -196,7 +208,7 @@ def choose_precision(device: str, settings: ModelSettings) -> str:
 
 @cache
 def cpu_has_bf16() -> bool:
-    """Return whether the processor multiplies bfloat16 itself (Linux; elsewhere it is not known, and taken for no)."""
+    """Return whether the processor multiplies bfloat16; False if unknown, as outside Linux."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -224,7 +236,10 @@ def _ahead(
     prepare: Callable[[NDArray[np.int64]], tuple[NDArray[np.int64], dict[str, Any]]],
     batches: Iterable[NDArray[np.int64]],
 ) -> Iterator[tuple[NDArray[np.int64], dict[str, Any]]]:
-    """Yield what `prepare` makes of each batch, prepared by a thread some batches ahead; what it raises is raised here."""
+    """Yield what `prepare` returns for each batch; a thread calls it some batches ahead.
+
+    Raises what `prepare` raises.
+    """
     ready: queue.Queue[tuple[NDArray[np.int64], dict[str, Any]] | BaseException | None] = (
         queue.Queue(_AHEAD)
     )
@@ -233,33 +248,33 @@ def _ahead(
     def work() -> None:
         try:
             for batch in batches:
-                one = prepare(batch)
+                prepared = prepare(batch)
                 while not ended.is_set():
                     try:
-                        ready.put(one, timeout=0.1)
+                        ready.put(prepared, timeout=0.1)
                         break
                     except queue.Full:
                         continue
                 if ended.is_set():
                     return
             ready.put(None)
-        except BaseException as exc:  # noqa: BLE001 - raised by the reader
+        except BaseException as exc:  # noqa: BLE001 - the reader raises it
             ready.put(exc)
 
     thread = threading.Thread(target=work, daemon=True, name="tokenise")
     thread.start()
     try:
-        while (one := ready.get()) is not None:
-            if isinstance(one, BaseException):
-                raise one
-            yield one
+        while (prepared := ready.get()) is not None:
+            if isinstance(prepared, BaseException):
+                raise prepared
+            yield prepared
     finally:
         ended.set()
         thread.join()
 
 
 def gpu_count() -> int:
-    """Return how many GPUs torch can compute on."""
+    """Return the number of GPUs that torch can use."""
     import torch  # noqa: PLC0415 - takes seconds, most commands don't need it
 
     return int(torch.cuda.device_count()) if torch.cuda.is_available() else 0
@@ -268,7 +283,7 @@ def gpu_count() -> int:
 def load_sentence_transformer(
     source: str, revision: str | None, settings: ModelSettings
 ) -> SentenceTransformer:
-    """Return the model. Raises whatever the libraries below raise."""
+    """Return the model. Raises whatever the model libraries raise."""
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds, most commands don't need it
 
     model: SentenceTransformer = SentenceTransformer(
