@@ -4,7 +4,7 @@ In reading order:
 
 model                      the report as data, and its ledger
 text                       the report for a terminal
-charts, page               the report as an HTML page (page.html.j2, parts.html.j2, page.css)
+charts, rows, page         the report as an HTML page (page.html.j2, parts.html.j2, page.css)
 history                    reports and pages on disk, of the last runs
 artifacts, metrics         the report in Prefect, and for Prometheus
 publish                    writes all of these at the end of a run

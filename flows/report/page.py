@@ -1,47 +1,45 @@
 """A run's report as one page of HTML, without scripts, that loads nothing and needs no CSS.
 
-This module computes what the page shows; the words and the markup are in `page.html.j2`, its macros
-in `parts.html.j2`. Every value is escaped there. Each chart is in the table of its numbers, so that
-nothing is said by a picture or a colour alone.
+Sentences and markup are in `page.html.j2` and its macros in `parts.html.j2`, where every value is
+escaped; what the tables show is computed in rows.py.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from configs.workspace import RUNS
-from flows.report.charts import BAR_HEIGHT, COLUMNS_HEIGHT, WIDTH, Piece, Rect, bar, columns
-from flows.report.model import largest, tokens_a_second
+from flows.report.charts import BAR_HEIGHT, COLUMNS_HEIGHT, WIDTH
+from flows.report.model import largest
+from flows.report.rows import (
+    CHANGES,
+    ORIGINS,
+    change_rows,
+    count_rows,
+    differing,
+    duration,
+    moment,
+    stage_rows,
+    time_axis_s,
+    trends,
+    vector_row,
+)
 from lsif.ledger import SKIP_REASONS
 from machine.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from embedding.embed import EmbedReport
-    from flows.report.model import IngestReport, Run
-    from storage.sync import Change
+    from flows.report.model import Run
 
 _FOLDER = Path(__file__).parent
-_OPEN = 20
-"""A list of at most this many names is shown at once; a longer one is folded."""
-_CHANGES = {
-    "added": ("s2", "not indexed before"),
-    "changed": ("s1", "another text, documentation or signature"),
-    "moved": ("s3", "the same text at other lines, or with other counts of references"),
-    "deleted": ("s1", "gone"),
-}
-"""Colour and meaning of each change."""
-_ORIGINS = {"embedded": "s1", "from the checkpoint": "s2", "duplicates": "s3"}
-"""Where vectors come from, with the colour of each."""
 
 
 def report_page(runs: Sequence[Run], *, links: bool) -> bytes:
@@ -51,35 +49,30 @@ def report_page(runs: Sequence[Run], *, links: bool) -> bytes:
     """
     report = runs[-1].report
     style = (_FOLDER / "page.css").read_text(encoding="utf-8")
-    page = (
-        _template_environment()
-        .get_template("page.html.j2")
-        .render(
-            style=Markup(style),  # noqa: S704 - our own file
-            style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-            links=links,
-            runs=runs,
-            runs_folder=RUNS,
-            report=report,
-            differing=_differing(report),
-            changes=_change_rows(report.upload.changes),
-            change_names=list(_CHANGES),
-            kinds=_count_rows(report.parse.kinds),
-            crates=_count_rows(
-                {name or "(not known)": count for name, count in report.parse.crates.items()}
-            ),
-            end_s=_end_s(report),
-            stages=_stage_rows(report),
-            origins=_ORIGINS,
-            vectors=list(map(_vector_row, report.embeddings)),
-            trends=_trends(runs),
-        )
+    crates = {name or "(not known)": count for name, count in report.parse.crates.items()}
+    page = _page_template().render(
+        style=Markup(style),  # noqa: S704 - our own file
+        style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        links=links,
+        runs=runs,
+        runs_folder=RUNS,
+        report=report,
+        differing=differing(report),
+        changes=change_rows(report.upload.changes),
+        change_names=list(CHANGES),
+        kinds=count_rows(report.parse.kinds),
+        crates=count_rows(crates),
+        end_s=time_axis_s(report),
+        stages=stage_rows(report),
+        origins=ORIGINS,
+        vectors=list(map(vector_row, report.embeddings)),
+        trends=trends(runs),
     )
     return page.encode("utf-8", "replace")
 
 
 @cache
-def _template_environment() -> Environment:
+def _page_template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
@@ -96,199 +89,14 @@ def _template_environment() -> Environment:
         skip_reasons=SKIP_REASONS,
     )
     environment.filters.update(
-        coordinate=_coordinate, duration=_duration, largest=largest, moment=_moment
+        coordinate=_coordinate, duration=duration, largest=largest, moment=moment
     )
-    return environment
+    return environment.get_template("page.html.j2")
 
 
 def _cleaned(value: object) -> object:
     """Return what a template writes, without characters that would turn the page's direction."""
     return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeRow:
-    """One kind of change, with the structures that it concerns."""
-
-    name: str
-    meaning: str
-    count: int
-    names: list[str]
-    """Of the first of them."""
-    is_open: bool
-    chart: list[Rect]
-
-
-@dataclass(frozen=True, slots=True)
-class CountRow:
-    """How many structures have one value of a field."""
-
-    name: str
-    count: int
-    share: float
-    title: str
-    chart: list[Rect]
-
-
-@dataclass(frozen=True, slots=True)
-class StageRow:
-    """When a stage was at work, in seconds after the run's begin."""
-
-    name: str
-    began_s: float
-    wall_s: float
-    busy_s: float
-    tasks: int
-    title: str
-    chart: list[Rect]
-
-
-@dataclass(frozen=True, slots=True)
-class VectorRow:
-    """Where the vectors of one name come from."""
-
-    name: str
-    texts: int
-    origins: list[int]
-    """A count for each of _ORIGINS."""
-    share_spared: str
-    """Of texts that were not embedded; "" if there are no texts."""
-    cut_off: int
-    rate: str
-    title: str
-    chart: list[Rect]
-
-
-@dataclass(frozen=True, slots=True)
-class Trend:
-    """A number over the runs."""
-
-    name: str
-    latest: str
-    title: str
-    chart: list[Rect]
-
-
-def _differing(report: IngestReport) -> int:
-    """Return how many structures differ from what was live; all, if nothing comparable was."""
-    changes = report.upload.changes
-    return sum(change.count for change in changes.values()) if changes else report.upload.points
-
-
-def _change_rows(changes: Mapping[str, Change]) -> list[ChangeRow]:
-    most = max((change.count for change in changes.values()), default=0) or 1
-    rows = list[ChangeRow]()
-    for name, change in changes.items():
-        style, meaning = _CHANGES.get(name, ("s1", ""))
-        piece = Piece(0, change.count / most, style, f"{change.count:,} {name}")
-        rows.append(
-            ChangeRow(
-                name=name,
-                meaning=meaning,
-                count=change.count,
-                names=change.names,
-                is_open=change.count <= _OPEN,
-                chart=bar([piece]),
-            )
-        )
-    return rows
-
-
-def _count_rows(counts: Mapping[str, int]) -> list[CountRow]:
-    """Return the counts, the largest first; names in parentheses, which group others, last."""
-    total, most = sum(counts.values()) or 1, max(counts.values(), default=0) or 1
-    rows = list[CountRow]()
-    for name, count in sorted(
-        counts.items(), key=lambda item: (item[0].startswith("("), -item[1], item[0])
-    ):
-        title = f"{name}: {count:,} of {total:,}"
-        chart = bar([Piece(0, count / most, "s1", title)])
-        rows.append(CountRow(name, count, count / total, title, chart))
-    return rows
-
-
-def _end_s(report: IngestReport) -> float:
-    """Return the end of the stages' time axis, in seconds after the run's begin."""
-    ends = [stage.began_s + stage.wall_s for stage in report.stages]
-    return max([report.seconds.get("total", 0.0), *ends]) or 1.0
-
-
-def _stage_rows(report: IngestReport) -> list[StageRow]:
-    """Return the stages that had something to do."""
-    end_s, rows = _end_s(report), list[StageRow]()
-    for stage in report.stages:
-        if not stage.tasks:
-            continue
-        title = (
-            f"{stage.stage}: {_duration(stage.wall_s)} from second {stage.began_s:.1f} on, "
-            f"busy for {_duration(stage.busy_s)}"
-        )
-        busy_s = min(stage.busy_s, stage.wall_s)  # of tasks side by side it is the sum
-        pieces = [
-            Piece(stage.began_s / end_s, stage.wall_s / end_s, "s1", title, opacity=0.4),
-            Piece(stage.began_s / end_s, busy_s / end_s, "s1", title),
-        ]
-        rows.append(
-            StageRow(
-                name=stage.stage,
-                began_s=stage.began_s,
-                wall_s=stage.wall_s,
-                busy_s=stage.busy_s,
-                tasks=stage.tasks,
-                title=title,
-                chart=bar(pieces),
-            )
-        )
-    return rows
-
-
-def _vector_row(embedding: EmbedReport) -> VectorRow:
-    counts = [embedding.embedded, embedding.from_checkpoint, embedding.duplicates]
-    total, begin, pieces = embedding.texts or 1, 0.0, list[Piece]()
-    for (name, style), count in zip(_ORIGINS.items(), counts, strict=True):
-        pieces.append(Piece(begin, count / total, style, f"{count:,} {name}"))
-        begin += count / total
-    spared = embedding.from_checkpoint + embedding.duplicates
-    return VectorRow(
-        name=embedding.vector,
-        texts=embedding.texts,
-        origins=counts,
-        share_spared=f"{spared / total:.0%}" if embedding.texts else "",
-        cut_off=embedding.cut_off,
-        rate=tokens_a_second(embedding),
-        title=f"{embedding.vector}: " + ", ".join(piece.title for piece in pieces),
-        chart=bar(pieces),
-    )
-
-
-def _trends(runs: Sequence[Run]) -> list[Trend]:
-    def trend(name: str, value_of: Callable[[IngestReport], float], form: str) -> Trend:
-        values = [value_of(run.report) for run in runs]
-        texts = [form.format(value) for value in values]
-        titles = [
-            f"{_moment(run.report.started)}: {text}" for run, text in zip(runs, texts, strict=True)
-        ]
-        return Trend(
-            name=name,
-            latest=texts[-1],
-            title=f"{name} over {len(runs)} runs: {texts[0]} in the first, {texts[-1]} in the last",
-            chart=columns(list(zip(titles, values, strict=True))),
-        )
-
-    return [
-        trend("structures", lambda report: report.parse.structures, "{:,.0f}"),
-        trend("time", lambda report: report.seconds.get("total", 0.0), "{:,.1f} s"),
-        trend("texts embedded", lambda report: report.embedded(), "{:,.0f}"),
-    ]
-
-
-def _moment(started: str) -> str:
-    """Return an ISO 8601 time as people read it.
-
-    >>> _moment("2026-11-25T03:15:00+00:00")
-    '2026-11-25 03:15:00 UTC'
-    """
-    return started.replace("T", " ").replace("+00:00", " UTC") or "an unknown time"
 
 
 def _coordinate(value: float) -> str:
@@ -298,16 +106,3 @@ def _coordinate(value: float) -> str:
     ('12.5', '100', '0.33')
     """
     return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def _duration(seconds: float) -> str:
-    """Return a time in words.
-
-    >>> _duration(3.21), _duration(125), _duration(7300)
-    ('3.2 s', '2 min 5 s', '2 h 1 min')
-    """
-    if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
