@@ -130,51 +130,54 @@ def ledger_table(report: IngestReport) -> list[dict[str, str | int]]:
 
 def report_markdown(report: IngestReport) -> str:
     """Return the report as Markdown; names are code, whatever they contain."""
-    commit = (
-        f"at {_code(report.commit)}{' with changes' if report.dirty else ''}"
-        if report.commit
-        else "in no git repository"
-    )
-    parse = report.parse
-    records = f"{counted(parse.structures, 'structure')} and {counted(parse.blocks, 'block')}"
-    way = f"{report.upload.way.replace('_', ' ')} in {report.seconds.get('total', 0.0):.1f} s"
-    summary = f"{records} {commit}; {way} as {_code(report.upload.generation)}."
-    lines = [f"# Index of {_code(report.project)}", "", summary, "", "## What changed", ""]
-    if not report.upload.changes:
-        lines.append("There was no comparable live index before this run: everything is new.")
-    for name, change in report.upload.changes.items():
-        lines.append(f"- {change.count:,} {name}")
-        lines += [f"  - {_code(changed)}" for changed in change.names[:_NAMED]]
-        if change.count > _NAMED:
-            lines.append(f"  - and {change.count - min(_NAMED, len(change.names)):,} more")
-    lines += [
-        "",
-        "## Stages",
-        "",
-        "| stage | began, s | wall, s | busy, s | tasks |",
-        "|---|--:|--:|--:|--:|",
-    ]
+    lines = [f"# Index of {_code(report.project)}", "", _summary(report)]
+    lines += ["", "## What changed", "", *_change_lines(report)]
+    lines += ["", "## Stages", ""]
+    lines += _table(["stage", "began, s", "wall, s", "busy, s", "tasks"])
     lines += [
         f"| {stage.stage} | {stage.began_s:.1f} | {stage.wall_s:.1f} | {stage.busy_s:.1f} "
         f"| {stage.tasks} |"
         for stage in report.stages
         if stage.tasks
     ]
-    lines += [
-        "",
-        "## Vectors",
-        "",
-        "| vector | texts | embedded | from the checkpoint | duplicates |",
-        "|---|--:|--:|--:|--:|",
-    ]
+    lines += ["", "## Vectors", ""]
+    lines += _table(["vector", "texts", "embedded", "from the checkpoint", "duplicates"])
     lines += [
         f"| {embedding.vector} | {embedding.texts:,} | {embedding.embedded:,} "
         f"| {embedding.from_checkpoint:,} | {embedding.duplicates:,} |"
         for embedding in report.embeddings
     ]
-    if parse.notes:
-        lines += ["", "## Needs attention", "", *(f"- {_code(note)}" for note in parse.notes)]
+    if report.parse.notes:
+        notes = [f"- {_code(note)}" for note in report.parse.notes]
+        lines += ["", "## Needs attention", "", *notes]
     return "\n".join(lines) + "\n"
+
+
+def _summary(report: IngestReport) -> str:
+    parse, upload = report.parse, report.upload
+    records = f"{counted(parse.structures, 'structure')} and {counted(parse.blocks, 'block')}"
+    commit = "in no git repository"
+    if report.commit:
+        commit = f"at {_code(report.commit)}{' with changes' if report.dirty else ''}"
+    way = f"{upload.way.replace('_', ' ')} in {report.seconds.get('total', 0.0):.1f} s"
+    return f"{records} {commit}; {way} as {_code(upload.generation)}."
+
+
+def _change_lines(report: IngestReport) -> list[str]:
+    if not report.upload.changes:
+        return ["There was no comparable live index before this run: everything is new."]
+    lines = list[str]()
+    for name, change in report.upload.changes.items():
+        lines.append(f"- {change.count:,} {name}")
+        lines += [f"  - {_code(changed)}" for changed in change.names[:_NAMED]]
+        if change.count > _NAMED:
+            lines.append(f"  - and {change.count - min(_NAMED, len(change.names)):,} more")
+    return lines
+
+
+def _table(columns: list[str]) -> list[str]:
+    """Return the head of a table in Markdown; all columns but the first are numbers."""
+    return [f"| {' | '.join(columns)} |", f"|---|{'--:|' * (len(columns) - 1)}"]
 
 
 def _code(text: str) -> str:

@@ -48,50 +48,40 @@ class _Gauges:
             "When the last run ended, failed or not (Unix time).",
             ended_s,
         )
-        self._set(
-            "last_run_success", "Whether the last run succeeded (1) or failed (0).", float(success)
-        )
-        if report is None:
-            return
+        outcome = "Whether the last run succeeded (1) or failed (0)."
+        self._set("last_run_success", outcome, float(success))
+        if report is not None:
+            self._times(report)
+            self._counts(report)
+
+    def _times(self, report: IngestReport) -> None:
         self._set(
             "last_success_timestamp_seconds",
             "When the last run that succeeded ended (Unix time).",
             report.ended_s(),
         )
-        self._set(
-            "duration_seconds",
-            "Wall time of the last run that succeeded.",
-            report.seconds.get("total", 0.0),
-        )
+        total = report.seconds.get("total", 0.0)
+        self._set("duration_seconds", "Wall time of the last run that succeeded.", total)
         walls = {stage.stage: stage.wall_s for stage in report.stages}
         self._family(
             "stage_duration_seconds", "Wall time by stage; stages overlap.", "stage", walls
         )
+        what = "Time in which a stage worked, summed over parallel tasks."
         busy = {stage.stage: stage.busy_s for stage in report.stages}
-        self._family(
-            "stage_busy_seconds",
-            "Time in which a stage worked, summed over parallel tasks.",
-            "stage",
-            busy,
-        )
-        self._family("structures", "Structures by kind.", "kind", largest(report.parse.kinds))
-        self._family(
-            "skipped_definitions",
-            "Definitions that are no structures, by reason.",
-            "reason",
-            report.parse.skipped,
-        )
+        self._family("stage_busy_seconds", what, "stage", busy)
+
+    def _counts(self, report: IngestReport) -> None:
+        parse, upload = report.parse, report.upload
+        self._family("structures", "Structures by kind.", "kind", largest(parse.kinds))
+        what = "Definitions that are no structures, by reason."
+        self._family("skipped_definitions", what, "reason", parse.skipped)
         self._texts(report)
-        points = {"structures": report.upload.points, "blocks": report.upload.blocks}
+        points = {"structures": upload.points, "blocks": upload.blocks}
         self._family("points", "Points in the index.", "of", points)
-        changes = {name: change.count for name, change in report.upload.changes.items()}
-        self._family(
-            "changed_structures",
-            "Structures that differ from what was live before, by change.",
-            "change",
-            changes,
-        )
-        self._set("refused_points", "Points that Qdrant rejected.", len(report.upload.refused))
+        what = "Structures that differ from what was live before, by change."
+        changes = {name: change.count for name, change in upload.changes.items()}
+        self._family("changed_structures", what, "change", changes)
+        self._set("refused_points", "Points that Qdrant rejected.", len(upload.refused))
 
     def _texts(self, report: IngestReport) -> None:
         gauge = self._gauge(
