@@ -320,7 +320,7 @@ def main() -> None:
         "|---|---|---|---|---|---|---|---|",
         *(row.row() for row in rows),
         "",
-        f"A hybrid search of four legs takes {ours / theirs:.2f} of the time of the tutorial's two in local mode.",
+        f"A hybrid search of four retrievers takes {ours / theirs:.2f} of the time of the tutorial's two in local mode.",
         "",
         "![share of requests over milliseconds](search.svg)",
     ]

@@ -6,7 +6,7 @@ The queries (benchmarks/quality/NAME.jsonl) were written from the sources by rea
 pieces of code, names half remembered, and queries that nothing there answers. Without --repo the crates regex and rayon are
 fetched; `--repo qdrant-7aa164bd=DIR` adds Qdrant's sources at that commit. Each is ingested as a user would, once a recipe.
 
-Prints, and writes to benchmarks/results/quality.md: the quality of each leg, of fusions and of what they are made of; of the
+Prints, and writes to benchmarks/results/quality.md: the quality of each retriever, of fusions and of what they are made of; of the
 default by kind; and how well the confidence tells queries with an answer from those without, fitted to the other repositories only.
 With --calibrate search/calibration.json is written, fitted to all.
 """

@@ -1,7 +1,7 @@
-"""How sure it is that a query has an answer here: a logistic regression over how well the best hits fit, and how the legs agree.
+"""How sure it is that a query has an answer here: a logistic regression over how well the best hits fit, and how the retrievers agree.
 
 Its coefficients are fitted to queries with and without answers (`lsif-ingest evaluate --calibrate`), for each mode, since a mode
-knows its own legs only; calibration.json has those of the packaged model. Of other models similarities mean other things: then the
+knows its own retrievers only; calibration.json has those of the packaged model. Of other models similarities mean other things: then the
 confidence is not known until it is fitted anew.
 """
 
@@ -21,12 +21,12 @@ from search.errors import CalibrationError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from search.fusion import Found, Leg
+    from search.fusion import Found, Retriever
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
-_AGREEING: tuple[Leg, ...] = ("text", "code", "bm25")
+_AGREEING: tuple[Retriever, ...] = ("text", "code", "bm25")
 _COMPARED = 10
-"""First hits of two legs that are compared."""
+"""First hits of two retrievers that are compared."""
 _STRENGTH = 0.1
 """Of the fit: with more, features that go together get opposite signs, which tells a few hundred queries apart and no others."""
 
@@ -82,19 +82,26 @@ def read_calibration(path: Path) -> Calibration:
         ) from exc
 
 
-def evidence(legs: Mapping[Leg, Sequence[Found]], words: int) -> dict[str, float]:
+def evidence(retrievers: Mapping[Retriever, Sequence[Found]], words: int) -> dict[str, float]:
     """Return what the confidence is made of.
 
-    By leg the score of its best hit, of bm25 divided by the query's words; and under "agreement" the mean share of their first ten
-    that two legs both have.
+    By retriever the score of its best hit, of bm25 divided by the query's words; and under "agreement" the mean share of their first ten
+    that two retrievers both have.
     """
-    best = {leg: ranking[0].score if ranking else 0.0 for leg, ranking in legs.items()}
+    best = {
+        retriever: ranking[0].score if ranking else 0.0 for retriever, ranking in retrievers.items()
+    }
     found: dict[str, float] = {
-        leg: score / max(1, words) if leg == "bm25" else score for leg, score in best.items()
+        retriever: score / max(1, words) if retriever == "bm25" else score
+        for retriever, score in best.items()
     }
     if len(found) > 1:
         found.pop("blocks", None)  # says little that `code` does not
-    first = {leg: {one.id for one in legs[leg][:_COMPARED]} for leg in _AGREEING if leg in legs}
+    first = {
+        retriever: {one.id for one in retrievers[retriever][:_COMPARED]}
+        for retriever in _AGREEING
+        if retriever in retrievers
+    }
     shared = [len(first[one] & first[other]) / _COMPARED for one, other in combinations(first, 2)]
     return {**found, "agreement": sum(shared) / len(shared)} if shared else found
 

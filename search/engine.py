@@ -1,6 +1,6 @@
 """The searcher: one generation, an encoder a named vector, several ways to search.
 
-A query goes through its mode's legs (search.legs), whose rankings become one: by `text`, `code`, `bm25`, `blocks` that of one leg,
+A query goes through its mode's retrievers (search.retrievers), whose rankings become one: by `text`, `code`, `bm25`, `blocks` that of one retriever,
 by `merged` the rule of Qdrant's demo, by `hybrid` a fusion of all (search.fusion). Records of what is shown are read at the end.
 """
 
@@ -21,7 +21,7 @@ from search.errors import SearchError
 from search.filters import Filters
 from search.fusion import fold, merge, normalised_scores, reciprocal_ranks
 from search.hit import Hit
-from search.legs import LEGS_OF, Query
+from search.retrievers import RETRIEVERS_OF, Query
 from search.lines import with_lines
 from search.lookup import Lookup
 from storage.sparse import query_vector
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from lsif.structure import Structure
     from search.answer import GroupBy, Mode
     from search.confidence import Calibration
-    from search.fusion import Found, Leg
-    from search.legs import Vector
+    from search.fusion import Found, Retriever
+    from search.retrievers import Vector
     from storage.index import Generation
 
 _CACHED_QUERIES = 1024
@@ -96,7 +96,9 @@ class Searcher(Lookup):
         _check_name("mode", mode, MODES)
         clock = Clock()
         with clock.phase("encode"):
-            vectors = {leg: self._vector(leg, query) for leg in self._legs(mode)}
+            vectors = {
+                retriever: self._vector(retriever, query) for retriever in self._retrievers(mode)
+            }
         asked = Query.of(vectors, filters or Filters(), self.files, clock)
         limit = _within("limit", limit, self._settings.limit, limits.ENGINE.hits)
         answer = self._answer(asked, query, mode, limit, group_by, group_size)
@@ -118,20 +120,21 @@ class Searcher(Lookup):
 
         Raises StructureMissing where the index has no such structure, SearchError for another mode.
         """
-        legs: dict[Mode, tuple[Leg, ...]] = {
+        retrievers: dict[Mode, tuple[Retriever, ...]] = {
             "hybrid": ("text", "code"),
             "text": ("text",),
             "code": ("code",),
         }
-        if mode not in legs:
+        if mode not in retrievers:
             raise SearchError(
-                f"structures can't be compared by {mode}; expected {', '.join(legs)}."
+                f"structures can't be compared by {mode}; expected {', '.join(retrievers)}."
             )
         clock = Clock()
         with clock.phase("qdrant"):
             stored = self.stored(structure_id, vectors=True)
-        vectors: dict[Leg, Vector] = {
-            leg: np.array(stored.vectors[leg], dtype=np.float32) for leg in legs[mode]
+        vectors: dict[Retriever, Vector] = {
+            retriever: np.array(stored.vectors[retriever], dtype=np.float32)
+            for retriever in retrievers[mode]
         }
         asked = Query.of(vectors, filters or Filters(), self.files, clock)
         limit, symbol = (
@@ -143,19 +146,23 @@ class Searcher(Lookup):
         )
         return replace(answer, latency_ms=clock.read())
 
-    def _legs(self, mode: Mode) -> list[Leg]:
-        """Return the mode's legs; of `hybrid` those that weigh something."""
-        return [leg for leg in LEGS_OF[mode] if mode != "hybrid" or self._weight(leg)]
+    def _retrievers(self, mode: Mode) -> list[Retriever]:
+        """Return the mode's retrievers; of `hybrid` those that weigh something."""
+        return [
+            retriever
+            for retriever in RETRIEVERS_OF[mode]
+            if mode != "hybrid" or self._weight(retriever)
+        ]
 
-    def _weight(self, leg: Leg) -> float:
-        weight: float = getattr(self._settings.weights, leg)
+    def _weight(self, retriever: Retriever) -> float:
+        weight: float = getattr(self._settings.weights, retriever)
         return weight
 
-    def _vector(self, leg: Leg, query: str) -> Vector:
-        """Return the query's vector for a leg; those of an encoder are kept, several legs and later queries may want them."""
-        if leg == "bm25":
+    def _vector(self, retriever: Retriever, query: str) -> Vector:
+        """Return the query's vector for a retriever; those of an encoder are kept, several retrievers and later queries may want them."""
+        if retriever == "bm25":
             return query_vector(query)
-        name = "code" if leg == "blocks" else leg
+        name = "code" if retriever == "blocks" else retriever
         with self._model_lock:  # models are not made for several threads
             if name not in self._encoders:
                 self._encoders[name] = self._load(name)
@@ -178,16 +185,16 @@ class Searcher(Lookup):
         group_size: int | None,
         without: str = "",
     ) -> Answer:
-        """Return the answer but for its latency: legs, fusion, reranking, groups, records."""
+        """Return the answer but for its latency: retrievers, fusion, reranking, groups, records."""
         if group_by is not None:
             _check_name("group", group_by, GROUPINGS)
         size = _within("group size", group_size, self._settings.group_size, limits.ENGINE.group)
         wanted = limit + bool(without) if group_by is None else min(limits.DEPTH, limit * size)
         while True:
             depth = max(wanted, self._settings.candidates)
-            legs = asked.run(self.generation, depth)
-            everything = all(len(ranking) < depth for ranking in legs.values())
-            hits, left_out = self._ranked(legs, mode, wanted, asked.clock)
+            retrievers = asked.run(self.generation, depth)
+            everything = all(len(ranking) < depth for ranking in retrievers.values())
+            hits, left_out = self._ranked(retrievers, mode, wanted, asked.clock)
             hits = [hit for hit in hits if hit.id != without]
             if self._settings.rerank.model and hits and not without:
                 hits = self._reranked(hits, text, asked.clock)
@@ -200,7 +207,7 @@ class Searcher(Lookup):
             if enough or (everything and not left_out) or wanted >= limits.DEPTH:
                 break
             wanted = min(limits.DEPTH, wanted * 4)  # too few so far, and there is more to be had
-        found = evidence(legs, len(query_vector(text).indices))
+        found = evidence(retrievers, len(query_vector(text).indices))
         confidence = (
             None
             if without or self._calibration is None
@@ -224,26 +231,28 @@ class Searcher(Lookup):
         )
 
     def _ranked(
-        self, legs: Mapping[Leg, list[Found]], mode: Mode, wanted: int, clock: Clock
+        self, retrievers: Mapping[Retriever, list[Found]], mode: Mode, wanted: int, clock: Clock
     ) -> tuple[list[Hit], bool]:
-        """Return what the legs found, best first, as much as is wanted and some more; and whether something is left out."""
+        """Return what the retrievers found, best first, as much as is wanted and some more; and whether something is left out."""
         settings = self._settings
         if mode == "merged":
             scale = max(
                 1.0, wanted / settings.limit
             )  # a longer answer than usual asks for more of both, in the same proportion
-            by_text = legs["text"][: round(settings.text_hits * scale)]
-            by_code = sorted([*legs["code"], *legs["blocks"]], key=lambda found: -found.score)[
-                : round(settings.code_hits * scale)
-            ]
+            by_text = retrievers["text"][: round(settings.text_hits * scale)]
+            by_code = sorted(
+                [*retrievers["code"], *retrievers["blocks"]], key=lambda found: -found.score
+            )[: round(settings.code_hits * scale)]
             records = self._records([*by_text, *by_code], clock)
-            text_hits, code_hits = (_hits(found, records, legs) for found in (by_text, by_code))
-            return merge(text_hits, code_hits), len(by_text) + len(by_code) < sum(
-                map(len, legs.values())
+            text_hits, code_hits = (
+                _hits(found, records, retrievers) for found in (by_text, by_code)
             )
-        ranked = self._fused({leg: fold(found) for leg, found in legs.items()})
+            return merge(text_hits, code_hits), len(by_text) + len(by_code) < sum(
+                map(len, retrievers.values())
+            )
+        ranked = self._fused({retriever: fold(found) for retriever, found in retrievers.items()})
         first = ranked[: max(2 * wanted, settings.rerank.top, _LEAST_READ)]
-        hits = _hits(first, self._records(first, clock), legs)
+        hits = _hits(first, self._records(first, clock), retrievers)
         if mode == "hybrid":
             hits = [
                 replace(hit, score=hit.score * settings.test_weight) if hit.is_test else hit
@@ -252,11 +261,11 @@ class Searcher(Lookup):
             hits.sort(key=lambda hit: -hit.score)
         return hits, len(first) < len(ranked)
 
-    def _fused(self, rankings: Mapping[Leg, list[Found]]) -> list[Found]:
+    def _fused(self, rankings: Mapping[Retriever, list[Found]]) -> list[Found]:
         if len(rankings) == 1:
             (ranked,) = rankings.values()
             return ranked
-        weights = {leg: self._weight(leg) for leg in rankings}
+        weights = {retriever: self._weight(retriever) for retriever in rankings}
         if not any(
             weights.values()
         ):  # what is similar is told by vectors, even if a search goes by words alone
@@ -295,14 +304,14 @@ class Searcher(Lookup):
 def _hits(
     found: Sequence[Found],
     records: Mapping[str, Structure],
-    legs: Mapping[Leg, Sequence[Found]],
+    retrievers: Mapping[Retriever, Sequence[Found]],
 ) -> list[Hit]:
-    """Return what was found as hits with the scores of all legs."""
+    """Return what was found as hits with the scores of all retrievers."""
     scores: dict[str, dict[str, float]] = {one.id: {} for one in found}
-    for leg, ranking in legs.items():
+    for retriever, ranking in retrievers.items():
         for one in reversed(ranking):  # a structure's best block is noted last
             if one.id in scores:
-                scores[one.id][leg] = one.score
+                scores[one.id][retriever] = one.score
     return [
         Hit(records[one.id], one.score, scores[one.id], one.ranges[: limits.RANGES])
         for one in found

@@ -1,13 +1,13 @@
-"""How what several legs found becomes one ranking. Pure functions of lists.
+"""How what several retrievers found becomes one ranking. Pure functions of lists.
 
-A leg is one way to search: by the vector `text`, by `code`, by the words (`bm25`), by the `code` vectors of blocks. Each finds
+A retriever is one way to search: by the vector `text`, by `code`, by the words (`bm25`), by the `code` vectors of blocks. Each finds
 structures with scores of its own kind, which can't be compared; fusion makes them so, by their ranks or by their deviation.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
     from search.hit import Hit, LineRange
 
-Leg: TypeAlias = Literal["text", "code", "bm25", "blocks"]
-LEGS: tuple[Leg, ...] = get_args(Leg)
+Retriever: TypeAlias = Literal["text", "code", "bm25", "blocks"]
 
 
 class Found(NamedTuple):
-    """A structure that a leg found."""
+    """A structure that a retriever found."""
 
     id: str
     score: float
@@ -39,43 +38,43 @@ def fold(found: Iterable[Found]) -> list[Found]:
 
 
 def reciprocal_ranks(
-    legs: Mapping[Leg, Sequence[Found]], weights: Mapping[Leg, float], k: int
+    retrievers: Mapping[Retriever, Sequence[Found]], weights: Mapping[Retriever, float], k: int
 ) -> list[Found]:
     """Return all that was found, best first, by the weighted sum of 1 / (k + rank), the first rank being 1.
 
     Cormack, Clarke and Buettcher, Reciprocal Rank Fusion, SIGIR 2009; they used k = 60.
     """
     scores: dict[str, float] = {}
-    for leg, ranking in legs.items():
+    for retriever, ranking in retrievers.items():
         for rank, found in enumerate(ranking, start=1):
-            scores[found.id] = scores.get(found.id, 0.0) + weights[leg] / (k + rank)
-    return _ranked(legs, scores)
+            scores[found.id] = scores.get(found.id, 0.0) + weights[retriever] / (k + rank)
+    return _ranked(retrievers, scores)
 
 
 def normalised_scores(
-    legs: Mapping[Leg, Sequence[Found]], weights: Mapping[Leg, float]
+    retrievers: Mapping[Retriever, Sequence[Found]], weights: Mapping[Retriever, float]
 ) -> list[Found]:
-    """Return all that was found, best first, by the weighted sum of scores, each in deviations above its leg's last.
+    """Return all that was found, best first, by the weighted sum of scores, each in deviations above its retriever's last.
 
-    Where the words of a query stand in fewer structures than another leg found, the others count as found with the score 0: a word
+    Where the words of a query stand in fewer structures than another retriever found, the others count as found with the score 0: a word
     that one structure alone has tells much.
 
-    What a leg did not find is no better than its last, and gets 0 of it. That is distribution-based score fusion (M. Mazzeschi,
+    What a retriever did not find is no better than its last, and gets 0 of it. That is distribution-based score fusion (M. Mazzeschi,
     2023; Qdrant's `dbsf`) but for one thing: scores are not cut off at three deviations from the mean. Of code queries the right
     answer is often farther out than that, in the words above all, and its lead is what tells.
     """
     scores: dict[str, float] = {}
-    longest = max(map(len, legs.values()), default=0)
-    for leg, ranking in legs.items():
+    longest = max(map(len, retrievers.values()), default=0)
+    for retriever, ranking in retrievers.items():
         sample = [found.score for found in ranking]
-        if leg == "bm25" and sample:
+        if retriever == "bm25" and sample:
             sample += [0.0] * (longest - len(sample))
         apart = bool(sample) and sample[0] > sample[-1]
         deviation = float(np.std(sample)) if apart else 1.0
         for found in ranking:
             above = (found.score - sample[-1]) / deviation if apart else 1.0
-            scores[found.id] = scores.get(found.id, 0.0) + weights[leg] * above
-    return _ranked(legs, scores)
+            scores[found.id] = scores.get(found.id, 0.0) + weights[retriever] * above
+    return _ranked(retrievers, scores)
 
 
 def merge(text_hits: Sequence[Hit], code_hits: Sequence[Hit]) -> list[Hit]:
@@ -109,9 +108,14 @@ def merge(text_hits: Sequence[Hit], code_hits: Sequence[Hit]) -> list[Hit]:
     return merged + list(rest.values())
 
 
-def _ranked(legs: Mapping[Leg, Sequence[Found]], scores: Mapping[str, float]) -> list[Found]:
+def _ranked(
+    retrievers: Mapping[Retriever, Sequence[Found]], scores: Mapping[str, float]
+) -> list[Found]:
     ranges = {
-        found.id: found.ranges for ranking in legs.values() for found in ranking if found.ranges
+        found.id: found.ranges
+        for ranking in retrievers.values()
+        for found in ranking
+        if found.ranges
     }
     found = (Found(point_id, score, ranges.get(point_id, ())) for point_id, score in scores.items())
     return sorted(found, key=lambda one: (-one.score, one.id))

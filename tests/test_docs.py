@@ -62,7 +62,7 @@ def test_the_search_readme_names_every_module_and_route() -> None:
     for module in (PROJECT_ROOT / "search").glob("*.py"):
         assert module.name == "__init__.py" or f"`{module.name}`" in SEARCH_README, module.name
     for route in re.findall(
-        r'(?:app|router)\.get\("([^"]+)"', (PROJECT_ROOT / "search" / "web.py").read_text()
+        r'(?:app|router)\.get\("([^"]+)"', (PROJECT_ROOT / "search" / "web" / "app.py").read_text()
     ):
         assert route.partition("{")[0] in SEARCH_README, route
 

@@ -7,7 +7,7 @@ import pytest
 
 from search.confidence import CALIBRATION, Calibration, evidence, fit, read_calibration
 from search.errors import CalibrationError
-from search.fusion import Found, Leg
+from search.fusion import Found, Retriever
 
 
 def ranking(names: str, best: float, step: float = 0.01) -> list[Found]:
@@ -17,14 +17,14 @@ def ranking(names: str, best: float, step: float = 0.01) -> list[Found]:
 # ---- Evidence
 
 
-def test_the_evidence_is_the_best_score_of_each_leg_and_how_far_each_two_agree() -> None:
-    legs: dict[Leg, list[Found]] = {
+def test_the_evidence_is_the_best_score_of_each_retriever_and_how_far_each_two_agree() -> None:
+    retrievers: dict[Retriever, list[Found]] = {
         "text": ranking("abcdefghijklm", 0.8),
         "code": ranking("abcnopqrstu", 0.7),
         "bm25": ranking("mnab", 12.0),
         "blocks": ranking("aa", 0.9),
     }
-    assert evidence(legs, words=4) == {
+    assert evidence(retrievers, words=4) == {
         "text": 0.8,
         "code": 0.7,
         "bm25": 3.0,
@@ -33,7 +33,7 @@ def test_the_evidence_is_the_best_score_of_each_leg_and_how_far_each_two_agree()
 
 
 @pytest.mark.parametrize(
-    ("legs", "expected"),
+    ("retrievers", "expected"),
     [
         ({"text": ranking("ab", 0.8)}, {"text": 0.8}),
         ({"bm25": ranking("ab", 9.0)}, {"bm25": 3.0}),
@@ -44,24 +44,24 @@ def test_the_evidence_is_the_best_score_of_each_leg_and_how_far_each_two_agree()
         ),
     ],
 )
-def test_a_mode_knows_its_own_legs_only(
-    legs: dict[Leg, list[Found]], expected: dict[str, float]
+def test_a_mode_knows_its_own_retrievers_only(
+    retrievers: dict[Retriever, list[Found]], expected: dict[str, float]
 ) -> None:
-    assert evidence(legs, words=3) == expected
+    assert evidence(retrievers, words=3) == expected
 
 
-def test_legs_that_found_nothing_and_queries_without_words_are_evidence_too() -> None:
-    legs: dict[Leg, list[Found]] = {"text": [], "code": [], "bm25": [], "blocks": []}
-    assert evidence(legs, words=0) == {"text": 0, "code": 0, "bm25": 0, "agreement": 0}
+def test_retrievers_that_found_nothing_and_queries_without_words_are_evidence_too() -> None:
+    retrievers: dict[Retriever, list[Found]] = {"text": [], "code": [], "bm25": [], "blocks": []}
+    assert evidence(retrievers, words=0) == {"text": 0, "code": 0, "bm25": 0, "agreement": 0}
     assert evidence({"bm25": ranking("a", 5.0)}, words=0) == {"bm25": 5.0}
 
 
 def test_a_structure_with_several_blocks_agrees_once() -> None:
-    legs: dict[Leg, list[Found]] = {
+    retrievers: dict[Retriever, list[Found]] = {
         "text": ranking("aaaaaaaaaa", 0.8),
         "code": ranking("aaaaaaaaaa", 0.8),
     }
-    assert evidence(legs, words=1)["agreement"] == 0.1
+    assert evidence(retrievers, words=1)["agreement"] == 0.1
 
 
 # ---- Confidence

@@ -316,7 +316,7 @@ def test_no_hit_at_all_is_no_good_match(build: Build) -> None:
     )
 
 
-# ---- One leg
+# ---- One retriever
 
 
 def test_by_one_vector_hits_come_by_their_cosine_on_both_ends(
@@ -453,7 +453,7 @@ def test_a_longer_answer_asks_merged_for_more_of_both(build: Build) -> None:
 
 
 def town() -> tuple[list[Made], list[MadeBlock]]:
-    """Structures that each leg has another favourite of."""
+    """Structures that each retriever has another favourite of."""
     structures = [
         made("by_text", 0, 80, lines=(1, 9)),
         made("by_code", 80, 0, lines=(11, 19)),
@@ -494,7 +494,7 @@ def test_hybrid_fuses_text_code_words_and_blocks(
         (("text=1", "code=1", "bm25=1", "blocks=5"), "by_block"),
     ],
 )
-def test_weights_decide_between_the_legs(
+def test_weights_decide_between_the_retrievers(
     weights: tuple[str, ...], first: str, build: Build
 ) -> None:
     generation = build(*town())
@@ -532,7 +532,9 @@ def test_ranks_are_of_structures_not_of_blocks(build: Build) -> None:
     ]
 
 
-def test_a_leg_of_no_weight_is_not_asked(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_retriever_of_no_weight_is_not_asked(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
     generation, asked = build(*town()), list[str]()
     for points in (generation.structures, generation.blocks):
         real = points.search
@@ -722,7 +724,7 @@ def test_fewer_groups_than_asked_for_are_all_there_are(build: Build) -> None:
 
 
 def test_a_group_far_below_the_first_hits_is_found(build: Build) -> None:
-    """120 structures of one crate stand before the only one of the other, and each leg is asked for 10 at first."""
+    """120 structures of one crate stand before the only one of the other, and each retriever is asked for 10 at first."""
     structures = village(121, crate=lambda number: "other" if number == 120 else "one")
     blocks = [
         one.block(one.structure.line_from + 1, one.structure.line_from + 4, one.code)
@@ -736,7 +738,7 @@ def test_a_group_far_below_the_first_hits_is_found(build: Build) -> None:
             assert found == {"one": ["f0"], "other": ["f120"]}, mode
 
 
-def test_a_group_far_below_is_found_where_each_leg_gave_all_it_has(build: Build) -> None:
+def test_a_group_far_below_is_found_where_each_retriever_gave_all_it_has(build: Build) -> None:
     structures = village(121, crate=lambda number: "other" if number == 120 else "one")
     searcher = searcher_of(build(structures), "candidates=500")
     for mode in ("text", "hybrid", "merged"):
@@ -744,7 +746,7 @@ def test_a_group_far_below_is_found_where_each_leg_gave_all_it_has(build: Build)
         assert found == {"one": ["f0"], "other": ["f120"]}, mode
 
 
-def test_no_leg_is_asked_for_more_than_20000_points(
+def test_no_retriever_is_asked_for_more_than_20000_points(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generation, depths = build(village(3)), list[int]()
@@ -1024,7 +1026,7 @@ def test_a_grouping_that_there_is_not_is_refused(small: Searcher) -> None:
 # ---- Encoders
 
 
-def test_a_query_is_encoded_once_for_all_legs_and_later_queries(
+def test_a_query_is_encoded_once_for_all_retrievers_and_later_queries(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compass = Compass()

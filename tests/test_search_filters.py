@@ -277,7 +277,7 @@ def test_a_glob_of_many_stars_is_answered_at_once() -> None:
 
 
 def decoys(count: int = 30, *, is_test: bool = False) -> list[Made]:
-    """Return structures that all legs like best."""
+    """Return structures that all retrievers like best."""
     return [
         made(
             f"needle_{number}",
@@ -313,7 +313,7 @@ WANTED = made(
     trait_name="Trait",
     is_test=True,
 )
-"""What all legs find, and like least."""
+"""What all retrievers find, and like least."""
 
 FIT = {
     "crate": Filters(crate=("absent", "wanted_crate")),
@@ -359,7 +359,7 @@ def ids(searcher: Searcher, mode: Mode, filters: Filters, limit: int = 1) -> lis
 
 
 def test_filters_hold_inside_the_query_in_every_mode(index: Index, metadata: Metadata) -> None:
-    """Each leg is asked for ten points, and thirty fit the query better than the one that fits the filters."""
+    """Each retriever is asked for ten points, and thirty fit the query better than the one that fits the filters."""
     others = decoys()
     blocks = [*blocks_of(others, 0), *blocks_of([WANTED], 70)]
     searcher = searcher_of(publish(index, metadata, [*others, WANTED], blocks), "candidates=10")

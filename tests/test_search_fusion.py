@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.fusion import Found, Leg, fold, merge, normalised_scores, reciprocal_ranks
+from search.fusion import Found, Retriever, fold, merge, normalised_scores, reciprocal_ranks
 from search.hit import Hit, LineRange
 
 from made_up import made
@@ -26,7 +26,7 @@ def names(found: Sequence[Found]) -> str:
     return "".join(one.id for one in found)
 
 
-ALIKE: dict[Leg, float] = {"text": 1.0, "code": 1.0, "bm25": 1.0, "blocks": 1.0}
+ALIKE: dict[Retriever, float] = {"text": 1.0, "code": 1.0, "bm25": 1.0, "blocks": 1.0}
 
 
 # ---- Lines
@@ -72,28 +72,37 @@ def test_blocks_fold_into_their_structure_where_its_best_one_stood() -> None:
 # ---- Reciprocal ranks
 
 
-def test_reciprocal_ranks_add_up_over_the_legs() -> None:
-    legs: dict[Leg, list[Found]] = {"text": ranking(a=0.9, b=0.8), "code": ranking(b=0.5, c=0.4)}
-    found = reciprocal_ranks(legs, ALIKE, k=60)
+def test_reciprocal_ranks_add_up_over_the_retrievers() -> None:
+    retrievers: dict[Retriever, list[Found]] = {
+        "text": ranking(a=0.9, b=0.8),
+        "code": ranking(b=0.5, c=0.4),
+    }
+    found = reciprocal_ranks(retrievers, ALIKE, k=60)
     assert names(found) == "bac"
     assert scores(found) == pytest.approx({"b": 1 / 62 + 1 / 61, "a": 1 / 61, "c": 1 / 62})
 
 
 def test_reciprocal_ranks_know_ranks_only() -> None:
-    near: dict[Leg, list[Found]] = {"text": ranking(a=0.9, b=0.8999), "bm25": ranking(c=1.0, a=0.5)}
-    far: dict[Leg, list[Found]] = {"text": ranking(a=0.9, b=-0.9), "bm25": ranking(c=99.0, a=98.0)}
+    near: dict[Retriever, list[Found]] = {
+        "text": ranking(a=0.9, b=0.8999),
+        "bm25": ranking(c=1.0, a=0.5),
+    }
+    far: dict[Retriever, list[Found]] = {
+        "text": ranking(a=0.9, b=-0.9),
+        "bm25": ranking(c=99.0, a=98.0),
+    }
     assert reciprocal_ranks(near, ALIKE, k=10) == reciprocal_ranks(far, ALIKE, k=10)
 
 
 def test_a_smaller_k_lets_first_places_count_more() -> None:
-    legs: dict[Leg, list[Found]] = {
+    retrievers: dict[Retriever, list[Found]] = {
         "text": ranking(a=9, b=8, c=7),
         "code": ranking(d=9, e=8, b=7),
         "bm25": ranking(f=9, g=8, b=7),
     }
-    assert reciprocal_ranks(legs, ALIKE, k=60)[0].id == "b"
-    weights: dict[Leg, float] = {"text": 3.0, "code": 1.0, "bm25": 1.0}
-    assert scores(reciprocal_ranks(legs, weights, k=1)) == pytest.approx(
+    assert reciprocal_ranks(retrievers, ALIKE, k=60)[0].id == "b"
+    weights: dict[Retriever, float] = {"text": 3.0, "code": 1.0, "bm25": 1.0}
+    assert scores(reciprocal_ranks(retrievers, weights, k=1)) == pytest.approx(
         {"a": 1.5, "b": 1.0 + 0.25 + 0.25, "c": 0.75, "d": 0.5, "e": 1 / 3, "f": 0.5, "g": 1 / 3}
     )
 
@@ -102,12 +111,12 @@ def test_a_smaller_k_lets_first_places_count_more() -> None:
 
 
 def test_normalised_scores_are_deviations_above_the_last_one() -> None:
-    legs: dict[Leg, list[Found]] = {
+    retrievers: dict[Retriever, list[Found]] = {
         "text": ranking(a=0.9, b=0.8, c=0.7),
         "bm25": ranking(b=40.0, c=20.0, d=0.0),
     }
     found = normalised_scores(
-        legs, ALIKE
+        retrievers, ALIKE
     )  # the deviation of three that are equally far apart is 0.8165 times their distance
     assert names(found) == "bacd"
     assert scores(found) == pytest.approx(
@@ -116,27 +125,36 @@ def test_normalised_scores_are_deviations_above_the_last_one() -> None:
 
 
 def test_a_lead_is_not_cut_off_at_three_deviations() -> None:
-    legs: dict[Leg, list[Found]] = {
+    retrievers: dict[Retriever, list[Found]] = {
         "bm25": [Found("far out", 100.0), *(Found(f"other {number}", 0.0) for number in range(99))]
     }
-    found = normalised_scores(legs, ALIKE)
+    found = normalised_scores(retrievers, ALIKE)
     assert found[0] == Found("far out", pytest.approx(10.0504, abs=1e-3))
     assert found[1].score == 0.0
 
 
-def test_what_a_leg_did_not_find_is_no_better_than_its_last() -> None:
-    legs: dict[Leg, list[Found]] = {"text": ranking(a=0.9, b=0.5), "code": ranking(a=0.9, c=0.5)}
-    assert scores(normalised_scores(legs, ALIKE)) == pytest.approx({"a": 4.0, "b": 0.0, "c": 0.0})
+def test_what_a_retriever_did_not_find_is_no_better_than_its_last() -> None:
+    retrievers: dict[Retriever, list[Found]] = {
+        "text": ranking(a=0.9, b=0.5),
+        "code": ranking(a=0.9, c=0.5),
+    }
+    assert scores(normalised_scores(retrievers, ALIKE)) == pytest.approx(
+        {"a": 4.0, "b": 0.0, "c": 0.0}
+    )
 
 
 def test_scores_that_are_all_the_same_count_one_each() -> None:
-    legs: dict[Leg, list[Found]] = {
+    retrievers: dict[Retriever, list[Found]] = {
         "text": ranking(a=0.3, b=0.3),
         "code": ranking(c=0.1),
         "bm25": [],
         "blocks": [],
     }
-    assert scores(normalised_scores(legs, {**ALIKE, "code": 2.0})) == {"c": 2.0, "a": 1.0, "b": 1.0}
+    assert scores(normalised_scores(retrievers, {**ALIKE, "code": 2.0})) == {
+        "c": 2.0,
+        "a": 1.0,
+        "b": 1.0,
+    }
     for same in (0.1, 0.7, 0.3333333):  # means and deviations of these are not exact
         for count in (3, 6, 7, 200):
             found = normalised_scores(
@@ -151,7 +169,7 @@ def test_scores_that_are_all_the_same_count_one_each() -> None:
     st.integers(1, 9),
     st.integers(-20, 20),
 )
-def test_unit_and_origin_of_a_legs_scores_do_not_matter(
+def test_unit_and_origin_of_a_retrievers_scores_do_not_matter(
     values: list[int], factor: int, shift: int
 ) -> None:
     values = sorted(values, reverse=True)
@@ -168,41 +186,47 @@ def test_unit_and_origin_of_a_legs_scores_do_not_matter(
 # ---- Both
 
 
-Fusion = Callable[[Mapping[Leg, Sequence[Found]], Mapping[Leg, float]], list[Found]]
+Fusion = Callable[[Mapping[Retriever, Sequence[Found]], Mapping[Retriever, float]], list[Found]]
 FUSIONS: dict[str, Fusion] = {
-    "rrf": lambda legs, weights: reciprocal_ranks(legs, weights, k=10),
+    "rrf": lambda retrievers, weights: reciprocal_ranks(retrievers, weights, k=10),
     "scores": normalised_scores,
 }
 
 
 @pytest.mark.parametrize("name", FUSIONS)
-def test_weights_decide_which_leg_wins(name: str) -> None:
-    legs: dict[Leg, list[Found]] = {"text": ranking(a=9, b=8, c=0), "code": ranking(b=9, a=8, c=0)}
-    assert names(FUSIONS[name](legs, {"text": 2.0, "code": 1.0})) == "abc"
-    assert names(FUSIONS[name](legs, {"text": 1.0, "code": 2.0})) == "bac"
+def test_weights_decide_which_retriever_wins(name: str) -> None:
+    retrievers: dict[Retriever, list[Found]] = {
+        "text": ranking(a=9, b=8, c=0),
+        "code": ranking(b=9, a=8, c=0),
+    }
+    assert names(FUSIONS[name](retrievers, {"text": 2.0, "code": 1.0})) == "abc"
+    assert names(FUSIONS[name](retrievers, {"text": 1.0, "code": 2.0})) == "bac"
 
 
 @pytest.mark.parametrize("name", FUSIONS)
-def test_equals_stand_in_the_order_of_their_ids_whichever_leg_found_them(name: str) -> None:
-    legs: dict[Leg, list[Found]] = {"text": ranking(z=9, b=8), "code": ranking(a=9, y=8)}
+def test_equals_stand_in_the_order_of_their_ids_whichever_retriever_found_them(name: str) -> None:
+    retrievers: dict[Retriever, list[Found]] = {
+        "text": ranking(z=9, b=8),
+        "code": ranking(a=9, y=8),
+    }
     assert (
-        names(FUSIONS[name](legs, ALIKE))
-        == names(FUSIONS[name](dict(reversed(legs.items())), ALIKE))
+        names(FUSIONS[name](retrievers, ALIKE))
+        == names(FUSIONS[name](dict(reversed(retrievers.items())), ALIKE))
         == "azby"
     )
 
 
 @pytest.mark.parametrize("name", FUSIONS)
 def test_nothing_is_lost_or_doubled_and_what_came_in_is_left_as_it_was(name: str) -> None:
-    legs: dict[Leg, list[Found]] = {
+    retrievers: dict[Retriever, list[Found]] = {
         "text": ranking(a=9, b=8),
         "code": ranking(c=1),
         "bm25": [],
         "blocks": ranking(b=3, d=2),
     }
-    before = copy.deepcopy(legs)
-    assert sorted(names(FUSIONS[name](legs, ALIKE))) == ["a", "b", "c", "d"]
-    assert legs == before
+    before = copy.deepcopy(retrievers)
+    assert sorted(names(FUSIONS[name](retrievers, ALIKE))) == ["a", "b", "c", "d"]
+    assert retrievers == before
     assert FUSIONS[name]({"text": [], "code": []}, ALIKE) == []
     assert FUSIONS[name]({}, ALIKE) == []
 
@@ -210,11 +234,11 @@ def test_nothing_is_lost_or_doubled_and_what_came_in_is_left_as_it_was(name: str
 @pytest.mark.parametrize("name", FUSIONS)
 def test_the_blocks_that_were_found_stay_with_their_structure(name: str) -> None:
     ranges = (LineRange(7, 9), LineRange(1, 3))
-    legs: dict[Leg, list[Found]] = {
+    retrievers: dict[Retriever, list[Found]] = {
         "blocks": [Found("a", 0.9, ranges)],
         "text": ranking(a=0.5, b=0.4),
     }
-    for order in (legs, dict(reversed(legs.items()))):
+    for order in (retrievers, dict(reversed(retrievers.items()))):
         assert {one.id: one.ranges for one in FUSIONS[name](order, ALIKE)} == {"a": ranges, "b": ()}
 
 

@@ -46,7 +46,7 @@ def print_answer(answer: Answer, *, lines_shown: int) -> None:
 
 
 def _print_hit(console: Console, number: int, hit: Hit, lines_shown: int) -> None:
-    scores = " ".join(f"{leg} {score:.2f}" for leg, score in hit.scores.items())
+    scores = " ".join(f"{retriever} {score:.2f}" for retriever, score in hit.scores.items())
     title = Text(f"{number:>3}. ")
     title.append(clean(f"{hit.file_path}:{hit.line_from}-{hit.line_to}"), style="cyan")
     title.append(clean(f"  {hit.code_type} "), style="dim")

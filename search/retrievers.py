@@ -1,4 +1,4 @@
-"""One query through its legs: which structures each finds in a generation, and how well they fit. Reads no records."""
+"""One query through its retrievers: which structures each finds in a generation, and how well they fit. Reads no records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from search.filters import BLOCK_FIELDS, STRUCTURE_FIELDS
-from search.fusion import Found, Leg
+from search.fusion import Found, Retriever
 from search.hit import LineRange
 from storage.index import Nearest
 from storage.schema import SPARSE
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Vector: TypeAlias = NDArray[np.float32] | SparseVector
 
-LEGS_OF: Mapping[Mode, tuple[Leg, ...]] = {
+RETRIEVERS_OF: Mapping[Mode, tuple[Retriever, ...]] = {
     "hybrid": ("text", "code", "bm25", "blocks"),
     "merged": ("text", "code", "blocks"),
     "text": ("text",),
@@ -33,7 +33,7 @@ LEGS_OF: Mapping[Mode, tuple[Leg, ...]] = {
     "blocks": ("blocks",),
 }
 
-_USING: dict[Leg, str] = {"text": "text", "code": "code", "bm25": SPARSE, "blocks": "code"}
+_USING: dict[Retriever, str] = {"text": "text", "code": "code", "bm25": SPARSE, "blocks": "code"}
 _BLOCK_FIELDS = ("structure_id", "line_from", "line_to")
 
 
@@ -41,7 +41,7 @@ _BLOCK_FIELDS = ("structure_id", "line_from", "line_to")
 class Query:
     """A query's vectors, what it is confined to, and the clock that runs."""
 
-    vectors: Mapping[Leg, Vector]
+    vectors: Mapping[Retriever, Vector]
     structures: tuple[Condition, ...] | None
     """None: nothing can fit."""
     blocks: tuple[Condition, ...] | None
@@ -50,7 +50,7 @@ class Query:
     @classmethod
     def of(
         cls,
-        vectors: Mapping[Leg, Vector],
+        vectors: Mapping[Retriever, Vector],
         filters: Filters,
         files: Callable[[], Iterable[str]],
         clock: Clock,
@@ -64,20 +64,23 @@ class Query:
                 clock,
             )
 
-    def run(self, generation: Generation, depth: int) -> dict[Leg, list[Found]]:
-        """Return what each leg finds, best first, at most `depth` points; several blocks may be of one structure."""
+    def run(self, generation: Generation, depth: int) -> dict[Retriever, list[Found]]:
+        """Return what each retriever finds, best first, at most `depth` points; several blocks may be of one structure."""
         structures, blocks = self.structures, self.blocks
         if structures is None or blocks is None:
-            return {leg: [] for leg in self.vectors}
-        names = [leg for leg in self.vectors if leg != "blocks"]
-        found: dict[Leg, list[Found]] = {}
+            return {retriever: [] for retriever in self.vectors}
+        names = [retriever for retriever in self.vectors if retriever != "blocks"]
+        found: dict[Retriever, list[Found]] = {}
         with self.clock.phase("qdrant"):
             if names:
                 wanted = [
-                    Nearest(_USING[leg], self.vectors[leg], depth, structures, ()) for leg in names
+                    Nearest(_USING[retriever], self.vectors[retriever], depth, structures, ())
+                    for retriever in names
                 ]
-                for leg, points in zip(names, generation.structures.search(*wanted), strict=True):
-                    found[leg] = [Found(point.id, point.score) for point in points]
+                for retriever, points in zip(
+                    names, generation.structures.search(*wanted), strict=True
+                ):
+                    found[retriever] = [Found(point.id, point.score) for point in points]
             if "blocks" in self.vectors:
                 nearest = Nearest(
                     _USING["blocks"], self.vectors["blocks"], depth, blocks, _BLOCK_FIELDS
