@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from typing import TYPE_CHECKING
+
+from machine.programs import run_program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,23 +28,30 @@ _OF_ANOTHER_REPOSITORY = (
 
 
 def git_environment() -> dict[str, str]:
-    """Return this process's environment, without what points git to another repository, and with messages in English."""
+    """Return this process's environment, with English messages and no other repository in it."""
     inherited = {
         name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_REPOSITORY
     }
     return {**inherited, "LC_ALL": "C"}
 
 
-def git_output(folder: Path, *arguments: str) -> str | None:
-    """Return what the git command prints; None where it fails, as in a folder of no repository, or git is not installed."""
+def git_bytes(folder: Path, *arguments: str, timeout_s: float | None = None) -> bytes | None:
+    """Return what the git command prints.
+
+    None if it fails, as in a folder of no repository, takes too long, or git is not installed.
+    """
     git = shutil.which("git")
     if git is None:
         return None
-    done = subprocess.run(
-        [git, "--no-optional-locks", "-C", str(folder), *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        env=git_environment(),
-    )
-    return done.stdout.decode("utf-8", "surrogateescape") if done.returncode == 0 else None
+    command = [git, "--no-optional-locks", "-C", str(folder), *arguments]
+    try:
+        found = run_program(command, environment=git_environment(), timeout_s=timeout_s)
+    except OSError:
+        return None
+    return found.out if found.status == 0 else None
+
+
+def git_output(folder: Path, *arguments: str) -> str | None:
+    """Return what `git_bytes` returns as text; bytes that are no UTF-8 become surrogates."""
+    printed = git_bytes(folder, *arguments)
+    return None if printed is None else printed.decode("utf-8", "surrogateescape")

@@ -410,22 +410,22 @@ def test_secrets_that_git_knows_are_not_in_its_messages(
     ],
 )
 def test_a_url_is_shown_without_its_secrets(url: str, shown: str) -> None:
-    from flows.source.git_url import without_user
+    from machine.secrets import without_credentials
 
-    assert without_user(url) == shown
+    assert without_credentials(url) == shown
     if "secret" in url:
-        said = without_user(f"fatal: 'https://me:secret@example.net/' and '{url}': gone")
+        said = without_credentials(f"fatal: 'https://me:secret@example.net/' and '{url}': gone")
         assert said.startswith(f"fatal: 'https://example.net/' and '{shown}")
         assert said.endswith(" gone")
         assert "secret" not in said
 
 
 def test_a_long_message_without_a_space_is_looked_through_at_once() -> None:
-    from flows.source.git_url import without_user
+    from machine.secrets import without_credentials
 
     started = time.perf_counter()
     for part in ("://", "//a:", '//?"', "//?@"):
-        without_user(part * 300_000)
+        without_credentials(part * 300_000)
     assert time.perf_counter() - started < 10
 
 

@@ -30,10 +30,11 @@ from flows.doctor import prefect as doctor_prefect
 from flows.doctor import toolchain as doctor_toolchain
 from flows.doctor import torch as doctor_torch
 from flows.doctor.examination import checks_of, examine
-from flows.doctor.finding import Finding, secrets_of
+from flows.doctor.finding import Finding
 from flows.server import api as prefect_api
 from machine import disk as room
 from machine import programs
+from machine.secrets import secrets_of
 from storage.embedded.index import EmbeddedIndex
 
 from conftest import PROJECT_ROOT, SAMPLE, run, run_cli
@@ -674,7 +675,7 @@ def test_a_repository_is_a_cargo_project_in_git(tmp_path: Path) -> None:
         ["add", "."],
         ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "all"],
     ):
-        assert programs.ask(["git", "-C", str(repo), *command], timeout_s=60) == programs.Words(
+        assert programs.ask(["git", "-C", str(repo), *command], timeout_s=60) == programs.Reply(
             0, "", ""
         )
     finding = doctor_toolchain.check_repository(repo)
@@ -877,25 +878,25 @@ def test_an_extra_that_the_backend_needs(
     ("said", "device", "found"),
     [
         (
-            programs.Words(0, "0 0", ""),
+            programs.Reply(0, "0 0", ""),
             "cuda",
             "device cuda is configured; torch finds 0 CUDA GPUs",
         ),
         (
-            programs.Words(0, "1 0", ""),
+            programs.Reply(0, "1 0", ""),
             "cuda:1",
             "device cuda:1 is configured; torch finds 1 CUDA GPU",
         ),
-        (programs.Words(0, "0 0", ""), "mps", "device mps is configured; torch finds 0 CUDA GPUs"),
+        (programs.Reply(0, "0 0", ""), "mps", "device mps is configured; torch finds 0 CUDA GPUs"),
         (
-            programs.Words(None, "", "python did not answer"),
+            programs.Reply(None, "", "python did not answer"),
             "cuda",
             "device cuda can't be checked: python did not answer",
         ),
     ],
 )
 def test_a_device_that_is_not_there(
-    said: programs.Words,
+    said: programs.Reply,
     device: str,
     found: str,
     settings: Settings,
@@ -913,7 +914,7 @@ def test_a_device_that_is_not_there(
 
 
 def test_a_device_that_is_there(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_models, "ask", always(programs.Words(0, "2 0", "")))
+    monkeypatch.setattr(doctor_models, "ask", always(programs.Reply(0, "2 0", "")))
     assert (
         doctor_models.check_model(
             Workspace(changed(settings, 'embedding.code.device="cuda:1"')), "code"

@@ -7,12 +7,12 @@ import shlex
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 from pathlib import Path
 from typing import NoReturn
 
 from flows.errors import FlowError
+from machine.programs import run_program
 
 # -P: the working folder may hold packages with names of ours, such as `search`.
 _PREFECT = (sys.executable, "-P", "-m", "prefect")
@@ -43,11 +43,10 @@ def run_prefect(*arguments: str, unless: str = "") -> None:
 
     Raises FlowError with its output if it fails and the output does not contain `unless`.
     """
-    done = subprocess.run(
-        [*_PREFECT, "--no-prompt", *arguments], capture_output=True, text=True, check=False
-    )
-    output = " ".join(f"{done.stdout} {done.stderr}".split())
-    if done.returncode and not (unless and unless in output):
+    found = run_program([*_PREFECT, "--no-prompt", *arguments])
+    printed = (found.out + b" " + found.error).decode("utf-8", "replace")
+    output = " ".join(printed.split())
+    if found.status and not (unless and unless in output):
         raise FlowError(f"`prefect {' '.join(arguments[:2])}` failed: {output[-1000:]}")
 
 

@@ -21,7 +21,6 @@ from pydantic import BaseModel, Field
 
 from configs.errors import LsifIngestError
 from configs.settings import Settings, load_settings
-from flows.doctor.finding import secrets_of, without_secrets
 from flows.errors import FlowError
 from flows.ingest import ingest
 from flows.orchestration import PACKAGES
@@ -29,6 +28,7 @@ from flows.report.model import IngestReport  # noqa: TC001 - Prefect reads the f
 from flows.runners import make_task_runner
 from flows.source.git_url import last_part
 from flows.source.source import Source, git_state
+from machine.secrets import secrets_of, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

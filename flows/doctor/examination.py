@@ -16,7 +16,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from flows.doctor.finding import Finding, secrets_of
+from flows.doctor.finding import Finding
+from machine.secrets import secrets_of
 from storage.schema import VECTORS
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from machine.programs import ask
 if TYPE_CHECKING:
     from configs.settings import RustAnalyzerSettings
     from flows.doctor.finding import Status
-    from machine.programs import Words
+    from machine.programs import Reply
 
 _COMPONENTS = "rustup component add rust-analyzer rust-src"
 _RUSTUP = "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
@@ -172,11 +172,11 @@ def _channel(repo: Path) -> str | None:
     return None
 
 
-def _why(said: Words) -> str:
+def _why(said: Reply) -> str:
     return said.error or f"it exits with status {said.status}"
 
 
-def _is_rustup(said: Words) -> bool:
+def _is_rustup(said: Reply) -> bool:
     """Return whether the answer is rustup's: the component is not installed."""
     error = said.error.lower()
     return any(word in error for word in ("unknown binary", "toolchain", "rustup"))

@@ -10,14 +10,14 @@ import logging
 import os
 import re
 import shutil
-import tempfile
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from flows.errors import CheckoutError, RepositoryUnreachable
-from flows.source.git_url import is_url, protocols, without_user
+from flows.source.git_url import is_url, protocols
 from machine.git import git_environment, git_output
-from machine.supervisor import run_supervised
+from machine.programs import run_program
+from machine.secrets import without_credentials
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +71,7 @@ def checkout(url: str, ref: str, folder: Path, settings: CheckoutSettings) -> Pa
     logger.info(
         "%s of %s: commit %s, in %.1f s",
         ref or "default branch",
-        without_user(url),
+        without_credentials(url),
         commit,
         time.perf_counter() - started,
     )
@@ -139,7 +139,9 @@ class _Checkout:
 
     def _fetch(self) -> None:
         logger.info(
-            "fetching %s of %s ...", self._ref or "the default branch", without_user(self._url)
+            "fetching %s of %s ...",
+            self._ref or "the default branch",
+            without_credentials(self._url),
         )
         done = self._git(
             "fetch",
@@ -197,7 +199,7 @@ class _Checkout:
         )
 
     def _where(self) -> str:
-        return without_user(self._url)
+        return without_credentials(self._url)
 
     def _commit(self, name: str) -> str:
         return self._output("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
@@ -229,22 +231,17 @@ class _Checkout:
             "GCM_INTERACTIVE": "never",
             "GIT_LFS_SKIP_SMUDGE": "1",  # no source of Rust is kept there
         }
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-            outcome = run_supervised(
-                [str(shutil.which("git")), *options, *arguments],
-                stdout=out,
-                stderr=errors,
-                environment=environment,
-                timeout_s=self._settings.timeout_s,
-                cwd=self._folder,
-            )
-            errors.seek(0)
-            said = without_user(
-                " ".join(errors.read().decode("utf-8", "replace").split())
-            ).removesuffix(".")
-        if outcome.exceeded:
+        found = run_program(
+            [str(shutil.which("git")), *options, *arguments],
+            environment=environment,
+            timeout_s=self._settings.timeout_s,
+            folder=self._folder,
+            supervised=True,
+        )
+        if found.status is None:
             limit = f"{self._settings.timeout_s} s (checkout.timeout_s)"
             raise RepositoryUnreachable(
                 f"`git {arguments[0]}` of {self._where()} took more than {limit} and was ended."
             )
-        return _Done(outcome.status, said[-500:] or f"it ended with status {outcome.status}")
+        said = without_credentials(" ".join(found.error_text.split())).removesuffix(".")
+        return _Done(found.status, said[-500:] or f"it ended with status {found.status}")

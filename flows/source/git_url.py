@@ -14,15 +14,6 @@ _SCP_LIKE = re.compile(r"([^/:@]+@)?[^/:@]+:(?!//)")
 """user@host:path, as git reads it: a colon before the first slash."""
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:@\[\]]+)(:\d+)?")
 _TRANSPORT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*|-\w")
-_URL = re.compile(r"//\S*")
-_USER = re.compile(r"//[^/]*@")
-"""Up to the last @ before the path: tokens may hold one."""
-_USER_WITH_SLASH = re.compile(r"\A//[^/:\[]*:(?!\d*(?:/|\Z))\S*@")
-"""What follows the colon is no port: a password with a slash."""
-_USER_WITH_MARK = re.compile(r"\A//[^/?#]*[?#][^/]*@\S*")
-"""A user with a ? or # in it, where the host ends for git: what of the rest is secret can't be told."""
-_BEHIND = re.compile(r"[?#]\S*?(?=['\")\]]{0,2}[.,:;]{0,2}\Z)")
-"""Query and fragment, without what the text around puts behind an address."""
 _NOT_IN_A_REF = re.compile(r"[\s\x00-\x20\x7f:?*\[\\^~]|\.\.|@\{")
 """What git does not allow in a ref's name, and what would make several refs or another name of one."""
 _LONGEST_REF = 1000
@@ -89,20 +80,6 @@ def check_ref(ref: str) -> None:
         or _NOT_IN_A_REF.search(ref)
     ):
         raise UsageError(f"--ref takes a branch, a tag or a full commit hash, found {ref!r}.")
-
-
-def without_user(text: str) -> str:
-    """Return the text with users and secrets taken out of its URLs: what stands before the host, and behind ? and #.
-
-    >>> without_user("fatal: unable to access 'https://me:sec@ret@example.org/a.git?token=secret/': no route")
-    "fatal: unable to access 'https://example.org/a.git': no route"
-    """
-    return _URL.sub(_without_user, text)
-
-
-def _without_user(found: re.Match[str]) -> str:
-    url = _USER_WITH_SLASH.sub("//", _USER.sub("//", _USER_WITH_MARK.sub("//", found[0])))
-    return _BEHIND.sub("", url, count=1)
 
 
 def last_part(url: str) -> str:

@@ -11,10 +11,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 from configs.workspace import project_name
 from flows.errors import CheckoutError, UsageError
 from flows.source.checkout import check_git, checkout
-from flows.source.git_url import check_ref, check_url, is_url, last_part, without_user
+from flows.source.git_url import check_ref, check_url, is_url, last_part
 from lsif.dump.rust_analyzer import check_project
 from lsif.errors import DumpError, SourceError, StructuresError
 from machine.git import git_output
+from machine.secrets import without_credentials
 
 if TYPE_CHECKING:
     from configs.settings import CheckoutSettings
@@ -180,7 +181,7 @@ class Source(BaseModel):
                 PurePosixPath((git_output(base, "rev-parse", "--show-prefix") or "").strip()),
             )
         inside = (prefix / self.subdir).as_posix()
-        return without_user(address.strip()) + ("" if inside == "." else f" {inside}/")
+        return without_credentials(address.strip()) + ("" if inside == "." else f" {inside}/")
 
 
 def _check_path(option: str, path: str) -> None:

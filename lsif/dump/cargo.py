@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +13,7 @@ import orjson
 
 from lsif.dump.rust_analyzer import cargo_environment
 from lsif.errors import RustAnalyzerError
-from machine.supervisor import run_supervised
+from machine.programs import run_program
 
 if TYPE_CHECKING:
     from configs.settings import RustAnalyzerSettings
@@ -65,31 +65,21 @@ def ask(
     path = _find(program)
     if path is None:
         return Answer(None)
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-        try:
-            outcome = run_supervised(
-                [path, *arguments],
-                stdout=out,
-                stderr=errors,
-                environment=cargo_environment(tool, target),
-                timeout_s=tool.timeout_s,
-                cwd=repo,
-            )
-        except OSError:
-            return Answer(None)
-        out.seek(0)
-        errors.seek(0)
-        lines = [
-            line.strip()
-            for line in errors.read().decode("utf-8", "replace").splitlines()
-            if line.strip()
-        ]
-        told = [line for line in lines if line.startswith(("error", "Caused by"))] or lines[-1:]
-        return Answer(
-            outcome.status,
-            out.read(),
-            "; ".join(told)[:500] or f"{program} ended with status {outcome.status}",
+    try:
+        found = run_program(
+            [path, *arguments],
+            environment=cargo_environment(tool, target),
+            timeout_s=tool.timeout_s,
+            folder=repo,
+            supervised=True,
         )
+    except OSError:
+        return Answer(None)
+    status = -signal.SIGKILL if found.status is None else found.status
+    lines = [line.strip() for line in found.error_text.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("error", "Caused by"))] or lines[-1:]
+    said = "; ".join(errors)[:500]
+    return Answer(status, found.out, said or f"{program} ended with status {status}")
 
 
 def _find(program: str) -> str | None:

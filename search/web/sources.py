@@ -7,8 +7,6 @@ says; else the gaps between them are left open.
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 
 from machine.files import atomic_writer
+from machine.git import git_bytes
 from search.errors import FileUnknown
 from search.record import flatten
 from storage.index import Condition
@@ -135,15 +134,10 @@ class Sources:
 
 
 def _of_commit(root: Path, commit: str, file_path: str) -> str | None:
-    git = shutil.which("git")
-    if git is None or not re.fullmatch(r"[0-9a-f]{40,64}", commit):
+    if not re.fullmatch(r"[0-9a-f]{40,64}", commit):
         return None
-    command = [git, "-C", str(root), "cat-file", "blob", f"{commit}:./{file_path}"]
-    try:
-        done = subprocess.run(command, capture_output=True, check=False, timeout=_GIT_S)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return _decoded(done.stdout) if done.returncode == 0 else None
+    blob = git_bytes(root, "cat-file", "blob", f"{commit}:./{file_path}", timeout_s=_GIT_S)
+    return None if blob is None else _decoded(blob)
 
 
 def _of_disk(root: Path, file_path: str) -> str | None:

@@ -20,6 +20,7 @@ from qdrant_client.http.exceptions import (
     UnexpectedResponse,
 )
 
+from machine.secrets import without_secrets
 from storage.errors import IndexRefused, IndexUnreachable, RequestRefused, StorageError
 
 if TYPE_CHECKING:
@@ -205,6 +206,4 @@ class Connection:
         return IndexUnreachable(f"{self.location} is busy (HTTP {_BUSY}).", retry_after_s=seconds)
 
     def _redact(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return without_secrets(text, self._secrets)
