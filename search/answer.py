@@ -41,7 +41,7 @@ class Answer:
     generation: str
     confidence: float | None
     """0 to 1, that the query has an answer here; None where that is not known."""
-    good: bool
+    has_answer: bool
     """False where the confidence is below search.no_answer_below: there is no good match."""
     latency_ms: dict[str, float]
     """encode, qdrant, fuse (all else) and total."""
@@ -62,7 +62,7 @@ class Answer:
             "dirty": self.dirty,
             "generation": self.generation,
             "confidence": None if self.confidence is None else round(self.confidence, 4),
-            "good": self.good,
+            "good": self.has_answer,
             "latency_ms": {phase: round(spent, 2) for phase, spent in self.latency_ms.items()},
             "hits": [hit.to_dict() for hit in self.hits],
             "groups": None
@@ -72,7 +72,7 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Clock:
+class Stopwatch:
     """Milliseconds that an answer took, by phase."""
 
     started: float = field(default_factory=time.perf_counter)

@@ -21,7 +21,7 @@ from search.errors import CalibrationError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from search.fusion import Found, Retriever
+    from search.fusion import Candidate, Retriever
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 _AGREEING: tuple[Retriever, ...] = ("text", "code", "bm25")
@@ -82,7 +82,7 @@ def read_calibration(path: Path) -> Calibration:
         ) from exc
 
 
-def evidence(retrievers: Mapping[Retriever, Sequence[Found]], words: int) -> dict[str, float]:
+def evidence(retrievers: Mapping[Retriever, Sequence[Candidate]], words: int) -> dict[str, float]:
     """Return what the confidence is made of.
 
     By retriever the score of its best hit, of bm25 divided by the query's words; and under "agreement" the mean share of their first ten

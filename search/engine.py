@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from search import limits
-from search.answer import GROUPINGS, MODES, Answer, Clock, Group
+from search.answer import GROUPINGS, MODES, Answer, Group, Stopwatch
 from search.confidence import evidence
 from search.errors import SearchError
 from search.filters import Filters
-from search.fusion import fold, merge, normalised_scores, reciprocal_ranks
+from search.fusion import deduplicate, merge, normalised_scores, reciprocal_ranks
 from search.hit import Hit
-from search.retrievers import RETRIEVERS_OF, Query
 from search.lines import with_lines
 from search.lookup import Lookup
+from search.retrievers import RETRIEVERS_OF, Query
 from storage.sparse import query_vector
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from lsif.structure import Structure
     from search.answer import GroupBy, Mode
     from search.confidence import Calibration
-    from search.fusion import Found, Retriever
+    from search.fusion import Candidate, Retriever
     from search.retrievers import Vector
     from storage.index import Generation
 
@@ -94,7 +94,7 @@ class Searcher(Lookup):
         """
         _check(query)
         _check_name("mode", mode, MODES)
-        clock = Clock()
+        clock = Stopwatch()
         with clock.phase("encode"):
             vectors = {
                 retriever: self._vector(retriever, query) for retriever in self._retrievers(mode)
@@ -129,7 +129,7 @@ class Searcher(Lookup):
             raise SearchError(
                 f"structures can't be compared by {mode}; expected {', '.join(retrievers)}."
             )
-        clock = Clock()
+        clock = Stopwatch()
         with clock.phase("qdrant"):
             stored = self.stored(structure_id, vectors=True)
         vectors: dict[Retriever, Vector] = {
@@ -231,7 +231,11 @@ class Searcher(Lookup):
         )
 
     def _ranked(
-        self, retrievers: Mapping[Retriever, list[Found]], mode: Mode, wanted: int, clock: Clock
+        self,
+        retrievers: Mapping[Retriever, list[Candidate]],
+        mode: Mode,
+        wanted: int,
+        clock: Stopwatch,
     ) -> tuple[list[Hit], bool]:
         """Return what the retrievers found, best first, as much as is wanted and some more; and whether something is left out."""
         settings = self._settings
@@ -250,7 +254,9 @@ class Searcher(Lookup):
             return merge(text_hits, code_hits), len(by_text) + len(by_code) < sum(
                 map(len, retrievers.values())
             )
-        ranked = self._fused({retriever: fold(found) for retriever, found in retrievers.items()})
+        ranked = self._fused(
+            {retriever: deduplicate(found) for retriever, found in retrievers.items()}
+        )
         first = ranked[: max(2 * wanted, settings.rerank.top, _LEAST_READ)]
         hits = _hits(first, self._records(first, clock), retrievers)
         if mode == "hybrid":
@@ -261,7 +267,7 @@ class Searcher(Lookup):
             hits.sort(key=lambda hit: -hit.score)
         return hits, len(first) < len(ranked)
 
-    def _fused(self, rankings: Mapping[Retriever, list[Found]]) -> list[Found]:
+    def _fused(self, rankings: Mapping[Retriever, list[Candidate]]) -> list[Candidate]:
         if len(rankings) == 1:
             (ranked,) = rankings.values()
             return ranked
@@ -274,7 +280,7 @@ class Searcher(Lookup):
             return reciprocal_ranks(rankings, weights, self._settings.rrf_k)
         return normalised_scores(rankings, weights)
 
-    def _reranked(self, hits: list[Hit], text: str, clock: Clock) -> list[Hit]:
+    def _reranked(self, hits: list[Hit], text: str, clock: Stopwatch) -> list[Hit]:
         """Return the hits with the first few in the order of a cross-encoder."""
         first, rest = hits[: self._settings.rerank.top], hits[self._settings.rerank.top :]
         with clock.phase("encode"), self._model_lock:
@@ -287,7 +293,7 @@ class Searcher(Lookup):
         ranked = [replace(hit, score=score) for hit, score in zip(first, scores, strict=True)]
         return sorted(ranked, key=lambda hit: -hit.score) + rest
 
-    def _records(self, found: Sequence[Found], clock: Clock) -> dict[str, Structure]:
+    def _records(self, found: Sequence[Candidate], clock: Stopwatch) -> dict[str, Structure]:
         """Return the structures that were found; of what was deleted since, in an index that is changed in place, there is none."""
         ids = list(dict.fromkeys(one.id for one in found))
         with clock.phase("qdrant"):
@@ -302,9 +308,9 @@ class Searcher(Lookup):
 
 
 def _hits(
-    found: Sequence[Found],
+    found: Sequence[Candidate],
     records: Mapping[str, Structure],
-    retrievers: Mapping[Retriever, Sequence[Found]],
+    retrievers: Mapping[Retriever, Sequence[Candidate]],
 ) -> list[Hit]:
     """Return what was found as hits with the scores of all retrievers."""
     scores: dict[str, dict[str, float]] = {one.id: {} for one in found}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Retriever: TypeAlias = Literal["text", "code", "bm25", "blocks"]
 
 
-class Found(NamedTuple):
+class Candidate(NamedTuple):
     """A structure that a retriever found."""
 
     id: str
@@ -28,9 +28,9 @@ class Found(NamedTuple):
     """Blocks of it that were found themselves, best first."""
 
 
-def fold(found: Iterable[Found]) -> list[Found]:
+def deduplicate(found: Iterable[Candidate]) -> list[Candidate]:
     """Return each structure once, where it stood first, with the ranges of all."""
-    best: dict[str, Found] = {}
+    best: dict[str, Candidate] = {}
     for one in found:
         first = best.get(one.id)
         best[one.id] = one if first is None else first._replace(ranges=first.ranges + one.ranges)
@@ -38,8 +38,8 @@ def fold(found: Iterable[Found]) -> list[Found]:
 
 
 def reciprocal_ranks(
-    retrievers: Mapping[Retriever, Sequence[Found]], weights: Mapping[Retriever, float], k: int
-) -> list[Found]:
+    retrievers: Mapping[Retriever, Sequence[Candidate]], weights: Mapping[Retriever, float], k: int
+) -> list[Candidate]:
     """Return all that was found, best first, by the weighted sum of 1 / (k + rank), the first rank being 1.
 
     Cormack, Clarke and Buettcher, Reciprocal Rank Fusion, SIGIR 2009; they used k = 60.
@@ -52,8 +52,8 @@ def reciprocal_ranks(
 
 
 def normalised_scores(
-    retrievers: Mapping[Retriever, Sequence[Found]], weights: Mapping[Retriever, float]
-) -> list[Found]:
+    retrievers: Mapping[Retriever, Sequence[Candidate]], weights: Mapping[Retriever, float]
+) -> list[Candidate]:
     """Return all that was found, best first, by the weighted sum of scores, each in deviations above its retriever's last.
 
     Where the words of a query stand in fewer structures than another retriever found, the others count as found with the score 0: a word
@@ -109,13 +109,15 @@ def merge(text_hits: Sequence[Hit], code_hits: Sequence[Hit]) -> list[Hit]:
 
 
 def _ranked(
-    retrievers: Mapping[Retriever, Sequence[Found]], scores: Mapping[str, float]
-) -> list[Found]:
+    retrievers: Mapping[Retriever, Sequence[Candidate]], scores: Mapping[str, float]
+) -> list[Candidate]:
     ranges = {
         found.id: found.ranges
         for ranking in retrievers.values()
         for found in ranking
         if found.ranges
     }
-    found = (Found(point_id, score, ranges.get(point_id, ())) for point_id, score in scores.items())
+    found = (
+        Candidate(point_id, score, ranges.get(point_id, ())) for point_id, score in scores.items()
+    )
     return sorted(found, key=lambda one: (-one.score, one.id))

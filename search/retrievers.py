@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from search.filters import BLOCK_FIELDS, STRUCTURE_FIELDS
-from search.fusion import Found, Retriever
+from search.fusion import Candidate, Retriever
 from search.hit import LineRange
 from storage.index import Nearest
 from storage.schema import SPARSE
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from search.answer import Clock, Mode
+    from search.answer import Mode, Stopwatch
     from search.filters import Filters
     from storage.index import Condition, Generation
     from storage.sparse import SparseVector
@@ -45,7 +45,7 @@ class Query:
     structures: tuple[Condition, ...] | None
     """None: nothing can fit."""
     blocks: tuple[Condition, ...] | None
-    clock: Clock
+    clock: Stopwatch
 
     @classmethod
     def of(
@@ -53,7 +53,7 @@ class Query:
         vectors: Mapping[Retriever, Vector],
         filters: Filters,
         files: Callable[[], Iterable[str]],
-        clock: Clock,
+        clock: Stopwatch,
     ) -> Query:
         """Return the query; `files` gives the paths of the index."""
         with clock.phase("qdrant"):  # which is asked for the files where there are globs
@@ -64,13 +64,13 @@ class Query:
                 clock,
             )
 
-    def run(self, generation: Generation, depth: int) -> dict[Retriever, list[Found]]:
+    def run(self, generation: Generation, depth: int) -> dict[Retriever, list[Candidate]]:
         """Return what each retriever finds, best first, at most `depth` points; several blocks may be of one structure."""
         structures, blocks = self.structures, self.blocks
         if structures is None or blocks is None:
             return {retriever: [] for retriever in self.vectors}
         names = [retriever for retriever in self.vectors if retriever != "blocks"]
-        found: dict[Retriever, list[Found]] = {}
+        found: dict[Retriever, list[Candidate]] = {}
         with self.clock.phase("qdrant"):
             if names:
                 wanted = [
@@ -80,14 +80,14 @@ class Query:
                 for retriever, points in zip(
                     names, generation.structures.search(*wanted), strict=True
                 ):
-                    found[retriever] = [Found(point.id, point.score) for point in points]
+                    found[retriever] = [Candidate(point.id, point.score) for point in points]
             if "blocks" in self.vectors:
                 nearest = Nearest(
                     _USING["blocks"], self.vectors["blocks"], depth, blocks, _BLOCK_FIELDS
                 )
                 (points,) = generation.blocks.search(nearest)
                 found["blocks"] = [
-                    Found(structure_id, point.score, (LineRange(line_from, line_to),))
+                    Candidate(structure_id, point.score, (LineRange(line_from, line_to),))
                     for point in points
                     for structure_id, line_from, line_to in (point.values,)
                 ]

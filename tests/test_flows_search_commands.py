@@ -62,7 +62,7 @@ AN_ANSWER = Answer(
     dirty=False,
     generation="made--1",
     confidence=None,
-    good=True,
+    has_answer=True,
     latency_ms={},
     hits=[A_HIT],
 )

@@ -7,18 +7,18 @@ import pytest
 
 from search.confidence import CALIBRATION, Calibration, evidence, fit, read_calibration
 from search.errors import CalibrationError
-from search.fusion import Found, Retriever
+from search.fusion import Candidate, Retriever
 
 
-def ranking(names: str, best: float, step: float = 0.01) -> list[Found]:
-    return [Found(name, best - place * step) for place, name in enumerate(names)]
+def ranking(names: str, best: float, step: float = 0.01) -> list[Candidate]:
+    return [Candidate(name, best - place * step) for place, name in enumerate(names)]
 
 
 # ---- Evidence
 
 
 def test_the_evidence_is_the_best_score_of_each_retriever_and_how_far_each_two_agree() -> None:
-    retrievers: dict[Retriever, list[Found]] = {
+    retrievers: dict[Retriever, list[Candidate]] = {
         "text": ranking("abcdefghijklm", 0.8),
         "code": ranking("abcnopqrstu", 0.7),
         "bm25": ranking("mnab", 12.0),
@@ -45,19 +45,24 @@ def test_the_evidence_is_the_best_score_of_each_retriever_and_how_far_each_two_a
     ],
 )
 def test_a_mode_knows_its_own_retrievers_only(
-    retrievers: dict[Retriever, list[Found]], expected: dict[str, float]
+    retrievers: dict[Retriever, list[Candidate]], expected: dict[str, float]
 ) -> None:
     assert evidence(retrievers, words=3) == expected
 
 
 def test_retrievers_that_found_nothing_and_queries_without_words_are_evidence_too() -> None:
-    retrievers: dict[Retriever, list[Found]] = {"text": [], "code": [], "bm25": [], "blocks": []}
+    retrievers: dict[Retriever, list[Candidate]] = {
+        "text": [],
+        "code": [],
+        "bm25": [],
+        "blocks": [],
+    }
     assert evidence(retrievers, words=0) == {"text": 0, "code": 0, "bm25": 0, "agreement": 0}
     assert evidence({"bm25": ranking("a", 5.0)}, words=0) == {"bm25": 5.0}
 
 
 def test_a_structure_with_several_blocks_agrees_once() -> None:
-    retrievers: dict[Retriever, list[Found]] = {
+    retrievers: dict[Retriever, list[Candidate]] = {
         "text": ranking("aaaaaaaaaa", 0.8),
         "code": ranking("aaaaaaaaaa", 0.8),
     }

@@ -19,7 +19,7 @@ from configs.settings import Settings
 from embedding.text import textify
 from lsif.structure import Structure
 from search import engine as engine_module
-from search.answer import GROUPINGS, MODES, Answer, Clock, Mode
+from search.answer import GROUPINGS, MODES, Answer, Mode, Stopwatch
 from search.confidence import Calibration
 from search.engine import Searcher
 from search.errors import SearchError, StructureMissing
@@ -183,7 +183,7 @@ def test_an_answer_says_what_was_searched_and_where(build: Build) -> None:
         "feature/x",
     )
     assert (answer.commit, answer.dirty, answer.generation) == ("0123abc", True, generation.name)
-    assert (answer.confidence, answer.good, answer.groups) == (None, True, None)
+    assert (answer.confidence, answer.has_answer, answer.groups) == (None, True, None)
     assert answer.evidence == {"text": cosine(10)}
     plain = orjson.loads(orjson.dumps(answer.to_dict()))
     assert list(plain) == [
@@ -204,7 +204,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[object, str, float], Non
     """Let time stand still but for calls of what is told to take some seconds."""
     now = [0.0]
     monkeypatch.setattr("search.answer.time", SimpleNamespace(perf_counter=lambda: now[0]))
-    monkeypatch.setattr(engine_module, "Clock", lambda: Clock(started=now[0]))
+    monkeypatch.setattr(engine_module, "Stopwatch", lambda: Stopwatch(started=now[0]))
 
     def takes(owner: object, name: str, seconds: float) -> None:
         real = getattr(owner, name)
@@ -279,18 +279,18 @@ def test_the_confidence_says_whether_there_is_a_good_match(build: Build) -> None
         generation, "no_answer_below=0.5", encoder=compass, calibration=CALIBRATION
     )
     near, far, middle = (searcher.search(query, "text") for query in ("near", "far", "middle"))
-    assert (near.confidence, near.good) == (pytest.approx(0.9933, abs=1e-4), True)
-    assert (far.confidence, far.good) == (pytest.approx(0.0368, abs=1e-4), False)
+    assert (near.confidence, near.has_answer) == (pytest.approx(0.9933, abs=1e-4), True)
+    assert (far.confidence, far.has_answer) == (pytest.approx(0.0368, abs=1e-4), False)
     assert middle.confidence == pytest.approx(0.5, abs=1e-4)
     assert names(far) == ["f"]  # shown all the same
     strict = searcher_of(
         generation, "no_answer_below=0.999", encoder=compass, calibration=CALIBRATION
     )
-    assert not strict.search("near", "text").good
+    assert not strict.search("near", "text").has_answer
     lenient = searcher_of(
         generation, "no_answer_below=0.0", encoder=compass, calibration=CALIBRATION
     )
-    assert lenient.search("far", "text").good
+    assert lenient.search("far", "text").has_answer
     assert near.to_dict()["confidence"] == 0.9933
 
 
@@ -302,14 +302,14 @@ def test_where_the_confidence_is_not_known_no_match_is_called_bad(build: Build) 
         searcher.search("x"),
         searcher.similar(one.id, "text"),
     ):
-        assert (answer.confidence, answer.good) == (None, True)
-    assert not searcher.search("x", "text").good
+        assert (answer.confidence, answer.has_answer) == (None, True)
+    assert not searcher.search("x", "text").has_answer
 
 
 def test_no_hit_at_all_is_no_good_match(build: Build) -> None:
     searcher = searcher_of(build([made("f", 0)]), calibration=CALIBRATION)
     answer = searcher.search("x", "text", filters=Filters(crate=("absent",)))
-    assert (answer.hits, answer.good, answer.confidence) == (
+    assert (answer.hits, answer.has_answer, answer.confidence) == (
         [],
         False,
         pytest.approx(0.0067, abs=1e-4),
@@ -604,7 +604,7 @@ def test_equals_come_in_the_same_order_each_time(build: Build) -> None:
 def test_an_empty_index_has_no_answer(mode: Mode, build: Build) -> None:
     searcher = searcher_of(build([]))
     answer = searcher.search("x", mode, group_by="file", lines=True)
-    assert (answer.hits, answer.groups, answer.good) == ([], [], True)
+    assert (answer.hits, answer.groups, answer.has_answer) == ([], [], True)
     assert searcher.search("x", mode).groups is None
     assert searcher.files() == []
 
@@ -814,7 +814,7 @@ def test_similar_are_those_whose_own_vectors_are_near_itself_left_out(
     hybrid = searcher.similar(structures[0].id)
     assert names(hybrid)[0] == "both"
     assert set(hybrid.hits[0].scores) == {"text", "code"}
-    assert (hybrid.query, hybrid.mode, hybrid.confidence, hybrid.good) == (
+    assert (hybrid.query, hybrid.mode, hybrid.confidence, hybrid.has_answer) == (
         "made_up::this",
         "hybrid",
         None,

@@ -8,21 +8,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search.fusion import Found, Retriever, fold, merge, normalised_scores, reciprocal_ranks
+from search.fusion import (
+    Candidate,
+    Retriever,
+    deduplicate,
+    merge,
+    normalised_scores,
+    reciprocal_ranks,
+)
 from search.hit import Hit, LineRange
 
 from made_up import made
 
 
-def ranking(**scores: float) -> list[Found]:
-    return [Found(name, score) for name, score in scores.items()]
+def ranking(**scores: float) -> list[Candidate]:
+    return [Candidate(name, score) for name, score in scores.items()]
 
 
-def scores(found: Sequence[Found]) -> dict[str, float]:
+def scores(found: Sequence[Candidate]) -> dict[str, float]:
     return {one.id: one.score for one in found}
 
 
-def names(found: Sequence[Found]) -> str:
+def names(found: Sequence[Candidate]) -> str:
     return "".join(one.id for one in found)
 
 
@@ -55,25 +62,25 @@ def test_line_ranges_are_inclusive(
 
 def test_blocks_fold_into_their_structure_where_its_best_one_stood() -> None:
     found = [
-        Found("a", 0.9, (LineRange(1, 3),)),
-        Found("b", 0.8, (LineRange(40, 50),)),
-        Found("a", 0.7, (LineRange(7, 9),)),
-        Found("c", 0.6),
-        Found("a", 0.5, (LineRange(4, 6),)),
+        Candidate("a", 0.9, (LineRange(1, 3),)),
+        Candidate("b", 0.8, (LineRange(40, 50),)),
+        Candidate("a", 0.7, (LineRange(7, 9),)),
+        Candidate("c", 0.6),
+        Candidate("a", 0.5, (LineRange(4, 6),)),
     ]
-    assert fold(found) == [
-        Found("a", 0.9, (LineRange(1, 3), LineRange(7, 9), LineRange(4, 6))),
-        Found("b", 0.8, (LineRange(40, 50),)),
-        Found("c", 0.6),
+    assert deduplicate(found) == [
+        Candidate("a", 0.9, (LineRange(1, 3), LineRange(7, 9), LineRange(4, 6))),
+        Candidate("b", 0.8, (LineRange(40, 50),)),
+        Candidate("c", 0.6),
     ]
-    assert fold([]) == []
+    assert deduplicate([]) == []
 
 
 # ---- Reciprocal ranks
 
 
 def test_reciprocal_ranks_add_up_over_the_retrievers() -> None:
-    retrievers: dict[Retriever, list[Found]] = {
+    retrievers: dict[Retriever, list[Candidate]] = {
         "text": ranking(a=0.9, b=0.8),
         "code": ranking(b=0.5, c=0.4),
     }
@@ -83,11 +90,11 @@ def test_reciprocal_ranks_add_up_over_the_retrievers() -> None:
 
 
 def test_reciprocal_ranks_know_ranks_only() -> None:
-    near: dict[Retriever, list[Found]] = {
+    near: dict[Retriever, list[Candidate]] = {
         "text": ranking(a=0.9, b=0.8999),
         "bm25": ranking(c=1.0, a=0.5),
     }
-    far: dict[Retriever, list[Found]] = {
+    far: dict[Retriever, list[Candidate]] = {
         "text": ranking(a=0.9, b=-0.9),
         "bm25": ranking(c=99.0, a=98.0),
     }
@@ -95,7 +102,7 @@ def test_reciprocal_ranks_know_ranks_only() -> None:
 
 
 def test_a_smaller_k_lets_first_places_count_more() -> None:
-    retrievers: dict[Retriever, list[Found]] = {
+    retrievers: dict[Retriever, list[Candidate]] = {
         "text": ranking(a=9, b=8, c=7),
         "code": ranking(d=9, e=8, b=7),
         "bm25": ranking(f=9, g=8, b=7),
@@ -111,7 +118,7 @@ def test_a_smaller_k_lets_first_places_count_more() -> None:
 
 
 def test_normalised_scores_are_deviations_above_the_last_one() -> None:
-    retrievers: dict[Retriever, list[Found]] = {
+    retrievers: dict[Retriever, list[Candidate]] = {
         "text": ranking(a=0.9, b=0.8, c=0.7),
         "bm25": ranking(b=40.0, c=20.0, d=0.0),
     }
@@ -125,16 +132,19 @@ def test_normalised_scores_are_deviations_above_the_last_one() -> None:
 
 
 def test_a_lead_is_not_cut_off_at_three_deviations() -> None:
-    retrievers: dict[Retriever, list[Found]] = {
-        "bm25": [Found("far out", 100.0), *(Found(f"other {number}", 0.0) for number in range(99))]
+    retrievers: dict[Retriever, list[Candidate]] = {
+        "bm25": [
+            Candidate("far out", 100.0),
+            *(Candidate(f"other {number}", 0.0) for number in range(99)),
+        ]
     }
     found = normalised_scores(retrievers, ALIKE)
-    assert found[0] == Found("far out", pytest.approx(10.0504, abs=1e-3))
+    assert found[0] == Candidate("far out", pytest.approx(10.0504, abs=1e-3))
     assert found[1].score == 0.0
 
 
 def test_what_a_retriever_did_not_find_is_no_better_than_its_last() -> None:
-    retrievers: dict[Retriever, list[Found]] = {
+    retrievers: dict[Retriever, list[Candidate]] = {
         "text": ranking(a=0.9, b=0.5),
         "code": ranking(a=0.9, c=0.5),
     }
@@ -144,7 +154,7 @@ def test_what_a_retriever_did_not_find_is_no_better_than_its_last() -> None:
 
 
 def test_scores_that_are_all_the_same_count_one_each() -> None:
-    retrievers: dict[Retriever, list[Found]] = {
+    retrievers: dict[Retriever, list[Candidate]] = {
         "text": ranking(a=0.3, b=0.3),
         "code": ranking(c=0.1),
         "bm25": [],
@@ -158,7 +168,7 @@ def test_scores_that_are_all_the_same_count_one_each() -> None:
     for same in (0.1, 0.7, 0.3333333):  # means and deviations of these are not exact
         for count in (3, 6, 7, 200):
             found = normalised_scores(
-                {"text": [Found(f"{place:03}", same) for place in range(count)]}, ALIKE
+                {"text": [Candidate(f"{place:03}", same) for place in range(count)]}, ALIKE
             )
             assert {one.score for one in found} == {1.0}, (same, count)
 
@@ -173,7 +183,7 @@ def test_unit_and_origin_of_a_retrievers_scores_do_not_matter(
     values: list[int], factor: int, shift: int
 ) -> None:
     values = sorted(values, reverse=True)
-    one, other = ([Found(f"{place:02}", value) for place, value in enumerate(series)] for series in (
+    one, other = ([Candidate(f"{place:02}", value) for place, value in enumerate(series)] for series in (
         [float(value) for value in values], [float(factor * value + shift) for value in values]
     ))  # fmt: skip
     fused = normalised_scores({"text": one}, ALIKE)
@@ -186,7 +196,9 @@ def test_unit_and_origin_of_a_retrievers_scores_do_not_matter(
 # ---- Both
 
 
-Fusion = Callable[[Mapping[Retriever, Sequence[Found]], Mapping[Retriever, float]], list[Found]]
+Fusion = Callable[
+    [Mapping[Retriever, Sequence[Candidate]], Mapping[Retriever, float]], list[Candidate]
+]
 FUSIONS: dict[str, Fusion] = {
     "rrf": lambda retrievers, weights: reciprocal_ranks(retrievers, weights, k=10),
     "scores": normalised_scores,
@@ -195,7 +207,7 @@ FUSIONS: dict[str, Fusion] = {
 
 @pytest.mark.parametrize("name", FUSIONS)
 def test_weights_decide_which_retriever_wins(name: str) -> None:
-    retrievers: dict[Retriever, list[Found]] = {
+    retrievers: dict[Retriever, list[Candidate]] = {
         "text": ranking(a=9, b=8, c=0),
         "code": ranking(b=9, a=8, c=0),
     }
@@ -205,7 +217,7 @@ def test_weights_decide_which_retriever_wins(name: str) -> None:
 
 @pytest.mark.parametrize("name", FUSIONS)
 def test_equals_stand_in_the_order_of_their_ids_whichever_retriever_found_them(name: str) -> None:
-    retrievers: dict[Retriever, list[Found]] = {
+    retrievers: dict[Retriever, list[Candidate]] = {
         "text": ranking(z=9, b=8),
         "code": ranking(a=9, y=8),
     }
@@ -218,7 +230,7 @@ def test_equals_stand_in_the_order_of_their_ids_whichever_retriever_found_them(n
 
 @pytest.mark.parametrize("name", FUSIONS)
 def test_nothing_is_lost_or_doubled_and_what_came_in_is_left_as_it_was(name: str) -> None:
-    retrievers: dict[Retriever, list[Found]] = {
+    retrievers: dict[Retriever, list[Candidate]] = {
         "text": ranking(a=9, b=8),
         "code": ranking(c=1),
         "bm25": [],
@@ -234,8 +246,8 @@ def test_nothing_is_lost_or_doubled_and_what_came_in_is_left_as_it_was(name: str
 @pytest.mark.parametrize("name", FUSIONS)
 def test_the_blocks_that_were_found_stay_with_their_structure(name: str) -> None:
     ranges = (LineRange(7, 9), LineRange(1, 3))
-    retrievers: dict[Retriever, list[Found]] = {
-        "blocks": [Found("a", 0.9, ranges)],
+    retrievers: dict[Retriever, list[Candidate]] = {
+        "blocks": [Candidate("a", 0.9, ranges)],
         "text": ranking(a=0.5, b=0.4),
     }
     for order in (retrievers, dict(reversed(retrievers.items()))):
@@ -341,8 +353,11 @@ def test_what_both_vectors_find_is_told_once() -> None:
 
 def test_a_word_that_one_structure_alone_has_outweighs_the_first_of_many() -> None:
     """The others are found with the score 0: one score s among 100 lies s / (s * sqrt(0.01 - 0.0001)) = 10.05 deviations above."""
-    text = [Found(f"t{place}", 1 - place / 100) for place in range(100)]
-    found = normalised_scores({"text": text, "bm25": [Found("named", 5.0)]}, ALIKE)
+    text = [Candidate(f"t{place}", 1 - place / 100) for place in range(100)]
+    found = normalised_scores({"text": text, "bm25": [Candidate("named", 5.0)]}, ALIKE)
     assert found[0].id == "named"
     assert found[0].score == pytest.approx(10.0504, abs=1e-4)
-    assert normalised_scores({"bm25": [Found("a", 3.0), Found("b", 1.0)]}, ALIKE)[1].score == 0.0
+    assert (
+        normalised_scores({"bm25": [Candidate("a", 3.0), Candidate("b", 1.0)]}, ALIKE)[1].score
+        == 0.0
+    )

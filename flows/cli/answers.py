@@ -33,7 +33,7 @@ def print_answer(answer: Answer, *, lines_shown: int) -> None:
         f"{counted(len(answer.hits), 'hit')} in {clean(answer.project)}{commit}, "
         f"mode {answer.mode}{certainty}"
     )
-    if not answer.good:
+    if not answer.has_answer:
         nearest = "this is what comes nearest" if answer.hits else "nothing was found"
         console.print(Text(f"No good match: {nearest}.", style="bold yellow"))
     groups = {hit_id: group.value for group in answer.groups or () for hit_id in group.ids[:1]}

@@ -81,8 +81,8 @@ class FoundStructures(Result):
         """Return the answer."""
         return cls(
             confidence=None if answer.confidence is None else round(answer.confidence, 4),
-            good=answer.good,
-            note=None if answer.good else texts.NO_GOOD_MATCH,
+            good=answer.has_answer,
+            note=None if answer.has_answer else texts.NO_GOOD_MATCH,
             commit=answer.commit,
             project=answer.project,
             hits=[FoundStructure.of(hit) for hit in answer.hits],

@@ -258,7 +258,7 @@ def _add_api(app: FastAPI, service: "SearchService", metrics: Metrics) -> None:
             )
         for phase in ("encode", "qdrant", "fuse"):
             metrics.phases.labels(mode, phase).observe(answer.latency_ms[phase] / 1000)
-        if not answer.good:
+        if not answer.has_answer:
             metrics.unsure.inc()
         return _json(answer.to_dict())
 
