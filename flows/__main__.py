@@ -19,7 +19,8 @@ def run() -> int:
     gc.set_threshold(_YOUNG_OBJECTS)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by a daemon
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - open to the end
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end
+            setattr(sys, name, nowhere)
     code = main()
     # At its end the interpreter looks for cycles in all objects: a second that frees nothing.
     gc.freeze()

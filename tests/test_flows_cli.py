@@ -1,4 +1,7 @@
-"""The command line as a user runs it. Runs of the whole flow are in a process of their own, or inside one Prefect test server."""
+"""The command line as people use it.
+
+Whole runs have their own process, or share one Prefect test server.
+"""
 
 from __future__ import annotations
 
@@ -76,10 +79,10 @@ def test_a_run_leaves_a_page_and_a_history_and_names_itself(
     assert first_run["run_id"] in page
     name = re.sub(r"[-:]|\+.*", "", first_run["started"]) + "Z"
     assert orjson.loads((folder / f"runs/{name}.json").read_bytes()) == first_run
-    assert "The newest run of this project" in (folder / f"runs/{name}.html").read_text()
+    assert "Newest run of this project" in (folder / f"runs/{name}.html").read_text()
 
 
-def test_the_temporary_server_ends_with_the_whole_run_stored_and_leaves_blocks_to_a_server_that_stays(
+def test_the_temporary_server_ends_with_the_whole_run_stored_and_registers_no_blocks(
     first_run: dict[str, Any], prefect_home: dict[str, str]
 ) -> None:
     home = Path(prefect_home["PREFECT_HOME"])
@@ -196,9 +199,8 @@ def test_searching_without_an_index_fails_with_the_command_that_makes_one(
 def test_searching_with_another_model_is_refused(
     first_run: dict[str, Any], data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, _, message = run(
-        "search", "x", "--set", f"paths.data={data}", "--set", "embedding.code.max_tokens=64", capsys=capsys
-    )  # fmt: skip
+    changed = ("--set", f"paths.data={data}", "--set", "embedding.code.max_tokens=64")
+    code, _, message = run("search", "x", *changed, capsys=capsys)
     assert code == 1
     assert "was made with code = packaged:all-MiniLM-L6-v2" in message
     assert "64 tokens" in message
@@ -357,7 +359,8 @@ def test_a_failed_flow_is_told_once_and_without_traceback(
     assert done.stderr.count("is empty: rust-analyzer failed") == 1
     (message,) = (line for line in done.stderr.splitlines() if not line.startswith("INFO flows"))
     assert message.startswith(
-        f"lsif-ingest: {empty} is empty: rust-analyzer failed before it wrote anything. Make it again with"
+        f"lsif-ingest: {empty} is empty: rust-analyzer failed before it wrote anything. "
+        "Make it again with"
     )
 
 
@@ -442,7 +445,7 @@ def test_a_project_may_be_named_to_every_command_about_one(command: str, tmp_pat
         project("--project", "one", "--set", "project.name=two")
 
 
-# Runs of the flow inside this process ------------------------------------------------------------------------------------------
+# Runs of the flow inside this process ------------------------------------------------------------
 
 
 @pytest.fixture
@@ -494,8 +497,8 @@ def test_another_model_is_refused_until_told_to_rebuild(
     code, _, message = ingest(own_data, *SOURCE, *change, capsys=capsys)
     assert code == 1
     assert (
-        "was made with code = packaged:all-MiniLM-L6-v2 (53aa51172d14, recipe snippet-1); the configuration says"
-        in message
+        "was made with code = packaged:all-MiniLM-L6-v2 (53aa51172d14, recipe snippet-1); "
+        "the configuration says" in message
     )
     assert "--rebuild" in message
     assert points(own_data) == before
@@ -610,7 +613,10 @@ def test_what_fails_of_a_signal_is_told_as_the_signal(
     monkeypatch.setattr("search.opening.connect", interrupted)
     assert run("status", capsys=capsys)[::2] == (
         code,
-        f"lsif-ingest: {'ended by ' * (code == 143)}{word}; finished embeddings are saved, run again to resume",
+        (
+            f"lsif-ingest: {'ended by ' * (code == 143)}{word}; "
+            "finished embeddings are saved, run again to resume"
+        ),
     )
 
 

@@ -1,4 +1,4 @@
-"""The container's recipe agrees with the project. No Docker runs here: what it would do is read, not done."""
+"""The container's recipe agrees with the project. No Docker runs: the tests read files."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_code_of_the_repository_runs_without_network_secrets_and_rights() -> Non
 def test_no_code_of_the_repository_runs_with_network() -> None:
     (command,) = runs("fetch")
     assert "--network" not in command
-    # From within the repository Cargo would run what its .cargo/config.toml names, such as another rustc.
+    # In the repository Cargo would run what its .cargo/config.toml names, such as another rustc.
     assert "--workdir" not in command
     assert "-w" not in command
     assert arguments_of("WORKDIR")[-1] == "/work"
@@ -128,7 +128,7 @@ def test_no_code_of_the_repository_runs_with_network() -> None:
 
 def test_repositories_at_one_place_in_the_container_have_indexes_of_their_own() -> None:
     (ingest,), (search,) = runs("ingest"), runs("search")
-    assert ingest[-2:] == ["--set", "project.name=$NAME"]
+    assert ingest[-2:] == ["--project", "$NAME"]
     assert search[-2:] == ["--project", "$NAME"]
 
 
@@ -154,7 +154,7 @@ def test_volumes_belong_to_the_user(volume: str) -> None:
 
 
 def test_a_pools_run_is_at_work_where_its_volume_is() -> None:
-    """Without a pull step Prefect copies the folder, volume and all; the flow runs in the copy, which ends with the container."""
+    """Without a pull step Prefect runs the flow in a copy, which ends with the container."""
     assert arguments_of("WORKDIR")[-1] == IMAGE_FOLDER
     assert DEPLOYMENTS["pull"] == [
         {"prefect.deployments.steps.set_working_directory": {"directory": "{{ $LSIF_FOLDER }}"}}

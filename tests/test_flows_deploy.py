@@ -77,7 +77,7 @@ def test_a_pools_own_environment_stays() -> None:
 def test_a_worker_that_a_script_starts_in_the_background_can_be_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It sends itself SIGINT on SIGTERM; a shell without job control has its background jobs ignore that."""
+    """On SIGTERM it sends itself SIGINT, which background jobs of a script ignore."""
     found: list[Any] = []
     monkeypatch.setattr(
         os, "execv", lambda _program, _arguments: found.append(signal.getsignal(signal.SIGINT))
@@ -150,7 +150,8 @@ def test_a_server_that_is_down_is_told_in_a_line(
     assert cli.main(arguments) == 1
     assert capsys.readouterr().err == (
         "lsif-ingest: no Prefect answers at http://127.0.0.1:9/api (ConnectError): start one with "
-        "`lsif-ingest prefect-server`, or name one that runs (`export PREFECT_API_URL=http://127.0.0.1:4200/api`).\n"
+        "`lsif-ingest prefect-server`, or name one that runs "
+        "(`export PREFECT_API_URL=http://127.0.0.1:4200/api`).\n"
     )
 
 
@@ -175,7 +176,10 @@ def test_an_address_that_is_none_is_refused_unquoted(
         (
             "typo",
             "process",
-            "no work pool 'typo' at http://127.0.0.1:9/api; found: boats, lsif-ingest. `lsif-ingest deploy` makes it",
+            (
+                "no work pool 'typo' at http://127.0.0.1:9/api; found: boats, lsif-ingest. "
+                "`lsif-ingest deploy` makes it"
+            ),
         ),
         (
             "boats",

@@ -1,4 +1,4 @@
-"""Deployments on a Prefect server of their own, run by a worker: by schedule, by event, cancelled, killed."""
+"""Deployments on a Prefect server, run by a worker: on schedule, on an event, cancelled, killed."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             "PREFECT_API_URL": url,
             "PREFECT_SERVER_API_PORT": str(port),
             "PREFECT_UI_ENABLED": "false",
-            "OMP_NUM_THREADS": "1",  # several processes are at work; threads that wait for each other would not help
+            "OMP_NUM_THREADS": "1",  # several processes share the cores
             "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "2",
             # What no test needs does not compete for SQLite.
             **{
@@ -328,7 +328,8 @@ def test_another_commit_than_the_one_asked_for_fails_and_somebody_is_told(
         again = server.run("flows", "automations")
         assert again.stdout == (
             'Renewed: "lsif-ingest, a run is lost".\n'
-            '"lsif-ingest, a run went wrong" stays as it was: LSIF_NOTIFY_URL names no new address. '
+            '"lsif-ingest, a run went wrong" stays as it was: '
+            "LSIF_NOTIFY_URL names no new address. "
             f"To remove it: {Path(sys.executable).with_name('prefect')} automation delete "
             '"lsif-ingest, a run went wrong"\n'
         ), again.stderr
@@ -342,7 +343,8 @@ def test_another_commit_than_the_one_asked_for_fails_and_somebody_is_told(
     (text,) = told
     words = json.loads(text)["text"]
     assert words.startswith(
-        "lsif-ingest: on-merge-sample, run reindex-sample-0123456789ab is Failed. Flow run encountered an exc"
+        "lsif-ingest: on-merge-sample, run reindex-sample-0123456789ab is Failed. "
+        "Flow run encountered an exc"
     )
     assert f"commit {'0123456789abcdef' * 2}01234567 was asked for" in words
     assert words.endswith(f"/runs/flow-run/{run}")
@@ -370,7 +372,7 @@ def test_a_token_in_an_address_is_refused_before_it_is_stored(
 
 @pytest.fixture
 def held(server: Server) -> Iterator[dict[str, Any]]:
-    """Parameters of a run that is held by its rust-analyzer for as long as the file `hold` is there."""
+    """Parameters of a run whose rust-analyzer waits as long as the file `hold` exists."""
     program, pid, hold = (
         server.folder / name for name in ("rust-analyzer", "rust-analyzer.pid", "hold")
     )
@@ -557,7 +559,7 @@ def test_a_worker_for_a_pool_that_is_not_there_ends(server: Server) -> None:
 
 def test_the_image_runs_commands_of_lsif_ingest_and_of_prefect(tmp_path: Path) -> None:
     text = (PROJECT_ROOT / "flows/container/Dockerfile").read_text()
-    entrypoint = json.loads(text.partition("ENTRYPOINT ")[2])
+    entrypoint = json.loads(text.partition("ENTRYPOINT ")[2].replace("\\\n", ""))
     for name in ("lsif-ingest", "prefect"):
         (tmp_path / name).write_text(f'#!/bin/sh\nprintf "%s|" {name} "$@"\n')
         (tmp_path / name).chmod(0o755)

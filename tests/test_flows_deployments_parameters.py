@@ -1,4 +1,4 @@
-"""What a deployment takes as parameters, checked as the Prefect server checks it before it stores a run."""
+"""A deployment's parameters, checked as the Prefect server does before it stores a run."""
 
 from __future__ import annotations
 

@@ -39,7 +39,10 @@ def test_the_environment_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
         ("home/profiles.toml", f'active = "a"\n[profiles.a]\nPREFECT_API_URL = "{URL}"\n', True),
         (
             "home/profiles.toml",
-            'active = "ephemeral"\n[profiles.ephemeral]\nPREFECT_SERVER_ALLOW_EPHEMERAL_MODE = "true"\n',
+            (
+                'active = "ephemeral"\n[profiles.ephemeral]\n'
+                'PREFECT_SERVER_ALLOW_EPHEMERAL_MODE = "true"\n'
+            ),
             False,
         ),
         ("home/profiles.toml", "active = \n", True),  # Prefect has to say what is wrong

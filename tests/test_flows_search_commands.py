@@ -1,4 +1,4 @@
-"""The commands that ask an index, as people use them: what they print, open and serve, and how they end."""
+"""The commands that search, as people use them: what they print, open and serve; how they end."""
 
 from __future__ import annotations
 
@@ -145,7 +145,10 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def ask(sample: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Run a command on the sample's index; return exit code, standard output, the last line of its own on standard error."""
+    """Run a command on the sample's index.
+
+    Return the exit code, standard output, and its own last line on standard error.
+    """
 
     def asked(*arguments: str) -> tuple[int, str, str]:
         where = ("--set", f"paths.data={sample}", "--set", f"search.calibration={sample}/sure.json")
@@ -169,7 +172,7 @@ def shown(out: str) -> list[str]:
     return [SCORES.sub("(scores)", line) for line in out.splitlines()]
 
 
-# search --------------------------------------------------------------------------------------------------------------------------
+# search ------------------------------------------------------------------------------------------
 
 
 def test_a_hit_is_shown_by_place_name_signature_summary_and_first_lines_of_code(ask: Ask) -> None:
@@ -191,7 +194,10 @@ def test_a_hit_is_shown_by_place_name_signature_summary_and_first_lines_of_code(
         "       64                  Some(oldest) => self.entries.remove(&oldest),",
         "",
         "  2. src/cache.rs:9-33  Struct Cache  (scores)",
-        "     struct Cache<K, V> where K: Eq + Hash + Clone, { capacity: usize, entries: HashMap<K, V>, order: VecDeque<K>, }",
+        (
+            "     struct Cache<K, V> where K: Eq + Hash + Clone, "
+            "{ capacity: usize, entries: HashMap<K, V>, order: VecDeque<K>, }"
+        ),
         "     A least-recently-used cache of fixed size.",
         "       26  pub struct Cache<K, V>",
         "       27  where",
@@ -216,7 +222,10 @@ def test_lines_that_match_are_marked_and_shown_in_their_order(ask: Ask) -> None:
     )
     assert code == 0
     assert shown(out)[5:] == [
-        "     > 57      /// Stores a value, evicts the oldest entries that no longer fit, and returns the",
+        (
+            "     > 57      /// Stores a value, evicts the oldest entries that no longer fit, "
+            "and returns the"
+        ),
         "     > 61          let before = self.entries.insert(key, value);",
         "     > 64                  Some(oldest) => self.entries.remove(&oldest),",
     ]
@@ -423,7 +432,7 @@ def test_which_state_of_the_repository_was_searched_is_said(
     assert capsys.readouterr().out.splitlines()[0] == f"1 hit in made{said}, mode text"
 
 
-# similar -------------------------------------------------------------------------------------------------------------------------
+# similar -----------------------------------------------------------------------------------------
 
 
 def test_what_is_like_a_structure_is_found_by_its_place_its_id_and_its_name(ask: Ask) -> None:
@@ -474,7 +483,10 @@ def test_what_is_like_a_structure_is_found_by_its_place_its_id_and_its_name(ask:
         (
             "area",
             2,
-            "3 structures are called area: say which by FILE:LINE, such as src/geometry/shape.rs:104,",
+            (
+                "3 structures are called area: say which by FILE:LINE, "
+                "such as src/geometry/shape.rs:104,"
+            ),
         ),
         ("", 1, "the index has no structure ''; expected FILE:LINE"),
     ],
@@ -487,7 +499,7 @@ def test_a_place_that_names_none_or_several_structures_is_refused(
     assert message in said
 
 
-# A terminal ----------------------------------------------------------------------------------------------------------------------
+# A terminal --------------------------------------------------------------------------------------
 
 
 class Terminal(io.TextIOWrapper):
@@ -755,7 +767,7 @@ def test_the_reader_of_a_pipe_may_leave(sample: Path) -> None:
     assert (done.returncode, done.stderr) == (1, b"")
 
 
-# --open --------------------------------------------------------------------------------------------------------------------------
+# --open ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -916,7 +928,7 @@ def test_answers_that_the_index_can_not_find_are_told(
     assert "1 files with answers are not in the index, such as src/gone.rs" in caplog.text
 
 
-# evaluate ------------------------------------------------------------------------------------------------------------------------
+# evaluate ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -1082,7 +1094,7 @@ def test_a_damaged_calibration_is_told(content: bytes, ask: Ask, tmp_path: Path)
     assert "evaluate --calibrate" in said
 
 
-# Exit codes ----------------------------------------------------------------------------------------------------------------------
+# Exit codes --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", [("search", "x"), ("similar", "x"), ("evaluate", "QUERIES")])
@@ -1118,8 +1130,8 @@ def test_a_project_that_was_not_indexed_is_told_with_those_that_were(ask: Ask) -
         (("search", "x", "--filter", "crate="), "found 'crate='"),
         (("search", "x", "--filter", "colour=red"), "found 'colour=red'"),
         (("search", "x", "--filter", "tests=maybe"), "found 'tests=maybe'"),
-        (("search", "x", "--branch", "dev"), "give --project NAME, too"),
-        (("serve", "--branch", "dev"), "give --project NAME, too"),
+        (("search", "x", "--branch", "dev"), "needs the project, too: add --project NAME"),
+        (("serve", "--branch", "dev"), "needs the project, too: add --project NAME"),
         (("search", "x", "--set", "search.limt=2"), "unknown key search.limt"),
     ],
 )
@@ -1177,11 +1189,14 @@ def test_a_damaged_index_has_the_exit_code_1_and_its_way_out(
     assert "Replace it: lsif-ingest ingest --rebuild" in message
 
 
-# serve ---------------------------------------------------------------------------------------------------------------------------
+# serve -------------------------------------------------------------------------------------------
 
 
 def serve(monkeypatch: pytest.MonkeyPatch, look: Callable[[str], None], *arguments: str) -> int:
-    """Run `lsif-ingest serve` in this process, call `look` with its address while it runs, return the exit code."""
+    """Run `lsif-ingest serve` in this process; return its exit code.
+
+    While it runs, `look` is called with its address.
+    """
     original = uvicorn.Server.run
 
     def run_while_looked_at(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
@@ -1316,7 +1331,7 @@ def test_an_address_or_a_name_that_is_none_has_the_exit_code_2(
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_served_from_a_process_it_refuses_a_second_on_its_port_and_ends_by_a_signal_without_a_traceback(
+def test_a_server_refuses_a_second_on_its_port_and_ends_by_a_signal_without_a_traceback(
     sent: signal.Signals, sample: Path, tmp_path: Path
 ) -> None:
     data = sample if sent == signal.SIGINT else tmp_path / "absent"

@@ -37,7 +37,7 @@ def _dump(options: argparse.Namespace) -> None:
     workspace, output = workspace_of(options), options.output
     source = Source(repo=options.repo, ref=options.ref, subdir=options.subdir)
     source.check()
-    from flows.stages.sources import dump_source  # noqa: PLC0415 - a second, after the arguments' errors
+    from flows.stages.sources import dump_source  # noqa: PLC0415 - a second
 
     seconds = dump_source(workspace, source, output)
     sys.stdout.write(f"{output}: {output.stat().st_size:,} bytes in {seconds:.1f} s\n")

@@ -1,7 +1,7 @@
-"""The flow that deployments run: the stages of `ingest`, asked for by names and paths.
+"""The flow that deployments run: the stages of `ingest`, with names and paths as parameters.
 
-Settings are loaded where it runs, and secrets are in the environment there: neither passes through the server. What is deployed,
-and when it runs, is in prefect.yaml.
+Settings are loaded and secrets are read on the machine where it runs: neither passes through the
+server. prefect.yaml says what is deployed and when it runs.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ _REPOSITORY = re.compile(
     r"|[A-Za-z0-9_.-]+@[A-Za-z0-9_.-]+:(?!//)[^:@?#]*)$"
 )
 _HARMLESS = r"(?![\s\S]*(:\S*@|//\S*[@?#]|(secret|token|passw|(access|api)_?key)\w*[\"']?\s*[=:]))"
-"""Not before what holds a user or query of an address, or names a secret."""
+"""Excludes a text that holds the user or query of a URL, or names a secret."""
 
 
 def _keys(section: type[BaseModel]) -> str:
-    """Return the pattern of the section's keys."""
+    """Return a regular expression that matches the section's keys."""
     inner = {name: field.annotation for name, field in section.model_fields.items()}
     return "|".join(
         rf"{name}\.({_keys(kind)})"
@@ -56,26 +56,26 @@ def _keys(section: type[BaseModel]) -> str:
     )
 
 
-# The server checks parameters by these patterns before it stores a run: what is stored there can be read there. Pydantic's own
-# regular expressions know no (?!...), so they are compiled here.
+# The server checks parameters with these patterns before it stores a run, and its users can read
+# what it stores. Pydantic's own regular expressions lack (?!...): the patterns are compiled here.
 Text = Annotated[str, Field(pattern=re.compile(f"^{_HARMLESS}"))]
 Repository = Annotated[str, Field(pattern=_REPOSITORY)]
-"""A path or a git URL without credentials, as flows.source.git_url.check_url takes them."""
+"""A path or a git URL without credentials; flows.source.git_url.check_url accepts the same."""
 Override = Annotated[str, Field(pattern=re.compile(rf"^\s*({_keys(Settings)})\s*={_HARMLESS}"))]
-"""section.key=value of a key that there is: no secret has one."""
+"""section.key=value with a key that exists: no secret is a setting."""
 _PREFECTS_LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
 Commit = Annotated[str, Field(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})?$")]
 
 
 def _run_name() -> str:
-    """Return the flow run's name: the sources', with the commit where one was asked for."""
+    """Return the flow run's name: that of the sources, with the commit if one is a parameter."""
     parameters = flow_run.parameters
     name = parameters["project"] or last_part(parameters["repository"] or parameters["root"])
     return f"reindex-{name}" + (f"-{parameters['commit'][:12]}" if parameters["commit"] else "")
 
 
 @flow(name="reindex", flow_run_name=_run_name, persist_result=False)
-def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, each by its name
+def reindex(  # noqa: PLR0913, PLR0917 - the parameters of deployments
     project: Text = "",
     repository: Repository = "",
     ref: Text = "",
@@ -91,18 +91,20 @@ def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, ea
     """Index a repository, or a dump with its sources, as `lsif-ingest ingest` does.
 
     Args:
-        project: Names the index; the folder's or the repository's name where empty.
-        repository: Folder or git URL, as the machine that runs it reaches it. No password or token in it: git's credential
-            helpers know those.
-        ref: Branch, tag or commit. Empty: a folder as it is, a URL's default branch.
-        commit: Full hash of the commit to index, whatever `ref` says; the run fails where another one is found.
+        project: Name of the index; if empty, the name of the folder or repository.
+        repository: Folder or git URL, as the machine that runs it reaches it. It must hold no
+            password or token: git's credential helpers know those.
+        ref: Branch, tag or commit. If empty, a folder as it is, or a URL's default branch.
+        commit: Full hash of the commit to index, whatever `ref` says; the run fails if it finds
+            another one.
         subdir: Folder of the Cargo project inside the repository.
-        branch: Name of the index, as `lsif-ingest ingest --branch`: the project's own where empty.
-        config: TOML file of settings, where it runs.
-        overrides: Changes of settings, each section.key=value with a key of configs/default.toml. Secrets are no settings.
-        rebuild: Replace an index that was made with other models, or of another repository.
-        dump: Dump made elsewhere, in the place of `repository`; needs `root`.
-        root: Folder of the sources that the dump was taken of.
+        branch: Branch of the project, with its own index, as in `lsif-ingest ingest --branch`.
+        config: TOML file of settings, on the machine that runs it.
+        overrides: Changes of settings, each section.key=value with a key of configs/default.toml.
+            Secrets are no settings.
+        rebuild: Replace an index that was made with other models, or from another repository.
+        dump: Existing dump, instead of `repository`; needs `root`.
+        root: Folder of the sources that the dump describes.
     """  # noqa: D413
     for logger in _PREFECTS_LOGGERS:
         logging.getLogger(logger).addFilter(without_traceback)
@@ -120,12 +122,12 @@ def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, ea
     source.check()
     if dump:
         _check_commit(commit, git_state(source.folder).commit)
-    for (
-        package
-    ) in PACKAGES:  # what they log reaches the server by Prefect's setting logging.extra_loggers
+    # Prefect's setting logging.extra_loggers sends their records to the server.
+    for package in PACKAGES:
         logging.getLogger(package).setLevel(logging.INFO)
     runner = make_task_runner(settings.cluster, PREFECT_API_URL.value())
-    # This run is the run of the stages, unless workers embed: a flow has the task runner that it begins with.
+    # Without a task runner the stages belong to this flow's run. A running flow can't change its
+    # task runner, so with one they are a flow of their own.
     run = ingest.fn if runner is None else ingest.with_options(task_runner=runner)
     with withholding_secrets():
         report: IngestReport = run(source, settings, rebuild=rebuild)
@@ -134,7 +136,10 @@ def reindex(  # noqa: PLR0913, PLR0917 - what a deployment or a hook can say, ea
 
 
 def without_traceback(record: logging.LogRecord) -> bool:
-    """Take the traceback out of a record of a failure that its message explains; Prefect logs it twice, 100 lines."""
+    """Remove the traceback of a failure that its message explains; keep the record.
+
+    Prefect would log 100 lines twice.
+    """
     if record.exc_info and isinstance(record.exc_info[1], LsifIngestError):
         record.exc_info = None
     return True
@@ -142,15 +147,18 @@ def without_traceback(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def withholding_secrets() -> Iterator[None]:
-    """Raise a failure that quotes a secret of the environment as FlowError without it: the server stores and sends the message."""
+    """Replace a failure that quotes a secret of the environment by a FlowError without it.
+
+    The server stores the message, and sends it in notifications.
+    """
     try:
         yield
     except Exception as exc:
         message = str(exc)
-        told = without_secrets(message, secrets_of(os.environ))
-        if told == message:
+        harmless = without_secrets(message, secrets_of(os.environ))
+        if harmless == message:
             raise
-        raise FlowError(f"{type(exc).__name__}: {told}") from None
+        raise FlowError(f"{type(exc).__name__}: {harmless}") from None
 
 
 def _check_commit(asked: str, found: str | None) -> None:
