@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from flows.cli.arguments import (
     add_index,
@@ -23,7 +23,7 @@ from search.filters import STRUCTURE_FIELDS, TESTS, Filters, parse_filters
 if TYPE_CHECKING:
     import argparse
 
-    from configs.workspace import Workspace
+    from configs.workspace import ProjectFolder, Workspace
     from search.answer import Answer
     from search.engine import Searcher
 
@@ -118,7 +118,8 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 
 
 def _search(options: argparse.Namespace) -> None:
-    workspace, filters = workspace_of(options), _filters(options)
+    workspace, shown = workspace_of(options), _shown(options)
+    filters = parse_filters(options.filters, options.tests)
     with ExitStack() as stack:
         searcher, collection = open_chosen(workspace, stack)
         answer = searcher.search(
@@ -131,11 +132,12 @@ def _search(options: argparse.Namespace) -> None:
             lines=options.lines,
         )
         _explain_nothing(searcher, filters, answer)
-    _show(options, workspace, collection, answer)
+    _show(answer, shown, workspace.project_folder(collection), collection)
 
 
 def _similar(options: argparse.Namespace) -> None:
-    workspace, filters = workspace_of(options), _filters(options)
+    workspace, shown = workspace_of(options), _shown(options)
+    filters = parse_filters(options.filters, options.tests)
     with ExitStack() as stack:
         searcher, collection = open_chosen(workspace, stack)
         answer = searcher.similar(
@@ -147,30 +149,37 @@ def _similar(options: argparse.Namespace) -> None:
             group_size=options.group_size,
         )
         _explain_nothing(searcher, filters, answer)
-    _show(options, workspace, collection, answer)
+    _show(answer, shown, workspace.project_folder(collection), collection)
 
 
-def _filters(options: argparse.Namespace) -> Filters:
-    """Return the filters. Raises UsageError if options contradict each other, before any work."""
+class _Shown(NamedTuple):
+    """How to show an answer."""
+
+    as_json: bool
+    lines: int
+    """Maximum number of source lines for a hit."""
+    opened: int | None
+    """Number of the hit to open in an editor, 1-based."""
+
+
+def _shown(options: argparse.Namespace) -> _Shown:
+    """Return how to show the answer. Raises UsageError before any work if that can't be done."""
     if options.opened is not None:
         require_editor()
     if options.group_size is not None and options.group_by is None:
         raise UsageError("--group-size needs --group-by.")
-    return parse_filters(options.filters, options.tests)
+    return _Shown(options.json, options.snippet, options.opened)
 
 
-def _show(
-    options: argparse.Namespace, workspace: Workspace, collection: str, answer: Answer
-) -> None:
-    if options.json:
+def _show(answer: Answer, shown: _Shown, folder: ProjectFolder, collection: str) -> None:
+    if shown.as_json:
         print_json(answer.to_dict())
     else:
         from flows.cli.answers import print_answer  # noqa: PLC0415 - rich, which JSON does not need
 
-        print_answer(answer, lines_shown=options.snippet)
-    if options.opened is not None:
-        folder = workspace.project_folder(collection)
-        open_hit(folder, collection, answer, options.opened, beside_json=options.json)
+        print_answer(answer, lines_shown=shown.lines)
+    if shown.opened is not None:
+        open_hit(folder, collection, answer, shown.opened, beside_json=shown.as_json)
 
 
 def open_chosen(
