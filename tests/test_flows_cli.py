@@ -399,6 +399,24 @@ def test_a_command_imports_no_module_of_another() -> None:
     ]
 
 
+def test_every_command_can_be_debugged() -> None:
+    arguments = {
+        "ingest": ["--repo", "x"],
+        "dump": ["--repo", "x", "-o", "/tmp/x"],
+        "parse": ["x", "--root", "y", "-o", "/tmp/x"],
+        "search": ["x"],
+        "similar": ["x"],
+        "evaluate": ["x"],
+        "export": ["--snapshot"],
+        "import": ["x"],
+        "checkpoint": ["compact"],
+    }
+    for command in cli.COMMANDS:
+        words = [command, *arguments.get(command, [])]
+        assert not cli.command_line_parser(command).parse_args(words).debug
+        assert cli.command_line_parser(command).parse_args([*words, "--debug"]).debug
+
+
 def test_every_command_explains_itself_and_its_options(capsys: pytest.CaptureFixture[str]) -> None:
     for command in cli.COMMANDS:
         with pytest.raises(SystemExit, match="0"):

@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from storage.index import Index
 
 
+def add_debug(parser: argparse.ArgumentParser) -> None:
+    """Add --debug."""
+    parser.add_argument("--debug", action="store_true", help="show tracebacks and debug messages")
+
+
 def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add --config and --set."""
+    """Add --config, --set and --debug."""
     parser.add_argument(
         "--config",
         type=Path,
@@ -35,6 +40,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="SECTION.KEY=VALUE",
         help="change one setting; may be repeated",
     )
+    add_debug(parser)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from flows.cli.arguments import add_debug
 from flows.deploy.automations import renew_automations
 from flows.deploy.checks import check_notify_url, require_server, server_failures_explained
 from flows.deploy.deployments import ProjectToDeploy, deploy, undeploy
@@ -26,6 +27,7 @@ def add_deploy(parser: argparse.ArgumentParser) -> None:
     _add_pool(parser)
     _add_source(parser)
     _add_when_and_where(parser)
+    add_debug(parser)
     parser.set_defaults(run=_deploy)
 
 
@@ -33,12 +35,14 @@ def add_serve_flow(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `serve-flow`."""
     _add_source(parser)
     _add_when_and_where(parser)
+    add_debug(parser)
     parser.set_defaults(run=_serve_flow, pool="", pool_type="process")
 
 
 def add_undeploy(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `undeploy`."""
     _add_source(parser)
+    add_debug(parser)
     parser.set_defaults(run=_undeploy)
 
 
@@ -51,16 +55,19 @@ def add_worker(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="maximum number of runs at a time, 0 for any number (default: 1; kubernetes: 0)",
     )
+    add_debug(parser)
     parser.set_defaults(run=_worker)
 
 
 def add_prefect_server(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `prefect-server`."""
+    add_debug(parser)
     parser.set_defaults(run=_prefect_server)
 
 
 def add_automations(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `automations`."""
+    add_debug(parser)
     parser.set_defaults(run=_automations)
 
 

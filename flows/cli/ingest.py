@@ -32,26 +32,25 @@ _READ_BY_SEARCH = ("paths", "storage", "search", "embedding")
 
 def add_ingest(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `ingest`."""
-    source = parser.add_argument_group("what to index, one of")
-    source.add_argument(
+    parser.add_argument(
         "--repo",
         metavar="DIR|URL",
         help="Cargo project, or a git URL; rust-analyzer makes the dump and runs build scripts",
     )
-    source.add_argument("--dump", type=Path, metavar="FILE", help="existing dump; needs --root")
-    source.add_argument(
-        "--structures",
-        type=Path,
-        metavar="FILE",
-        help="structures.jsonl in the tutorial's format; needs no dump and no sources",
-    )
+    add_ref(parser)
+    parser.add_argument("--dump", type=Path, metavar="FILE", help="existing dump; needs --root")
     parser.add_argument(
         "--root",
         type=Path,
         metavar="DIR",
         help="folder of the sources that the dump describes",
     )
-    add_ref(parser)
+    parser.add_argument(
+        "--structures",
+        type=Path,
+        metavar="FILE",
+        help="structures.jsonl in the tutorial's format; needs no dump and no sources",
+    )
     add_project(parser)
     add_branch(parser)
     parser.add_argument(

@@ -91,9 +91,6 @@ def command_line_parser(command: str | None = None) -> argparse.ArgumentParser:
         if command in {None, name}:
             loaded = import_module(f"flows.cli.{module}")
             getattr(loaded, f"add_{name.replace('-', '_')}")(own)
-            own.add_argument(
-                "--debug", action="store_true", help="show tracebacks and debug messages"
-            )
     return parser
 
 
