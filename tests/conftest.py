@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -415,3 +416,43 @@ def first_run(data: Path, prefect_home: dict[str, str]) -> dict[str, Any]:
 def indexed_sample(first_run: dict[str, Any], data: Path) -> Path:
     """The data folder of that run."""
     return data
+
+
+@pytest.fixture
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No servers are named, and the homes of Prefect and Cargo are this test's."""
+    for name in list(os.environ):
+        if name.startswith(("QDRANT_", "PREFECT_", "CARGO_", "RUST")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    monkeypatch.setenv("CARGO_HOME", str(tmp_path / "cargo"))
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
+    """Write a shell script that is found before the system's program of that name."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+    def write(name: str, script: str) -> Path:
+        path = folder / name
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def a_file(tmp_path: Path) -> Path:
+    """A file where a folder should be: root can write everywhere else."""
+    path = tmp_path / "a-file"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def indexed(indexed_sample: Path, tmp_path: Path) -> Path:
+    """A data folder with an index of the sample."""
+    return shutil.copytree(indexed_sample, tmp_path / "data")
