@@ -1,35 +1,36 @@
-"""Who may be at work in a data folder: one run a project, several projects at once, a compaction of vectors alone."""
+"""Who may work in a data folder: one run per project, and no run beside a compaction of vectors."""
 
 from __future__ import annotations
 
-import fcntl
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
-
-import filelock
 
 from configs.workspace import hide_from_git
 from flows.errors import FlowError
 from machine.files import remove_leftovers
+from machine.locks import LockHeld, file_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-    from configs.workspace import ProjectFolder, ProjectWorkspace, Workspace
+    from configs.workspace import ProjectWorkspace, Workspace
 
 
 @contextmanager
 def project_lock(project: ProjectWorkspace) -> Iterator[None]:
-    """Hold the project's folder for one run. Raises FlowError if another run or a compaction holds it.
+    """Hold the project's folder for one run; remove what killed runs left in it.
 
-    The lock ends with the process. What killed runs left in the folder is removed.
+    Raises FlowError if another run of the project or a compaction is in progress.
     """
     folder = project.folder
     hide_from_git(project.data)
+    compaction = f"vectors are being compacted in {project.data}"
+    another = f"another run of project {project.collection!r} is in progress in {folder.path}"
     with (
-        _vectors_lock(project, fcntl.LOCK_SH, "vectors are being compacted"),
-        _folder_lock(folder, project.collection),
+        _lock(project.vectors_lock, compaction, shared=True),
+        _lock(folder.lock, another),
     ):
         remove_leftovers(folder.path, age_s=0)
         for plan in folder.plans():
@@ -38,58 +39,25 @@ def project_lock(project: ProjectWorkspace) -> Iterator[None]:
 
 
 @contextmanager
-def _folder_lock(folder: ProjectFolder, project: str) -> Iterator[None]:
-    try:
-        folder.path.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder.lock, timeout=0)
-        lock.acquire()
-    except filelock.Timeout as exc:
-        raise FlowError(
-            f"another run is at work on project {project!r} in {folder.path}; wait for it to end."
-        ) from exc
-    except OSError as exc:
-        raise FlowError(
-            f"can't write {folder.path}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR"
-        ) from exc
-    try:
+def compaction_lock(workspace: Workspace) -> Iterator[None]:
+    """Hold the data folder's vectors alone. Raises FlowError if a run is in progress.
+
+    One lock for all projects also keeps out the first run of a new project.
+    """
+    with _lock(workspace.vectors_lock, f"a run is in progress in {workspace.data}"):
         yield
-    finally:
-        lock.release()
 
 
 @contextmanager
-def _vectors_lock(workspace: Workspace, mode: int, held: str) -> Iterator[None]:
-    """Hold the data folder's vectors, as all runs do together, or a compaction does alone. Raises FlowError with `held`.
-
-    One lock for all projects: a run on a new one that begins during a compaction is kept out as those are that were there before.
-    """
-    path = workspace.vectors_lock
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+b")
-    except OSError as exc:
-        raise FlowError(
-            f"can't write {path}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR"
-        ) from exc
-    with file:
+def _lock(path: Path, held: str, *, shared: bool = False) -> Iterator[None]:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, mode | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise FlowError(f"{held} in {workspace.data}; wait for it to end.") from exc
+            stack.enter_context(file_lock(path, shared=shared))
+        except LockHeld as exc:
+            raise FlowError(f"{held}; wait for it to end.") from exc
         except OSError as exc:
             raise FlowError(
-                f"can't lock {path}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR"
+                f"can't write {path}: {exc.strerror or exc}. "
+                "Choose another folder: --set paths.data=DIR"
             ) from exc
-        try:
-            yield
-        finally:
-            fcntl.flock(
-                file, fcntl.LOCK_UN
-            )  # closing is not enough where a child process has inherited the file
-
-
-@contextmanager
-def compaction_lock(workspace: Workspace) -> Iterator[None]:
-    """Hold the data folder's vectors alone. Raises FlowError where a run is at work."""
-    with _vectors_lock(workspace, fcntl.LOCK_EX, "a run is at work"):
         yield

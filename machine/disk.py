@@ -1,4 +1,4 @@
-"""What a disk says: whether a folder can be written, how much room there is, how much is taken."""
+"""The disk: whether a folder is writable, how much room there is, and how much is used."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ _BLOCK = 512
 
 
 def existing(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that is there."""
+    """Return the folder, or the nearest one above it that exists."""
     folder = folder.absolute()
-    return next((one for one in (folder, *folder.parents) if one.exists()), folder)
+    return next((parent for parent in (folder, *folder.parents) if parent.exists()), folder)
 
 
 def why_not_writable(folder: Path) -> str:
-    """Return why no file can be made in the folder, or the folder not be made; "" where it can. Nothing is left behind."""
-    place = existing(folder)
-    if not place.is_dir():
-        return f"{place} is no folder"
+    """Return why the folder can't be made or no file can be made in it, "" if both work.
+
+    Nothing is left behind.
+    """
+    nearest = existing(folder)
+    if not nearest.is_dir():
+        return f"{nearest} is not a folder"
     try:
-        with tempfile.TemporaryFile(dir=place) as file:
+        with tempfile.TemporaryFile(dir=nearest) as file:
             file.write(b"\0")
     except OSError as exc:
         return exc.strerror or str(exc)
@@ -35,12 +38,22 @@ def why_not_writable(folder: Path) -> str:
 
 
 def free_bytes(folder: Path) -> int:
-    """Return the bytes that can still be written where the folder is, or will be."""
+    """Return the bytes that can still be written to the folder's disk."""
     return shutil.disk_usage(existing(folder)).free
 
 
+def is_short_of(folder: Path, size: int) -> bool:
+    """Return whether fewer than `size` bytes can be written to the folder's disk.
+
+    Some network file systems don't know their size: they are not short of anything. Raises
+    OSError.
+    """
+    disk = shutil.disk_usage(existing(folder))
+    return bool(disk.total) and disk.free < size
+
+
 def taken_bytes(path: Path) -> int:
-    """Return the bytes on the disk of the file, or of the files under the folder; holes take none."""
+    """Return the bytes on the disk of the file, or the files in the folder; holes take none."""
     if path.is_file():
         return path.stat().st_blocks * _BLOCK
     return sum(entry.stat(follow_symlinks=False).st_blocks * _BLOCK for entry in _entries(path))

@@ -711,7 +711,7 @@ def test_two_runs_of_one_project_do_not_mix(
     with project_lock(project):
         code, _, message = ingest(own_data, *SOURCE, capsys=capsys)
     assert code == 1
-    assert f"another run is at work on project 'sample' in {project.folder.path}" in message
+    assert f"another run of project 'sample' is in progress in {project.folder.path}" in message
 
 
 def test_one_damaged_collection_hides_no_other(
@@ -843,7 +843,7 @@ def test_no_run_and_no_compaction_are_at_work_at_once(
     ):  # neither has a structures.jsonl
         code, out, message = run("checkpoint", "compact", *where, capsys=capsys)
     assert (code, out) == (1, "")
-    assert f"a run is at work in {data}" in message
+    assert f"a run is in progress in {data}" in message
 
     def meanwhile(*_: object, **__: object) -> None:
         with (

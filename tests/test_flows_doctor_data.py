@@ -6,7 +6,6 @@ import os
 import shutil
 from pathlib import Path
 
-import filelock
 import pytest
 from doctored import always, changed
 
@@ -15,6 +14,7 @@ from configs.workspace import Workspace
 from flows.doctor import data as doctor_data
 from flows.doctor.finding import Finding
 from machine import disk as room
+from machine.locks import file_lock
 
 pytestmark = pytest.mark.usefixtures("bare_environment")
 
@@ -52,7 +52,7 @@ def test_a_checkpoint_that_can_not_be_written(settings: Settings, a_file: Path) 
     )
     assert (finding.status, finding.found) == (
         "failed",
-        f"{a_file}/store can't be written: {a_file} is no folder",
+        f"{a_file}/store can't be written: {a_file} is not a folder",
     )
 
 
@@ -117,7 +117,7 @@ def test_room_on_the_disk(
     unwritable = doctor_data.check_disk(Workspace(changed(settings, f"paths.data={a_file}")))
     assert (unwritable.status, unwritable.found) == (
         "failed",
-        f"{a_file} can't be written: {a_file} is no folder",
+        f"{a_file} can't be written: {a_file} is not a folder",
     )
 
 
@@ -145,7 +145,7 @@ def test_room_and_writing_are_asked_of_the_nearest_folder_that_is_there(
     tmp_path: Path, a_file: Path
 ) -> None:
     assert room.why_not_writable(tmp_path / "not/yet/there") == ""
-    assert room.why_not_writable(a_file / "below") == f"{a_file} is no folder"
+    assert room.why_not_writable(a_file / "below") == f"{a_file} is not a folder"
     assert room.free_bytes(tmp_path / "not/yet/there") > 0
     assert list(tmp_path.iterdir()) == [a_file]
     with (tmp_path / "holes").open("wb") as file:
@@ -154,13 +154,11 @@ def test_room_and_writing_are_asked_of_the_nearest_folder_that_is_there(
 
 
 def test_a_run_in_progress_is_named_and_no_fault(settings: Settings) -> None:
-    folder = Workspace(settings).project_folder("sample").path
-    folder.mkdir(parents=True)
-    lock = filelock.FileLock(folder / "lock")
-    with lock:
+    lock = Workspace(settings).project_folder("sample").lock
+    with file_lock(lock):
         assert doctor_data.check_runs(Workspace(settings)) == Finding(
             "runs", "ok", "in progress: sample"
         )
     assert doctor_data.check_runs(Workspace(settings)) == Finding("runs", "ok", "none in progress")
-    lock.acquire(timeout=0)  # looking at it left it free
-    lock.release()
+    with file_lock(lock):  # looking at it left it free
+        pass

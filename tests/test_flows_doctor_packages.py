@@ -83,7 +83,7 @@ def test_prefect_is_checked_with_its_partners_and_its_home(
     monkeypatch.setenv("PREFECT_HOME", str(a_file / "home"))
     unwritable = doctor_packages.check_prefect(with_versions(**versions), tried)
     assert (unwritable.status, unwritable.advice) == ("failed", "export PREFECT_HOME=DIR")
-    assert unwritable.found.endswith(f"can't be written: {a_file} is no folder")
+    assert unwritable.found.endswith(f"can't be written: {a_file} is not a folder")
 
 
 def test_dask_is_an_extra_unless_it_is_configured(

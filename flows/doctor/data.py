@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ from embedding.store import Store
 from flows.doctor.finding import Finding, of_error
 from flows.server.files import prefect_home
 from machine.disk import free_bytes, taken_bytes, why_not_writable
+from machine.locks import is_locked
 from machine.text import counted
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def check_disk(workspace: Workspace) -> Finding:
 
 def check_runs(workspace: Workspace) -> Finding:
     """Return the projects with a run in progress; that is no fault."""
-    held = [project.path.name for project in workspace.project_folders() if _is_held(project.lock)]
+    held = [project.path.name for project in workspace.project_folders() if is_locked(project.lock)]
     return Finding("runs", "ok", f"in progress: {', '.join(held)}" if held else "none in progress")
 
 
@@ -115,15 +115,3 @@ def _damaged(store: Store, names: Collection[str]) -> list[str]:
 
 def _ending(names: Iterable[str], suffix: str) -> int:
     return sum(name.endswith(suffix) for name in names)
-
-
-def _is_held(lock: Path) -> bool:
-    """Return whether a run holds the lock. A run that begins now may wait for microseconds."""
-    try:
-        with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False

@@ -18,16 +18,17 @@ import logging
 import os
 import shutil
 from array import array
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Generic
 
-import filelock
 import orjson
 import qdrant_edge as edge
 
+from machine.disk import free_bytes, is_short_of, taken_bytes
 from machine.files import atomic_writer
+from machine.locks import LockHeld, file_lock
 from storage.errors import IndexDamaged, IndexLocked, IndexMissing, StorageError
 from storage.index import Health, Refusal, Row, ScoredPoint, StoredPoint, values_of
 from storage.points import batched
@@ -64,8 +65,6 @@ _BATCH = 256
 _NEVER_KB = 1_000_000_000
 """Indexing threshold: no HNSW graph is built; it would cost seconds and recall at the sizes that one process holds."""
 _COPY_BYTES = 1 << 20
-_BLOCK = 512
-"""Bytes that st_blocks counts in."""
 _SPARE = 32 << 20
 """Bytes that stay free on the disk while the engine writes. It maps files with holes, and where there is no room to fill one the
 process is killed by SIGBUS, without a message; others write to the disk, too, between a look at it and the write."""
@@ -140,22 +139,20 @@ class EmbeddedIndex:
     def writing(self, collection: str) -> Iterator[None]:
         """Hold the collection for writing; the lock ends with the process. Raises IndexLocked where another process holds it."""
         folder = self._root / collection
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = filelock.FileLock(folder / "lock", timeout=0)
-            lock.acquire()
-        except filelock.Timeout as exc:
-            raise IndexLocked(
-                f"another process is writing {folder}; wait for it to end, or choose another folder: --set paths.data=DIR"
-            ) from exc
-        except OSError as exc:
-            raise StorageError(
-                f"can't write {folder}: {exc.strerror or exc}. Choose another folder: --set paths.data=DIR"
-            ) from exc
-        try:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(file_lock(folder / "lock"))
+            except LockHeld as exc:
+                raise IndexLocked(
+                    f"another process is writing {folder}; wait for it to end, "
+                    "or choose another folder: --set paths.data=DIR"
+                ) from exc
+            except OSError as exc:
+                raise StorageError(
+                    f"can't write {folder}: {exc.strerror or exc}. "
+                    "Choose another folder: --set paths.data=DIR"
+                ) from exc
             yield
-        finally:
-            lock.release()
 
     def create(self, collection: str, metadata: Metadata) -> Generation:
         """Return a new, empty generation, not yet published. What a killed run left behind is removed."""
@@ -171,7 +168,7 @@ class EmbeddedIndex:
         shards = {
             self._root / collection / generation.name / shard: folder / shard for shard in _SHARDS
         }
-        _require_room(self._root, folder, _EMPTY + sum(map(_taken_bytes, shards)))
+        _require_room(self._root, folder, _EMPTY + sum(map(taken_bytes, shards)))
         try:
             for source, target in shards.items():
                 shutil.copytree(source, target, copy_function=_copy_file)
@@ -573,25 +570,18 @@ def _copy_file(source: str, target: str) -> None:
 
 
 def _require_room(place: Path, wanted_by: Path, size: int) -> None:
-    """Raise StorageError where less than `size` bytes, and some to spare, can be written on the disk of `place`."""
+    """Raise StorageError unless `size` bytes, and some to spare, fit on the disk of `place`."""
+    needed = size + _SPARE
     try:
-        disk = shutil.disk_usage(
-            next(one for one in (place, *place.absolute().parents) if one.exists())
-        )
+        short, free = is_short_of(place, needed), free_bytes(place)
     except OSError as exc:
         raise StorageError(f"can't write {wanted_by}: {exc.strerror or exc}") from exc
-    if (
-        disk.free < size + _SPARE and disk.total
-    ):  # some network file systems tell nothing of their size
+    if short:
         raise StorageError(
-            f"the disk is full: {wanted_by} needs {(size + _SPARE) / 1e6:,.1f} MB to be written on, and {disk.free / 1e6:,.1f} MB "
-            "are free. What was embedded is kept; make room, or choose another disk: --set paths.data=DIR"
+            f"the disk is full: writing {wanted_by} needs {needed / 1e6:,.1f} MB of room, and "
+            f"{free / 1e6:,.1f} MB are free. Finished embeddings are saved; make room, "
+            "or choose another disk: --set paths.data=DIR"
         )
-
-
-def _taken_bytes(folder: Path) -> int:
-    """Return the bytes on the disk of the files under the folder; holes take none."""
-    return sum(path.stat().st_blocks * _BLOCK for path in folder.rglob("*") if path.is_file())
 
 
 def _size_of(point: Point) -> int:
