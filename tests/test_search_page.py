@@ -5,6 +5,7 @@ The index is the sample's, with the packaged model.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -245,6 +246,69 @@ def test_the_map_shows_all_structures_and_links_to_them(page: Page, site: Site) 
     assert "view=file" in page.url
     page.go_back()
     page.wait_for_selector("canvas")
+
+
+def test_a_point_of_the_map_says_what_it_is_and_opens_its_file(page: Page, site: Site) -> None:
+    opened(page, "/?view=map")
+    page.wait_for_selector("canvas[data-points='77']")
+    box = page.locator("canvas").bounding_box()
+    assert box is not None
+    points = site.json("/api/map")["points"]
+    point = max(points, key=lambda candidate: distance_to_nearest(candidate, points))
+    half = 0.46 * min(box["width"], box["height"])
+    x = box["x"] + box["width"] / 2 + point["x"] * half
+    y = box["y"] + box["height"] / 2 + point["y"] * half
+    page.mouse.move(x, y)
+    expect(page.locator(".tip b")).to_have_text(point["symbol"])
+    page.mouse.wheel(0, -300)  # what is under the pointer stays there
+    page.mouse.move(x + 1, y)
+    expect(page.locator(".tip b")).to_have_text(point["symbol"])
+    page.mouse.down()
+    page.mouse.move(x + 41, y + 30)
+    page.mouse.up()
+    assert "view=map" in page.url  # it was moved, not clicked
+    page.mouse.click(x + 40, y + 30)
+    settle(page)
+    assert f"id={point['id']}" in page.url
+
+
+def distance_to_nearest(point: dict[str, Any], points: list[dict[str, Any]]) -> float:
+    return min(
+        math.dist((point["x"], point["y"]), (other["x"], other["y"]))
+        for other in points
+        if other is not point
+    )
+
+
+def test_a_group_of_the_map_can_be_hidden(page: Page) -> None:
+    opened(page, "/?view=map")
+    page.wait_for_selector("canvas[data-points='77']")
+    settle(page)
+    before = page.locator("canvas").screenshot()
+    page.click(".legend button >> nth=0")
+    assert page.get_attribute(".legend button >> nth=0", "aria-pressed") == "false"
+    page.wait_for_timeout(100)
+    assert page.locator("canvas").screenshot() != before
+
+
+def test_the_theme_is_chosen_and_remembered(page: Page) -> None:
+    opened(page, "/")
+    for theme in ("dark", "light"):
+        page.click("#theme")
+        assert page.inner_text("#theme") == f"Theme: {theme}"
+        page.reload()
+        settle(page)
+        assert page.get_attribute("html", "data-theme") == theme
+
+
+def test_more_hits_are_added_and_the_focus_is_on_the_first_of_them(page: Page) -> None:
+    opened(page, "/?q=the")
+    assert page.locator(".hit").count() == 10
+    page.click("#more")
+    settle(page)
+    expect(page.locator(".hit")).to_have_count(20)
+    tenth = page.locator(".hit").nth(10).get_attribute("data-id")
+    assert page.evaluate("document.activeElement.dataset.id") == tenth
 
 
 def test_everything_can_be_done_with_the_keyboard(page: Page) -> None:
