@@ -32,11 +32,12 @@ from configs.settings import load_settings
 from lsif.extract import parse_dump
 from lsif.structure import Structure, read_structures, with_digest
 from storage.embedded.index import EmbeddedIndex
+from storage.live import require_live
 from storage.points import PointDraft, structure_draft
 from storage.schema import STRUCTURES, Metadata, VectorInfo
 from storage.server.connection import Connection, connect
 from storage.server.points import ServerPoints
-from storage.upload import publish_source, require_live
+from storage.upload import publish_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

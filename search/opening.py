@@ -12,8 +12,8 @@ from embedding.reranker import load_reranker
 from search.confidence import CALIBRATION, read_calibration
 from search.engine import Searcher
 from storage.errors import IndexMissing, StorageError
-from storage.index import open_index
-from storage.upload import check_fingerprints, require_live
+from storage.live import check_fingerprints, require_live
+from storage.open import open_index
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,1 +1,14 @@
-"""From vectors to Qdrant: build a generation of a collection aside, verify it, publish it."""
+"""From records and vectors to Qdrant: an index that is built aside, verified, and published.
+
+In the order in which they are worth reading:
+
+errors, index         what can fail; the one interface to both kinds of Qdrant
+schema, sparse        how a record becomes a payload and a sparse vector, and back
+points                what should be stored: drafts of points, and where they come from
+sync, plan            what differs between the index and the drafts, and what to do about it
+write, upload         send it, verify it, publish it
+live, open            the live generation; which of the two kinds of Qdrant is used
+embedded              Qdrant's engine in the process: a generation is a folder
+server                a Qdrant server or cluster: a generation is two collections
+maintenance           verify, export and import, roll back
+"""

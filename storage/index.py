@@ -1,8 +1,8 @@
-"""The one interface to Qdrant: an Index has collections, each published as one of its generations.
+"""The one interface to Qdrant: an index has collections, each published as one of its generations.
 
-A generation holds two kinds of points, structures and blocks. It is built aside, or brought up to date, and never seen by a search
-before it is published; publishing is atomic. Both ends, the engine in the process (embedded.py) and a server (server.py), keep this
-contract and run the same tests.
+A generation holds two kinds of points, structures and blocks. It is built aside or brought up to
+date, and searches don't see it before it is published; publishing is atomic. Both implementations,
+storage.embedded and storage.server, keep this contract and pass the same tests.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias,
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from configs.settings import StorageSettings
     from lsif.blocks import Block
     from lsif.structure import Structure
     from storage.schema import Metadata
@@ -98,8 +96,8 @@ def values_of(payload: Mapping[str, Any], paths: Iterable[Sequence[str]]) -> tup
     return tuple(found)
 
 
-class Refusal(NamedTuple):
-    """A point that Qdrant would not take."""
+class Rejection(NamedTuple):
+    """A point that Qdrant did not take."""
 
     id: str
     reason: str
@@ -107,20 +105,20 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The state of the engine, of a server, or of the cluster that it belongs to."""
+    """The state of the engine, or of a server and its cluster."""
 
     version: str
-    """As it says it; empty where it says none."""
+    """Empty if it is not known."""
     peers: int = 1
-    """Machines of the cluster; 1 of a server alone."""
+    """Machines of the cluster; 1 for a single server."""
     trouble: str = ""
-    """What is wrong with the cluster; empty where nothing is, or the key may not ask."""
+    """What is wrong with the cluster; empty if nothing is, or the API key is not allowed to ask."""
 
 
 class Points(Protocol[R]):
     """The points of one kind in a generation; their records are structures or blocks."""
 
-    def upsert(self, points: Iterable[Point]) -> list[Refusal]:
+    def upsert(self, points: Iterable[Point]) -> list[Rejection]:
         """Insert the points, or replace those of the same ids; return those that were rejected."""
 
     def set_payloads(self, changes: Sequence[tuple[str, dict[str, Any]]]) -> None:
@@ -175,7 +173,7 @@ class Generation(Protocol):
 
     @property
     def metadata(self) -> Metadata:
-        """What it says of itself."""
+        """What it was made of and with, kept by Qdrant beside the points."""
 
     @property
     def structures(self) -> Points[Structure]:
@@ -186,10 +184,13 @@ class Generation(Protocol):
         """One point a block."""
 
     def describe(self, metadata: Metadata) -> None:
-        """Replace what it says of itself; durable when this returns."""
+        """Replace its metadata; durable when this returns."""
 
     def finish(self) -> None:
-        """Wait until everything that was sent is stored and indexed. Raises IndexUnready where that takes too long."""
+        """Wait until everything that was sent is stored and indexed.
+
+        Raises IndexUnready if that takes too long.
+        """
 
     def close(self) -> None:
         """Make everything durable and release the generation."""
@@ -204,56 +205,55 @@ class Index(Protocol):
 
     @property
     def changes_in_place(self) -> bool:
-        """Whether a live generation may be written to; else a sync works on a copy."""
+        """Whether a sync writes to the live generation; otherwise it works on a copy."""
 
     def collections(self) -> list[str]:
         """Return the names of the published collections that this project made, sorted."""
 
     def live(self, collection: str) -> Generation | None:
-        """Return the published generation, None where nothing is published under the name."""
+        """Return the published generation, None if nothing is published under the name."""
 
     def state(self, collection: str) -> str | None:
-        """Return a text that changes whenever what is published does, None where nothing is; cheaper than `live`."""
+        """Return a version token that changes with every publication; None if there is none.
+
+        Cheaper than `live`.
+        """
 
     def former(self, collection: str) -> Generation | None:
-        """Return the complete generation that was made last before the live one, None where none was kept."""
+        """Return the newest complete generation before the live one, None if none was kept."""
 
     def writing(self, collection: str) -> AbstractContextManager[None]:
-        """Hold the collection for writing. Raises IndexLocked where another process holds it."""
+        """Hold the collection for writing. Raises IndexLocked if another process holds it."""
 
     def create(self, collection: str, metadata: Metadata) -> Generation:
-        """Return a new, empty generation, not yet published. What killed runs left behind is removed."""
+        """Return a new, empty generation, not yet published. Remains of killed runs are removed."""
 
     def copy(self, collection: str, generation: Generation) -> Generation:
-        """Return a new generation with the same points, not yet published. Only where `changes_in_place` is false."""
+        """Return a copy of the generation, not yet published; only if `changes_in_place` is false."""
 
     def publish(self, collection: str, generation: Generation, *, keep: int = 1) -> None:
-        """Make the generation the live one, atomically, and drop all older ones but `keep`. It is closed afterwards."""
+        """Make the generation the live one, atomically, and drop all older ones but `keep`.
+
+        It is closed afterwards.
+        """
 
     def drop(self, collection: str, generation: Generation) -> None:
         """Remove a generation that is not live."""
 
+    def snapshot(self, generation: Generation) -> list[str]:
+        """Have the server write snapshots of the generation; return their names.
+
+        Raises StorageError if the index is embedded.
+        """
+
     def health(self) -> Health:
-        """Return its health. Raises IndexMismatch where it is older than what this needs, IndexUnreachable, IndexRefused."""
+        """Return its health.
+
+        Raises IndexMismatch if it is too old, IndexUnreachable, IndexRefused.
+        """
 
     def half_built(self) -> list[str]:
-        """Return the generations, of any collection, that killed runs left behind: folders, or names on the server."""
+        """Return the generations that killed runs left behind: folders, or names on the server."""
 
     def close(self) -> None:
         """Release everything."""
-
-
-def open_index(settings: StorageSettings, folder: Path, environment: Mapping[str, str]) -> Index:
-    """Return the server's index if the environment has QDRANT_URL, else the embedded one in the folder."""
-    url, api_key = (
-        environment.get("QDRANT_URL", "").strip(),
-        environment.get("QDRANT_API_KEY", "").strip() or None,
-    )
-    if url:
-        from storage.server.connection import Connection, connect  # noqa: PLC0415 - only one end is needed
-        from storage.server.index import ServerIndex  # noqa: PLC0415
-
-        return ServerIndex(Connection(connect(url, api_key, settings), url, settings, api_key))
-    from storage.embedded.index import EmbeddedIndex  # noqa: PLC0415
-
-    return EmbeddedIndex(folder)

@@ -1,12 +1,14 @@
-"""What differs between the points that are stored and those that should be, and bringing them together.
+"""The difference between stored points and those that should be stored, and how to remove it.
 
-The difference is taken from what the index itself says, id and digests, so it holds after any interruption. New and changed points
-are written with their vectors, those that only moved get their lines, those that are gone are deleted last.
+It is computed from the ids and digests in the index itself, so it is right after any interruption.
+New and changed points are written with their vectors, points that only moved get their lines, and
+points that should not exist are deleted last.
 """
 
 from __future__ import annotations
 
 import hashlib
+import struct
 import uuid
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -16,11 +18,11 @@ from storage.points import READ_AT_ONCE, batched
 from storage.schema import PLACE, label_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from lsif.blocks import Block
     from lsif.structure import Structure
-    from storage.index import Points, Refusal
+    from storage.index import Point, Points, Rejection
     from storage.points import PointDraft
     from storage.schema import Kind
 
@@ -28,26 +30,26 @@ AnyPoints: TypeAlias = "Points[Structure] | Points[Block]"
 Part: TypeAlias = Literal["added", "changed", "moved", "deleted", "unchanged"]
 
 NAMED = 200
-"""Points of each part that are told by name; the counts are of all."""
+"""Points of each part that are named; all are counted."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Points by id; what is not named is as it should be."""
+    """Points by id; those that are not named are as they should be."""
 
     added: dict[str, str] = field(default_factory=dict)
-    """Not stored yet: id → what people call it, as in the next two."""
+    """Not stored yet: id → what people call it, as the next two."""
     changed: dict[str, str] = field(default_factory=dict)
     """Stored with another content."""
     moved: dict[str, str] = field(default_factory=dict)
-    """Stored with the same content at another place or with other counts of references."""
+    """Stored with the same content at another position or with other counts of references."""
     deleted: list[str] = field(default_factory=list)
-    """Stored, but gone."""
+    """Stored, but no longer in the source."""
     deleted_labels: dict[str, str] = field(default_factory=dict)
-    """What people call the deleted ones, as far as it was asked for."""
+    """What people call the deleted ones, if it was asked for."""
     unchanged: int = 0
     everything: bool = False
-    """Whether all records are to be added, named or not: nothing is stored."""
+    """Whether nothing is stored and all drafts are added, named or not."""
 
     @property
     def written(self) -> int:
@@ -55,7 +57,7 @@ class Difference:
         return len(self.added) + len(self.changed) + len(self.deleted)
 
     def parts(self) -> dict[str, dict[str, str]]:
-        """Return the points by what would be done with them, as id → what people call it."""
+        """Return the points by what happens to them, as id → what people call it."""
         return {
             "added": self.added,
             "changed": self.changed,
@@ -80,57 +82,85 @@ class Change:
 
     count: int
     names: list[str] = field(default_factory=list)
-    """What people call the first of them, NAMED at most; in the order of the records, deleted ones by the alphabet."""
+    """What people call the first NAMED of them, in the order of the records; deleted ones sorted."""
 
 
-def difference(points: AnyPoints, records: Iterable[PointDraft]) -> Difference:
-    """Return what has to change so that the points are the records."""
+@dataclass
+class Sum:
+    """The number of points, and a digest of their ids, contents and positions in any order."""
+
+    count: int = 0
+    digests: int = 0
+
+    def add(self, point_id: str, digest: str, place: str) -> None:
+        """Take one point into account."""
+        self.count += 1
+        row = f"{point_id}\0{digest}\0{place}".encode()
+        self.digests += int.from_bytes(hashlib.blake2b(row, digest_size=16).digest(), "big")
+
+
+def sum_of(points: AnyPoints) -> Sum:
+    """Return the sum of what is stored."""
+    found = Sum()
+    for point_id, (digest, place) in points.select(("digest", PLACE)):
+        found.add(point_id, str(digest), str(place))
+    return found
+
+
+def sum_of_drafts(drafts: Iterable[PointDraft]) -> Sum:
+    """Return the sum of what should be stored."""
+    found = Sum()
+    for draft in drafts:
+        found.add(draft.id, draft.digest, draft.place)
+    return found
+
+
+def difference(points: AnyPoints, drafts: Iterable[PointDraft]) -> Difference:
+    """Return what has to change so that the points are as the drafts say."""
     stored, found, unchanged = _stored(points), Difference(), 0
     named = {"added": found.added, "changed": found.changed, "moved": found.moved}
-    for part, record in _compared(stored, records):
+    for part, draft in _compared(stored, drafts):
         if part == "unchanged":
             unchanged += 1
         else:
-            named[part][record.id] = record.label()
-    return Difference(
-        found.added, found.changed, found.moved, list(_ids(stored)), unchanged=unchanged
-    )
+            named[part][draft.id] = draft.label()
+    return replace(found, deleted=list(_ids(stored)), unchanged=unchanged)
 
 
 def with_deleted_labels(found: Difference, points: AnyPoints) -> Difference:
-    """Return the difference with the names of what is deleted, which the index alone knows."""
+    """Return the difference with the names of deleted points, which only the index knows."""
     return replace(found, deleted_labels=_labels(points, found.deleted))
 
 
 def changes_of(found: Difference, points: AnyPoints) -> dict[str, Change]:
-    """Return the parts of a difference that was found between these points and records; not that of what is unchanged."""
+    """Return the parts of a difference by name, without the unchanged points."""
     parts: dict[str, Mapping[str, str]] = {
         "added": found.added,
         "changed": found.changed,
         "moved": found.moved,
     }
-    told = {
+    changes = {
         name: Change(len(part), list(islice(part.values(), NAMED))) for name, part in parts.items()
     }
-    first = found.deleted[:NAMED]
-    return {**told, "deleted": Change(len(found.deleted), sorted(_labels(points, first).values()))}
+    first = _labels(points, found.deleted[:NAMED])
+    return {**changes, "deleted": Change(len(found.deleted), sorted(first.values()))}
 
 
-def changes_between(points: AnyPoints, records: Iterable[PointDraft]) -> dict[str, Change]:
-    """Return the same parts without keeping more than the names that are told: for points that are replaced as a whole."""
+def changes_between(points: AnyPoints, drafts: Iterable[PointDraft]) -> dict[str, Change]:
+    """Return the same for points that are replaced as a whole; it keeps only the names."""
     stored, counts = _stored(points), {"added": 0, "changed": 0, "moved": 0, "unchanged": 0}
     names: dict[str, list[str]] = {part: [] for part in counts}
-    for part, record in _compared(stored, records):
+    for part, draft in _compared(stored, drafts):
         counts[part] += 1
         if part != "unchanged" and counts[part] <= NAMED:
-            names[part].append(record.label())
+            names[part].append(draft.label())
     deleted = sorted(_labels(points, list(islice(_ids(stored), NAMED))).values())
-    told = {part: Change(counts[part], names[part]) for part in ("added", "changed", "moved")}
-    return {**told, "deleted": Change(len(stored), deleted)}
+    changes = {part: Change(counts[part], names[part]) for part in ("added", "changed", "moved")}
+    return {**changes, "deleted": Change(len(stored), deleted)}
 
 
 def _stored(points: AnyPoints) -> dict[bytes, bytes]:
-    """Return what is stored: key → state."""
+    """Return key → state of what is stored."""
     return {
         _key(point_id): _state(str(digest), str(place))
         for point_id, (digest, place) in points.select(("digest", PLACE))
@@ -138,17 +168,17 @@ def _stored(points: AnyPoints) -> dict[bytes, bytes]:
 
 
 def _compared(
-    stored: dict[bytes, bytes], records: Iterable[PointDraft]
+    stored: dict[bytes, bytes], drafts: Iterable[PointDraft]
 ) -> Iterator[tuple[Part, PointDraft]]:
-    """Yield each record with its part, and take it out of what is stored: what is left over is to be deleted."""
-    for record in records:
-        there, wanted = stored.pop(_key(record.id), None), _state(record.digest, record.place)
-        if there is None:
-            yield "added", record
-        elif there[:_HALF] != wanted[:_HALF]:
-            yield "changed", record
+    """Yield each draft with its part, and take it out of `stored`; the rest is to be deleted."""
+    for draft in drafts:
+        old, new = stored.pop(_key(draft.id), None), _state(draft.digest, draft.place)
+        if old is None:
+            yield "added", draft
+        elif old[:_HALF] != new[:_HALF]:
+            yield "changed", draft
         else:
-            yield ("unchanged" if there == wanted else "moved"), record
+            yield ("unchanged" if old == new else "moved"), draft
 
 
 def _ids(keys: Iterable[bytes]) -> Iterator[str]:
@@ -165,59 +195,48 @@ def _labels(points: AnyPoints, ids: Iterable[str]) -> dict[str, str]:
     }
 
 
-def equal(points: AnyPoints, records: Iterable[PointDraft]) -> tuple[bool, int, int]:
-    """Return whether the points are the records, and the numbers of either, points first; in memory for no more than one."""
-    sums, counts = [0, 0], [0, 0]
-    stored = (
-        (point_id, str(digest), str(place))
-        for point_id, (digest, place) in points.select(("digest", PLACE))
-    )
-    wanted = ((one.id, one.digest, one.place) for one in records)
-    for side, rows in enumerate((stored, wanted)):
-        for row in rows:
-            counts[side] += 1
-            sums[side] += int.from_bytes(
-                hashlib.blake2b("\0".join(row).encode(), digest_size=16).digest(), "big"
-            )
-    return counts[0] == counts[1] and sums[0] == sums[1], counts[0], counts[1]
-
-
 def apply(
-    points: AnyPoints, found: Difference, drafts: Iterable[PointDraft], kind: Kind[Any]
-) -> list[Refusal]:
+    points: AnyPoints,
+    found: Difference,
+    drafts: Iterable[PointDraft],
+    kind: Kind[Any],
+    *,
+    note: Callable[[Point], None] = lambda _: None,
+) -> list[Rejection]:
     """Make the points what the drafts say; return the rejected ones.
 
-    Former versions of rejected points are deleted, too.
+    Former versions of rejected points are deleted, too. `note` is called with each point before it
+    is written.
     """
     fields, places = (*kind.moving_fields, PLACE), list[tuple[str, dict[str, object]]]()
 
-    def written() -> Iterator[PointDraft]:
+    def written() -> Iterator[Point]:
         for draft in drafts:
             if found.everything or draft.id in found.added or draft.id in found.changed:
-                yield draft
+                point = draft.point()
+                note(point)
+                yield point
             elif draft.id in found.moved:
                 payload = draft.payload()
                 places.append((draft.id, {name: payload[name] for name in fields}))
 
-    rejected = points.upsert(draft.point() for draft in written())
+    rejected = points.upsert(written())
     points.set_payloads(places)
-    stale = [refusal.id for refusal in rejected if refusal.id in found.changed]
+    stale = [rejection.id for rejection in rejected if rejection.id in found.changed]
     points.delete([*found.deleted, *stale])
     return rejected
 
 
-_HALF = 16
-"""Bytes of a state that stand for the content; the rest is for the place."""
+_HALF = 8
+"""Bytes of a state that stand for the content; the rest is for the position."""
+_PACK = struct.Struct("qq").pack
 
 
 def _key(point_id: str) -> bytes:
-    """Return the id as 16 bytes: a million of them must fit."""
-    return uuid.UUID(point_id).bytes
+    """Return the id as 16 bytes: a million of them must fit into memory."""
+    return bytes.fromhex(point_id.replace("-", ""))
 
 
 def _state(digest: str, place: str) -> bytes:
-    """Return 16 bytes for the content and 8 for the place."""
-    return (
-        hashlib.blake2b(digest.encode(), digest_size=_HALF).digest()
-        + hashlib.blake2b(place.encode(), digest_size=8).digest()
-    )
+    """Return 8 bytes for the content and 8 for the position; only valid in this process."""
+    return _PACK(hash(digest), hash(place))

@@ -21,9 +21,9 @@ from lsif.structure import Structure, make_id, with_digest
 from search.confidence import Calibration
 from search.engine import Searcher
 from storage.index import Generation, Index
+from storage.live import require_live
 from storage.points import block_draft, structure_draft
 from storage.schema import Metadata
-from storage.upload import require_live
 
 COLLECTION = "test-made-up"
 

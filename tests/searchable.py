@@ -32,7 +32,7 @@ from lsif.blocks import read_blocks
 from lsif.structure import Structure, read_structures, with_digest, write_structures
 from search.service import SearchService
 from search.web.app import make_app
-from storage.embedded.index import _copy_file
+from storage.embedded.disk import copy_file
 from storage.schema import Metadata
 
 from conftest import SAMPLE, SAMPLE_DUMP, FakeEncoder
@@ -135,7 +135,7 @@ def changed(structure: Structure, **changes: Any) -> Structure:
 
 def copied(data: Path, target: Path) -> Path:
     """Return a copy of a data folder that a test may change."""
-    return Path(shutil.copytree(data, target, copy_function=_copy_file))
+    return Path(shutil.copytree(data, target, copy_function=copy_file))
 
 
 def _project(data: Path, name: str) -> ProjectWorkspace:

@@ -219,14 +219,14 @@ def test_a_damaged_index_is_told_and_the_next_run_mends_it(
     assert (code, "--rebuild" in err) == (1, True)
     done = run_cli("ingest", *SOURCE, "--json", *where, environment=prefect_home)
     assert done.returncode == 0, done.stderr
-    assert "is damaged: it is built anew" in done.stderr
+    assert "is damaged: it is built again" in done.stderr
     assert orjson.loads(done.stdout)["upload"]["way"] == "built"
     assert run("verify", *where, capsys=capsys)[0] == 0
 
     data, where, generation = damage("blocks")
     shutil.rmtree(generation / "blocks")
     code, _, err = run("verify", *where, capsys=capsys)
-    assert (code, "blocks is not there" in err) == (1, True)
+    assert (code, "blocks does not exist" in err) == (1, True)
 
     data, where, generation = damage("live")
     (data / "qdrant/sample/live.json").write_text("{")

@@ -27,8 +27,9 @@ from search.filters import Filters
 from search.hit import LineMatch, LineRange
 from storage.embedded.index import EmbeddedIndex
 from storage.index import Generation, Index, Nearest
+from storage.live import require_live
 from storage.schema import Metadata
-from storage.upload import publish_source, require_live
+from storage.upload import publish_source
 
 from conftest import FakeEncoder, embedded_source
 from made_up import (

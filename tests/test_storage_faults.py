@@ -50,12 +50,14 @@ from storage.errors import (
     StorageError,
 )
 from storage.index import Generation, Index, StoredPoint
+from storage.live import require_live
+from storage.maintenance.rollback import rollback
 from storage.maintenance.verify import verify
 from storage.points import BlockDraft, RecordDraft, StructureDraft, block_draft, structure_draft
 from storage.schema import Metadata, VectorInfo
 from storage.server.connection import Connection, connect
 from storage.server.index import ServerIndex
-from storage.upload import UploadReport, publish_source, require_live, rollback
+from storage.upload import UploadReport, publish_source
 
 from conftest import FINGERPRINTS, PROJECT_ROOT, FakeEncoder, server_index
 from qdrant_double import CutAnswer, Delay, Fault, LostAnswer, QdrantDouble, Reset, Status
@@ -647,7 +649,7 @@ def check_refused(
     assert reason in refused["reason"]
     assert (report.refused_structures, report.points, report.blocks) == (1, 39, 20)
     live = require_live(within(double), NAME)
-    assert verify(live, source.structures, source.blocks, refused=[bad.id]).ok
+    assert verify(live, source.structures, source.blocks, rejected=[bad.id]).ok
     assert live.structures.retrieve([bad.id]) == []
     assert (live.metadata.structures, live.metadata.complete) == (39, True)
 
@@ -670,7 +672,7 @@ def test_refused_points_are_named_and_their_stale_versions_are_gone(
     assert all(f"point {one['id']} is refused" in one["reason"] for one in report.refused)
     assert (report.way, report.refused_structures, report.points, report.blocks) == (way, 2, 38, 19)
     live = require_live(within(double), NAME)
-    assert verify(live, NEW.structures, NEW.blocks, refused=[changed.id, added.id, block.id]).ok
+    assert verify(live, NEW.structures, NEW.blocks, rejected=[changed.id, added.id, block.id]).ok
     assert live.structures.retrieve([changed.id, added.id]) == []
     double.refuse_points([])
     report = publish(open_index(), NEW)

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from lsif.structure import Structure
 from storage import schema
-from storage.embedded.index import EmbeddedIndex, _copy_file
+from storage.embedded.disk import copy_file
+from storage.embedded.index import EmbeddedIndex
 from storage.errors import IndexLocked, IndexMissing, StorageError
 from storage.index import Condition, Generation, Index, Nearest, Point, Points, Where
+from storage.live import require_live
 from storage.schema import SPARSE, Metadata
 from storage.sparse import SparseVector
-from storage.upload import require_live
 
 COLLECTION = "test-collection"
 
@@ -532,7 +533,7 @@ def test_holes_of_files_are_not_copied(tmp_path: Path) -> None:
                     file.seek(at + content[at : at + 4096].index(block))
                     file.write(block)
             file.truncate(len(content))
-        _copy_file(str(source), str(target))
+        copy_file(str(source), str(target))
         assert target.read_bytes() == content
         assert target.stat().st_blocks * 512 <= max(
             4096, len(content) - 2_900_000

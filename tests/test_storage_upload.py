@@ -19,19 +19,15 @@ from lsif.blocks import read_blocks
 from lsif.structure import Structure, read_structures, with_digest, write_structures
 from storage import sync as sync_module
 from storage.errors import IndexMismatch, IndexMissing, StorageError
-from storage.index import Condition, Generation, Index, Nearest, Point, Points, Refusal
+from storage.index import Condition, Generation, Index, Nearest, Point, Points, Rejection
+from storage.live import check_fingerprints, require_live
+from storage.maintenance.rollback import rollback
 from storage.maintenance.verify import verify
+from storage.plan import make_plan
 from storage.points import FileSource, PointDraft, RecordSource
 from storage.schema import PATHS, SPARSE, Metadata, VectorInfo
 from storage.sparse import query_vector
-from storage.upload import (
-    UploadReport,
-    check_fingerprints,
-    make_plan,
-    publish_source,
-    require_live,
-    rollback,
-)
+from storage.upload import UploadReport, publish_source
 
 from conftest import FINGERPRINTS, FakeEncoder, embedded_source, moved
 
@@ -194,7 +190,7 @@ def test_a_sync_sends_what_differs(
     kind = type(require_live(index, COLLECTION).structures)
     upsert = kind.upsert
 
-    def note(self: object, points: Iterable[Point]) -> list[Refusal]:
+    def note(self: object, points: Iterable[Point]) -> list[Rejection]:
         def noted() -> Iterator[Point]:
             for point in points:
                 sent.append(point.id)
@@ -290,7 +286,7 @@ def test_a_plan_names_what_a_run_would_do_and_does_nothing(
     assert set(plan.structures.deleted) == {one.id for one in structures[:2]}
     assert digests(require_live(index, COLLECTION).structures) == before
     everything = make_plan(index, None, RecordSource(tmp_path / "new.jsonl"), storage(), named=True)
-    assert (everything.way, len(everything.structures.added)) == ("built", 75)
+    assert (everything.strategy, len(everything.structures.added)) == ("built", 75)
 
 
 def label(structure: Structure, lines: int = 0) -> str:
@@ -461,7 +457,7 @@ def test_a_point_that_is_changed_on_the_way_is_noticed(
     kind = type(index.create(COLLECTION, metadata).structures)
     upsert = kind.upsert
 
-    def spoil(self: object, points: Iterable[Point]) -> list[Refusal]:
+    def spoil(self: object, points: Iterable[Point]) -> list[Rejection]:
         return upsert(
             self, [replace(one, payload={**one.payload, "digest": "x"}) for one in points]
         )  # type: ignore[arg-type, no-any-return]
@@ -508,7 +504,7 @@ def test_a_point_that_is_refused_is_named_and_the_others_are_there(
     assert refused["reason"]
     live = require_live(index, COLLECTION)
     assert live.structures.retrieve([bad]) == []
-    with pytest.raises(StorageError, match="1 points were refused, storage.max_refused is 0"):
+    with pytest.raises(StorageError, match="1 points were rejected, storage.max_refused is 0"):
         publish_source(index, COLLECTION, metadata, source, storage(max_refused=0), rebuild=True)
 
 

@@ -97,7 +97,7 @@ def _plan(workspace: Workspace, source: Source, *, as_json: bool) -> None:
     planned = plan_run(workspace, source)
     kinds = {"structures": planned.structures, "blocks": planned.blocks}
     would = {"unchanged": "left as it is", "changed_in_place": "changed in place"}
-    lines = [f"The index would be {would.get(planned.way, planned.way)}."]
+    lines = [f"The index would be {would.get(planned.strategy, planned.strategy)}."]
     for kind, changes in kinds.items():
         counts = [f"{len(labels):,} {name}" for name, labels in changes.parts().items()]
         lines.append(f"  {kind:<11} {', '.join(counts)}, {changes.unchanged:,} unchanged")
@@ -106,7 +106,7 @@ def _plan(workspace: Workspace, source: Source, *, as_json: bool) -> None:
         for name, labels in planned.structures.parts().items()
         for label in labels.values()
     ]
-    document: dict[str, Any] = {"way": planned.way}
+    document: dict[str, Any] = {"way": planned.strategy}
     document |= {kind: changes.to_dict() for kind, changes in kinds.items()}
     print_result(document, "\n".join(lines), as_json=as_json)
 

@@ -29,7 +29,7 @@ def add_status(parser: argparse.ArgumentParser) -> None:
 
 def _status(options: argparse.Namespace) -> None:
     from search.opening import connect, describe_collections  # noqa: PLC0415 - half a second
-    from storage.upload import require_live  # noqa: PLC0415 - with the above
+    from storage.live import require_live  # noqa: PLC0415 - with the above
 
     workspace = workspace_of(options)
     wanted = named_collection(workspace) if options.project or options.branch else ""

@@ -17,7 +17,7 @@ from machine.disk import taken_bytes, why_not_writable
 from machine.text import counted
 from search.opening import connect
 from storage.errors import IndexMismatch, StorageError
-from storage.upload import check_fingerprints, require_live
+from storage.live import check_fingerprints, require_live
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,7 +10,7 @@ from configs.settings import load_settings
 from embedding.models import fingerprints_of
 from search.opening import connect
 from storage.errors import IndexMismatch
-from storage.upload import check_fingerprints
+from storage.live import check_fingerprints
 
 if TYPE_CHECKING:
     from configs.settings import StorageSettings

@@ -17,10 +17,12 @@ from flows.stages.check import check_source
 from flows.stages.upload import now, with_vectors
 from lsif.structure import write_records
 from search.opening import connect
+from storage.live import require_live
 from storage.maintenance.exchange import ExportedSource, export_generation
+from storage.maintenance.rollback import rollback
 from storage.maintenance.verify import VerifyReport, verify
 from storage.points import RecordSource
-from storage.upload import UploadReport, publish_source, require_live, rollback
+from storage.upload import UploadReport, publish_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,16 +91,10 @@ def export_index(workspace: Workspace, collection: str, folder: Path) -> tuple[i
 def snapshot_index(workspace: Workspace, collection: str) -> list[str]:
     """Have the server write snapshots of the live generation; return their names.
 
-    Raises FlowError if there is no server.
+    Raises StorageError if there is no server.
     """
     with closing(connect(workspace)) as index:
-        snapshot = getattr(index, "snapshot", None)
-        if snapshot is None:
-            raise FlowError(
-                "only a server writes snapshots; the embedded index is the folder "
-                f"{index.location}: copy it."
-            )
-        return list(snapshot(require_live(index, collection)))
+        return index.snapshot(require_live(index, collection))
 
 
 def import_index(workspace: Workspace, folder: Path, *, rebuild: bool) -> UploadReport:

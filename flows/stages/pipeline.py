@@ -17,8 +17,8 @@ from flows.stages.check import check_index
 from flows.stages.records import import_records, parse_repository
 from flows.stages.sources import checkout, dump_repository
 from search.opening import connect
+from storage.plan import Plan, make_plan
 from storage.points import RecordSource
-from storage.upload import Plan, make_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,1 +1,8 @@
-"""TODO package header."""
+"""The index in Qdrant's own engine, in the process; no server is needed.
+
+index         collections: which generation is live, which are kept
+generation    one folder with two shards
+points        the points of one shard
+convert       points, filters and queries as the engine's types
+disk          room on the disk, copies of sparse files
+"""

@@ -1,4 +1,4 @@
-"""Whether an index holds exactly what the records say: every id, every content and place, and vectors that are vectors."""
+"""Compares an index with records: all ids, contents and positions, and vectors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from storage.errors import IndexDamaged
 from storage.points import READ_AT_ONCE, batched, without
-from storage.schema import BLOCK_VECTORS, VECTORS
-from storage.sync import difference, equal
+from storage.schema import BLOCK_VECTORS, BLOCKS, STRUCTURES, VECTORS
+from storage.sync import difference, sum_of, sum_of_drafts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from storage.points import PointDraft
 
 _NAMED = 20
-"""Problems that are spelled out; the others are counted."""
+"""Problems of each kind that are described; all are counted."""
 _LEAST_COSINE = 0.999
-"""To the vector that was made: half precision and a server's own rounding keep more."""
+"""To the vector that was computed: half precision and a server's rounding stay above it."""
 _NORM_TOLERANCE = 0.01
 """Half precision rounds a vector's length by less than a thousandth."""
 
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What was looked at and what is wrong."""
+    """What was compared, and what is wrong."""
 
     structures: int
     """Records, as are the next."""
@@ -61,53 +61,56 @@ def verify(
     structures: Callable[[], Iterable[PointDraft]],
     blocks: Callable[[], Iterable[PointDraft]],
     *,
-    refused: Iterable[str] = (),
+    rejected: Iterable[str] = (),
     sample: int | None = None,
 ) -> VerifyReport:
-    """Compare the generation with the records; ids in `refused` are not expected.
+    """Compare the generation with what should be stored; ids in `rejected` should not be.
 
-    Vectors of all points are checked, or of about `sample` points of each kind; where the records have theirs, they are compared.
+    The vectors of all points are checked, or of about `sample` points of each kind. Drafts that
+    have vectors are compared with them.
     """
-    skip = set(refused)
+    skip = set(rejected)
     totals = {"structures": 0, "blocks": 0, "points": 0, "vectors_checked": 0}
     wrong = {"missing": 0, "different": 0, "unexpected": 0, "bad_vectors": 0}
     problems: list[str] = []
 
-    def note(kind: str, found: Sequence[str]) -> None:
-        wrong[kind] += len(found)
-        problems.extend(f"{kind.replace('_', ' ')}: {one}" for one in found[:_NAMED])
+    def note(problem: str, found: Sequence[str]) -> None:
+        wrong[problem] += len(found)
+        problems.extend(f"{problem.replace('_', ' ')}: {item}" for item in found[:_NAMED])
 
-    for kind, points, records, names in (
-        ("structures", generation.structures, structures, VECTORS),
-        ("blocks", generation.blocks, blocks, BLOCK_VECTORS),
+    for name, points, drafts, kind in (
+        ("structures", generation.structures, structures, STRUCTURES),
+        ("blocks", generation.blocks, blocks, BLOCKS),
     ):
-        as_it_should_be, stored, totals[kind] = equal(points, without(records(), skip))
-        totals["points"] += stored
-        if not as_it_should_be:
-            found = difference(points, without(records(), skip))
+        stored, wanted = sum_of(points), sum_of_drafts(without(drafts(), skip))
+        totals["points"] += stored.count
+        totals[name] = wanted.count
+        if stored != wanted:
+            found = difference(points, without(drafts(), skip))
             note("missing", list(found.added.values()))
             note("different", [*found.changed.values(), *found.moved.values()])
             note("unexpected", found.deleted)
-        step = 1 if sample is None else max(1, -(-stored // sample))
+        step = 1 if sample is None else max(1, -(-stored.count // sample))
         bad = []
-        for batch in batched(islice(without(records(), skip), None, None, step), READ_AT_ONCE):
-            wanted = {one.id: one.vectors() for one in batch}
-            for one in points.retrieve(list(wanted)):
-                totals["vectors_checked"] += len(names)
-                if fault := vector_fault(one, names, wanted[one.id]):
+        for batch in batched(islice(without(drafts(), skip), None, None, step), READ_AT_ONCE):
+            vectors = {draft.id: draft.vectors() for draft in batch}
+            for point in points.retrieve(list(vectors)):
+                totals["vectors_checked"] += len(kind.vectors)
+                if fault := vector_fault(point, kind.vectors, vectors[point.id]):
                     bad.append(fault)
         note("bad_vectors", bad)
     return VerifyReport(**totals, **wrong, problems=problems)
 
 
 def is_sound(generation: Generation, *, sample: int) -> bool:
-    """Return whether points and vectors can be read, as far as about `sample` points of each kind tell."""
+    """Return whether about `sample` points of each kind can be read and have sound vectors."""
     try:
-        for points, names in ((generation.structures, VECTORS), (generation.blocks, BLOCK_VECTORS)):
+        both = ((generation.structures, VECTORS), (generation.blocks, BLOCK_VECTORS))
+        for points, names in both:
             step = max(1, -(-points.count() // sample))
             ids = [row.id for row in islice(points.select(()), None, None, step)]
             for batch in batched(iter(ids), READ_AT_ONCE):
-                if any(vector_fault(one, names, {}) for one in points.retrieve(batch)):
+                if any(vector_fault(point, names, {}) for point in points.retrieve(batch)):
                     return False
     except IndexDamaged:
         return False
@@ -117,7 +120,10 @@ def is_sound(generation: Generation, *, sample: int) -> bool:
 def vector_fault(
     point: StoredPoint[object], names: Sequence[str], wanted: Mapping[str, NDArray[np.float32]]
 ) -> str | None:
-    """Return what is wrong with the point's vectors, None where nothing is; those that are not in `wanted` may be any."""
+    """Return what is wrong with the point's vectors, None if nothing is.
+
+    Vectors in `wanted` are compared; others need only have a norm of 1.
+    """
     for name in names:
         vector = np.asarray(point.vectors.get(name) or (), dtype=np.float64)
         if not vector.size:

@@ -1,7 +1,8 @@
 """The points of one collection on a Qdrant server.
 
-Points are sent as JSON that orjson makes of the arrays themselves: the client's own way makes a Python object of each number and
-checks it. A point that the server refuses is found by halving its batch, and the others are stored.
+Points are sent as JSON that orjson makes of the arrays: the client's own methods make a Python
+object of each number and validate it. If the server rejects a point, its batch is halved until the
+point is found, and the others are stored.
 """
 
 from __future__ import annotations
@@ -10,29 +11,26 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Generic
 
-import orjson
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.models import InlineResponse2008
 
 from storage.errors import IndexDamaged, RequestRefused
-from storage.index import Refusal, Row, ScoredPoint, StoredPoint, values_of
+from storage.index import Rejection, Row, ScoredPoint, StoredPoint, values_of
 from storage.points import batched
 from storage.schema import PLACE, R
-from storage.sparse import SparseVector
+from storage.server.batch import Batch, encode_point
+from storage.server.convert import server_filter, server_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from storage.index import Condition, Nearest, Point, Where
+    from storage.index import Nearest, Point, Where
     from storage.schema import Kind
     from storage.server.connection import Connection
 
-_PIECE = 32
-"""Points that are handed to the socket at once: one by one takes longer, all together twice the memory."""
-_BEFORE, _BETWEEN, _BEHIND = b'{"points":[', b",", b"]}"
 _SCROLL_PAGE, _VECTOR_PAGE, _DELETE_PAGE = 1000, 200, 1000
 _MOST_VALUES = 1_000_000
-"""Of a field that are told; one for each file of the largest repositories."""
+"""Values of a field that are returned; enough for each file of the largest repositories."""
 
 
 class ServerPoints(Generic[R]):
@@ -44,28 +42,29 @@ class ServerPoints(Generic[R]):
         self._name = name
         self._kind = kind
 
-    def upsert(self, points: Iterable[Point]) -> list[Refusal]:
-        """Insert the points, or replace those of the same ids, in several streams; return those that were refused.
+    def upsert(self, points: Iterable[Point]) -> list[Rejection]:
+        """Insert the points, or replace those of the same ids; return those that were rejected.
 
-        What was sent is acknowledged; `Generation.finish` waits until it is stored.
+        Several streams send them. When this returns, the server has acknowledged them;
+        `Generation.finish` waits until they are stored.
         """
-        settings, refused = self._connection.settings, list[Refusal]()
-        waiting: deque[Future[list[Refusal]]] = deque()
+        settings, rejected = self._connection.settings, list[Rejection]()
+        waiting: deque[Future[list[Rejection]]] = deque()
         with ThreadPoolExecutor(settings.streams) as pool:
             try:
-                for batch in self._batches(points, refused):
+                for batch in self._batches(points, rejected):
                     while len(waiting) > settings.streams:
-                        refused += waiting.popleft().result()
+                        rejected += waiting.popleft().result()
                     waiting.append(pool.submit(self._send, batch))
                 while waiting:
-                    refused += waiting.popleft().result()
+                    rejected += waiting.popleft().result()
             finally:
                 for future in waiting:
                     future.cancel()
-        return refused
+        return rejected
 
     def set_payloads(self, changes: Sequence[tuple[str, dict[str, Any]]]) -> None:
-        """Set these fields of the points of these ids; their other fields and their vectors stay."""
+        """Set these payload fields of the points of these ids; all else stays as it is."""
         for batch in batched(iter(changes), self._connection.settings.batch_points):
             self._set_payloads(batch)
 
@@ -109,7 +108,7 @@ class ServerPoints(Generic[R]):
         return self._connection.call("count", self._client.count, self._name, exact=True).count
 
     def values(self, field: str) -> dict[str, int]:
-        """Return the values of an indexed keyword field, with the number of points that hold each, the commonest first."""
+        """Return the values of an indexed keyword field and their numbers, most common first."""
         found = self._connection.call(
             f"count {field}", self._client.facet, self._name, field, limit=_MOST_VALUES, exact=True
         )
@@ -117,7 +116,7 @@ class ServerPoints(Generic[R]):
 
     def search(self, *queries: Nearest) -> list[list[ScoredPoint]]:
         """Return the points nearest to each query, best first, in one request."""
-        requests = [_request(query) for query in queries]
+        requests = [server_request(query) for query in queries]
         found = self._connection.call(
             "search", self._client.query_batch_points, self._name, requests
         )
@@ -154,54 +153,55 @@ class ServerPoints(Generic[R]):
                 offset=offset,
                 with_payload=payload,
                 with_vectors=vectors,
-                scroll_filter=_filter(where),
+                scroll_filter=server_filter(where),
             )
             yield from records
             if offset is None:
                 return
 
-    def _batches(self, points: Iterable[Point], refused: list[Refusal]) -> Iterator[_Batch]:
-        """Yield the points packed by number and bytes; what no request can hold is refused here."""
+    def _batches(self, points: Iterable[Point], rejected: list[Rejection]) -> Iterator[Batch]:
+        """Yield the points packed by number and bytes; those too large for a request are rejected."""
         most, limit = (
             self._connection.settings.batch_points,
             self._connection.settings.batch_mb * 1_000_000,
         )
         if not _speaks_rest(self._client):
             for some in batched(iter(points), most):
-                yield _Batch([point.id for point in some], some, [])
+                yield Batch([point.id for point in some], some, [])
             return
-        batch, size = _Batch([], [], []), 0
+        batch, size = Batch([], [], []), 0
         for point in points:
-            encoded = _encode(point)
+            encoded = encode_point(point)
             if len(encoded) > limit:
-                refused.append(
-                    Refusal(
+                rejected.append(
+                    Rejection(
                         point.id,
-                        f"{len(encoded):,} bytes; a request has at most {limit:,} (storage.batch_mb)",
+                        f"{len(encoded):,} bytes; "
+                        f"a request has at most {limit:,} (storage.batch_mb)",
                     )
                 )
                 continue
             if batch.ids and (len(batch.ids) == most or size + len(encoded) > limit):
                 yield batch
-                batch, size = _Batch([], [], []), 0
+                batch, size = Batch([], [], []), 0
             batch.ids.append(point.id)
             batch.encoded.append(encoded)
             size += len(encoded) + 1
         if batch.ids:
             yield batch
 
-    def _send(self, batch: _Batch) -> list[Refusal]:
-        """Send the batch; where the server refuses it, send its halves, and return the points that it refuses alone."""
+    def _send(self, batch: Batch) -> list[Rejection]:
+        """Send the batch, its halves if the server rejects it; return the points it rejects alone."""
         try:
             self._connection.call(f"write {len(batch.ids)} points", self._put, batch)
         except RequestRefused as exc:
             if len(batch.ids) == 1:
-                return [Refusal(batch.ids[0], str(exc))]
-            return [refusal for half in batch.halves() for refusal in self._send(half)]
+                return [Rejection(batch.ids[0], str(exc))]
+            return [rejection for half in batch.halves() for rejection in self._send(half)]
         return []
 
     def _set_payloads(self, batch: list[tuple[str, dict[str, Any]]]) -> None:
-        """Send the changes; where the server refuses them, as too large a request, send their halves."""
+        """Send the changes, or their halves if the server rejects them as too large a request."""
         operations = [
             models.SetPayloadOperation(
                 set_payload=models.SetPayload(payload=fields, points=[point_id])
@@ -223,7 +223,7 @@ class ServerPoints(Generic[R]):
             self._set_payloads(batch[:middle])
             self._set_payloads(batch[middle:])
 
-    def _put(self, batch: _Batch) -> None:
+    def _put(self, batch: Batch) -> None:
         if batch.encoded:
             self._client.http.client.request(
                 type_=InlineResponse2008,
@@ -254,83 +254,13 @@ class ServerPoints(Generic[R]):
         )
 
 
-class _Batch:
-    """Points of one request: as they are, or encoded."""
-
-    def __init__(self, ids: list[str], points: list[Point], encoded: list[bytes]) -> None:
-        self.ids, self.points, self.encoded = ids, points, encoded
-
-    def body(self) -> Iterator[bytes]:
-        """Yield the request's body piece by piece: joined, it would be in memory twice."""
-        yield _BEFORE
-        for start in range(0, len(self.encoded), _PIECE):
-            yield (_BETWEEN if start else b"") + _BETWEEN.join(self.encoded[start : start + _PIECE])
-        yield _BEHIND
-
-    def body_bytes(self) -> int:
-        """Return the length of the body."""
-        between = len(_BETWEEN) * (len(self.encoded) - 1)
-        return len(_BEFORE) + sum(map(len, self.encoded)) + between + len(_BEHIND)
-
-    def halves(self) -> list[_Batch]:
-        """Return the two halves."""
-        middle = len(self.ids) // 2
-        return [
-            _Batch(self.ids[part], self.points[part], self.encoded[part])
-            for part in (slice(middle), slice(middle, None))
-        ]
-
-
-def _encode(point: Point) -> bytes:
-    """Return the point as the REST interface takes it; arrays are written without a Python object for each number."""
-    vectors: dict[str, Any] = {
-        **point.vectors,
-        **{name: vector._asdict() for name, vector in point.sparse.items()},
-    }
-    return orjson.dumps(
-        {"id": point.id, "vector": vectors, "payload": point.payload},
-        option=orjson.OPT_SERIALIZE_NUMPY,
-    )
-
-
-def _filter(where: Where) -> models.Filter | None:
-    must: list[models.Condition] = [_condition(one) for one in where if not one.negated]
-    must_not: list[models.Condition] = [_condition(one) for one in where if one.negated]
-    return models.Filter(must=must or None, must_not=must_not or None) if where else None
-
-
-def _paths(query: Nearest) -> list[list[str]]:
-    return [name.split(".") for name in query.fields]
-
-
-def _request(query: Nearest) -> models.QueryRequest:
-    vector = query.vector
-    return models.QueryRequest(
-        query=models.SparseVector(**vector._asdict())
-        if isinstance(vector, SparseVector)
-        else vector.tolist(),
-        using=query.using,
-        limit=query.limit,
-        with_payload=list(query.fields) or False,
-        filter=_filter(query.where),
-    )
-
-
-def _condition(condition: Condition) -> models.Condition:
-    key, values = condition.field, condition.values
-    if any(isinstance(value, bool) for value in values):  # MatchAny takes none
-        return models.Filter(
-            should=[
-                models.FieldCondition(key=key, match=models.MatchValue(value=value))
-                for value in values
-            ]
-        )
-    return models.FieldCondition(key=key, match=models.MatchAny(any=list[Any](values)))
-
-
 def _speaks_rest(client: QdrantClient) -> bool:
-    """Return whether requests can be made by hand: not to the client's local mode, and not by gRPC."""
+    """Return whether requests can be made by hand: not in local mode, and not by gRPC."""
     try:
         return client.http is not None and not getattr(client._client, "_prefer_grpc", False)  # noqa: SLF001 - it does not say
     except NotImplementedError:
         return False
+
+
+def _paths(query: Nearest) -> list[list[str]]:
+    return [name.split(".") for name in query.fields]

@@ -1,0 +1,59 @@
+"""The live generation of a collection: whether there is one, and what it was made with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from storage.errors import IndexMismatch, IndexMissing
+from storage.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from embedding.encoder import Fingerprint
+    from storage.index import Generation, Index
+    from storage.schema import Metadata
+
+
+def require_live(index: Index, collection: str) -> Generation:
+    """Return the live generation. Raises IndexMissing if there is none."""
+    generation = index.live(collection)
+    if generation is None:
+        others = f"; there is {', '.join(index.collections())}" if index.collections() else ""
+        raise IndexMissing(
+            f"no index of {collection!r} at {index.location}{others}. "
+            "Make one: lsif-ingest ingest --repo DIR"
+        )
+    return generation
+
+
+def check_fingerprints(
+    generation: Generation, fingerprints: Mapping[str, Fingerprint], collection: str, way_out: str
+) -> None:
+    """Raise IndexMismatch, naming both models, if the generation was made with another one.
+
+    `way_out` ends the message.
+    """
+    metadata = generation.metadata
+    if metadata.schema_version != SCHEMA_VERSION:
+        raise IndexMismatch(
+            f"collection {collection!r} has record schema {metadata.schema_version}, "
+            f"this version writes {SCHEMA_VERSION}; {way_out}"
+        )
+    for name, fingerprint in fingerprints.items():
+        made_with = metadata.vectors.get(name)
+        if made_with is None or made_with.fingerprint != fingerprint.digest:
+            found = made_with.description if made_with is not None else "no such vector"
+            raise IndexMismatch(
+                f"collection {collection!r} was made with {name} = {found}; "
+                f"the configuration says {fingerprint.describe()}. {way_out}"
+            )
+
+
+def is_comparable(first: Metadata, second: Metadata) -> bool:
+    """Return whether vectors and payloads of the two may be in one collection."""
+    prints = [
+        {name: info.fingerprint for name, info in metadata.vectors.items()}
+        for metadata in (first, second)
+    ]
+    return prints[0] == prints[1] and first.schema_version == second.schema_version

@@ -1,0 +1,74 @@
+"""What bringing an index up to date would do: build, sync, change in place, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from storage.sync import Change, Difference, changes_of, difference, with_deleted_labels
+
+if TYPE_CHECKING:
+    from configs.settings import StorageSettings
+    from storage.index import Generation, Index
+    from storage.points import PointSource
+
+Strategy: TypeAlias = Literal["built", "synced", "changed_in_place", "unchanged"]
+
+_MOST_IN_PLACE = 0.5
+"""Share of the points from which on publish = "auto" builds a new generation on a server."""
+_EVERYTHING = Difference(everything=True)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What bringing an index up to date would do."""
+
+    strategy: Strategy
+    structures: Difference
+    blocks: Difference
+    changes: dict[str, Change] = field(default_factory=dict)
+    """Of structures, by name; empty if nothing is live."""
+    base: Generation | None = None
+    """The live generation that is changed or copied; None if everything is built."""
+
+
+def make_plan(
+    index: Index,
+    live: Generation | None,
+    source: PointSource,
+    settings: StorageSettings,
+    *,
+    named: bool = False,
+) -> Plan:
+    """Return what it takes to bring the live generation to what the source says.
+
+    Without a live one it takes everything. With `named` a plan that sends everything has the names
+    of all points; otherwise it leaves out what it does not need.
+    """
+    if live is None:
+        structures, blocks = (
+            Difference(
+                {draft.id: draft.label() for draft in drafts()} if named else {}, everything=True
+            )
+            for drafts in (source.structures, source.blocks)
+        )
+        return Plan("built", structures, blocks)
+    structures = difference(live.structures, source.structures())
+    blocks = difference(live.blocks, source.blocks())
+    changes = changes_of(structures, live.structures)
+    if named:
+        structures = with_deleted_labels(structures, live.structures)
+        blocks = with_deleted_labels(blocks, live.blocks)
+    if not structures and not blocks:
+        return Plan("unchanged", structures, blocks, changes, live)
+    if not index.changes_in_place:
+        return Plan("synced", structures, blocks, changes, live)
+    total = structures.unchanged + len(structures.moved) + structures.written
+    in_place = settings.publish == "in_place" or (
+        settings.publish == "auto" and structures.written < _MOST_IN_PLACE * max(1, total)
+    )
+    if in_place:
+        return Plan("changed_in_place", structures, blocks, changes, live)
+    if named:
+        return Plan("built", structures, blocks, changes)
+    return Plan("built", _EVERYTHING, _EVERYTHING, changes)
