@@ -105,35 +105,37 @@ def compact(
     `scratch` is a folder for a temporary file. A folder without a readable file stays as it is.
     Raises CheckpointError; no live vector is lost then.
     """
-    sources, store, dropped, too_young = list(structures), Store(root), 0, 0
+    sources, store, done = list(structures), Store(root), Compaction(0, 0)
     for folder in store.folders():
         fingerprint = _fingerprint_of(store, folder)
         if fingerprint is None:
             continue
-        # Listed before they are read, so that files that another run writes meanwhile stay.
-        old = set(_ending(store.files(folder), SUFFIX))
-        young = store.younger(folder, age_s)
-        old -= young
-        checkpoint = Checkpoint(root, fingerprint, dtype)
-        keys, live = checkpoint.keys(old), _live_keys(fingerprint, sources)
-        staying = checkpoint.keys(young)
-        unreadable = set(_ending(store.files(folder), ASIDE)) - store.younger(folder, age_s)
-        if keys - live or unreadable:
-            _rewrite(
-                checkpoint,
-                sorted(keys & live),
-                old,
-                rows_per_file,
-                temporary_beside(scratch / "compaction"),
-            )
-            # Unreadable files have another name by now. A file that another run has written again
-            # under an old name is young.
-            for name in sorted((old | unreadable) - store.younger(folder, age_s)):
-                store.remove(name)
-            store.remove_folder(folder)
-        dropped += len(keys - live - staying)
-        too_young += len(staying - live)
-    return Compaction(dropped, too_young)
+        checkpoint, live = Checkpoint(root, fingerprint, dtype), _live_keys(fingerprint, sources)
+        dropped, too_young = _compact_folder(checkpoint, live, rows_per_file, scratch, age_s)
+        done = Compaction(done.dropped + dropped, done.too_young + too_young)
+    return done
+
+
+def _compact_folder(
+    checkpoint: Checkpoint, live: set[bytes], rows_per_file: int, scratch: Path, age_s: float
+) -> tuple[int, int]:
+    """Compact one folder; return how many vectors were dropped, and how many are too young."""
+    store, folder = checkpoint.store, checkpoint.folder
+    # Listed before they are read, so that files that another run writes meanwhile stay.
+    old = set(_ending(store.files(folder), SUFFIX))
+    young = store.younger(folder, age_s)
+    old -= young
+    keys, staying = checkpoint.keys(old), checkpoint.keys(young)
+    unreadable = set(_ending(store.files(folder), ASIDE)) - store.younger(folder, age_s)
+    if keys - live or unreadable:
+        temporary = temporary_beside(scratch / "compaction")
+        _rewrite(checkpoint, sorted(keys & live), old, rows_per_file, temporary)
+        # Unreadable files have another name by now. A file that another run has written again
+        # under an old name is young.
+        for name in sorted((old | unreadable) - store.younger(folder, age_s)):
+            store.remove(name)
+        store.remove_folder(folder)
+    return len(keys - live - staying), len(staying - live)
 
 
 def _rewrite(

@@ -26,7 +26,7 @@ _COMMENT = re.compile(r"//[^\n]*")
 _FENCED = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _LINK_TARGET = re.compile(r"\]\([^)]*\)|\]\[[^\]]*\]")
 _MARKS = re.compile(r"[`*#\[\]]")
-_DOCS_AND_ATTRIBUTES = re.compile(r"^[^\S\n]*(?:///|//!|#\[)[^\n]*\n?", re.MULTILINE)
+_DOCS_AND_ATTRIBUTES = re.compile(r"\n[^\S\n]*(?:///|//!|#\[)[^\n]*")
 _COMMENT_CHARACTERS, _BODY_WORDS, _SHORT = 400, 25, 2
 
 
@@ -62,7 +62,7 @@ def words(structure: Structure) -> str:
     context = structure.context
     docs = _plain(structure.docstring or "")
     first, _, rest = docs.partition("\n\n")
-    code = _DOCS_AND_ATTRIBUTES.sub("", context.snippet)
+    code = _DOCS_AND_ATTRIBUTES.sub("", f"\n{context.snippet}")
     comments = " ".join(comment.strip("/ ") for comment in _COMMENT.findall(code))
     kind = (
         "method"
@@ -84,8 +84,12 @@ def words(structure: Structure) -> str:
 def _body_words(code: str) -> list[str]:
     """Return the first distinct words of more than two letters in the code's identifiers."""
     found: dict[str, None] = {}
-    for identifier in _IDENTIFIER.finditer(code):
-        found.update(_long_words(identifier[0]))
+    seen = set[str]()
+    for line in code.split("\n"):  # most bodies have enough words in their first few lines
+        for identifier in _IDENTIFIER.findall(line):
+            if identifier not in seen:
+                seen.add(identifier)
+                found.update(_long_words(identifier))
         if len(found) >= _BODY_WORDS:
             break
     return list(found)[:_BODY_WORDS]

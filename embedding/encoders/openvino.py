@@ -66,15 +66,7 @@ def _compile(
 
     A quantised model is kept in the folder `cache`, or taken from it. Raises ModelError.
     """
-    # Its telemetry can't be imported then, so nothing is reported home.
-    sys.modules.setdefault("openvino_telemetry", cast("Any", None))
-    try:
-        import openvino as ov  # noqa: PLC0415 - an extra
-    except ImportError as exc:
-        raise ModelError(
-            'backend "openvino" is not installed: '
-            "pip install -c constraints.txt -e '.[openvino]'."
-        ) from exc
+    ov = _openvino()
     transformer = getattr(model[0], "auto_model", None)
     if transformer is None:
         raise ModelError(
@@ -102,6 +94,20 @@ def _compile(
             'Use backend = "torch".'
         ) from exc
     return compiled, names
+
+
+def _openvino() -> Any:
+    """Return the module, without telemetry. Raises ModelError if it is not installed."""
+    # Its telemetry can't be imported then, so nothing is reported home.
+    sys.modules.setdefault("openvino_telemetry", cast("Any", None))
+    try:
+        import openvino as ov  # noqa: PLC0415 - an extra
+    except ImportError as exc:
+        raise ModelError(
+            'backend "openvino" is not installed: '
+            "pip install -c constraints.txt -e '.[openvino]'."
+        ) from exc
+    return ov
 
 
 def _options(precision: str) -> dict[str, object]:
