@@ -1,1 +1,11 @@
-"""TODO package header."""
+"""The machine under the program: files, disk, locks, other programs. Knows nothing of the domain.
+
+files           files that exist whole or not at all
+disk            is a folder writable, how much room is there
+locks           locks on files, between processes
+programs        runs a program to its end and returns what it prints
+supervisor      kills all that a program started, whatever happens to this process
+git             what git says about a folder
+secrets         the one redactor
+text            text made safe for a terminal
+"""

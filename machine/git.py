@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from machine.programs import run_program
 
@@ -55,3 +55,20 @@ def git_output(folder: Path, *arguments: str) -> str | None:
     """Return what `git_bytes` returns as text; bytes that are no UTF-8 become surrogates."""
     printed = git_bytes(folder, *arguments)
     return None if printed is None else printed.decode("utf-8", "surrogateescape")
+
+
+class GitState(NamedTuple):
+    """Where a repository stands."""
+
+    commit: str | None
+    """None if the folder is in no git repository, or git is not installed."""
+    dirty: bool
+
+
+def git_state(folder: Path | None) -> GitState:
+    """Return the commit of the folder, and whether files in it differ from that commit."""
+    commit = None if folder is None else git_output(folder, "rev-parse", "HEAD")
+    if folder is None or commit is None:
+        return GitState(None, dirty=False)
+    changes = git_output(folder, "status", "--porcelain", "--", ".") or ""
+    return GitState(commit.strip(), dirty=bool(changes.strip()))

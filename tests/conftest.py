@@ -29,7 +29,7 @@ from embedding.plan import VectorPlan
 from embedding.text import RECIPES
 from embedding.vectors import VectorTable, gather
 from embedding.work_units import WorkUnit, embed_unit
-from flows.orchestration import set_prefect_defaults
+from flows.server.environment import set_prefect_defaults
 from flows.server.temporary import TemporaryServer
 from lsif.blocks import read_blocks
 from lsif.extract import parse_dump

@@ -16,7 +16,8 @@ import pytest
 from configs.settings import CheckoutSettings
 from flows.errors import CheckoutError, RepositoryUnreachable, UsageError
 from flows.source.checkout import checkout
-from flows.source.source import Source, git_state
+from flows.source.source import Source
+from machine.git import git_state
 
 from conftest import PROJECT_ROOT
 

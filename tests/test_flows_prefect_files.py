@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.server.files import prefect_home, server_may_be_named
+from flows.server.environment import prefect_home, server_may_be_named
 
 URL = "http://127.0.0.1:4200/api"
 

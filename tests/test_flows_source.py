@@ -7,7 +7,8 @@ import pytest
 
 from configs.workspace import PARTS, hide_from_git
 from flows.errors import UsageError
-from flows.source.source import Source, git_state
+from flows.source.source import Source
+from machine.git import git_state
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from flows.deploy.pool import POOL_TYPES, pool_name, require_pool
 from flows.deploy.programs import RUNS_AT_ONCE, become_server, become_worker, how_to_call
 from flows.deploy.serving import serve_flow
 from flows.errors import UsageError
-from flows.orchestration import set_prefect_defaults
+from flows.server.environment import set_prefect_defaults
 from flows.source.source import Source
 
 if TYPE_CHECKING:

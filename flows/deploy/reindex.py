@@ -23,11 +23,12 @@ from configs.errors import LsifIngestError
 from configs.settings import Settings, load_settings
 from flows.errors import FlowError
 from flows.ingest import ingest
-from flows.orchestration import PACKAGES
 from flows.report.model import IngestReport  # noqa: TC001 - Prefect reads the flow's annotations
 from flows.runners import make_task_runner
+from flows.server.environment import PACKAGES
 from flows.source.git_url import last_part
-from flows.source.source import Source, git_state
+from flows.source.source import Source
+from machine.git import git_state
 from machine.secrets import secrets_of, without_secrets
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from embedding.checkpoint import ASIDE, SUFFIX, read_schema
 from embedding.errors import CheckpointError
 from embedding.store import Store
 from flows.doctor.finding import Finding, of_error
-from flows.server.files import prefect_home
+from flows.server.environment import prefect_home
 from machine.disk import free_bytes, taken_bytes, why_not_writable
 from machine.locks import is_locked
 from machine.text import counted

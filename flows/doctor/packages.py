@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 import configs
 from flows.doctor.finding import Finding
 from flows.runners import DASK_PORT, why_no_scheduler
-from flows.server.files import prefect_home
+from flows.server.environment import prefect_home
 from machine.disk import why_not_writable
 
 if TYPE_CHECKING:

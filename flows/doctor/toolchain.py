@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.doctor.finding import Finding, of_error
-from flows.source.source import git_state
 from lsif.dump.rust_analyzer import check_project, not_utf8
 from lsif.errors import SourceError
 from machine.disk import why_not_writable
+from machine.git import git_state
 from machine.programs import ask
 
 if TYPE_CHECKING:

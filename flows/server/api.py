@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from flows.errors import FlowError, ServerUnreachable
-from flows.server.files import server_may_be_named
+from flows.server.environment import server_may_be_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

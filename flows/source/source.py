@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
@@ -225,23 +225,4 @@ def _repository_of(path: Path) -> tuple[Path, PurePosixPath]:
         )
     return Path(top.strip()), PurePosixPath(
         (git_output(path, "rev-parse", "--show-prefix") or "").strip()
-    )
-
-
-class GitState(NamedTuple):
-    """Where a repository stands."""
-
-    commit: str | None
-    """None where the folder is in no git repository, or git is not installed."""
-    dirty: bool
-
-
-def git_state(folder: Path | None) -> GitState:
-    """Return the commit that the folder is at and whether files in it differ from that commit."""
-    commit = None if folder is None else git_output(folder, "rev-parse", "HEAD")
-    if folder is None or commit is None:
-        return GitState(None, dirty=False)
-    return GitState(
-        commit.strip(),
-        dirty=bool((git_output(folder, "status", "--porcelain", "--", ".") or "").strip()),
     )

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 from flows.locks import project_lock
-from flows.source.source import git_state
 from flows.stages.check import check_index
 from flows.stages.records import import_records, parse_repository
 from flows.stages.sources import checkout, dump_repository
+from machine.git import git_state
 from search.opening import connect
 from storage.plan import Plan, make_plan
 from storage.points import RecordSource
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
     from configs.workspace import ProjectFolder, ProjectWorkspace, Workspace
     from flows.report.model import ParseReport
-    from flows.source.source import GitState, Source
+    from flows.source.source import Source
     from flows.stages.records import Sink
     from lsif.dump.cache import DumpReport
+    from machine.git import GitState
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -1,4 +1,7 @@
-"""Where Prefect's settings stand, looked at without importing it: that takes a second."""
+"""Prefect's settings: those that this program sets, and whether others name a server.
+
+Prefect itself is not imported: that takes a second.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,26 @@ import os
 import tomllib
 from pathlib import Path
 
+PACKAGES = ("machine", "lsif", "embedding", "storage", "search", "flows")
+"""Loggers whose records go to the Prefect server."""
+
 _URL = "PREFECT_API_URL"
+_DEFAULTS = {
+    "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",  # flows.server.temporary starts ours
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": ",".join(PACKAGES),
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+}
+
+
+def set_prefect_defaults() -> None:
+    """Put our defaults into the environment, from where Prefect and its processes read them.
+
+    Call it before Prefect is imported. What the environment sets already stays.
+    """
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
 
 
 def prefect_home() -> Path:
@@ -15,9 +37,9 @@ def prefect_home() -> Path:
 
 
 def server_may_be_named() -> bool:
-    """Return whether a server may be set up: false is sure, where true Prefect itself has to be asked.
+    """Return whether Prefect's settings may name a server. False is certain, true is not.
 
-    It is named by the environment, a profile, or a file that Prefect reads in the working folder:
+    The environment, a profile, or a file that Prefect reads in the working folder name it:
     https://docs.prefect.io/v3/concepts/settings-and-profiles
     """
     if any(name.upper() == _URL and value for name, value in os.environ.items()):
