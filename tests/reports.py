@@ -12,7 +12,7 @@ from storage.upload import UploadReport
 HOSTILE = (
     "</title><script>alert('1')</script><img src=x onerror=\"alert(2)\">&amp;\u202e\x1b[31m`|`"
 )
-"""A name that steers a page, a terminal and Markdown where it is not escaped."""
+"""A name that steers a page, a terminal and Markdown if it is not escaped."""
 
 
 def made_report(started: str = "2026-11-25T03:15:00+00:00", **changes: object) -> IngestReport:

@@ -21,7 +21,7 @@ _VOID = {"meta"}
 
 
 class Page(HTMLParser):
-    """Reads a page; raises where an element ends that did not begin, or the other way round."""
+    """Reads a page; fails if an element is closed that is not open, or left open."""
 
     def __init__(self, page: bytes) -> None:
         super().__init__(convert_charrefs=True)
