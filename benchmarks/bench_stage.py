@@ -1,10 +1,11 @@
-"""Times everything of the embedding stage but the model, and its memory, on as many structures as wanted.
+"""Measures time and memory of the embedding stage without the model.
 
     python benchmarks/bench_stage.py [NUMBER ...]      default 62,500 125,000 250,000 1,000,000
 
-The sample's records are repeated with other names, and the encoder returns numbers that it drew once. Each number is a process of
-its own: rendering, keys, token counts, sorting, Parquet files; then a second run that embeds nothing, then the tables of vectors
-that an upload reads. Writes benchmarks/results/stage.md.
+The sample's records are repeated with other names, and the encoder returns vectors that it drew
+once. Each size runs in its own process: rendering, keys, token counts, sorting, Parquet files; then
+a second run that embeds nothing; then the tables of vectors that an upload reads. Writes
+benchmarks/results/stage.md.
 """
 
 from __future__ import annotations
@@ -139,12 +140,13 @@ def main() -> None:
     if arguments[:1] == ["run"]:
         run(int(arguments[1]))
         return
+    day, cores = f"{datetime.now(UTC):%Y-%m-%d}", len(os.sched_getaffinity(0))
     lines = [
-        f"# Embedding without the model, {datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {len(os.sched_getaffinity(0))} cores",
+        f"# Embedding without the model, {day}, {platform.machine()}, {cores} cores",
         "",
         "Texts a second, two texts a structure. First run: rendering, keys, counting, sorting and",
         "writing Parquet. Second run: nothing is embedded. Then the vectors are read in the order of",
-        "the records. Memory is what the process grew by, mapped files included. `make bench NAME=stage`.",
+        "the records. Memory is the growth of the process, with mapped files. `make bench NAME=stage`.",
         "",
         "| structures | first run | second run | vectors in order | MB |",
         "|---|---|---|---|---|",

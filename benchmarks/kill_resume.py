@@ -1,9 +1,10 @@
-"""Kills a run that embeds with the real model at random moments, resumes it, and compares what it ends with to an undisturbed one.
+"""Kills a run with the real model at random moments, resumes it, and checks the vectors.
 
     python benchmarks/kill_resume.py structures.jsonl [--kills N]
 
-Keys must be the same. Vectors are compared by cosine: in bf16 the other texts of a batch change the fourth digit, and a resumed run
-makes other batches. tests/test_embedding_embed.py does the same with a fake encoder, bit by bit.
+Keys must be those of an undisturbed run. Vectors are compared by cosine: in bf16 the other texts of
+a batch change the fourth digit, and a resumed run makes other batches.
+tests/test_embedding_embed.py does the same with a fake encoder, bit by bit.
 """
 
 from __future__ import annotations
@@ -97,7 +98,8 @@ def main() -> None:
             table.close()
     print(f"vectors kept after each kill: {kept}; embedded by the last run: {rest}")
     print(
-        f"{len(keys)} vectors, keys {'equal' if same else 'DIFFER'}, cosine to the undisturbed run's at least {cosine.min():.6f}"
+        f"{len(keys)} vectors, keys {'equal' if same else 'DIFFER'}, "
+        f"cosine to the undisturbed run's at least {cosine.min():.6f}"
     )
     sys.exit(0 if same and cosine.min() > 0.999 else 1)  # noqa: PLR2004 - three digits
 

@@ -33,7 +33,7 @@ def test_texts_of_one_length_keep_their_order() -> None:
     assert longest_first(np.array([3, 5, 3, 5])).tolist() == [1, 3, 0, 2]
 
 
-def test_padding_is_small_where_texts_are_sorted() -> None:
+def test_padding_is_small_if_texts_are_sorted() -> None:
     lengths = np.random.default_rng(0).integers(8, 256, 5000)
     ordered = lengths[longest_first(lengths)]
     assert padding_share(ordered, list(token_batches(ordered, 2048))) < 0.02
@@ -42,7 +42,7 @@ def test_padding_is_small_where_texts_are_sorted() -> None:
     assert padding_share(np.array([], dtype=np.int64), []) == pytest.approx(0)
 
 
-def test_a_large_pass_ends_where_padding_would_grow() -> None:
+def test_a_large_pass_ends_before_padding_would_grow() -> None:
     lengths = np.random.default_rng(0).gamma(2, 24, 2048).astype(np.int64) + 1
     ordered = lengths[longest_first(lengths)]
     batches = list(token_batches(ordered, 131_072))

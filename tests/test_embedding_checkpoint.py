@@ -120,7 +120,7 @@ def test_a_flipped_bit_in_a_vector_is_noticed(
     assert Checkpoint(tmp_path, fingerprint).keys() == {key(4)}
 
 
-def test_a_changed_dimension_is_refused(checkpoint: Checkpoint) -> None:
+def test_a_changed_dimension_is_rejected(checkpoint: Checkpoint) -> None:
     with pytest.raises(
         CheckpointError, match="holds vectors of dimension 2, but the model now returns 3"
     ):
@@ -156,7 +156,7 @@ def test_another_run_may_set_a_damaged_file_aside_first(
     assert late.keys() == {key(1), key(2), key(3)}
 
 
-def test_a_full_disk_is_told_before_anything_is_lost(
+def test_a_full_disk_is_reported_before_anything_is_lost(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(fd: int, offset: int, length: int) -> None:

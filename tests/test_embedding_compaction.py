@@ -59,7 +59,7 @@ def test_the_live_share_is_what_structures_refer_to(
     assert (whole.files, whole.vectors, whole.live, whole.set_aside) == (8, 77, 77, 0)
     assert whole.model.startswith("fake (1, recipe snippet-1")
     (part,) = inspect(root, [half])
-    assert part.live == len({one.context.snippet for one in structures[:40]})
+    assert part.live == len({structure.context.snippet for structure in structures[:40]})
     (both,) = inspect(root, [half, sample_structures])
     assert both.live == 77
 
@@ -67,7 +67,7 @@ def test_the_live_share_is_what_structures_refer_to(
 def test_compaction_keeps_exactly_what_is_referred_to(
     root: Path, half: Path, fingerprint: Fingerprint, tmp_path: Path, structures: list[Structure]
 ) -> None:
-    live = len({one.context.snippet for one in structures[:40]})
+    live = len({structure.context.snippet for structure in structures[:40]})
     assert dropped(root, half, rows_per_file=16) == 77 - live
     assert len(keys(root, fingerprint)) == live
     assert sum(pq.read_metadata(path).num_rows for path in root.glob("*/*.parquet")) == live
@@ -116,7 +116,7 @@ def test_unreadable_files_are_removed_and_foreign_folders_left_alone(
     (root / "notes" / "a.parquet").write_bytes(b"no Parquet")
     damaged = sorted(root.glob(f"{fingerprint.digest}/*.parquet"))[0]
     damaged.write_bytes(b"no Parquet")
-    stats = {one.folder: one for one in inspect(root, [sample_structures])}
+    stats = {folder.folder: folder for folder in inspect(root, [sample_structures])}
     assert stats["notes"].model == ""
     assert (stats[fingerprint.digest].set_aside, stats[fingerprint.digest].vectors) == (1, 67)
     assert dropped(root, sample_structures, rows_per_file=10) == 0
@@ -151,7 +151,7 @@ def test_what_another_run_writes_meanwhile_is_kept(
 def test_files_of_the_last_day_are_left_alone(
     root: Path, half: Path, fingerprint: Fingerprint, structures: list[Structure]
 ) -> None:
-    live = len({one.context.snippet for one in structures[:40]})
+    live = len({structure.context.snippet for structure in structures[:40]})
     files = sorted(root.glob("*/*.parquet"))
     assert compact(root, [half], rows_per_file=16, scratch=root.parent) == Compaction(0, 77 - live)
     assert sorted(root.glob("*/*.parquet")) == files
@@ -174,7 +174,7 @@ def test_a_young_file_that_cant_be_read_is_left_alone_too(
     assert damaged.with_suffix(".aside").exists()
 
 
-def test_an_old_file_that_another_run_makes_anew_meanwhile_is_kept(
+def test_an_old_file_that_another_run_writes_again_meanwhile_is_kept(
     root: Path, half: Path, fingerprint: Fingerprint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = sorted(root.glob("*/*.parquet"))

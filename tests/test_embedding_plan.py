@@ -50,16 +50,16 @@ class Run:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
-    one = Run(tmp_path / "checkpoints")
-    yield one
-    one.plan.close()
+    fresh = Run(tmp_path / "checkpoints")
+    yield fresh
+    fresh.plan.close()
 
 
 def test_each_record_gets_the_vectors_of_its_own_texts(
     run: Run, sample_structures: Path, encoder: FakeEncoder
 ) -> None:
     run.take(sample_structures)
-    assert [(one.vector, one.number, one.texts) for one in run.units] == [
+    assert [(unit.vector, unit.number, unit.texts) for unit in run.units] == [
         *((vector, number, 20) for number in (1, 2, 3) for vector in ("text", "code")),
         ("blocks", 1, 20),
         ("text", 4, 17),
@@ -69,16 +69,17 @@ def test_each_record_gets_the_vectors_of_its_own_texts(
         run.embed(unit, encoder)
     run.plan.no_more()
     tables = run.plan.tables(sample_structures)
-    snippets = [one.context.snippet for one in read_structures(sample_structures)]
+    snippets = [structure.context.snippet for structure in read_structures(sample_structures)]
     np.testing.assert_array_equal(
-        tables["code"][0:77], np.stack([encoder.vector(one) for one in snippets])
+        tables["code"][0:77], np.stack([encoder.vector(text) for text in snippets])
     )
-    blocks = [one.snippet for one in read_blocks(sample_structures.with_name("blocks.jsonl"))]
+    blocks = [block.snippet for block in read_blocks(sample_structures.with_name("blocks.jsonl"))]
     np.testing.assert_array_equal(
-        tables["blocks"][0:20], np.stack([encoder.vector(one) for one in blocks])
+        tables["blocks"][0:20], np.stack([encoder.vector(text) for text in blocks])
     )
     assert [
-        (one.vector, one.texts, one.embedded, one.duplicates) for one in run.plan.reports()
+        (report.vector, report.texts, report.embedded, report.duplicates)
+        for report in run.plan.reports()
     ] == [
         ("text", 77, 77, 0),
         ("code", 77, 77, 0),
@@ -97,7 +98,7 @@ def test_a_second_run_gives_out_nothing(
     second.take(sample_structures)
     second.plan.no_more()
     assert second.units == []
-    assert [one.from_checkpoint for one in second.plan.reports()] == [77, 77, 20]
+    assert [report.from_checkpoint for report in second.plan.reports()] == [77, 77, 20]
     assert len(second.plan.tables(sample_structures)["text"][0:77]) == 77
     second.plan.close()
 
@@ -135,7 +136,7 @@ def test_who_asks_for_a_vector_waits_until_it_is_made(
     found: list[np.ndarray] = []
     reader = threading.Thread(target=lambda: found.append(table[70:77]))
     reader.start()
-    first, *others = [one for one in run.units if one.vector == "text"]
+    first, *others = [unit for unit in run.units if unit.vector == "text"]
     run.embed(first, encoder)
     assert reader.is_alive()
     assert found == []
@@ -163,7 +164,7 @@ def test_a_failure_ends_who_waits_for_vectors_and_who_brings_records(
     reader.start()
     run.plan.no_more(VectorError("model x gave NaN"))
     reader.join(10)
-    assert [str(one) for one in failures] == ["vectors are missing: model x gave NaN"]
+    assert [str(failure) for failure in failures] == ["vectors are missing: model x gave NaN"]
     with pytest.raises(CheckpointError, match="not read any further: model x gave NaN"):
         table[0:1]
     with pytest.raises(CheckpointError, match="vectors are missing"):
@@ -172,7 +173,7 @@ def test_a_failure_ends_who_waits_for_vectors_and_who_brings_records(
         run.plan.take(list(read_structures(sample_structures)))
 
 
-def test_a_vector_that_nobody_makes_is_told(run: Run, sample_structures: Path) -> None:
+def test_a_vector_that_nobody_makes_is_reported(run: Run, sample_structures: Path) -> None:
     run.take(sample_structures)
     run.plan.no_more()
     table = run.plan.tables(sample_structures)["text"]
@@ -238,7 +239,7 @@ def test_a_work_unit_is_left_between_two_batches_and_keeps_what_was_embedded(
     assert len(Checkpoint(tmp_path, fingerprint).keys()) == 8
 
 
-def test_a_work_unit_that_is_out_of_reach_names_the_store(
+def test_a_work_unit_that_cant_be_reached_names_the_store(
     tmp_path: Path, fingerprint: Fingerprint
 ) -> None:
     unit = WorkUnit("code", f"{fingerprint.digest}/0123.shard", 5)
@@ -270,7 +271,7 @@ def test_texts_of_blocks_that_structures_have_too_are_embedded_once(
     same = replace(block, snippet=structure.context.snippet)
     run.plan.take([structure], [same])
     run.plan.finish()
-    assert [(one.vector, one.texts) for one in run.units] == [("text", 1), ("code", 1)]
+    assert [(unit.vector, unit.texts) for unit in run.units] == [("text", 1), ("code", 1)]
     run.embed(run.units[1], FakeEncoder())
     assert run.plan.tables(tmp_path / "structures.jsonl")["blocks"][0:1].shape == (1, 8)
     run.plan.close()

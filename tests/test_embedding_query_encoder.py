@@ -1,4 +1,4 @@
-"""The encoder in numpy against sentence-transformers: the packaged model, and tiny ones made on the spot."""
+"""The encoder in numpy against sentence-transformers: the packaged model, and tiny ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ TEXTS = [
     "evict expired entries of the cache",
     "retry",
     "How do I wait longer after each failed attempt, with some jitter?",
-    'fn main() {\n    let x: Vec<Option<&\'static str>> = vec![None; 3];\n    println!("{:?}", x);\n}',
+    (
+        "fn main() {\n    let x: Vec<Option<&'static str>> = vec![None; 3];\n"
+        '    println!("{:?}", x);\n}'
+    ),
     'HTTPServer::from_str::<u8>(b"\\x00\\xff") && a[1..=2] != !b // TODO',
     ".",
     "?!",
@@ -63,8 +66,8 @@ def light(folder: Path, **changes: object) -> NumpyBert:
     return encoder
 
 
-def cosines(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float64]:
-    a, b = one.astype(np.float64), other.astype(np.float64)
+def cosines(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
+    a, b = first.astype(np.float64), second.astype(np.float64)
     product: NDArray[np.float64] = (
         (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
     )
@@ -92,7 +95,7 @@ def test_vectors_of_the_packaged_model_are_those_of_sentence_transformers(
     assert cosines(found, expected).min() > 0.99999
     np.testing.assert_allclose(found, expected, atol=2e-4)
     some = expected[:9]
-    assert (some @ some.T - 2 * np.eye(9)).max() < 0.9  # else any vector would do
+    assert (some @ some.T - 2 * np.eye(9)).max() < 0.9  # otherwise any vector would pass
 
 
 def test_a_text_does_not_depend_on_those_beside_it(packaged_folder: Path) -> None:
@@ -177,7 +180,8 @@ import sys
 from configs.settings import load_settings
 from embedding.models import resolve_model, shared_query_encoder
 encoder = shared_query_encoder(resolve_model(load_settings().embedding.text))
-imported = [name for name in ("torch", "transformers", "sentence_transformers") if name in sys.modules]
+slow = ("torch", "transformers", "sentence_transformers")
+imported = [name for name in slow if name in sys.modules]
 print(encoder.encode_queries(["a query"]).shape, imported)
 """
     done = subprocess.run(
@@ -203,7 +207,7 @@ SHORT = ["a", "a b c d", "query abc", "zzz y x", "Upper CASE", "?", "h " * 20]
 
 @pytest.fixture(scope="module")
 def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Make a BERT of two layers with random weights, saved as sentence-transformers does; parts of it can be chosen."""
+    """Save a BERT of two layers with random weights, as sentence-transformers does."""
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
@@ -270,11 +274,11 @@ def agree(folder: Path, texts: list[str] = SHORT, **changes: object) -> None:
     )
     assert (
         len(texts) == 1 or cosines(expected, np.roll(expected, 1, axis=0)).min() < 0.99
-    )  # else any vector would do
+    )  # otherwise any vector would pass
 
 
 def agree_or_none(folder: Path, texts: list[str] = SHORT, **changes: object) -> None:
-    """Assert that it gives the model's own vectors, or leaves the model to sentence-transformers."""
+    """Assert that it returns the model's own vectors, or leaves it to sentence-transformers."""
     if load_query_encoder(folder, settings(model=str(folder), **changes)) is not None:
         agree(folder, texts, **changes)
 
@@ -302,14 +306,14 @@ def test_a_prompt_that_is_left_out_of_the_mean_is(make: Callable[..., Path]) -> 
 LONG = [*(f"{letter} " * 50 for letter in "abc"), " ".join(LETTERS) * 3]
 
 
-def test_a_models_limit_of_tokens_is_kept_where_it_is_noted_with_the_tokenizer(
+def test_a_models_limit_of_tokens_is_kept_if_it_is_noted_with_the_tokenizer(
     make: Callable[..., Path],
 ) -> None:
     """As sentence-transformers 5 does it."""
     agree_or_none(make(max_tokens=16), LONG)
 
 
-def test_a_models_limit_of_tokens_is_kept_where_it_is_noted_in_the_models_own_file(
+def test_a_models_limit_of_tokens_is_kept_if_it_is_noted_in_the_models_own_file(
     make: Callable[..., Path],
 ) -> None:
     """As sentence-transformers did it before."""
@@ -347,7 +351,7 @@ def test_a_model_that_lowers_the_case_itself_does_so(make: Callable[..., Path]) 
     agree_or_none(folder)
 
 
-def test_a_model_that_does_not_normalise_is_left_alone_where_its_length_is_wanted(
+def test_a_model_that_does_not_normalise_is_left_alone_if_its_length_is_wanted(
     make: Callable[..., Path],
 ) -> None:
     folder = make(normalise=False)
@@ -367,7 +371,7 @@ def test_a_model_that_does_not_normalise_is_left_alone_where_its_length_is_wante
         {"position_embedding_type": "relative_key"},
     ],
 )
-def test_a_model_of_another_make_is_left_to_sentence_transformers(
+def test_a_model_of_another_kind_is_left_to_sentence_transformers(
     other: dict[str, Any], make: Callable[..., Path]
 ) -> None:
     folder = make(**other)
@@ -421,7 +425,7 @@ def test_a_model_that_lacks_a_file_is_left_to_sentence_transformers(
 
 
 @pytest.mark.parametrize("content", ["[]", "null", "7", '"x"'])
-def test_json_that_is_no_configuration_is_left_to_sentence_transformers(
+def test_json_that_is_not_a_configuration_is_left_to_sentence_transformers(
     content: str, tiny: Path, tmp_path: Path
 ) -> None:
     for name in (
@@ -450,7 +454,7 @@ def test_a_model_on_the_hub_is_left_to_sentence_transformers() -> None:
     assert load_query_encoder(Path("sentence-transformers/all-MiniLM-L6-v2"), settings()) is None
 
 
-def test_a_vector_that_is_none_is_refused(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_a_vector_is_rejected(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = light(tiny)
     monkeypatch.setitem(
         encoder._weights, "embeddings.LayerNorm.bias", np.full(12, np.nan, dtype=np.float32)

@@ -78,7 +78,7 @@ def test_each_text_gets_the_score_of_the_model_itself_in_the_order_of_the_texts(
         [float(model.predict([("a query", text)])[0]) for text in TEXTS], abs=1e-5
     )
     assert [type(score) for score in scores] == [float] * 5
-    assert len({round(score, 3) for score in scores}) > 2  # else any score would do
+    assert len({round(score, 3) for score in scores}) > 2  # otherwise any score would pass
     assert reranker.score("a query", TEXTS[::-1]) == pytest.approx(scores[::-1], abs=1e-5)
     assert reranker.score("another q", TEXTS) != pytest.approx(scores, abs=1e-3)
 
@@ -96,7 +96,7 @@ def test_texts_are_cut_off_at_512_tokens(tiny: str) -> None:
     assert first != pytest.approx(other, abs=1e-5)
 
 
-def test_texts_are_cut_off_where_the_model_has_fewer_positions(make: Callable[..., str]) -> None:
+def test_texts_are_cut_off_if_the_model_has_fewer_positions(make: Callable[..., str]) -> None:
     reranker = load_reranker(settings(make(positions=64)))
     long = "a b c d " * 300
     first, same = reranker.score("x", [long, long + "z z z"])
@@ -160,7 +160,7 @@ def test_a_search_shows_its_first_hits_in_the_order_of_the_model(
     texts = [f"{hit.symbol}\n{hit.structure.docstring or ''}\n{hit.snippet}" for hit in plain[:4]]
     scores = dict(zip("abcd", reranker.score("x y", texts), strict=True))
     expected = sorted("abcd", key=lambda name: -scores[name])
-    assert expected != list("abcd")  # else any order would do
+    assert expected != list("abcd")  # otherwise any order would pass
 
     chosen = search_settings(*changes)
     searcher = Searcher(

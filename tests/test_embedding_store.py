@@ -52,7 +52,7 @@ def test_vectors_are_made_once_wherever_they_are_kept(
     assert stats.megabytes > 0
 
 
-def test_damage_is_set_aside_and_mended(
+def test_damaged_files_are_set_aside_and_made_again(
     root: str, sample_structures: Path, fingerprint: Fingerprint
 ) -> None:
     embed_all(sample_structures, root, FakeEncoder, {"code": fingerprint}, rows_per_file=10)
@@ -82,7 +82,7 @@ def test_compaction_drops_what_nothing_refers_to(
     dropped = compact(
         root, [tmp_path / "half.jsonl"], rows_per_file=16, scratch=tmp_path, age_s=0
     ).dropped
-    live = len({one.context.snippet for one in structures[:40]})
+    live = len({structure.context.snippet for structure in structures[:40]})
     assert (dropped, len(Checkpoint(root, fingerprint).keys())) == (77 - live, live)
     assert len(Store(root).files(fingerprint.digest)) == -(-live // 16)
     assert compact(root, [], rows_per_file=16, scratch=tmp_path, age_s=0).dropped == live
@@ -112,7 +112,7 @@ def test_two_machines_write_into_one_bucket(bucket: str, fingerprint: Fingerprin
     assert Checkpoint(bucket, fingerprint).keys() == {letter * 16 for letter in (b"a", b"b", b"c")}
 
 
-def test_what_cant_be_written_to_is_told_before_a_model_is_loaded(
+def test_a_store_that_cant_be_written_is_reported_before_a_model_is_loaded(
     bucket: str, sample_structures: Path, fingerprint: Fingerprint
 ) -> None:
     def fail() -> FakeEncoder:
@@ -131,7 +131,7 @@ def test_what_cant_be_written_to_is_told_before_a_model_is_loaded(
         ("ftp://host/folder", "ftp://host/folder can't be opened as a store"),
     ],
 )
-def test_addresses_that_are_refused(address: str, message: str) -> None:
+def test_addresses_that_are_rejected(address: str, message: str) -> None:
     with pytest.raises(CheckpointError, match=message) as caught:
         Store(address)
     assert S3_SECRET not in str(caught.value)

@@ -10,8 +10,9 @@ from lsif.structure import ImportLedger, Structure, import_structures
 from conftest import DATA
 
 SENTENCE = (
-    "Function Await ready for timeout that does Return true if ready false if timed out defined as Fn await ready for timeout "
-    "self timeout duration bool defined in struct Is ready module common file is_ready rs"
+    "Function Await ready for timeout that does Return true if ready false if timed out "
+    "defined as Fn await ready for timeout self timeout duration bool "
+    "defined in struct Is ready module common file is_ready rs"
 )
 
 
@@ -37,7 +38,8 @@ def test_absent_docs_and_owner_leave_no_trace() -> None:
     example = tutorial_example()
     bare = replace(example, docstring=None, context=replace(example.context, struct_name=None))
     assert textify(bare) == (
-        "Function Await ready for timeout defined as Fn await ready for timeout self timeout duration bool "
+        "Function Await ready for timeout "
+        "defined as Fn await ready for timeout self timeout duration bool "
         "module common file is_ready rs"
     )
 
@@ -49,12 +51,16 @@ def test_the_code_recipe_is_the_snippet_itself() -> None:
 
 
 def test_the_recipe_of_words_begins_with_what_matters_most(structures: list[Structure]) -> None:
-    (retry,) = (one for one in structures if one.symbol == "sample::retry::retry")
+    by_symbol = {structure.symbol: structure for structure in structures}
+    retry, insert = (
+        by_symbol["sample::retry::retry"],
+        by_symbol["sample::cache::Cache<K, V>::insert"],
+    )
     text = words(retry)
     assert text.startswith(
-        "function retry. Calls an operation until it succeeds or the patience is used up.. in sample retry. "
+        "function retry. Calls an operation until it succeeds or the patience is used up.. "
+        "in sample retry. "
     )
-    (insert,) = (one for one in structures if one.symbol == "sample::cache::Cache<K, V>::insert")
     assert words(insert).startswith("method insert. ")
     assert ". of cache. in sample cache. " in words(insert)
 
@@ -76,7 +82,8 @@ def test_identifiers_are_split_into_words(identifier: str, expected: str) -> Non
 def test_documentation_is_plain_words_and_code_blocks_are_left_out() -> None:
     example = replace(
         tutorial_example(),
-        docstring="See [`Foo`](https://x).\n\n```rust\nfn hidden() {}\n```\n\n# Later\nMore *text*.",
+        docstring="See [`Foo`](https://x).\n\n```rust\nfn hidden() {}\n```\n\n"
+        "# Later\nMore *text*.",
     )
     text = words(example)
     assert "See Foo ." in text
@@ -86,10 +93,23 @@ def test_documentation_is_plain_words_and_code_blocks_are_left_out() -> None:
 
 def test_comments_count_and_attributes_do_not() -> None:
     example = tutorial_example()
-    snippet = "/// Docs.\n#[inline]\nfn f() {\n    // waits for nobody\n    let deadline = Instant::now();\n}\n"
+    snippet = (
+        "/// Docs.\n#[inline]\nfn f() {\n    // waits for nobody\n"
+        "    let deadline = Instant::now();\n}\n"
+    )
     bare = replace(
         example, docstring=None, context=replace(example.context, struct_name=None, snippet=snippet)
     )
     text = words(bare)
     assert "waits for nobody. let deadline instant now" in text
     assert "inline" not in text
+
+
+def test_a_body_gives_its_first_25_words_each_once() -> None:
+    example = tutorial_example()
+    names = [f"{letter}{letter}{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
+    snippet = "".join(f"{name}_{name}(x1, {names[0]});\n" for name in names)
+    bare = replace(
+        example, docstring=None, context=replace(example.context, struct_name=None, snippet=snippet)
+    )
+    assert words(bare).endswith(f". {' '.join(names[:25])}")
