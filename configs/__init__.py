@@ -1,4 +1,4 @@
-"""Settings, the workspace that they make, and the root of the error tree. Imports nothing else here.
+"""Settings, the workspace made of them, and the root of the error tree. The lowest package.
 
 settings    strict types and their loader; default.toml documents every key
 workspace   names, paths of the data folder, which model embeds what

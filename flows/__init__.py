@@ -1,4 +1,4 @@
-"""The wiring: a Prefect flow with one task per stage, its reports and deployments, the command line.
+"""The wiring: a Prefect flow with one task per stage, reports, deployments, the command line.
 
 In reading order; each imports only what is below it:
 

@@ -1,14 +1,14 @@
-"""What can go wrong with a run as a whole.
+"""What can go wrong in a run as a whole.
 
 FlowError
-├── ClusterError            the workers that are to embed are not to be had
-├── LedgerError             what came out of a stage is not what went into the next
-├── VerifyError             an index does not hold what its records say
+├── ClusterError            the workers that should embed are not available
+├── LedgerError             a stage did not get what the one before it gave
+├── VerifyError             an index does not contain what its records say
 ├── ChecksFailed            something that a run needs is missing
-├── CheckoutError           the sources of a git URL or ref can't be had
-│   └── RepositoryUnreachable  the repository can't be reached now; it may answer later
+├── CheckoutError           the sources of a git URL or ref can't be fetched
+│   └── RepositoryUnreachable  the repository can't be reached now, perhaps later
 ├── ServerUnreachable       the Prefect server does not answer
-└── UsageError              the command line asks for something that makes no sense (exit code 2)
+└── UsageError              the command line makes no sense (exit code 2)
 """
 
 from configs.errors import LsifIngestError
@@ -19,15 +19,15 @@ class FlowError(LsifIngestError):
 
 
 class ClusterError(FlowError):
-    """The workers that are to embed are not to be had."""
+    """The workers that should embed are not available."""
 
 
 class LedgerError(FlowError):
-    """What came out of a stage is not what went into the next."""
+    """A stage did not get what the one before it gave."""
 
 
 class VerifyError(FlowError):
-    """An index does not hold what its records say."""
+    """An index does not contain what its records say."""
 
 
 class ChecksFailed(FlowError):
@@ -35,11 +35,11 @@ class ChecksFailed(FlowError):
 
 
 class CheckoutError(FlowError):
-    """The sources of a git URL or ref can't be had."""
+    """The sources of a git URL or ref can't be fetched."""
 
 
 class RepositoryUnreachable(CheckoutError):
-    """The repository can't be reached now; it may answer later."""
+    """The repository can't be reached now, perhaps later."""
 
     retryable = True
 
@@ -49,4 +49,4 @@ class ServerUnreachable(FlowError):
 
 
 class UsageError(FlowError):
-    """The command line asks for something that makes no sense."""
+    """The command line makes no sense."""

@@ -1,4 +1,4 @@
-"""Where embed tasks run: on the workers of a Prefect task runner, as [cluster] says, or in the flow's own process."""
+"""Where embed tasks run: in the flow's process, or on the workers that [cluster] configures."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ DASK_PORT = 8786
 
 
 def make_task_runner(cluster: ClusterSettings, api_url: str | None) -> TaskRunner[Any] | None:
-    """Return the configured task runner, None where the flow keeps its own.
+    """Return the configured task runner, None if the flow keeps its own.
 
-    `api_url` is that of the Prefect server that tasks report to. Raises ClusterError where workers could not reach it, or Dask is
-    not installed.
+    Tasks report to the Prefect server at `api_url`. Raises ClusterError if workers can't reach it,
+    or Dask is not installed.
     """
     if cluster.runner == "processes":
         from prefect.task_runners import ProcessPoolTaskRunner  # noqa: PLC0415 - takes time
 
-        # Of a pool whose processes were killed Python would tell at the end how many semaphores it cleared away.
+        # If a pool's processes were killed, Python would report the semaphores that it removed.
         os.environ["PYTHONWARNINGS"] = ",".join(
             filter(None, (os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker"))
         )
@@ -42,10 +42,9 @@ def make_task_runner(cluster: ClusterSettings, api_url: str | None) -> TaskRunne
 
 
 def _end_with_the_run() -> None:
-    """Have this worker process end when the run's does, however that ended: it would wait for work for ever."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches all processes of a terminal; the run ends its workers itself
+    """End this worker process when the run's ends, in whatever way; else it waits for ever."""
+    # Ctrl-C reaches all processes of a terminal; the run ends its workers itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     run = multiprocessing.parent_process()
 
     def watch() -> None:
@@ -57,9 +56,10 @@ def _end_with_the_run() -> None:
 
 
 def end_workers(cluster: ClusterSettings) -> None:
-    """End the worker processes of a run that failed or was stopped: what they are at is lost, and nothing is waited for.
+    """Kill the worker processes of a run that failed or was stopped; wait for nothing.
 
-    Work units are whole files or none, so a process may end anywhere. Dask's workers go on: they end a work unit that nobody waits for.
+    A finished unit is a whole file, so a process may end anywhere. Dask's workers go on: each
+    finishes a unit that nobody waits for.
     """
     if cluster.runner == "processes":
         for process in multiprocessing.active_children():
@@ -67,7 +67,7 @@ def end_workers(cluster: ClusterSettings) -> None:
 
 
 def why_no_scheduler(address: str, timeout_s: float) -> str:
-    """Return why no Dask scheduler is to be had at the address, empty where one listens."""
+    """Return why there is no Dask scheduler at the address, "" if one listens."""
     parts = urlsplit(address)
     try:
         socket.create_connection(
@@ -79,7 +79,7 @@ def why_no_scheduler(address: str, timeout_s: float) -> str:
 
 
 def taking_resources(cluster: ClusterSettings) -> AbstractContextManager[Any]:
-    """Return the context in which tasks that are submitted take the configured resources of a Dask worker."""
+    """Return a context in which submitted tasks take the configured resources of a Dask worker."""
     if cluster.runner != "dask" or not cluster.resources:
         return nullcontext()
     from dask import annotate  # noqa: PLC0415 - an extra
@@ -89,13 +89,14 @@ def taking_resources(cluster: ClusterSettings) -> AbstractContextManager[Any]:
 
 
 def _dask_runner(cluster: ClusterSettings, api_url: str | None) -> TaskRunner[Any]:
-    # It tells each connection that it closes; what matters comes as an error of the task.
+    # It reports each connection that it closes; what matters comes as an error of the task.
     os.environ.setdefault("DASK_LOGGING__DISTRIBUTED", "error")
     try:
         from prefect_dask import DaskTaskRunner  # noqa: PLC0415 - an extra
     except ImportError as exc:
         raise ClusterError(
-            f'cluster.runner is "dask", which is not installed ({exc}): .venv/bin/pip install -c constraints.txt -e ".[dask]"'
+            f'cluster.runner is "dask", which is not installed ({exc}): '
+            '.venv/bin/pip install -c constraints.txt -e ".[dask]"'
         ) from exc
     if not cluster.scheduler:
         local = {"n_workers": cluster.workers, "threads_per_worker": 1, "dashboard_address": None}
@@ -110,11 +111,13 @@ def _dask_runner(cluster: ClusterSettings, api_url: str | None) -> TaskRunner[An
         *_HERE,
     ):
         raise ClusterError(
-            f"the workers of {cluster.scheduler} report to a Prefect server that they must reach: start one with "
-            "`prefect server start --host 0.0.0.0` and set PREFECT_API_URL to its address in the network."
+            f"the workers of {cluster.scheduler} must reach the Prefect server: start one with "
+            "`prefect server start --host 0.0.0.0` and set PREFECT_API_URL to its address in the "
+            "network."
         )
     if why := why_no_scheduler(cluster.scheduler, cluster.timeout_s):
         raise ClusterError(
-            f"{why}. Start it there: dask scheduler --port {urlsplit(cluster.scheduler).port or DASK_PORT}"
+            f"{why}. Start it there: "
+            f"dask scheduler --port {urlsplit(cluster.scheduler).port or DASK_PORT}"
         )
     return DaskTaskRunner(address=cluster.scheduler, client_kwargs={"timeout": cluster.timeout_s})

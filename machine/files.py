@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files that exist whole or not at all."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 _LEFT_BEHIND_S = 24 * 3600
-"""Age at which a temporary file is taken for that of a killed run."""
+"""Age from which a temporary file counts as that of a killed run."""
 
 
 def temporary_beside(path: Path) -> Path:
-    """Return a name in the folder of `path` that no other writer uses, whatever machine it runs on."""
+    """Return a name beside `path` that no other writer uses, on no machine."""
     return path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
 
 
 def remove_leftovers(folder: Path, *, age_s: float = _LEFT_BEHIND_S) -> None:
-    """Remove the temporary files and folders in the folder that are older than `age_s` seconds; a run that was killed left them."""
+    """Remove temporary files and folders older than `age_s` seconds: killed runs left them."""
     for path in folder.glob(".*.tmp"):
         with suppress(OSError):  # another run may be first
             if time.time() - path.stat().st_mtime <= age_s:
@@ -38,10 +38,10 @@ def remove_leftovers(folder: Path, *, age_s: float = _LEFT_BEHIND_S) -> None:
 
 @contextmanager
 def atomic_writer(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of `path` once the block ends; where the block raises, `path` stays as it was.
+    """Open a file that replaces `path` when the block ends; if it raises, `path` stays as it was.
 
-    The folder is made where it is absent. Temporary file beside it, fsync, rename, fsync of the folder: after a crash there is
-    the old content or the new.
+    Makes the folder. Temporary file beside it, fsync, rename, fsync of the folder: after a crash
+    there is the old content or the new.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)

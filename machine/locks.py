@@ -1,4 +1,4 @@
-"""Locks on files between processes. A lock ends with the process that holds it, however that ends."""
+"""Locks on files, between processes. A lock ends with its process, however that ends."""
 
 from __future__ import annotations
 

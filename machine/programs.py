@@ -1,4 +1,4 @@
-"""Runs other programs to their end, and returns what they print. All programs of this kind run here.
+"""Runs other programs to their end and returns what they print; the only place that does so.
 
 `run_program` needs no more than the program; `supervised` also ends what it left behind, whatever
 happens to this process (machine.supervisor, at the price of starting Python).

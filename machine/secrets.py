@@ -1,4 +1,4 @@
-"""The one redactor: takes secrets out of messages, by their value or by where they stand in a URL."""
+"""The one redactor: takes secrets out of messages, by their value or their place in a URL."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _USER = re.compile(r"//[^/]*@")
 _USER_WITH_SLASH = re.compile(r"\A//[^/:\[]*:(?!\d*(?:/|\Z))\S*@")
 """What follows the colon is no port: a password with a slash."""
 _USER_WITH_MARK = re.compile(r"\A//[^/?#]*[?#][^/]*@\S*")
-"""A user with a ? or # in it, where the host ends for git: how much of the rest is secret is unknown."""
+"""A user with a ? or #, where the host ends for git; how much of the rest is secret is unknown."""
 _BEHIND = re.compile(r"[?#]\S*?(?=['\")\]]{0,2}[.,:;]{0,2}\Z)")
 """Query and fragment, without what the text around puts behind an address."""
 
@@ -52,8 +52,8 @@ def secrets_of(environment: Mapping[str, str]) -> list[str]:
 def without_credentials(text: str) -> str:
     """Return the text with users and secrets taken out of its URLs, including ? and # parts.
 
-    >>> without_credentials("no route to 'https://me:sec@ret@example.org/a.git?token=secret/': fatal")
-    "no route to 'https://example.org/a.git': fatal"
+    >>> without_credentials("no route to 'https://me:sec@ret@example.org/a.git?token=secret/'")
+    "no route to 'https://example.org/a.git'"
     """
     return _URL.sub(_bare, text)
 

@@ -1,8 +1,9 @@
-"""Runs a program within limits of time and memory, so that nothing it started outlives the run that asked for it.
+"""Runs a program within limits of time and memory; nothing that it started outlives the run.
 
-Between the two stands a process of its own, this file run as a program. It adopts what the program's children leave behind, adds up
-their memory, and kills them all once the program ends, a limit is passed or the pipe to the run closes: also where that was killed.
-Linux finds every descendant; elsewhere those that made themselves independent of their parents escape.
+Between the two is a process of its own, this file run as a program. It adopts what the program's
+children leave behind and adds up their memory. It kills them all once the program ends, a limit is
+passed or the pipe to the run closes, which also happens if the run is killed. Linux finds every
+descendant; elsewhere those that made themselves independent of their parents escape.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ class Outcome:
     status: int
     """Its exit status; negative: the signal that ended it."""
     peak_mb: float
-    """The highest resident memory seen of it and all its descendants together, 10^6 bytes; pages that they share count for each."""
+    """Highest memory of it and its descendants, 10^6 bytes; shared pages count for each."""
     exceeded: str = ""
-    """The limit that it was killed for: "time", "memory", or "" for none."""
+    """The limit that it exceeded: "time", "memory", or "" for none."""
 
 
 def run_supervised(
@@ -57,9 +58,9 @@ def run_supervised(
     memory_mb: int = 0,
     cwd: Path | None = None,
 ) -> Outcome:
-    """Run the program without standard input and return how it ended; all that it started is dead by then.
+    """Run the program without standard input; return how it ended, all that it started dead.
 
-    `memory_mb` is in 10^6 bytes, 0 = no limit. Raises OSError where the program can't be started.
+    `memory_mb` is in 10^6 bytes, 0 = no limit. Raises OSError if the program can't be started.
     """
     read, write = os.pipe()
     with os.fdopen(read, "rb") as result:
@@ -80,7 +81,7 @@ def run_supervised(
                 env=environment,
                 cwd=cwd,
                 pass_fds=[write],
-                start_new_session=True,  # Ctrl-C is for the run, which tells the supervisor
+                start_new_session=True,  # Ctrl-C is for the run, which ends the supervisor
             )
         finally:
             os.close(write)
@@ -89,9 +90,8 @@ def run_supervised(
         finally:
             _end(supervisor)
     if not answer:
-        return Outcome(
-            supervisor.returncode or -signal.SIGKILL, 0.0
-        )  # it was killed itself, the program with it
+        # It was killed itself, and the program with it.
+        return Outcome(supervisor.returncode or -signal.SIGKILL, 0.0)
     found = json.loads(answer)
     if "errno" in found:
         raise OSError(found["errno"], os.strerror(found["errno"]), arguments[0])
@@ -99,7 +99,7 @@ def run_supervised(
 
 
 def _end(supervisor: subprocess.Popen[bytes]) -> None:
-    """Close the pipe, on which the supervisor kills what is left, and wait for it."""
+    """Close the pipe, so that the supervisor kills what is left, and wait for it."""
     if supervisor.stdin is not None:
         supervisor.stdin.close()
     try:
@@ -138,7 +138,10 @@ def _supervise(result: int, timeout_s: float, memory_mb: int, arguments: list[st
 
 
 def _watch(process: subprocess.Popen[bytes], timeout_s: float, memory_mb: int) -> tuple[str, int]:
-    """Return once the program ends, passes a limit or is wanted no more: the limit's name, and the most bytes seen."""
+    """Return the limit that was passed and the most bytes seen.
+
+    Return once the program ends, passes a limit or is not wanted any more.
+    """
     deadline, peak = time.monotonic() + timeout_s, 0
     ended = os.pidfd_open(process.pid) if hasattr(os, "pidfd_open") else None
     wanted = [sys.stdin.fileno(), *([] if ended is None else [ended])]
@@ -146,7 +149,7 @@ def _watch(process: subprocess.Popen[bytes], timeout_s: float, memory_mb: int) -
         ready = select.select(wanted, [], [], _LOOK_EVERY_S)[0]
         if process.poll() is not None or sys.stdin.fileno() in ready:
             return "", peak
-        used = sum(_resident_bytes(one) for one in _descendants())
+        used = sum(map(_resident_bytes, _descendants()))
         peak = max(peak, used)
         if memory_mb and used > memory_mb * 1_000_000:
             return "memory", peak
@@ -177,9 +180,9 @@ def _kill_all(process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _ENDING_S
     process.poll()
     while _has_children() and time.monotonic() < deadline:
-        for one in _descendants():
+        for descendant in _descendants():
             with suppress(psutil.Error):
-                one.kill()
+                descendant.kill()
         if process.returncode is None:
             process.wait()
         with suppress(ChildProcessError):
@@ -188,7 +191,7 @@ def _kill_all(process: subprocess.Popen[bytes]) -> None:
 
 
 def _has_children() -> bool:
-    """Return whether a child is there, dead or alive; nothing is waited for."""
+    """Return whether there is a child, dead or alive; wait for nothing."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

@@ -35,7 +35,7 @@ def connect(workspace: Workspace) -> Index:
 def open_searcher(
     workspace: Workspace, index: Index, collection: str, *, quick: bool = False
 ) -> Searcher:
-    """Return a searcher of the collection; a quick one is for a few queries: its models start at once where they can.
+    """Return a searcher of the collection; a quick one is for a few queries: its models start fast.
 
     Raises IndexMissing or IndexMismatch.
     """
@@ -46,7 +46,8 @@ def open_searcher(
         generation,
         fingerprints,
         collection,
-        "Search with the configuration it was made with (--config FILE), or ingest again with --rebuild.",
+        "Search with the configuration it was made with (--config FILE), "
+        "or ingest again with --rebuild.",
     )
 
     def load(vector: str) -> Encoder:
@@ -66,7 +67,7 @@ def open_searcher(
 def _calibration(
     settings: SearchSettings, fingerprints: Mapping[str, Fingerprint]
 ) -> Calibration | None:
-    """Return the calibration, None where it was fitted for other models. Raises CalibrationError where it can't be read."""
+    """Return the calibration, None if it was fitted for other models. Raises CalibrationError."""
     path = Path(settings.calibration) if settings.calibration else CALIBRATION
     calibration = read_calibration(path)
     digests = {name: fingerprint.digest for name, fingerprint in fingerprints.items()}
@@ -74,7 +75,7 @@ def _calibration(
 
 
 def choose_collection(index: Index, wanted: str) -> str:
-    """Return the wanted collection, else the one that was published last. Raises IndexMissing where there is none."""
+    """Return the wanted collection, else the one published last. Raises IndexMissing."""
     if wanted:
         return wanted
     names = index.collections()
@@ -95,13 +96,17 @@ def choose_collection(index: Index, wanted: str) -> str:
         raise damaged
     if not live:
         raise IndexMissing(
-            f"there is no index at {index.location} (seen from {Path.cwd()}). Make one: lsif-ingest ingest --repo DIR"
+            f"there is no index at {index.location} (seen from {Path.cwd()}). "
+            "Make one: lsif-ingest ingest --repo DIR"
         )
     return max(live)[1]
 
 
 def describe_collections(index: Index) -> list[dict[str, Any]]:
-    """Return what each published collection holds and was made of, as plain data; `error` says why one can't be read."""
+    """Return what each published collection contains and was made of, as plain data.
+
+    `error` says why one can't be read.
+    """
     described: list[dict[str, Any]] = []
     for name in index.collections():
         try:

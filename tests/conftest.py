@@ -1,4 +1,4 @@
-"""Fixtures: the sample repository, a fake encoder that counts, both ends of the storage interface."""
+"""Fixtures: the sample repository, a fake encoder that counts, both ends of storage."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def server_index(client: QdrantClient, url: str, **changes: object) -> ServerInd
     params=["embedded", "server", *(["real-server"] if os.environ.get("QDRANT_URL") else [])]
 )
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Index]:
-    """Both ends of the interface, a double in the place of the server; a real server, too, where QDRANT_URL names one."""
+    """Both ends of the interface, with a double of the server; also a real one from QDRANT_URL."""
     opened: Index
     if request.param == "embedded":
         opened = EmbeddedIndex(tmp_path / "qdrant")
@@ -278,7 +278,7 @@ def run_cli(
 
 
 def run(*arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    """Run the command line in this process; return exit code, standard output, its own last line on standard error."""
+    """Run the command line here; return exit code, standard output, the last line of errors."""
     from flows.cli import main as cli
 
     capsys.readouterr()
@@ -369,10 +369,11 @@ def server_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def prefect_server(server_home: Path) -> Iterator[str]:
-    """The address of a server for the flows that run inside this process, with a database of its own."""
+    """The address of a server, with its own database, for flows that run in this process."""
     from prefect.logging.configuration import setup_logging
 
-    setup_logging()  # a first flow would, in the middle of a test, and drop the handler that captures its records
+    # A first flow would do it in the middle of a test, and drop the handler that captures records.
+    setup_logging()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_HOME", str(server_home))
         server = TemporaryServer()
@@ -402,7 +403,7 @@ def harness(prefect_server: str) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def first_run(data: Path, prefect_home: dict[str, str]) -> dict[str, Any]:
-    """The report of a first run on the sample in a process of its own, with Prefect's temporary server."""
+    """The report of a first run on the sample in its own process, with the temporary server."""
     done = run_cli(
         "ingest", *SOURCE, "--json", "--set", f"paths.data={data}", environment=prefect_home
     )

@@ -1,7 +1,7 @@
 """A searchable index of the sample that needs no model, changes to it, and a server of it.
 
-The index says that it was made with the packaged model, so everything but the model itself is the real thing: its vectors come from
-a fake encoder, which is put in the place of the model for queries, too.
+The index says that it was made with the packaged model, so everything but the model itself is
+real: its vectors come from a fake encoder, which also replaces the model for queries.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Models:
 
 @contextmanager
 def fake_models() -> Iterator[Models]:
-    """Let the fake encoder be what is loaded instead of each model; fingerprints stay those of the models."""
+    """Load the fake encoder instead of each model; fingerprints stay those of the models."""
     fake = Models(FakeEncoder(384))
 
     def load(source: object, *_others: object) -> FakeEncoder:
@@ -86,7 +86,7 @@ def workspace_of(data: Path, *overrides: str) -> Workspace:
 def index_sample(
     data: Path, root: Path = SAMPLE, *, commit: str | None = "0123abc", dirty: bool = False
 ) -> None:
-    """Index the sample, whose sources are in `root`, as `lsif-ingest ingest` does but for Prefect."""
+    """Index the sample, with sources in `root`, as `lsif-ingest ingest` does without Prefect."""
     project = _project(data, "sample")
     parse_repository(project, SAMPLE_DUMP, root, project.folder)
     _publish(project, commit=commit, dirty=dirty)
@@ -194,7 +194,7 @@ class Site:
         return reply.status_code, reply.json()["detail"]
 
     def send(self, request: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Send bytes as they are; return status (0: it hung up), headers with names in lower case, and body."""
+        """Send bytes as they are; return status (0: it hung up), lower-case headers, and body."""
         received = b""
         with (
             socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection,
@@ -216,7 +216,7 @@ class Site:
 
 @contextmanager
 def served(service: SearchService, hosts: Sequence[str] = HOSTS) -> Iterator[Site]:
-    """Serve on a port of 127.0.0.1 by uvicorn in a thread, as `lsif-ingest serve` does; close the service at the end."""
+    """Serve on a port of 127.0.0.1 in a thread, as `lsif-ingest serve` does; close the service."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=512)
     port = listening.getsockname()[1]
     config = uvicorn.Config(
@@ -244,7 +244,7 @@ def served(service: SearchService, hosts: Sequence[str] = HOSTS) -> Iterator[Sit
 
 
 def mapped(name: str) -> int:
-    """Return how many files whose path holds the name are open or mapped into this process's memory (Linux)."""
+    """Return how many files with the name in their path this process has open or mapped (Linux)."""
     held = sum(name in line for line in Path("/proc/self/maps").read_text().splitlines())
     for descriptor in Path("/proc/self/fd").iterdir():
         with suppress(OSError):

@@ -135,7 +135,7 @@ def test_another_url_begins_a_checkout_anew(repo: Path, tmp_path: Path) -> None:
     [
         ("absent", "has no branch or tag 'absent'"),
         ("0123abc", "has no branch or tag '0123abc'; a commit is named by its full hash"),
-        ("0" * 40, f"gives no commit {'0' * 40}: name a branch or tag that holds it"),
+        ("0" * 40, f"gives no commit {'0' * 40}: name a branch or tag that contains it"),
     ],
 )
 def test_an_absent_ref_is_told_and_not_tried_again(
@@ -169,19 +169,20 @@ def test_git_that_takes_too_long_is_ended(
     fake = tmp_path / "bin" / "git"
     fake.parent.mkdir()
     fake.write_text(
-        f'#!/bin/sh\ncase "$*" in *" fetch "*) sleep 60;; *) exec {shutil.which("git")} "$@";; esac\n'
+        '#!/bin/sh\ncase "$*" in *" fetch "*) sleep 60;;'
+        f' *) exec {shutil.which("git")} "$@";; esac\n'
     )
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
     with pytest.raises(
-        RepositoryUnreachable, match=r"took more than 1 s \(checkout.timeout_s\) and was ended"
+        RepositoryUnreachable, match=r"took more than 1 s \(checkout.timeout_s\) and was stopped"
     ):
         fetched(repo, tmp_path / "checkout", settings=SETTINGS.model_copy(update={"timeout_s": 1}))
 
 
 def test_without_git_a_url_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(CheckoutError, match="there is no git on PATH"):
+    with pytest.raises(CheckoutError, match="git is not on PATH"):
         Source(repo="https://example.org/a.git").check()
 
 
@@ -272,9 +273,12 @@ def test_a_checkout_killed_at_any_moment_is_finished_by_the_next(
     for number in range(300):
         (repo / "src" / f"m{number}.rs").write_text("fn f() {}\n" * 50)
     work, script = tmp_path / "checkout", (
-        "import sys; from pathlib import Path; from configs.settings import CheckoutSettings; from flows.source.checkout import checkout\n"
+        "import sys; from pathlib import Path\n"
+        "from configs.settings import CheckoutSettings\n"
+        "from flows.source.checkout import checkout\n"
         "print('begun', flush=True)\n"
-        "checkout(sys.argv[1], 'main', Path(sys.argv[2]), CheckoutSettings(timeout_s=60, submodules=True))"
+        "settings = CheckoutSettings(timeout_s=60, submodules=True)\n"
+        "checkout(sys.argv[1], 'main', Path(sys.argv[2]), settings)"
     )  # fmt: skip
     for number in range(10):
         commit(repo, f"commit {number}")
@@ -334,7 +338,7 @@ def test_no_hook_runs(repo: Path, tmp_path: Path, hook: str) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-# What is asked for -------------------------------------------------------------------------------------------------------------
+# ---- What is asked for
 
 
 @pytest.mark.parametrize(
@@ -375,7 +379,7 @@ def test_a_url_with_a_secret_is_refused_without_showing_it(
 
 def test_a_refused_secret_leads_to_gits_credential_helpers() -> None:
     with pytest.raises(
-        UsageError, match=r"the URL of example.org holds a user or secret.*git's credential helpers"
+        UsageError, match=r"the URL of example.org contains a user or secret.*credential helpers"
     ):
         Source(repo="https://user:secret-key-0451@example.org/a.git")
 
@@ -442,7 +446,7 @@ def test_a_long_message_without_a_space_is_looked_through_at_once() -> None:
     ],
 )
 def test_other_transports_are_refused(repo: str) -> None:
-    with pytest.raises(UsageError, match="git is asked by https, ssh and file"):
+    with pytest.raises(UsageError, match="git fetches by https, ssh and file"):
         Source(repo=repo)
 
 
@@ -469,7 +473,7 @@ def test_ref_and_subdir_need_a_repository() -> None:
         Source(repo="https://example.org/a.git", subdir="../x")
 
 
-# The source as a whole ---------------------------------------------------------------------------------------------------------
+# ---- The source as a whole
 
 
 def test_a_folder_without_ref_is_used_in_place(repo: Path, tmp_path: Path) -> None:

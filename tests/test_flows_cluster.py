@@ -1,4 +1,4 @@
-"""Embed tasks on Dask workers that run by themselves, vectors in a bucket: configs/cluster.toml, on one machine."""
+"""Embed tasks on separate Dask workers, vectors in a bucket, as configs/cluster.toml says."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def dask(
 
 @pytest.fixture
 def scheduler(tmp_path: Path, s3_environment: dict[str, str]) -> Iterator[str]:
-    """The address of a scheduler with two workers, each with one GPU, as flows/README.md starts them."""
+    """The address of a scheduler with two workers of one GPU, started as in flows/README.md."""
     where, environment = (
         tmp_path / "scheduler.json",
         {**s3_environment, "PYTHONPATH": str(PROJECT_ROOT)},

@@ -222,7 +222,7 @@ def test_no_secret_is_printed(
     )
     assert done.returncode == 1
     assert "no Qdrant answers at http://127.0.0.1:9" in done.stdout
-    assert "no Prefect answers at http://127.0.0.1:9/api (ConnectError)" in done.stdout
+    assert "no Prefect server answers at http://127.0.0.1:9/api (ConnectError)" in done.stdout
     for text in (said, done.stdout, done.stderr):
         for secret in (*secrets.values(), "p%40ss-4714", "p@ss-4714", "word-4715"):
             assert secret not in text

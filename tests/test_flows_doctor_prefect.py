@@ -123,7 +123,7 @@ def test_a_prefect_server_takes_the_key_or_refuses(
 ) -> None:
     with prefect(monkeypatch, sent) as url:
         finding = doctor_prefect.check_server()
-        assert (finding.status, finding.found) == ("failed", f"{url} refuses (HTTP 401)")
+        assert (finding.status, finding.found) == ("failed", f"{url} denies access (HTTP 401)")
         assert (
             finding.advice == "export PREFECT_API_KEY=KEY, or PREFECT_API_AUTH_STRING=USER:PASSWORD"
         )
@@ -138,12 +138,14 @@ def test_an_address_without_api_or_no_address_at_all(monkeypatch: pytest.MonkeyP
         finding = doctor_prefect.check_server()
     assert (finding.status, finding.advice) == ("failed", f"export PREFECT_API_URL={url}")
     finding = doctor_prefect.check_server()
-    assert finding.found == f"no Prefect answers at {url.removesuffix('/api')} (ConnectError)"
+    assert (
+        finding.found == f"no Prefect server answers at {url.removesuffix('/api')} (ConnectError)"
+    )
     assert finding.advice == "prefect server start, or unset PREFECT_API_URL"
     for bad in ("localhost:4200/api", "http://u:geheim@[oops/api", "http://host:port/api"):
         monkeypatch.setenv("PREFECT_API_URL", bad)
         finding = doctor_prefect.check_server()
-        assert (finding.status, finding.found) == ("failed", "PREFECT_API_URL is no URL")
+        assert (finding.status, finding.found) == ("failed", "PREFECT_API_URL is not a URL")
 
 
 def test_a_prefect_server_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a run does around its flow: the Prefect server that it starts or asks, and what it refuses before it starts one."""
+"""What a run does around its flow: which Prefect server it uses, and what it rejects before."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_server_that_is_named_and_absent_is_told_by_the_metrics_too(
         environment={**prefect_home, "PREFECT_API_URL": f"http://{UNUSED}/api"},
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert f"no Prefect answers at http://{UNUSED}/api" in done.stderr
+    assert f"no Prefect server answers at http://{UNUSED}/api" in done.stderr
     assert "Traceback" not in done.stderr
     assert (
         'lsif_ingest_last_run_success{project="sample"} 0'

@@ -1,4 +1,4 @@
-"""Runs that begin with a git URL, rust-analyzer played by a script that prints the sample's dump."""
+"""Runs that begin with a git URL; a script that prints the sample's dump plays rust-analyzer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def sample_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     git(folder, "add", ".")
     git(folder, "commit", "--quiet", "-m", "first")
     programs = {
-        "rust-analyzer": f'[ "$1" = --version ] && echo "rust-analyzer 1.85.1" && exit; echo >>{tmp_path}/made; cat {SAMPLE_DUMP}',
+        "rust-analyzer": '[ "$1" = --version ] && echo "rust-analyzer 1.85.1" && exit; '
+        f"echo >>{tmp_path}/made; cat {SAMPLE_DUMP}",
         "cargo": "exit 1",
         "rustc": "exit 1",
     }

@@ -1,4 +1,4 @@
-"""Embed tasks on the task runners of Prefect; a Dask cluster of two workers, one of which is killed."""
+"""Embed tasks on Prefect's task runners; a Dask cluster of two workers, one of them killed."""
 
 from __future__ import annotations
 

@@ -18,7 +18,10 @@ from machine.supervisor import Outcome, run_supervised
 
 from conftest import PROJECT_ROOT
 
-HOLD = "import sys, time; held = bytearray(int(sys.argv[1]) * 10**6); held[::4096] = b'x' * len(held[::4096]); time.sleep(60)"
+HOLD = (
+    "import sys, time; held = bytearray(int(sys.argv[1]) * 10**6); "
+    "held[::4096] = b'x' * len(held[::4096]); time.sleep(60)"
+)
 
 
 def supervised(
@@ -27,8 +30,13 @@ def supervised(
     with tempfile.TemporaryFile() as out:
         environment = {**os.environ, "MARK": mark}
         return run_supervised(
-            arguments, stdout=out, stderr=out, environment=environment, timeout_s=timeout_s, memory_mb=memory_mb
-        )  # fmt: skip
+            arguments,
+            stdout=out,
+            stderr=out,
+            environment=environment,
+            timeout_s=timeout_s,
+            memory_mb=memory_mb,
+        )
 
 
 def alive(mark: str) -> list[str]:
@@ -106,7 +114,8 @@ def test_a_program_over_time_is_ended_with_its_children(tmp_path: Path) -> None:
 def test_a_run_that_ends_takes_all_with_it(sent: signal.Signals, tmp_path: Path) -> None:
     script = (
         "import os, sys; from machine.supervisor import run_supervised\n"
-        "run_supervised(['sh', '-c', '(setsid sleep 60 &); echo begun; sleep 60'], environment=dict(os.environ), timeout_s=60,"
+        "run_supervised(['sh', '-c', '(setsid sleep 60 &); echo begun; sleep 60'],"
+        " environment=dict(os.environ), timeout_s=60,"
         " stdout=sys.stdout.buffer, stderr=sys.stderr.buffer)"
     )
     environment = {**os.environ, "MARK": str(tmp_path)}

@@ -1,4 +1,4 @@
-"""A Prefect server's REST API, asked without importing Prefect: that takes a second."""
+"""A Prefect server's REST API, without importing Prefect: that takes a second."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _ANSWER_S = 5.0
 _REFUSED = (401, 403)
 _MISSING = 404
 CLOUD = "api.prefect.cloud"
-"""Host of Prefect's own service, which has no such page to ask for its health or version."""
+"""Host of Prefect's own service, which has no page for its health or version."""
 
 
 class Api(NamedTuple):
-    """A Prefect server's API, and what it is asked with."""
+    """A Prefect server's API, and the headers of requests to it."""
 
     url: str
     headers: Mapping[str, str]
@@ -36,7 +36,7 @@ class Api(NamedTuple):
 
 
 def configured() -> Api | None:
-    """Return the API that runs would use, None where they start a server of their own. Raises FlowError where it is no URL."""
+    """Return the API that runs would use, None if they start a server. Raises FlowError."""
     values = _values()
     url = values.get("PREFECT_API_URL", "").rstrip("/")
     if not url:
@@ -46,9 +46,9 @@ def configured() -> Api | None:
         usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
     except ValueError:
         usable = False
-    if not usable:  # not quoted: a password may stand in it
+    if not usable:  # not quoted: it may contain a password
         raise FlowError(
-            "PREFECT_API_URL is no URL; export PREFECT_API_URL=http://127.0.0.1:4200/api"
+            "PREFECT_API_URL is not a URL; export PREFECT_API_URL=http://127.0.0.1:4200/api"
         )
     headers = {}
     if key := values.get("PREFECT_API_KEY"):
@@ -59,14 +59,14 @@ def configured() -> Api | None:
 
 
 def require_answer() -> None:
-    """Raise FlowError, with what to do, where a server is configured and does not answer."""
+    """Raise FlowError, with what to do, if a server is configured and does not answer."""
     api = configured()
     if api is not None and urlsplit(api.url).hostname != CLOUD:
         ask(api, "GET", "/health")
 
 
 def _values() -> dict[str, str]:
-    """Return Prefect's settings that matter here: the environment's, else those of files, which Prefect itself is asked about."""
+    """Return Prefect's settings that matter here: the environment's, else those that it reads."""
     names = ("PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING")
     found = {name: os.environ[name] for name in names if os.environ.get(name)}
     if "PREFECT_API_URL" in found or not server_may_be_named():
@@ -82,7 +82,7 @@ def _values() -> dict[str, str]:
 
 
 def ask(api: Api, method: str, path: str, body: object = None) -> Any:
-    """Return the answer. Raises FlowError, which quotes no credentials: neither URL nor exception of the client is shown."""
+    """Return the answer. Raises FlowError without credentials: no URL, no exception in it."""
     try:
         answer = httpx.request(
             method, api.url + path, json=body, headers=dict(api.headers), timeout=_ANSWER_S
@@ -93,19 +93,21 @@ def ask(api: Api, method: str, path: str, body: object = None) -> Any:
         ) from None
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as exc:
         raise ServerUnreachable(
-            f"no Prefect answers at {api.location} ({type(exc).__name__}). prefect server start, or unset PREFECT_API_URL"
+            f"no Prefect server answers at {api.location} ({type(exc).__name__}). "
+            "prefect server start, or unset PREFECT_API_URL"
         ) from None
     if answer.status_code in _REFUSED:
         way_out = "export PREFECT_API_KEY=KEY, or PREFECT_API_AUTH_STRING=USER:PASSWORD"
-        raise FlowError(f"{api.location} refuses (HTTP {answer.status_code}). {way_out}")
+        raise FlowError(f"{api.location} denies access (HTTP {answer.status_code}). {way_out}")
     if answer.status_code == _MISSING or "json" not in answer.headers.get("content-type", ""):
         parts = urlsplit(api.location)
         raise FlowError(
-            f"what answers at {api.location} is no Prefect API (HTTP {answer.status_code}). "
+            f"what answers at {api.location} is not a Prefect API (HTTP {answer.status_code}). "
             f"export PREFECT_API_URL={parts.scheme}://{parts.netloc}/api"
         )
     if not answer.is_success:
         raise FlowError(
-            f"{api.location} fails with HTTP {answer.status_code}. Look at the log of `prefect server start`"
+            f"{api.location} fails with HTTP {answer.status_code}. "
+            "Look at the log of `prefect server start`"
         )
     return answer.json()

@@ -1,8 +1,9 @@
-"""A Prefect server for one run, where none is configured.
+"""A Prefect server for one run, if none is configured.
 
-Prefect would start one by itself; that one shares the terminal's process group, so that Ctrl-C ends the server before the run
-can tell it anything, and it outlives a run that is killed. This one is in a session of its own and ends when the pipe to the run
-does, however the run ended. Run as a program (`python -m flows.server.temporary FD`) it is the server itself.
+Prefect would start one itself. That one shares the terminal's process group, so that Ctrl-C ends it
+before the run can report to it, and it outlives a run that is killed. This one has its own session
+and ends when the pipe to the run does, however the run ended. Run as a program
+(`python -m flows.server.temporary FD`), this module is the server.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ _SHUTDOWN_S = 10
 _SETTINGS = {
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_UI_ENABLED": "false",
-    # No run needs the types of blocks that Prefect knows; a server that stays registers them. Without the second it would not:
-    # this one would note in PREFECT_HOME that it had.
+    # No run needs Prefect's types of blocks; a server that stays registers them. Without the second
+    # setting it would not, because this one would note in PREFECT_HOME that it had.
     "PREFECT_API_BLOCKS_REGISTER_ON_START": "false",
     "PREFECT_MEMOIZE_BLOCK_AUTO_REGISTRATION": "false",
-    # Services that one run does not need. The database is SQLite, where each more writer is one more to wait for:
-    # https://github.com/PrefectHQ/prefect/issues/18934
+    # Services that one run does not need. The database is SQLite, where writers wait for each
+    # other: https://github.com/PrefectHQ/prefect/issues/18934
     **{
         f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false"
         for name in (
@@ -55,17 +56,16 @@ class TemporaryServer:
     """A server that starts at once and lives as long as this process, or until `stop`."""
 
     def __init__(self) -> None:
-        # The server gets the bound socket itself: a port that is free now may be another run's server by the time it listens.
+        # The server gets the bound socket: a port that is free now may soon be another run's.
         bound = socket.socket()
         bound.bind(("127.0.0.1", 0))
         self.api_url = f"http://127.0.0.1:{bound.getsockname()[1]}/api"
-        descriptor = fcntl.fcntl(
-            bound.fileno(), fcntl.F_DUPFD_CLOEXEC, 3
-        )  # 0 to 2 may be closed here, and are the server's own
+        # 0 to 2 may be closed here, and are the server's own.
+        descriptor = fcntl.fcntl(bound.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
         bound.close()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as the server lives
         self._process = subprocess.Popen(
-            # -P: a package of our names in the working folder, which may be the repository's, is not to be run
+            # -P: the working folder may have packages with our names, and they must not run
             [sys.executable, "-P", "-m", "flows.server.temporary", str(descriptor)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -82,11 +82,12 @@ class TemporaryServer:
             },
         )
         os.close(descriptor)  # ours; the server has its own
-        # Not when the flow ends: Prefect's threads tell the server the last events when the interpreter goes down, before this.
+        # Not when the flow ends: Prefect's threads send their last events as the interpreter ends,
+        # before this.
         atexit.register(self.stop)
 
     def wait(self) -> None:
-        """Return once the server answers. Raises FlowError where it does not come up."""
+        """Return once the server answers. Raises FlowError if it does not start."""
         deadline = time.monotonic() + _STARTUP_S
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         while time.monotonic() < deadline and self._process.poll() is None:
@@ -102,7 +103,8 @@ class TemporaryServer:
             else f"did not answer within {_STARTUP_S} s"
         )
         raise FlowError(
-            f"the temporary Prefect server {what}. Try `prefect server start` and set PREFECT_API_URL."
+            f"the temporary Prefect server {what}. "
+            "Try `prefect server start` and set PREFECT_API_URL."
         )
 
     def _last_words(self) -> str:
@@ -125,7 +127,9 @@ class TemporaryServer:
 
 def serve(bound: socket.socket) -> None:
     """Serve Prefect's API on the bound socket until standard input ends."""
-    gc.disable()  # some hundred thousand objects that all stay: to look through them again and again takes a quarter of the imports
+    # The imports make some hundred thousand objects that all stay; looking through them again and
+    # again takes a quarter of the imports' time.
+    gc.disable()
     import uvicorn  # noqa: PLC0415 - in the server's own process only
     from prefect.server.api.server import create_app  # noqa: PLC0415
 
@@ -141,7 +145,7 @@ def serve(bound: socket.socket) -> None:
 
     threading.Thread(target=watch, daemon=True).start()
     server.run(sockets=[bound])
-    # All is stored and every service has ended; to take the interpreter's objects apart would add a second for nothing.
+    # All is stored and every service has ended; a normal exit would take a second for nothing.
     os._exit(0)
 
 

@@ -1,7 +1,8 @@
-"""A shallow checkout of one ref of a git repository, kept between runs so that the next one fetches only what is new.
+"""A shallow checkout of one ref of a git repository; the next run fetches only what is new.
 
-Whatever state a killed run left it in, the next one brings it to the ref or makes it anew. The caller holds the project's lock.
-Hooks and programs that the repository names are not run; what the user's git is configured to use (credential helpers, ssh) is.
+Whatever state a killed run left it in, the next one brings it to the ref or makes it again. The
+caller holds the project's lock. Hooks and programs that the repository names don't run; those that
+the user's git is configured to use (credential helpers, ssh) do.
 """
 
 from __future__ import annotations
@@ -35,36 +36,38 @@ _OPTIONS = {
     "advice.detachedHead": "false",
 }
 _NOT_FOR_LACK_OF_NETWORK = re.compile(
-    r"authentication failed|could not read (username|password)|permission denied|repository .*not found|access denied|"
-    r"does not appear to be a git repository|does not exist|host key verification failed|dubious ownership|not allowed|"
+    r"authentication failed|could not read (username|password)|permission denied|access denied|"
+    r"repository .*not found|does not appear to be a git repository|does not exist|"
+    r"host key verification failed|dubious ownership|not allowed|"
     r"requested url returned error: 40[134]",
     re.IGNORECASE,
 )
-"""What git says of a repository that it will not get by trying again. Its exit status is 128 for everything."""
+"""What git says if trying again will not help. Its exit status is 128 for everything."""
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _NO_SUCH_REF = 2
 """Exit status of `git ls-remote --exit-code`."""
 
 
 def checkout(url: str, ref: str, folder: Path, settings: CheckoutSettings) -> Path:
-    """Bring the checkout in `folder` to the ref of the repository at `url` (a URL or an absolute path); return the folder.
+    """Bring the checkout in `folder` to the ref of the repository at `url`; return the folder.
 
-    Files that are not of the commit are removed, ignored ones too. `ref` is a branch, tag or full commit hash, "" the default
-    branch. Raises CheckoutError, RepositoryUnreachable where trying again may help.
+    `url` is a URL or an absolute path, `ref` a branch, tag or full commit hash, "" the default
+    branch. Files that are not part of the commit are removed, ignored ones too. Raises
+    CheckoutError, and RepositoryUnreachable if trying again may help.
     """
     check_git()
     started = time.perf_counter()
-    one = _Checkout(url, ref, folder, settings)
-    was_there = one.prepare()
+    working_copy = _Checkout(url, ref, folder, settings)
+    existed = working_copy.prepare()
     try:
-        one.bring_up_to_date()
+        working_copy.bring_up_to_date()
     except _Damaged as exc:
-        if not was_there:
+        if not existed:
             raise CheckoutError(str(exc)) from exc
-        logger.warning("%s is made anew: %s", folder, exc)
-        one.prepare(anew=True)
+        logger.warning("%s is made again: %s", folder, exc)
+        working_copy.prepare(again=True)
         try:
-            one.bring_up_to_date()
+            working_copy.bring_up_to_date()
         except _Damaged as again:
             raise CheckoutError(str(again)) from again
     commit = (git_output(folder, "rev-parse", "HEAD") or "").strip()
@@ -79,15 +82,16 @@ def checkout(url: str, ref: str, folder: Path, settings: CheckoutSettings) -> Pa
 
 
 def check_git() -> None:
-    """Raise CheckoutError where git is not installed."""
+    """Raise CheckoutError if git is not installed."""
     if shutil.which("git") is None:
         raise CheckoutError(
-            "there is no git on PATH, which fetches git URLs and refs: install it, or name a folder of sources."
+            "git is not on PATH, and it fetches git URLs and refs: "
+            "install it, or name a folder of sources."
         )
 
 
 class _Damaged(Exception):
-    """Git failed for a reason that may lie in the checkout."""
+    """Git failed, perhaps because of the checkout's state."""
 
 
 class _Done(NamedTuple):
@@ -105,14 +109,15 @@ class _Checkout:
         self._folder = folder
         self._settings = settings
 
-    def prepare(self, *, anew: bool = False) -> bool:
-        """Make the folder a repository of the URL; return whether it was one. What killed runs of git locked is unlocked."""
+    def prepare(self, *, again: bool = False) -> bool:
+        """Make the folder a repository of the URL; return whether it was one.
+
+        Locks that killed runs of git left are removed.
+        """
         git = self._folder / ".git"
-        if not anew and git.is_dir() and self._origin() == self._url:
+        if not again and git.is_dir() and self._origin() == self._url:
             for lock in git.rglob("*.lock"):
-                if (
-                    not lock.is_dir()
-                ):  # a submodule may be named so, and has its folder in .git/modules
+                if not lock.is_dir():  # .git/modules may have a folder of that name
                     lock.unlink()
             return True
         if self._folder.is_symlink() or self._folder.is_file():
@@ -121,13 +126,12 @@ class _Checkout:
             shutil.rmtree(self._folder)
         self._folder.mkdir(parents=True)
         self._must("init", "--quiet", "--template=")
-        self._must(
-            "remote", "add", "origin", self._url
-        )  # the last step: without it, the next run begins again
+        # The last step: without it, the next run begins again.
+        self._must("remote", "add", "origin", self._url)
         return False
 
     def bring_up_to_date(self) -> None:
-        """Fetch the ref unless it is the commit that is there, and make the files those of its commit."""
+        """Fetch the ref unless its commit is there already; make the files those of its commit."""
         wanted = self._ref
         if not (_COMMIT.fullmatch(wanted) and self._commit("HEAD") == wanted):
             self._fetch()
@@ -158,7 +162,8 @@ class _Checkout:
             "unadvertised|not our ref|no such remote ref", done.said
         ):
             raise CheckoutError(
-                f"{self._where()} gives no commit {self._ref}: name a branch or tag that holds it. git: {done.said}"
+                f"{self._where()} gives no commit {self._ref}: "
+                f"name a branch or tag that contains it. git: {done.said}"
             )
         asked = self._git("ls-remote", "--quiet", "--exit-code", "origin", self._ref or "HEAD")
         if asked.status == _NO_SUCH_REF:
@@ -208,7 +213,7 @@ class _Checkout:
         return self._output("config", "--local", "--get", "remote.origin.url")
 
     def _output(self, *arguments: str) -> str:
-        # By its folder: else git would look further up, and find the repository that the data folder lies in.
+        # By its folder: else git would look further up and find one around the data folder.
         return (
             git_output(self._folder, f"--git-dir={self._folder.absolute() / '.git'}", *arguments)
             or ""
@@ -221,7 +226,7 @@ class _Checkout:
             raise _Damaged(f"`git {arguments[0]}` failed in {self._folder}: {done.said}")
 
     def _git(self, *arguments: str) -> _Done:
-        """Run git in the folder, with nobody to ask; nothing of it is left once this returns or this process ends."""
+        """Run git in the folder, with nobody to ask; it ends with this call or this process."""
         options = [word for name, value in _OPTIONS.items() for word in ("-c", f"{name}={value}")]
         environment = {
             **git_environment(),
@@ -229,7 +234,7 @@ class _Checkout:
             "GIT_CEILING_DIRECTORIES": str(self._folder.resolve().parent),
             "GIT_TERMINAL_PROMPT": "0",
             "GCM_INTERACTIVE": "never",
-            "GIT_LFS_SKIP_SMUDGE": "1",  # no source of Rust is kept there
+            "GIT_LFS_SKIP_SMUDGE": "1",  # Rust sources are not kept there
         }
         found = run_program(
             [str(shutil.which("git")), *options, *arguments],
@@ -241,7 +246,7 @@ class _Checkout:
         if found.status is None:
             limit = f"{self._settings.timeout_s} s (checkout.timeout_s)"
             raise RepositoryUnreachable(
-                f"`git {arguments[0]}` of {self._where()} took more than {limit} and was ended."
+                f"`git {arguments[0]}` of {self._where()} took more than {limit} and was stopped."
             )
         said = without_credentials(" ".join(found.error_text.split())).removesuffix(".")
         return _Done(found.status, said[-500:] or f"it ended with status {found.status}")

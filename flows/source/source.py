@@ -1,4 +1,4 @@
-"""What a run starts from: a repository (a folder or a git URL), a dump with its sources, or a structures.jsonl."""
+"""What a run starts from: a repository, a dump with its sources, or a structures.jsonl."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Source(BaseModel):
     ] = None
     """A folder or a git URL, as given."""
     ref: str = ""
-    """Branch, tag or full commit hash; "" = the folder's files as they are, of a URL the default branch."""
+    """Branch, tag or full commit hash; "" is the folder as it is, or the default branch."""
     subdir: str = ""
     """The folder of the Cargo project inside `repo`."""
     dump: Path | None = None
@@ -48,11 +48,12 @@ class Source(BaseModel):
         given = [name for name in ("repo", "dump", "structures") if getattr(self, name) is not None]
         if len(given) != 1:
             raise UsageError(
-                f"expected one of --repo, --dump and --structures, found {' and '.join(given) or 'none'}."
+                "expected one of --repo, --dump and --structures, "
+                f"found {' and '.join(given) or 'none'}."
             )
         if (self.dump is not None) != (self.root is not None):
             raise UsageError(
-                "--dump and --root go together: --root names the folder of the sources that the dump was taken of."
+                "--dump and --root go together: --root names the folder of the sources of the dump."
             )
         if self.repo is None and (self.ref or self.subdir):
             raise UsageError("--ref and --subdir go with --repo.")
@@ -77,12 +78,12 @@ class Source(BaseModel):
 
     @property
     def is_checkout(self) -> bool:
-        """Whether the sources are fetched into a checkout of this program's own; else they are the user's folder, used in place."""
+        """Whether the sources are fetched into a checkout, or else used in place."""
         return self.repo is not None and (bool(self.ref) or self._is_address)
 
     @property
     def _is_address(self) -> bool:
-        """Whether `repo` has no files of its own: a URL or a bare repository."""
+        """Whether `repo` has no working files: a URL or a bare repository."""
         return self.repo is not None and (is_url(self.repo) or _is_bare(Path(self.repo)))
 
     @property
@@ -114,7 +115,7 @@ class Source(BaseModel):
         return found
 
     def project(self, configured: str) -> str:
-        """Return the project's name: the configured one, else that of the sources' folder, else that of the structures file."""
+        """Return the configured name, else one made from the folder or file that is given."""
         if configured:
             return configured
         if self.structures is not None:
@@ -127,16 +128,15 @@ class Source(BaseModel):
         ):
             return project_name(last_part(self.repo if is_url(self.repo) else _absolute(self.repo)))
         folder = (self.root or Path(self.repo or "", self.subdir)).absolute()
-        return project_name(
-            os.path.normpath(folder).rpartition("/")[2]
-        )  # a link has its own name, not its target's
+        # A link has its own name, not its target's.
+        return project_name(os.path.normpath(folder).rpartition("/")[2])
 
     def workspace(self, workspace: Workspace) -> ProjectWorkspace:
         """Return the workspace of the project that these sources make."""
         return workspace.for_project(self.project(workspace.settings.project.name))
 
     def check(self) -> None:
-        """Raise where what it names is not there, before any work is done."""
+        """Raise if something that it names does not exist, before any work is done."""
         if self.repo is not None and self.is_checkout:
             check_git()
             if not is_url(self.repo):
@@ -144,13 +144,13 @@ class Source(BaseModel):
         elif self.repo is not None:
             check_project(Path(self.repo), self.subdir)
         if self.dump is not None and (not self.dump.exists() or self.dump.is_dir()):
-            there = "is a folder" if self.dump.is_dir() else "is not there"
+            there = "is a folder" if self.dump.is_dir() else "does not exist"
             raise DumpError(
                 f"{self.dump} {there}; --dump names the file that `rust-analyzer lsif` writes."
             )
         if self.root is not None and not self.root.is_dir():
             raise SourceError(
-                f"no folder {self.root}; --root names the folder of the sources that the dump was taken of."
+                f"no folder {self.root}; --root names the folder of the sources of the dump."
             )
         if self.structures is not None and not self.structures.is_file():
             raise StructuresError(
@@ -158,15 +158,16 @@ class Source(BaseModel):
             )
 
     def identity(self) -> str:
-        """Return what tells this source from others of the same name, the same for each checkout of a repository.
+        """Return what distinguishes this source from others of its name; checkouts share it.
 
-        The address of the git repository it was cloned from and the folder in it; the path where there is no such address.
+        It is the address of the git repository it was cloned from and the folder in it, or the path
+        if there is no such address.
         """
         if self.structures is not None:
             return str(self.structures.resolve())
         base = self.root or Path(self.repo or "")
         if self.repo is not None and self._is_address:
-            # What `git remote get-url origin` says in a clone: the user's git may know the repository by another address.
+            # As `git remote get-url origin` in a clone: git's configuration may rewrite addresses.
             given, prefix = (
                 self.repo if is_url(self.repo) else _absolute(self.repo),
                 PurePosixPath(),
@@ -185,16 +186,17 @@ class Source(BaseModel):
 
 
 def _check_path(option: str, path: str) -> None:
-    """Raise UsageError where the system takes no such path: asked for it, it would answer with an error that names no option."""
+    """Raise UsageError for a path that the system rejects with an error that names no option."""
     size, longest = (
         len(os.fsencode(path)),
         max((len(os.fsencode(part)) for part in path.split("/")), default=0),
     )
     if "\0" in path:
-        raise UsageError(f"{option} names a folder, found a NUL character in it.")
+        raise UsageError(f"{option} takes a folder, found a NUL character in it.")
     if size > _LONGEST_PATH or longest > _LONGEST_NAME:
         raise UsageError(
-            f"{option} names a folder, found {size:,} bytes, {longest:,} of them without a slash: no path is that long."
+            f"{option} takes a folder, found {size:,} bytes, {longest:,} of them without a slash: "
+            "no path is that long."
         )
 
 
@@ -203,25 +205,27 @@ def _absolute(path: str) -> str:
 
 
 def _is_bare(path: Path) -> bool:
-    """Return whether the folder is a git repository without files of its own."""
+    """Return whether the folder is a git repository without working files."""
     return (path / "HEAD").is_file() and (path / "objects").is_dir() and (path / "refs").is_dir()
 
 
 def _repository_of(path: Path) -> tuple[Path, PurePosixPath]:
-    """Return the folder of the git repository that the path is in, and the path's place there.
+    """Return the top folder of the path's git repository, and the path in it.
 
-    Raises CheckoutError where it is in none, SourceError where there is no such folder.
+    Raises CheckoutError if it is in none, SourceError if there is no such folder.
     """
     if not path.is_dir():
         raise SourceError(
-            f"no folder {path}; --repo names the folder of a Cargo project or workspace, or a git URL."
+            f"no folder {path}; "
+            "--repo takes the folder of a Cargo project or workspace, or a git URL."
         )
     if _is_bare(path):
         return path.absolute(), PurePosixPath()
     top = git_output(path, "rev-parse", "--show-toplevel")
     if top is None:
         raise CheckoutError(
-            f"{path} is in no git repository, so it has no refs; without --ref its files are used as they are."
+            f"{path} is in no git repository, so it has no refs; "
+            "without --ref its files are used as they are."
         )
     return Path(top.strip()), PurePosixPath(
         (git_output(path, "rev-parse", "--show-prefix") or "").strip()
