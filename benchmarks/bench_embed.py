@@ -27,7 +27,7 @@ from embedding.batching import longest_first, padding_share, token_batches
 from embedding.encoders.torch import TorchEncoder, load_sentence_transformer
 from embedding.models import load_encoder, resolve_model
 from embedding.text import RECIPES
-from lsif.structure import read_structures
+from lsif.jsonl import read_structures
 
 if TYPE_CHECKING:
     from collections.abc import Callable

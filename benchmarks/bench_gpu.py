@@ -25,7 +25,7 @@ from transformers import BertConfig, BertModel
 from configs.settings import ModelSettings, load_settings
 from embedding.encoders.torch import TorchEncoder
 from embedding.models import resolve_model
-from lsif.structure import read_structures
+from lsif.jsonl import read_structures
 
 MATRIX = 8192
 

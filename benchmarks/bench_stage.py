@@ -29,7 +29,7 @@ from embedding.encoder import Fingerprint
 from embedding.plan import VectorPlan
 from embedding.work_units import WorkUnit, embed_unit
 from lsif.extract import parse_dump
-from lsif.structure import read_structures
+from lsif.jsonl import read_structures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

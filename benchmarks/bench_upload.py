@@ -30,7 +30,8 @@ from qdrant_client import models
 
 from configs.settings import load_settings
 from lsif.extract import parse_dump
-from lsif.structure import Structure, read_structures, with_digest
+from lsif.jsonl import read_structures
+from lsif.structure import Structure, with_digest
 from storage.embedded.index import EmbeddedIndex
 from storage.live import require_live
 from storage.points import PointDraft, structure_draft

@@ -27,7 +27,7 @@ from embedding.models import load_encoder, resolve_model
 from embedding.plan import VectorPlan
 from embedding.vectors import gather
 from embedding.work_units import WorkUnit, embed_unit
-from lsif.structure import read_structures
+from lsif.jsonl import read_structures
 
 ROWS_PER_FILE = 64
 

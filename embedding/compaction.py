@@ -24,8 +24,7 @@ from embedding.encoder import Fingerprint
 from embedding.store import Store
 from embedding.text import RECIPES
 from embedding.vectors import gather
-from lsif.blocks import read_blocks
-from lsif.structure import read_structures
+from lsif.jsonl import read_blocks, read_structures
 from machine.files import temporary_beside
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from embedding.checkpoint import Checkpoint, as_keys
 from embedding.embed import Embedding, EmbedReport, Known
 from embedding.text import RECIPES
 from embedding.vectors import VectorTable, gather
-from lsif.blocks import read_blocks
-from lsif.structure import SequenceDigest, read_structures
+from lsif.jsonl import SequenceDigest, read_blocks, read_structures
 from machine.files import temporary_beside
 
 if TYPE_CHECKING:

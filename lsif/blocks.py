@@ -11,15 +11,10 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
-
-from lsif.errors import StructuresError
 from lsif.record import OUTSIDE_DIGEST, JsonLine, digest_of, uuid5
-from lsif.structure import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from lsif.structure import Structure
 
@@ -82,20 +77,6 @@ class Block(JsonLine):
     def to_payload(self) -> dict[str, Any]:
         """Return the record as a point's payload."""
         return self.to_dict()
-
-
-def read_blocks(path: Path) -> Iterator[Block]:
-    """Yield the blocks of a file that this project wrote.
-
-    Raises StructuresError with the line's number if one is malformed.
-    """
-    for number, _, line in read_lines(path):
-        try:
-            yield Block.from_dict(orjson.loads(line))
-        except (ValueError, TypeError) as exc:
-            raise StructuresError(
-                f"{path}, line {number}: {exc}. Write it again with `lsif-ingest parse --blocks`."
-            ) from exc
 
 
 def blocks_of(structures: Iterable[Structure], found: Iterable[SourceBlock]) -> Iterator[Block]:

@@ -6,22 +6,14 @@ The first block of keys is the format that Qdrant's code-search tutorial publish
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import orjson
-
-from lsif.errors import StructuresError
-from lsif.record import OUTSIDE_DIGEST, JsonLine, R, digest_of, keys_of, uuid5
-from machine.files import atomic_writer
+from lsif.record import OUTSIDE_DIGEST, JsonLine, digest_of, uuid5
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Mapping
 
 CodeType: TypeAlias = Literal[
     "Function", "Struct", "Enum", "Union", "Trait", "TypeAlias", "Const", "Static", "Macro",
@@ -103,9 +95,6 @@ class Structure(JsonLine):
         return self.to_dict()
 
 
-_MAX_LINE = 2**31 - 1
-
-
 def make_id(project: str, crate: str, symbol: str, file_path: str, ordinal: int) -> str:
     """Return the id of the `ordinal`-th (0-based, by line) definition of `symbol` in the file."""
     return uuid5(_NAMESPACE, "\0".join((project, crate, symbol, file_path, str(ordinal))))
@@ -114,191 +103,3 @@ def make_id(project: str, crate: str, symbol: str, file_path: str, ordinal: int)
 def with_digest(fields: Mapping[str, Any]) -> Structure:
     """Return the structure of plain JSON fields; its digest is computed, whatever `fields` says."""
     return Structure.from_dict({**fields, "digest": ""})
-
-
-class SequenceDigest:
-    """A digest of records in their order, by which two stages know that they read the same."""
-
-    def __init__(self) -> None:
-        self._digest = hashlib.blake2b(digest_size=16)
-
-    def add(self, record: R) -> R:
-        """Take the record into account, and return it."""
-        self._digest.update(f"{record.id}{record.digest}".encode())
-        return record
-
-    def hexdigest(self) -> str:
-        """Return 32 hex digits."""
-        return self._digest.hexdigest()
-
-
-def write_structures(path: Path, structures: Iterable[Structure]) -> None:
-    """Write structures.jsonl at `path` as a whole or not at all (temporary file, fsync, rename)."""
-    _write(path, (structure.to_json() for structure in structures))
-
-
-def write_records(path: Path, records: Iterable[JsonLine]) -> None:
-    """Write one record a line at `path` as a whole or not at all."""
-    _write(path, (record.to_json() for record in records))
-
-
-def _write(path: Path, lines: Iterable[bytes]) -> None:
-    try:
-        with atomic_writer(path) as file:
-            for line in lines:
-                file.write(line)
-    except OSError as exc:
-        raise StructuresError(f"can't write {path}: {exc.strerror or exc}") from exc
-
-
-def read_structures(path: Path) -> Iterator[Structure]:
-    """Yield the structures of a file that this project wrote.
-
-    Raises StructuresError with the line's number if one is malformed.
-    """
-    for number, _, line in read_lines(path):
-        try:
-            yield parse_structure(line)
-        except (ValueError, TypeError, KeyError) as exc:
-            raise StructuresError(
-                f"{path}, line {number}: {exc}. Write it again with `lsif-ingest parse`."
-            ) from exc
-
-
-def parse_structure(line: bytes) -> Structure:
-    """Return the structure of one line that `to_json` wrote."""
-    return Structure.from_dict(orjson.loads(line))
-
-
-def read_lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
-    """Yield (1-based line number, byte offset, line) of each line that is not blank."""
-    offset = 0
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.isspace():
-                    yield number, offset, line
-                offset += len(line)
-    except OSError as exc:
-        raise StructuresError(f"can't read {path}: {exc.strerror or exc}") from exc
-
-
-@dataclass
-class ImportLedger:
-    """What became of the lines of a structures.jsonl of other origin."""
-
-    lines: int = 0
-    structures: int = 0
-    skipped: int = 0
-    first_skipped: list[str] = field(default_factory=list)
-    """The first three skipped lines, as `line N: why`; N is 1-based."""
-
-
-def import_structures(path: Path, project: str, ledger: ImportLedger) -> Iterator[Structure]:
-    """Yield the structures of a file in the tutorial's format, completed by our own keys.
-
-    Malformed lines are skipped and counted in `ledger`. Raises StructuresError if no line is left.
-    """
-    seen: dict[tuple[str, str, str], int] = {}
-    ids: set[str] = set()
-    for number, _, line in read_lines(path):
-        ledger.lines += 1
-        try:
-            structure = _import_record(orjson.loads(line), project, seen, ids)
-        except (ValueError, TypeError, KeyError) as exc:
-            ledger.skipped += 1
-            if len(ledger.first_skipped) < 3:  # noqa: PLR2004 - enough to see the pattern
-                ledger.first_skipped.append(f"line {number}: {_describe(exc)}")
-            continue
-        ledger.structures += 1
-        yield structure
-    if not ledger.structures:
-        first = f" ({ledger.first_skipped[0]})" if ledger.first_skipped else ""
-        raise StructuresError(
-            f"{path} holds no structure{first}; expected one JSON object a line with the keys "
-            "name, signature, code_type, docstring, line, line_from, line_to, context."
-        )
-
-
-def _describe(exc: Exception) -> str:
-    return f"key {exc} is missing" if isinstance(exc, KeyError) else str(exc)
-
-
-def _import_record(
-    record: dict[str, Any], project: str, seen: dict[tuple[str, str, str], int], ids: set[str]
-) -> Structure:
-    """Return the structure of a line's object; what is computed here may be absent there."""
-    if not isinstance(record, dict) or not isinstance(record["context"], dict):
-        raise TypeError("expected a JSON object with an object `context`")
-    context = _checked(Context, record["context"])
-    fields = _checked(Structure, record)
-    module, file_path = context["module"], context["file_path"]
-    if not context["file_name"]:
-        context["file_name"] = PurePosixPath(file_path).name
-    crate = fields["crate"]
-    symbol = fields["symbol"] = fields["symbol"] or "::".join(
-        part for part in (module, context["struct_name"], fields["name"]) if part
-    )
-    ordinal = seen[crate, symbol, file_path] = seen.get((crate, symbol, file_path), -1) + 1
-    given = fields["id"]
-    point_id = fields["id"] = (
-        make_id(project, crate, symbol, file_path, ordinal)
-        if given is None
-        else str(uuid.UUID(given))
-    )
-    line_from, line_to = fields["line_from"], fields["line_to"]
-    if not 1 <= line_from <= line_to <= _MAX_LINE:
-        raise ValueError(
-            f"expected lines with 1 <= line_from <= line_to, found {line_from} and {line_to}"
-        )
-    if point_id in ids:
-        raise ValueError(f"id {point_id} stands in an earlier line")
-    ids.add(point_id)
-    fields["module_path"] = fields["module_path"] or module
-    fields["context"] = Context(**context)
-    return Structure(**fields)
-
-
-_COMPUTED = ("id", "symbol", "module_path")
-"""Required keys of a structure that the import fills in if they are absent."""
-
-
-class _Rule(NamedTuple):
-    """What an imported value of a key must be."""
-
-    name: str
-    kind: type
-    optional: bool
-    default: object
-
-
-@cache
-def _rules(record: type) -> tuple[_Rule, ...]:
-    """Return the rules of a record's keys; the nested object and the digest have none."""
-    return tuple(
-        _Rule(
-            key.name,
-            key.kind,
-            optional=not key.required or (record is Structure and key.name in _COMPUTED),
-            default=None if key.required else key.default,
-        )
-        for key in keys_of(record)
-        if key.name not in ("context", "digest")
-    )
-
-
-def _checked(record: type, table: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of the record's keys; optional ones that are absent have their default.
-
-    Raises KeyError if another key is missing, TypeError if a value is of another type.
-    """
-    values: dict[str, Any] = {}
-    for name, kind, optional, default in _rules(record):
-        value = table.get(name) if optional else table[name]
-        if type(value) is kind:  # exactly: True is no line number
-            values[name] = value
-        elif value is None and optional:
-            values[name] = default
-        else:
-            raise TypeError(f"key {name}: expected {kind.__name__}, found {value!r:.60}")
-    return values

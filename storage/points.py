@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
-from lsif.blocks import Block, read_blocks
-from lsif.structure import SequenceDigest, Structure, read_structures
+from lsif.blocks import Block
+from lsif.jsonl import SequenceDigest, read_blocks, read_structures
+from lsif.structure import Structure
 from storage.errors import StorageError
 from storage.index import Point
 from storage.schema import BLOCKS, SPARSE, STRUCTURES, R

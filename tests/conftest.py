@@ -31,9 +31,9 @@ from embedding.vectors import VectorTable, gather
 from embedding.work_units import WorkUnit, embed_unit
 from flows.server.environment import set_prefect_defaults
 from flows.server.temporary import TemporaryServer
-from lsif.blocks import read_blocks
 from lsif.extract import parse_dump
-from lsif.structure import Structure, read_structures
+from lsif.jsonl import read_blocks, read_structures
+from lsif.structure import Structure
 from storage.embedded.index import EmbeddedIndex
 from storage.index import Index
 from storage.points import FileSource

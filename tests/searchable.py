@@ -28,8 +28,8 @@ from embedding.work_units import WorkUnit
 from flows.stages.records import import_records, parse_repository
 from flows.stages.upload import upload
 from flows.stages.vectors import embed, plan_vectors
-from lsif.blocks import read_blocks
-from lsif.structure import Structure, read_structures, with_digest, write_structures
+from lsif.jsonl import read_blocks, read_structures, write_records
+from lsif.structure import Structure, with_digest
 from search.service import SearchService
 from search.web.app import make_app
 from storage.embedded.disk import copy_file
@@ -107,7 +107,7 @@ def structures_of(data: Path) -> list[Structure]:
 def index_structures(data: Path, structures: Iterable[Structure]) -> None:
     """Index these structures instead of the sample's."""
     project = _project(data, "sample")
-    write_structures(project.folder.structures, structures)
+    write_records(project.folder.structures, structures)
     project.folder.blocks.touch()
     _publish(project)
 

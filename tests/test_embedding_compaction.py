@@ -16,7 +16,8 @@ from embedding.encoder import Fingerprint
 from embedding.errors import CheckpointError
 from embedding.store import Store
 from embedding.vectors import VectorTable, gather
-from lsif.structure import Structure, write_structures
+from lsif.jsonl import write_records
+from lsif.structure import Structure
 
 from conftest import FakeEncoder, embed_all, vectors_of
 
@@ -32,7 +33,7 @@ def root(sample_structures: Path, tmp_path: Path, fingerprint: Fingerprint) -> P
 
 @pytest.fixture
 def half(structures: list[Structure], tmp_path: Path) -> Path:
-    write_structures(tmp_path / "half.jsonl", structures[:40])
+    write_records(tmp_path / "half.jsonl", structures[:40])
     return tmp_path / "half.jsonl"
 
 

@@ -21,9 +21,9 @@ from embedding.compaction import compact
 from embedding.embed import EmbedReport
 from embedding.encoder import Fingerprint, validate
 from embedding.errors import CheckpointError, VectorError
-from lsif.blocks import read_blocks
 from lsif.extract import parse_dump
-from lsif.structure import Structure, read_structures, write_structures
+from lsif.jsonl import read_blocks, read_structures, write_records
+from lsif.structure import Structure
 
 from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, FakeEncoder, embed_all, vectors_of
 
@@ -104,7 +104,7 @@ def test_only_what_changed_is_embedded_again(
     changed = replace(
         structures[5], context=replace(structures[5].context, snippet="fn changed() {}\n")
     )
-    write_structures(tmp_path / "changed.jsonl", [*structures[:5], changed, *structures[6:]])
+    write_records(tmp_path / "changed.jsonl", [*structures[:5], changed, *structures[6:]])
     encoder.batches.clear()
     report = embed(tmp_path / "changed.jsonl", tmp_path, fingerprint, lambda: encoder)
     assert report.embedded == 1

@@ -17,8 +17,7 @@ from embedding.errors import CheckpointError, EmbeddingStopped, VectorError
 from embedding.plan import VectorPlan, gathered_vectors
 from embedding.vectors import VectorTable
 from embedding.work_units import STOP, WorkUnit, embed_unit, write_unit
-from lsif.blocks import read_blocks
-from lsif.structure import read_structures
+from lsif.jsonl import read_blocks, read_structures
 
 from conftest import ALL_FINGERPRINTS, FakeEncoder
 

@@ -14,7 +14,8 @@ from embedding.encoder import Fingerprint
 from embedding.errors import CheckpointError
 from embedding.store import Store
 from embedding.vectors import gather
-from lsif.structure import Structure, write_structures
+from lsif.jsonl import write_records
+from lsif.structure import Structure
 
 from conftest import S3_SECRET, FakeEncoder, embed_all, run_cli, vectors_of
 
@@ -78,7 +79,7 @@ def test_compaction_drops_what_nothing_refers_to(
     fingerprint: Fingerprint,
 ) -> None:
     embed_all(sample_structures, root, FakeEncoder, {"code": fingerprint}, rows_per_file=10)
-    write_structures(tmp_path / "half.jsonl", structures[:40])
+    write_records(tmp_path / "half.jsonl", structures[:40])
     dropped = compact(
         root, [tmp_path / "half.jsonl"], rows_per_file=16, scratch=tmp_path, age_s=0
     ).dropped

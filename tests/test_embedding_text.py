@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from embedding.text import RECIPES, _split, textify, words
-from lsif.structure import ImportLedger, Structure, import_structures
+from lsif.imports import ImportLedger, import_structures
+from lsif.structure import Structure
 
 from conftest import DATA
 

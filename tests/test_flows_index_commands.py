@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from lsif.structure import read_structures
+from lsif.jsonl import read_structures
 from storage.embedded.index import EmbeddedIndex
 
 from conftest import SAMPLE, SAMPLE_DUMP, SOURCE, points, run, run_cli

@@ -14,9 +14,8 @@ from embedding.work_units import UnitReport, WorkUnit, embed_unit
 from flows.lanes import Lanes
 from flows.report.model import StageTime
 from flows.stage_clock import StageClock
-from lsif.blocks import read_blocks
 from lsif.errors import DumpError
-from lsif.structure import read_structures
+from lsif.jsonl import read_blocks, read_structures
 
 from conftest import ALL_FINGERPRINTS, FakeEncoder
 

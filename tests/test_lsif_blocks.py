@@ -7,9 +7,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from lsif.blocks import SourceBlock, read_blocks
+from lsif.blocks import SourceBlock
 from lsif.errors import DumpError
 from lsif.extract import parse_dump
+from lsif.jsonl import read_blocks
 from lsif.rust.syntax import SourceFile
 from lsif.structure import Structure
 

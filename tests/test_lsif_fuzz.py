@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lsif.errors import LsifError
 from lsif.extract import parse_dump
-from lsif.structure import read_structures
+from lsif.jsonl import read_structures
 
 from conftest import DATA, SAMPLE, SAMPLE_DUMP
 

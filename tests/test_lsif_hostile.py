@@ -10,10 +10,10 @@ import pytest
 
 from lsif.errors import DumpError
 from lsif.extract import parse_dump
+from lsif.jsonl import read_structures
 from lsif.ledger import ParseLedger
 from lsif.reader.graph import Graph
 from lsif.reader.read import ReadLedger, read_tables
-from lsif.structure import read_structures
 
 from conftest import SAMPLE, SAMPLE_DUMP
 

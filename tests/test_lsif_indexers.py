@@ -16,12 +16,13 @@ import pytest
 from lsif import join
 from lsif.errors import DumpError, LsifError
 from lsif.extract import parse_dump
+from lsif.jsonl import read_structures
 from lsif.ledger import ParseLedger
 from lsif.other.finder import OutlinedFile
 from lsif.reader.elements import Extent, Fold, Range, Symbol, Tag
 from lsif.reader.graph import Definition, Outline
 from lsif.reader.hover import Hover, parse_hover
-from lsif.structure import Structure, read_structures
+from lsif.structure import Structure
 
 from conftest import DATA, SAMPLE, SAMPLE_DUMP
 

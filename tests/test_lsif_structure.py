@@ -9,14 +9,9 @@ import orjson
 import pytest
 
 from lsif.errors import StructuresError
-from lsif.structure import (
-    ImportLedger,
-    Structure,
-    import_structures,
-    make_id,
-    read_structures,
-    write_structures,
-)
+from lsif.imports import ImportLedger, import_structures
+from lsif.jsonl import read_structures, write_records
+from lsif.structure import Structure, make_id
 
 from conftest import DATA, moved
 
@@ -105,13 +100,13 @@ def test_a_file_without_any_record_is_refused(write_lines: Write) -> None:
 
 
 def test_written_records_are_read_back_equal(structures: list[Structure], tmp_path: Path) -> None:
-    write_structures(tmp_path / "out.jsonl", structures)
+    write_records(tmp_path / "out.jsonl", structures)
     assert list(read_structures(tmp_path / "out.jsonl")) == structures
 
 
 def test_a_place_that_cant_be_written_is_named(structures: list[Structure], tmp_path: Path) -> None:
     with pytest.raises(StructuresError, match="can't write"):
-        write_structures(tmp_path, structures)
+        write_records(tmp_path, structures)
 
 
 def test_a_damaged_file_of_ours_is_named_with_its_line(

@@ -10,8 +10,9 @@ import orjson
 import pytest
 
 from lsif.extract import parse_dump
+from lsif.jsonl import read_structures
 from lsif.ledger import ParseLedger
-from lsif.structure import Structure, read_structures
+from lsif.structure import Structure
 
 
 class Dump:

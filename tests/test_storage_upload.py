@@ -15,8 +15,8 @@ import pytest
 
 from configs.settings import StorageSettings, load_settings
 from embedding.encoder import Fingerprint
-from lsif.blocks import read_blocks
-from lsif.structure import Structure, read_structures, with_digest, write_structures
+from lsif.jsonl import read_blocks, read_structures, write_records
+from lsif.structure import Structure, with_digest
 from storage import sync as sync_module
 from storage.errors import IndexMismatch, IndexMissing, StorageError
 from storage.index import Condition, Generation, Index, Nearest, Point, Points, Rejection
@@ -59,7 +59,7 @@ def sync(
         folder = tmp_path / f"run{next(numbers)}"
         folder.mkdir()
         some = list(structures)
-        write_structures(folder / "structures.jsonl", some)
+        write_records(folder / "structures.jsonl", some)
         ids = {one.id for one in some}
         blocks = [
             one
@@ -266,7 +266,7 @@ def test_a_plan_names_what_a_run_would_do_and_does_nothing(
 ) -> None:
     sync(structures[:70])
     before = digests(require_live(index, COLLECTION).structures)
-    write_structures(
+    write_records(
         tmp_path / "new.jsonl",
         [*structures[2:5], change(structures[5]), moved(structures[6], 1), *structures[7:]],
     )
@@ -309,7 +309,7 @@ def test_a_run_tells_by_name_what_changed_whichever_way_it_went(
     assert sync(structures[:70]).changes == {}  # all of it is new
     now = [*structures[3:10], change(structures[10]), moved(structures[11], 4), *structures[12:]]
     if way in ("rebuild", "other models"):
-        write_structures(tmp_path / "structures.jsonl", now)
+        write_records(tmp_path / "structures.jsonl", now)
         source = embedded_source(tmp_path / "structures.jsonl", tmp_path / "checkpoint")
         others = {
             name: replace(info, fingerprint="another") for name, info in metadata.vectors.items()
@@ -345,7 +345,7 @@ def test_few_are_named_and_all_are_counted(
     for run, some in enumerate((structures[:5], structures[10:])):
         folder = tmp_path / f"run{run}"
         folder.mkdir()
-        write_structures(folder / "structures.jsonl", some)
+        write_records(folder / "structures.jsonl", some)
         source = embedded_source(folder / "structures.jsonl", tmp_path / "checkpoint")
         report = publish_source(index, COLLECTION, metadata, source, storage(), rebuild=rebuild)
     assert told(report)["added"] == (67, [label(structures[10]), label(structures[11])])
@@ -525,7 +525,7 @@ def test_structures_that_changed_since_their_vectors_were_gathered_are_not_publi
     ):
         shutil.copy(sample_structures, copy)
         late = embedded_source(copy, tmp_path / "checkpoint")
-        write_structures(copy, other)
+        write_records(copy, other)
         with pytest.raises(StorageError, match="changed since its vectors were gathered"):
             publish_source(index, COLLECTION, metadata, late, storage(), rebuild=True)
     assert require_live(index, COLLECTION).name == before.generation

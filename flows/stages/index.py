@@ -15,7 +15,7 @@ from flows.locks import project_lock
 from flows.report.history import read_report
 from flows.stages.check import check_source
 from flows.stages.upload import now, with_vectors
-from lsif.structure import write_records
+from lsif.jsonl import write_records
 from search.opening import connect
 from storage.live import require_live
 from storage.maintenance.exchange import ExportedSource, export_generation

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from flows.report.model import ParseReport, largest
 from lsif.extract import parse_dump
-from lsif.structure import ImportLedger, Structure, import_structures, write_structures
+from lsif.imports import ImportLedger, import_structures
+from lsif.jsonl import write_records
 from machine.files import atomic_writer
 from search.web.sources import remember_root
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from configs.workspace import ProjectFolder, ProjectWorkspace
     from lsif.blocks import Block
     from lsif.ledger import ParseLedger
+    from lsif.structure import Structure
 
     Sink: TypeAlias = Callable[[Sequence[Structure], Sequence[Block]], None]
     """Takes the next structures and blocks."""
@@ -86,7 +88,7 @@ def import_records(
                 sink((structure,), ())
             yield structure
 
-    write_structures(folder.structures, counted())
+    write_records(folder.structures, counted())
     with atomic_writer(folder.blocks):
         pass  # the tutorial's format has none
     remember_root(folder, None)
