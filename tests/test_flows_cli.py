@@ -48,12 +48,15 @@ def test_a_first_run_indexes_the_sample_and_accounts_for_it(
     assert first_run["project"] == "sample"
     assert first_run["parse"]["structures"] == first_run["upload"]["points"] == 77
     assert first_run["parse"]["definitions"] == 77 + sum(first_run["parse"]["skipped"].values())
-    assert [(one["vector"], one["texts"], one["dimension"]) for one in first_run["embeddings"]] == [
+    assert [
+        (embedding["vector"], embedding["texts"], embedding["dimension"])
+        for embedding in first_run["embeddings"]
+    ] == [
         ("text", 77, 384),
         ("code", 77, 384),
         ("blocks", 8, 384),
     ]
-    assert [one["embedded"] for one in first_run["embeddings"]][1:] == [77, 8]
+    assert [embedding["embedded"] for embedding in first_run["embeddings"]][1:] == [77, 8]
     assert list(first_run["seconds"]) == [
         "check",
         "parse",
@@ -148,38 +151,42 @@ def test_search_finds_the_answer_and_prints_where_it_is(
 def test_the_command_that_searches_has_only_what_a_search_reads(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text("[cluster]\nworkers = 3\n")
 
-    def told(*arguments: str) -> str:
+    def command(*arguments: str) -> str:
         options = cli.command_line_parser().parse_args(["ingest", "--repo", "x", *arguments])
         project = workspace_of(options).for_project("one")
-        command = search_command(project, options.config, options.overrides)
-        return command.partition('search "how do I ..." ')[2]
+        whole = search_command(project, options.config, options.overrides)
+        return whole.partition('search "how do I ..." ')[2]
 
     assert (
-        told("--set", "cluster.workers=4", "--set", "rust_analyzer.network=offline")
+        command("--set", "cluster.workers=4", "--set", "rust_analyzer.network=offline")
         == "--project one"
     )
     assert (
-        told("--set", "paths.data=/d", "--branch", "dev")
+        command("--set", "paths.data=/d", "--branch", "dev")
         == "--project one --branch dev --set paths.data=/d"
     )
     own = ("--config", str(tmp_path / "own.toml"))
-    assert told(*own) == "--project one"
+    assert command(*own) == "--project one"
     (tmp_path / "own.toml").write_text('[embedding.text]\nrecipe = "tutorial-1"\n')
     assert (
-        told(*own, "--set", "search.limit=3")
+        command(*own, "--set", "search.limit=3")
         == f"--project one --config {tmp_path}/own.toml --set search.limit=3"
     )
 
 
-def test_status_tells_what_is_indexed(
+def test_status_shows_what_is_indexed(
     first_run: dict[str, Any], data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _ = run("status", "--json", "--set", f"paths.data={data}", capsys=capsys)
     assert code == 0
-    (one,) = orjson.loads(out)["collections"]
-    assert (one["collection"], one["points"], one["project"]) == ("sample", 77, "sample")
-    assert one["vectors"]["text"]["dimension"] == 384
-    assert "all-MiniLM-L6-v2" in one["vectors"]["code"]["description"]
+    (collection,) = orjson.loads(out)["collections"]
+    assert (collection["collection"], collection["points"], collection["project"]) == (
+        "sample",
+        77,
+        "sample",
+    )
+    assert collection["vectors"]["text"]["dimension"] == 384
+    assert "all-MiniLM-L6-v2" in collection["vectors"]["code"]["description"]
     code, out, _ = run("status", "--set", f"paths.data={data}", capsys=capsys)
     assert "points 77" in out
     code, out, _ = run("status", "--set", f"paths.data={data / 'nowhere'}", capsys=capsys)
@@ -218,7 +225,7 @@ def test_parse_refuses_to_write_two_things_to_one_file(
     dump = tmp_path / "dump.lsif"
     dump.write_bytes(SAMPLE_DUMP.read_bytes())
     monkeypatch.chdir(tmp_path)
-    arguments = [one.format(dump=dump) for one in others]
+    arguments = [argument.format(dump=dump) for argument in others]
     code, _, message = run("parse", str(dump), "--root", str(SAMPLE), *arguments, capsys=capsys)
     assert code == 2
     assert "must be different files" in message
@@ -339,7 +346,7 @@ def test_failures_are_one_line_without_traceback_unless_debug(tmp_path: Path) ->
     assert not (tmp_path / "out").exists()
 
 
-def test_a_failed_flow_is_told_once_and_without_traceback(
+def test_a_failed_flow_is_reported_once_and_without_traceback(
     tmp_path: Path, prefect_home: dict[str, str]
 ) -> None:
     empty = tmp_path / "empty.lsif"
@@ -387,7 +394,7 @@ def test_a_command_imports_no_module_of_another() -> None:
         "import sys; from flows.cli import main as cli\n"
         "try: cli.main(['search', '--help'])\n"
         "except SystemExit: pass\n"
-        "sys.stderr.write(' '.join(sorted(one for one in sys.modules if 'flows.' in one)))"
+        "sys.stderr.write(' '.join(sorted(module for module in sys.modules if 'flows.' in module)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=PROJECT_ROOT
@@ -507,7 +514,7 @@ def test_a_structures_file_of_the_tutorial_is_indexed_without_dump_and_sources(
 
 
 @pytest.mark.usefixtures("harness")
-def test_another_model_is_refused_until_told_to_rebuild(
+def test_another_model_is_rejected_without_rebuild(
     own_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = points(own_data)
@@ -555,7 +562,7 @@ def test_another_model_is_refused_until_told_to_rebuild(
         ((*SOURCE, "--set", "embedding.code.model=packaged:other"), "no packaged model"),
     ],
 )
-def test_a_failed_run_tells_why_and_leaves_the_index_as_it_was(
+def test_a_failed_run_says_why_and_leaves_the_index_as_it_was(
     own_data: Path, arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (own_data / "empty.lsif").touch()
@@ -615,7 +622,7 @@ def test_two_repositories_of_one_name_do_not_replace_each_other(
     ("stop", "code", "word"),
     [(KeyboardInterrupt, 130, "interrupted"), (Terminated, 143, "SIGTERM")],
 )
-def test_what_fails_of_a_signal_is_told_as_the_signal(
+def test_what_fails_of_a_signal_is_reported_as_the_signal(
     stop: type[BaseException],
     code: int,
     word: str,
@@ -730,7 +737,7 @@ def test_one_damaged_collection_hides_no_other(
 
 
 @pytest.mark.usefixtures("harness")
-def test_an_unreachable_server_is_tried_again_then_told(
+def test_an_unreachable_server_is_tried_again_then_reported(
     own_data: Path,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
@@ -791,7 +798,10 @@ def test_the_checkpoint_is_shown_and_shrunk(
     where = ("--set", f"paths.data={data}")
     code, out, _ = run("checkpoint", "stats", "--json", *where, capsys=capsys)
     assert code == 0
-    assert [(one["vectors"], one["live"]) for one in orjson.loads(out)] == [(85, 85), (77, 77)]
+    assert [(folder["vectors"], folder["live"]) for folder in orjson.loads(out)] == [
+        (85, 85),
+        (77, 77),
+    ]
     (data / "projects/sample/structures.jsonl").unlink()
     code, out, _ = run("checkpoint", "stats", *where, capsys=capsys)
     assert "0% live" in out

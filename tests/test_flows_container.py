@@ -149,7 +149,7 @@ def test_the_commands_of_the_program_are_understood() -> None:
 def test_volumes_belong_to_the_user(volume: str) -> None:
     (made,) = (rest for rest in arguments_of("RUN") if "install --directory" in rest)
     assert f" {volume}" in made
-    (mounted,) = (one for one in JOB["volumes"] if one.endswith(f":{volume}"))
+    (mounted,) = (mount for mount in JOB["volumes"] if mount.endswith(f":{volume}"))
     assert mounted.startswith("lsif-ingest-")
 
 

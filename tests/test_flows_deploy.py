@@ -29,8 +29,8 @@ SOURCE = ("--dump", str(SAMPLE_DUMP), "--root", str(SAMPLE))
 
 
 @pytest.fixture
-def nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Name a server where none is; what asks Prefect's own command line fails the test."""
+def no_server_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name a server that does not exist. A call of Prefect's command line fails the test."""
     monkeypatch.setenv("PREFECT_API_URL", API.url)
     for module in (deployments, pool):
         monkeypatch.setattr(
@@ -112,8 +112,8 @@ def test_a_worker_that_a_script_starts_in_the_background_can_be_ended(
         ),
     ],
 )
-@pytest.mark.usefixtures("nobody_answers")
-def test_wrong_usage_is_told_before_anything_is_made(
+@pytest.mark.usefixtures("no_server_answers")
+def test_wrong_usage_is_reported_before_anything_is_made(
     action: str, arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main([action, *arguments]) == 2
@@ -143,8 +143,8 @@ def test_make_deploys_what_is_named_and_never_the_sample() -> None:
 @pytest.mark.parametrize(
     "arguments", [("deploy", *SOURCE), ("serve-flow", *SOURCE), ("worker",), ("automations",)]
 )
-@pytest.mark.usefixtures("nobody_answers")
-def test_a_server_that_is_down_is_told_in_a_line(
+@pytest.mark.usefixtures("no_server_answers")
+def test_a_server_that_is_down_is_reported_in_a_line(
     arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(arguments) == 1
@@ -158,7 +158,7 @@ def test_a_server_that_is_down_is_told_in_a_line(
 @pytest.mark.parametrize(
     "url", ["hooks.example.org/secret-0453", "https:///secret-0453", "http://u:secret-0453@[oops"]
 )
-@pytest.mark.usefixtures("nobody_answers")
+@pytest.mark.usefixtures("no_server_answers")
 def test_an_address_that_is_none_is_refused_unquoted(
     url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -283,7 +283,7 @@ def test_a_server_knows_the_address_of_its_page(
 
 @pytest.mark.parametrize("ui_url", [None, "http://prefect.example.org:4200"])
 @pytest.mark.parametrize("message", [None, 'FlowError: "a" <!channel> & b\nsecond line'])
-def test_what_is_told_of_a_failed_run(ui_url: str | None, message: str | None) -> None:
+def test_the_notification_of_a_failed_run(ui_url: str | None, message: str | None) -> None:
     from prefect.server.events.jinja_filters import all_filters
     from prefect.server.schemas.core import FlowRun
     from prefect.server.schemas.states import Failed
@@ -295,8 +295,8 @@ def test_what_is_told_of_a_failed_run(ui_url: str | None, message: str | None) -
     from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL, temporary_settings
 
     register_user_template_filters(all_filters)
-    (told, _) = yaml.safe_load(automations.DEFINITIONS.read_text(encoding="utf-8"))
-    payload = told["actions"][0]["payload"]
+    (notifies, _) = yaml.safe_load(automations.DEFINITIONS.read_text(encoding="utf-8"))
+    payload = notifies["actions"][0]["payload"]
     validate_user_template(payload)
     run = FlowRun(
         id=UUID("018cd4ee-67d2-41e1-9c5f-0aa9a0f8f9b6"),
@@ -337,23 +337,23 @@ def test_a_failure_that_its_message_explains_is_logged_without_traceback() -> No
     assert logged(ValueError("a defect")) is not None
 
 
-def test_what_a_failed_run_tells_the_server_quotes_no_secret(
+def test_the_message_of_a_failed_run_quotes_no_secret(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("QDRANT_API_KEY", "secret-of-the-worker-0451")
     monkeypatch.setenv("QDRANT_URL", "https://me:secret-0452@qdrant.example.org")
-    with pytest.raises(FlowError) as told, withholding_secrets():
+    with pytest.raises(FlowError) as raised, withholding_secrets():
         raise ValueError(
             "401 at https://me:secret-0452@qdrant.example.org for secret-of-the-worker-0451"
         )
-    assert str(told.value) == "ValueError: 401 at https://***@qdrant.example.org for ***"
+    assert str(raised.value) == "ValueError: 401 at https://***@qdrant.example.org for ***"
     with pytest.raises(ValueError, match="^a defect$"), withholding_secrets():
         raise ValueError("a defect")
 
 
-@pytest.mark.usefixtures("nobody_answers")
+@pytest.mark.usefixtures("no_server_answers")
 def test_undeploy_asks_for_a_project(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["undeploy"]) == 2
     assert "which project? Give --project NAME, or --repo DIR|URL." in capsys.readouterr().err
     assert cli.main(["undeploy", "--project", "a/b"]) == 2
-    assert cli.main(["undeploy", "--project", "a"]) == 1  # nobody answers
+    assert cli.main(["undeploy", "--project", "a"]) == 1  # no server answers

@@ -48,7 +48,7 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = 180) -> A
 
 @dataclass
 class Server:
-    """A Prefect server with its scheduler, and a folder in which runs are at work."""
+    """A Prefect server with its scheduler, and a folder in which runs take place."""
 
     home: Path
     folder: Path
@@ -147,9 +147,9 @@ class Server:
         for process in self.processes:
             if psutil.pid_exists(process.pid):
                 found += [
-                    one
-                    for one in psutil.Process(process.pid).children(recursive=True)
-                    if "prefect.engine" in one.cmdline()
+                    child
+                    for child in psutil.Process(process.pid).children(recursive=True)
+                    if "prefect.engine" in child.cmdline()
                 ]
         return found
 
@@ -212,9 +212,9 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
                 psutil.Process(process.pid),
                 *psutil.Process(process.pid).children(recursive=True),
             ]
-            for one in family:
-                if one.is_running():
-                    one.kill()
+            for member in family:
+                if member.is_running():
+                    member.kill()
         process.wait(30)
 
 
@@ -298,14 +298,14 @@ def test_an_event_of_a_git_host_starts_a_run_of_its_commit(
     assert points(server.data) == indexed
 
 
-def test_another_commit_than_the_one_asked_for_fails_and_somebody_is_told(
+def test_another_commit_than_the_one_asked_for_fails_and_someone_is_notified(
     server: Server, indexed: dict[str, str]
 ) -> None:
-    told: list[str] = []
+    notifications: list[str] = []
 
     class Hook(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            told.append(self.rfile.read(int(self.headers["content-length"])).decode())
+            notifications.append(self.rfile.read(int(self.headers["content-length"])).decode())
             self.send_response(200)
             self.end_headers()
 
@@ -315,11 +315,11 @@ def test_another_commit_than_the_one_asked_for_fails_and_somebody_is_told(
     with HTTPServer(("127.0.0.1", 0), Hook) as listener:
         threading.Thread(target=listener.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{listener.server_port}/{NOTIFIED}"
-        nobody = server.run("flows", "automations")
-        assert nobody.stdout == (
+        without_url = server.run("flows", "automations")
+        assert without_url.stdout == (
             'Renewed: "lsif-ingest, a run is lost".\n'
             "No one will be notified of failures; set LSIF_NOTIFY_URL=https://... for that.\n"
-        ), nobody.stderr
+        ), without_url.stderr
         renewed = server.run("flows", "automations", LSIF_NOTIFY_URL=address)
         assert (
             renewed.stdout
@@ -338,9 +338,9 @@ def test_another_commit_than_the_one_asked_for_fails_and_somebody_is_told(
         state = server.finish(run)
         assert state["type"] == "FAILED"
         assert f"commit {'0123456789abcdef' * 2}01234567 was asked for" in state["message"]
-        wait_for(lambda: told, "the notification", 30)
+        wait_for(lambda: notifications, "the notification", 30)
         listener.shutdown()
-    (text,) = told
+    (text,) = notifications
     words = json.loads(text)["text"]
     assert words.startswith(
         "lsif-ingest: on-merge-sample, run reindex-sample-0123456789ab is Failed. "
@@ -533,10 +533,10 @@ def test_a_projects_deployments_are_removed(server: Server) -> None:
         "Removed reindex/nightly-gone and reindex/on-merge-gone with their triggers and limit. "
     )
     assert server.state(run)["type"] == "CANCELLED"
-    names = [one["name"] for one in server.ask("/deployments/filter", {})]
+    names = [deployment["name"] for deployment in server.ask("/deployments/filter", {})]
     assert [name for name in names if "gone" in name] == []
     assert "lsif-ingest-gone" not in [
-        one["name"] for one in server.ask("/v2/concurrency_limits/filter", {})
+        limit["name"] for limit in server.ask("/v2/concurrency_limits/filter", {})
     ]
     left = server.ask("/automations/filter", {})
     assert len(left) == len(started) - 1
@@ -637,7 +637,7 @@ def test_no_secret_reaches_the_server(server: Server, indexed: dict[str, str]) -
         (("deploy", "--repo", "/absent"), "http://127.0.0.1:9/api", "no folder /absent"),
     ],
 )
-def test_what_is_missing_is_told(
+def test_what_is_missing_is_reported(
     arguments: tuple[str, ...], url: str, message: str, tmp_path: Path
 ) -> None:
     done = subprocess.run(

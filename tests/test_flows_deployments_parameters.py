@@ -50,9 +50,9 @@ def test_a_repository_with_a_secret_is_stored_nowhere_and_shown_nowhere(reposito
     with pytest.raises(ValidationError):
         TypeAdapter(Repository).validate_python(repository)
     if is_url(repository):
-        with pytest.raises(UsageError) as told:
+        with pytest.raises(UsageError) as raised:
             check_url(repository)
-        assert HIDDEN not in str(told.value)
+        assert HIDDEN not in str(raised.value)
 
 
 @pytest.mark.parametrize(

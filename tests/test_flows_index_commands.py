@@ -85,7 +85,7 @@ def test_an_index_is_verified(
     assert (code, "does not exist" in err) == (1, True)
 
 
-def test_a_rolled_back_index_is_told_from_a_damaged_one(
+def test_a_rolled_back_index_is_distinguished_from_a_damaged_one(
     indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = shutil.copytree(indexed_sample, tmp_path / "data")
@@ -158,13 +158,18 @@ def test_a_branch_has_an_index_of_its_own_and_an_index_goes_back(
         code, _, err = run("import", str(tmp_path / "out"), *branch, *there, capsys=capsys)
         assert code == 0, err
     code, out, _ = run("status", "--json", *there, capsys=capsys)
-    found = {one["collection"]: one["branch"] for one in orjson.loads(out)["collections"]}
+    found = {
+        collection["collection"]: collection["branch"]
+        for collection in orjson.loads(out)["collections"]
+    }
     assert sorted(found.values()) == ["", "feature-x", "feature/x"]
     assert len(found) == 3
     code, out, _ = run(
         "status", "--project", "sample", "--branch", "feature-x", "--json", *there, capsys=capsys
     )
-    assert [one["branch"] for one in orjson.loads(out)["collections"]] == ["feature-x"]
+    assert [collection["branch"] for collection in orjson.loads(out)["collections"]] == [
+        "feature-x"
+    ]
     code, out, _ = run("status", "--project", "sample", "--json", *there, capsys=capsys)
     assert len(orjson.loads(out)["collections"]) == 3
     code, out, err = run("status", "--project", "samp", *there, capsys=capsys)
@@ -192,7 +197,7 @@ def test_a_branch_has_an_index_of_its_own_and_an_index_goes_back(
     assert (code, orjson.loads(out)["live"]) == (0, before.name)
 
 
-def test_a_damaged_index_is_told_and_the_next_run_mends_it(
+def test_a_damaged_index_is_reported_and_the_next_run_repairs_it(
     indexed_sample: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

@@ -1,4 +1,4 @@
-"""A server of Prefect's is named in the places where Prefect looks for it."""
+"""Finding the Prefect server that environment and files name, without importing Prefect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ URL = "http://127.0.0.1:4200/api"
 
 @pytest.fixture(autouse=True)
 def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [one for one in os.environ if one.startswith("PREFECT_")]:
+    for name in [variable for variable in os.environ if variable.startswith("PREFECT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()

@@ -87,7 +87,7 @@ def test_a_job_indexes_and_the_next_one_uses_its_vectors_and_fails_where_verify_
         == ".ci/reindex: the index of sample does not match its records (exit code 1)"
     )
     report = orjson.loads((tmp_path / "artifacts/report.json").read_bytes())
-    assert [one["embedded"] for one in report["embeddings"]] == [0, 0, 0]
+    assert [embedding["embedded"] for embedding in report["embeddings"]] == [0, 0, 0]
     assert not orjson.loads((tmp_path / "artifacts/verify.json").read_bytes())["ok"]
     assert (tmp_path / "cache.tar").read_bytes() == cache
 

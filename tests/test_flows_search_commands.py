@@ -47,7 +47,7 @@ from made_up import made
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What a terminal acts upon, or what turns the direction of text; lines are ended by \\n."""
 HOSTILE = "\x1b[31m\x07\x9b2J\x1b]0;title\x07\u202ehidden\u2066\r\x7f"
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - all addresses, for it to be told so
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - all addresses, on purpose
 SCORES = re.compile(r"\((?:(?:text|code|bm25|blocks) -?\d+\.\d\d ?)+\)")
 """Scores of a hit as they are printed."""
 
@@ -315,7 +315,7 @@ def test_groups_are_headed_by_what_they_share(ask: Ask) -> None:
     assert max(places.count(head) for head in heads) == 2
     document = answer(ask, *words)
     assert [group["value"] for group in document["groups"]] == heads
-    assert [one for group in document["groups"] for one in group["ids"]] == [
+    assert [hit_id for group in document["groups"] for hit_id in group["ids"]] == [
         hit["id"] for hit in document["hits"]
     ]
 
@@ -356,7 +356,7 @@ def test_hits_are_grouped_by_what_was_said(by: str, key: str, ask: Ask) -> None:
 def test_a_filter_confines_a_search(
     filters: list[str], fits: Callable[[dict[str, Any]], bool], ask: Ask
 ) -> None:
-    chosen = [word for one in filters for word in ("--filter", one)]
+    chosen = [word for given in filters for word in ("--filter", given)]
     everything = answer(ask, "search", "area of a shape", "--mode", "text", "--limit", "100")[
         "hits"
     ]
@@ -405,7 +405,7 @@ def test_above_weak_hits_it_says_that_there_is_no_good_match(ask: Ask) -> None:
     assert "No good match" not in out
 
 
-def test_of_other_models_it_is_not_told_how_sure_an_answer_is(ask: Ask, sample: Path) -> None:
+def test_with_other_models_an_answer_has_no_confidence(ask: Ask, sample: Path) -> None:
     words = (
         "search",
         "evict",
@@ -774,7 +774,7 @@ def test_the_reader_of_a_pipe_may_leave(sample: Path) -> None:
 def editor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], Callable[[], list[str]]]:
-    """Make an editor of a name that records its arguments; return what tells them."""
+    """Make an editor of a name that records its arguments; return the file it writes."""
 
     def make(name: str) -> Callable[[], list[str]]:
         record, program = tmp_path / "arguments", tmp_path / "bin" / name
@@ -900,7 +900,7 @@ def test_without_a_terminal_an_editor_must_be_named(
     assert "set EDITOR" in said
 
 
-def test_a_filter_that_nothing_has_is_told_with_the_values_there_are(
+def test_a_filter_without_matches_is_reported_with_the_values_that_exist(
     ask: Ask, caplog: pytest.LogCaptureFixture
 ) -> None:
     code, out, _ = ask("search", "oldest", "--mode", "bm25", "--filter", "kind=function")
@@ -917,7 +917,7 @@ def test_a_group_size_without_groups_is_wrong_usage(ask: Ask) -> None:
     assert "--group-size needs --group-by" in said
 
 
-def test_answers_that_the_index_can_not_find_are_told(
+def test_answers_that_the_index_can_not_find_are_reported(
     ask: Ask, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     judged = tmp_path / "gone.jsonl"
@@ -1043,7 +1043,7 @@ def test_the_confidence_is_fitted_to_queries_with_and_without_answers(
         ('{"query": "x", "answers": [{"file_path": "a"}]}', "expected a name, a line"),
     ],
 )
-def test_queries_that_can_not_be_read_are_told_with_their_line(
+def test_queries_that_can_not_be_read_are_reported_with_their_line(
     text: str | None, message: str, ask: Ask, tmp_path: Path
 ) -> None:
     path = tmp_path / "queries.jsonl"
@@ -1063,7 +1063,7 @@ def test_what_can_not_be_calibrated_leaves_no_file(ask: Ask, queries: Path, tmp_
 
 
 @pytest.mark.parametrize("place", ["file/fitted.json", "."])
-def test_a_calibration_that_can_not_be_written_is_told_as_such(
+def test_a_calibration_that_can_not_be_written_is_reported(
     place: str, ask: Ask, queries: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
@@ -1085,7 +1085,7 @@ def test_a_calibration_that_can_not_be_written_is_told_as_such(
         b'{"models": [], "modes": {}}',
     ],
 )
-def test_a_damaged_calibration_is_told(content: bytes, ask: Ask, tmp_path: Path) -> None:
+def test_a_damaged_calibration_is_reported(content: bytes, ask: Ask, tmp_path: Path) -> None:
     path = tmp_path / "damaged.json"
     path.write_bytes(content)
     code, out, said = ask("search", "x", "--set", f"search.calibration={path}")
@@ -1098,7 +1098,7 @@ def test_a_damaged_calibration_is_told(content: bytes, ask: Ask, tmp_path: Path)
 
 
 @pytest.mark.parametrize("command", [("search", "x"), ("similar", "x"), ("evaluate", "QUERIES")])
-def test_without_an_index_the_exit_code_is_1_and_the_command_that_makes_one_is_told(
+def test_without_an_index_the_exit_code_is_1_and_the_message_names_the_command(
     command: tuple[str, ...], queries: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = (word.replace("QUERIES", str(queries)) for word in command)
@@ -1108,7 +1108,7 @@ def test_without_an_index_the_exit_code_is_1_and_the_command_that_makes_one_is_t
     assert "lsif-ingest ingest --repo DIR" in message
 
 
-def test_a_project_that_was_not_indexed_is_told_with_those_that_were(ask: Ask) -> None:
+def test_a_project_that_was_not_indexed_is_reported_with_those_that_were(ask: Ask) -> None:
     code, out, message = ask("search", "x", "--project", "absent")
     assert (code, out) == (1, "")
     assert "no index of 'absent'" in message
@@ -1288,7 +1288,7 @@ def test_it_answers_to_this_machines_names_to_those_allowed_and_where_it_is_boun
     assert seen == statuses
 
 
-def test_it_binds_to_this_machine_unless_told_otherwise(
+def test_it_binds_to_this_machine_by_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bound: list[str] = []
@@ -1346,11 +1346,11 @@ def test_a_server_refuses_a_second_on_its_port_and_ends_by_a_signal_without_a_tr
     )
     assert process.stdout is not None
     try:
-        told = process.stdout.readline()
-        address = re.findall(r"http://127\.0\.0\.1:\d+", told)[0]
+        line = process.stdout.readline()
+        address = re.findall(r"http://127\.0\.0\.1:\d+", line)[0]
         reply = httpx.get(f"{address}/api/search?q=evict&limit=3", trust_env=False)
         if sent == signal.SIGINT:
-            assert told == f"Serving sample at 0123abc, 77 structures, at {address}\n"
+            assert line == f"Serving sample at 0123abc, 77 structures, at {address}\n"
             assert len(reply.json()["hits"]) == 3
             port = address.rpartition(":")[2]
             second = run_cli("serve", "--port", port, "--set", f"paths.data={tmp_path}")
@@ -1360,7 +1360,7 @@ def test_a_server_refuses_a_second_on_its_port_and_ends_by_a_signal_without_a_tr
             )
             assert "--port N" in second.stderr
         else:
-            assert "without an index so far" in told
+            assert "without an index so far" in line
             assert reply.status_code == 503
     finally:
         process.send_signal(sent)

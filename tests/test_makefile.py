@@ -12,7 +12,7 @@ from conftest import PROJECT_ROOT
 
 MAKEFILE = (PROJECT_ROOT / "Makefile").read_text()
 HOSTILE = "a b'\"; touch PWNED `touch PWNED` | & * ~ \\"
-"""A `$` is make's own: whoever writes the command line of make writes for make."""
+"""It holds no `$`, which make itself interprets on its command line."""
 
 
 @pytest.fixture

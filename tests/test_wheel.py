@@ -180,7 +180,7 @@ def test_the_sample_is_indexed_and_searched(
     done = run(
         installed / "lsif-ingest", "doctor", "--json", folder=elsewhere, environment=environment
     )
-    checks = {one["check"]: one for one in orjson.loads(done.stdout)["checks"]}
+    checks = {check["check"]: check for check in orjson.loads(done.stdout)["checks"]}
     assert "no constraints.txt" not in checks["packages"]["found"]  # the wheel carries it
 
 
