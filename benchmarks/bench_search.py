@@ -35,7 +35,7 @@ from qdrant_client import QdrantClient, models
 from configs.settings import ModelSettings, load_settings
 from configs.workspace import Workspace
 from embedding.models import fingerprints_of, resolve_model
-from search.evaluate import read_queries
+from search.judged import read_queries
 from search.opening import connect, open_searcher
 from storage.points import block_draft, structure_draft
 from storage.schema import Metadata, VectorInfo, structure_payload

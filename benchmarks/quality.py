@@ -32,17 +32,10 @@ from configs.workspace import Workspace
 from embedding.models import fingerprints_of
 from search.answer import MODES
 from search.confidence import CALIBRATION, Calibration, fit
-from search.evaluate import (
-    ALL,
-    JudgedQuery,
-    Judgement,
-    auroc,
-    bootstrap,
-    judge,
-    read_queries,
-    summarise,
-)
+from search.evaluate import ALL, Judgement, summarise
+from search.judged import JudgedQuery, judge, read_queries
 from search.opening import connect, open_searcher
+from search.statistics import auroc, bootstrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

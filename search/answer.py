@@ -1,14 +1,15 @@
-"""What a search gives back, and by which modes and groups it can be asked for."""
+"""What a search returns, and the modes and groups that it can be asked for."""
 
 from __future__ import annotations
 
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from search.hit import Hit
 
@@ -17,6 +18,13 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 
 GroupBy: TypeAlias = Literal["module", "file", "crate", "kind"]
 GROUPINGS: tuple[GroupBy, ...] = get_args(GroupBy)
+_GROUPED_BY: dict[GroupBy, str] = {
+    "module": "context.module",
+    "file": "context.file_path",
+    "crate": "crate",
+    "kind": "code_type",
+}
+"""The field of a structure that hits are grouped by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +48,16 @@ class Answer:
     dirty: bool
     generation: str
     confidence: float | None
-    """0 to 1, that the query has an answer here; None where that is not known."""
+    """0 to 1, that the index has an answer to the query; None if that is not known."""
     has_answer: bool
-    """False where the confidence is below search.no_answer_below: there is no good match."""
+    """False if the confidence is below search.no_answer_below: there is no good match."""
     latency_ms: dict[str, float]
-    """encode, qdrant, fuse (all else) and total."""
+    """encode, qdrant, fuse (everything else) and total."""
     hits: list[Hit]
     groups: list[Group] | None = None
-    """Of hits that were grouped, in their order; `hits` holds those of all groups."""
+    """The groups in order, if hits were grouped; `hits` has the hits of all groups."""
     evidence: dict[str, float] = field(default_factory=dict)
-    """What the confidence is made of; see search.confidence."""
+    """What the confidence is computed from; see search.confidence."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as plain data."""
@@ -67,20 +75,36 @@ class Answer:
             "hits": [hit.to_dict() for hit in self.hits],
             "groups": None
             if self.groups is None
-            else [{"value": one.value, "ids": list(one.ids)} for one in self.groups],
+            else [{"value": group.value, "ids": list(group.ids)} for group in self.groups],
         }
+
+
+def group_hits(
+    hits: Iterable[Hit], group_by: GroupBy, limit: int, size: int
+) -> tuple[list[Hit], list[Group]]:
+    """Return the first `size` hits of each of the first `limit` groups, and the groups."""
+    value_of = attrgetter(_GROUPED_BY[group_by])
+    grouped: dict[str, list[Hit]] = {}
+    for hit in hits:
+        value = value_of(hit.structure)
+        if value in grouped or len(grouped) < limit:
+            members = grouped.setdefault(value, [])
+            if len(members) < size:
+                members.append(hit)
+    groups = [Group(value, tuple(hit.id for hit in members)) for value, members in grouped.items()]
+    return [hit for members in grouped.values() for hit in members], groups
 
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Milliseconds that an answer took, by phase."""
+    """Milliseconds that an answer takes, by phase."""
 
     started: float = field(default_factory=time.perf_counter)
     spent: dict[str, float] = field(default_factory=lambda: {"encode": 0.0, "qdrant": 0.0})
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Add what happens meanwhile to the phase."""
+        """Add the time that the block takes to the phase."""
         started = time.perf_counter()
         try:
             yield
@@ -88,6 +112,6 @@ class Stopwatch:
             self.spent[name] += (time.perf_counter() - started) * 1000
 
     def read(self) -> dict[str, float]:
-        """Return the phases, what is left as `fuse`, and `total`."""
+        """Return the phases, the rest as `fuse`, and the `total`."""
         total = (time.perf_counter() - self.started) * 1000
         return {**self.spent, "fuse": total - sum(self.spent.values()), "total": total}

@@ -1,8 +1,10 @@
-"""How sure it is that a query has an answer here: a logistic regression over how well the best hits fit, and how the retrievers agree.
+"""The confidence that the index has an answer to a query.
 
-Its coefficients are fitted to queries with and without answers (`lsif-ingest evaluate --calibrate`), for each mode, since a mode
-knows its own retrievers only; calibration.json has those of the packaged model. Of other models similarities mean other things: then the
-confidence is not known until it is fitted anew.
+A logistic regression over how well the best hits fit and how far the retrievers agree. Its
+coefficients are fitted to queries with and without answers (`lsif-ingest evaluate --calibrate`),
+for each mode by itself, since a mode has its own retrievers. calibration.json has those of the
+packaged model. Similarities of other models mean something else, so their confidence is not known
+until it is fitted to them.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ if TYPE_CHECKING:
 CALIBRATION = Path(__file__).with_name("calibration.json")
 _AGREEING: tuple[Retriever, ...] = ("text", "code", "bm25")
 _COMPARED = 10
-"""First hits of two retrievers that are compared."""
+"""First candidates of two retrievers that are compared."""
 _STRENGTH = 0.1
-"""Of the fit: with more, features that go together get opposite signs, which tells a few hundred queries apart and no others."""
+"""Inverse regularisation of the fit. With more, correlated features get opposite signs, which fits
+a few hundred queries well and all others badly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,12 @@ class Calibration:
     """Coefficients for each mode."""
 
     models: Mapping[str, str]
-    """Digest of each vector's fingerprint: which models it was fitted for."""
+    """Digest of each vector's fingerprint: the models that it was fitted for."""
     modes: Mapping[str, Mapping[str, float]]
-    """Of each mode a coefficient a feature, and the intercept under ""."""
+    """For each mode a coefficient per feature, and the intercept under ""."""
 
     def confidence(self, mode: str, evidence: Mapping[str, float]) -> float | None:
-        """Return 0 to 1, None for a mode that was not fitted."""
+        """Return 0 to 1, or None for a mode that was not fitted."""
         coefficients = self.modes.get(mode)
         if coefficients is None or set(coefficients) != {"", *evidence}:
             return None
@@ -78,15 +81,17 @@ def read_calibration(path: Path) -> Calibration:
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
         raise CalibrationError(
-            f"{path} can't be read as a calibration: {exc}. `lsif-ingest evaluate --calibrate` makes one."
+            f"{path} can't be read as a calibration: {exc}. "
+            "Create one with `lsif-ingest evaluate --calibrate`."
         ) from exc
 
 
 def evidence(retrievers: Mapping[Retriever, Sequence[Candidate]], words: int) -> dict[str, float]:
-    """Return what the confidence is made of.
+    """Return what the confidence is computed from.
 
-    By retriever the score of its best hit, of bm25 divided by the query's words; and under "agreement" the mean share of their first ten
-    that two retrievers both have.
+    By retriever, the score of its best candidate; that of `bm25` is divided by the number of words
+    in the query. Under "agreement", the mean share of their first ten that two retrievers have in
+    common.
     """
     best = {
         retriever: ranking[0].score if ranking else 0.0 for retriever, ranking in retrievers.items()
@@ -98,7 +103,7 @@ def evidence(retrievers: Mapping[Retriever, Sequence[Candidate]], words: int) ->
     if len(found) > 1:
         found.pop("blocks", None)  # says little that `code` does not
     first = {
-        retriever: {one.id for one in retrievers[retriever][:_COMPARED]}
+        retriever: {found.id for found in retrievers[retriever][:_COMPARED]}
         for retriever in _AGREEING
         if retriever in retrievers
     }
@@ -107,9 +112,9 @@ def evidence(retrievers: Mapping[Retriever, Sequence[Candidate]], words: int) ->
 
 
 def fit(evidences: Sequence[Mapping[str, float]], answerable: Sequence[bool]) -> dict[str, float]:
-    """Return the coefficients that tell answerable queries from others best, both kinds counting alike; "" is the intercept.
+    """Return the coefficients that best separate answerable queries from others.
 
-    Raises CalibrationError where one of both kinds is missing.
+    Both kinds count alike; "" is the intercept. Raises CalibrationError if either is missing.
     """
     import numpy as np  # noqa: PLC0415 - with the next two: needed for fitting only
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
@@ -117,7 +122,7 @@ def fit(evidences: Sequence[Mapping[str, float]], answerable: Sequence[bool]) ->
     if len(set(answerable)) < 2:  # noqa: PLR2004 - both
         raise CalibrationError("a calibration needs queries with answers and queries without.")
     names = list(evidences[0])
-    features = np.array([[one[name] for name in names] for one in evidences])
+    features = np.array([[found[name] for name in names] for found in evidences])
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     deviation[deviation == 0] = 1
     model: Any = LogisticRegression(C=_STRENGTH, class_weight="balanced").fit(

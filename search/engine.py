@@ -1,63 +1,87 @@
-"""The searcher: one generation, an encoder a named vector, several ways to search.
+"""The searcher: answers queries from one generation of an index.
 
-A query goes through its mode's retrievers (search.retrievers), whose rankings become one: by `text`, `code`, `bm25`, `blocks` that of one retriever,
-by `merged` the rule of Qdrant's demo, by `hybrid` a fusion of all (search.fusion). Records of what is shown are read at the end.
+A query goes through the retrievers of its mode (search.retrievers). Their rankings become one: the
+modes `text`, `code`, `bm25` and `blocks` have one retriever, `merged` follows the rule of Qdrant's
+demo, and `hybrid` fuses all (search.fusion). Only the best structures are read, at the end.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from dataclasses import replace
-from operator import attrgetter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from search import limits
-from search.answer import GROUPINGS, MODES, Answer, Group, Stopwatch
+from search.answer import GROUPINGS, MODES, Answer, Stopwatch, group_hits
 from search.confidence import evidence
+from search.encoding import QueryModels
 from search.errors import SearchError
 from search.filters import Filters
-from search.fusion import deduplicate, merge, normalised_scores, reciprocal_ranks
-from search.hit import Hit
+from search.fusion import deduplicate, hits_of, merge, normalised_scores, reciprocal_ranks
 from search.lines import with_lines
 from search.lookup import Lookup
-from search.retrievers import RETRIEVERS_OF, Query
+from search.retrievers import RETRIEVERS_OF, SIMILAR, Query
 from storage.sparse import query_vector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from configs.settings import SearchSettings
     from embedding.encoder import Encoder
     from embedding.reranker import Reranker
     from lsif.structure import Structure
-    from search.answer import GroupBy, Mode
+    from search.answer import Group, GroupBy, Mode
     from search.confidence import Calibration
     from search.fusion import Candidate, Retriever
+    from search.hit import Hit
     from search.retrievers import Vector
     from storage.index import Generation
 
-_CACHED_QUERIES = 1024
 _LEAST_READ = 50
-"""Records that are read at least: where tests sink, others rise into their places."""
-_GROUP_ATTRIBUTES: dict[GroupBy, str] = {
-    "module": "context.module",
-    "file": "context.file_path",
-    "crate": "crate",
-    "kind": "code_type",
-}
-"""Where a structure has what its hits are grouped by."""
+"""Structures that are read at least: tests sink, and others rise into their places."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """What a caller asks for, validated."""
+
+    text: str
+    """The query, or the symbol of the structure whose neighbours are searched."""
+    mode: Mode
+    limit: int
+    """Hits, or groups of hits."""
+    group_by: GroupBy | None
+    group_size: int
+    without: str = ""
+    """Id of a structure that is left out."""
+
+    @property
+    def hits(self) -> int:
+        """Hits that the answer needs, as far as that is known."""
+        if self.group_by is not None:
+            return min(limits.DEPTH, self.limit * self.group_size)
+        return self.limit + bool(self.without)
+
+    def choose(self, hits: list[Hit]) -> tuple[list[Hit], list[Group] | None]:
+        """Return the hits that are shown, and their groups."""
+        if self.group_by is None:
+            return hits[: self.limit], None
+        return group_hits(hits, self.group_by, self.limit, self.group_size)
+
+    def is_full(self, hits: Sequence[Hit], groups: Sequence[Group] | None) -> bool:
+        """Return whether this is as much as was asked for."""
+        if groups is not None:
+            return len(groups) == self.limit
+        return len(hits) == self.limit or self.mode == "merged"
 
 
 class Searcher(Lookup):
     """Answers queries from one generation. Several threads may use it.
 
-    `load(vector)` gives the encoder of a named vector, `load_reranker()` the reranker; both are called when first needed, once.
-    Without a calibration for its models the confidence of answers is not known.
+    `load(vector)` returns the encoder of a named vector, `load_reranker()` the reranker; each is
+    called once, when it is first needed. Without a calibration for its models, the confidence of
+    answers is not known.
     """
 
     def __init__(
@@ -69,13 +93,9 @@ class Searcher(Lookup):
         calibration: Calibration | None = None,
     ) -> None:
         super().__init__(generation)
-        self._calibration = calibration
-        self._load, self._load_reranker = load, load_reranker
+        self._models = QueryModels(load, load_reranker)
         self._settings = settings
-        self._reranker: Reranker | None = None
-        self._encoders: dict[str, Encoder] = {}
-        self._model_lock = threading.RLock()
-        self._encoded: OrderedDict[tuple[int, str], NDArray[np.float32]] = OrderedDict()
+        self._calibration = calibration
 
     def search(
         self,
@@ -88,20 +108,19 @@ class Searcher(Lookup):
         group_size: int | None = None,
         lines: bool = False,
     ) -> Answer:
-        """Return at most `limit` hits, best first; with `group_by` as many groups of at most `group_size` hits each.
+        """Return at most `limit` hits, best first.
 
-        With `lines` each hit has the lines that match best. Raises SearchError for what can't be searched with.
+        With `group_by`, return at most `limit` groups of at most `group_size` hits each. With
+        `lines`, each hit has the lines that match best. Raises SearchError for values that can't
+        be searched with.
         """
-        _check(query)
-        _check_name("mode", mode, MODES)
+        limits.validate_query(query)
+        limits.validate_name("mode", mode, MODES)
+        request = self._request(query, mode, limit, group_by, group_size)
         clock = Stopwatch()
         with clock.phase("encode"):
-            vectors = {
-                retriever: self._vector(retriever, query) for retriever in self._retrievers(mode)
-            }
-        asked = Query.of(vectors, filters or Filters(), self.files, clock)
-        limit = _within("limit", limit, self._settings.limit, limits.ENGINE.hits)
-        answer = self._answer(asked, query, mode, limit, group_by, group_size)
+            vectors = {name: self._models.vector(name, query) for name in self._retrievers(mode)}
+        answer = self._answer(Query.of(vectors, filters or Filters(), self.files, clock), request)
         if lines:
             answer = replace(answer, hits=with_lines(answer.hits, query))
         return replace(answer, latency_ms=clock.read())
@@ -116,149 +135,110 @@ class Searcher(Lookup):
         group_by: GroupBy | None = None,
         group_size: int | None = None,
     ) -> Answer:
-        """Return the structures most like this one, itself left out, by its own vectors: mode hybrid (both), text or code.
+        """Return the structures most similar to this one, without itself, by its own vectors.
 
-        Raises StructureMissing where the index has no such structure, SearchError for another mode.
+        Modes are hybrid (both vectors), text and code. Raises StructureMissing if the index has no
+        such structure, SearchError for another mode.
         """
-        retrievers: dict[Mode, tuple[Retriever, ...]] = {
-            "hybrid": ("text", "code"),
-            "text": ("text",),
-            "code": ("code",),
-        }
-        if mode not in retrievers:
+        if mode not in SIMILAR:
             raise SearchError(
-                f"structures can't be compared by {mode}; expected {', '.join(retrievers)}."
+                f"structures can't be compared by {mode}; expected {', '.join(SIMILAR)}."
             )
         clock = Stopwatch()
         with clock.phase("qdrant"):
             stored = self.stored(structure_id, vectors=True)
         vectors: dict[Retriever, Vector] = {
-            retriever: np.array(stored.vectors[retriever], dtype=np.float32)
-            for retriever in retrievers[mode]
+            name: np.array(stored.vectors[name], dtype=np.float32) for name in SIMILAR[mode]
         }
-        asked = Query.of(vectors, filters or Filters(), self.files, clock)
-        limit, symbol = (
-            _within("limit", limit, self._settings.limit, limits.ENGINE.hits),
-            stored.record.symbol,
-        )
-        answer = self._answer(
-            asked, symbol, mode, limit, group_by, group_size, without=structure_id
-        )
+        request = self._request(stored.record.symbol, mode, limit, group_by, group_size)
+        query = Query.of(vectors, filters or Filters(), self.files, clock)
+        answer = self._answer(query, replace(request, without=structure_id))
         return replace(answer, latency_ms=clock.read())
 
+    def _request(
+        self,
+        text: str,
+        mode: Mode,
+        limit: int | None,
+        group_by: GroupBy | None,
+        group_size: int | None,
+    ) -> _Request:
+        settings, most = self._settings, limits.ENGINE
+        if group_by is not None:
+            limits.validate_name("group", group_by, GROUPINGS)
+        return _Request(
+            text=text,
+            mode=mode,
+            limit=limits.within("limit", limit, settings.limit, most.hits),
+            group_by=group_by,
+            group_size=limits.within("group size", group_size, settings.group_size, most.group),
+        )
+
     def _retrievers(self, mode: Mode) -> list[Retriever]:
-        """Return the mode's retrievers; of `hybrid` those that weigh something."""
-        return [
-            retriever
-            for retriever in RETRIEVERS_OF[mode]
-            if mode != "hybrid" or self._weight(retriever)
-        ]
+        """Return the retrievers of the mode; for `hybrid`, those with a weight."""
+        named = RETRIEVERS_OF[mode]
+        return [name for name in named if mode != "hybrid" or self._weight(name)]
 
     def _weight(self, retriever: Retriever) -> float:
         weight: float = getattr(self._settings.weights, retriever)
         return weight
 
-    def _vector(self, retriever: Retriever, query: str) -> Vector:
-        """Return the query's vector for a retriever; those of an encoder are kept, several retrievers and later queries may want them."""
-        if retriever == "bm25":
-            return query_vector(query)
-        name = "code" if retriever == "blocks" else retriever
-        with self._model_lock:  # models are not made for several threads
-            if name not in self._encoders:
-                self._encoders[name] = self._load(name)
-            encoder = self._encoders[name]
-            key = (id(encoder), query)
-            if key not in self._encoded:
-                self._encoded[key] = encoder.encode_queries([query])[0]
-            self._encoded.move_to_end(key)
-            while len(self._encoded) > _CACHED_QUERIES:
-                self._encoded.popitem(last=False)
-            return self._encoded[key]
-
-    def _answer(
-        self,
-        asked: Query,
-        text: str,
-        mode: Mode,
-        limit: int,
-        group_by: GroupBy | None,
-        group_size: int | None,
-        without: str = "",
-    ) -> Answer:
-        """Return the answer but for its latency: retrievers, fusion, reranking, groups, records."""
-        if group_by is not None:
-            _check_name("group", group_by, GROUPINGS)
-        size = _within("group size", group_size, self._settings.group_size, limits.ENGINE.group)
-        wanted = limit + bool(without) if group_by is None else min(limits.DEPTH, limit * size)
-        while True:
-            depth = max(wanted, self._settings.candidates)
-            retrievers = asked.run(self.generation, depth)
-            everything = all(len(ranking) < depth for ranking in retrievers.values())
-            hits, left_out = self._ranked(retrievers, mode, wanted, asked.clock)
-            hits = [hit for hit in hits if hit.id != without]
-            if self._settings.rerank.model and hits and not without:
-                hits = self._reranked(hits, text, asked.clock)
-            chosen, groups = (
-                (hits[:limit], None) if group_by is None else _grouped(hits, group_by, limit, size)
-            )
-            enough = (
-                len(chosen) == limit or mode == "merged" if groups is None else len(groups) == limit
-            )
-            if enough or (everything and not left_out) or wanted >= limits.DEPTH:
-                break
-            wanted = min(limits.DEPTH, wanted * 4)  # too few so far, and there is more to be had
-        found = evidence(retrievers, len(query_vector(text).indices))
-        confidence = (
-            None
-            if without or self._calibration is None
-            else self._calibration.confidence(mode, found)
-        )
+    def _answer(self, query: Query, request: _Request) -> Answer:
+        """Return the answer without its latency."""
+        rankings, hits, groups = self._find(query, request)
+        found = evidence(rankings, len(query_vector(request.text).indices))
+        confidence = None
+        if self._calibration is not None and not request.without:
+            confidence = self._calibration.confidence(request.mode, found)
         metadata = self.generation.metadata
         return Answer(
-            text,
-            mode,
-            metadata.project,
-            metadata.branch,
-            metadata.commit,
-            metadata.dirty,
-            self.generation.name,
-            confidence,
-            confidence is None or confidence >= self._settings.no_answer_below,
-            {},
-            chosen,
-            groups,
-            found,
+            query=request.text,
+            mode=request.mode,
+            project=metadata.project,
+            branch=metadata.branch,
+            commit=metadata.commit,
+            dirty=metadata.dirty,
+            generation=self.generation.name,
+            confidence=confidence,
+            has_answer=confidence is None or confidence >= self._settings.no_answer_below,
+            latency_ms={},
+            hits=hits,
+            groups=groups,
+            evidence=found,
         )
+
+    def _find(
+        self, query: Query, request: _Request
+    ) -> tuple[dict[Retriever, list[Candidate]], list[Hit], list[Group] | None]:
+        """Return what each retriever found, the hits and their groups; search deeper as needed."""
+        wanted = request.hits
+        while True:
+            depth = max(wanted, self._settings.candidates)
+            rankings = query.run(self.generation, depth)
+            hits, left_out = self._ranked(rankings, request.mode, wanted, query.clock)
+            hits = [hit for hit in hits if hit.id != request.without]
+            if self._settings.rerank.model and hits and not request.without:
+                hits = self._reranked(hits, request.text, query.clock)
+            shown, groups = request.choose(hits)
+            more = left_out or any(len(ranking) >= depth for ranking in rankings.values())
+            if request.is_full(shown, groups) or not more or wanted >= limits.DEPTH:
+                return rankings, shown, groups
+            wanted = min(limits.DEPTH, wanted * 4)
 
     def _ranked(
         self,
-        retrievers: Mapping[Retriever, list[Candidate]],
+        rankings: Mapping[Retriever, list[Candidate]],
         mode: Mode,
         wanted: int,
         clock: Stopwatch,
     ) -> tuple[list[Hit], bool]:
-        """Return what the retrievers found, best first, as much as is wanted and some more; and whether something is left out."""
-        settings = self._settings
+        """Return hits, best first, some more than wanted; and whether candidates are left out."""
         if mode == "merged":
-            scale = max(
-                1.0, wanted / settings.limit
-            )  # a longer answer than usual asks for more of both, in the same proportion
-            by_text = retrievers["text"][: round(settings.text_hits * scale)]
-            by_code = sorted(
-                [*retrievers["code"], *retrievers["blocks"]], key=lambda found: -found.score
-            )[: round(settings.code_hits * scale)]
-            records = self._records([*by_text, *by_code], clock)
-            text_hits, code_hits = (
-                _hits(found, records, retrievers) for found in (by_text, by_code)
-            )
-            return merge(text_hits, code_hits), len(by_text) + len(by_code) < sum(
-                map(len, retrievers.values())
-            )
-        ranked = self._fused(
-            {retriever: deduplicate(found) for retriever, found in retrievers.items()}
-        )
+            return self._merged(rankings, wanted, clock)
+        settings = self._settings
+        ranked = self._fused({name: deduplicate(found) for name, found in rankings.items()})
         first = ranked[: max(2 * wanted, settings.rerank.top, _LEAST_READ)]
-        hits = _hits(first, self._records(first, clock), retrievers)
+        hits = hits_of(first, self._records(first, clock), rankings)
         if mode == "hybrid":
             hits = [
                 replace(hit, score=hit.score * settings.test_weight) if hit.is_test else hit
@@ -267,14 +247,27 @@ class Searcher(Lookup):
             hits.sort(key=lambda hit: -hit.score)
         return hits, len(first) < len(ranked)
 
+    def _merged(
+        self, rankings: Mapping[Retriever, list[Candidate]], wanted: int, clock: Stopwatch
+    ) -> tuple[list[Hit], bool]:
+        settings = self._settings
+        # An answer longer than the usual needs more of both, in the same proportion.
+        scale = max(1.0, wanted / settings.limit)
+        by_text = rankings["text"][: round(settings.text_hits * scale)]
+        by_code = [*rankings["code"], *rankings["blocks"]]
+        by_code.sort(key=lambda candidate: -candidate.score)
+        by_code = by_code[: round(settings.code_hits * scale)]
+        records = self._records([*by_text, *by_code], clock)
+        text_hits, code_hits = (hits_of(found, records, rankings) for found in (by_text, by_code))
+        found = sum(map(len, rankings.values()))
+        return merge(text_hits, code_hits), len(by_text) + len(by_code) < found
+
     def _fused(self, rankings: Mapping[Retriever, list[Candidate]]) -> list[Candidate]:
         if len(rankings) == 1:
             (ranked,) = rankings.values()
             return ranked
-        weights = {retriever: self._weight(retriever) for retriever in rankings}
-        if not any(
-            weights.values()
-        ):  # what is similar is told by vectors, even if a search goes by words alone
+        weights = {name: self._weight(name) for name in rankings}
+        if not any(weights.values()):  # `similar` needs both vectors, even if `search` uses none
             weights = dict.fromkeys(rankings, 1.0)
         if self._settings.fusion == "rrf":
             return reciprocal_ranks(rankings, weights, self._settings.rrf_k)
@@ -283,84 +276,16 @@ class Searcher(Lookup):
     def _reranked(self, hits: list[Hit], text: str, clock: Stopwatch) -> list[Hit]:
         """Return the hits with the first few in the order of a cross-encoder."""
         first, rest = hits[: self._settings.rerank.top], hits[self._settings.rerank.top :]
-        with clock.phase("encode"), self._model_lock:
-            if self._reranker is None:
-                self._reranker = self._load_reranker()
-            scores = self._reranker.score(
-                text,
-                [f"{hit.symbol}\n{hit.structure.docstring or ''}\n{hit.snippet}" for hit in first],
-            )
+        with clock.phase("encode"):
+            scores = self._models.scores(text, first)
         ranked = [replace(hit, score=score) for hit, score in zip(first, scores, strict=True)]
         return sorted(ranked, key=lambda hit: -hit.score) + rest
 
-    def _records(self, found: Sequence[Candidate], clock: Stopwatch) -> dict[str, Structure]:
-        """Return the structures that were found; of what was deleted since, in an index that is changed in place, there is none."""
-        ids = list(dict.fromkeys(one.id for one in found))
+    def _records(self, found: Iterable[Candidate], clock: Stopwatch) -> dict[str, Structure]:
+        """Return the structures by id, without those that a sync in place deleted meanwhile."""
+        ids = list(dict.fromkeys(candidate.id for candidate in found))
+        if not ids:
+            return {}
         with clock.phase("qdrant"):
-            return (
-                {
-                    point.id: point.record
-                    for point in self.generation.structures.retrieve(ids, vectors=False)
-                }
-                if ids
-                else {}
-            )
-
-
-def _hits(
-    found: Sequence[Candidate],
-    records: Mapping[str, Structure],
-    retrievers: Mapping[Retriever, Sequence[Candidate]],
-) -> list[Hit]:
-    """Return what was found as hits with the scores of all retrievers."""
-    scores: dict[str, dict[str, float]] = {one.id: {} for one in found}
-    for retriever, ranking in retrievers.items():
-        for one in reversed(ranking):  # a structure's best block is noted last
-            if one.id in scores:
-                scores[one.id][retriever] = one.score
-    return [
-        Hit(records[one.id], one.score, scores[one.id], one.ranges[: limits.RANGES])
-        for one in found
-        if one.id in records
-    ]
-
-
-def _grouped(
-    hits: list[Hit], group_by: GroupBy, limit: int, size: int
-) -> tuple[list[Hit], list[Group]]:
-    """Return the first `size` hits of each of the first `limit` groups, and the groups."""
-    value_of = attrgetter(_GROUP_ATTRIBUTES[group_by])
-    groups: dict[str, list[Hit]] = {}
-    for hit in hits:
-        value = value_of(hit.structure)
-        if value in groups or len(groups) < limit:
-            group = groups.setdefault(value, [])
-            if len(group) < size:
-                group.append(hit)
-    chosen = [hit for group in groups.values() for hit in group]
-    return chosen, [Group(value, tuple(hit.id for hit in group)) for value, group in groups.items()]
-
-
-def _within(what: str, given: int | None, usual: int, most: int) -> int:
-    number = usual if given is None else given
-    if not 1 <= number <= most:
-        raise SearchError(f"the {what} is {number}; expected 1 to {most}.")
-    return number
-
-
-def _check_name(what: str, name: str, names: Sequence[str]) -> None:
-    if name not in names:
-        raise SearchError(f"there is no {what} {name!r}; expected {', '.join(names)}.")
-
-
-def _check(query: str) -> None:
-    try:
-        query.encode("utf-8")
-    except UnicodeEncodeError as exc:
-        raise SearchError("the query is not valid UTF-8.") from exc
-    if not query.strip():
-        raise SearchError("the query is empty; expected some words or a piece of code.")
-    if len(query) > limits.ENGINE.query:
-        raise SearchError(
-            f"the query has {len(query):,} characters; expected at most {limits.ENGINE.query:,}."
-        )
+            points = self.generation.structures.retrieve(ids, vectors=False)
+            return {point.id: point.record for point in points}

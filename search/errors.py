@@ -1,12 +1,12 @@
-"""What can go wrong with a search.
+"""Errors of a search.
 
 SearchError                 the query can't be searched with
 StructureMissing            the index has no such structure
 FileUnknown                 the index has no such file
-ProjectUnknown              a project was asked for by name that is not indexed
+ProjectUnknown              a request names a project that is not indexed
 MapFailed                   the map of the structures can't be made
 EvaluationError             a file of judged queries can't be read
-CalibrationError            a calibration can't be read or made
+CalibrationError            a calibration can't be read, fitted or written
 """
 
 from configs.errors import LsifIngestError
@@ -25,7 +25,7 @@ class FileUnknown(LsifIngestError):
 
 
 class ProjectUnknown(LsifIngestError):
-    """A project was asked for by name that is not indexed."""
+    """A request names a project that is not indexed."""
 
 
 class MapFailed(LsifIngestError):
@@ -37,4 +37,4 @@ class EvaluationError(LsifIngestError):
 
 
 class CalibrationError(LsifIngestError):
-    """A calibration can't be read or made."""
+    """A calibration can't be read, fitted or written."""

@@ -1,4 +1,4 @@
-"""What a search is confined to, as conditions that Qdrant applies while it searches, never afterwards."""
+"""Filters of a search, as conditions that Qdrant applies while it searches, never afterwards."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ STRUCTURE_FIELDS = {
     "owner": "context.struct_name",
     "trait": "trait_name",
 }
-"""Where the payload of a structure holds what is filtered on."""
+"""Fields of a structure's payload by the name of their filter."""
 
 BLOCK_FIELDS = {**STRUCTURE_FIELDS, "module": "module", "owner": "struct_name"}
-"""The same of a block: what is said there of its structure."""
+"""The same for a block, which has these fields of its structure."""
 
 
 _WILD = re.compile(r"[*?]")
@@ -38,13 +38,19 @@ _ROOT = ("", ".")
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a search is confined to. The values of one field are alternatives; all fields must fit; an empty one fits everything."""
+    """Filters of a search. The values of one field are alternatives; every field must match.
+
+    An empty field matches everything.
+    """
 
     crate: tuple[str, ...] = ()
     path: tuple[str, ...] = ()
-    """Folders, files, or globs: * and ? stay within a folder, ** does not. Relative to the repository's root."""
+    """Folders, files or globs, relative to the repository's root.
+
+    `*` and `?` stay within a folder, `**` does not.
+    """
     module: tuple[str, ...] = ()
-    """Names of the folders that files lie in, as in the tutorial."""
+    """Names of the folders that the files are in, as in the tutorial."""
     kind: tuple[str, ...] = ()
     visibility: tuple[str, ...] = ()
     owner: tuple[str, ...] = ()
@@ -53,16 +59,16 @@ class Filters:
     tests: Tests = "include"
 
     def given(self) -> dict[str, tuple[str, ...]]:
-        """Return the values by field, without those that confine nothing."""
+        """Return the values by field, without the empty ones."""
         values = {field.name: getattr(self, field.name) for field in fields(self)[:-1]}
         return {name: given for name, given in values.items() if given}
 
     def conditions(
         self, names: Mapping[str, str], files: Callable[[], Iterable[str]]
     ) -> tuple[Condition, ...] | None:
-        """Return the conditions on the fields of those names; None where nothing can fit.
+        """Return the conditions on the fields of those names; None if nothing can match.
 
-        `files` gives the paths that there are; it is called for globs only.
+        `files` returns the paths of the index; it is called for globs only.
         """
         found = []
         for name, given in self.given().items():
@@ -76,7 +82,7 @@ class Filters:
 
 
 def parse_filters(conditions: Iterable[str], tests: Tests = "include") -> Filters:
-    """Return the filters that `field=value` texts name; the values of a field that comes several times are alternatives.
+    """Return the filters of texts such as `crate=serde`. Values of the same field are alternatives.
 
     Raises SearchError for an unknown field or an empty value.
     """
@@ -88,7 +94,8 @@ def parse_filters(conditions: Iterable[str], tests: Tests = "include") -> Filter
         elif not separator or not value or field not in STRUCTURE_FIELDS:
             names = ", ".join(STRUCTURE_FIELDS)
             raise SearchError(
-                f"--filter takes FIELD=VALUE with {names} or tests={'|'.join(TESTS)}; found {condition!r}."
+                f"--filter takes FIELD=VALUE with {names} or tests={'|'.join(TESTS)}; "
+                f"found {condition!r}."
             )
         else:
             found.setdefault(field, []).append(value)
@@ -96,51 +103,53 @@ def parse_filters(conditions: Iterable[str], tests: Tests = "include") -> Filter
 
 
 def _resolve(patterns: tuple[str, ...], files: Callable[[], Iterable[str]]) -> tuple[str, ...]:
-    """Return folders and files: globs are replaced by the files that they fit."""
+    """Return folders and files: each glob is replaced by the files that match it."""
     trimmed = [pattern.removeprefix("./").rstrip("/") for pattern in patterns]
     plain = ["**" if pattern in _ROOT else pattern for pattern in trimmed]
     globs = [_Glob(pattern) for pattern in plain if _WILD.search(pattern)]
-    fitting = [path for path in files() if any(glob.fits(path) for glob in globs)] if globs else []
+    matching = (
+        [path for path in files() if any(glob.matches(path) for glob in globs)] if globs else []
+    )
     return tuple(
-        dict.fromkeys([*(pattern for pattern in plain if not _WILD.search(pattern)), *fitting])
+        dict.fromkeys([*(pattern for pattern in plain if not _WILD.search(pattern)), *matching])
     )
 
 
 class _Glob:
-    """A pattern of a path: ** stands for any folders, none too; * and ? stay within a name."""
+    """A pattern of a path. `**` matches any number of folders; `*` and `?` stay within a name."""
 
     def __init__(self, pattern: str) -> None:
         self._parts = [None if part == "**" else _compile(part) for part in pattern.split("/")]
 
-    def fits(self, path: str) -> bool:
-        """Return whether the path is one of those."""
-        places = self._passed({0})
+    def matches(self, path: str) -> bool:
+        """Return whether the path matches."""
+        positions = self._passed({0})
         for name in path.split("/"):
             entered = set[int]()
-            for place in places:
-                part = self._parts[place] if place < len(self._parts) else _NOTHING
+            for position in positions:
+                part = self._parts[position] if position < len(self._parts) else _NOTHING
                 if part is None:
-                    entered.add(place)
+                    entered.add(position)
                 elif part.fullmatch(name):
-                    entered.add(place + 1)
-            places = self._passed(entered)
-        return len(self._parts) in places
+                    entered.add(position + 1)
+            positions = self._passed(entered)
+        return len(self._parts) in positions
 
-    def _passed(self, places: set[int]) -> set[int]:
-        """Return the places with those behind a **, which may stand for nothing."""
-        passed = set(places)
-        for place in sorted(places):
-            while place < len(self._parts) and self._parts[place] is None:
-                place += 1  # noqa: PLW2901 - the walk
-                passed.add(place)
+    def _passed(self, positions: set[int]) -> set[int]:
+        """Return the positions with those behind a **, which may match nothing."""
+        passed = set(positions)
+        for position in sorted(positions):
+            while position < len(self._parts) and self._parts[position] is None:
+                position += 1  # noqa: PLW2901 - the walk
+                passed.add(position)
         return passed
 
 
 def _compile(part: str) -> re.Pattern[str]:
     """Return the pattern of a name as a regular expression.
 
-    A star ends where what follows it first stands, if another star comes behind that: more is never needed, and trying more
-    would take time without end.
+    A star that another star follows matches as little as possible: more is never needed, and
+    trying more could take forever.
     """
     literals = [re.escape(literal).replace(r"\?", ".") for literal in re.split(r"\*+", part)]
     first, *rest = literals

@@ -5,12 +5,17 @@
     HTTP     2,000    100     20  a query is part of the URL, which proxies cut at about 8 KB
     MCP     20,000     50      -  hits with their source fill the context of an agent
 
-The command line has the engine's limits. `hits` counts groups if hits are grouped; MCP groups none.
+The command line has the limits of the engine. If hits are grouped, `hits` counts groups.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from search.errors import SearchError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Limits(NamedTuple):
@@ -50,3 +55,31 @@ LINES: Final = 3
 """Lines of a hit that match best."""
 MAP: Final = 4000
 """Structures on the map; of more, every n-th is shown. More would be slow to lay out and draw."""
+
+
+def validate_query(query: str) -> None:
+    """Raise SearchError if the engine can't search with this query."""
+    try:
+        query.encode("utf-8")
+    except UnicodeEncodeError as exc:
+        raise SearchError("the query is not valid UTF-8.") from exc
+    if not query.strip():
+        raise SearchError("the query is empty; expected some words or a piece of code.")
+    if len(query) > ENGINE.query:
+        raise SearchError(
+            f"the query has {len(query):,} characters; expected at most {ENGINE.query:,}."
+        )
+
+
+def within(name: str, given: int | None, default: int, most: int) -> int:
+    """Return the number, or the default if none is given. Raises SearchError if it is too large."""
+    number = default if given is None else given
+    if not 1 <= number <= most:
+        raise SearchError(f"the {name} is {number}; expected 1 to {most}.")
+    return number
+
+
+def validate_name(what: str, name: str, names: Sequence[str]) -> None:
+    """Raise SearchError if the name is none of these."""
+    if name not in names:
+        raise SearchError(f"there is no {what} {name!r}; expected {', '.join(names)}.")

@@ -1,7 +1,7 @@
-"""The lines of a hit that say what was asked for: the answer to a query that names something.
+"""The lines of a hit that contain the words of the query.
 
-Words are compared as the sparse vector has them (storage.sparse): identifiers split, reduced to their stems. A word that few of the
-lines hold weighs more.
+Words are compared as in the sparse vector (storage.sparse): identifiers are split and words reduced
+to their stems. A word that few lines contain weighs more.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ _LEAST_SCORE = 0.2
 
 
 def with_lines(hits: Sequence[Hit], query: str) -> list[Hit]:
-    """Return the hits with the lines that hold most of the query's words, by weight, best first; at most three each."""
+    """Return the hits with their lines that contain most of the query's words, by weight.
+
+    At most three lines a hit, best first.
+    """
     wanted = stems(query)
     texts = [
         [line.rstrip("\r") for line in hit.snippet.removesuffix("\n").split("\n")] for hit in hits

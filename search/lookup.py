@@ -1,4 +1,4 @@
-"""What a generation has, asked by name instead of by likeness."""
+"""Structures and files of a generation, found by name instead of by similarity."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHOWN = 5
-"""Places that are named where several are meant."""
+"""Places that an error names if several structures have the same name."""
 
 
 class Lookup:
@@ -40,9 +40,9 @@ class Lookup:
         return self.stored(structure_id).record
 
     def resolve(self, place: str) -> str:
-        """Return the id of the structure that is meant: by its id, by FILE:LINE, the innermost there, by its symbol or its name.
+        """Return the id of a structure given by id, FILE:LINE (the innermost), symbol or name.
 
-        Raises StructureMissing where there is none, SearchError where there are several.
+        Raises StructureMissing if there is none, SearchError if there are several.
         """
         if _ID.fullmatch(place):
             return self.stored(place).id
@@ -68,14 +68,15 @@ class Lookup:
             if found:
                 places = sorted(f"{file_path}:{line}" for _, (line, file_path) in found)[:_SHOWN]
                 raise SearchError(
-                    f"{len(found)} structures are called {place}: say which by FILE:LINE, such as {', '.join(places)}."
+                    f"{len(found)} structures are called {place}: "
+                    f"choose one by FILE:LINE, such as {', '.join(places)}."
                 )
         raise StructureMissing(
             f"the index has no structure {place!r}; expected FILE:LINE, an id, a symbol or a name."
         )
 
     def files(self) -> list[str]:
-        """Return the paths of the files that structures stand in, sorted."""
+        """Return the paths of all files with structures, sorted."""
         if self._files is None:
             rows = self.generation.structures.select(("context.file_path",))
             self._files = sorted({file_path for _, (file_path,) in rows})

@@ -1,6 +1,6 @@
-"""A map of the structures: their `text` vectors laid out on a plane, neighbours near each other. A picture, not a measure.
+"""A map of the structures: their `text` vectors on a plane, with neighbours near each other.
 
-Principal components first, then t-SNE (van der Maaten and Hinton, 2008).
+Principal components first, then t-SNE (van der Maaten and Hinton, 2008). A picture, not a measure.
 """
 
 from __future__ import annotations
@@ -25,13 +25,17 @@ if TYPE_CHECKING:
 
 _COMPONENTS = 50
 _FEWEST = 10
-"""Points below which principal components alone are used."""
+"""With fewer points, principal components alone are used."""
 MAP_KEYS = ("crate", "code_type", "symbol", "file_path", "line")
-"""What is said of each structure on the map, of the keys in search.record."""
+"""Keys of search.record that the map has of each structure."""
 
 
 def make_map(generation: Generation) -> dict[str, Any]:
-    """Return the map as plain data: `total` structures, whether they are `sampled`, and `points`, x and y from -1 to 1."""
+    """Return the map as plain data.
+
+    It has the `total` of structures, whether they are `sampled`, and `points` with x and y from -1
+    to 1.
+    """
     total = generation.structures.count()
     step = max(1, -(-total // limits.MAP))
     ids = (row.id for row in islice(generation.structures.select(()), None, None, step))
@@ -68,9 +72,8 @@ def on_a_plane(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         placed[:, : min(2, parts)] = reduced[:, :2]
     else:
         perplexity = min(30.0, (count - 1) / 3)
-        with threadpool_limits(
-            1
-        ):  # searches go on meanwhile, and on busy cores its threads would wait for each other
+        # Searches continue meanwhile, and on busy cores its threads would wait for each other.
+        with threadpool_limits(1):
             placed = TSNE(
                 init="pca", perplexity=perplexity, random_state=0, n_jobs=1
             ).fit_transform(reduced)
@@ -79,7 +82,7 @@ def on_a_plane(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def read_map(path: Path, generation: str) -> dict[str, Any] | None:
-    """Return the map that was kept for the generation, None where there is none."""
+    """Return the map that was saved for the generation, None if there is none."""
     try:
         kept = orjson.loads(path.read_bytes())
         return dict(kept["map"]) if kept["generation"] == generation else None
@@ -88,7 +91,7 @@ def read_map(path: Path, generation: str) -> dict[str, Any] | None:
 
 
 def keep_map(path: Path, generation: str, made: dict[str, Any]) -> None:
-    """Keep the map of a generation."""
+    """Save the map of a generation."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_writer(path) as file:
         file.write(orjson.dumps({"generation": generation, "map": made}))

@@ -1,4 +1,4 @@
-"""One query through its retrievers: which structures each finds in a generation, and how well they fit. Reads no records."""
+"""One query through the retrievers of its mode: candidates in a generation. Reads no records."""
 
 from __future__ import annotations
 
@@ -32,18 +32,27 @@ RETRIEVERS_OF: Mapping[Mode, tuple[Retriever, ...]] = {
     "bm25": ("bm25",),
     "blocks": ("blocks",),
 }
+"""The retrievers of each mode of a search."""
+
+SIMILAR: Mapping[Mode, tuple[Retriever, ...]] = {
+    "hybrid": ("text", "code"),
+    "text": ("text",),
+    "code": ("code",),
+}
+"""The retrievers of each mode in which structures are compared: a structure has these vectors."""
 
 _USING: dict[Retriever, str] = {"text": "text", "code": "code", "bm25": SPARSE, "blocks": "code"}
+"""The named vector that each retriever searches by."""
 _BLOCK_FIELDS = ("structure_id", "line_from", "line_to")
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query's vectors, what it is confined to, and the clock that runs."""
+    """The vectors of a query, its filters, and the clock of its answer."""
 
     vectors: Mapping[Retriever, Vector]
     structures: tuple[Condition, ...] | None
-    """None: nothing can fit."""
+    """None if nothing can match."""
     blocks: tuple[Condition, ...] | None
     clock: Stopwatch
 
@@ -55,36 +64,32 @@ class Query:
         files: Callable[[], Iterable[str]],
         clock: Stopwatch,
     ) -> Query:
-        """Return the query; `files` gives the paths of the index."""
-        with clock.phase("qdrant"):  # which is asked for the files where there are globs
-            return cls(
-                vectors,
-                filters.conditions(STRUCTURE_FIELDS, files),
-                filters.conditions(BLOCK_FIELDS, files),
-                clock,
-            )
+        """Return the query; `files` returns the paths of the index."""
+        with clock.phase("qdrant"):  # globs ask it for the files
+            structures = filters.conditions(STRUCTURE_FIELDS, files)
+            blocks = filters.conditions(BLOCK_FIELDS, files)
+        return cls(vectors, structures, blocks, clock)
 
     def run(self, generation: Generation, depth: int) -> dict[Retriever, list[Candidate]]:
-        """Return what each retriever finds, best first, at most `depth` points; several blocks may be of one structure."""
-        structures, blocks = self.structures, self.blocks
-        if structures is None or blocks is None:
+        """Return what each retriever finds, best first, at most `depth` points.
+
+        Several blocks of one structure are several candidates.
+        """
+        if self.structures is None or self.blocks is None:
             return {retriever: [] for retriever in self.vectors}
-        names = [retriever for retriever in self.vectors if retriever != "blocks"]
         found: dict[Retriever, list[Candidate]] = {}
         with self.clock.phase("qdrant"):
+            names = [name for name in self.vectors if name != "blocks"]
             if names:
-                wanted = [
-                    Nearest(_USING[retriever], self.vectors[retriever], depth, structures, ())
-                    for retriever in names
+                queries = [
+                    Nearest(_USING[name], self.vectors[name], depth, self.structures, ())
+                    for name in names
                 ]
-                for retriever, points in zip(
-                    names, generation.structures.search(*wanted), strict=True
-                ):
-                    found[retriever] = [Candidate(point.id, point.score) for point in points]
+                for name, points in zip(names, generation.structures.search(*queries), strict=True):
+                    found[name] = [Candidate(point.id, point.score) for point in points]
             if "blocks" in self.vectors:
-                nearest = Nearest(
-                    _USING["blocks"], self.vectors["blocks"], depth, blocks, _BLOCK_FIELDS
-                )
+                vector = self.vectors["blocks"]
+                nearest = Nearest(_USING["blocks"], vector, depth, self.blocks, _BLOCK_FIELDS)
                 (points,) = generation.blocks.search(nearest)
                 found["blocks"] = [
                     Candidate(structure_id, point.score, (LineRange(line_from, line_to),))

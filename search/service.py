@@ -1,7 +1,7 @@
-"""Searchers that stay open: what a long-running server (web.py, mcp.py) asks. Several threads may use it.
+"""Searchers that stay open, for a long-running server (search.web, search.mcp).
 
-Models are loaded once. Now and then it looks whether another generation was published, and opens that: requests under way end on
-the one that they began with.
+Several threads may use a service. Models are loaded once. From time to time it checks whether
+another generation was published and opens that; requests in progress finish on theirs.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
-"""Seconds for which what is published is taken for unchanged."""
+"""Seconds between two checks whether something was published."""
 _SHOWN_VALUES = 200
-"""Of each field that are offered for filtering."""
+"""Values of each field that are offered for filtering."""
 _LISTED = tuple(name for name in STRUCTURE_FIELDS if name != "path")
 
 
@@ -56,14 +56,14 @@ class Opened:
     mapping: bool = False
     """Whether the map is being made."""
     map_failed: str = ""
-    """Why it could not be made."""
+    """Why the map could not be made."""
 
 
 class SearchService:
     """Searchers of the collections of one index."""
 
     def __init__(self, workspace: Workspace, collection: str = "") -> None:
-        """Serve this collection where a request names none; "" is the one made last, once there is one."""
+        """Serve this collection if a request names none; "" is the one published last."""
         self._workspace = workspace
         self._default = collection
         self._lock = threading.RLock()
@@ -73,7 +73,10 @@ class SearchService:
 
     @contextmanager
     def opened(self, collection: str = "") -> Iterator[Opened]:
-        """Hold the live generation of a collection. Raises the errors of storage, IndexMissing where there is none."""
+        """Hold the live generation of a collection.
+
+        Raises the errors of storage, IndexMissing if there is none.
+        """
         if collection and not is_collection_name(collection):
             raise ProjectUnknown(f"no project {collection!r} is indexed.")
         with self._lock:
@@ -87,24 +90,27 @@ class SearchService:
                 _close_if_unused(held)
 
     def collections(self) -> list[str]:
-        """Return the names of the collections that are published, sorted."""
+        """Return the names of the published collections, sorted."""
         with self._lock:
             return self._watching().collections()
 
     def warm_up(self) -> None:
-        """Load models and open the index, so that the first request need not wait. Raises what `opened` raises."""
+        """Load models and open the index, so that the first request need not wait.
+
+        Raises what `opened` raises.
+        """
         with self.opened() as held:
             held.searcher.search("warm up", limit=1)
 
     def describe(self) -> str:
-        """Return what is served where a request names nothing, for people."""
+        """Return a description of the default collection, for people."""
         with self.opened() as held:
             metadata = held.searcher.generation.metadata
             commit = f" at {metadata.commit[:12]}" if metadata.commit else ""
             return f"{held.collection}{commit}, {metadata.structures:,} structures,"
 
     def status(self, collection: str = "") -> dict[str, Any]:
-        """Return what is searched, and the values that can be filtered on, the commonest of each field."""
+        """Return what is searched, and the most frequent values of each filter."""
         with self.opened(collection) as held:
             generation = held.searcher.generation
             if not held.values:
@@ -164,7 +170,10 @@ class SearchService:
             held.map = made
         except Exception as exc:
             logger.exception("the map of %s can't be made", held.collection)
-            held.map_failed = f"the map of {held.collection} can't be made: {type(exc).__name__}; the log says more."
+            held.map_failed = (
+                f"the map of {held.collection} can't be made: {type(exc).__name__}; "
+                "the server's log says why."
+            )
         finally:
             with self._lock:
                 held.mapping = False
@@ -186,7 +195,7 @@ class SearchService:
         return self._default
 
     def _current(self, collection: str) -> Opened:
-        """Return the opened generation, of another one than before where another was published."""
+        """Return the live generation, opened; opens it if another was published."""
         held, now = self._opened.get(collection), time.monotonic()
         if held is not None and now < self._looked[collection] + _LOOK_S:
             return held
@@ -195,7 +204,7 @@ class SearchService:
         except StorageError as exc:
             if held is None:
                 raise
-            logger.warning("it can't be seen whether %s was published anew: %s", collection, exc)
+            logger.warning("can't check for a new generation of %s: %s", collection, exc)
             state = held.state
         if held is None or state != held.state:
             try:
@@ -203,12 +212,12 @@ class SearchService:
             except LsifIngestError as exc:
                 if held is None or state is None:
                     raise
-                logger.warning("%s was published anew, but can't be opened: %s", collection, exc)
+                logger.warning("the new generation of %s can't be opened: %s", collection, exc)
                 self._looked[collection] = now
-                return held  # what was there before is whole
+                return held  # the generation before it is complete
             if held is not None:
                 logger.info(
-                    "%s was published anew: searching %s",
+                    "a new generation of %s was published: now searching %s",
                     collection,
                     opened.searcher.generation.name,
                 )
@@ -223,7 +232,8 @@ class SearchService:
             raise ProjectUnknown(f"no project {collection!r} is indexed.")
         if state is None:
             raise IndexMissing(
-                f"there is no index {collection!r} at {self._watching().location}. Make one: lsif-ingest ingest"
+                f"there is no index {collection!r} at {self._watching().location}. "
+                "Create it: lsif-ingest ingest"
             )
         index = connect(self._workspace)
         try:

@@ -484,7 +484,7 @@ def test_what_is_like_a_structure_is_found_by_its_place_its_id_and_its_name(ask:
             "area",
             2,
             (
-                "3 structures are called area: say which by FILE:LINE, "
+                "3 structures are called area: choose one by FILE:LINE, "
                 "such as src/geometry/shape.rs:104,"
             ),
         ),
@@ -1037,7 +1037,7 @@ def test_the_confidence_is_fitted_to_queries_with_and_without_answers(
     ("text", "message"),
     [
         (None, "can't read .*queries.jsonl: No such file or directory"),
-        ("", "holds no query"),
+        ("", "contains no query"),
         ("{", "line 1: .*JSON"),
         ('\n{"query": " "}', "line 2: query: .*at least 1 character"),
         ('{"query": "x", "answers": [{"file_path": "a"}]}', "expected a name, a line"),

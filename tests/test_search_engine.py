@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from configs.settings import Settings
 from embedding.text import textify
 from lsif.structure import Structure
+from search import encoding
 from search import engine as engine_module
 from search.answer import GROUPINGS, MODES, Answer, Mode, Stopwatch
 from search.confidence import Calibration
@@ -129,7 +130,8 @@ def test_a_hit_carries_what_is_needed_to_show_it(
         record = hit.to_dict()
         assert record["id"] == wanted.id
         for field in (
-            "name", "symbol", "code_type", "crate", "module_path", "trait_name", "visibility", "is_test",
+            "name", "symbol", "code_type", "crate", "module_path", "trait_name", "visibility",
+            "is_test",
             "signature", "docstring", "references", "line", "line_from", "line_to",
         ):  # fmt: skip
             assert record[field] == getattr(wanted, field), field
@@ -188,7 +190,8 @@ def test_an_answer_says_what_was_searched_and_where(build: Build) -> None:
     assert answer.evidence == {"text": cosine(10)}
     plain = orjson.loads(orjson.dumps(answer.to_dict()))
     assert list(plain) == [
-        "query", "mode", "project", "branch", "commit", "dirty", "generation", "confidence", "good", "latency_ms", "hits", "groups",
+        "query", "mode", "project", "branch", "commit", "dirty", "generation", "confidence",
+        "good", "latency_ms", "hits", "groups",
     ]  # fmt: skip
     assert (plain["commit"], plain["hits"][0]["name"], plain["groups"]) == ("0123abc", "f", None)
 
@@ -507,7 +510,7 @@ def test_weights_decide_between_the_retrievers(
 
 
 def test_ranks_are_of_structures_not_of_blocks(build: Build) -> None:
-    """The second block of the first structure does not push the next structure to the third place."""
+    """The second block of the first structure does not push the next structure to rank 3."""
     structures, blocks = town()
     generation = build(structures, [*blocks, structures[4].block(72, 75, 80)])
     alone = searcher_of(
@@ -635,7 +638,7 @@ def test_a_limit_above_the_number_of_structures_gives_all(index: Index, metadata
 def test_what_was_deleted_meanwhile_is_left_out(
     index: Index, metadata: Metadata, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In an index that is changed in place a structure may go between the search and the look at its record."""
+    """In an index that changes in place, a structure may go before its record is read."""
     structures = [
         made(f"f{number}", number, number, lines=(10 * number + 1, 10 * number + 9))
         for number in range(4)
@@ -663,7 +666,7 @@ def test_what_was_deleted_meanwhile_is_left_out(
 
 
 def village(count: int, **fields: Callable[[int], Any]) -> list[Made]:
-    """Return structures, each further from the query than the one before, whose fields are functions of their numbers."""
+    """Return structures, each farther from the query, with fields that depend on their numbers."""
     return [
         made(
             f"f{number}",
@@ -725,7 +728,7 @@ def test_fewer_groups_than_asked_for_are_all_there_are(build: Build) -> None:
 
 
 def test_a_group_far_below_the_first_hits_is_found(build: Build) -> None:
-    """120 structures of one crate stand before the only one of the other, and each retriever is asked for 10 at first."""
+    """120 structures of one crate rank before the only one of the other, and depth is 10."""
     structures = village(121, crate=lambda number: "other" if number == 120 else "one")
     blocks = [
         one.block(one.structure.line_from + 1, one.structure.line_from + 4, one.code)
@@ -957,8 +960,8 @@ def test_a_name_that_several_have_is_told_with_their_places(build: Build) -> Non
     with pytest.raises(SearchError) as caught:
         searcher_of(build(PLACES)).resolve("twice")
     assert (
-        str(caught.value)
-        == "2 structures are called twice: say which by FILE:LINE, such as src/a.rs:60, src/b.rs:5."
+        str(caught.value) == "2 structures are called twice: "
+        "choose one by FILE:LINE, such as src/a.rs:60, src/b.rs:5."
     )
 
 
@@ -1035,7 +1038,7 @@ def test_a_query_is_encoded_once_for_all_retrievers_and_later_queries(
     for mode in (*MODES, *MODES):
         searcher.search("one", mode)
     assert compass.asked == ["one"]
-    monkeypatch.setattr(engine_module, "_CACHED_QUERIES", 2)
+    monkeypatch.setattr(encoding, "_CACHED_QUERIES", 2)
     for query in ("two", "one", "three", "one", "two"):
         searcher.search(query)
     assert compass.asked == [

@@ -11,22 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search import evaluate as evaluate_module
+from search import statistics
 from search.errors import EvaluationError
-from search.evaluate import (
-    Comparison,
-    JudgedQuery,
-    Judgement,
-    KnownAnswer,
-    auroc,
-    bootstrap,
-    evaluate,
-    judge,
-    matches,
-    read_queries,
-    summarise,
-)
+from search.evaluate import Judgement, evaluate, summarise
 from search.hit import LineRange
+from search.judged import JudgedQuery, KnownAnswer, judge, matches, read_queries
+from search.statistics import Comparison, auroc, bootstrap
 
 
 @dataclass(frozen=True)
@@ -140,7 +130,10 @@ def test_blank_lines_are_skipped_and_counted(tmp_path: Path) -> None:
         ),
         (
             '{"query": "a", "answers": [{"file_path": "a.rs"}]}',
-            "answers[0]: expected a name, a line, or line_from and line_to, found {'file_path': 'a.rs'}",
+            (
+                "answers[0]: expected a name, a line, or line_from and line_to, "
+                "found {'file_path': 'a.rs'}"
+            ),
         ),
     ],
 )
@@ -239,7 +232,8 @@ def test_a_file_without_queries_is_an_error(tmp_path: Path, content: str) -> Non
     path = tmp_path / "queries.jsonl"
     path.write_text(content)
     with pytest.raises(
-        EvaluationError, match=r"queries\.jsonl holds no query; expected one JSON object a line"
+        EvaluationError,
+        match=r"queries\.jsonl contains no query; expected one JSON object per line",
     ):
         read_queries(path)
 
@@ -431,7 +425,8 @@ def test_a_summary_is_the_mean_over_queries_with_answers_by_kind() -> None:
         ]
     )
     assert list(summaries) == ["all", "words", "code"]
-    # NDCG of `code`: (1 / log2 5) / (1 + 1 / log2 3) = 0.430677 / 1.630930; of the last: 1 / log2 3 = 0.630930
+    # NDCG of `code`: (1 / log2 5) / (1 + 1 / log2 3) = 0.430677 / 1.630930;
+    # of the last: 1 / log2 3 = 0.630930
     assert summaries["words"].to_dict() == pytest.approx(
         {
             "n": 2,
@@ -498,7 +493,8 @@ def test_auroc_is_the_share_of_pairs_in_order(
 
 
 def test_a_difference_that_chance_may_make_is_not_real() -> None:
-    # Resampled means are 1 - k / 2, k binomial(4, 1/4): k is 3 or 4 in 5% and 0 in 32%; 2 or more in 26%.
+    # Resampled means are 1 - k / 2 with k from binomial(4, 1/4): k is 3 or 4 in 5%, 0 in 32%,
+    # 2 or more in 26%.
     comparison = bootstrap([0, 0, 0, 1], [1, 1, 1, 0])
     assert (comparison.difference, comparison.low, comparison.high, comparison.real) == (
         0.5,
@@ -510,7 +506,8 @@ def test_a_difference_that_chance_may_make_is_not_real() -> None:
 
 
 def test_a_difference_of_nearly_every_query_is_real() -> None:
-    # Resampled means are 0.2 - 0.03 k, k binomial(10, 1/10): k is 3 or more in 7%, 4 or more in 1%, 0 in 35%.
+    # Resampled means are 0.2 - 0.03 k with k from binomial(10, 1/10): k is 3 or more in 7%,
+    # 4 or more in 1%, 0 in 35%.
     comparison = bootstrap([0.5] * 10, [0.7] * 9 + [0.4])
     assert (comparison.difference, comparison.low, comparison.high) == pytest.approx(
         (0.17, 0.11, 0.2)
@@ -552,7 +549,7 @@ def test_the_bootstrap_is_the_same_each_time_whatever_is_drawn_at_once(
     first = bootstrap(a, b)
     assert bootstrap(a, b) == first
     assert bootstrap(a, b, seed=1) != first
-    monkeypatch.setattr(evaluate_module, "_DRAWS_AT_ONCE", 333)
+    monkeypatch.setattr(statistics, "_DRAWS_AT_ONCE", 333)
     assert bootstrap(a, b) == first
 
 
@@ -579,7 +576,7 @@ def test_memory_of_the_bootstrap_does_not_grow_with_its_rounds() -> None:
 def test_metrics_of_other_queries_are_not_compared(a: list[float], b: list[float]) -> None:
     with pytest.raises(
         ValueError,
-        match=f"expected a metric of the same queries twice, found {len(a)} and {len(b)} of them",
+        match=f"expected a metric of the same queries twice, found {len(a)} and {len(b)} values",
     ):
         bootstrap(a, b)
 
@@ -593,14 +590,14 @@ def test_metrics_of_other_queries_are_not_compared(a: list[float], b: list[float
         ),
         (
             Comparison(0.031, -0.002, 0.06, 0.07, real=False),
-            "+0.031 [-0.002, +0.060], p 0.07: not told from chance",
+            "+0.031 [-0.002, +0.060], p 0.07: may be chance",
         ),
         (Comparison(0.2, 0.1, 0.3, 0.0, real=True), "+0.200 [+0.100, +0.300], p < 0.01: real"),
         (Comparison(0.2, 0.1, 0.3, 0.0099, real=True), "+0.200 [+0.100, +0.300], p < 0.01: real"),
         (Comparison(0.2, 0.1, 0.3, 0.01, real=True), "+0.200 [+0.100, +0.300], p 0.01: real"),
         (
             Comparison(-0.0001, 0.0, 0.0, 1.0, real=False),
-            "+0.000 [+0.000, +0.000], p 1.00: not told from chance",
+            "+0.000 [+0.000, +0.000], p 1.00: may be chance",
         ),
     ],
 )

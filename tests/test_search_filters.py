@@ -36,7 +36,7 @@ def none() -> list[str]:
 
 
 def paths(*patterns: str, files: Callable[[], Iterable[str]] = lambda: FILES) -> list[str] | None:
-    """Return the folders and files that a search of these paths is confined to, None where nothing can fit."""
+    """Return the folders and files that these paths select, None if nothing can match."""
     conditions = Filters(path=patterns).conditions(STRUCTURE_FIELDS, files)
     if conditions is None:
         return None
@@ -265,8 +265,11 @@ def test_paths_and_globs_are_alternatives_told_once() -> None:
 
 
 def test_a_glob_of_many_stars_is_answered_at_once() -> None:
-    """Anybody who reaches the page may send one: the time must not grow with the power of its stars."""
-    script = "from search.filters import *; Filters(path=('*a' * 16 + 'b',)).conditions(STRUCTURE_FIELDS, lambda: ['a' * 80])"
+    """Anybody who reaches the page may send one: its stars must not cost exponential time."""
+    script = (
+        "from search.filters import *; Filters(path=('*a' * 16 + 'b',))"
+        ".conditions(STRUCTURE_FIELDS, lambda: ['a' * 80])"
+    )
     try:
         subprocess.run([sys.executable, "-c", script], check=True, timeout=20, cwd=PROJECT_ROOT)
     except subprocess.TimeoutExpired:
@@ -359,7 +362,7 @@ def ids(searcher: Searcher, mode: Mode, filters: Filters, limit: int = 1) -> lis
 
 
 def test_filters_hold_inside_the_query_in_every_mode(index: Index, metadata: Metadata) -> None:
-    """Each retriever is asked for ten points, and thirty fit the query better than the one that fits the filters."""
+    """Depth is ten points, and thirty fit better than the one that passes the filters."""
     others = decoys()
     blocks = [*blocks_of(others, 0), *blocks_of([WANTED], 70)]
     searcher = searcher_of(publish(index, metadata, [*others, WANTED], blocks), "candidates=10")

@@ -183,9 +183,10 @@ def test_unit_and_origin_of_a_retrievers_scores_do_not_matter(
     values: list[int], factor: int, shift: int
 ) -> None:
     values = sorted(values, reverse=True)
-    one, other = ([Candidate(f"{place:02}", value) for place, value in enumerate(series)] for series in (
-        [float(value) for value in values], [float(factor * value + shift) for value in values]
-    ))  # fmt: skip
+    one, other = (
+        [Candidate(f"{position:02}", score) for position, score in enumerate(series)]
+        for series in (map(float, values), [float(factor * value + shift) for value in values])
+    )
     fused = normalised_scores({"text": one}, ALIKE)
     assert scores(fused) == pytest.approx(
         scores(normalised_scores({"text": other}, ALIKE)), abs=1e-9
@@ -352,7 +353,10 @@ def test_what_both_vectors_find_is_told_once() -> None:
 
 
 def test_a_word_that_one_structure_alone_has_outweighs_the_first_of_many() -> None:
-    """The others are found with the score 0: one score s among 100 lies s / (s * sqrt(0.01 - 0.0001)) = 10.05 deviations above."""
+    """The others count with the score 0.
+
+    One score s among 100 is s / (s * sqrt(0.01 - 0.0001)) = 10.05 deviations above them.
+    """
     text = [Candidate(f"t{place}", 1 - place / 100) for place in range(100)]
     found = normalised_scores({"text": text, "bm25": [Candidate("named", 5.0)]}, ALIKE)
     assert found[0].id == "named"

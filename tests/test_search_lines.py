@@ -49,7 +49,8 @@ def test_the_lines_with_most_of_the_querys_words_are_told_by_their_numbers_in_th
 
 def test_a_score_is_the_share_of_the_querys_words_by_their_weight() -> None:
     (found,) = with_lines([hit("alpha", "alpha beta", "alpha", "gamma")], "alpha beta")
-    # Of four lines three hold alpha and one beta: they weigh ln(1 + 4/4) = 0.693 and ln(1 + 4/2) = 1.099.
+    # Of four lines, three contain alpha and one beta: their weights are ln(1 + 4/4) = 0.693 and
+    # ln(1 + 4/2) = 1.099.
     assert found.lines == (
         LineMatch(2, pytest.approx(1.0), "alpha beta"),
         LineMatch(1, pytest.approx(0.3869, abs=1e-4), "alpha"),

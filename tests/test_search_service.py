@@ -101,7 +101,7 @@ def found(held: Opened, query: str) -> list[str]:
     return [hit.name for hit in held.searcher.search(query, "bm25").hits]
 
 
-# What is opened ------------------------------------------------------------------------------------------------------------------
+# ---- What is opened
 
 
 def test_many_threads_at_once_open_the_index_once_and_load_the_model_once(
@@ -196,7 +196,7 @@ def test_a_closed_service_opens_again_when_it_is_asked(both: Path) -> None:
         assert generation(service) == name
 
 
-# Query vectors -------------------------------------------------------------------------------------------------------------------
+# ---- Query vectors
 
 
 def test_a_querys_vector_is_made_once(standing: SearchService, fake: Models) -> None:
@@ -214,7 +214,7 @@ def test_words_alone_need_no_model(standing: SearchService, fake: Models) -> Non
     assert fake.encoded("words alone") == 0
 
 
-# No index, several, damaged ones -------------------------------------------------------------------------------------------------
+# ---- No index, several, damaged ones
 
 
 def test_before_there_is_an_index_the_command_that_makes_one_is_told(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_an_unknown_project_is_told_from_a_missing_index(standing: SearchService
 def test_a_project_is_named_by_its_name_never_by_a_path(
     name: str, standing: SearchService, both: Path
 ) -> None:
-    """Else each spelling opens the index once more, and an index in any folder of this machine can be read."""
+    """Otherwise each spelling would open the index again, and any folder could be read."""
     assert standing.collections() == ["sample"]
     with pytest.raises(ProjectUnknown):
         generation(standing, name.replace("OUTSIDE", str(both / "qdrant/sample")))
@@ -286,7 +286,7 @@ def test_an_index_that_can_not_be_looked_at_is_searched_on_as_it_was(
     (own / "qdrant/sample/live.json").write_bytes(b"{")
     with caplog.at_level(logging.WARNING, logger="search.service"):
         assert generation(service) == before
-    assert "it can't be seen whether sample was published anew" in caplog.text
+    assert "can't check for a new generation of sample" in caplog.text
 
 
 def test_a_damaged_index_is_told_and_leaves_nothing_open(own: Path, service: SearchService) -> None:
@@ -316,7 +316,7 @@ def test_one_damaged_project_hides_no_other(both: Path, tmp_path: Path) -> None:
             generation(service, "tutorial")
 
 
-# What is told of an index --------------------------------------------------------------------------------------------------------
+# ---- What is told of an index
 
 
 def test_what_is_served_is_described_for_people(standing: SearchService) -> None:
@@ -338,7 +338,7 @@ def test_the_status_has_the_values_that_can_be_filtered_on_the_commonest_first(
     assert list(values["kind"].items())[:2] == [("Function", 42), ("Module", 10)]
 
 
-# The map -------------------------------------------------------------------------------------------------------------------------
+# ---- The map
 
 
 def test_the_map_is_made_once_and_kept_for_its_generation(
@@ -387,11 +387,11 @@ def test_the_generation_whose_map_is_being_made_stays_open_until_it_is_made(
     until(lambda: in_use(own, former) == 0)
 
 
-# Where the sources are -----------------------------------------------------------------------------------------------------------
+# ---- Where the sources are
 
 
 class FewPoints:
-    """A generation of one structure, of lines 1 to 1 of a file; as much of it as the sources ask for."""
+    """A generation of one structure on one line of a file, as far as Sources needs it."""
 
     def __init__(self, file_path: str) -> None:
         shown = made("shown", lines=(1, 1), file_path=file_path).structure

@@ -270,7 +270,7 @@ def test_a_text_that_is_not_exactly_the_indexed_one_is_not_shown(
 def test_what_follows_the_last_structure_is_shown_as_it_is(
     root: Path, build: Callable[..., Generation]
 ) -> None:
-    """No structure tells what stands there: a text that fits in all others is taken for the indexed one."""
+    """No structure covers these lines: a text that matches elsewhere counts as the indexed one."""
     (root / "src" / "lib.rs").write_text(TEXT + "\n// More.\n\n")
     assert Sources(build(), root).view("src/lib.rs").lines == [*LINES, "", "// More.", ""]
 

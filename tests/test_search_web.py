@@ -133,7 +133,7 @@ def names(answer: dict[str, Any]) -> list[str]:
 
 
 def without_times(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer, as JSON has it, without what no two answers share; its times must add up."""
+    """Return an answer as JSON without its times, which must add up."""
     answer = orjson.loads(orjson.dumps(answer))
     spent = answer["latency_ms"]
     assert list(spent) == ["encode", "qdrant", "fuse", "total"]
@@ -143,7 +143,7 @@ def without_times(answer: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in answer.items() if key != "latency_ms"}
 
 
-# Answers -------------------------------------------------------------------------------------------------------------------------
+# ---- Answers
 
 
 @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ def test_an_answer_is_called_good_by_the_threshold_and_the_others_are_counted(
         assert metrics(site)["lsif_ingest_searches_without_good_match_total", ()] == 1.0
 
 
-# Documentation -------------------------------------------------------------------------------------------------------------------
+# ---- Documentation
 
 
 def test_openapi_names_every_route(bare_site: Site) -> None:
@@ -452,7 +452,7 @@ def test_pages_about_the_api_that_bring_foreign_scripts_are_off(bare_site: Site)
     assert [bare_site.get(path).status_code for path in ("/docs", "/redoc")] == [404, 404]
 
 
-# What is refused -----------------------------------------------------------------------------------------------------------------
+# ---- What is refused
 
 
 @pytest.mark.parametrize(
@@ -592,12 +592,13 @@ def test_an_unknown_parameter_is_refused_by_name(site: Site) -> None:
 
 
 def test_a_glob_can_not_keep_the_server_busy() -> None:
-    """In a process of its own: a regular expression that backtracks holds all threads and can't be interrupted."""
+    """In its own process: a regular expression that backtracks blocks all threads for good."""
     ask = (
         "from search.filters import Filters\n"
         "files = ['lib/collection/src/collection/mmr/lazy_matrix.rs'] * 100\n"
         "for glob in ('**?' * 160 + 'Z', '*a*' * 160 + 'Z', '**/' * 160 + 'Z', '*?' * 240 + 'Z'):\n"
-        "    assert Filters(path=(glob,)).conditions({'path': 'paths'}, lambda: files) is None, glob\n"
+        "    found = Filters(path=(glob,)).conditions({'path': 'paths'}, lambda: files)\n"
+        "    assert found is None, glob\n"
     )
     subprocess.run([sys.executable, "-c", ask], check=True, timeout=10, cwd=PROJECT_ROOT)
 
@@ -629,7 +630,7 @@ def test_what_is_no_sensible_request_is_refused_and_the_next_is_answered(
     assert site.json("/healthz")["status"] == "ok"
 
 
-# Files ---------------------------------------------------------------------------------------------------------------------------
+# ---- Files
 
 
 @pytest.mark.parametrize(
@@ -688,7 +689,7 @@ def test_no_other_file_is_served(target: bytes, site: Site) -> None:
 
 @pytest.fixture(scope="module")
 def changed_root(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A server of the sample whose sources were no git repository, and changed after they were indexed."""
+    """A server of the sample whose sources, no git repository, changed after they were indexed."""
     folder = tmp_path_factory.mktemp("changed")
     root, outside = Path(shutil.copytree(SAMPLE, folder / "root")), folder / "outside"
     outside.mkdir()
@@ -768,7 +769,7 @@ def git(folder: Path, *arguments: str) -> str:
 def committed(
     fake: Models, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Site, str, Path]]:
-    """A server of the sample in a git repository's folder that went on; the commit it was indexed at, and its root."""
+    """A server of the sample in a repository with later commits; the indexed commit; its root."""
     folder = tmp_path_factory.mktemp("committed")
     git(folder, "init", "-q", "repository")
     root = Path(shutil.copytree(SAMPLE, folder / "repository/crates/sample"))
@@ -804,7 +805,7 @@ def test_without_git_what_is_on_the_disk_is_shown_and_without_that_what_the_inde
     committed: tuple[Site, str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site, commit, _ = committed
-    monkeypatch.setattr("search.web.sources.shutil.which", lambda _name: None)
+    monkeypatch.setattr("machine.git.shutil.which", lambda _name: None)
     view = site.json("/api/file", path="src/lib.rs")
     assert (view["origin"], view["complete"], view["commit"]) == ("disk", True, commit)
     with site.service.opened() as held:
@@ -820,7 +821,7 @@ def test_without_git_what_is_on_the_disk_is_shown_and_without_that_what_the_inde
     assert None in view["lines"]
 
 
-# Headers, hosts, the page --------------------------------------------------------------------------------------------------------
+# ---- Headers, hosts, the page
 
 
 def assert_safe(headers: httpx.Headers | dict[str, str]) -> None:
@@ -957,7 +958,7 @@ def media_type(reply: httpx.Response) -> str:
     return reply.headers["content-type"].partition(";")[0]
 
 
-# Metrics -------------------------------------------------------------------------------------------------------------------------
+# ---- Metrics
 
 
 def metrics(site: Site) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -1016,7 +1017,7 @@ def test_metrics_are_told_without_an_index_too(bare_site: Site) -> None:
     assert not [name for name, _ in metrics(bare_site) if name == "lsif_ingest_structures"]
 
 
-# No index, new generations, damage -----------------------------------------------------------------------------------------------
+# ---- No index, new generations, damage
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -1,7 +1,8 @@
 """The HTTP API and the page: answers of a SearchService as JSON.
 
-Everything is read only. Without an index it answers 503, never an empty 200. It binds to this machine unless told otherwise; then,
-too, it serves the names only that it was told of, so that no foreign page can reach it by a name of its own (DNS rebinding).
+Everything is read only. Without an index it answers 503, never an empty 200. It answers only to the
+host names that it was given, so that no foreign page can reach it by a name of its own (DNS
+rebinding).
 """
 
 import logging
@@ -9,7 +10,6 @@ import os
 import time
 import uuid
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -17,33 +17,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import anyio.to_thread
 import orjson
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
-from fastapi.dependencies.utils import get_flat_params
 from fastapi.responses import FileResponse, JSONResponse
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    generate_latest,
-)
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from configs.errors import LsifIngestError
 from search import limits
-from search.answer import GroupBy, Mode
+from search.answer import Mode
 from search.errors import FileUnknown, ProjectUnknown, SearchError, StructureMissing
-from search.filters import Filters, Tests
+from search.filters import Filters
 from search.record import flatten
-from search.web.models import (
-    AnswerModel,
-    ErrorModel,
-    FileModel,
-    MapModel,
-    StatusModel,
-    StructureModel,
-)
+from search.web.metrics import Metrics
+from search.web.models import AnswerModel, FileModel, MapModel, StatusModel, StructureModel
+from search.web.parameters import ERRORS, Project, Shape, filters_of, known_only
 from storage.index import Condition
 
 if TYPE_CHECKING:
@@ -60,7 +46,10 @@ _MEDIA_TYPES = {
     ".svg": "image/svg+xml",
 }
 """Of the page's files. The system's table may lack them, and a module of another type isn't run."""
-_POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+_POLICY = (
+    "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
@@ -70,58 +59,11 @@ _HEADERS = {
 logger = logging.getLogger(__name__)
 
 _LEAST_THREADS = 4
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-
-Project = Annotated[
-    str, Query(max_length=limits.PROJECT, description="index to use; default: the server's")
-]
-Values = Annotated[
-    list[Annotated[str, Query(max_length=limits.VALUE)]], Query(max_length=limits.VALUES)
-]
-
-
-class Metrics:
-    """What Prometheus is told."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "lsif_ingest_requests",
-            "Requests by route and status",
-            ["route", "status"],
-            registry=self.registry,
-        )
-        self.seconds = Histogram(
-            "lsif_ingest_request_seconds",
-            "Seconds that requests took",
-            ["route"],
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self.phases = Histogram(
-            "lsif_ingest_search_phase_seconds",
-            "Seconds of searches by phase: encode, qdrant, fuse",
-            ["mode", "phase"],
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self.unsure = Counter(
-            "lsif_ingest_searches_without_good_match",
-            "Searches without a good match",
-            registry=self.registry,
-        )
-        self.structures = Gauge(
-            "lsif_ingest_structures",
-            "Structures that can be found",
-            ["project"],
-            registry=self.registry,
-        )
-        ProcessCollector(registry=self.registry)
 
 
 @asynccontextmanager
 async def _few_threads(_app: FastAPI) -> "AsyncIterator[None]":
-    """Answer with a few threads: more of them wait for the same cores, and each keeps memory of its own."""
+    """Answer with a few threads: more would wait for the same cores, and each needs memory."""
     anyio.to_thread.current_default_thread_limiter().total_tokens = max(
         _LEAST_THREADS, 2 * (os.cpu_count() or 1)
     )
@@ -131,8 +73,8 @@ async def _few_threads(_app: FastAPI) -> "AsyncIterator[None]":
 def make_app(
     service: "SearchService", hosts: "Sequence[str]" = ("localhost", "127.0.0.1", "[::1]")
 ) -> FastAPI:
-    """Return the application; requests to other hosts than these are refused, "*" takes all."""
-    # FastAPI's own pages about the API bring scripts of other hosts: they are off, /openapi.json is there.
+    """Return the application. It rejects requests to other hosts than these; "*" accepts all."""
+    # FastAPI's own pages about the API load scripts from other hosts: they are off.
     app = FastAPI(
         lifespan=_few_threads,
         title="lsif-ingest",
@@ -150,10 +92,10 @@ def make_app(
         started = time.perf_counter()
         try:
             response = await call_next(request)
-        except Exception:  # a defect: its text is for the log, not for whoever asks
+        except Exception:  # a defect: its text is for the log, not for the client
             logger.exception("%s failed", request.url.path)
             response = JSONResponse(
-                {"detail": "it failed; the server's log says why."},
+                {"detail": "the request failed; the server's log says why."},
                 HTTPStatus.INTERNAL_SERVER_ERROR,
             )
         route = getattr(request.scope.get("route"), "path", "other")
@@ -171,77 +113,23 @@ def make_app(
     return app
 
 
-def _filters(
-    crate: Values = [],  # noqa: B006 - FastAPI copies it
-    path: Annotated[
-        Values,
-        Query(description="folder, file, or glob: * and ? stay within a folder, ** does not"),
-    ] = [],  # noqa: B006
-    module: Values = [],  # noqa: B006
-    kind: Values = [],  # noqa: B006
-    visibility: Values = [],  # noqa: B006
-    owner: Values = [],  # noqa: B006
-    trait: Values = [],  # noqa: B006
-    tests: Tests = "include",
-) -> Filters:
-    """Return what a request confines the search to; the values of one field are alternatives."""
-    return Filters(
-        tuple(crate),
-        tuple(path),
-        tuple(module),
-        tuple(kind),
-        tuple(visibility),
-        tuple(owner),
-        tuple(trait),
-        tests,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """How many hits are asked for, and how they are grouped."""
-
-    limit: Annotated[
-        int, Query(ge=1, le=limits.HTTP.hits, description="hits, or groups with group_by")
-    ] = 10
-    group_by: GroupBy | None = None
-    group_size: Annotated[int, Query(ge=1, le=limits.HTTP.group, description="hits of a group")] = 3
-
-
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorModel, "description": "can't be searched with"},
-    404: {"model": ErrorModel, "description": "the index has no such thing"},
-    503: {"model": ErrorModel, "description": "there is no index, or it can't be read"},
-}
-
-
-def _known_only(request: Request) -> None:
-    """Raise SearchError for a parameter that the route does not have: a misspelt filter must not widen the search."""
-    known = {field.alias for field in get_flat_params(request.scope["route"].dependant)}
-    unknown = sorted(set(request.query_params) - known)
-    if unknown:
-        raise SearchError(
-            f"there is no parameter {unknown[0][:100]!r} here; expected {', '.join(sorted(known))}."
-        )
-
-
 def _add_api(app: FastAPI, service: "SearchService", metrics: Metrics) -> None:
-    router = APIRouter(dependencies=[Depends(_known_only)])
+    router = APIRouter(dependencies=[Depends(known_only)])
 
-    @router.get("/api/search", response_model=AnswerModel, responses=_ERRORS)
+    @router.get("/api/search", response_model=AnswerModel, responses=ERRORS)
     def search(
         q: Annotated[
             str,
             Query(
-                min_length=1, max_length=limits.HTTP.query, description="words, or a piece of code"
+                min_length=1, max_length=limits.HTTP.query, description="words or a piece of code"
             ),
         ],
-        filters: Annotated[Filters, Depends(_filters)],
-        shape: Annotated[_Shape, Depends()],
+        filters: Annotated[Filters, Depends(filters_of)],
+        shape: Annotated[Shape, Depends()],
         *,
         mode: Mode = "hybrid",
         lines: Annotated[
-            bool, Query(description="with the lines of each hit that match best")
+            bool, Query(description="whether each hit has the lines that match best")
         ] = False,
         project: Project = "",
     ) -> Response:
@@ -262,15 +150,15 @@ def _add_api(app: FastAPI, service: "SearchService", metrics: Metrics) -> None:
             metrics.unsure.inc()
         return _json(answer.to_dict())
 
-    @router.get("/api/similar", response_model=AnswerModel, responses=_ERRORS)
+    @router.get("/api/similar", response_model=AnswerModel, responses=ERRORS)
     def similar(
-        id: Annotated[uuid.UUID, Query(description="of a structure")],  # noqa: A002 - the parameter's name
-        filters: Annotated[Filters, Depends(_filters)],
-        shape: Annotated[_Shape, Depends()],
+        id: Annotated[uuid.UUID, Query(description="id of a structure")],  # noqa: A002 - the parameter's name
+        filters: Annotated[Filters, Depends(filters_of)],
+        shape: Annotated[Shape, Depends()],
         mode: Literal["hybrid", "text", "code"] = "hybrid",
         project: Project = "",
     ) -> Response:
-        """Search what is like a structure."""
+        """Find structures similar to one."""
         with service.opened(project) as held:
             answer = held.searcher.similar(
                 str(id),
@@ -282,42 +170,42 @@ def _add_api(app: FastAPI, service: "SearchService", metrics: Metrics) -> None:
             )
         return _json(answer.to_dict())
 
-    @router.get("/api/structure/{structure_id}", response_model=StructureModel, responses=_ERRORS)
+    @router.get("/api/structure/{structure_id}", response_model=StructureModel, responses=ERRORS)
     def structure(structure_id: uuid.UUID, project: Project = "") -> Response:
         """Return a structure with its blocks."""
         with service.opened(project) as held:
             return _json(_structure(held.searcher, str(structure_id)))
 
-    @router.get("/api/file", response_model=FileModel, responses=_ERRORS)
+    @router.get("/api/file", response_model=FileModel, responses=ERRORS)
     def file(
         path: Annotated[str, Query(min_length=1, max_length=limits.PATH)], project: Project = ""
     ) -> Response:
-        """Return a file that the index has structures of, as it was when it was indexed as far as that is known."""
+        """Return an indexed file as it was when it was indexed, as far as that is known."""
         with service.opened(project) as held:
             return _json(held.sources.view(path).to_dict())
 
     @router.get(
         "/api/map",
         response_model=MapModel,
-        responses={**_ERRORS, 202: {"description": "it is being made; ask again"}},
+        responses={**ERRORS, 202: {"description": "the map is being made; ask again"}},
     )
     def project_map(project: Project = "") -> Response:
-        """Return the structures laid out on a plane."""
+        """Return the structures on a plane, similar ones near each other."""
         made = service.map(project)
         return _json({"state": "computing"}, 202) if made is None else _json(made)
 
-    @router.get("/api/status", response_model=StatusModel, responses=_ERRORS)
+    @router.get("/api/status", response_model=StatusModel, responses=ERRORS)
     def status(project: Project = "") -> Response:
-        """Return what is searched."""
+        """Return what is searched and which values can be filtered on."""
         return _json(service.status(project))
 
     app.include_router(router)
 
 
 def _add_files(app: FastAPI, service: "SearchService", metrics: Metrics) -> None:
-    @app.get("/healthz", responses=_ERRORS)
+    @app.get("/healthz", responses=ERRORS)
     def health() -> Response:
-        """Tell whether searches can be answered: the index is read."""
+        """Say whether searches can be answered; this reads the index."""
         with service.opened() as held:
             held.searcher.generation.structures.count()
             held.searcher.generation.blocks.count()
@@ -325,7 +213,7 @@ def _add_files(app: FastAPI, service: "SearchService", metrics: Metrics) -> None
 
     @app.get("/metrics")
     def prometheus() -> Response:
-        """Return what Prometheus reads."""
+        """Return the metrics for Prometheus."""
         with suppress(LsifIngestError), service.opened() as held:
             metrics.structures.labels(held.collection).set(
                 held.searcher.generation.metadata.structures

@@ -34,14 +34,14 @@ def _model_of_keys(names: Iterable[str]) -> Any:
 
 
 class LineRangeModel(Model):
-    """Lines of a file, 1-based, both ends inclusive."""
+    """Lines of a file, 1-based and inclusive."""
 
     line_from: int
     line_to: int
 
 
 class LineMatchModel(Model):
-    """A line that says what was asked for; score 0 to 1."""
+    """A line that contains words of the query; the score is 0 to 1."""
 
     line: int
     score: float
@@ -53,7 +53,7 @@ class RecordModel(_model_of_keys(record_keys())):  # type: ignore[misc]
 
 
 class HitModel(RecordModel):
-    """A structure that answers a query, with its scores by retriever and the lines to look at first."""
+    """A structure that answers a query, its scores by retriever and the lines to look at first."""
 
     score: float
     scores: dict[str, float]
@@ -69,7 +69,7 @@ class GroupModel(Model):
 
 
 class AnswerModel(Model):
-    """What a query found."""
+    """The answer to a query."""
 
     query: str
     mode: str
@@ -105,7 +105,7 @@ class FileStructureModel(_model_of_keys(OUTLINE_KEYS)):  # type: ignore[misc]
 
 
 class FileModel(Model):
-    """An indexed file; a line that is not known is null."""
+    """An indexed file; lines that are not known are null."""
 
     file_path: str
     commit: str | None
@@ -133,7 +133,7 @@ class MapModel(Model):
 
 
 class StatusModel(Model):
-    """What is searched, and the values that can be filtered on, with their numbers of structures."""
+    """What is searched, and the values to filter on with their numbers of structures."""
 
     project: str
     projects: list[str]

@@ -1,14 +1,15 @@
-"""The text of an indexed file as it was when it was indexed: of that commit, from the disk, or of what the index holds.
+"""The text of an indexed file as it was when it was indexed.
 
-Only files that the index has structures of are shown, and a text only where every structure of the file stands in it as the index
-says; else the gaps between them are left open.
+It is read from the indexed commit or, failing that, from the disk. Only files with structures in
+the index are shown, and a text only if every structure of the file is in it where the index says.
+Otherwise the text is put together from the structures' snippets, with gaps between them.
 """
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,7 +34,7 @@ _CACHED_FILES = 64
 _GIT_S = 10
 """Seconds that git may take."""
 OUTLINE_KEYS = ("id", "name", "symbol", "code_type", "line", "line_from", "line_to")
-"""What is said of each structure of a file, of the keys in search.record."""
+"""Keys of search.record that a file's view has of each structure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class FileView:
     complete: bool
     """Whether every line is known."""
     lines: list[str | None]
-    """The first is line 1; without line ends. None: not known."""
+    """Without line ends; the first is line 1. None for a line that is not known."""
     structures: list[Structure]
     """In the order of their lines, outer ones first."""
 
@@ -63,7 +64,7 @@ class FileView:
 
 
 def remember_root(folder: ProjectFolder, root: Path | None) -> None:
-    """Note in a project's folder where its sources lie on this machine."""
+    """Note in a project's folder where its sources are on this machine."""
     if root is None:
         folder.source_root.unlink(missing_ok=True)
         return
@@ -72,7 +73,7 @@ def remember_root(folder: ProjectFolder, root: Path | None) -> None:
 
 
 def read_root(folder: ProjectFolder) -> Path | None:
-    """Return where a project's sources lie on this machine, None where that is not known or they are gone."""
+    """Return where a project's sources are on this machine, None if that is not known."""
     try:
         root = Path(orjson.loads(folder.source_root.read_bytes())["root"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -89,39 +90,45 @@ class Sources:
         self._views: OrderedDict[str, FileView] = OrderedDict()
 
     def view(self, file_path: str) -> FileView:
-        """Return the file. Raises FileUnknown where the index has no structure in it."""
+        """Return the file. Raises FileUnknown if the index has no structure in it."""
         known = self._views.get(file_path)
         if known is None:
             where = [Condition(PATHS, (file_path,))]
             points = self._generation.structures.scroll(where=where)
             structures = [point.record for point in points]
-            found = [one for one in structures if one.context.file_path == file_path]
+            found = [found for found in structures if found.context.file_path == file_path]
             if not found:
                 raise FileUnknown(f"the index has no file {file_path!r}.")
-            found.sort(key=lambda one: (one.line_from, -one.line_to, one.id))
+            found.sort(key=lambda found: (found.line_from, -found.line_to, found.id))
             known = self._views[file_path] = self._read(file_path, found)
             while len(self._views) > _CACHED_FILES:
                 self._views.popitem(last=False)
         return known
 
     def _read(self, file_path: str, structures: list[Structure]) -> FileView:
-        commit = self._generation.metadata.commit
-        for origin, text in self._texts(file_path, commit):
+        view = FileView(
+            file_path=file_path,
+            commit=self._generation.metadata.commit,
+            origin="index",
+            complete=False,
+            lines=[None] * max(structure.line_to for structure in structures),
+            structures=structures,
+        )
+        for origin, text in self._texts(file_path, view.commit):
             lines = text.removesuffix("\n").split("\n")
             if all(_is_at_its_lines(structure, lines) for structure in structures):
                 shown: list[str | None] = [line.rstrip("\r") for line in lines]
-                return FileView(file_path, commit, origin, True, shown, structures)
-        shown = [None] * max(structure.line_to for structure in structures)
+                return replace(view, origin=origin, complete=True, lines=shown)
         for structure in structures:
             snippet = structure.context.snippet.removesuffix("\n").split("\n")
             first = structure.line_from - 1
-            shown[first : first + len(snippet)] = [line.rstrip("\r") for line in snippet]
-        return FileView(file_path, commit, "index", False, shown, structures)
+            view.lines[first : first + len(snippet)] = [line.rstrip("\r") for line in snippet]
+        return view
 
     def _texts(
         self, file_path: str, commit: str | None
     ) -> Iterator[tuple[Literal["commit", "disk"], str]]:
-        """Yield what may be the text, the likeliest first."""
+        """Yield texts that the file may have had, the likeliest first."""
         if self.root is None:
             return
         if commit is not None:
@@ -141,7 +148,7 @@ def _of_commit(root: Path, commit: str, file_path: str) -> str | None:
 
 
 def _of_disk(root: Path, file_path: str) -> str | None:
-    """Return the file's text; None where it is not there, or a link leads out of the root."""
+    """Return the file's text; None if there is none, or if a link leads out of the root."""
     try:
         path = (root / file_path).resolve()
         if (
