@@ -67,13 +67,13 @@ def inspect(root: Path | str, structures: Iterable[Path]) -> Iterator[FolderStat
         live = _live_keys(fingerprint, sources) & keys if fingerprint is not None else set()
         sizes = store.files(folder)
         yield FolderStats(
-            folder,
-            fingerprint.describe() if fingerprint is not None else "",
-            len(_ending(sizes, SUFFIX)),
-            len(keys),
-            len(live),
-            round(sum(sizes.values()) / 1e6, 3),
-            len(_ending(sizes, ASIDE)),
+            folder=folder,
+            model=fingerprint.describe() if fingerprint is not None else "",
+            files=len(_ending(sizes, SUFFIX)),
+            vectors=len(keys),
+            live=len(live),
+            megabytes=round(sum(sizes.values()) / 1e6, 3),
+            set_aside=len(_ending(sizes, ASIDE)),
         )
 
 
