@@ -159,10 +159,12 @@ class VectorTable:
         hit = self._wanted[position] == file_keys
         if not hit.any():
             return
+        if not hit.all():
+            position, vectors = position[hit], vectors[hit]
         if self._matrix is None:
             self._matrix = _allocate(self._scratch, (len(self._wanted), vectors.shape[1]))
-        self._matrix[position[hit]] = vectors[hit]
-        self._found[position[hit]] = True
+        self._matrix[position] = vectors
+        self._found[position] = True
 
 
 def gather(checkpoint: Checkpoint, keys: NDArray[np.bytes_], scratch: Path) -> VectorTable:

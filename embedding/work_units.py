@@ -176,7 +176,9 @@ def _read(checkpoint: Checkpoint, unit: WorkUnit) -> tuple[list[bytes], list[str
     """Return the keys and texts of the work unit, or None if it is embedded already."""
     try:
         with checkpoint.store.open(unit.name) as file:
-            table = pq.read_table(file, schema=_SCHEMA, page_checksum_verification=True)
+            table = pq.read_table(
+                file, schema=_SCHEMA, use_threads=False, page_checksum_verification=True
+            )
     except (OSError, pa.ArrowException) as exc:
         if isinstance(exc, FileNotFoundError) and checkpoint.store.has(
             unit.name.removesuffix(UNIT_SUFFIX) + SUFFIX
