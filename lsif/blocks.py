@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from lsif.record import OUTSIDE_DIGEST, JsonLine, digest_of, uuid5
 
@@ -73,10 +73,6 @@ class Block(JsonLine):
     def digest(self) -> str:
         """32 hex digits, of all but id and lines. Blocks of one digest embed and search alike."""
         return digest_of(self)
-
-    def to_payload(self) -> dict[str, Any]:
-        """Return the record as a point's payload."""
-        return self.to_dict()
 
 
 def blocks_of(structures: Iterable[Structure], found: Iterable[SourceBlock]) -> Iterator[Block]:

@@ -90,10 +90,6 @@ class Structure(JsonLine):
         if not self.digest:
             object.__setattr__(self, "digest", digest_of(self))
 
-    def to_payload(self) -> dict[str, Any]:
-        """Return the record as a point's payload."""
-        return self.to_dict()
-
 
 def make_id(project: str, crate: str, symbol: str, file_path: str, ordinal: int) -> str:
     """Return the id of the `ordinal`-th (0-based, by line) definition of `symbol` in the file."""

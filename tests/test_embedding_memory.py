@@ -19,7 +19,8 @@ from embedding.checkpoint import Checkpoint
 from embedding.encoder import Fingerprint
 from embedding.plan import VectorPlan, gathered_vectors
 from embedding.work_units import WorkUnit, embed_unit
-from lsif.structure import Structure, read_structures, write_structures
+from lsif.jsonl import read_structures, write_records
+from lsif.structure import Structure
 
 from conftest import PROJECT_ROOT
 
@@ -53,7 +54,7 @@ def many(sample_structures: Path, tmp_path_factory: pytest.TempPathFactory) -> P
             yield replace(sample, name=f"name{number}", id=f"id-{number}", context=context)
 
     path = tmp_path_factory.mktemp("many") / "structures.jsonl"
-    write_structures(path, records())
+    write_records(path, records())
     path.with_name("blocks.jsonl").touch()
     return path
 

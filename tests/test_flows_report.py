@@ -90,7 +90,7 @@ def test_the_largest_counts_are_kept_and_the_others_summed() -> None:
 def test_records_of_other_origin_are_counted_by_crate(
     tmp_path: Path, structures: list[Structure]
 ) -> None:
-    fields = {**structures[0].to_payload(), "id": None, "crate": None}
+    fields = {**structures[0].to_dict(), "id": None, "crate": None}
     (tmp_path / "given.jsonl").write_bytes(structures[1].to_json() + orjson.dumps(fields))
     parsed = import_records(
         Workspace(load_settings()).for_project("p"),

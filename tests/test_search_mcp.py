@@ -349,7 +349,7 @@ def test_what_is_like_a_structure_leaves_itself_out(
 
 def test_a_structure_is_given_whole(served: SearchService, structures: list[Structure]) -> None:
     for wanted in structures[::20]:
-        assert found(call(served, "get_structure", id=wanted.id)) == wanted.to_payload()
+        assert found(call(served, "get_structure", id=wanted.id)) == wanted.to_dict()
 
 
 @pytest.mark.parametrize("tool", ["get_structure", "similar_code"])
@@ -700,7 +700,7 @@ def test_hostile_content_and_queries_pass_unharmed(
             HOSTILE,
         )
         assert (hit["place"], hit["snippet"]) == (f"src/{HOSTILE}:15-15", f"{HOSTILE}\n")
-        assert server.call("get_structure", id=spoilt.id) == spoilt.to_payload()
+        assert server.call("get_structure", id=spoilt.id) == spoilt.to_dict()
         for query in (
             '["a", "b"]',
             '{"mode": "text"}',
