@@ -107,7 +107,7 @@ def _parse_query(line: bytes, where: str) -> JudgedQuery:
 
 
 def _describe(error: dict[str, Any]) -> str:
-    """Return one line, such as `answers[0].line: Input should be greater than 0, found 0`."""
+    """Return one line, such as `answers[0].line: Input should be a valid integer, found 'x'`."""
     where = "".join(
         f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"]
     ).lstrip(".")
