@@ -27,7 +27,7 @@ _HEADINGS = ("mode", "kind", "n", "Hit@1", "Hit@5", "Hit@10", "MRR", "NDCG@10", 
 _COMPARED = {"ndcg_at_10": "NDCG@10", "mrr": "MRR"}
 
 
-class Reply(Protocol):
+class RankedHits(Protocol):
     """What a search returns: hits, best first, and a confidence (None if the mode has none)."""
 
     @property
@@ -166,7 +166,7 @@ class Evaluation:
 
 
 def evaluate(
-    queries: Sequence[JudgedQuery], search: Callable[[str, str], Reply], modes: Sequence[str]
+    queries: Sequence[JudgedQuery], search: Callable[[str, str], RankedHits], modes: Sequence[str]
 ) -> Evaluation:
     """Return how good the answers of each mode are; each calls `search(query, mode)` once."""
     judgements = {
@@ -187,7 +187,7 @@ def evaluate(
     )
 
 
-def _judge_reply(query: JudgedQuery, reply: Reply) -> Judgement:
+def _judge_reply(query: JudgedQuery, reply: RankedHits) -> Judgement:
     return Judgement(query, tuple(judge(query, reply.hits)), reply.confidence)
 
 

@@ -36,7 +36,7 @@ class Dependencies:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ToolAnswer:
     """What a program of the toolchain printed."""
 
     status: int | None
@@ -57,14 +57,14 @@ def ask(
     tool: RustAnalyzerSettings,
     target: Path,
     repo: Path | None = None,
-) -> Answer:
+) -> ToolAnswer:
     """Run a program of the toolchain in the folder `repo`, in rust-analyzer's environment and time, and return its answer.
 
     `cargo` and `rustc` are looked for where rust-analyzer looks for them.
     """
     path = _find(program)
     if path is None:
-        return Answer(None)
+        return ToolAnswer(None)
     try:
         found = run_program(
             [path, *arguments],
@@ -74,12 +74,12 @@ def ask(
             supervised=True,
         )
     except OSError:
-        return Answer(None)
+        return ToolAnswer(None)
     status = -signal.SIGKILL if found.status is None else found.status
     lines = [line.strip() for line in found.error_text.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("error", "Caused by"))] or lines[-1:]
     said = "; ".join(errors)[:500]
-    return Answer(status, found.out, said or f"{program} ended with status {status}")
+    return ToolAnswer(status, found.out, said or f"{program} ended with status {status}")
 
 
 def _find(program: str) -> str | None:
