@@ -8,7 +8,7 @@ streams, decode, vectorized       bytes to elements; the only modules that know 
 reader, tables                    elements to tables of numbers
 graph, hover                      tables to definitions; they know no source, so that another reader (SCIP, say) could feed them
 rust_items, spans, docs, signature    which items of a Rust source the definitions are
-outline, grammars, brackets, belongings    the same for every other language
+outline, grammars, brackets, leading    the same for every other language
 join, blocks, structure           items to records
 extract, workers, ledger          the whole stage, on several cores, accounted for
 """

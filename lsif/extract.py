@@ -11,10 +11,11 @@ from lsif.errors import DumpError, SourceError, StructuresError
 from lsif.items import EXAMPLES
 from lsif.join import DumpedFile, JoinContext, JoinedFile, join_files
 from lsif.ledger import ParseLedger
+from lsif.paths import relative_path
 from lsif.reader.graph import Graph
 from lsif.reader.read import ReadLedger, read_tables
 from lsif.reader.streams import STANDARD_INPUT, is_packed
-from lsif.rust.modules import cfg_test_modules, package_folder, relative_path
+from lsif.rust.modules import cfg_test_modules, package_folder
 from lsif.workers import count_for, start_workers
 from machine.files import atomic_writer
 

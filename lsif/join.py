@@ -14,9 +14,9 @@ from lsif.errors import SourceError
 from lsif.file_records import FileRecords
 from lsif.items import FILE_MODULE, Finder, Found
 from lsif.other.finder import OutlinedFile
+from lsif.paths import read_source
 from lsif.reader.graph import Definition
 from lsif.rust.finder import RustFile
-from lsif.rust.modules import read_source
 from lsif.structure import Context, Structure, make_id
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _candidates(
 ) -> list[Definition]:
     """Return the definitions that may be items as far as their hovers tell, understood; the others are counted."""
     candidates = []
-    for definition in map(Definition.understood, definitions):
+    for definition in map(Definition.decoded, definitions):
         reason = _reason(definition.hover) if context.hovers_tell else None
         if reason is None:
             candidates.append(definition)

@@ -57,3 +57,12 @@ class Lines:
         if row >= len(self._lines):
             return None
         return self._lines[row][self._bom :] if row == 0 else self._lines[row]
+
+
+def squeeze(text: str) -> str:
+    r"""Return the text with each run of white space made one blank.
+
+    >>> squeeze("a,\n    b ")
+    'a, b'
+    """
+    return " ".join(text.split())

@@ -17,7 +17,8 @@ from lsif.errors import DumpError, SourceError
 from lsif.extract import parse_dump
 from lsif.jsonl import read_structures
 from lsif.ledger import SKIP_REASONS, ParseLedger
-from lsif.rust.modules import cfg_test_modules, is_test_path, module_path_by_file, relative_path
+from lsif.paths import relative_path
+from lsif.rust.modules import cfg_test_modules, is_test_path, module_path_by_file
 from lsif.structure import Structure
 
 from conftest import DATA, SAMPLE, SAMPLE_DUMP

@@ -19,7 +19,7 @@ from lsif.extract import parse_dump
 from lsif.jsonl import read_structures
 from lsif.ledger import ParseLedger
 from lsif.other.finder import OutlinedFile
-from lsif.reader.elements import Extent, Fold, Range, Symbol, Tag
+from lsif.reader.elements import Extent, FoldingRange, Range, Symbol, Tag
 from lsif.reader.graph import Definition, Outline
 from lsif.reader.hover import Hover, parse_hover
 from lsif.structure import Structure
@@ -345,7 +345,11 @@ def test_an_outline_of_the_document_gives_kind_and_extent() -> None:
 
 def test_a_fold_gives_the_extent_where_no_bracket_does() -> None:
     source = "def f(a):\n    b = a\n    return b\n\nx = 1\n"
-    assert outlined(source, "f", folds=(Fold(0, 2, is_comment=False),))[:3] == ("Function", 0, 2)
+    assert outlined(source, "f", folding_ranges=(FoldingRange(0, 2, is_comment=False),))[:3] == (
+        "Function",
+        0,
+        2,
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 from lsif.errors import DumpError
 from lsif.reader.elements import MetaData
-from lsif.reader.hover import PLAIN_HOVERS, understand
+from lsif.reader.hover import PLAIN_HOVERS, decode_hover
 from lsif.reader.read import ReadLedger, read_tables
 from lsif.reader.tables import Tables
 
@@ -54,7 +54,7 @@ def content(tables: Tables) -> dict[str, object]:
         **tables.edges,
     }
     rows = {name: sorted(map(tuple, table.to_array().tolist())) for name, table in numbers.items()}
-    hovers = {hover_id: understand(hover) for hover_id, hover in tables.hovers.items()}
+    hovers = {hover_id: decode_hover(hover) for hover_id, hover in tables.hovers.items()}
     hovers |= {
         hover_id: PLAIN_HOVERS[index] for hover_id, index in tables.plain_hovers.to_array().tolist()
     }

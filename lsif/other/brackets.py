@@ -21,10 +21,7 @@ _REST = rb"""
 """
 _CHARACTERS_AND_LIFETIMES = rb"| '(?:\\[^\n]+?|[^'\\\n\x80-\xff]|[\x80-\xff]{2,4})' | '[A-Za-z_]\w*"
 _TOKENS = {
-    True: re.compile(
-        _STRINGS + rb"| '(?:\\[^\n]+?|[^'\\\n\x80-\xff]|[\x80-\xff]{2,4})' | '[A-Za-z_]\w*" + _REST,
-        re.DOTALL | re.VERBOSE,
-    ),
+    True: re.compile(_STRINGS + _CHARACTERS_AND_LIFETIMES + _REST, re.DOTALL | re.VERBOSE),
     False: re.compile(_STRINGS + rb"| '(?:\\.|[^'\\\n])*'" + _REST, re.DOTALL | re.VERBOSE),
 }
 _GOES_ON = re.compile(

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lsif.blocks import MIN_LINES, SourceBlock
 from lsif.items import Findings, Found, SourceItem
-from lsif.lines import Lines
+from lsif.lines import Lines, squeeze
 from lsif.other.brackets import INDENTED, Brackets, find_indented, without_comments
 from lsif.other.grammars import Declaration, Syntax, has_grammar
 from lsif.other.leading_docs import ATTRIBUTES, documentation_above
-from lsif.rust.signature import fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lsif.reader.elements import Extent, Fold, Tag
+    from lsif.reader.elements import Extent, FoldingRange, Tag
     from lsif.reader.graph import Definition, Outline
     from lsif.reader.hover import Hover
     from lsif.structure import CodeType
@@ -82,7 +81,7 @@ class OutlinedFile:
         self._starts = [0, *(match.end() for match in re.finditer(rb"\n", self._data))]
         self._outline = outline
         self._folds: dict[int, list[int]] = {}
-        for one in outline.folds:
+        for one in outline.folding_ranges:
             if not one.is_comment:
                 self._folds.setdefault(one.line, []).append(one.end_line)
         self._brackets: Brackets | None = None
@@ -130,7 +129,7 @@ class OutlinedFile:
 
     def blocks(self) -> Iterator[SourceBlock]:
         """Yield those folds of at least MIN_LINES lines that a loop, condition or closure begins."""
-        for one in self._outline.folds:
+        for one in self._outline.folding_ranges:
             head = self._lines.line(one.line)
             if one.is_comment or one.end_line - one.line + 1 < MIN_LINES or head is None:
                 continue
@@ -148,7 +147,7 @@ class OutlinedFile:
         """Return the rows, both inclusive, as they are in the file, each ended by a newline."""
         return self._lines.snippet(row_from, row_to)
 
-    def _after_else(self, block: Fold) -> int:
+    def _after_else(self, block: FoldingRange) -> int:
         """Return the last row of a block with the `else` that follows it."""
         last = block.end_line
         while b"else" in (self._lines.line(last) or b""):
@@ -286,7 +285,9 @@ class OutlinedFile:
             end = declaration.body
         elif declaration.code_type in ("Const", "Static") and declaration.value is not None:
             end = declaration.value
-        text = fold(without_comments(self._data[declaration.head : end]).decode("utf-8", "replace"))
+        text = squeeze(
+            without_comments(self._data[declaration.head : end]).decode("utf-8", "replace")
+        )
         text = _DECORATORS.sub("", text)
         match = _MODIFIERS.match(text)
         text = text[match.end() :] if match is not None else text

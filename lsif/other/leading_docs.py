@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lsif.rust.docs import strip_stars, unindent
+from lsif.comments import strip_stars, unindent
 
 if TYPE_CHECKING:
     from lsif.lines import Lines

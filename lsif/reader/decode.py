@@ -16,7 +16,7 @@ from lsif.reader.elements import (
     Element,
     Event,
     Extent,
-    Fold,
+    FoldingRange,
     FoldingRanges,
     HoverResult,
     Id,
@@ -137,7 +137,9 @@ def _folding_ranges(fields: dict[str, Any]) -> FoldingRanges:
     return FoldingRanges(
         _id(fields["id"]),
         [
-            Fold(_natural(one["startLine"]), _natural(one["endLine"]), one.get("kind") == "comment")
+            FoldingRange(
+                _natural(one["startLine"]), _natural(one["endLine"]), one.get("kind") == "comment"
+            )
             for one in fields["result"]
             if one.get("kind") not in ("imports", "region")
         ],

@@ -117,7 +117,7 @@ class HoverResult(NamedTuple):
     value: str
 
 
-class Fold(NamedTuple):
+class FoldingRange(NamedTuple):
     """Lines that an editor can fold, both inclusive."""
 
     line: int
@@ -129,7 +129,7 @@ class FoldingRanges(NamedTuple):
     """The folds of a document."""
 
     id: Id
-    folds: list[Fold]
+    folding_ranges: list[FoldingRange]
 
 
 class Symbol(NamedTuple):

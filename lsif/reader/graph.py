@@ -15,14 +15,14 @@ import numpy as np
 
 from lsif.errors import DumpError
 from lsif.reader.elements import POSITION_ENCODINGS, Range
-from lsif.reader.hover import CRATE_ROOT, NO_ITEM, PLAIN_HOVERS, understand
+from lsif.reader.hover import CRATE_ROOT, NO_ITEM, PLAIN_HOVERS, decode_hover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from lsif.reader.elements import Fold, Symbol
+    from lsif.reader.elements import FoldingRange, Symbol
     from lsif.reader.hover import Hover
     from lsif.reader.tables import Tables
 
@@ -46,12 +46,12 @@ class Definition(NamedTuple):
 
     @property
     def hover(self) -> Hover | None:
-        """What the hover says, None where there is none or it can't be understood; see `understood`."""
-        return understand(self.said)
+        """What the hover says, None where there is none or it can't be understood; see `decoded`."""
+        return decode_hover(self.said)
 
-    def understood(self) -> Definition:
+    def decoded(self) -> Definition:
         """Return the definition with its hover decoded, which takes time and is therefore done where the sources are read."""
-        return self._replace(said=understand(self.said))
+        return self._replace(said=decode_hover(self.said))
 
     def with_references_of(self, other: Definition) -> Definition:
         """Return the definition with what refers to another one of the same place, as one file in several crates has."""
@@ -66,7 +66,7 @@ class Outline(NamedTuple):
 
     language: str
     """Language identifier; empty where the dump has none."""
-    folds: tuple[Fold, ...] = ()
+    folding_ranges: tuple[FoldingRange, ...] = ()
     symbols: tuple[Symbol, ...] = ()
     contents: str | None = None
     """The file's content, base64; None where the dump does not hold it."""
@@ -170,7 +170,7 @@ class Graph:
         return {
             document.uri: Outline(
                 document.language,
-                tuple(tables.folds.get(folds.get(number, _NOTHING), ())),
+                tuple(tables.folding_ranges.get(folds.get(number, _NOTHING), ())),
                 tuple(tables.symbols.get(symbols.get(number, _NOTHING), ())),
                 document.contents,
             )

@@ -78,7 +78,7 @@ def parse_hover(value: str) -> Hover | None:
     return Hover(path.strip(), declaration, docs.strip() or None, code_type, name)
 
 
-def understand(hover: Hover | bytes | None) -> Hover | None:
+def decode_hover(hover: Hover | bytes | None) -> Hover | None:
     """Return what a hover says, None where it can't be understood; bytes are a line of JSON."""
     if not isinstance(hover, bytes):
         return hover

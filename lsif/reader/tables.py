@@ -29,7 +29,7 @@ from lsif.reader.hover import PLAIN_HOVERS, Hover, parse_hover
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lsif.reader.elements import Element, Fold, Id, Symbol, Tag
+    from lsif.reader.elements import Element, FoldingRange, Id, Symbol, Tag
 
 _STRING_IDS = 1 << 50
 """Numbers from here on stand for string ids."""
@@ -76,12 +76,12 @@ class Tables:
         """URIs of the folders that the dump was taken of, where the metaData names none."""
         self.documents: dict[int, Document] = {}
         self.hovers: dict[int, Hover | bytes | None] = {}
-        """What each hover says; bytes are a line of JSON that is not decoded yet, see `lsif.reader.hover.understand`."""
+        """What each hover says; bytes are a line of JSON that is not decoded yet, see `lsif.reader.hover.decode_hover`."""
         self.plain_hovers = Table(2)
         """hover, PLAIN_HOVERS' index of what it says"""
         self.tags: dict[int, Tag] = {}
         """What ranges say of themselves."""
-        self.folds: dict[int, list[Fold]] = {}
+        self.folding_ranges: dict[int, list[FoldingRange]] = {}
         self.symbols: dict[int, list[Symbol]] = {}
         self.result_sets = 0
         self.open_events = 0
@@ -117,7 +117,7 @@ class Tables:
             self.add_hover(hover_id, hover)
         self.documents |= other.documents
         self.tags |= other.tags
-        self.folds |= other.folds
+        self.folding_ranges |= other.folding_ranges
         self.symbols |= other.symbols
         self.roots += other.roots
         self.result_sets += other.result_sets
@@ -162,7 +162,7 @@ class Tables:
             case Document():
                 self.documents[number(element.id)] = element
             case FoldingRanges() if not self.meta.is_rust_analyzers:
-                self.folds[number(element.id)] = element.folds
+                self.folding_ranges[number(element.id)] = element.folding_ranges
             case DocumentSymbols() if element.symbols:
                 self.symbols[number(element.id)] = element.symbols
             case ResultSet():

@@ -11,6 +11,8 @@ from bisect import bisect_left
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from lsif.comments import strip_stars, unindent
+
 if TYPE_CHECKING:
     from tree_sitter import Node
 
@@ -43,7 +45,7 @@ def attached(node: Node, siblings: list[Node]) -> list[Node]:
     ]:
         if sibling.start_byte >= node.start_byte:
             break
-        if begins_belongings(sibling):
+        if is_leading(sibling):
             nodes += [*plain, sibling]
             plain = []
         elif is_plain_comment(sibling):
@@ -53,7 +55,7 @@ def attached(node: Node, siblings: list[Node]) -> list[Node]:
     return nodes[::-1]
 
 
-def begins_belongings(node: Node) -> bool:
+def is_leading(node: Node) -> bool:
     """Return whether the node is an attribute or a documentation comment of what follows it."""
     return node.type == "attribute_item" or _is_outer_doc(node)
 
@@ -63,16 +65,16 @@ def is_plain_comment(node: Node) -> bool:
     return node.type in _COMMENTS and not _is_inner_doc(node)
 
 
-def first_row(node: Node, belongings: list[Node]) -> int:
-    """Return the row that an item with these belongings begins in."""
-    return (belongings[0] if belongings else node).start_point.row
+def first_row(node: Node, leading: list[Node]) -> int:
+    """Return the row that an item begins in; `leading` are its docs and attributes."""
+    return (leading[0] if leading else node).start_point.row
 
 
-def docstring(belongings: list[Node], inner: str | None) -> str | None:
+def docstring(leading: list[Node], inner: str | None) -> str | None:
     """Return the Markdown of an item's documentation: that before it, then that inside it; None where there is none."""
-    if not belongings:
+    if not leading:
         return inner or None
-    fragments = [fragment for node in belongings if (fragment := _fragment(node)) is not None]
+    fragments = [fragment for node in leading if (fragment := _fragment(node)) is not None]
     outer = unindent(fragments)
     return "\n".join(part for part in (outer, inner) if part) or None
 
@@ -191,31 +193,3 @@ def _unescape(match: re.Match[str]) -> str:
     if match["line"] is not None:
         return ""
     return _ESCAPES.get(match["one"], match["one"])
-
-
-def strip_stars(text: str) -> str:
-    """Return a block comment's text without the column of `*` that its lines may begin with, and without a last line of stars."""
-    lines = text.replace("\r\n", "\n").split("\n")
-    if len(lines) > 1 and not lines[-1].strip(" \t*"):
-        lines.pop()
-    rest = [line for line in lines[1:] if line.strip()]
-    if rest and all(line.lstrip().startswith("*") for line in rest):
-        lines[1:] = [line.lstrip().removeprefix("*") for line in lines[1:]]
-    return "\n".join(lines)
-
-
-def unindent(fragments: list[str]) -> str:
-    """Return the fragments' lines without the indentation that all of them share, blank lines at both ends dropped."""
-    lines = [
-        line.rstrip()
-        for fragment in fragments
-        for line in fragment.replace("\r\n", "\n").split("\n")
-    ]
-    indents = [len(line) - len(line.lstrip(" ")) for line in lines if line]
-    # The first line of a block comment stands behind `/**`: its own indentation says nothing about the others'.
-    if len(indents) > 1 and len(fragments) == 1:
-        indents = indents[1:] if lines[0] else indents
-        lines[0] = lines[0].lstrip(" ")
-        lines[0] = " " * min(indents) + lines[0] if lines[0] else ""
-    width = min(indents, default=0)
-    return "\n".join(line[width:] for line in lines).strip("\n")

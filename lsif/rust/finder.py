@@ -7,10 +7,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from lsif.items import FILE_MODULE, Findings, Found, SourceItem
+from lsif.lines import squeeze
 from lsif.other.finder import OutlinedFile
 from lsif.reader.graph import Outline
 from lsif.rust.modules import is_test_path, module_path_by_file
-from lsif.rust.signature import fold
 from lsif.rust.syntax import SourceFile
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def _spans_a_name(definition: Definition, name: str) -> bool:
 
 
 def _hover_signature(hover: Hover) -> str:
-    return fold(hover.declaration).removeprefix(_hover_visibility(hover, default="")).lstrip()
+    return squeeze(hover.declaration).removeprefix(_hover_visibility(hover, default="")).lstrip()
 
 
 def _hover_visibility(hover: Hover, *, default: str = "private") -> str:

@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-import errno
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
+from lsif.paths import read_source
 from lsif.rust.syntax import SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Set
+    from pathlib import Path
 
 _CFG_TEST = re.compile(rb"#\s*!?\s*\[\s*cfg\s*\([^\]]*\btest\b")
 _DECLARES_MODULE = re.compile(rb"\bmod\s+[^\s;{]+\s*;")
-_DRIVE = re.compile(r"/[A-Za-z]:(?:/|\Z)")
 _TEST_FOLDERS = frozenset({"tests", "benches"})
 _FOLDER_MODULES = frozenset({"mod.rs", "lib.rs", "main.rs"})
 """Files whose modules' files lie beside them; those of other files lie in a folder of the file's name."""
-
-
-def relative_path(uri: str, project_root: str, root: Path) -> str | None:
-    """Return the POSIX path under `root` (resolved) of a document's URI, None where it lies outside.
-
-    `project_root` is the URI of the folder that the dump was taken of, which may be another than `root`. A path that leaves
-    the root by `..` or a symbolic link lies outside.
-
-    >>> relative_path("file:///a/b/src/my%20lib.rs", "file:///a/b", Path("/elsewhere"))
-    'src/my lib.rs'
-    """
-    path, base = _uri_path(uri), (_uri_path(project_root) or root.as_posix()).rstrip("/") + "/"
-    if path is None or "\0" in path or not path.startswith(base):
-        return None
-    relative = PurePosixPath(path[len(base) :])
-    if ".." in relative.parts or relative.is_absolute() or not relative.parts:
-        return None
-    try:
-        inside = (root / relative).resolve().is_relative_to(root)
-    except (
-        OSError,
-        RuntimeError,
-    ):  # a loop of symbolic links, a name too long: opening it fails, and is counted there
-        inside = True
-    return relative.as_posix() if inside else None
 
 
 def package_folder(root: Path, path: str) -> str | None:
@@ -67,13 +41,6 @@ def module_path_by_file(path: str) -> str:
     if len(parts) > 1 and parts[-1] in ("mod", "lib", "main"):
         parts.pop()
     return "::".join(part.replace("-", "_") for part in parts)
-
-
-def read_source(path: Path) -> bytes:
-    """Return the file's content. Raises OSError where it is no regular file: opening a pipe or a device may never end."""
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return path.read_bytes()
 
 
 def cfg_test_modules(root: Path, paths: Iterable[str]) -> set[str]:
@@ -113,11 +80,3 @@ def is_test_path(path: str, modules: Set[str]) -> bool:
     return not _TEST_FOLDERS.isdisjoint(path.split("/")[:-1]) or not modules.isdisjoint(
         (path, *parents)
     )
-
-
-def _uri_path(uri: str) -> str | None:
-    """Return the path of a file URI, percent signs decoded once and a Windows drive in lower case; None for other URIs."""
-    if not uri.startswith("file://"):
-        return None
-    path = unquote(uri.removeprefix("file://"))
-    return f"/{path[1].lower()}{path[2:]}" if _DRIVE.match(path) else path

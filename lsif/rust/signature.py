@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from lsif.lines import squeeze
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -30,15 +32,6 @@ _BODIES = {
 }
 
 
-def fold(text: str) -> str:
-    r"""Return the text with each run of white space made one blank.
-
-    >>> fold("a,\n    b ")
-    'a, b'
-    """
-    return " ".join(text.split())
-
-
 def signature(node: Node, data: bytes) -> tuple[str, str | None]:
     """Return the item's declaration without visibility, attributes, comments and body, and its visibility.
 
@@ -62,7 +55,9 @@ def signature(node: Node, data: bytes) -> tuple[str, str | None]:
         pieces.append(data[position:cut_start])
         position = cut_end
     pieces.append(data[position:end])
-    return fold(b" ".join(pieces).decode("utf-8")).rstrip(";").rstrip().removesuffix(","), spelled
+    return squeeze(b" ".join(pieces).decode("utf-8")).rstrip(";").rstrip().removesuffix(
+        ","
+    ), spelled
 
 
 def visibility(node: Node) -> str | None:
@@ -74,7 +69,7 @@ def visibility(node: Node) -> str | None:
 
 
 def _spelled(text: bytes) -> str:
-    return "pub" if text == b"pub" else _PARENTHESIS.sub(r"\1", fold(text.decode("utf-8")))
+    return "pub" if text == b"pub" else _PARENTHESIS.sub(r"\1", squeeze(text.decode("utf-8")))
 
 
 def base_name(node: Node) -> str:
@@ -86,7 +81,7 @@ def base_name(node: Node) -> str:
     while inner is not None:
         node, inner = inner, _inside(inner)
     text = _text(node)
-    return text if node.type in ("type_identifier", "identifier") else fold(text)
+    return text if node.type in ("type_identifier", "identifier") else squeeze(text)
 
 
 def _inside(node: Node) -> Node | None:

@@ -17,17 +17,17 @@ import tree_sitter_rust
 
 from lsif.blocks import KINDS, MIN_LINES, SourceBlock
 from lsif.items import SourceItem
-from lsif.lines import Lines
+from lsif.lines import Lines, squeeze
 from lsif.rust.docs import (
     attached,
-    begins_belongings,
     docstring,
     first_row,
     inner_docs,
+    is_leading,
     is_plain_comment,
     is_test_attribute,
 )
-from lsif.rust.signature import base_name, fold, signature, visibility
+from lsif.rust.signature import base_name, signature, visibility
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,11 +156,11 @@ class SourceFile(Lines):
             if call.parent is not None and call.parent.type == "expression_statement"
             else call
         )
-        belongings = attached(statement, self._siblings(statement))
+        leading = attached(statement, self._siblings(statement))
         scope = self._scope_of(call)
-        is_test = scope.is_test or any(is_test_attribute(node) for node in belongings)
+        is_test = scope.is_test or any(is_test_attribute(node) for node in leading)
         return MacroCall(
-            first_row(statement, belongings),
+            first_row(statement, leading),
             statement.end_point.row,
             is_test,
             scope.modules,
@@ -220,22 +220,22 @@ class SourceFile(Lines):
     def _walk(self, container: Node, scope: _Scope, depth: int = 0) -> None:
         """Add the items of the container, its modules, impls and traits; what else holds items is read when one is asked for."""
         self._scopes.append(scope)
-        belongings: list[Node] = []
+        leading: list[Node] = []
         for child in container.children:
             kind = child.type
             if kind in _ITEM_NODES:
-                is_test = self._add(child, belongings, scope)
+                is_test = self._add(child, leading, scope)
                 body = _body(child) if kind in _CONTAINERS and depth < _NESTING else None
                 inner = _inner_scope(child, scope, is_test=is_test) if body is not None else None
                 if inner is not None and body is not None:
                     self._walk(body, inner, depth + 1)
                 else:
                     self._put_off(child, scope)
-                belongings = []
-            elif begins_belongings(child) or (belongings and is_plain_comment(child)):
-                belongings.append(child)
+                leading = []
+            elif is_leading(child) or (leading and is_plain_comment(child)):
+                leading.append(child)
             elif not is_plain_comment(child):
-                belongings = []
+                leading = []
                 if child.is_named:
                     self._put_off(child, scope)
 
@@ -285,11 +285,9 @@ class SourceFile(Lines):
             self._last_parent = parent.id, parent.children
         return self._last_parent[1]
 
-    def _add(
-        self, node: Node, belongings: list[Node], scope: _Scope, *, strict: bool = False
-    ) -> bool:
+    def _add(self, node: Node, leading: list[Node], scope: _Scope, *, strict: bool = False) -> bool:
         """Add the item that the node is, and return whether only tests compile it; if `strict`, only one without error."""
-        is_test = scope.is_test or any(is_test_attribute(one) for one in belongings)
+        is_test = scope.is_test or any(is_test_attribute(one) for one in leading)
         name = node.child_by_field_name("name")
         if name is not None and name.text == _RESERVED:
             return is_test
@@ -297,13 +295,11 @@ class SourceFile(Lines):
             key = (name.start_point.row, name.start_point.column)
             if key not in self._items:
                 self._items[key] = _make_item(
-                    self.data, node, name, belongings, scope, is_test=is_test
+                    self.data, node, name, leading, scope, is_test=is_test
                 )
         elif is_test and node.type == "mod_item" and name is not None:
             self.test_modules.append(
-                TestModule(
-                    scope.modules, _text(name).removeprefix("r#"), _path_attribute(belongings)
-                )
+                TestModule(scope.modules, _text(name).removeprefix("r#"), _path_attribute(leading))
             )
         return is_test
 
@@ -314,7 +310,7 @@ def _is_definition(node: Node) -> bool:
 
 
 def _make_item(
-    data: bytes, node: Node, name: Node, belongings: list[Node], scope: _Scope, *, is_test: bool
+    data: bytes, node: Node, name: Node, leading: list[Node], scope: _Scope, *, is_test: bool
 ) -> SourceItem:
     code_type = _CODE_TYPES[node.type]
     row_to = node.end_point.row
@@ -328,15 +324,15 @@ def _make_item(
         row_to = inside[1] if inside is not None else body.start_point.row
     written, own = signature(node, data)
     if code_type == "Macro":
-        own = "pub" if any(b"macro_export" in (one.text or b"") for one in belongings) else None
+        own = "pub" if any(b"macro_export" in (one.text or b"") for one in leading) else None
     return SourceItem(
         name=_text(name),
         code_type=code_type,
         row=name.start_point.row,
-        row_from=first_row(node, belongings),
+        row_from=first_row(node, leading),
         row_to=row_to,
         signature=written,
-        docstring=docstring(belongings, inside[2] if inside is not None else None),
+        docstring=docstring(leading, inside[2] if inside is not None else None),
         owner=scope.owner,
         trait_name=scope.trait_name,
         visibility=own or scope.member_visibility or "private",
@@ -382,10 +378,10 @@ def _impl_scope(node: Node, scope: _Scope) -> _Scope | None:
     self_type, trait = node.child_by_field_name("type"), node.child_by_field_name("trait")
     if self_type is None:
         return None
-    written, owner = fold(_text(self_type)), base_name(self_type)
+    written, owner = squeeze(_text(self_type)), base_name(self_type)
     if trait is None:
         return scope._replace(qualifiers=(*scope.qualifiers, written), owner=owner)
-    qualifier = f"<{written} as {fold(_text(trait))}>"
+    qualifier = f"<{written} as {squeeze(_text(trait))}>"
     return scope._replace(
         qualifiers=(*scope.qualifiers, qualifier),
         owner=owner,
@@ -401,10 +397,8 @@ def _has_test_attribute_inside(body: Node) -> bool:
     )
 
 
-def _path_attribute(belongings: list[Node]) -> str | None:
-    texts = (
-        (one.text or b"").decode("utf-8") for one in belongings if one.type == "attribute_item"
-    )
+def _path_attribute(leading: list[Node]) -> str | None:
+    texts = ((one.text or b"").decode("utf-8") for one in leading if one.type == "attribute_item")
     return next((match[1] for text in texts if (match := _PATH_ATTRIBUTE.match(text))), None)
 
 

@@ -1,0 +1,50 @@
+"""Source files of a dump's documents: from a URI to a path under the root, and to the content."""
+
+from __future__ import annotations
+
+import errno
+import re
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+_DRIVE = re.compile(r"/[A-Za-z]:(?:/|\Z)")
+
+
+def relative_path(uri: str, project_root: str, root: Path) -> str | None:
+    """Return the POSIX path under `root` (resolved) of a document's URI, None where it lies outside.
+
+    `project_root` is the URI of the folder that the dump was taken of, which may be another than `root`. A path that leaves
+    the root by `..` or a symbolic link lies outside.
+
+    >>> relative_path("file:///a/b/src/my%20lib.rs", "file:///a/b", Path("/elsewhere"))
+    'src/my lib.rs'
+    """
+    path, base = _uri_path(uri), (_uri_path(project_root) or root.as_posix()).rstrip("/") + "/"
+    if path is None or "\0" in path or not path.startswith(base):
+        return None
+    relative = PurePosixPath(path[len(base) :])
+    if ".." in relative.parts or relative.is_absolute() or not relative.parts:
+        return None
+    try:
+        inside = (root / relative).resolve().is_relative_to(root)
+    except (
+        OSError,
+        RuntimeError,
+    ):  # a loop of symbolic links, a name too long: opening it fails, and is counted there
+        inside = True
+    return relative.as_posix() if inside else None
+
+
+def read_source(path: Path) -> bytes:
+    """Return the file's content. Raises OSError where it is no regular file: opening a pipe or a device may never end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return path.read_bytes()
+
+
+def _uri_path(uri: str) -> str | None:
+    """Return the path of a file URI, percent signs decoded once and a Windows drive in lower case; None for other URIs."""
+    if not uri.startswith("file://"):
+        return None
+    path = unquote(uri.removeprefix("file://"))
+    return f"/{path[1].lower()}{path[2:]}" if _DRIVE.match(path) else path
