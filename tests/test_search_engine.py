@@ -160,7 +160,7 @@ def test_the_summary_is_the_first_line_of_the_documentation(
     assert (hit.structure.docstring, hit.summary) == (docstring, summary)
 
 
-def test_a_name_is_told_with_its_owner(build: Build) -> None:
+def test_a_name_is_shown_with_its_owner(build: Build) -> None:
     structures = [
         made("free", 10),
         made("method", 20, struct_name="Backoff"),
@@ -205,7 +205,7 @@ def test_hybrid_is_the_default(build: Build) -> None:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[object, str, float], None]:
-    """Let time stand still but for calls of what is told to take some seconds."""
+    """Stop time except during calls that are set to take some seconds."""
     now = [0.0]
     monkeypatch.setattr("search.answer.time", SimpleNamespace(perf_counter=lambda: now[0]))
     monkeypatch.setattr(engine_module, "Stopwatch", lambda: Stopwatch(started=now[0]))
@@ -298,7 +298,7 @@ def test_the_confidence_says_whether_there_is_a_good_match(build: Build) -> None
     assert near.to_dict()["confidence"] == 0.9933
 
 
-def test_where_the_confidence_is_not_known_no_match_is_called_bad(build: Build) -> None:
+def test_if_the_confidence_is_not_known_no_match_is_called_bad(build: Build) -> None:
     one = made("f", 80, 80)
     searcher = searcher_of(build([one]), "no_answer_below=1.0", calibration=CALIBRATION)
     for answer in (
@@ -742,7 +742,7 @@ def test_a_group_far_below_the_first_hits_is_found(build: Build) -> None:
             assert found == {"one": ["f0"], "other": ["f120"]}, mode
 
 
-def test_a_group_far_below_is_found_where_each_retriever_gave_all_it_has(build: Build) -> None:
+def test_a_group_far_below_is_found_if_each_retriever_gave_all_it_has(build: Build) -> None:
     structures = village(121, crate=lambda number: "other" if number == 120 else "one")
     searcher = searcher_of(build(structures), "candidates=500")
     for mode in ("text", "hybrid", "merged"):
@@ -773,7 +773,7 @@ def test_hits_without_groups_are_not_grouped(build: Build) -> None:
 # ---- Lines
 
 
-def test_lines_are_told_where_they_are_asked_for(build: Build) -> None:
+def test_hits_have_lines_if_they_are_asked_for(build: Build) -> None:
     snippet = "fn f() {\n    let delay = 1;\n    sleep(delay);\n}\n"
     searcher = searcher_of(
         build([made("f", 10, lines=(41, 44), snippet=snippet), made("g", 20, lines=(1, 9))])
@@ -860,7 +860,7 @@ def test_similar_is_filled_and_grouped_without_itself(build: Build) -> None:
 
 
 def test_similar_does_without_the_weights_of_words_and_blocks(build: Build) -> None:
-    """Where hybrid counts words alone, what is similar is still told by the vectors."""
+    """Even if hybrid counts words alone, similarity is that of the vectors."""
     structures = [made("this", 40, 40), *village(5)]
     searcher = searcher_of(
         build(structures), "weights.text=0", "weights.code=0", "weights.blocks=0"
@@ -950,13 +950,15 @@ def test_a_place_is_resolved_to_the_innermost_structure_there(
         "",
     ],
 )
-def test_a_place_where_nothing_is_is_told(place: str, index: Index, metadata: Metadata) -> None:
+def test_a_place_without_a_structure_is_an_error_that_names_it(
+    place: str, index: Index, metadata: Metadata
+) -> None:
     searcher = searcher_of(publish(index, metadata, PLACES))
     with pytest.raises(StructureMissing, match="expected FILE:LINE, an id, a symbol or a name"):
         searcher.resolve(place)
 
 
-def test_a_name_that_several_have_is_told_with_their_places(build: Build) -> None:
+def test_the_error_for_a_name_that_several_have_shows_their_places(build: Build) -> None:
     with pytest.raises(SearchError) as caught:
         searcher_of(build(PLACES)).resolve("twice")
     assert (
@@ -990,7 +992,7 @@ def small(build: Build) -> Searcher:
         ("caf\udce9", "the query is not valid UTF-8."),
     ],
 )
-def test_a_query_that_is_none_is_refused(query: str, message: str, small: Searcher) -> None:
+def test_a_query_that_can_not_be_searched_is_rejected(query: str, message: str, small: Searcher) -> None:
     for mode in MODES:
         with pytest.raises(SearchError) as caught:
             small.search(query, mode)
@@ -1006,7 +1008,7 @@ def test_any_other_text_is_a_query(query: str, small: Searcher) -> None:
 
 
 @pytest.mark.parametrize("number", [0, -1, 1001])
-def test_a_limit_out_of_its_range_is_refused(number: int, small: Searcher) -> None:
+def test_a_limit_out_of_range_is_rejected(number: int, small: Searcher) -> None:
     with pytest.raises(SearchError, match=rf"the limit is {number}; expected 1 to 1000\."):
         small.search("x", limit=number)
     with pytest.raises(SearchError, match=rf"the limit is {number}; expected 1 to 1000\."):
@@ -1015,13 +1017,13 @@ def test_a_limit_out_of_its_range_is_refused(number: int, small: Searcher) -> No
         small.search("x", group_by="file", group_size=number)
 
 
-def test_a_mode_that_there_is_not_is_refused(small: Searcher) -> None:
+def test_an_unknown_mode_is_rejected(small: Searcher) -> None:
     mode: Any = "semantic"
     with pytest.raises(SearchError, match="hybrid, merged, text, code, bm25, blocks"):
         small.search("x", mode)
 
 
-def test_a_grouping_that_there_is_not_is_refused(small: Searcher) -> None:
+def test_an_unknown_grouping_is_rejected(small: Searcher) -> None:
     group_by: Any = "folder"
     with pytest.raises(SearchError, match="module, file, crate, kind"):
         small.search("x", group_by=group_by)
@@ -1186,7 +1188,7 @@ def test_a_reranker_orders_groups_too(build: Build) -> None:
     }
 
 
-def test_where_nothing_was_found_nothing_is_reranked(build: Build) -> None:
+def test_if_nothing_was_found_nothing_is_reranked(build: Build) -> None:
     searcher = Searcher(
         build([made("a")]),
         lambda _: Compass(),

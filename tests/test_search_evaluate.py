@@ -137,7 +137,7 @@ def test_blank_lines_are_skipped_and_counted(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_malformed_line_is_told_with_its_number_what_was_expected_and_what_was_found(
+def test_a_malformed_line_is_reported_with_its_number_what_was_expected_and_found(
     tmp_path: Path, line: str, message: str
 ) -> None:
     path = tmp_path / "queries.jsonl"
@@ -207,7 +207,7 @@ def test_a_malformed_line_is_told_with_its_number_what_was_expected_and_what_was
         ),
     ],
 )
-def test_a_malformed_answer_is_told_with_its_place(
+def test_a_malformed_answer_is_reported_with_its_position(
     tmp_path: Path, keys: dict[str, Any], message: str
 ) -> None:
     answers = [{"file_path": "a.rs", "name": "fine"}, {"file_path": "a.rs", **keys}]
@@ -453,7 +453,7 @@ def test_a_kind_that_is_called_all_counts_once() -> None:
     } == {"all": 1}
 
 
-def test_nothing_is_summed_up_where_no_query_has_answers() -> None:
+def test_nothing_is_summed_up_if_no_query_has_answers() -> None:
     assert summarise([judgement([0.0], [])]) == {}
 
 

@@ -89,7 +89,7 @@ def test_filters_are_parsed_and_the_values_of_one_field_are_alternatives() -> No
         "context.module=m",
     ],
 )
-def test_a_filter_that_is_none_is_refused_with_those_that_there_are(text: str) -> None:
+def test_an_unknown_filter_is_rejected_with_the_known_ones(text: str) -> None:
     with pytest.raises(SearchError) as caught:
         parse_filters(["kind=Struct", text])
     assert str(caught.value) == (
@@ -254,7 +254,7 @@ def test_globs_fit_what_trying_everything_fits(data: st.DataObject) -> None:
     )
 
 
-def test_paths_and_globs_are_alternatives_told_once() -> None:
+def test_paths_and_globs_are_alternatives_without_repetition() -> None:
     assert paths("tests", "src/*/mod.rs", "**/mod.rs", "tests/") == [
         "tests",
         "src/a/b/mod.rs",

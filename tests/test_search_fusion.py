@@ -60,7 +60,7 @@ def test_line_ranges_are_inclusive(
 # ---- Blocks become their structure
 
 
-def test_blocks_fold_into_their_structure_where_its_best_one_stood() -> None:
+def test_blocks_become_their_structure_at_the_rank_of_its_best_block() -> None:
     found = [
         Candidate("a", 0.9, (LineRange(1, 3),)),
         Candidate("b", 0.8, (LineRange(40, 50),)),
@@ -303,13 +303,13 @@ def test_different_answers_keep_the_order_of_the_text_vector() -> None:
     assert merge([], []) == []
 
 
-def test_one_overlap_found_twice_is_told_once() -> None:
+def test_an_overlap_found_twice_is_reported_once() -> None:
     code = [hit("x", (3, 4), 0.9), hit("y", (3, 4), 0.8)]
     (merged,) = merge([hit("a", (1, 9), 0.5)], code)
     assert merged.ranges == (LineRange(3, 4),)
 
 
-def test_one_place_is_told_of_every_text_hit_around_it() -> None:
+def test_every_text_hit_around_a_place_has_its_lines() -> None:
     text = [hit("module", (1, 99), 0.9), hit("function", (10, 20), 0.8)]
     assert [(one.name, one.ranges) for one in merge(text, [hit("x", (18, 25), 0.5)])] == [
         ("module", (LineRange(18, 25),)),
@@ -345,7 +345,7 @@ def test_a_structure_that_only_the_code_vector_finds_follows_once_with_all_its_b
     ]
 
 
-def test_what_both_vectors_find_is_told_once() -> None:
+def test_what_both_vectors_find_is_reported_once() -> None:
     same = hit("same", (5, 9), 0.9)
     (merged,) = merge([same], [hit("same", (5, 9), 0.7), hit("same", (5, 9), 0.6, block=(6, 8))])
     assert (merged.name, merged.score) == ("same", 0.9)

@@ -30,7 +30,7 @@ def told(found: Hit) -> list[tuple[int, str]]:
     return [(one.line, one.text) for one in found.lines]
 
 
-def test_the_lines_with_most_of_the_querys_words_are_told_by_their_numbers_in_the_file() -> None:
+def test_lines_with_most_of_the_querys_words_have_their_numbers_in_the_file() -> None:
     body = [
         "fn wait(&self) {",
         "    let delay = self.base;",
@@ -95,12 +95,12 @@ def test_words_are_compared_by_their_parts_and_stems() -> None:
     assert [line for line, _ in told(found)] == [2, 3, 4]
 
 
-def test_at_most_three_lines_are_told_the_best_first_and_equals_in_their_order() -> None:
+def test_at_most_three_lines_the_best_first_and_ties_in_their_order() -> None:
     (found,) = with_lines([hit("x", "delay", "delay", "max delay", "delay", "delay")], "max delay")
     assert told(found) == [(4, "max delay"), (2, "delay"), (3, "delay")]
 
 
-def test_lines_that_say_little_are_not_told() -> None:
+def test_lines_that_say_little_are_left_out() -> None:
     (found,) = with_lines(
         [hit("alpha", "beta")], "alpha one two three four five six seven eight nine ten"
     )
@@ -136,7 +136,7 @@ def test_empty_lines_and_an_empty_snippet_are_no_matches() -> None:
     assert with_lines([empty], "delay") == [empty]
 
 
-def test_the_last_line_counts_where_a_snippet_of_other_origin_does_not_end_it() -> None:
+def test_the_last_line_counts_even_without_a_newline_at_its_end() -> None:
     """structures.jsonl files in the tutorial's format need not end a snippet by a newline."""
     one = with_snippet(hit("fn f() {", "    delay();"), "fn f() {\n    delay();")
     (found,) = with_lines([one], "delay")

@@ -184,7 +184,7 @@ def test_the_schema_of_a_search_tells_every_choice_and_bound(service: SearchServ
     assert all("description" in field for field in schema.values())
 
 
-def test_a_search_finds_the_structure_and_says_where_it_stands(
+def test_a_search_finds_the_structure_and_says_where_it_is(
     served: SearchService, structures: list[Structure]
 ) -> None:
     wanted = named(structures, "Doubling")
@@ -227,7 +227,7 @@ def test_a_search_by_code_finds_what_has_that_code(
     assert hit["id"] == wanted.id
 
 
-def test_a_search_gives_five_hits_of_every_mode_unless_told_otherwise(
+def test_a_search_returns_five_hits_in_every_mode_by_default(
     served: SearchService,
 ) -> None:
     for mode in ("hybrid", "merged", "text", "code", "bm25"):
@@ -240,7 +240,7 @@ def test_a_search_gives_five_hits_of_every_mode_unless_told_otherwise(
     )
 
 
-def test_lines_to_look_at_are_told_as_a_range(served: SearchService) -> None:
+def test_lines_to_look_at_are_a_range(served: SearchService) -> None:
     hits = found(call(served, "search_code", query="match", mode="blocks"))["hits"]
     assert hits
     for hit in hits:
@@ -319,7 +319,7 @@ def test_a_search_is_confined_to_what_it_names(
         ({"query": "x", "project": "other"}, "no project 'other' is indexed"),
     ],
 )
-def test_a_bad_argument_is_refused_by_name_and_the_server_lives_on(
+def test_a_bad_argument_is_rejected_by_name_and_the_server_lives_on(
     served: SearchService, arguments: dict[str, Any], message: str
 ) -> None:
     async def twice(client: mcp.Client) -> tuple[CallToolResult, CallToolResult]:
@@ -397,7 +397,7 @@ def test_an_index_made_while_it_serves_is_found(
     assert len(found(after)["hits"]) == 5
 
 
-def test_a_defect_is_told_by_type_and_message_and_ends_nothing(
+def test_a_defect_is_reported_by_type_and_message_and_ends_nothing(
     service: SearchService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(
@@ -405,7 +405,7 @@ def test_a_defect_is_told_by_type_and_message_and_ends_nothing(
     )  # pytest-xdist can't send half characters to its main process
 
     class PanicException(BaseException):
-        """As pyo3 raises where Rust code panics."""
+        """What pyo3 raises if Rust code panics."""
 
     def fail(exc: BaseException) -> Callable[[str], NoReturn]:
         def status(project: str) -> NoReturn:
@@ -560,7 +560,7 @@ print("the end", file=sys.stderr)
 
 
 class NoisyServer:
-    """That server in a process of its own, asked line by line."""
+    """The noisy server in its own process, asked line by line."""
 
     def __init__(self, data: Path, folder: Path) -> None:
         self.go, self._log = folder / "go", folder / "stderr"
@@ -632,7 +632,7 @@ def test_nothing_but_the_protocol_is_written_to_standard_output(
         assert noise in log.splitlines()
 
 
-def test_what_tools_there_are_is_told_while_models_load(
+def test_tools_are_listed_while_models_load(
     served: SearchService, published_data: Path, tmp_path: Path
 ) -> None:
     with NoisyServer(published_data, tmp_path) as server:

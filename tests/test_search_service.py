@@ -217,7 +217,7 @@ def test_words_alone_need_no_model(standing: SearchService, fake: Models) -> Non
 # ---- No index, several, damaged ones
 
 
-def test_before_there_is_an_index_the_command_that_makes_one_is_told(tmp_path: Path) -> None:
+def test_without_an_index_the_error_names_the_command_that_creates_one(tmp_path: Path) -> None:
     with (
         closing(SearchService(workspace_of(tmp_path / "data"))) as service,
         pytest.raises(IndexMissing, match="there is no index at .*lsif-ingest ingest --repo DIR"),
@@ -250,7 +250,7 @@ def test_of_several_projects_the_one_made_last_is_searched_unless_another_is_nam
         assert generation(service).startswith("sample--")
 
 
-def test_an_unknown_project_is_told_from_a_missing_index(standing: SearchService) -> None:
+def test_an_unknown_project_is_another_error_than_a_missing_index(standing: SearchService) -> None:
     with pytest.raises(ProjectUnknown, match="no project 'absent' is indexed"):
         generation(standing, "absent")
 
@@ -289,7 +289,9 @@ def test_an_index_that_can_not_be_looked_at_is_searched_on_as_it_was(
     assert "can't check for a new generation of sample" in caplog.text
 
 
-def test_a_damaged_index_is_told_and_leaves_nothing_open(own: Path, service: SearchService) -> None:
+def test_a_damaged_index_is_reported_and_leaves_nothing_open(
+    own: Path, service: SearchService
+) -> None:
     (live,) = (own / "qdrant/sample").glob("sample--*")
     for path in (live / "shard").glob("*.json"):
         path.write_bytes(b"garbage")
@@ -316,7 +318,7 @@ def test_one_damaged_project_hides_no_other(both: Path, tmp_path: Path) -> None:
             generation(service, "tutorial")
 
 
-# ---- What is told of an index
+# ---- What is known of an index
 
 
 def test_what_is_served_is_described_for_people(standing: SearchService) -> None:

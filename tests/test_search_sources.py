@@ -159,7 +159,7 @@ def test_a_file_that_is_gone_is_still_that_of_the_commit(
     )
 
 
-def test_the_text_is_that_of_the_disk_where_it_was_indexed_with_changes(
+def test_the_text_is_that_of_the_disk_if_it_was_indexed_with_changes(
     root: Path, build: Callable[..., Generation]
 ) -> None:
     (root / "src" / "lib.rs").write_text("fn older() {}\n")
@@ -170,7 +170,7 @@ def test_the_text_is_that_of_the_disk_where_it_was_indexed_with_changes(
 
 
 @pytest.mark.parametrize("unknown", [None, "0" * 40, "0123abc", "HEAD", "--help", "f" * 64])
-def test_the_text_is_that_of_the_disk_where_the_commit_is_not_to_be_had(
+def test_the_text_is_that_of_the_disk_if_the_commit_is_not_available(
     unknown: str | None, root: Path, build: Callable[..., Generation]
 ) -> None:
     commit(root)
@@ -222,7 +222,7 @@ def from_index(sources: Sources, file_path: str = "src/lib.rs") -> list[str | No
     return view.lines
 
 
-def test_where_no_text_is_as_the_index_says_its_snippets_are_shown_with_gaps(
+def test_if_no_text_is_as_the_index_says_its_snippets_are_shown_with_gaps(
     root: Path, build: Callable[..., Generation]
 ) -> None:
     (root / "src" / "lib.rs").write_text(TEXT.replace("step", "leap"))
@@ -424,7 +424,7 @@ def test_a_view_is_read_once_and_few_are_kept(
     assert views[0] is views[1]
 
 
-def test_where_the_sources_lie_is_remembered(tmp_path: Path) -> None:
+def test_the_folder_of_the_sources_is_remembered(tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     (tmp_path / "größe").mkdir()
     assert read_root(ProjectFolder(tmp_path / "project")) is None

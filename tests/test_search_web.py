@@ -239,7 +239,7 @@ def test_an_id_may_be_written_in_any_usual_way(site: Site, searcher: Searcher) -
         assert site.json(f"/api/structure/{written}")["id"] == wanted
 
 
-def test_a_structure_is_told_with_its_blocks(site: Site, searcher: Searcher) -> None:
+def test_a_structure_has_its_blocks(site: Site, searcher: Searcher) -> None:
     reply = site.get(f"/api/structure/{searcher.resolve('sample::retry::retry')}")
     structure = reply.json()
     assert StructureModel.model_validate_json(reply.content, strict=True).model_dump() == structure
@@ -309,7 +309,7 @@ def test_the_status_says_what_is_searched(site: Site, searcher: Searcher) -> Non
     assert site.json("/healthz") == {"status": "ok", "generation": searcher.generation.name}
 
 
-def test_the_map_is_made_in_the_background_then_told_and_kept(
+def test_the_map_is_made_in_the_background_then_returned_and_saved(
     own: Path, own_site: Site, look_often: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = threading.Event()
@@ -347,7 +347,7 @@ def test_the_map_is_made_in_the_background_then_told_and_kept(
     assert kept.startswith(own_site.json("/healthz")["generation"])
 
 
-def test_a_map_that_can_not_be_made_is_told_not_promised_for_ever(
+def test_a_map_that_can_not_be_made_is_an_error_not_a_promise_for_ever(
     own_site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_live: object) -> dict[str, Any]:
@@ -397,7 +397,7 @@ def test_openapi_names_every_route(bare_site: Site) -> None:
     assert {method for operations in paths.values() for method in operations} == {"get"}
 
 
-def test_openapi_tells_the_bounds_of_every_parameter(bare_site: Site) -> None:
+def test_openapi_has_the_bounds_of_every_parameter(bare_site: Site) -> None:
     paths = bare_site.json("/openapi.json")["paths"]
     schemas = {
         route: {one["name"]: one["schema"] for one in operations["get"].get("parameters", [])}
@@ -425,7 +425,7 @@ def test_openapi_tells_the_bounds_of_every_parameter(bare_site: Site) -> None:
     ) == (1, 4096)
 
 
-def test_openapi_tells_the_shape_of_every_answer(bare_site: Site) -> None:
+def test_openapi_has_the_shape_of_every_answer(bare_site: Site) -> None:
     document = bare_site.json("/openapi.json")
     shapes = {
         "search": AnswerModel,
@@ -452,7 +452,7 @@ def test_pages_about_the_api_that_bring_foreign_scripts_are_off(bare_site: Site)
     assert [bare_site.get(path).status_code for path in ("/docs", "/redoc")] == [404, 404]
 
 
-# ---- What is refused
+# ---- What is rejected
 
 
 @pytest.mark.parametrize(
@@ -480,7 +480,7 @@ def test_pages_about_the_api_that_bring_foreign_scripts_are_off(bare_site: Site)
         ("/api/", 404, "Not Found"),
     ],
 )
-def test_what_can_not_be_answered_is_refused_with_a_reason(
+def test_what_can_not_be_answered_is_rejected_with_a_reason(
     request_: str, status: int, message: str, site: Site
 ) -> None:
     assert site.refusal(request_) == (status, message)
@@ -511,7 +511,7 @@ def test_what_can_not_be_answered_is_refused_with_a_reason(
         ("q=x&trait=" + "x" * 501, "trait", "at most 500 characters"),
     ],
 )
-def test_what_is_out_of_its_bounds_is_refused_and_named(
+def test_what_is_out_of_bounds_is_rejected_and_named(
     query: str, place: str, message: str, site: Site
 ) -> None:
     reply = site.get(f"/api/search?{query}")
@@ -533,7 +533,7 @@ def test_what_is_out_of_its_bounds_is_refused_and_named(
         ("/api/structure/..%2f..%2fetc", 404),
     ],
 )
-def test_what_is_no_id_is_refused(request_: str, status: int, site: Site) -> None:
+def test_what_is_no_id_is_rejected(request_: str, status: int, site: Site) -> None:
     assert site.get(request_).status_code == status
 
 
@@ -582,7 +582,7 @@ def test_a_filter_of_any_text_is_no_error_and_finds_nothing_it_should_not(
         assert answer["hits"] == [] or (field, value) == ("path", "*" * 500)
 
 
-def test_an_unknown_parameter_is_refused_by_name(site: Site) -> None:
+def test_an_unknown_parameter_is_rejected_by_name(site: Site) -> None:
     """A misspelt filter must not widen the search."""
     status, detail = site.refusal("/api/search", q="oldest", crates="sample")
     assert status == 400
@@ -622,7 +622,7 @@ def test_everything_is_read_only(method: str, bare_site: Site) -> None:
     ],
     ids=["long-query", "many-filters", "raw-bytes", "long-header", "two-hosts", "tls", "zeros"],
 )
-def test_what_is_no_sensible_request_is_refused_and_the_next_is_answered(
+def test_what_is_no_sensible_request_is_rejected_and_the_next_is_answered(
     request_: bytes, site: Site
 ) -> None:
     status, _, _ = site.send(request_)
@@ -748,7 +748,7 @@ def test_of_a_file_that_is_no_longer_what_was_indexed_what_the_index_holds_is_sh
     assert "secret" not in str(view)
 
 
-def test_lines_are_told_without_their_ends_whatever_these_are(changed_root: Site) -> None:
+def test_lines_come_without_their_ends_whatever_these_are(changed_root: Site) -> None:
     view = changed_root.json("/api/file", path="src/error.rs")
     assert (view["origin"], view["complete"]) == ("disk", True)
     assert view["lines"] == (SAMPLE / "src/error.rs").read_text().splitlines()
@@ -909,14 +909,14 @@ def test_this_machines_names_are_served(host: str, bare_site: Site) -> None:
         "[::2]",
     ],
 )
-def test_a_foreign_name_is_refused_whatever_is_asked_for(host: str, bare_site: Site) -> None:
+def test_a_foreign_host_name_is_rejected_on_every_path(host: str, bare_site: Site) -> None:
     for path in ("/", "/api/status", "/metrics", "/healthz", "/nothing"):
         reply = bare_site.client.get(path, headers={"Host": host})
         assert (reply.status_code, reply.text) == (400, "Invalid host header")
         assert_safe(reply.headers)
 
 
-def test_a_request_without_a_host_is_refused(bare_site: Site) -> None:
+def test_a_request_without_a_host_is_rejected(bare_site: Site) -> None:
     status, headers, _ = bare_site.send(b"GET /openapi.json HTTP/1.0\r\n\r\n")
     assert status == 400
     assert_safe(headers)
@@ -1012,7 +1012,7 @@ def test_requests_and_phases_are_counted(own_site: Site) -> None:
     assert read["process_resident_memory_bytes", ()] > 1e7
 
 
-def test_metrics_are_told_without_an_index_too(bare_site: Site) -> None:
+def test_metrics_are_available_without_an_index_too(bare_site: Site) -> None:
     assert bare_site.get("/metrics").status_code == 200
     assert not [name for name, _ in metrics(bare_site) if name == "lsif_ingest_structures"]
 
@@ -1021,7 +1021,7 @@ def test_metrics_are_told_without_an_index_too(bare_site: Site) -> None:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_without_an_index_the_command_that_makes_one_is_told_never_an_empty_answer(
+def test_without_an_index_the_error_names_the_command_that_creates_one(
     route: str, bare_site: Site
 ) -> None:
     status, message = bare_site.refusal(route)
@@ -1143,7 +1143,7 @@ def test_eight_threads_get_the_answers_that_each_alone_gets(site: Site, searcher
 
 
 @pytest.mark.parametrize("harm", ["live", "configuration", "metadata", "structures", "blocks"])
-def test_a_damaged_index_is_told_by_every_route_that_needs_it_and_by_the_health_check(
+def test_a_damaged_index_is_an_error_of_every_route_that_needs_it_and_of_the_health_check(
     harm: str, own: Path
 ) -> None:
     (live,) = (own / "qdrant/sample").glob("sample--*")
@@ -1163,7 +1163,7 @@ def test_a_damaged_index_is_told_by_every_route_that_needs_it_and_by_the_health_
             assert "Replace it: lsif-ingest ingest --rebuild" in reply.json()["detail"]
 
 
-def test_an_index_of_other_models_is_refused_with_the_way_out(sample: Path) -> None:
+def test_an_index_of_other_models_is_rejected_with_the_way_out(sample: Path) -> None:
     with served(SearchService(workspace_of(sample, "embedding.code.max_tokens=64"))) as site:
         status, message = site.refusal("/api/search?q=x")
     assert status == 503
