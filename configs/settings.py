@@ -96,11 +96,8 @@ class ModelSettings(Section):
 
     @model_validator(mode="after")
     def _remote_code_is_pinned(self) -> ModelSettings:
-        if self.trust_remote_code and not self.revision and not Path(self.model).is_dir():
-            raise ValueError(
-                f"trust_remote_code runs the code of {self.model}: "
-                'pin it with revision = "<commit>"'
-            )
+        if self.trust_remote_code:
+            _require_pinned(self.model, self.revision)
         return self
 
     @model_validator(mode="after")
@@ -185,11 +182,8 @@ class RerankSettings(Section):
 
     @model_validator(mode="after")
     def _remote_code_is_pinned(self) -> RerankSettings:
-        if self.trust_remote_code and not self.revision and not Path(self.model).is_dir():
-            raise ValueError(
-                f"trust_remote_code runs the code of {self.model}: "
-                'pin it with revision = "<commit>"'
-            )
+        if self.trust_remote_code:
+            _require_pinned(self.model, self.revision)
         return self
 
 
@@ -265,6 +259,13 @@ def load_settings(config: Path | None = None, overrides: Iterable[str] = ()) -> 
         ) from exc
 
 
+def _require_pinned(model: str, revision: str) -> None:
+    if not revision and not Path(model).is_dir():
+        raise ValueError(
+            f'trust_remote_code runs the code of {model}: pin it with revision = "<commit>"'
+        )
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -310,7 +311,6 @@ def _describe(error: dict[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         return f"unknown key {where}"
     found = error["input"]
-    shown = (
-        "an address" if isinstance(found, str) and "://" in found else repr(found)
-    )  # credentials may stand in it
+    # An address may contain credentials.
+    shown = "an address" if isinstance(found, str) and "://" in found else repr(found)
     return f"{where}: {error['msg']}, found {shown}" if where else str(error["msg"])

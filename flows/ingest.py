@@ -136,7 +136,7 @@ class _Run:
             embeddings=plan.reports(),
             upload=uploaded,
             seconds=self._clock.seconds(
-                [*(f"embed {one.vector}" for one in plan.embeddings()), "upload"]
+                [*(f"embed {embedding.vector}" for embedding in plan.embeddings()), "upload"]
             ),
             stages=self._clock.stages(),
             started=self._began,

@@ -16,7 +16,7 @@ from flows.server.temporary import TemporaryServer
 if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner
 
-    from configs.settings import Settings
+    from configs.settings import ClusterSettings, Settings
     from flows.report.model import IngestReport
     from flows.source.source import Source
 
@@ -29,11 +29,7 @@ def run_ingest(
     If cluster.runner is "flow", `task_runner` embeds; any of Prefect's will do. Raises UsageError
     if it is missing, FlowError if no Prefect server is available.
     """
-    if settings.cluster.runner == "flow" and task_runner is None:
-        raise UsageError(
-            'cluster.runner "flow" is for Python: run_ingest(..., task_runner=...). '
-            "Choose here, processes or dask."
-        )
+    _require_runner(settings.cluster, task_runner)
     set_prefect_defaults()
     # If Prefect is imported already, a caller may have chosen a server by its settings.
     server = None if "prefect" in sys.modules or server_may_be_named() else _start_server()
@@ -54,22 +50,32 @@ def run_ingest(
 
     workspace = source.workspace(Workspace(settings))
     with report_failure(settings.flow, workspace.collection, workspace.folder):
-        if server is None:
-            require_answer()
-        else:
-            server.wait()
+        _wait_for(server)
         # Nobody watches a temporary server for lost runs, and the end of its heartbeat takes a flow
         # up to a second.
-        of_server = (
-            {}
-            if server is None
-            else {PREFECT_API_URL: server.api_url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
-        )
-        with temporary_settings(of_server), tags("lsif-ingest", workspace.project):
+        heartbeat = {} if server is None else {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+        url = {} if server is None else {PREFECT_API_URL: server.api_url}
+        with temporary_settings({**url, **heartbeat}), tags("lsif-ingest", workspace.project):
             runner = task_runner or make_task_runner(settings.cluster, PREFECT_API_URL.value())
             run = ingest if runner is None else ingest.with_options(task_runner=runner)
             report: IngestReport = run(source, settings, rebuild=rebuild)
             return report
+
+
+def _require_runner(cluster: ClusterSettings, task_runner: TaskRunner[Any] | None) -> None:
+    if cluster.runner == "flow" and task_runner is None:
+        raise UsageError(
+            'cluster.runner "flow" is for Python: run_ingest(..., task_runner=...). '
+            "Choose here, processes or dask."
+        )
+
+
+def _wait_for(server: TemporaryServer | None) -> None:
+    """Return once the temporary server answers, or the configured one. Raises FlowError."""
+    if server is None:
+        require_answer()
+    else:
+        server.wait()
 
 
 def _start_server() -> TemporaryServer:

@@ -51,9 +51,9 @@ def as_task(name: str, function: Callable[P, R], **options: Any) -> Task[P, R]:
     return task(name=name, cache_policy=NO_CACHE, retry_condition_fn=may_pass, **options)(function)
 
 
-def retried(one: Task[P, R], settings: FlowSettings) -> Task[P, R]:
+def retried(stage: Task[P, R], settings: FlowSettings) -> Task[P, R]:
     """Return the task with the configured retries."""
-    return one.with_options(retries=settings.retries, retry_delay_seconds=settings.retry_delay_s)
+    return stage.with_options(retries=settings.retries, retry_delay_seconds=settings.retry_delay_s)
 
 
 embed = as_task("embed", vectors.embed, task_run_name="embed {unit.vector} {unit.number}")

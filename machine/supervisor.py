@@ -32,6 +32,7 @@ _LOOK_EVERY_S = 0.1
 """Between two looks at the memory."""
 _ENDING_S = 10.0
 """Seconds that the supervisor may take to kill what it watches."""
+_PROGRAM = (sys.executable, "-P", __file__)
 _ADOPT_ORPHANS = 36
 """PR_SET_CHILD_SUBREAPER of https://man7.org/linux/man-pages/man2/prctl.2.html"""
 
@@ -66,15 +67,7 @@ def run_supervised(
     with os.fdopen(read, "rb") as result:
         try:
             supervisor = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    __file__,
-                    str(write),
-                    str(timeout_s),
-                    str(memory_mb),
-                    *arguments,
-                ],
+                [*_PROGRAM, str(write), str(timeout_s), str(memory_mb), *arguments],
                 stdin=subprocess.PIPE,
                 stdout=stdout,
                 stderr=stderr,

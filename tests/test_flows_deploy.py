@@ -149,8 +149,8 @@ def test_a_server_that_is_down_is_reported_in_a_line(
 ) -> None:
     assert cli.main(arguments) == 1
     assert capsys.readouterr().err == (
-        "lsif-ingest: no Prefect server answers at http://127.0.0.1:9/api (ConnectError): start one with "
-        "`lsif-ingest prefect-server`, or name one that runs "
+        "lsif-ingest: no Prefect server answers at http://127.0.0.1:9/api (ConnectError): "
+        "start one with `lsif-ingest prefect-server`, or name one that runs "
         "(`export PREFECT_API_URL=http://127.0.0.1:4200/api`).\n"
     )
 

@@ -220,7 +220,7 @@ class _Checkout:
         ).strip()
 
     def _must(self, *arguments: str) -> None:
-        """Run git; raise _Damaged where it fails."""
+        """Run git; raise _Damaged if it fails."""
         done = self._git(*arguments)
         if done.status != 0:
             raise _Damaged(f"`git {arguments[0]}` failed in {self._folder}: {done.said}")
