@@ -4,7 +4,8 @@ import textwrap
 
 import pytest
 
-from lsif.rust.syntax import SourceFile, SourceItem
+from lsif.items import SourceItem
+from lsif.rust.syntax import SourceFile
 
 
 def items(source: str) -> dict[str, SourceItem]:

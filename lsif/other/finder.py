@@ -16,6 +16,7 @@ from lsif.items import Findings, Found, SourceItem
 from lsif.lines import Lines, squeeze
 from lsif.other.brackets import INDENTED, Brackets, find_indented, without_comments
 from lsif.other.grammars import Declaration, Syntax, has_grammar
+from lsif.other.kinds import kind_of, why_no_item, words_before
 from lsif.other.leading_docs import ATTRIBUTES, documentation_above
 
 if TYPE_CHECKING:
@@ -24,33 +25,7 @@ if TYPE_CHECKING:
     from lsif.reader.elements import Extent, FoldingRange, Tag
     from lsif.reader.graph import Definition, Outline
     from lsif.reader.hover import Hover
-    from lsif.structure import CodeType
 
-_WORDS: dict[str, CodeType] = {
-    "function": "Function", "func": "Function", "fn": "Function", "def": "Function", "fun": "Function", "sub": "Function",
-    "method": "Function", "constructor": "Function", "getter": "Function", "setter": "Function",
-    "class": "Class", "struct": "Struct", "record": "Struct", "union": "Union", "interface": "Interface", "protocol": "Interface",
-    "trait": "Trait", "enum": "Enum", "type": "TypeAlias", "typedef": "TypeAlias", "namespace": "Module", "module": "Module",
-    "mod": "Module", "package": "Module", "const": "Const", "static": "Static", "let": "Static", "var": "Static", "val": "Const",
-    "macro": "Macro",
-}  # fmt: skip
-"""What a declaration's keyword says of it."""
-_SYMBOL_KINDS: dict[int, CodeType] = {
-    2: "Module", 3: "Module", 4: "Module", 5: "Class", 6: "Function", 9: "Function", 10: "Enum", 11: "Interface", 12: "Function",
-    13: "Static", 14: "Const", 23: "Struct",
-}  # fmt: skip
-"""https://microsoft.github.io/language-server-protocol/specifications/lsp/3.17/specification/#symbolKind; 7 is what lsif-tsc says
-of everything that it has no word for."""
-_FIELD_KINDS = frozenset({8, 22})
-_TYPE_PARAMETER = 26
-_PARENTHESIZED = re.compile(r"\((?P<what>[a-z ]+)\)\s")
-_WORD = re.compile(r"\b[a-z]+\b")
-_GO_TYPE = re.compile(r"type\s+\S+\s+(struct|interface)\b")
-_WORDS_BEFORE = re.compile(
-    rb"""(?:(?:[\w*&!]+(?:\([^()\n]*\))?|\([^()\n]*\)|"[^"\n]*")[ \t]+)*\Z"""
-)
-"""Such as `pub(crate) extern "C" fn`, or Go's `func (q *Queue)`."""
-_WORDS_BYTES = 200
 _DECORATORS = re.compile(r"\A(?:@[\w.]+(?:\([^()]*\))?\s+)+")
 _MODIFIERS = re.compile(
     r"(?:\b(?P<visibility>export|public|private|protected|internal|pub(?:\([^)]*\))?)\s+|\b(?:default|declare)\s+)*"
@@ -192,7 +167,7 @@ class OutlinedFile:
             )
             declaration = self._outlined(definition.hover, tag, extent, start, end)
         if declaration is None:
-            findings.skipped[_why_no_item(definition.hover, tag)] += 1
+            findings.skipped[why_no_item(definition.hover, tag)] += 1
             return None
         return _Declared(definition, name, start, declaration)
 
@@ -205,8 +180,8 @@ class OutlinedFile:
         end: int,
     ) -> Declaration | None:
         """Return the declaration of the name at start..end as the indexer tells it, None where it tells of none."""
-        before = _words_before(self._data, start)
-        kind = _kind(hover, tag, self._data[before:start].decode("utf-8", "replace"))
+        before = words_before(self._data, start)
+        kind = kind_of(hover, tag, self._data[before:start].decode("utf-8", "replace"))
         if kind is None:
             return None
         if self._outline.language in INDENTED:
@@ -315,41 +290,3 @@ class _Declared(NamedTuple):
     name: str
     name_start: int
     declaration: Declaration
-
-
-def _words_before(data: bytes, start: int) -> int:
-    """Return where the words begin that stand before the place in its line."""
-    line = max(data.rfind(b"\n", 0, start) + 1, start - _WORDS_BYTES)
-    match = _WORDS_BEFORE.search(data[line:start])
-    return line + match.start() if match is not None else start
-
-
-def _kind(hover: Hover | None, tag: Tag | None, before: str) -> CodeType | None:
-    """Return what a name declares, as its hover, its tag or the words before it tell; None where it is no item."""
-    if hover is not None and hover.code_type is not None:
-        return hover.code_type
-    declaration = hover.declaration if hover is not None else ""
-    go_type = _GO_TYPE.match(declaration)
-    if go_type is not None:
-        return _WORDS[go_type[1]]
-    if (what := _PARENTHESIZED.match(declaration)) is not None:
-        return _WORDS.get(what["what"].split()[-1])
-    if tag is not None and tag.kind in _SYMBOL_KINDS:
-        return _SYMBOL_KINDS[tag.kind]
-    if tag is not None and (tag.kind in _FIELD_KINDS or tag.kind == _TYPE_PARAMETER):
-        return None
-    return _first_kind(declaration.partition("(")[0]) or _first_kind(before)
-
-
-def _first_kind(words: str) -> CodeType | None:
-    return next((_WORDS[word] for word in _WORD.findall(words) if word in _WORDS), None)
-
-
-def _why_no_item(hover: Hover | None, tag: Tag | None) -> str:
-    """Return why a name that declares no item declares none."""
-    what = _PARENTHESIZED.match(hover.declaration) if hover is not None else None
-    if (what is not None and what["what"] in ("property", "enum member", "field")) or (
-        tag is not None and tag.kind in _FIELD_KINDS
-    ):
-        return "field_or_variant"
-    return "import" if what is not None and what["what"] == "alias" else "local"

@@ -41,7 +41,7 @@ def signature(node: Node, data: bytes) -> tuple[str, str | None]:
     kind, spelled = node.type, None
     if kind == "macro_definition":
         name = node.child_by_field_name("name")
-        return f"macro_rules! {_text(name)}" if name is not None else "macro_rules!", None
+        return f"macro_rules! {text_of(name)}" if name is not None else "macro_rules!", None
     start, end, body = node.start_byte, node.end_byte, _BODIES.get(kind)
     for child in node.children:
         part = child.type
@@ -80,7 +80,7 @@ def base_name(node: Node) -> str:
     inner: Node | None = node
     while inner is not None:
         node, inner = inner, _inside(inner)
-    text = _text(node)
+    text = text_of(node)
     return text if node.type in ("type_identifier", "identifier") else squeeze(text)
 
 
@@ -111,5 +111,6 @@ def _cuts(node: Node, data: bytes, start: int, end: int) -> Iterator[tuple[int, 
             waiting += child.children[::-1]
 
 
-def _text(node: Node) -> str:
+def text_of(node: Node) -> str:
+    """Return the source of the node."""
     return (node.text or b"").decode("utf-8")

@@ -9,53 +9,43 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import tree_sitter
-import tree_sitter_rust
 
 from lsif.blocks import KINDS, MIN_LINES, SourceBlock
-from lsif.items import SourceItem
-from lsif.lines import Lines, squeeze
+from lsif.lines import Lines
 from lsif.rust.docs import (
     attached,
-    docstring,
     first_row,
     inner_docs,
     is_leading,
     is_plain_comment,
     is_test_attribute,
 )
-from lsif.rust.signature import base_name, signature, visibility
+from lsif.rust.grammar import ITEM_NODES, block_query, enclosing, item_query, language, parser
+from lsif.rust.nodes import (
+    CODE_TYPES,
+    RESERVED,
+    Scope,
+    body_of,
+    has_test_attribute_inside,
+    inner_scope,
+    make_item,
+)
+from lsif.rust.signature import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tree_sitter import Node
 
-    from lsif.structure import CodeType
+    from lsif.items import SourceItem
 
-_CODE_TYPES: dict[str, CodeType] = {
-    "function_item": "Function",
-    "function_signature_item": "Function",
-    "struct_item": "Struct",
-    "enum_item": "Enum",
-    "union_item": "Union",
-    "trait_item": "Trait",
-    "type_item": "TypeAlias",
-    "associated_type": "TypeAlias",
-    "const_item": "Const",
-    "static_item": "Static",
-    "macro_definition": "Macro",
-    "mod_item": "Module",
-}
-_ITEM_NODES = frozenset({*_CODE_TYPES, "impl_item", "foreign_mod_item"})
+
 _CONTAINERS = frozenset({"mod_item", "impl_item", "trait_item", "foreign_mod_item"})
 """Nodes whose bodies are items and nothing else."""
 _PATH_ATTRIBUTE = re.compile(r'#\s*\[\s*path\s*=\s*"([^"]*)"\s*\]')
-_RESERVED = b"macro"
-"""No item's name; what has it is the grammar's guess at `macro name(..)`."""
 _NESTING = 200
 """Modules, functions and impls inside each other that open scopes of their own; real code has a dozen."""
 _MACRO_DEPTH = 8
@@ -82,34 +72,21 @@ class TestModule(NamedTuple):
     """Of `#[path = "..."]`."""
 
 
-class _Scope(NamedTuple):
-    """A node that items stand in."""
-
-    start: int
-    end: int
-    modules: tuple[str, ...] = ()
-    qualifiers: tuple[str, ...] = ()
-    owner: str | None = None
-    trait_name: str | None = None
-    member_visibility: str | None = None
-    is_test: bool = False
-
-
 class SourceFile(Lines):
     """A parsed Rust file. Raises UnicodeDecodeError where the bytes are not UTF-8."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
         self._items: dict[tuple[int, int], SourceItem] = {}
-        self._scopes: list[_Scope] = []
+        self._scopes: list[Scope] = []
         self._looked_into: dict[int, tree_sitter.Tree] = {}
-        self._tree = _parser().parse(self.data)
+        self._tree = parser().parse(self.data)
         self.test_modules: list[TestModule] = []
-        self._unread: list[tuple[Node, _Scope] | None] = []
+        self._unread: list[tuple[Node, Scope] | None] = []
         self._unread_starts: list[tuple[int, int]] = []
         self._last_parent: tuple[int, list[Node]] = (0, [])
-        is_test = _has_test_attribute_inside(self._tree.root_node)
-        self._walk(self._tree.root_node, _Scope(0, len(self.data) + 1, is_test=is_test))
+        is_test = has_test_attribute_inside(self._tree.root_node)
+        self._walk(self._tree.root_node, Scope(0, len(self.data) + 1, is_test=is_test))
 
     def items(self) -> Iterator[SourceItem]:
         """Yield all items outside macro calls, in no particular order."""
@@ -119,7 +96,7 @@ class SourceFile(Lines):
 
     def blocks(self) -> Iterator[SourceBlock]:
         """Yield the blocks of at least MIN_LINES lines, in no particular order; an `else if` belongs to its `if`."""
-        captures = tree_sitter.QueryCursor(_block_query()).captures(self._tree.root_node)
+        captures = tree_sitter.QueryCursor(block_query()).captures(self._tree.root_node)
         for node in captures.get("block", []):
             in_else = (
                 node.type == "if_expression"
@@ -139,7 +116,7 @@ class SourceFile(Lines):
         for _ in range(_MACRO_DEPTH):
             if item is not None:
                 break
-            call = _enclosing(root, row, column, "macro_invocation")
+            call = enclosing(root, row, column, "macro_invocation")
             if call is None:
                 break
             root = self._look_into(call)
@@ -148,7 +125,7 @@ class SourceFile(Lines):
 
     def macro_call_at(self, row: int, column: int) -> MacroCall | None:
         """Return the outermost macro call around the place."""
-        call = _enclosing(self._tree.root_node, row, column, "macro_invocation")
+        call = enclosing(self._tree.root_node, row, column, "macro_invocation")
         if call is None:
             return None
         statement = (
@@ -169,10 +146,10 @@ class SourceFile(Lines):
 
     def stands_in(self, row: int, column: int, node_type: str) -> bool:
         """Return whether a node of the type is around the place; for impl_item, whether the place is in its header."""
-        node = _enclosing(self._tree.root_node, row, column, node_type, innermost=True)
+        node = enclosing(self._tree.root_node, row, column, node_type, innermost=True)
         if node is None or node_type != "impl_item":
             return node is not None
-        body = _body(node)
+        body = body_of(node)
         return body is None or (row, column) < (body.start_point.row, body.start_point.column)
 
     def scope_at(self, row: int, column: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -202,13 +179,15 @@ class SourceFile(Lines):
                 if tokens
                 else []
             )
-            parser = tree_sitter.Parser(_language(), included_ranges=inside)
+            inside_parser = tree_sitter.Parser(language(), included_ranges=inside)
             self._last_parent = (0, [])  # of another tree
-            tree = self._looked_into[call.start_byte] = parser.parse(self.data if inside else b"")
+            tree = self._looked_into[call.start_byte] = inside_parser.parse(
+                self.data if inside else b""
+            )
             self._collect(tree.root_node, [self._scope_of(call)], strict=True)
         return tree.root_node
 
-    def _scope_of(self, node: Node) -> _Scope:
+    def _scope_of(self, node: Node) -> Scope:
         """Return the innermost scope around the node."""
         around = [
             scope
@@ -217,16 +196,16 @@ class SourceFile(Lines):
         ]
         return min(around, key=lambda scope: scope.end - scope.start)
 
-    def _walk(self, container: Node, scope: _Scope, depth: int = 0) -> None:
+    def _walk(self, container: Node, scope: Scope, depth: int = 0) -> None:
         """Add the items of the container, its modules, impls and traits; what else holds items is read when one is asked for."""
         self._scopes.append(scope)
         leading: list[Node] = []
         for child in container.children:
             kind = child.type
-            if kind in _ITEM_NODES:
+            if kind in ITEM_NODES:
                 is_test = self._add(child, leading, scope)
-                body = _body(child) if kind in _CONTAINERS and depth < _NESTING else None
-                inner = _inner_scope(child, scope, is_test=is_test) if body is not None else None
+                body = body_of(child) if kind in _CONTAINERS and depth < _NESTING else None
+                inner = inner_scope(child, scope, is_test=is_test) if body is not None else None
                 if inner is not None and body is not None:
                     self._walk(body, inner, depth + 1)
                 else:
@@ -239,7 +218,7 @@ class SourceFile(Lines):
                 if child.is_named:
                     self._put_off(child, scope)
 
-    def _put_off(self, node: Node, scope: _Scope) -> None:
+    def _put_off(self, node: Node, scope: Scope) -> None:
         """Leave what stands inside the node to be read when it is asked for; call it in the order of the text."""
         self._unread.append((node, scope))
         self._unread_starts.append((node.start_point.row, node.start_point.column))
@@ -260,9 +239,9 @@ class SourceFile(Lines):
         if unread is not None:
             self._collect(unread[0], [unread[1]])
 
-    def _collect(self, root: Node, scopes: list[_Scope], *, strict: bool = False) -> None:
+    def _collect(self, root: Node, scopes: list[Scope], *, strict: bool = False) -> None:
         """Add all items under `root`, which stands in the innermost of `scopes`; if `strict`, only those without error."""
-        captures = tree_sitter.QueryCursor(_item_query()).captures(root)
+        captures = tree_sitter.QueryCursor(item_query()).captures(root)
         for node in sorted(
             captures.get("item", []), key=lambda node: (node.start_byte, -node.end_byte)
         ):
@@ -271,7 +250,7 @@ class SourceFile(Lines):
             is_test = self._add(
                 node, attached(node, self._siblings(node)), scopes[-1], strict=strict
             )
-            inner = _inner_scope(node, scopes[-1], is_test=is_test)
+            inner = inner_scope(node, scopes[-1], is_test=is_test)
             if inner is not None and len(scopes) <= _NESTING:
                 scopes.append(inner)
                 self._scopes.append(inner)
@@ -285,162 +264,30 @@ class SourceFile(Lines):
             self._last_parent = parent.id, parent.children
         return self._last_parent[1]
 
-    def _add(self, node: Node, leading: list[Node], scope: _Scope, *, strict: bool = False) -> bool:
+    def _add(self, node: Node, leading: list[Node], scope: Scope, *, strict: bool = False) -> bool:
         """Add the item that the node is, and return whether only tests compile it; if `strict`, only one without error."""
         is_test = scope.is_test or any(is_test_attribute(one) for one in leading)
         name = node.child_by_field_name("name")
-        if name is not None and name.text == _RESERVED:
+        if name is not None and name.text == RESERVED:
             return is_test
         if _is_definition(node) and name is not None and not (strict and node.has_error):
             key = (name.start_point.row, name.start_point.column)
             if key not in self._items:
-                self._items[key] = _make_item(
-                    self.data, node, name, leading, scope, is_test=is_test
-                )
+                self._items[key] = make_item(self.data, node, name, leading, scope, is_test=is_test)
         elif is_test and node.type == "mod_item" and name is not None:
             self.test_modules.append(
-                TestModule(scope.modules, _text(name).removeprefix("r#"), _path_attribute(leading))
+                TestModule(
+                    scope.modules, text_of(name).removeprefix("r#"), _path_attribute(leading)
+                )
             )
         return is_test
 
 
 def _is_definition(node: Node) -> bool:
     """Return whether the node is an item of its own; `mod x;` only declares what another file is."""
-    return node.type in _CODE_TYPES and (node.type != "mod_item" or _body(node) is not None)
-
-
-def _make_item(
-    data: bytes, node: Node, name: Node, leading: list[Node], scope: _Scope, *, is_test: bool
-) -> SourceItem:
-    code_type = _CODE_TYPES[node.type]
-    row_to = node.end_point.row
-    body = _body(node)
-    inside = (
-        inner_docs(body)
-        if body is not None and code_type in ("Function", "Module", "Trait")
-        else None
-    )
-    if code_type == "Module" and body is not None:  # its items are structures of their own
-        row_to = inside[1] if inside is not None else body.start_point.row
-    written, own = signature(node, data)
-    if code_type == "Macro":
-        own = "pub" if any(b"macro_export" in (one.text or b"") for one in leading) else None
-    return SourceItem(
-        name=_text(name),
-        code_type=code_type,
-        row=name.start_point.row,
-        row_from=first_row(node, leading),
-        row_to=row_to,
-        signature=written,
-        docstring=docstring(leading, inside[2] if inside is not None else None),
-        owner=scope.owner,
-        trait_name=scope.trait_name,
-        visibility=own or scope.member_visibility or "private",
-        is_test=is_test,
-        modules=scope.modules,
-        qualifiers=scope.qualifiers,
-    )
-
-
-def _inner_scope(node: Node, around: _Scope, *, is_test: bool) -> _Scope | None:
-    """Return the scope that the node opens for items inside it, None where it holds none."""
-    name = node.child_by_field_name("name")
-    scope = _Scope(
-        node.start_byte, node.end_byte, around.modules, around.qualifiers, is_test=is_test
-    )
-    if node.type == "foreign_mod_item":
-        return scope
-    if node.type == "impl_item":
-        return _impl_scope(node, scope)
-    if name is None or name.text == _RESERVED:
-        return None
-    text = _text(name)
-    if node.type == "mod_item":
-        body = _body(node)
-        is_test = is_test or (body is not None and _has_test_attribute_inside(body))
-        return scope._replace(modules=(*scope.modules, text), is_test=is_test)
-    if node.type == "const_item":  # const _: () = { items };
-        return scope
-    if node.type == "function_item":
-        return scope._replace(qualifiers=(*scope.qualifiers, text))
-    if node.type == "trait_item":
-        members = visibility(node) or "private"
-        return scope._replace(
-            qualifiers=(*scope.qualifiers, text),
-            owner=text,
-            trait_name=text,
-            member_visibility=members,
-        )
-    return None
-
-
-def _impl_scope(node: Node, scope: _Scope) -> _Scope | None:
-    self_type, trait = node.child_by_field_name("type"), node.child_by_field_name("trait")
-    if self_type is None:
-        return None
-    written, owner = squeeze(_text(self_type)), base_name(self_type)
-    if trait is None:
-        return scope._replace(qualifiers=(*scope.qualifiers, written), owner=owner)
-    qualifier = f"<{written} as {squeeze(_text(trait))}>"
-    return scope._replace(
-        qualifiers=(*scope.qualifiers, qualifier),
-        owner=owner,
-        trait_name=base_name(trait),
-        member_visibility="inherited",
-    )
-
-
-def _has_test_attribute_inside(body: Node) -> bool:
-    """Return whether a file or module says of itself that only tests compile it: `#![cfg(test)]`."""
-    return any(
-        is_test_attribute(child) for child in body.children if child.type == "inner_attribute_item"
-    )
+    return node.type in CODE_TYPES and (node.type != "mod_item" or body_of(node) is not None)
 
 
 def _path_attribute(leading: list[Node]) -> str | None:
     texts = ((one.text or b"").decode("utf-8") for one in leading if one.type == "attribute_item")
     return next((match[1] for text in texts if (match := _PATH_ATTRIBUTE.match(text))), None)
-
-
-def _body(node: Node) -> Node | None:
-    return node.child_by_field_name("body")
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8")
-
-
-def _enclosing(
-    root: Node, row: int, column: int, node_type: str, *, innermost: bool = False
-) -> Node | None:
-    """Return the outermost or innermost node of the type around the place."""
-    node = root.descendant_for_point_range((row, column), (row, column + 1))
-    found = None
-    while node is not None:
-        if node.type == node_type:
-            found = node
-            if innermost:
-                break
-        node = node.parent
-    return found
-
-
-@cache
-def _language() -> tree_sitter.Language:
-    return tree_sitter.Language(tree_sitter_rust.language())
-
-
-@cache
-def _parser() -> tree_sitter.Parser:
-    return tree_sitter.Parser(_language())
-
-
-@cache
-def _block_query() -> tree_sitter.Query:
-    return tree_sitter.Query(_language(), f"[{' '.join(f'({kind})' for kind in KINDS)}] @block")
-
-
-@cache
-def _item_query() -> tree_sitter.Query:
-    kinds = " ".join(f"({kind})" for kind in sorted(_ITEM_NODES))
-    return tree_sitter.Query(_language(), f"[{kinds}] @item")
