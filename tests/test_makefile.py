@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,15 @@ def test_clean_spares_the_data_that_clean_data_removes(checkout: Path) -> None:
     assert re.fullmatch(r"Removing \(size, folder\): [\d.]+[KM]?\tdata\n", clean("clean-data"))
     assert not (checkout / "data").exists()
     assert clean("clean-data") == "There is no folder data.\n"
+
+
+def test_every_big_package_has_a_reason_in_the_constraints() -> None:
+    text = (PROJECT_ROOT / "constraints.txt").read_text()
+    explained = set(re.findall(r"^#   ([\w.-]+) +\d+ MB  \S", text, re.MULTILINE))
+    of_cuda = ("nvidia-", "cuda-", "triton")  # parts of torch's default build
+    for distribution in distributions():
+        name = distribution.metadata["Name"].lower()
+        sizes = (file.size or 0 for file in distribution.files or ())
+        if sum(sizes) > 150_000_000 and not name.startswith(of_cuda):
+            assert name in explained, name
+    assert explained <= {line.partition("==")[0] for line in text.splitlines()}
