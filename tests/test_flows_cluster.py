@@ -44,7 +44,7 @@ def dask(
 
 @pytest.fixture
 def scheduler(tmp_path: Path, s3_environment: dict[str, str]) -> Iterator[str]:
-    """The address of a scheduler with two workers of one GPU, started as in flows/README.md."""
+    """The address of a scheduler with two workers of one GPU, started as in docs/deployment.md."""
     where, environment = (
         tmp_path / "scheduler.json",
         {**s3_environment, "PYTHONPATH": str(PROJECT_ROOT)},

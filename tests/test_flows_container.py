@@ -24,7 +24,7 @@ INSTRUCTIONS = [
 ]
 COMMANDS = [
     shlex.split(command)
-    for block in re.findall(r"```sh\n(.*?)```", (FOLDER / "README.md").read_text(), re.DOTALL)
+    for block in re.findall(r"```sh\n(.*?)```", (PROJECT_ROOT / "docs/container.md").read_text(), re.DOTALL)
     for command in re.sub(r"\\\n", " ", block).splitlines()
 ]
 DEPLOYMENTS = yaml.safe_load((PROJECT_ROOT / "flows/deploy/prefect.yaml").read_text())
