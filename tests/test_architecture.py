@@ -20,17 +20,6 @@ from conftest import PROJECT_ROOT
 PACKAGES = ("configs", "machine", "lsif", "embedding", "storage", "search", "flows")
 DRAWN_INSIDE = ("lsif", "flows")
 """Packages whose parts are drawn, too."""
-CIRCLES_LEFT: list[set[str]] = [
-    {
-        "storage.embedded.index",
-        "storage.index",
-        "storage.points",
-        "storage.server.health",
-        "storage.server.index",
-        "storage.server.points",
-    }
-]
-"""Circles that are known. Open them, and remove them here; add none."""
 BENCHMARKS = sorted((PROJECT_ROOT / "benchmarks").glob("*.py"))
 SOURCES = {
     ".".join(path.relative_to(PROJECT_ROOT).with_suffix("").parts).removesuffix(".__init__"): path
@@ -106,7 +95,7 @@ def test_imports_are_found_wherever_they_stand() -> None:
 
 
 def test_no_circle_between_modules() -> None:
-    assert find_circles(GRAPH) == CIRCLES_LEFT
+    assert find_circles(GRAPH) == []
 
 
 def part_of(module: str) -> str | None:
