@@ -10,7 +10,7 @@ from search.limits import ENGINE, HTTP, MCP, Limits
 
 from conftest import PROJECT_ROOT
 
-README = (PROJECT_ROOT / "search" / "README.md").read_text()
+SEARCH = (PROJECT_ROOT / "docs" / "search.md").read_text()
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ README = (PROJECT_ROOT / "search" / "README.md").read_text()
 )
 def test_the_readme_and_the_module_have_one_table_of_limits(way: Limits, row: str) -> None:
     numbers = f"{way.query:,} | {way.hits:,} | {f'{way.group:,}' if way.group > 1 else '-'}"
-    found = re.search(rf"^\| {row} \| {re.escape(numbers)} \| (.+) \|$", README, re.MULTILINE)
+    found = re.search(rf"^\| {row} \| {re.escape(numbers)} \| (.+) \|$", SEARCH, re.MULTILINE)
     assert found
     words = " ".join((limits.__doc__ or "").split())
     assert f"{numbers.replace(' | ', ' ')} {found[1]}" in words
