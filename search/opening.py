@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,34 @@ if TYPE_CHECKING:
     from embedding.encoder import Encoder, Fingerprint
     from search.confidence import Calibration
     from storage.index import Index
+    from storage.schema import Metadata
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionInfo:
+    """What a published collection contains, or why that can't be read."""
+
+    collection: str
+    points: int = 0
+    """Structures, as counted by Qdrant."""
+    generation: str = ""
+    metadata: Metadata | None = None
+    """None if it can't be read."""
+    error: str = ""
+    """Why it can't be read."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the information as plain data."""
+        if self.metadata is None:
+            return {"collection": self.collection, "error": self.error}
+        return {
+            "collection": self.collection,
+            "points": self.points,
+            "generation": self.generation,
+            **self.metadata.to_dict(),
+        }
 
 
 def connect(workspace: Workspace) -> Index:
@@ -102,22 +129,15 @@ def choose_collection(index: Index, wanted: str) -> str:
     return max(live)[1]
 
 
-def describe_collections(index: Index) -> list[dict[str, Any]]:
-    """Return what each published collection contains and was made of, as plain data.
-
-    `error` says why one can't be read.
-    """
-    described: list[dict[str, Any]] = []
+def describe_collections(index: Index) -> list[CollectionInfo]:
+    """Return what each published collection contains and was made of."""
+    described: list[CollectionInfo] = []
     for name in index.collections():
         try:
             generation = index.live(name)
             if generation is not None:
-                facts = {
-                    "points": generation.structures.count(),
-                    "generation": generation.name,
-                    **generation.metadata.to_dict(),
-                }
-                described.append({"collection": name, **facts})
+                points, metadata = generation.structures.count(), generation.metadata
+                described.append(CollectionInfo(name, points, generation.name, metadata))
         except StorageError as exc:  # one damaged collection must not hide the others
-            described.append({"collection": name, "error": str(exc)})
+            described.append(CollectionInfo(name, error=str(exc)))
     return described

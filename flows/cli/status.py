@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flows.cli.arguments import (
     add_index,
@@ -17,6 +17,8 @@ from machine.text import counted
 
 if TYPE_CHECKING:
     import argparse
+
+    from search.opening import CollectionInfo
 
 
 def add_status(parser: argparse.ArgumentParser) -> None:
@@ -36,33 +38,32 @@ def _status(options: argparse.Namespace) -> None:
     with closing(connect(workspace)) as index:
         location, collections = index.location, describe_collections(index)
         if wanted:
-            collections = [each for each in collections if _is_of(each["collection"], wanted)]
+            collections = [each for each in collections if _is_of(each.collection, wanted)]
             if not collections:
                 require_live(index, wanted)  # says what exists instead
     text = "\n".join(_text(each, location) for each in collections) or (
         f"Nothing is indexed at {location}. Index a repository: lsif-ingest ingest --repo DIR"
     )
-    document = {"location": location, "collections": collections}
+    document = {"location": location, "collections": [each.to_dict() for each in collections]}
     print_result(document, text, as_json=options.json)
 
 
-def _text(collection: dict[str, Any], location: str) -> str:
-    head = f"{collection['collection']} at {location}\n"
-    if "error" in collection:
-        return f"{head}  can't be read: {collection['error']}"
-    changes = " with changes" if collection["dirty"] else ""
-    commit = f"{collection['commit']}{changes}" if collection["commit"] else "unknown"
+def _text(info: CollectionInfo, location: str) -> str:
+    head, metadata = f"{info.collection} at {location}\n", info.metadata
+    if metadata is None:
+        return f"{head}  can't be read: {info.error}"
+    changes = " with changes" if metadata.dirty else ""
+    commit = f"{metadata.commit}{changes}" if metadata.commit else "unknown"
     models = "".join(
-        f"  {name:<6} {info['dimension']} dimensions, {info['description']}\n"
-        for name, info in collection["vectors"].items()
+        f"  {name:<6} {vector.dimension} dimensions, {vector.description}\n"
+        for name, vector in metadata.vectors.items()
     )
     return (
         f"{head}"
-        f"  points {counted(collection['points'], 'structure')}, "
-        f"{counted(collection['blocks'], 'block')}\n"
+        f"  points {counted(info.points, 'structure')}, {counted(metadata.blocks, 'block')}\n"
         f"{models}"
         f"  commit {commit}\n"
-        f"  made   {collection['created']} as {collection['generation']}"
+        f"  made   {metadata.created} as {info.generation}"
     )
 
 

@@ -108,14 +108,15 @@ def make_app(
     async def refuse(_request: Request, exc: LsifIngestError) -> Response:
         return JSONResponse({"detail": str(exc)}, _status_of(exc))
 
-    _add_api(app, service, metrics)
+    router = APIRouter(dependencies=[Depends(known_only)])
+    _add_searches(router, service, metrics)
+    _add_records(router, service)
+    app.include_router(router)
     _add_files(app, service, metrics)
     return app
 
 
-def _add_api(app: FastAPI, service: "SearchService", metrics: Metrics) -> None:
-    router = APIRouter(dependencies=[Depends(known_only)])
-
+def _add_searches(router: APIRouter, service: "SearchService", metrics: Metrics) -> None:
     @router.get("/api/search", response_model=AnswerModel, responses=ERRORS)
     def search(
         q: Annotated[
@@ -170,6 +171,8 @@ def _add_api(app: FastAPI, service: "SearchService", metrics: Metrics) -> None:
             )
         return _json(answer.to_dict())
 
+
+def _add_records(router: APIRouter, service: "SearchService") -> None:
     @router.get("/api/structure/{structure_id}", response_model=StructureModel, responses=ERRORS)
     def structure(structure_id: uuid.UUID, project: Project = "") -> Response:
         """Return a structure with its blocks."""
@@ -198,8 +201,6 @@ def _add_api(app: FastAPI, service: "SearchService", metrics: Metrics) -> None:
     def status(project: Project = "") -> Response:
         """Return what is searched and which values can be filtered on."""
         return _json(service.status(project))
-
-    app.include_router(router)
 
 
 def _add_files(app: FastAPI, service: "SearchService", metrics: Metrics) -> None:
