@@ -1,14 +1,14 @@
-"""From a Rust repository to structures.jsonl: dump it, read the dump, find each definition's place in the source.
+"""From a Rust repository to structures.jsonl: make a dump, read it, find each definition's source.
 
-In the order in which data passes through them:
+Read it in the order in which data passes through it:
 
-rust_analyzer, supervisor         make a dump, within limits
-dump_cache, cargo, git            which dumps can be used again
-streams, decode, vectorized       bytes to elements; the only modules that know the file format
-reader, tables                    elements to tables of numbers
-graph, hover                      tables to definitions; they know no source, so that another reader (SCIP, say) could feed them
-rust_items, spans, docs, signature    which items of a Rust source the definitions are
-outline, grammars, brackets, leading    the same for every other language
-join, blocks, structure           items to records
-extract, workers, ledger          the whole stage, on several cores, accounted for
+record, structure, blocks    the record: what comes out at the end, and everything else passes on
+dump/                        makes a dump, or finds one that can be used again
+reader/                      reads a dump; nothing outside knows the file format
+items, lines, comments       what every language's finder returns and uses
+rust/                        finds the definitions in Rust sources
+other/                       finds them in sources of other languages
+paths, join, file_records    joins definitions and sources into records, file by file
+extract, workers, ledger     the whole stage, on several cores, with each definition accounted for
+jsonl, imports               reads and writes files of records; imports the tutorial's format
 """

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 
 def strip_stars(text: str) -> str:
-    """Return a block comment's text without the column of `*` that its lines may begin with, and without a last line of stars."""
+    """Return a block comment's text without the column of `*` that its lines may begin with.
+
+    A last line of stars is dropped, too.
+    """
     lines = text.replace("\r\n", "\n").split("\n")
     if len(lines) > 1 and not lines[-1].strip(" \t*"):
         lines.pop()
@@ -15,14 +18,15 @@ def strip_stars(text: str) -> str:
 
 
 def unindent(fragments: list[str]) -> str:
-    """Return the fragments' lines without the indentation that all of them share, blank lines at both ends dropped."""
+    """Return the lines without their common indentation and without blank lines at both ends."""
     lines = [
         line.rstrip()
         for fragment in fragments
         for line in fragment.replace("\r\n", "\n").split("\n")
     ]
     indents = [len(line) - len(line.lstrip(" ")) for line in lines if line]
-    # The first line of a block comment stands behind `/**`: its own indentation says nothing about the others'.
+    # The first line of a block comment is behind `/**`: its indentation says nothing about the
+    # others'.
     if len(indents) > 1 and len(fragments) == 1:
         indents = indents[1:] if lines[0] else indents
         lines[0] = lines[0].lstrip(" ")

@@ -1,4 +1,4 @@
-"""A dump and its sources to structures.jsonl: the whole parse stage, accounted for in its ledger."""
+"""The parse stage: a dump and its sources to structures.jsonl, with a ledger of everything."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _LARGE, _LARGE_PACKED = 24_000_000, 2_000_000
-"""Bytes of a dump from which on several processes are worth it, measured on two cores."""
+"""Size in bytes from which several processes pay, measured on two cores."""
 
 
 def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
@@ -47,15 +47,18 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
     processes: int = 0,
     sink: Callable[[Sequence[Structure], Sequence[Block]], None] | None = None,
 ) -> ParseLedger:
-    """Write the structures of the dump, whose sources are under `root`, to `output`; return the ledger.
+    """Write the structures of the dump to `output`; return the ledger. `root` holds the sources.
 
-    To `blocks` go the blocks of structures that have more than `blocks_longer_than` lines.
-    Records come in the order of file path and line, so the same input gives the same bytes, however many processes read the
-    sources (0: as many as are worth it). `sink` is given the records of each file as they are made; void where this raises.
-    Nothing is written where the dump is no LSIF or cut off (DumpError), or the sources are absent or changed (SourceError).
+    The blocks of structures of more than `blocks_longer_than` lines go to `blocks`. Records are in
+    the order of file path and line: the same input gives the same bytes, however many processes
+    read the sources (0: as many as pay). `sink` is called with the records of each file as they
+    are made; if this raises, they are void.
+
+    Nothing is written if the dump is no LSIF or cut off (DumpError), or if the sources are missing
+    or have changed (SourceError).
     """
     if not root.is_dir():
-        raise SourceError(f"no folder {root}; --root names the folder that the dump was taken of.")
+        raise SourceError(f"no folder {root}; --root names the folder that the dump was made of.")
     extraction = Extraction(
         dump, root.resolve(), max_bad_lines=max_bad_lines, max_stale_share=max_stale_share
     )
@@ -83,7 +86,10 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
 
 
 def _is_large(dump: Path) -> bool:
-    """Return whether starting processes takes less time than they save; of standard input nobody knows the size."""
+    """Return whether several processes save more time than it takes to start them.
+
+    The size of standard input is unknown.
+    """
     if dump == STANDARD_INPUT or not dump.is_file():
         return False
     return dump.stat().st_size >= (_LARGE_PACKED if is_packed(dump) else _LARGE)
@@ -132,7 +138,7 @@ class Extraction:
         self._check(file_count)
 
     def _read(self, workers: Workers) -> tuple[Graph, dict[str, DumpedFile], frozenset[str]]:
-        """Return the dump's graph, its definitions inside the root by the file's path, and the files that only tests compile."""
+        """Return the graph, the definitions under the root by file, and the files of tests only."""
         lines, ledger = ReadLedger(), self.ledger
         graph = Graph(
             read_tables(self._dump, lines, max_bad_lines=self._max_bad_lines, workers=workers)
@@ -184,7 +190,8 @@ class Extraction:
         ledger.packages = len({package for package in packages.values() if package is not None})
         if not ledger.definitions:
             raise DumpError(
-                f"{self._dump} holds no definition. Is the repository a Cargo project with Rust files in its crates?"
+                f"{self._dump} holds no definition. "
+                "Is the repository a Cargo project with Rust files in its crates?"
             )
         return graph, files, frozenset(looking.result())
 
@@ -217,7 +224,8 @@ class Extraction:
         if files and not ledger.files_read:
             raise SourceError(
                 f"none of the dump's {files} files can be read under {self._root}, for example "
-                f"{ledger.first_missing[0]}. --root must name the folder that the dump was taken of."
+                f"{ledger.first_missing[0]}. "
+                "--root must name the folder that the dump was made of."
             )
         stale, read = (
             self._skipped["source_changed"],
@@ -225,16 +233,20 @@ class Extraction:
         )
         if stale > self._max_stale_share * read:
             raise SourceError(
-                f"{stale} of {read} definitions do not stand where the dump says ({ledger.first_stale[0]}): the sources "
-                "changed since. Make the dump again with `lsif-ingest dump`."
+                f"{stale} of {read} definitions are not where the dump says "
+                f"({ledger.first_stale[0]}): the sources have changed. "
+                "Make the dump again with `lsif-ingest dump`."
             )
         if not ledger.structures:
             raise DumpError(
-                f"{self._dump} holds {ledger.definitions} definitions, none of them a structure under {self._root}: "
+                f"{self._dump} holds {ledger.definitions} definitions, "
+                f"none of them a structure under {self._root}: "
                 f"{', '.join(f'{count} {reason}' for reason, count in ledger.skipped.items())}."
             )
         if not ledger.balanced:
             raise DumpError(
-                f"{self._dump}: {ledger.definitions} definitions came in, but {ledger.structures} structures and "
-                f"{sum(ledger.skipped.values())} skipped ones came out. This is a defect of lsif-ingest."
+                f"{self._dump}: {ledger.definitions} definitions came in, "
+                f"but {ledger.structures} structures and "
+                f"{sum(ledger.skipped.values())} skipped ones came out. "
+                "This is a defect of lsif-ingest."
             )

@@ -1,4 +1,4 @@
-"""What is found in a source: items, and which of a dump's definitions they are. Each language has a finder."""
+"""Items of a source, and which of a dump's definitions they are; each language has a finder."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from lsif.structure import CodeType
 
 FILE_MODULE = -1
-"""Column of a module in a file of its own, whose name stands nowhere in it."""
+"""Column of a module that is a file of its own, whose name is not in it."""
 
 EXAMPLES = 3
-"""Stale definitions, or missing files, that are named; more would tell no more."""
+"""Number of stale definitions or missing files that are named; more would say no more."""
 
 
 class SourceItem(NamedTuple):
@@ -38,7 +38,7 @@ class SourceItem(NamedTuple):
     modules: tuple[str, ...] = ()
     """Modules around it in its file, outermost first."""
     qualifiers: tuple[str, ...] = ()
-    """What stands between module and name in the symbol: functions, `Type<T>`, `<Type as Trait>`, classes."""
+    """Between module and name in the symbol: functions, `Type<T>`, `<Type as Trait>`, classes."""
 
 
 class Found(NamedTuple):
@@ -59,10 +59,10 @@ class Findings:
         self.skipped: Counter[str] = Counter()
         """Definitions by the reason why they are no structures."""
         self.stale: list[str] = []
-        """The first definitions that do not stand where the dump says, as `line: ...`."""
+        """The first definitions that are not where the dump says, as `line: ...`."""
 
     def skip_stale(self, definition: Definition, expected: str | None, there: str | None) -> None:
-        """Count a definition in whose place another text stands."""
+        """Count a definition at whose position the source has another text."""
         self.skipped["source_changed"] += 1
         if len(self.stale) < EXAMPLES:
             found = f"`{there}`" if there else "nothing"
@@ -73,7 +73,7 @@ class Finder(Protocol):
     """One source file, as its language reads it."""
 
     def find(self, definitions: list[Definition], encoding: str) -> Findings:
-        """Return which items the definitions are, and why the others are none; `encoding` is the unit of columns."""
+        """Return the items of the definitions; columns are in units of `encoding`."""
 
     def module_path(self, findings: Findings, definitions: list[Definition]) -> str:
         """Return the path of the file's own module, `crate::outer::inner`."""

@@ -1,4 +1,4 @@
-"""Joins the definitions of one file with the items of its source, and accounts for each of them. Knows one file at a time."""
+"""Joins the definitions of one file with the items of its source; accounts for each of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 _BATCH = 500
-"""Definitions that a worker is given at once."""
+"""Number of definitions in one call of a worker."""
 
 
 class JoinContext(NamedTuple):
@@ -42,7 +42,7 @@ class JoinContext(NamedTuple):
     test_modules: frozenset[str]
     """Files and folders that only tests compile; see lsif.rust.modules.cfg_test_modules."""
     blocks_longer_than: int | None
-    """Lines that a structure has at most without its blocks being records of their own; None = there are no blocks."""
+    """Structures of more lines have their blocks recorded; None if no blocks are wanted."""
     hovers_tell: bool = True
     """Whether the hovers are rust-analyzer's, which tell items from fields."""
 
@@ -62,7 +62,7 @@ class JoinedFile:
     problem: str | None = None
     """Why the file could not be read."""
     from_dump: bool = False
-    """Whether the dump's own copy of the file was read, for want of one under the root."""
+    """Whether the dump's own copy was read because the root has no such file."""
     records: FileRecords = field(default_factory=lambda: FileRecords.made((), ()))
     kinds: Counter[str] = field(default_factory=Counter)
     """Structures by code_type."""
@@ -72,11 +72,11 @@ class JoinedFile:
     skipped: Counter[str] = field(default_factory=Counter)
     """Definitions by the reason why they are no structures."""
     stale: list[str] = field(default_factory=list)
-    """The first definitions that do not stand where the dump says, as `file:line: ...`."""
+    """The first definitions that are not where the dump says, as `file:line: ...`."""
 
 
 def join_file(context: JoinContext, path: str, dumped: DumpedFile) -> JoinedFile:
-    """Return the structures and blocks of one file. Raises SourceError where the file changes meanwhile."""
+    """Return one file's records. Raises SourceError if the file changes meanwhile."""
     joined = JoinedFile(path)
     definitions = _candidates(context, dumped.definitions, joined)
     try:
@@ -141,7 +141,10 @@ def _batches(files: dict[str, DumpedFile]) -> Iterator[list[tuple[str, DumpedFil
 
 
 def finder(context: JoinContext, path: str, data: bytes, outline: Outline) -> Finder:
-    """Return what finds items in a source of the outline's language. Raises UnicodeDecodeError where the data is not UTF-8."""
+    """Return the finder of items for the outline's language.
+
+    Raises UnicodeDecodeError if the data is not UTF-8.
+    """
     if outline.language == "rust" or (not outline.language and path.endswith(".rs")):
         return RustFile(path, data, context.test_modules)
     return OutlinedFile(context.project, path, data, outline)
@@ -150,7 +153,7 @@ def finder(context: JoinContext, path: str, data: bytes, outline: Outline) -> Fi
 def _candidates(
     context: JoinContext, definitions: list[Definition], joined: JoinedFile
 ) -> list[Definition]:
-    """Return the definitions that may be items as far as their hovers tell, understood; the others are counted."""
+    """Return the definitions that may be items, hovers decoded; the others are counted."""
     candidates = []
     for definition in map(Definition.decoded, definitions):
         reason = _reason(definition.hover) if context.hovers_tell else None
@@ -162,7 +165,7 @@ def _candidates(
 
 
 def _read(path: Path, outline: Outline, joined: JoinedFile) -> bytes:
-    """Return the file's content; where there is no such file, what the dump holds of it."""
+    """Return the file's content or, if there is no such file, the dump's copy of it."""
     try:
         return read_source(path)
     except FileNotFoundError:
@@ -179,7 +182,7 @@ def _read(path: Path, outline: Outline, joined: JoinedFile) -> bytes:
 def _structures(
     context: JoinContext, source: Finder, joined: JoinedFile, definitions: list[Definition]
 ) -> list[Structure]:
-    """Return the structures in the order of their lines; what is no structure is counted."""
+    """Return the structures in the order of their lines; other definitions are counted."""
     findings = source.find(sorted(definitions, key=_preference), context.encoding)
     joined.skipped += findings.skipped
     joined.stale = [f"{joined.path}:{stale}" for stale in findings.stale]
@@ -210,7 +213,7 @@ class _Builder:
         self._ordinals: Counter[str] = Counter()
 
     def structure(self, one: Found) -> Structure:
-        """Return the record of what was found; call it in the order of lines."""
+        """Return the record of an item; must be called in the order of lines."""
         item, path, project = one.item, self._path, self._project
         # A module in a file of its own is an item of its parent, as an inline one is.
         module_path = (
@@ -258,20 +261,21 @@ def _check_snippets(path: Path, data: bytes, structures: list[Structure]) -> Non
         expected = "\n".join(lines[structure.line_from - 1 : structure.line_to]) + "\n"
         if structure.context.snippet != expected:
             raise SourceError(
-                f"{path} changed while it was read: lines {structure.line_from} to {structure.line_to} "
+                f"{path} changed while it was read: lines {structure.line_from} to "
+                f"{structure.line_to} "
                 "are no longer the same. Run again."
             )
 
 
 def _reason(hover: Hover | None) -> str | None:
-    """Return why a definition is no item as far as rust-analyzer's hover tells, None where it may be one."""
+    """Return why a definition is no item by rust-analyzer's hover, None if it may be one."""
     if hover is None or hover.path is None:
         return "no_hover"
     return "field_or_variant" if hover.code_type is None else None
 
 
 def _preference(definition: Definition) -> tuple[int, int, str, str]:
-    """Order in which definitions of one place are considered: the first that is an item wins."""
+    """Order of definitions at one position: the first that is an item wins."""
     hover, place = definition.hover, definition.range
     return (
         place.line,
@@ -284,7 +288,8 @@ def _preference(definition: Definition) -> tuple[int, int, str, str]:
 def _inherited_docs(one: Found) -> str | None:
     """Return the docs of the trait's member for an undocumented member of a trait's impl.
 
-    For an alias rust-analyzer shows the docs of the type behind it, and says so; those are nobody's here.
+    For an alias rust-analyzer shows the docs of the type behind it, and says so; these are not
+    the alias's own.
     """
     hover = one.definition.hover
     if (

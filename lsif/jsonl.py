@@ -22,7 +22,7 @@ J = TypeVar("J", bound="JsonLine")
 
 
 def write_records(path: Path, records: Iterable[JsonLine]) -> None:
-    """Write the records at `path`, all of them or, if something raises, none: what was there stays."""
+    """Write the records at `path`: all of them or, if anything raises, none."""
     try:
         with atomic_writer(path) as file:
             for record in records:

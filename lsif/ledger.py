@@ -1,4 +1,4 @@
-"""The ledger of a parse: every definition of a dump is a structure or was skipped for a reason that stands here."""
+"""The ledger of a parse: every definition is a structure or was skipped for a reason."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ SKIP_REASONS = {
     "external": "defined outside the root: the standard library, dependencies, build output",
     "file_missing": "its file is not under the root",
     "file_unreadable": "its file is not UTF-8 or can't be read",
-    "dangling": "an id on the way from the definition to its place exists nowhere in the dump",
-    "no_hover": "the dump says nothing of it",
+    "dangling": "an id between the definition and its position is not in the dump",
+    "no_hover": "the dump says nothing about it",
     "local": "a local, parameter, generic, lifetime, label, builtin type or attribute",
     "field_or_variant": "a field or variant, part of its struct or enum",
     "crate_root": "a crate as a whole",
     "whole_file": "a file as a whole, as some indexers define it",
     "import": "an import's name for what is defined elsewhere",
     "undocumented_module": "a module without documentation",
-    "self_type": "`Self`, which the dump places at the type in the impl's header",
-    "same_place": "another definition has the same place (one file in several crates, `Self` in a trait)",
-    "derived": "made by a derive; the source does not spell it",
-    "macro_made": "made by a macro call in which its name does not stand",
-    "source_changed": "another text stands in its place: the source changed since the dump was made",
-    "no_extent": "the grammar finds no item in its place",
+    "self_type": "`Self`, which the dump has at the type in the impl's header",
+    "same_place": "another definition has the same position "
+    "(one file in several crates, `Self` in a trait)",
+    "derived": "made by a derive; its name is not in the source",
+    "macro_made": "made by a macro call that does not contain its name",
+    "source_changed": "another text is at its position: "
+    "the source has changed since the dump was made",
+    "no_extent": "the grammar finds no item at its position",
 }
 """Why a definition is no structure, and what that means."""
 
@@ -38,17 +40,18 @@ class ParseLedger:
     packages: int = 0
     """Cargo packages whose files the dump names."""
     references_between_packages: int = 0
-    """Places that refer to a definition of another package; without network or vendored dependencies rust-analyzer finds none."""
+    """Number of places that refer to a definition of another package. Without network or vendored
+    dependencies rust-analyzer finds none."""
     files_read: int = 0
     files_from_dump: int = 0
-    """Files that are not under the root, of which the dump holds a copy."""
+    """Files that are not under the root but have a copy in the dump."""
     files_missing: int = 0
     first_missing: list[str] = field(default_factory=list)
     """The first three missing or unreadable files, relative to the root."""
     definitions: int = 0
     structures: int = 0
     blocks: int = 0
-    """Blocks inside structures; 0 where none were asked for."""
+    """Blocks inside structures; 0 if none were asked for."""
     kinds: dict[str, int] = field(default_factory=dict)
     """Structures by code_type."""
     crates: dict[str, int] = field(default_factory=dict)
@@ -56,7 +59,7 @@ class ParseLedger:
     skipped: dict[str, int] = field(default_factory=dict)
     """Definitions by the reason why they are no structures; SKIP_REASONS explains each."""
     first_stale: list[str] = field(default_factory=list)
-    """The first three definitions that do not stand where the dump says, as `file:line: ...`."""
+    """The first three definitions that are not where the dump says, as `file:line: ...`."""
     snippets_checked: int = 0
     """Structures whose snippet was compared with the file's lines, read again."""
 

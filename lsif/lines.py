@@ -1,6 +1,7 @@
-"""A source file as lines: places in it, and the text between them. Knows no language.
+"""A source file as lines: positions in it and the text between them. Knows no language.
 
-Rows and columns are 0-based. A line ends at a line feed; a carriage return belongs to its line. A byte order mark is no column.
+Rows and columns are 0-based. A line ends at a line feed; a carriage return belongs to its line.
+A byte order mark takes no column.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ _UNIT_BYTES = {"utf-16": 2, "utf-32": 4}
 
 
 class Lines:
-    """The lines of a file. Raises UnicodeDecodeError where the bytes are not UTF-8."""
+    """The lines of a file. Raises UnicodeDecodeError if the bytes are not UTF-8."""
 
     def __init__(self, data: bytes) -> None:
         data.decode("utf-8")
@@ -23,7 +24,7 @@ class Lines:
         self._lines = data.split(b"\n")
 
     def byte_column(self, row: int, column: int, encoding: str) -> int | None:
-        """Return the byte column of a column counted in `encoding`'s units, None where the file has no such place."""
+        """Return the byte column of a column in units of `encoding`, None if there is none."""
         line = self.line(row)
         if line is None:
             return None
@@ -53,14 +54,14 @@ class Lines:
         return (b"\n".join(self._lines[row_from : row_to + 1]) + b"\n").decode("utf-8")
 
     def line(self, row: int) -> bytes | None:
-        """Return the row without its line feed and without a byte order mark, None where the file ends before it."""
+        """Return the row without line feed and byte order mark, None if the file ends before it."""
         if row >= len(self._lines):
             return None
         return self._lines[row][self._bom :] if row == 0 else self._lines[row]
 
 
 def squeeze(text: str) -> str:
-    r"""Return the text with each run of white space made one blank.
+    r"""Return the text with each run of white space replaced by one blank.
 
     >>> squeeze("a,\n    b ")
     'a, b'

@@ -11,10 +11,10 @@ _DRIVE = re.compile(r"/[A-Za-z]:(?:/|\Z)")
 
 
 def relative_path(uri: str, project_root: str, root: Path) -> str | None:
-    """Return the POSIX path under `root` (resolved) of a document's URI, None where it lies outside.
+    """Return the POSIX path under `root` (resolved) of a document's URI, None if it is outside.
 
-    `project_root` is the URI of the folder that the dump was taken of, which may be another than `root`. A path that leaves
-    the root by `..` or a symbolic link lies outside.
+    `project_root` is the URI of the folder that the dump was made of, which may differ from `root`.
+    A path that leaves the root by `..` or a symbolic link is outside.
 
     >>> relative_path("file:///a/b/src/my%20lib.rs", "file:///a/b", Path("/elsewhere"))
     'src/my lib.rs'
@@ -30,20 +30,26 @@ def relative_path(uri: str, project_root: str, root: Path) -> str | None:
     except (
         OSError,
         RuntimeError,
-    ):  # a loop of symbolic links, a name too long: opening it fails, and is counted there
+    ):  # a loop of links or too long a name: opening it fails, which is counted
         inside = True
     return relative.as_posix() if inside else None
 
 
 def read_source(path: Path) -> bytes:
-    """Return the file's content. Raises OSError where it is no regular file: opening a pipe or a device may never end."""
+    """Return the file's content.
+
+    Raises OSError if it is no regular file: opening a pipe or a device may never end.
+    """
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     return path.read_bytes()
 
 
 def _uri_path(uri: str) -> str | None:
-    """Return the path of a file URI, percent signs decoded once and a Windows drive in lower case; None for other URIs."""
+    """Return the path of a file URI, None for other URIs.
+
+    Percent signs are decoded once, and a Windows drive is in lower case.
+    """
     if not uri.startswith("file://"):
         return None
     path = unquote(uri.removeprefix("file://"))

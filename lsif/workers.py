@@ -1,8 +1,9 @@
-"""Who does the work on a large dump: this process, or several that share it.
+"""Workers: this process, or several that share the work on a large dump.
 
-A process of its own is fed by a pipe, and ends when the pipe does. Processes of multiprocessing would import the caller's main
-module again, which takes longer than the work on a small dump and fails in scripts that have no `if __name__ == "__main__"`;
-forked ones would inherit the locks of threads that they don't have.
+Workers get their calls through a pipe, and end with it. Processes of `multiprocessing` would import
+the caller's main module again, which takes longer than the work on a small dump and fails in
+scripts without `if __name__ == "__main__"`. Forked processes would inherit locks of threads that
+they do not have.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from lsif.workers import serve
 serve()
 """
 _MOST = 8
-"""Processes that are started unless more are asked for; reading is not the only work that a machine has."""
+"""Limit for the default number of processes; the machine has other work, too."""
 
 
 def count_for(processes: int) -> int:
-    """Return how many processes a setting means; 0: one for each core that this process may use, 8 at most."""
+    """Return the number of processes for a setting; 0 means one a usable core, 8 at most."""
     return processes or min(_MOST, len(os.sched_getaffinity(0)))
 
 
@@ -98,7 +99,7 @@ class Processes:
     def map_in_order(
         self, function: Callable[..., T], calls: Iterable[tuple[object, ...]]
     ) -> Iterator[T]:
-        """Yield the results of calls with these arguments, in their order; few are under way at a time."""
+        """Yield the calls' results in the order of the calls; only a few run at a time."""
         results: deque[Future[T] | T] = deque()
         elsewhere: deque[Future[T]] = deque()
         for arguments in calls:
@@ -134,7 +135,8 @@ class Processes:
             result, error = pickle.load(_open(child.stdout))  # noqa: S301 - what our own process sends
         except (EOFError, OSError, pickle.UnpicklingError) as exc:
             raise LsifError(
-                "a process that read sources was ended (out of memory?). Run with --set parse.processes=1"
+                "a process that read sources was killed (out of memory?). "
+                "Run with --set parse.processes=1"
             ) from exc
         finally:
             self._free.put(child)
@@ -153,9 +155,9 @@ def start_workers(count: int) -> ThisProcess | Processes:
 
 
 def serve() -> None:
-    """Call what comes in from standard input and write the results to standard output, until the input ends."""
+    """Answer calls from standard input on standard output until the input ends."""
     calls, results = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb", 1 << 20)
-    sys.stdout = sys.stderr  # what anybody prints is no result
+    sys.stdout = sys.stderr  # printed text must not get among the results
     while True:
         try:
             function, arguments = pickle.load(calls)  # noqa: S301 - what our own parent sends

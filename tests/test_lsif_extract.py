@@ -263,7 +263,7 @@ def test_sources_that_changed_since_the_dump_are_refused(checkout: Path, tmp_pat
         path.write_bytes(b"// one more line\n" + path.read_bytes())
     with pytest.raises(
         SourceError,
-        match=r"do not stand where the dump says \(src/cache.rs:\d+: expected `\w+`, found ",
+        match=r"are not where the dump says \(src/cache.rs:\d+: expected `\w+`, found ",
     ):
         parse(SAMPLE_DUMP, checkout, tmp_path / "out", max_stale_share=0.2)
     assert list(tmp_path.iterdir()) == [checkout]

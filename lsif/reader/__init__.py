@@ -1,1 +1,9 @@
-"""TODO package header."""
+"""Reads dumps; nothing outside this package knows the file format.
+
+streams                          opens a dump, packed or not
+elements, decode                 the format's vertices and edges; a line of JSON to one of them
+vectorized, read                 the common lines by columns, the others one by one, into tables
+tables, graph, hover             tables of numbers to definitions; what a hover says
+
+tables and graph know no file format, so another reader (of SCIP, for example) could fill them.
+"""

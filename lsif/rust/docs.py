@@ -1,4 +1,4 @@
-"""Documentation comments and attributes: what belongs to an item, and the Markdown it amounts to.
+"""Documentation comments and attributes of an item, and their Markdown.
 
 Rules: https://doc.rust-lang.org/reference/comments.html#doc-comments and rustdoc's own unindenting
 (https://doc.rust-lang.org/rustdoc/write-documentation/the-doc-attribute.html). Rows are 0-based.
@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 
 _COMMENTS = ("line_comment", "block_comment")
 _HEADS = frozenset({*_COMMENTS, "inner_attribute_item", "shebang"})
-"""What inner documentation may stand among."""
+"""Nodes that may precede inner documentation."""
 _ESCAPE = re.compile(
-    r"\\(?:x(?P<code>[0-9a-fA-F]{2})|u\{(?P<unicode>[0-9a-fA-F_]{1,12})\}|(?P<line>\r?\n\s*)|(?P<one>.))",
+    r"\\(?:x(?P<code>[0-9a-fA-F]{2})|u\{(?P<unicode>[0-9a-fA-F_]{1,12})\}"
+    r"|(?P<line>\r?\n\s*)|(?P<one>.))",
     re.DOTALL,
 )
 _LAST_CHARACTER, _SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}
 _TEST_ATTRIBUTE = re.compile(
-    r"^#\s*\[\s*(?:\w+\s*::\s*)*(?:test|bench|rstest|test_case|quickcheck|proptest|wasm_bindgen_test)\b(?!\s*=)"
+    r"^#\s*\[\s*(?:\w+\s*::\s*)*"
+    r"(?:test|bench|rstest|test_case|quickcheck|proptest|wasm_bindgen_test)\b(?!\s*=)"
 )
 _CFG = re.compile(r"^#\s*!?\s*\[\s*cfg\s*\((.*)\)\s*\]$", re.DOTALL)
 _CFG_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\w-]+|[(),=]')
@@ -34,9 +36,10 @@ _CFG_DEPTH = 64
 
 
 def attached(node: Node, siblings: list[Node]) -> list[Node]:
-    """Return the documentation comments, attributes, and plain comments between them, that stand before the node, in order.
+    """Return the docs, attributes and comments between them before the node, in order.
 
-    `siblings` are all children of its parent: to ask a node for the one before it takes time in proportion to their number.
+    `siblings` are all children of the node's parent. tree-sitter can find the previous sibling,
+    too, but in time proportional to their number.
     """
     nodes: list[Node] = []
     plain: list[Node] = []
@@ -56,7 +59,7 @@ def attached(node: Node, siblings: list[Node]) -> list[Node]:
 
 
 def is_leading(node: Node) -> bool:
-    """Return whether the node is an attribute or a documentation comment of what follows it."""
+    """Return whether the node is an attribute or a documentation comment of what follows."""
     return node.type == "attribute_item" or _is_outer_doc(node)
 
 
@@ -71,7 +74,7 @@ def first_row(node: Node, leading: list[Node]) -> int:
 
 
 def docstring(leading: list[Node], inner: str | None) -> str | None:
-    """Return the Markdown of an item's documentation: that before it, then that inside it; None where there is none."""
+    """Return the Markdown of the docs before an item and inside it, None if there are none."""
     if not leading:
         return inner or None
     fragments = [fragment for node in leading if (fragment := _fragment(node)) is not None]
@@ -80,12 +83,15 @@ def docstring(leading: list[Node], inner: str | None) -> str | None:
 
 
 def inner_docs(body: Node) -> tuple[int, int, str] | None:
-    """Return first row, last row and Markdown of the inner documentation (`//!`, `#![doc = ".."]`) that the body begins with."""
+    """Return first row, last row and Markdown of the inner docs that the body begins with.
+
+    Inner docs are `//!` and `#![doc = ".."]`.
+    """
     found = []
     first = body.named_child(0) if body.named_child_count else None
     if (
         first is None or first.type not in _HEADS
-    ):  # as of most bodies, whose many children need not be listed
+    ):  # true of most bodies, whose many children need not be listed
         return None
     for child in body.named_children:
         if child.type not in _HEADS:
@@ -113,16 +119,19 @@ def is_test_attribute(node: Node) -> bool:
 
 
 def is_test_only(predicate: str) -> bool:
-    """Return whether a `cfg` predicate can't hold where `test` doesn't.
+    """Return whether a `cfg` predicate never holds without `test`.
 
-    >>> [is_test_only(one) for one in ("test", "all(unix, test)", "any(test, unix)", "not(test)", 'feature = "test"')]
-    [True, True, False, False, False]
+    >>> [is_test_only(cfg) for cfg in ("test", "all(unix, test)", "any(test, unix)", "not(test)")]
+    [True, True, False, False]
     """
     return _evaluate(_CFG_TOKEN.findall(predicate)[::-1], 0) is False
 
 
 def _evaluate(tokens: list[str], depth: int) -> bool | None:
-    """Return the value of the predicate that the reversed tokens begin with, `test` being false, None where it is not known."""
+    """Return the value of the predicate that the reversed tokens begin with; None if unknown.
+
+    `test` is false.
+    """
     name = tokens.pop() if tokens else ""
     if not tokens or tokens[-1] != "(" or depth > _CFG_DEPTH:
         if len(tokens) > 1 and tokens[-1] == "=":
@@ -185,7 +194,10 @@ def _attribute_docs(node: Node) -> str | None:
 
 
 def _unescape(match: re.Match[str]) -> str:
-    """Return what an escape of a string literal stands for (https://doc.rust-lang.org/reference/tokens.html#character-escapes)."""
+    """Return the text of an escape in a string literal.
+
+    https://doc.rust-lang.org/reference/tokens.html#character-escapes
+    """
     digits = match["code"] or match["unicode"]
     if digits is not None:
         code = int(digits.replace("_", "") or "0", 16)

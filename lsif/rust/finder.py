@@ -1,4 +1,4 @@
-"""Finds which items of a Rust source a dump's definitions are: joins what the indexer says with what the source says."""
+"""Finds the items of a Rust source that a dump's definitions are."""
 
 from __future__ import annotations
 
@@ -42,10 +42,11 @@ class RustFile:
         return findings
 
     def module_path(self, findings: Findings, definitions: list[Definition]) -> str:
-        """Return the path of the file's own module, as most of its definitions tell it.
+        """Return the path of the file's own module, as most of its definitions have it.
 
-        A hover's path is the module's for the module itself and for free items, and the type's, which may be defined elsewhere,
-        for members. A file in several crates has several paths; of equally frequent ones the first by alphabet is taken.
+        A hover's path is the module's for the module itself and for free items. For members it is
+        the type's, which may be defined elsewhere. A file in several crates has several paths;
+        among equally frequent ones the first in the alphabet counts.
         """
         votes: Counter[str] = Counter()
         for definition in definitions:
@@ -53,7 +54,7 @@ class RustFile:
             if hover is not None and hover.code_type == "Module" and place.end_line > place.line:
                 votes[f"{hover.path}::{hover.name}"] += (
                     len(findings.found) + 1
-                )  # what the module says of itself decides
+                )  # the module's own hover decides
         for one in findings.found:
             hover = one.definition.hover
             if (
@@ -70,7 +71,8 @@ class RustFile:
                     votes[path_there.removesuffix(inner)] += 1
         if votes:
             return min(votes, key=lambda candidate: (-votes[candidate], candidate))
-        # Nothing of the file stands in a module by itself; what it gives members to tells the crate, and the path the rest.
+        # No item of the file is in a module by itself: members' types say which crate, the file's
+        # path says the rest.
         guess = module_path_by_file(self._path)
         crates = Counter(
             hover.path.partition("::")[0]
@@ -85,7 +87,7 @@ class RustFile:
         return "::".join((crate, *guess.split("::")[1:]))
 
     def is_test(self) -> bool:
-        """Return whether the file's place, or the declaration of its module, says that it is only for tests."""
+        """Return whether path or declaration of the file says that it is for tests only."""
         return is_test_path(self._path, self._test_modules)
 
     def blocks(self) -> Iterator[SourceBlock]:
@@ -99,7 +101,7 @@ class RustFile:
     def _find(
         self, definition: Definition, encoding: str, findings: Findings
     ) -> Found | str | None:
-        """Return the item that the definition is, or the reason why it is no structure; None where that is counted already."""
+        """Return the definition's item or why it has none; None if it is counted already."""
         source, hover, place = self._source, definition.hover, definition.range
         if (
             hover is not None
@@ -124,7 +126,10 @@ class RustFile:
     def _find_unspelled(
         self, definition: Definition, column: int, encoding: str, findings: Findings
     ) -> Found | str | None:
-        """Return what a definition is at whose place the source has no item: made by a macro, or no structure at all."""
+        """Return the item of a definition whose position has none in the source.
+
+        It was made by a macro, or is no structure at all.
+        """
         source, hover, row = self._source, definition.hover, definition.range.line
         if hover is None or hover.code_type is None or hover.name is None:
             return "no_extent"
@@ -201,7 +206,10 @@ def _find_file_module(source: SourceFile, definition: Definition, hover: Hover) 
 
 
 def _spans_a_name(definition: Definition, name: str) -> bool:
-    """Return whether the definition's range is as long as its name; macro-made items without a name have the whole call."""
+    """Return whether the definition's range is as long as its name.
+
+    Items that a macro made without their name have the whole call as their range.
+    """
     place = definition.range
     return (
         place.end_line == place.line

@@ -23,7 +23,7 @@ ITEM_NODES = frozenset({*CODE_TYPES, "impl_item", "foreign_mod_item"})
 def enclosing(
     root: Node, row: int, column: int, node_type: str, *, innermost: bool = False
 ) -> Node | None:
-    """Return the outermost or innermost node of the type around the place."""
+    """Return the outermost or innermost node of the type around the position."""
     node = root.descendant_for_point_range((row, column), (row, column + 1))
     found = None
     while node is not None:

@@ -1,4 +1,4 @@
-"""Where files stand: a document's URI to a path under the root, a path to a module, and which files only tests compile."""
+"""Modules of Rust files: a file's path as a module, and which files only tests compile."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ _CFG_TEST = re.compile(rb"#\s*!?\s*\[\s*cfg\s*\([^\]]*\btest\b")
 _DECLARES_MODULE = re.compile(rb"\bmod\s+[^\s;{]+\s*;")
 _TEST_FOLDERS = frozenset({"tests", "benches"})
 _FOLDER_MODULES = frozenset({"mod.rs", "lib.rs", "main.rs"})
-"""Files whose modules' files lie beside them; those of other files lie in a folder of the file's name."""
+"""Files with the files of their modules beside them. Modules of any other file are in a folder of
+the file's name."""
 
 
 def package_folder(root: Path, path: str) -> str | None:
-    """Return the innermost folder of the file at `path` that holds a Cargo.toml, as a path under `root`; None where none does."""
+    """Return the path under `root` of the innermost folder around the file with a Cargo.toml.
+
+    None if there is no such folder.
+    """
     for folder in PurePosixPath(path).parents:
         if (root / folder / "Cargo.toml").is_file():
             return folder.as_posix()
@@ -44,7 +48,7 @@ def module_path_by_file(path: str) -> str:
 
 
 def cfg_test_modules(root: Path, paths: Iterable[str]) -> set[str]:
-    """Return the files, and the folders of the modules below them, that a `mod name;` under `cfg(test)` in a file declares.
+    """Return the files that a `mod name;` under `cfg(test)` declares, and their modules' folders.
 
     https://doc.rust-lang.org/reference/items/modules.html#module-source-filenames
     """
@@ -57,7 +61,7 @@ def cfg_test_modules(root: Path, paths: Iterable[str]) -> set[str]:
                 continue  # parsing is what takes time
             declared = SourceFile(data).test_modules
         except (OSError, RuntimeError, UnicodeDecodeError):
-            continue  # counted where the file is opened for its definitions
+            continue  # counted when the file is read for its definitions
         posix = PurePosixPath(path)
         beside = posix.parent if posix.name in _FOLDER_MODULES else posix.with_suffix("")
         for module in declared:
@@ -75,7 +79,10 @@ def cfg_test_modules(root: Path, paths: Iterable[str]) -> set[str]:
 
 
 def is_test_path(path: str, modules: Set[str]) -> bool:
-    """Return whether the file lies in a folder of tests or benchmarks, or in one of the modules that `cfg_test_modules` found."""
+    """Return whether the file is in a folder of tests or benchmarks, or in one of `modules`.
+
+    `modules` are those that `cfg_test_modules` returned.
+    """
     parents = [parent.as_posix() for parent in PurePosixPath(path).parents]
     return not _TEST_FOLDERS.isdisjoint(path.split("/")[:-1]) or not modules.isdisjoint(
         (path, *parents)

@@ -84,7 +84,7 @@ def make_item(
 
 
 def inner_scope(node: Node, around: Scope, *, is_test: bool) -> Scope | None:
-    """Return the scope that the node opens for items inside it, None where it holds none."""
+    """Return the scope that the node opens for items inside it, None if it has none."""
     name = node.child_by_field_name("name")
     scope = Scope(
         node.start_byte, node.end_byte, around.modules, around.qualifiers, is_test=is_test
@@ -132,7 +132,7 @@ def _impl_scope(node: Node, scope: Scope) -> Scope | None:
 
 
 def has_test_attribute_inside(body: Node) -> bool:
-    """Return whether a file or module says of itself that only tests compile it: `#![cfg(test)]`."""
+    """Return whether a file or module has `#![cfg(test)]`."""
     return any(
         is_test_attribute(child) for child in body.children if child.type == "inner_attribute_item"
     )

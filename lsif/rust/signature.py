@@ -33,10 +33,11 @@ _BODIES = {
 
 
 def signature(node: Node, data: bytes) -> tuple[str, str | None]:
-    """Return the item's declaration without visibility, attributes, comments and body, and its visibility.
+    """Return the item's declaration, and its visibility as in the source, None if there is none.
 
-    Fields and variants stay; a constant's or static's value counts as its body. `data` is the source that the node is of. The
-    visibility is as the source spells it, white space dropped but for `in`; None where it spells none.
+    The declaration lacks visibility, attributes, comments and body. Fields and variants stay; the
+    value of a constant or static counts as its body. `data` is the node's source. The visibility
+    has no white space but around `in`.
     """
     kind, spelled = node.type, None
     if kind == "macro_definition":
@@ -61,7 +62,7 @@ def signature(node: Node, data: bytes) -> tuple[str, str | None]:
 
 
 def visibility(node: Node) -> str | None:
-    """Return the item's visibility as the source spells it, white space dropped but for `in`; None where it spells none."""
+    """Return the item's visibility as `signature` does, None if the source has none."""
     for child in node.children:
         if child.type == "visibility_modifier":
             return _spelled(child.text or b"")
@@ -73,7 +74,9 @@ def _spelled(text: bytes) -> str:
 
 
 def base_name(node: Node) -> str:
-    """Return a type's name without path, references and generics; types that have no name are returned as written, folded.
+    """Return a type's name without path, references and generics.
+
+    Types without a name are returned as written, on one line.
 
     >>> # &'a mut cache::Cache<K, V>  ->  Cache;  dyn Shape + Send  ->  Shape;  [T]  ->  [T]
     """
@@ -85,7 +88,7 @@ def base_name(node: Node) -> str:
 
 
 def _inside(node: Node) -> Node | None:
-    """Return the type that a reference, a generic type, a path or parentheses are about, None where the node is no such."""
+    """Return the type inside a reference, generic type, path or parentheses, else None."""
     if node.type in ("bounded_type", "parenthesized_type"):
         return node.named_children[0] if node.named_children else None
     if node.type == "tuple_type":  # (dyn Shape) is parentheses, no tuple

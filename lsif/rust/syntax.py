@@ -1,8 +1,8 @@
-"""What the source says: where each item begins and ends, what belongs to it, what it is called. Knows nothing of dumps.
+"""Parses a Rust file and finds the item whose name is at a position. Knows nothing about dumps.
 
-A dump gives only the place of a name. This module parses the file with tree-sitter's Rust grammar
-(https://github.com/tree-sitter/tree-sitter-rust) and answers for a name's place which item it names. Rows and byte columns are
-0-based here; both ends of a row range are inclusive.
+A dump gives only the position of a name. The source says where the item begins and ends, which
+docs and attributes it has, and what it is called. Rows and byte columns are 0-based; both ends of
+a row range are inclusive.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ _CONTAINERS = frozenset({"mod_item", "impl_item", "trait_item", "foreign_mod_ite
 """Nodes whose bodies are items and nothing else."""
 _PATH_ATTRIBUTE = re.compile(r'#\s*\[\s*path\s*=\s*"([^"]*)"\s*\]')
 _NESTING = 200
-"""Modules, functions and impls inside each other that open scopes of their own; real code has a dozen."""
+"""Nesting of modules, functions and impls that open scopes of their own; real code has a dozen."""
 _MACRO_DEPTH = 8
-"""Macro calls inside macro calls that are looked into."""
+"""Depth of macro calls in macro calls that is searched."""
 
 
 class MacroCall(NamedTuple):
-    """The rows of a macro call, its own documentation and attributes included, and what it stands in."""
+    """The rows of a macro call with its docs and attributes, and what surrounds it."""
 
     row_from: int
     row_to: int
@@ -73,7 +73,7 @@ class TestModule(NamedTuple):
 
 
 class SourceFile(Lines):
-    """A parsed Rust file. Raises UnicodeDecodeError where the bytes are not UTF-8."""
+    """A parsed Rust file. Raises UnicodeDecodeError if the bytes are not UTF-8."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
@@ -95,7 +95,10 @@ class SourceFile(Lines):
         yield from self._items.values()
 
     def blocks(self) -> Iterator[SourceBlock]:
-        """Yield the blocks of at least MIN_LINES lines, in no particular order; an `else if` belongs to its `if`."""
+        """Yield the blocks of at least MIN_LINES lines in no particular order.
+
+        An `else if` belongs to its `if`.
+        """
         captures = tree_sitter.QueryCursor(block_query()).captures(self._tree.root_node)
         for node in captures.get("block", []):
             in_else = (
@@ -107,7 +110,10 @@ class SourceFile(Lines):
                 yield SourceBlock(KINDS[node.type], node.start_point.row, node.end_point.row)
 
     def item_at(self, row: int, column: int) -> SourceItem | None:
-        """Return the item whose name begins at the byte column, looking into macro calls where there is none outside them."""
+        """Return the item whose name begins at the byte column.
+
+        Macro calls are searched if there is none outside them.
+        """
         item = self._items.get((row, column))
         if item is None:
             self._read_around(row, column)
@@ -124,7 +130,7 @@ class SourceFile(Lines):
         return item
 
     def macro_call_at(self, row: int, column: int) -> MacroCall | None:
-        """Return the outermost macro call around the place."""
+        """Return the outermost macro call around the position."""
         call = enclosing(self._tree.root_node, row, column, "macro_invocation")
         if call is None:
             return None
@@ -145,7 +151,7 @@ class SourceFile(Lines):
         )
 
     def stands_in(self, row: int, column: int, node_type: str) -> bool:
-        """Return whether a node of the type is around the place; for impl_item, whether the place is in its header."""
+        """Return whether a node of the type is around the position; for impl_item, its header."""
         node = enclosing(self._tree.root_node, row, column, node_type, innermost=True)
         if node is None or node_type != "impl_item":
             return node is not None
@@ -153,7 +159,7 @@ class SourceFile(Lines):
         return body is None or (row, column) < (body.start_point.row, body.start_point.column)
 
     def scope_at(self, row: int, column: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the modules around the place, and what stands between them and an item there."""
+        """Return the modules around the position, and the qualifiers of an item there."""
         node = self._tree.root_node.descendant_for_point_range((row, column), (row, column + 1))
         scope = self._scope_of(node if node is not None else self._tree.root_node)
         return scope.modules, scope.qualifiers
@@ -163,7 +169,7 @@ class SourceFile(Lines):
         return inner_docs(self._tree.root_node)
 
     def _look_into(self, call: Node) -> Node:
-        """Parse the tokens of a macro call as items, in place, and add those that parse without an error."""
+        """Parse the tokens of a macro call in place; add the items that parse without an error."""
         tree = self._looked_into.get(call.start_byte)
         if tree is None:
             tokens = next((child for child in call.children if child.type == "token_tree"), None)
@@ -197,7 +203,10 @@ class SourceFile(Lines):
         return min(around, key=lambda scope: scope.end - scope.start)
 
     def _walk(self, container: Node, scope: Scope, depth: int = 0) -> None:
-        """Add the items of the container, its modules, impls and traits; what else holds items is read when one is asked for."""
+        """Add the items of the container, its modules, impls and traits.
+
+        Other nodes with items inside are read when one of these is asked for.
+        """
         self._scopes.append(scope)
         leading: list[Node] = []
         for child in container.children:
@@ -219,12 +228,12 @@ class SourceFile(Lines):
                     self._put_off(child, scope)
 
     def _put_off(self, node: Node, scope: Scope) -> None:
-        """Leave what stands inside the node to be read when it is asked for; call it in the order of the text."""
+        """Read the inside of the node when it is asked for; call it in the order of the text."""
         self._unread.append((node, scope))
         self._unread_starts.append((node.start_point.row, node.start_point.column))
 
     def _read_around(self, row: int, column: int) -> None:
-        """Add the items inside the function, value or other node around the place, if `_walk` left it out."""
+        """Add the items of the node around the position that `_walk` put off, if any."""
         at = bisect_right(self._unread_starts, (row, column)) - 1
         unread = self._unread[at] if at >= 0 else None
         if unread is not None and (row, column) < (
@@ -240,7 +249,7 @@ class SourceFile(Lines):
             self._collect(unread[0], [unread[1]])
 
     def _collect(self, root: Node, scopes: list[Scope], *, strict: bool = False) -> None:
-        """Add all items under `root`, which stands in the innermost of `scopes`; if `strict`, only those without error."""
+        """Add the items under `root` in the last of `scopes`; if `strict`, only valid ones."""
         captures = tree_sitter.QueryCursor(item_query()).captures(root)
         for node in sorted(
             captures.get("item", []), key=lambda node: (node.start_byte, -node.end_byte)
@@ -256,7 +265,10 @@ class SourceFile(Lines):
                 self._scopes.append(inner)
 
     def _siblings(self, node: Node) -> list[Node]:
-        """Return the node and its siblings; those of the last parent are kept, since calls come in the order of the text."""
+        """Return the node and its siblings.
+
+        Those of the last parent are kept, since calls come in the order of the text.
+        """
         parent = node.parent
         if parent is None:
             return [node]
@@ -265,7 +277,7 @@ class SourceFile(Lines):
         return self._last_parent[1]
 
     def _add(self, node: Node, leading: list[Node], scope: Scope, *, strict: bool = False) -> bool:
-        """Add the item that the node is, and return whether only tests compile it; if `strict`, only one without error."""
+        """Add the node's item, if `strict` only a valid one; return whether it is for tests only."""
         is_test = scope.is_test or any(is_test_attribute(one) for one in leading)
         name = node.child_by_field_name("name")
         if name is not None and name.text == RESERVED:
