@@ -826,7 +826,7 @@ def test_a_store_that_others_may_use_is_not_shrunk_unasked(
     where = ("--set", f"paths.data={tmp_path / 'other'}", "--set", f"checkpoint.store={store}")
     code, out, message = run("checkpoint", "compact", *where, capsys=capsys)
     assert (code, out, sorted(store.glob("*/*"))) == (2, "", before)
-    assert f"other data folders or machines may use {store}" in message
+    assert f"others may use {store}" in message
     assert "--shared-too" in message
     code, out, _ = run("checkpoint", "compact", "--shared-too", *where, capsys=capsys)
     assert (code, out) == (0, "162 vectors dropped\n")
