@@ -166,3 +166,27 @@ def test_a_full_disk_is_reported_before_anything_is_lost(
     with pytest.raises(CheckpointError, match="No space left on device"):
         gather(checkpoint, as_keys([key(1)]), tmp_path / "scratch")
     assert not (tmp_path / "scratch").exists()
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "digest", "key_of_text"),
+    [
+        (
+            Fingerprint("m", "r", "words-2", 256),
+            "e6486fdc710d31af1656c4138491890f",
+            "8735f8b338f480298bacbab47cfb7022",
+        ),
+        (
+            Fingerprint("m", "r", "snippet-1", 0, "name:q", 128, False, "int8-0123"),
+            "1b576d42339355493c8143ff24baa02b",
+            "be0dac24acccf7d26e3515b622e36dc8",
+        ),
+    ],
+)
+def test_digests_and_keys_never_change(
+    fingerprint: Fingerprint, digest: str, key_of_text: str
+) -> None:
+    """Otherwise every checkpoint would be embedded again."""
+    assert fingerprint.digest == digest
+    assert fingerprint.key("fn é() {}\n").hex() == key_of_text
+    assert fingerprint.hasher()("fn é() {}\n").hex() == key_of_text
