@@ -76,7 +76,7 @@ class Embedding:
         self._known, self._rows_per_file = known, rows_per_file
         self._key = fingerprint.hasher()
         self._keys = bytearray()
-        self._from_checkpoint = self._duplicates = self._units = 0
+        self._from_checkpoint = self._duplicates = self._units = self._tokens = 0
         self._waiting_keys: list[bytes] = []
         self._waiting_texts: list[str] = []
         self._reports: list[UnitReport] = []
@@ -119,7 +119,8 @@ class Embedding:
         self._reports.append(report)
         self.embedded += unit.texts
         self._ended = time.perf_counter()
-        rate = sum(each.tokens for each in self._reports) / max(self._ended - self._began, 1e-3)
+        self._tokens += report.tokens
+        rate = self._tokens / max(self._ended - self._began, 1e-3)
         logger.info(
             "%s: %d of %d texts, %.0f tokens/s", self.vector, self.embedded, self.planned, rate
         )
@@ -151,7 +152,7 @@ class Embedding:
             duplicates=self._duplicates,
             seconds=self._ended - self._began,
             cut_off=sum(report.cut_off for report in reports),
-            tokens=sum(report.tokens for report in reports),
+            tokens=self._tokens,
             device=computed.device if computed else "",
             precision=computed.precision if computed else "",
         )
