@@ -1,9 +1,11 @@
-"""Times embedding against the tutorial's way, `model.encode(texts)` and `batch_size=4` for code, on real crates' texts.
+"""Times embedding against the tutorial's code, on the texts of real crates.
 
     python benchmarks/bench_embed.py [--texts N] [structures.jsonl ...]
 
-Without records two crates are fetched and dumped. All ways take turns; a ratio is the median of the rounds' own. `cosine` is the
-mean to the tutorial's vectors. Writes benchmarks/results/embed.md and embed.svg.
+The tutorial calls `model.encode(texts)`, for code with `batch_size=4`. Without records, two crates
+are fetched and dumped. All candidates take turns; a ratio is the median of the rounds' ratios.
+`cosine` is the mean cosine to the tutorial's vectors. Writes benchmarks/results/embed.md and
+embed.svg.
 """
 
 from __future__ import annotations
@@ -131,11 +133,13 @@ def main() -> None:
     found = resolve_model(settings)
     model = load_sentence_transformer(found.source, found.revision, settings)
     ways = encoders()
+    machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores"
     lines = [
-        f"# Embedding, {datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {len(os.sched_getaffinity(0))} cores",
+        f"# Embedding, {datetime.now(UTC):%Y-%m-%d}, {machine}",
         "",
-        f"{len(chosen)} structures of real crates, {settings.model}, {ROUNDS} interleaved rounds; ratios are medians of the",
-        "rounds' own. `cosine` is the mean to the tutorial's vectors. Made by `make bench NAME=embed`.",
+        f"{len(chosen)} structures of real crates, {settings.model}, {ROUNDS} interleaved rounds;",
+        "ratios are medians of the rounds' ratios. `cosine` is the mean cosine to the tutorial's",
+        "vectors. Made by `make bench NAME=embed`.",
         "",
     ]
     tables = {}

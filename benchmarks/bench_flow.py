@@ -1,10 +1,12 @@
-"""Times what a run costs beside its stages' own work: Prefect, its server, imports, planning.
+"""Times what a run costs besides its stages' work: Prefect, its server, imports, planning.
 
-    python benchmarks/bench_flow.py [--runs N] [--real-model] [DUMP ROOT]      default: the sample, repeated to 80 MB
+    python benchmarks/bench_flow.py [--runs N] [--real-model] [DUMP ROOT]
 
-Each run is a process of its own, `python -m flows ingest --json`. Full runs are those of the sample, where embedding is short; runs
-in which nothing or little changed are those of the dump. Its vectors are made before, outside the measurement: drawn ones (a sync
-does not look at what they are), or with --real-model the model's. Writes benchmarks/results/flow.md.
+Without DUMP it takes the sample, repeated to 80 MB. Each run is its own process,
+`python -m flows ingest --json`. Full runs index the sample, where embedding is short; runs in which
+nothing or little changed index the dump. The dump's vectors are made before the measurement: drawn
+ones (a sync does not look at them), or the model's with --real-model. Writes
+benchmarks/results/flow.md.
 """
 
 from __future__ import annotations
@@ -105,7 +107,8 @@ class Bench:
 def covered(stages: Sequence[dict[str, float]]) -> float:
     """Return the seconds in which at least one stage was at work.
 
-    >>> covered([{"began_s": 0.0, "wall_s": 2.0}, {"began_s": 1.0, "wall_s": 2.0}, {"began_s": 5.0, "wall_s": 1.0}])
+    >>> stages = [(0.0, 2.0), (1.0, 2.0), (5.0, 1.0)]
+    >>> covered([{"began_s": began, "wall_s": wall} for began, wall in stages])
     4.0
     """
     total = end = 0.0
@@ -116,7 +119,7 @@ def covered(stages: Sequence[dict[str, float]]) -> float:
 
 
 def change_sources(root: Path, records: Path) -> int:
-    """Change a word in the bodies of one in a hundred structures, to one of the same length; return how many were changed."""
+    """Change a word in each hundredth body, keeping its length; return how many changed."""
     every, changed, last = round(1 / CHANGED_SHARE), 0, -1
     for number, line in enumerate(records.read_bytes().splitlines()):
         record = json.loads(line)
@@ -137,7 +140,7 @@ def change_sources(root: Path, records: Path) -> int:
 
 @contextmanager
 def running_server(home: Path) -> Iterator[str]:
-    """Run a Prefect server on a free port of the loopback interface; yield the address of its API."""
+    """Run a Prefect server on a free local port; yield the address of its API."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -189,9 +192,8 @@ def measure(
 ) -> tuple[dict[str, list[Cost]], str]:
     """Return what the cases took, and what they ran on. Each round runs every case once."""
     data, home, spare = bench.new_folder(), bench.new_folder(), bench.new_folder()
-    work = (
-        spare / root.name
-    )  # an index knows its sources by their address: the changed ones come to stand in the same place
+    # An index identifies its sources by their address: changed ones replace the others there.
+    work = spare / root.name
     shutil.copytree(root, work, symlinks=True)
     source = ("--dump", str(dump), "--root", str(work))
     if not real:
@@ -238,20 +240,22 @@ def measure(
     embedded = sum(one["embedded"] for one in made["embeddings"])
     structures = made["parse"]["structures"]
     return costs, (
-        f"{structures:,} structures, {root.name}; words in {changed:,} were changed, {made['upload']['changed']:,} points changed, "
-        f"{embedded:,} texts embedded"
+        f"{structures:,} structures, {root.name}; words in {changed:,} were changed, "
+        f"{made['upload']['changed']:,} points changed, {embedded:,} texts embedded"
     )
 
 
 def table(costs: dict[str, list[Cost]], what: str, runs: int) -> str:
     """Return the results as Markdown, medians of all runs."""
-    machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, load {os.getloadavg()[0]:.1f} at the end"
+    load = f"load {os.getloadavg()[0]:.1f} at the end"
+    machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, {load}"
     lines = [
         f"# Cost of a run beside its stages, {datetime.now(UTC):%Y-%m-%d}, {machine}",
         "",
-        f"Seconds, medians of {runs} interleaved rounds, each run a process of its own. CPU is that of the process and of a",
-        "temporary server. At work: some stage was, the loading of models included. Full runs are the sample's; the others",
-        f"those of a repository of {what}. `make bench NAME=flow`.",
+        f"Seconds, medians of {runs} interleaved rounds; each run is its own process. CPU is that",
+        "of the process and of a temporary server. Stages at work: at least one was, loading",
+        f"models included. Full runs index the sample; the others a repository of {what}.",
+        "Made by `make bench NAME=flow`.",
         "",
         "| run | wall | stages at work | the rest | CPU, all |",
         "|---|--:|--:|--:|--:|",

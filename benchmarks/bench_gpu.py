@@ -1,13 +1,15 @@
-"""Measures which share of a GPU's bfloat16 matrix rate embedding reaches, with an encoder of random weights.
-
-Runs alone and downloads nothing; speed does not depend on the weights.
+"""Measures the share of a GPU's bfloat16 matrix rate that embedding reaches.
 
     python benchmarks/bench_gpu.py [--texts N] [--layers N] [--width N] [--records structures.jsonl]
 
-FLOPs of one text of n tokens: two for each weight of the layers and each token, and 4 n^2 x width a layer for attention's scores
-and sums. Padding, embeddings, norms and pooling count nothing. The matrix rate is that of a large product in the same run.
-Without a GPU it runs on the processor, and says so. Lengths are those of the records' snippets, else drawn from a log-normal
-distribution with their median and spread (114 tokens on average).
+It downloads nothing: the encoder has random weights, and speed does not depend on them. Without
+a GPU it runs on the processor, and says so.
+
+A text of n tokens needs two FLOPs for each weight of the layers and each token, and 4 n^2 x
+width for each layer's attention. Padding, embeddings, norms and pooling do not count. The matrix
+rate is measured in the same run, with a large product. Lengths are those of the records'
+snippets, or drawn from a log-normal distribution with the same median and spread (114 tokens on
+average).
 """
 
 from __future__ import annotations
@@ -106,18 +108,16 @@ def main() -> None:
     began = time.perf_counter()
     model.encode(part, batch_size=4)
     theirs = (time.perf_counter() - began) * len(texts) / len(part)
-    print(
-        f"device            {torch.cuda.get_device_name() if device == 'cuda' else 'processor'}, {encoder.precision}"
-    )
-    print(
-        f"encoder           {weights / 1e6:.1f}M weights in {options.layers} layers of width {options.width}"
-    )
-    print(
-        f"texts             {len(texts)}, {tokens.mean():.0f} tokens on average, {tokens.max():.0f} at most"
-    )
+    name = torch.cuda.get_device_name() if device == "cuda" else "processor"
+    layers = f"{options.layers} layers of width {options.width}"
+    lengths = f"{tokens.mean():.0f} tokens on average, {tokens.max():.0f} at most"
+    print(f"device            {name}, {encoder.precision}")
+    print(f"encoder           {weights / 1e6:.1f}M weights in {layers}")
+    print(f"texts             {len(texts)}, {lengths}")
     print(f"matrix rate       {rate / 1e12:.2f} TFLOP/s")
     print(
-        f"embedding         {flops / ours / 1e12:.2f} TFLOP/s, {flops / ours / rate:.1%} of it; {len(texts) / ours:.0f} texts/s"
+        f"embedding         {flops / ours / 1e12:.2f} TFLOP/s, {flops / ours / rate:.1%} of it; "
+        f"{len(texts) / ours:.0f} texts/s"
     )
     print(f"the tutorial's    {theirs / ours:.1f} times as long (batches of 4)")
 

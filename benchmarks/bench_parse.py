@@ -1,11 +1,12 @@
 """Times the parser against the plain loop `for line in file: orjson.loads(line)`.
 
-    python benchmarks/bench_parse.py                  the sample's dump repeated to 62, 125, 250 and 500 MB
-    python benchmarks/bench_parse.py DUMP ROOT ...    real dumps, each with the folder that it was taken of
+    python benchmarks/bench_parse.py                  the sample, repeated to 62 ... 500 MB
+    python benchmarks/bench_parse.py DUMP ROOT ...    real dumps, each with its sources
 
-Writes benchmarks/results/parse.md and parse.svg, or parse-real.md. Each measurement is a process of its own, the ways take turns,
-and ratios are medians of those of the rounds: other work on the machine hits all ways alike. Memory is the highest resident size
-of the process; of `extract` in several processes that of the first.
+Writes benchmarks/results/parse.md and parse.svg, or parse-real.md. Each measurement is its own
+process, the candidates take turns, and ratios are medians of the rounds' ratios: other work on the
+machine affects all alike. Memory is the highest resident size of the process; for `extract` in
+several processes, of the first.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ ROUNDS = 5
 SIZES = (62, 125, 250, 500)
 EXTRACT = (
     "from pathlib import Path\nfrom lsif.extract import parse_dump\n"
-    "parse_dump(Path(DUMP), Path(ROOT), Path(OUTPUT), project='bench', max_bad_lines=0, max_stale_share=0, processes={})"
+    "parse_dump(Path(DUMP), Path(ROOT), Path(OUTPUT), project='bench',"
+    " max_bad_lines=0, max_stale_share=0, processes={})"
 )
 WAYS = {
     "loop": "import orjson\nfor line in open(DUMP, 'rb'):\n    orjson.loads(line)",
     "read": (
-        "from pathlib import Path\nfrom lsif.reader.read import ReadLedger, read_tables\nfrom lsif.reader.graph import Graph\n"
+        "from pathlib import Path\n"
+        "from lsif.reader.read import ReadLedger, read_tables\n"
+        "from lsif.reader.graph import Graph\n"
         "tables = read_tables(Path(DUMP), ReadLedger(), max_bad_lines=0)\n"
         "for _ in Graph(tables).definitions(lambda uri: '/library/' not in uri):\n    pass"
     ),
@@ -151,13 +155,15 @@ def main() -> None:
                     measure_all(f"sample x {copies}", Path(name) / "dump.lsif", Path(name) / "root")
                 )
             print(table(rows[-1:]), flush=True)
-    machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
+    cores = len(os.sched_getaffinity(0))
+    machine = f"{platform.machine()}, {cores} cores, Python {platform.python_version()}"
     text = [
         f"# Parsing, {datetime.now(UTC):%Y-%m-%d}, {machine}",
         "",
-        f"Medians of {ROUNDS} interleaved rounds; ratios are medians of the rounds' own. `loop` decodes each line by orjson;",
-        "`read` gives all definitions of the dump, in one process; `extract` writes structures.jsonl, sources parsed, in one",
-        "process and in as many as there are cores. MB are resident memory.",
+        f"Medians of {ROUNDS} interleaved rounds; ratios are medians of the rounds' ratios.",
+        "`loop` decodes each line with orjson; `read` finds all definitions, in one process;",
+        "`extract` also parses the sources and writes structures.jsonl, in one process and in one",
+        "for each core. MB are resident memory.",
         "",
         table(rows),
     ]

@@ -1,11 +1,13 @@
-"""Runs the whole flow on as many structures as wanted, with an encoder that draws its vectors, and measures what each needs.
+"""Runs the whole flow without the model on many structures, and measures what each stage needs.
 
     python benchmarks/bench_scale.py [NUMBER ...]      default 100,000 300,000 1,000,000
 
-The sample's records are repeated with other names, files and snippets. Each run is a process of its own and does all that
-`lsif-ingest ingest --structures` does with the embedded index: import, work units, embed tasks, checkpoint, upload, verify, publish,
-report. Only the model is replaced: by vectors of 384 numbers that the text's digest chooses. A first run, one in which nothing
-changed, one in which each hundredth snippet did. Blocks are left out, as that file has none. Writes benchmarks/results/scale.md.
+The sample's records are repeated with other names, files and snippets. Each run is its own process
+and does what `lsif-ingest ingest --structures` does with the embedded index: import, work units,
+embed tasks, checkpoint, upload, verify, publish, report. Vectors of 384 numbers, chosen by the
+text's digest, replace the model's. There are three runs: the first, one in which nothing changed,
+and one in which every hundredth snippet changed. The file has no blocks. Writes
+benchmarks/results/scale.md.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ _ID = re.compile(rb'"id":"[^"]*",')
 
 
 class DigestEncoder(DrawnEncoder):
-    """Makes a vector of norm 1 from a text's digest: the sum of three that it drew when it was made."""
+    """Makes a vector of norm 1 from a text's digest: the sum of three drawn vectors."""
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return (len(texts), dimension) float32."""
@@ -69,7 +71,7 @@ class DigestEncoder(DrawnEncoder):
 
 
 class Watch(threading.Thread):
-    """Notes the process's own memory (RssAnon: without mapped files) and CPU time while it runs. Linux."""
+    """Records the process's own memory (RssAnon: without mapped files) and CPU time, on Linux."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -131,7 +133,7 @@ def run(structures: Path, data: Path) -> None:
 
 
 def write_project(path: Path, number: int) -> None:
-    """Write so many records of one project, each a definition of its own, twenty a file; ids are left to the import."""
+    """Write that many different records of one project, twenty a file; the import makes ids."""
     repeated = path.with_name("repeated.jsonl")
     write_records(repeated, number)
     with repeated.open("rb") as old, path.open("wb") as new:
@@ -222,13 +224,15 @@ def _table_of_runs(runs: list[tuple[str, dict[str, Any]]]) -> list[str]:
                 continue
             through = one["embedded"] / 2 if stage.startswith("embed ") else one["structures"]
             per_second = f"{through / busy:,.0f}" if stage != "check" else ""
+            times = f"{wall:,.1f} | {busy:,.1f} | {cpu:,.1f}"
             lines.append(
-                f"| {what} | {stage} | {wall:,.1f} | {busy:,.1f} | {cpu:,.1f} | {tasks} | {per_second} | {megabytes:,.0f} |"
+                f"| {what} | {stage} | {times} | {tasks} | {per_second} | {megabytes:,.0f} |"
             )
         rate, total = one["structures"] / one["total"], one["total"]
         memory = f"{one['anonymous_mb']:,.0f}; {one['resident_mb']:,.0f} with mapped files"
         lines.append(
-            f"| {what}, {one['way']} | all | {total:,.1f} | | {one['cpu']:,.1f} | | {rate:,.0f} | {memory} |"
+            f"| {what}, {one['way']} | all | {total:,.1f} | | {one['cpu']:,.1f} | | {rate:,.0f} "
+            f"| {memory} |"
         )
     return lines
 
@@ -250,9 +254,10 @@ def main() -> None:
     lines = [
         f"# The whole flow without the model, {datetime.now(UTC):%Y-%m-%d}, {machine}",
         "",
-        f"Vectors of {DIMENSION} numbers, drawn; {ROWS_PER_FILE:,} texts a task; embedded index; no blocks. Stages overlap.",
-        "`busy` is without waiting for another stage, rates are of that; memory is the highest that the process itself held while",
-        "the stage ran, CPU what it took in that time, other stages included. Made by `make bench NAME=scale`.",
+        f"Drawn vectors of {DIMENSION} numbers; {ROWS_PER_FILE:,} texts a task; embedded index;",
+        "no blocks. Stages overlap. `busy` excludes waiting for another stage; rates refer to it.",
+        "Memory is the highest of the process itself while the stage ran, CPU what it used then,",
+        "other stages included. Made by `make bench NAME=scale`.",
         "",
     ]
     for number in [int(one) for one in arguments] or NUMBERS:

@@ -1,11 +1,12 @@
-"""Times searching 20,000 structures: in the process against the tutorial's way, and by HTTP with 1, 4 and 16 clients at once.
+"""Times searching 20,000 structures, in the process and by HTTP with 1, 4 and 16 clients.
 
     python benchmarks/bench_search.py [--data DIR] [--structures N] [--seconds S]
 
-Two crates are fetched and ingested with the default configuration; their structures and blocks are repeated, with vectors a little
-off, until there are enough. The tutorial's way: both vectors asked one after the other by `query_points` of qdrant-client in this
-process, the query encoded by `model.encode` for each. Queries are those of benchmarks/quality, each asked once: none is cached.
-Writes benchmarks/results/search.md and search.svg.
+Two crates are fetched and ingested with the default configuration. Their structures and blocks are
+repeated, with slightly different vectors, until there are enough. The tutorial's code asks both
+vectors one after the other, by `query_points` of qdrant-client in this process, and encodes the
+query with `model.encode` for each. The queries are those of benchmarks/quality; each is asked once,
+so none is cached. Writes benchmarks/results/search.md and search.svg.
 """
 
 from __future__ import annotations
@@ -52,11 +53,11 @@ QUERIES = Path(__file__).parent / "quality"
 CLIENTS = (1, 4, 16)
 BENCH = "bench-search"
 SPREAD = 0.02
-"""Of the noise that is added to each number of a repeated vector; they have length 1 and 384 numbers."""
+"""Spread of the noise added to each number of a repeated vector (384 numbers, norm 1)."""
 
 
 class Repeated:
-    """The points of several generations, over and over with other ids; see storage.points.PointSource."""
+    """A PointSource: the points of several generations, repeated with other ids."""
 
     def __init__(self, generations: list[Generation], count: int) -> None:
         self._structures = [
@@ -174,7 +175,9 @@ class Times:
         """Return a row of the table."""
         p50, p95, p99 = np.percentile(self.spent, (50, 95, 99))
         rate = f"{self.per_second:.0f}" if self.per_second else ""
-        return f"| {self.label} | {len(self.spent):,} | {p50:.1f} | {p95:.1f} | {p99:.1f} | {rate} | {self.errors} | {self.memory} |"
+        times = f"{p50:.1f} | {p95:.1f} | {p99:.1f}"
+        counted = f"{len(self.spent):,} | {times} | {rate} | {self.errors}"
+        return f"| {self.label} | {counted} | {self.memory} |"
 
 
 def in_process(workspace: Workspace, queries: list[str]) -> list[Times]:
@@ -312,15 +315,17 @@ def main() -> None:
     lines = [
         f"# Searching {options.structures:,} structures, {datetime.now(UTC):%Y-%m-%d}",
         "",
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; the default",
-        "configuration with embedded Qdrant. Milliseconds, encoding included: no query was asked before. Made by",
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores,",
+        f"Python {platform.python_version()}; the default configuration with embedded Qdrant.",
+        "Milliseconds, encoding included: no query was asked before. Made by",
         "`make bench NAME=search`.",
         "",
         "| way | requests | p50 | p95 | p99 | a second | errors | |",
         "|---|---|---|---|---|---|---|---|",
         *(row.row() for row in rows),
         "",
-        f"A hybrid search of four retrievers takes {ours / theirs:.2f} of the time of the tutorial's two in local mode.",
+        f"A hybrid search with four retrievers takes {ours / theirs:.2f} of the time of the",
+        "tutorial's two in local mode.",
         "",
         "![share of requests over milliseconds](search.svg)",
     ]

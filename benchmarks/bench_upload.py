@@ -1,10 +1,11 @@
-"""Times uploading against the tutorial's way, `client.upload_points(points, batch_size=64)` from lists of PointStruct.
+"""Times uploading against the tutorial's `client.upload_points(points, batch_size=64)`.
 
     python benchmarks/bench_upload.py [--points N] [--million]
 
-No Qdrant server runs here: requests go to a process that reads them and answers as a server would, so what is measured is the
-client's own work, on the same data, in turns. Embedded and syncing are measured on the engine itself. `--million` sends a million
-points and tells how much memory that takes. Writes benchmarks/results/upload.md.
+No Qdrant server runs here: requests go to a process that reads them and answers as a server would.
+What is measured is the client's own work, on the same data, in turns. The embedded index and the
+sync are measured with the engine itself. `--million` sends a million points and reports the memory
+that takes. Writes benchmarks/results/upload.md.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def serve(pipe: Pipe) -> None:
 
 
 class Drawn:
-    """A source of made-up points: the sample's structures under many names, with random vectors; see storage.points.PointSource."""
+    """A PointSource: the sample's structures under many names, with random vectors."""
 
     def __init__(self, structures: list[Structure], count: int, changed: int = 0) -> None:
         self._structures, self._count, self._changed = structures, count, changed
@@ -234,7 +235,10 @@ def million(structures: list[Structure], port: int) -> str:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     taken = seconds(lambda: ours.upsert(Drawn(structures, 1_000_000).points()))
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1000
-    return f"A million points: {1_000_000 / taken:,.0f} points/s; the peak memory grew by {grown:.0f} MB over that of 1,000."
+    return (
+        f"A million points: {1_000_000 / taken:,.0f} points/s; "
+        f"the peak memory grew by {grown:.0f} MB over that of 1,000."
+    )
 
 
 def main() -> None:
@@ -260,18 +264,20 @@ def main() -> None:
             max_stale_share=0,
         )
         structures = list(read_structures(records))
-        whole = (
-            million(structures, port) if options.million else ""
-        )  # first: a peak of memory is told once a process
+        # First: a process can measure its peak memory only once.
+        whole = million(structures, port) if options.million else ""
+        machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores"
         lines = [
-            f"# Uploading, {datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, {len(os.sched_getaffinity(0))} cores",
+            f"# Uploading, {datetime.now(UTC):%Y-%m-%d}, {machine}",
             "",
-            f"{options.points:,} points with vectors of 384 and 768 numbers and the sample's payloads, {ROUNDS} rounds in turns;",
-            "ratios are medians of the rounds' own. Made by `make bench NAME=upload`.",
+            f"{options.points:,} points with vectors of 384 and 768 numbers and the sample's",
+            f"payloads, {ROUNDS} rounds in turns; ratios are medians of the rounds' ratios.",
+            "Made by `make bench NAME=upload`.",
             "",
             "## To a server",
             "",
-            "The server is a process that reads requests and answers; what is measured is the client's work, points made included.",
+            "The server is a process that reads requests and answers; the client's work is",
+            "measured, which includes making points.",
             "",
             "| way | points/s | ratio |",
             "|---|---|---|",

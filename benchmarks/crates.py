@@ -1,4 +1,4 @@
-"""Real crates to measure on: fetched from Debian's packages, dumped by rust-analyzer and parsed here."""
+"""Real crates to measure on: fetched from Debian's packages, dumped and parsed here."""
 
 from __future__ import annotations
 

@@ -1,14 +1,17 @@
-"""How well people find what they ask for: judged queries over two crates, and a third repository that nothing was tuned on.
+"""Measures how well people find what they ask for, with judged queries over real repositories.
 
     python benchmarks/quality.py [--repo NAME=DIR ...] [--data DIR] [--calibrate]
 
-The queries (benchmarks/quality/NAME.jsonl) were written from the sources by readers who saw no search results: questions in words,
-pieces of code, names half remembered, and queries that nothing there answers. Without --repo the crates regex and rayon are
-fetched; `--repo qdrant-7aa164bd=DIR` adds Qdrant's sources at that commit. Each is ingested as a user would, once a recipe.
+The queries (benchmarks/quality/NAME.jsonl) were written from the sources by readers who saw no
+search results: questions in words, pieces of code, half-remembered names, and queries without an
+answer. Without --repo the crates regex and rayon are fetched; `--repo qdrant-7aa164bd=DIR` adds
+Qdrant's sources at that commit, on which nothing was tuned. Each repository is ingested as a
+user would, once for each recipe.
 
-Prints, and writes to benchmarks/results/quality.md: the quality of each retriever, of fusions and of what they are made of; of the
-default by kind; and how well the confidence tells queries with an answer from those without, fitted to the other repositories only.
-With --calibrate search/calibration.json is written, fitted to all.
+Prints, and writes to benchmarks/results/quality.md: the quality of each retriever, of fusions
+and of their parts; of the default by kind of query; and how well the confidence separates
+queries with an answer from those without, fitted to the other repositories only. --calibrate
+writes search/calibration.json, fitted to all.
 """
 
 from __future__ import annotations
@@ -195,15 +198,14 @@ def by_kind(repositories: list[Repository]) -> list[str]:
                 summary.hit_at_10,
                 summary.recall_at_10,
             ]
-            lines.append(
-                f"| {way.label} | {kind} | {summary.n} | {' | '.join(f'{mean:.3f}' for mean in means)} |"
-            )
+            cells = " | ".join(f"{mean:.3f}" for mean in means)
+            lines.append(f"| {way.label} | {kind} | {summary.n} | {cells} |")
             print(lines[-1], flush=True)
     return lines
 
 
 def confidences(repositories: list[Repository], *, write: bool) -> list[str]:
-    """Return the table of how well the confidence tells apart; with `write` make search/calibration.json."""
+    """Return the table of the confidence's quality; with `write`, write search/calibration.json."""
     lines = [
         "| mode | AUROC, fitted to the others | "
         + " | ".join(one.name for one in repositories)
@@ -231,7 +233,8 @@ def confidences(repositories: list[Repository], *, write: bool) -> list[str]:
         right, wrong = np.mean(sure[truth] >= below), np.mean(sure[~truth] < below)
         cells = [f"{_area(sure.tolist(), truth.tolist()):.3f}", *(f"{area:.3f}" for area in areas)]
         lines.append(
-            f"| {mode} | {' | '.join(cells)} | {right:.0%} of those with an answer, {wrong:.0%} of those without |"
+            f"| {mode} | {' | '.join(cells)} | {right:.0%} of those with an answer, "
+            f"{wrong:.0%} of those without |"
         )
         print(lines[-1], flush=True)
         fitted[mode] = fit(list(chain(*evidences)), truth.tolist())
@@ -279,16 +282,17 @@ def main() -> None:
                 repository.ingest(roots[repository.name])
         queries = [query for repository in repositories for query in repository.queries]
         answerable = sum(bool(query.answers) for query in queries)
-        settings = load_settings()
+        model = load_settings().embedding.text.model
         certain = confidences(repositories, write=options.calibrate)
         lines = [
-            f"# Quality of answers, {datetime.now(UTC):%Y-%m-%d}, {settings.embedding.text.model} for both vectors",
+            f"# Quality of answers, {datetime.now(UTC):%Y-%m-%d}, {model} for both vectors",
             "",
-            f"{answerable} queries with answers and {len(queries) - answerable} without, over {', '.join(roots)}",
-            "(benchmarks/quality/).",
-            "Weights, fusion and candidates were chosen by these very queries, one choice for all: others may fare a little worse.",
-            'Made by `make bench NAME=quality` (ARGS="--repo qdrant-7aa164bd=DIR" adds the third). "Against the default": mean difference of',
-            "NDCG@10, 95% interval and p by paired bootstrap over the queries.",
+            f"{answerable} queries with answers and {len(queries) - answerable} without, over",
+            f"{', '.join(roots)} (benchmarks/quality/). Weights, fusion and candidates were",
+            "chosen with these queries, one choice for all: others may do a little worse. Made by",
+            '`make bench NAME=quality` (ARGS="--repo qdrant-7aa164bd=DIR" adds the third one).',
+            '"Against the default": mean difference of NDCG@10, with the 95% interval and p by',
+            "paired bootstrap over the queries.",
             "",
             *ablation(repositories),
             "",
@@ -298,8 +302,9 @@ def main() -> None:
             "",
             "## Does it know when it does not know?",
             "",
-            "How often a query with an answer is of higher confidence than one without (AUROC), each repository by coefficients",
-            "fitted to the other ones; and which share is called right by search.no_answer_below.",
+            "How often a query with an answer has a higher confidence than one without (AUROC),",
+            "each repository with coefficients fitted to the others; and the share that",
+            "search.no_answer_below classifies correctly.",
             "",
             *certain,
         ]

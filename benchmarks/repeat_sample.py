@@ -1,6 +1,8 @@
-"""Makes a dump of any size, with its sources: the sample's, repeated with new ids under new folders.
+"""Makes a dump of any size, with its sources, from the sample: new ids, under new folders.
 
-python benchmarks/repeat_sample.py FOLDER MEGABYTES      writes FOLDER/dump.lsif and FOLDER/root/
+    python benchmarks/repeat_sample.py FOLDER MEGABYTES
+
+Writes FOLDER/dump.lsif and FOLDER/root/.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""Compares structures.jsonl with the sources, by a walk that knows nothing of the dump and shares no code with the parser.
+"""Compares structures.jsonl with the sources, by a walk that shares no code with the parser.
 
-    python benchmarks/truth.py structures.jsonl ROOT      prints a table by kind, and each definition that is wrong or unexplained
+    python benchmarks/truth.py structures.jsonl ROOT
 
-A definition that the sources hold and the records don't is missing for a reason that the sources show: its file is in no crate
-(`file`), it or something around it is under a `cfg` (`cfg`), or none of these (`other`). Macro calls are not looked into.
+Prints a table by kind, and each definition that is wrong or unexplained. A definition that is in
+the sources and not in the records is missing for a reason that the sources show: its file
+belongs to no crate (`file`), or a `cfg` applies to it or to something around it (`cfg`); else
+`other`. Macro calls are not expanded.
 """
 
 from __future__ import annotations
@@ -69,7 +71,7 @@ def walk(root: Path) -> Iterator[Definition]:
 
 
 def _walk_node(node: tree_sitter.Node, path: str, *, under_cfg: bool) -> Iterator[Definition]:
-    """Yield the definitions below the node; what stands before an item is remembered until the item comes."""
+    """Yield the definitions below the node, each with the attributes and comments before it."""
     begins: int | None = None
     conditional = False
     for child in node.children:

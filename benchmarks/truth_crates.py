@@ -1,9 +1,10 @@
-"""Dumps, parses and checks real crates: every definition of their sources is found with its lines, or missing for a reason.
+"""Dumps, parses and checks real crates: each definition has its lines, or a reason to be missing.
 
     python benchmarks/truth_crates.py [DIR ...]
 
-Without folders two crates are fetched from Debian's packages (needs apt-get). rust-analyzer is taken from RUST_ANALYZER or PATH.
-Exits with 1 where a definition has wrong lines, or more than 0.5% of them are missing without a reason.
+Without folders, two crates are fetched from Debian's packages (requires apt-get). rust-analyzer
+is taken from RUST_ANALYZER or PATH. The exit code is 1 if a definition has wrong lines, or if
+more than 0.5% are missing without a reason.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ def check(root: Path, folder: Path) -> bool:
     found, unexplained = result.found.total(), len(result.unexplained)
     reasons = {reason: kinds.total() for reason, kinds in result.missing.items()}
     unique = len({one["id"] for one in structures}) == len(structures)
-    print(
-        f"{root.name}: {ledger['definitions']} definitions in the dump, {ledger['structures']} structures"
-    )
+    definitions, count = ledger["definitions"], ledger["structures"]
+    print(f"{root.name}: {definitions} definitions in the dump, {count} structures")
     print(f"  skipped {ledger['skipped']}")
     print(
-        f"  in the sources: {found} found, wrong lines {len(result.wrong)}, missing {reasons}, ids unique: {unique}"
+        f"  in the sources: {found} found, wrong lines {len(result.wrong)}, missing {reasons}, "
+        f"ids unique: {unique}"
     )
     for definition, lines in result.wrong:
         print(f"  wrong: {definition}, the record has {lines}")
