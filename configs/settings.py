@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from configs.errors import ConfigError
+from configs.tables import merge, parse_override, read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -244,11 +244,11 @@ def load_settings(config: Path | None = None, overrides: Iterable[str] = ()) -> 
 
     Raises ConfigError for an unreadable file, an unknown key or a value out of its range.
     """
-    table = _read_toml(DEFAULT_CONFIG)
+    table = read_toml(DEFAULT_CONFIG)
     if config is not None:
-        _merge(table, _read_toml(config))
+        merge(table, read_toml(config))
     for override in overrides:
-        _merge(table, _parse_override(override, table))
+        merge(table, parse_override(override, table))
     try:
         return Settings.model_validate(table)
     except ValidationError as exc:
@@ -264,46 +264,6 @@ def _require_pinned(model: str, revision: str) -> None:
         raise ValueError(
             f'trust_remote_code runs the code of {model}: pin it with revision = "<commit>"'
         )
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as exc:
-        raise ConfigError(f"no configuration file {path}") from exc
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-        raise ConfigError(f"{path} can't be read as TOML: {exc}") from exc
-
-
-def _merge(table: dict[str, Any], changes: dict[str, Any]) -> None:
-    for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(table.get(key), dict):
-            _merge(table[key], value)
-        else:
-            table[key] = value
-
-
-def _parse_override(override: str, table: dict[str, Any]) -> dict[str, Any]:
-    """Return `a.b=c` as a nested table; the value is TOML if it parses, else a bare string.
-
-    If `table` has a string there, 2048 and true are strings, too.
-    """
-    path, separator, value = override.partition("=")
-    if not separator or not path.strip():
-        raise ConfigError(f"--set takes section.key=value, found {override!r}")
-    keys = path.strip().split(".")
-    former: Any = table
-    for key in keys:
-        former = former.get(key) if isinstance(former, dict) else None
-    try:
-        parsed: Any = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value
-    if isinstance(former, str) and not isinstance(parsed, str):
-        parsed = value.strip()
-    for key in reversed(keys):
-        parsed = {key: parsed}
-    return dict(parsed)
 
 
 def _describe(error: dict[str, Any]) -> str:
