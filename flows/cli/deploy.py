@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -173,8 +174,8 @@ def _deploy(options: argparse.Namespace) -> None:
     sys.stdout.write(
         f"Deployed {' and '.join(names)} in work pool {wanted.pool}; "
         f"the nightly run is at {wanted.cron!r}, {wanted.timezone}.\n"
-        f"Run what is scheduled:  {how_to_call('lsif-ingest')} worker --pool {wanted.pool}"
-        f"{pool_type}\n"
+        f"Run what is scheduled:  {how_to_call('lsif-ingest')} worker --pool "
+        f"{shlex.quote(wanted.pool)}{pool_type}\n"
         f"Run one now:            {how_to_call('prefect')} deployment run {names[-1]}\n"
     )
 
