@@ -118,12 +118,14 @@ def edges_between_packages() -> set[tuple[str, str]]:
 
 
 def edges_inside(package: str) -> set[tuple[str, str]]:
+    """Return the imports between the parts of a package; any part may import its errors."""
     return {
         (part, other_part)
         for module, others in GRAPH.items()
         for other in others
         if (part := part_of(module)) and (other_part := part_of(other)) and part != other_part
         if part.startswith(f"{package}.") and other_part.startswith(f"{package}.")
+        if other_part != f"{package}.errors"
     }
 
 
