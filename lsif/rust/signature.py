@@ -78,7 +78,7 @@ def base_name(node: Node) -> str:
 
     Types without a name are returned as written, on one line.
 
-    >>> # &'a mut cache::Cache<K, V>  ->  Cache;  dyn Shape + Send  ->  Shape;  [T]  ->  [T]
+    `&'a mut cache::Cache<K, V>` becomes `Cache`, `dyn Shape + Send` `Shape`; `[T]` stays `[T]`.
     """
     inner: Node | None = node
     while inner is not None:
