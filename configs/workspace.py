@@ -71,8 +71,16 @@ class ProjectFolder:
 
     @property
     def dump(self) -> Path:
-        """A dump that can't be reused; cached dumps have their digest in their name."""
+        """A dump that can't be reused."""
         return self.path / "dump.lsif"
+
+    def cached_dump(self, key: str, content: str) -> Path:
+        """Return where a dump of that key and content is cached; both are digests."""
+        return self.path / f"dump-{key}-{content}.lsif"
+
+    def cached_dumps(self, key: str = "*") -> list[Path]:
+        """Return the cached dumps, only those of the key if one is given."""
+        return sorted(self.path.glob(f"dump-{key}-*.lsif"))
 
     @property
     def checkout(self) -> Path:

@@ -123,7 +123,7 @@ def provide_dump(
                 else "the sources changed meanwhile"
             )
         elif key:
-            path = other.replace(folder / f"dump-{key}-{_content(other)}.lsif")
+            path = other.replace(ProjectFolder(folder).cached_dump(key, _content(other)))
     _prune(folder, tool.keep_dumps, path)
     megabytes, seconds = path.stat().st_size / 1e6, time.perf_counter() - started
     if reused:
@@ -147,7 +147,7 @@ def _aside(not_kept: str) -> str:
 
 def _find(folder: Path, key: str) -> Path | None:
     """Return the kept dump of that key. One that is not what was written is removed: each run to come would fail on it."""
-    for path in folder.glob(f"dump-{key}-*.lsif"):
+    for path in ProjectFolder(folder).cached_dumps(key):
         if path.stem.endswith(f"-{_content(path)}"):
             return path
         logger.warning("the kept dump %s is damaged, a new one is made", path)
@@ -172,7 +172,7 @@ def _prune(folder: Path, keep: int, used: Path) -> None:
         time_ns = path.stat().st_mtime_ns
         return time_ns if time_ns <= now else 0  # the clock was wrong then
 
-    kept = list(folder.glob("dump-*.lsif"))
+    kept = ProjectFolder(folder).cached_dumps()
     others = sorted((path for path in kept if path != used), key=last_used, reverse=True)
     for path in others[max(keep - 1, 0) if used in kept else keep :]:
         path.unlink()
