@@ -117,8 +117,8 @@ def document(data: Path, word: str, symbol: str = "sample::cache::Cache<K, V>::i
     index_structures(
         data,
         [
-            changed(one, docstring=word) if one.symbol == symbol else one
-            for one in structures_of(data)
+            changed(structure, docstring=word) if structure.symbol == symbol else structure
+            for structure in structures_of(data)
         ],
     )
 

@@ -166,7 +166,7 @@ def test_a_fit_tells_queries_with_answers_from_others() -> None:
     assert list(coefficients) == ["", "text", "agreement"]
     calibrated = Calibration({}, {"text": coefficients})
     found = [calibrated.confidence("text", {"text": score, "agreement": 0.15}) for score in scores]
-    assert [one is not None and one > 0.5 for one in found] == answerable
+    assert [confidence is not None and confidence > 0.5 for confidence in found] == answerable
     middle = calibrated.confidence("text", {"text": 0.55, "agreement": 0.15})
     assert middle is not None
     assert 0.3 < middle < 0.7

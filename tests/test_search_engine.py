@@ -59,8 +59,8 @@ def build(tmp_path: Path, metadata: Metadata) -> Iterator[Build]:
         return publish(opened[-1], metadata, structures, blocks, **changes)
 
     yield run
-    for one in opened:
-        one.close()
+    for index in opened:
+        index.close()
 
 
 def names(answer: Answer) -> list[str]:
@@ -504,7 +504,7 @@ def test_weights_decide_between_the_retrievers(
     generation = build(*town())
     for fusion in ("scores", "rrf"):
         searcher = searcher_of(
-            generation, f"fusion={fusion}", "rrf_k=1", *(f"weights.{one}" for one in weights)
+            generation, f"fusion={fusion}", "rrf_k=1", *(f"weights.{name}" for name in weights)
         )
         assert names(searcher.search("parse the config"))[0] == first
 
@@ -626,8 +626,8 @@ def test_a_limit_above_the_number_of_structures_gives_all(index: Index, metadata
         for number in range(7)
     ]
     blocks = [
-        one.block(one.structure.line_from + 1, one.structure.line_from + 4, 40)
-        for one in structures
+        made.block(made.structure.line_from + 1, made.structure.line_from + 4, 40)
+        for made in structures
     ]
     searcher = searcher_of(publish(index, metadata, structures, blocks))
     for mode in MODES:
@@ -644,15 +644,17 @@ def test_what_was_deleted_meanwhile_is_left_out(
         for number in range(4)
     ]
     blocks = [
-        one.block(one.structure.line_from + 1, one.structure.line_from + 4, 40)
-        for one in structures
+        made.block(made.structure.line_from + 1, made.structure.line_from + 4, 40)
+        for made in structures
     ]
     generation = publish(index, metadata, structures, blocks)
     retrieve, gone = generation.structures.retrieve, {structures[0].id, structures[2].id}
     monkeypatch.setattr(
         generation.structures,
         "retrieve",
-        lambda ids, **options: retrieve([one for one in ids if one not in gone], **options),
+        lambda ids, **options: retrieve(
+            [point_id for point_id in ids if point_id not in gone], **options
+        ),
     )
     searcher = searcher_of(generation)
     for mode in MODES:
@@ -683,8 +685,10 @@ def grouped(answer: Answer) -> dict[str, list[str]]:
     """Return the names of each group's hits."""
     assert answer.groups is not None
     by_id = {hit.id: hit.name for hit in answer.hits}
-    assert [hit.id for hit in answer.hits] == [one for group in answer.groups for one in group.ids]
-    return {group.value: [by_id[one] for one in group.ids] for group in answer.groups}
+    assert [hit.id for hit in answer.hits] == [
+        point_id for group in answer.groups for point_id in group.ids
+    ]
+    return {group.value: [by_id[point_id] for point_id in group.ids] for group in answer.groups}
 
 
 def test_hits_are_grouped_by_module_file_crate_or_kind(index: Index, metadata: Metadata) -> None:
@@ -731,8 +735,8 @@ def test_a_group_far_below_the_first_hits_is_found(build: Build) -> None:
     """120 structures of one crate rank before the only one of the other, and depth is 10."""
     structures = village(121, crate=lambda number: "other" if number == 120 else "one")
     blocks = [
-        one.block(one.structure.line_from + 1, one.structure.line_from + 4, one.code)
-        for one in structures
+        made.block(made.structure.line_from + 1, made.structure.line_from + 4, made.code)
+        for made in structures
     ]
     searcher = searcher_of(build(structures, blocks), "candidates=10")
     for mode in MODES:
@@ -931,7 +935,7 @@ def test_a_place_is_resolved_to_the_innermost_structure_there(
     place: str, symbol: str, build: Build
 ) -> None:
     searcher = searcher_of(build(PLACES))
-    (wanted,) = (one for one in PLACES if one.structure.symbol == symbol)
+    (wanted,) = (place for place in PLACES if place.structure.symbol == symbol)
     assert searcher.resolve(place) == wanted.id
     assert searcher.resolve(wanted.id) == wanted.id
 
@@ -992,7 +996,7 @@ def small(build: Build) -> Searcher:
         ("caf\udce9", "the query is not valid UTF-8."),
     ],
 )
-def test_a_query_that_can_not_be_searched_is_rejected(query: str, message: str, small: Searcher) -> None:
+def test_an_unsearchable_query_is_rejected(query: str, message: str, small: Searcher) -> None:
     for mode in MODES:
         with pytest.raises(SearchError) as caught:
             small.search(query, mode)
@@ -1077,7 +1081,7 @@ def test_several_threads_may_search_at_once(build: Build) -> None:
                 lambda number: searcher.search(f"q{number}", "text", limit=1), [*range(40)] * 3
             )
         )
-    assert [names(one) for one in answers] == [[f"f{number}"] for number in range(40)] * 3
+    assert [names(answer) for answer in answers] == [[f"f{number}"] for number in range(40)] * 3
     assert sorted(compass.asked) == sorted(compass.directions)
 
 
@@ -1143,7 +1147,10 @@ def test_a_reranker_puts_the_first_hits_in_its_order_and_leaves_the_others(build
     assert reranker.asked == [
         (
             "query",
-            [f"made_up::{one}\nDocs of {one}.\nfn {one}() {{\n    step();\n}}\n" for one in "abc"],
+            [
+                f"made_up::{name}\nDocs of {name}.\nfn {name}() {{\n    step();\n}}\n"
+                for name in "abc"
+            ],
         )
     ]
     for mode in ("hybrid", "code", "merged"):

@@ -88,7 +88,9 @@ def test_queries_are_read_with_their_answers(tmp_path: Path) -> None:
     )
     first, second, third = read_queries(path)
     assert (first.query, first.kind) == ("retry with backoff", "words")
-    assert [(one.file_path, one.name, one.lines, one.relevance) for one in first.answers] == [
+    assert [
+        (answer.file_path, answer.name, answer.lines, answer.relevance) for answer in first.answers
+    ] == [
         ("src/retry.rs", "delays", None, 3.0),
         ("src/retry.rs", None, LineRange(7, 7), 1.0),
         ("src/lib.rs", "retry", LineRange(4, 9), 0.5),
@@ -100,7 +102,7 @@ def test_queries_are_read_with_their_answers(tmp_path: Path) -> None:
 def test_blank_lines_are_skipped_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "queries.jsonl"
     path.write_bytes(b'\n{"query": "a"}\r\n  \n{"query": "b"}')
-    assert [one.query for one in read_queries(path)] == ["a", "b"]
+    assert [query.query for query in read_queries(path)] == ["a", "b"]
     path.write_bytes(b'\n{"query": "a"}\n\n{"query": 1}\n')
     with pytest.raises(
         EvaluationError,
@@ -310,11 +312,11 @@ def test_no_answer_is_credited_twice(
     places = [found("x", (first, first + more)) for first, more in hits]
     gains = judge(JudgedQuery(query="q", answers=tuple(answers)), places)
     assert len(gains) == len(hits)
-    left = [one.relevance for one in answers]
+    left = [answer.relevance for answer in answers]
     for gain, place in zip(gains, places, strict=True):
         if gain:
             left.remove(gain)
-            assert gain in {one.relevance for one in answers if matches(place, one)}
+            assert gain in {answer.relevance for answer in answers if matches(place, answer)}
 
 
 # Metrics of one query
@@ -482,8 +484,8 @@ def test_auroc_is_the_share_of_pairs_in_order(
     with_answer: list[float], without: list[float]
 ) -> None:
     pairs = [
-        1.0 if one > other else 0.5 if one == other else 0.0
-        for one in with_answer
+        1.0 if higher > other else 0.5 if higher == other else 0.0
+        for higher in with_answer
         for other in without
     ]
     assert auroc(with_answer, without) == pytest.approx(sum(pairs) / len(pairs))
@@ -528,7 +530,7 @@ def test_the_difference_is_of_the_second_from_the_first() -> None:
 def test_queries_are_compared_in_pairs() -> None:
     # Each query gains a little; the queries differ far more from each other.
     a = [place / 20 for place in range(20)]
-    comparison = bootstrap(a, [one + 0.01 for one in a])
+    comparison = bootstrap(a, [value + 0.01 for value in a])
     assert (comparison.low, comparison.high) == pytest.approx((0.01, 0.01))
     assert comparison.real
 

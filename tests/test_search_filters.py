@@ -131,7 +131,7 @@ def test_conditions_are_on_the_fields_of_structures_and_of_blocks() -> None:
     )
     found = filters.conditions(BLOCK_FIELDS, none)
     assert found is not None
-    assert [one.field for one in found] == [
+    assert [condition.field for condition in found] == [
         "crate", "module", "code_type", "visibility", "struct_name", "trait_name", "is_test",
     ]  # fmt: skip
     assert Filters(tests="exclude").conditions(BLOCK_FIELDS, none) == (
@@ -241,7 +241,12 @@ def test_globs_fit_what_trying_everything_fits(data: st.DataObject) -> None:
         if part == "**":
             found += data.draw(st.lists(names, max_size=2))
         else:
-            found.append("".join(data.draw(wild[one]) if one in wild else one for one in part))
+            found.append(
+                "".join(
+                    data.draw(wild[character]) if character in wild else character
+                    for character in part
+                )
+            )
     path = "/".join(found)  # fits, but for what is changed now
     at, more = (
         data.draw(st.integers(0, len(path))),
@@ -297,8 +302,8 @@ def decoys(count: int = 30, *, is_test: bool = False) -> list[Made]:
 def blocks_of(structures: Iterable[Made], code: float) -> list[MadeBlock]:
     """Return a block of each structure."""
     return [
-        one.block(one.structure.line_from + 1, one.structure.line_from + 3, code)
-        for one in structures
+        made.block(made.structure.line_from + 1, made.structure.line_from + 3, code)
+        for made in structures
     ]
 
 

@@ -26,11 +26,11 @@ def ranking(**scores: float) -> list[Candidate]:
 
 
 def scores(found: Sequence[Candidate]) -> dict[str, float]:
-    return {one.id: one.score for one in found}
+    return {candidate.id: candidate.score for candidate in found}
 
 
 def names(found: Sequence[Candidate]) -> str:
-    return "".join(one.id for one in found)
+    return "".join(candidate.id for candidate in found)
 
 
 ALIKE: dict[Retriever, float] = {"text": 1.0, "code": 1.0, "bm25": 1.0, "blocks": 1.0}
@@ -170,7 +170,7 @@ def test_scores_that_are_all_the_same_count_one_each() -> None:
             found = normalised_scores(
                 {"text": [Candidate(f"{place:03}", same) for place in range(count)]}, ALIKE
             )
-            assert {one.score for one in found} == {1.0}, (same, count)
+            assert {candidate.score for candidate in found} == {1.0}, (same, count)
 
 
 @settings(deadline=None)
@@ -252,7 +252,10 @@ def test_the_blocks_that_were_found_stay_with_their_structure(name: str) -> None
         "text": ranking(a=0.5, b=0.4),
     }
     for order in (retrievers, dict(reversed(retrievers.items()))):
-        assert {one.id: one.ranges for one in FUSIONS[name](order, ALIKE)} == {"a": ranges, "b": ()}
+        assert {candidate.id: candidate.ranges for candidate in FUSIONS[name](order, ALIKE)} == {
+            "a": ranges,
+            "b": (),
+        }
 
 
 # ---- The rule of the demo
@@ -279,23 +282,23 @@ def test_text_hits_come_first_and_those_that_code_hits_overlap_rise() -> None:
         hit("elsewhere", (1, 10), 0.6, file_path="b.rs"),
     ]
     merged = merge(text, code)
-    assert [one.name for one in merged] == ["nearest", "near", "far", "outside", "elsewhere"]
-    assert [one.score for one in merged] == [0.7, 0.8, 0.9, 0.99, 0.6]
-    assert [one.ranges for one in merged] == [
+    assert [hit.name for hit in merged] == ["nearest", "near", "far", "outside", "elsewhere"]
+    assert [hit.score for hit in merged] == [0.7, 0.8, 0.9, 0.99, 0.6]
+    assert [hit.ranges for hit in merged] == [
         (LineRange(60, 70), LineRange(85, 90)),
         (LineRange(25, 30),),
         (),
         (),
         (),
     ]
-    assert all(one.ranges == () for one in text)  # what came in is left as it was
+    assert all(hit.ranges == () for hit in text)  # what came in is left as it was
 
 
 def test_different_answers_keep_the_order_of_the_text_vector() -> None:
     text = [hit("a", (1, 2), 0.5), hit("b", (5, 6), 0.4)]
-    assert [one.name for one in merge(text, [])] == ["a", "b"]
-    assert [one.name for one in merge([], text)] == ["a", "b"]
-    assert [one.name for one in merge(text, [hit("x", (5, 6), 0.4, file_path="b.rs")])] == [
+    assert [hit.name for hit in merge(text, [])] == ["a", "b"]
+    assert [hit.name for hit in merge([], text)] == ["a", "b"]
+    assert [hit.name for hit in merge(text, [hit("x", (5, 6), 0.4, file_path="b.rs")])] == [
         "a",
         "b",
         "x",
@@ -311,7 +314,7 @@ def test_an_overlap_found_twice_is_reported_once() -> None:
 
 def test_every_text_hit_around_a_place_has_its_lines() -> None:
     text = [hit("module", (1, 99), 0.9), hit("function", (10, 20), 0.8)]
-    assert [(one.name, one.ranges) for one in merge(text, [hit("x", (18, 25), 0.5)])] == [
+    assert [(hit.name, hit.ranges) for hit in merge(text, [hit("x", (18, 25), 0.5)])] == [
         ("module", (LineRange(18, 25),)),
         ("function", (LineRange(18, 20),)),
     ]
@@ -323,7 +326,7 @@ def test_a_block_stands_in_its_own_lines_not_in_those_of_its_structure() -> None
         hit("whole", (1, 100), 0.7, block=(61, 64)),
         hit("whole", (1, 100), 0.6, block=(40, 44)),
     ]
-    assert [(one.name, one.ranges) for one in merge(text, code)] == [
+    assert [(hit.name, hit.ranges) for hit in merge(text, code)] == [
         ("tail", (LineRange(61, 64),)),
         ("head", ()),
         ("whole", (LineRange(40, 44),)),  # not dropped: no text hit has it
@@ -338,7 +341,7 @@ def test_a_structure_that_only_the_code_vector_finds_follows_once_with_all_its_b
         hit("x", (1, 50), 0.6, block=(20, 29)),
     ]
     merged = merge([hit("a", (1, 9), 0.5, file_path="b.rs")], code)
-    assert [(one.name, one.score, one.ranges) for one in merged] == [
+    assert [(hit.name, hit.score, hit.ranges) for hit in merged] == [
         ("a", 0.5, ()),
         ("x", 0.9, (LineRange(5, 9), LineRange(20, 29))),
         ("y", 0.8, ()),

@@ -27,7 +27,7 @@ def with_snippet(found: Hit, snippet: str) -> Hit:
 
 
 def told(found: Hit) -> list[tuple[int, str]]:
-    return [(one.line, one.text) for one in found.lines]
+    return [(match.line, match.text) for match in found.lines]
 
 
 def test_lines_with_most_of_the_querys_words_have_their_numbers_in_the_file() -> None:
@@ -44,7 +44,7 @@ def test_lines_with_most_of_the_querys_words_have_their_numbers_in_the_file() ->
         (41, "    let delay = self.base;"),
         (42, "    let limit = 7;"),
     ]
-    assert [one.score for one in found.lines] == pytest.approx([1.0, 0.5, 0.5])
+    assert [match.score for match in found.lines] == pytest.approx([1.0, 0.5, 0.5])
 
 
 def test_a_score_is_the_share_of_the_querys_words_by_their_weight() -> None:
@@ -61,9 +61,11 @@ def test_a_score_is_the_share_of_the_querys_words_by_their_weight() -> None:
 def test_words_that_stand_in_no_line_lower_the_scores() -> None:
     (found,) = with_lines([hit("alpha", "gamma")], "alpha delta epsilon zeta")
     # alpha weighs ln(1 + 2/2), each of the others ln(1 + 2/1).
-    assert [(one.line, one.score) for one in found.lines] == []
+    assert [(match.line, match.score) for match in found.lines] == []
     (found,) = with_lines([hit("alpha", "gamma")], "alpha delta")
-    assert [(one.line, one.score) for one in found.lines] == [(1, pytest.approx(0.3869, abs=1e-4))]
+    assert [(match.line, match.score) for match in found.lines] == [
+        (1, pytest.approx(0.3869, abs=1e-4))
+    ]
 
 
 def test_a_rare_word_weighs_more_than_a_common_one() -> None:
@@ -116,9 +118,9 @@ def test_a_query_whose_words_stand_nowhere_gets_the_hits_as_they_are(query: str)
 def test_nothing_else_of_a_hit_changes_nor_their_order() -> None:
     before = [hit("x"), hit("let delay = 1;"), hit("delay")]
     after = with_lines(before, "delay")
-    assert [len(one.lines) for one in after] == [0, 1, 1]
-    assert [replace(one, lines=()) for one in after] == before
-    assert [one.lines for one in before] == [(), (), ()]
+    assert [len(hit.lines) for hit in after] == [0, 1, 1]
+    assert [replace(hit, lines=()) for hit in after] == before
+    assert [hit.lines for hit in before] == [(), (), ()]
     assert with_lines([], "delay") == []
 
 

@@ -140,7 +140,7 @@ def refusal(result: CallToolResult) -> str:
 
 
 def named(structures: list[Structure], name: str) -> Structure:
-    (structure,) = (one for one in structures if one.name == name)
+    (structure,) = (candidate for candidate in structures if candidate.name == name)
     return structure
 
 
@@ -466,7 +466,10 @@ def changed_sample(
 ) -> Path:
     """Write the records with one of them changed."""
     path.write_bytes(
-        b"".join((change(one) if one.name == name else one).to_json() for one in structures)
+        b"".join(
+            (change(structure) if structure.name == name else structure).to_json()
+            for structure in structures
+        )
     )
     return path
 

@@ -80,7 +80,7 @@ def test_a_map_tells_what_stands_where(index: Index, metadata: Metadata) -> None
     ]
     found = make_map(publish(index, metadata, structures))
     assert (found["state"], found["sampled"], found["total"]) == ("ready", False, 3)
-    points = {one["symbol"]: one for one in found["points"]}
+    points = {point["symbol"]: point for point in found["points"]}
     assert set(points) == {"one::near", "made_up::nearer", "made_up::far"}
     near = points["one::near"]
     assert {key: value for key, value in near.items() if key not in "xy"} == {
@@ -117,7 +117,7 @@ def test_of_many_structures_every_nth_is_shown(
     generation = publish(index, metadata, [made(f"f{number}", number) for number in range(12)])
     found = make_map(generation)
     assert (found["sampled"], found["total"], len(found["points"])) == (True, 12, 4)  # every third
-    assert len({one["id"] for one in found["points"]}) == 4
+    assert len({point["id"] for point in found["points"]}) == 4
 
 
 def test_a_map_is_kept_for_its_generation(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_map_is_kept_for_its_generation(tmp_path: Path) -> None:
     assert read_map(path, "g2") is None
     keep_map(path, "g2", {})
     assert (read_map(path, "g1"), read_map(path, "g2")) == (None, {})
-    assert [one.name for one in path.parent.iterdir()] == ["map.json"]
+    assert [file.name for file in path.parent.iterdir()] == ["map.json"]
 
 
 @pytest.mark.parametrize(

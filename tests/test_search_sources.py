@@ -110,12 +110,14 @@ def test_a_file_is_shown_with_its_structures_in_the_order_of_their_lines(
         True,
     )
     assert view.lines == LINES
-    assert [(one.name, one.line_from, one.line_to) for one in view.structures] == [
+    assert [
+        (structure.name, structure.line_from, structure.line_to) for structure in view.structures
+    ] == [
         ("first", 3, 5),
         ("inner", 7, 9),  # the outer one first
         ("second", 8, 8),
     ]
-    ids = {one.structure.name: one.id for one in structures()}
+    ids = {made.structure.name: made.id for made in structures()}
     assert view.to_dict()["structures"][2] == {
         "id": ids["second"],
         "name": "second",
@@ -136,7 +138,7 @@ def test_of_structures_that_begin_together_the_longest_comes_first(
     view = Sources(
         build([made(f"f{length}", lines=(4, 3 + length)) for length in lengths]), None
     ).view("src/lib.rs")
-    assert [one.name for one in view.structures] == ["f9", "f7", "f5", "f2", "f1"]
+    assert [structure.name for structure in view.structures] == ["f9", "f7", "f5", "f2", "f1"]
 
 
 def test_the_text_is_that_of_the_commit_whatever_became_of_the_file(
@@ -228,7 +230,7 @@ def test_if_no_text_is_as_the_index_says_its_snippets_are_shown_with_gaps(
     (root / "src" / "lib.rs").write_text(TEXT.replace("step", "leap"))
     sources = Sources(build(commit=commit(root)), root)
     assert from_index(sources) == GAPS
-    assert [one.name for one in sources.view("src/lib.rs").structures] == [
+    assert [structure.name for structure in sources.view("src/lib.rs").structures] == [
         "first",
         "inner",
         "second",
@@ -407,7 +409,7 @@ def test_a_view_is_read_once_and_few_are_kept(
 ) -> None:
     monkeypatch.setattr("search.web.sources._CACHED_FILES", 2)
     generation, read = (
-        build([one for name in "abc" for one in structures(file_path=f"{name}.rs")]),
+        build([made for name in "abc" for made in structures(file_path=f"{name}.rs")]),
         list[Any](),
     )
     scroll = generation.structures.scroll

@@ -246,7 +246,9 @@ def test_a_structure_has_its_blocks(site: Site, searcher: Searcher) -> None:
     assert (structure["symbol"], structure["file_path"]) == ("sample::retry::retry", "src/retry.rs")
     assert (structure["line"], structure["line_from"], structure["line_to"]) == (49, 42, 63)
     assert (structure["references"], structure["referencing_files"]) == (2, 1)
-    assert [(one["kind"], one["line_from"], one["line_to"]) for one in structure["blocks"]] == [
+    assert [
+        (block["kind"], block["line_from"], block["line_to"]) for block in structure["blocks"]
+    ] == [
         ("loop", 54, 62),
         ("match", 55, 61),
         ("match", 57, 60),
@@ -269,11 +271,12 @@ def test_a_file_is_shown_as_it_is_with_its_structures(site: Site, searcher: Sear
     )
     assert view["lines"] == CACHE
     assert view == Sources(searcher.generation, SAMPLE).view("src/cache.rs").to_dict()
-    assert [one["line_from"] for one in view["structures"]] == sorted(
-        one["line_from"] for one in view["structures"]
+    assert [outline["line_from"] for outline in view["structures"]] == sorted(
+        outline["line_from"] for outline in view["structures"]
     )
     known = {
-        one["name"]: (one["line_from"], one["line"], one["line_to"]) for one in view["structures"]
+        outline["name"]: (outline["line_from"], outline["line"], outline["line_to"])
+        for outline in view["structures"]
     }
     assert (known["DEFAULT_CAPACITY"], known["insert"], known["mix"]) == (
         (6, 7, 7),
@@ -335,7 +338,7 @@ def test_the_map_is_made_in_the_background_then_returned_and_saved(
     assert max(max(abs(point["x"]), abs(point["y"])) for point in made["points"]) == 1.0
     assert len({(point["x"], point["y"]) for point in made["points"]}) > 70
     assert {point["symbol"] for point in made["points"]} == {
-        one.symbol for one in structures_of(own)
+        structure.symbol for structure in structures_of(own)
     }
     assert orjson.loads((own / "projects/sample/map.json").read_bytes())["map"] == made
     asked.clear()
@@ -400,7 +403,10 @@ def test_openapi_names_every_route(bare_site: Site) -> None:
 def test_openapi_has_the_bounds_of_every_parameter(bare_site: Site) -> None:
     paths = bare_site.json("/openapi.json")["paths"]
     schemas = {
-        route: {one["name"]: one["schema"] for one in operations["get"].get("parameters", [])}
+        route: {
+            parameter["name"]: parameter["schema"]
+            for parameter in operations["get"].get("parameters", [])
+        }
         for route, operations in paths.items()
     }
     search = schemas["/api/search"]
@@ -736,8 +742,8 @@ def test_of_a_file_that_is_no_longer_what_was_indexed_what_the_index_holds_is_sh
     indexed = (SAMPLE / path).read_text().split("\n")
     held = {
         number
-        for one in view["structures"]
-        for number in range(one["line_from"], one["line_to"] + 1)
+        for outline in view["structures"]
+        for number in range(outline["line_from"], outline["line_to"] + 1)
     }
     for number, line in enumerate(view["lines"], start=1):
         if number in held:
@@ -813,10 +819,10 @@ def test_without_git_what_is_on_the_disk_is_shown_and_without_that_what_the_inde
         view = site.json("/api/file", path="src/geometry/shape.rs")
     assert (view["origin"], view["complete"], view["commit"]) == ("index", False, commit)
     shape = (SAMPLE / "src/geometry/shape.rs").read_text().splitlines()
-    for one in view["structures"]:
+    for outline in view["structures"]:
         assert (
-            view["lines"][one["line_from"] - 1 : one["line_to"]]
-            == shape[one["line_from"] - 1 : one["line_to"]]
+            view["lines"][outline["line_from"] - 1 : outline["line_to"]]
+            == shape[outline["line_from"] - 1 : outline["line_to"]]
         )
     assert None in view["lines"]
 
@@ -965,9 +971,9 @@ def metrics(site: Site) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """Return what Prometheus reads, by name and labels."""
     families = text_string_to_metric_families(site.get("/metrics").text)
     return {
-        (one.name, tuple(sorted(one.labels.items()))): one.value
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in families
-        for one in family.samples
+        for sample in family.samples
     }
 
 
@@ -1083,8 +1089,8 @@ def test_a_generation_that_is_published_while_requests_run_is_served_without_an_
                 )
         finally:
             ended.set()
-        for one in asking:
-            one.result()
+        for future in asking:
+            future.result()
     assert failures == {}
     assert len(answered) >= 3
     assert min(answered.values()) > 0
