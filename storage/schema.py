@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 import orjson
 
@@ -102,18 +103,16 @@ class Kind(Generic[R]):
     payload: Callable[[R], dict[str, Any]]
     record: Callable[[Mapping[str, Any]], R]
     """The record of a payload. Raises TypeError or KeyError if the payload is not one's."""
+    place: Callable[[R], str]
+    """The values of the moving fields as one string."""
     label: Callable[[R], str]
     """What people call the record."""
-
-    def place(self, record: R) -> str:
-        """Return the values of the moving fields as one string."""
-        return _place_of(record, self.moving_fields)
 
 
 def structure_payload(structure: Structure) -> dict[str, Any]:
     """Return the payload of a structure's point."""
     payload = _plain(structure)
-    return _with_added(payload, structure.context.file_path, _place_of(structure, _MOVING))
+    return _with_added(payload, structure.context.file_path, structure_place(structure))
 
 
 def structure_of(payload: Mapping[str, Any]) -> Structure:
@@ -130,7 +129,7 @@ def structure_label(structure: Structure) -> str:
 def block_payload(block: Block) -> dict[str, Any]:
     """Return the payload of a block's point; its digest is stored, to compare it with records."""
     payload = {**_plain(block), _DIGEST: block.digest}
-    return _with_added(payload, block.file_path, _place_of(block, _BLOCK_MOVING))
+    return _with_added(payload, block.file_path, block_place(block))
 
 
 def block_of(payload: Mapping[str, Any]) -> Block:
@@ -170,45 +169,61 @@ _NOT_OF_RECORDS = frozenset((*_ADDED_FIELDS, *map(shadow_of, BOOL_FIELDS)))
 
 
 def payload_bytes(payload: Mapping[str, Any]) -> int:
-    """Return about how many bytes the payload takes as JSON; at least as many as its text has."""
-    size = 0
+    """Return about how many bytes the payload takes as JSON; not less than its text does."""
+    size = 32 * len(payload)
     for value in payload.values():
-        size += 32
-        if isinstance(value, str):
+        kind = value.__class__
+        if kind is str:
             size += len(value) if value.isascii() else 4 * len(value)
-        elif isinstance(value, dict):
+        elif kind is dict:
             size += payload_bytes(value)
-        elif isinstance(value, list):
-            size += sum(4 * len(str(item)) + 8 for item in value)
+        elif kind is list:
+            size += 4 * len(str(value))
     return size
+
+
+class _Fields(NamedTuple):
+    """How a record's fields become plain data."""
+
+    names: tuple[str, ...]
+    values: Callable[[Any], tuple[Any, ...]]
+    nested: tuple[str, ...]
+    """Fields that are records themselves."""
+
+
+def _fields_of(record: type) -> _Fields:
+    keys = keys_of(record)
+    names = tuple(key.name for key in keys)
+    nested = tuple(key.name for key in keys if issubclass(key.kind, JsonLine))
+    return _Fields(names, attrgetter(*names), nested)
+
+
+_FIELDS: dict[type, _Fields] = {}
+"""By the record's class."""
 
 
 def _plain(record: JsonLine) -> dict[str, Any]:
     """Return the record's fields as plain data, in their order."""
-    names, values = _getter(type(record))
-    return {
-        name: _plain(value) if isinstance(value, JsonLine) else value
-        for name, value in zip(names, values(record), strict=True)
-    }
-
-
-_GETTERS: dict[type, tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]] = {}
-
-
-def _getter(record: type) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
-    """Return the names of a record's fields, and a function that returns their values."""
-    found = _GETTERS.get(record)
-    if found is None:
-        names = tuple(key.name for key in keys_of(record))
-        found = _GETTERS[record] = names, attrgetter(*names)
-    return found
+    fields = _FIELDS.get(type(record))
+    if fields is None:
+        fields = _FIELDS[type(record)] = _fields_of(type(record))
+    payload = dict(zip(fields.names, fields.values(record), strict=True))
+    for name in fields.nested:
+        payload[name] = _plain(payload[name])
+    return payload
 
 
 def _with_added(payload: dict[str, Any], file_path: str, place: str) -> dict[str, Any]:
     payload[PLACE] = place
-    parts = file_path.split("/")
-    payload[PATHS] = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+    payload[PATHS] = list(_paths_of(file_path))
     return payload
+
+
+@lru_cache(maxsize=1024)
+def _paths_of(file_path: str) -> tuple[str, ...]:
+    """Return the folders that the file is in, and the file itself; few files recur at a time."""
+    parts = file_path.split("/")
+    return tuple("/".join(parts[: depth + 1]) for depth in range(len(parts)))
 
 
 def _without_added(payload: Mapping[str, Any]) -> dict[str, Any]:
@@ -224,8 +239,17 @@ def _moving(record: type) -> tuple[str, ...]:
 _MOVING, _BLOCK_MOVING = _moving(Structure), _moving(Block)
 
 
-def _place_of(record: Any, names: tuple[str, ...]) -> str:
-    return ",".join([str(getattr(record, name)) for name in names])
+_MOVING_VALUES, _BLOCK_MOVING_VALUES = attrgetter(*_MOVING), attrgetter(*_BLOCK_MOVING)
+
+
+def structure_place(structure: Structure) -> str:
+    """Return the values of a structure's moving fields as one string."""
+    return ",".join(map(str, _MOVING_VALUES(structure)))
+
+
+def block_place(block: Block) -> str:
+    """Return the values of a block's moving fields as one string."""
+    return ",".join(map(str, _BLOCK_MOVING_VALUES(block)))
 
 
 STRUCTURES = Kind(
@@ -237,6 +261,7 @@ STRUCTURES = Kind(
     moving_fields=_MOVING,
     payload=structure_payload,
     record=structure_of,
+    place=structure_place,
     label=structure_label,
 )
 BLOCKS = Kind(
@@ -248,6 +273,7 @@ BLOCKS = Kind(
     moving_fields=_BLOCK_MOVING,
     payload=block_payload,
     record=block_of,
+    place=block_place,
     label=block_label,
 )
 

@@ -1,14 +1,18 @@
-"""The sparse vector: which words a structure is about, weighted by BM25, with identifiers split as people write them.
+"""The sparse vector: the words that a structure is about, weighted by BM25, identifiers split.
 
-Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009. The rarity of words (IDF) is Qdrant's part:
-it knows the whole collection. Words are reduced to their stems by the engine's own rule for English, so that a server computes
-the same.
+Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009. The rarity of
+words (IDF) is Qdrant's part, which knows the whole collection. Stems and numbers of words are the
+engine's own for English, so that a server computes the same; the weights of documents are computed
+here, because most identifiers recur and their numbers can be remembered.
 """
 
 from __future__ import annotations
 
 import re
+from array import array
+from collections import Counter
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import qdrant_edge as edge
@@ -18,14 +22,23 @@ if TYPE_CHECKING:
 
 _IDENTIFIER = re.compile(r"[^\W\d]\w*|\d+")
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\d_A-Z]+[0-9]*|[A-Z]+[0-9]*|[0-9]+")
+_RUN = re.compile(r"\w+")
+_BLANKS = "".join(
+    chr(code) if chr(code).isalnum() or chr(code) == "_" else " " for code in range(128)
+)
+"""ASCII with a blank in the place of each character that ends a run of word characters."""
 _AVERAGE_WORDS = 100.0
-"""Of a structure's document, measured on regex, rayon and qdrant; scales the weights of long ones."""
+"""Words of a structure's document, measured on regex, rayon and qdrant; scales the weights."""
+_K, _B = 1.2, 0.75
+"""The parameters k and b of BM25, the engine's defaults."""
 _NAME_WEIGHT = 3
 """Times that the name counts: it is what people remember."""
+_REMEMBERED = 100_000
+"""Runs of word characters whose numbers are remembered, at most."""
 
 
 class SparseVector(NamedTuple):
-    """Numbers of words and their weights, of one length."""
+    """Numbers of words, ascending, and their weights; both of one length."""
 
     indices: list[int]
     values: list[float]
@@ -43,7 +56,27 @@ def document_vector(structure: Structure) -> SparseVector:
         structure.docstring or "",
         context.snippet,
     ]
-    return _plain(_model().embed_document(" ".join(words(" ".join(parts)))))
+    return text_vector(" ".join(parts))
+
+
+def text_vector(text: str) -> SparseVector:
+    """Return the sparse vector of a document's text."""
+    runs = text.translate(_BLANKS).split() if text.isascii() else _RUN.findall(text)
+    if not text.isascii() and not all(map(str.isascii, runs)):
+        # The engine may split words of other scripts further.
+        return _plain(_model().embed_document(" ".join(words(text))))
+    numbers: list[int] = []
+    for run in runs:
+        numbers += _NUMBERS[run]
+    counts = Counter(numbers)
+    indices = sorted(counts)
+    length = _K * (1 - _B + _B * len(numbers) / _AVERAGE_WORDS)
+    once = (_K + 1) / (1 + length)
+    weights = [
+        once if (count := counts[index]) == 1 else count * (_K + 1) / (count + length)
+        for index in indices
+    ]
+    return SparseVector(indices, array("f", weights).tolist())
 
 
 def query_vector(query: str) -> SparseVector:
@@ -71,9 +104,24 @@ def words(text: str) -> list[str]:
     return found
 
 
+class _Numbers(dict[str, tuple[int, ...]]):
+    """The numbers of the words in a run of word characters; stop words have none."""
+
+    def __missing__(self, run: str) -> tuple[int, ...]:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        model = _model()
+        numbers = [tuple(model.embed_query(word).indices) for word in words(run)]
+        self[run] = found = tuple(chain.from_iterable(numbers))
+        return found
+
+
+_NUMBERS = _Numbers()
+
+
 @cache
 def _model() -> edge.Bm25:
-    return edge.Bm25(edge.Bm25Config(avg_len=_AVERAGE_WORDS))
+    return edge.Bm25(edge.Bm25Config(avg_len=_AVERAGE_WORDS, k=_K, b=_B))
 
 
 def _plain(vector: edge.SparseVector) -> SparseVector:

@@ -25,7 +25,7 @@ WAY_OUT = "Replace it: lsif-ingest ingest --rebuild with the arguments that made
 _SCROLL_PAGE, _VECTOR_PAGE = 1000, 200
 _MOST_VALUES = 1_000_000
 """Values of a field that are returned; enough for each file of the largest repositories."""
-_BATCH = 256
+_BATCH = 1024
 _NEVER_KB = 1_000_000_000
 """Indexing threshold: no HNSW graph is built. At the sizes that fit one process it would cost
 seconds and recall."""
