@@ -38,8 +38,9 @@ from configs.workspace import Workspace
 from embedding.models import fingerprints_of, resolve_model
 from search.judged import read_queries
 from search.opening import connect, open_searcher
+from storage.metadata import Metadata, VectorInfo
 from storage.points import block_draft, structure_draft
-from storage.schema import Metadata, VectorInfo, structure_payload
+from storage.schema import structure_payload
 from storage.upload import publish_source
 
 if TYPE_CHECKING:

@@ -35,8 +35,9 @@ from lsif.jsonl import read_structures
 from lsif.structure import Structure, with_digest
 from storage.embedded.index import EmbeddedIndex
 from storage.live import require_live
+from storage.metadata import Metadata, VectorInfo
 from storage.points import PointDraft, structure_draft
-from storage.schema import STRUCTURES, Metadata, VectorInfo
+from storage.schema import STRUCTURES
 from storage.server.connection import Connection, connect
 from storage.server.points import ServerPoints
 from storage.upload import publish_source

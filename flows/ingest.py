@@ -25,7 +25,7 @@ from flows.stages.pipeline import Input, provide_input, write_records
 from flows.stages.upload import upload
 from flows.stages.vectors import plan_vectors
 from flows.tasks import EmbedTasks, as_task, retried
-from storage.schema import Metadata
+from storage.metadata import Metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from embedding.encoder import Encoder, Fingerprint
     from search.confidence import Calibration
     from storage.index import Index
-    from storage.schema import Metadata
+    from storage.metadata import Metadata
 
 logger = logging.getLogger(__name__)
 

@@ -4,6 +4,7 @@ In the order in which they are worth reading:
 
 errors, index         what can fail; the one interface to both kinds of Qdrant
 schema, sparse        how a record becomes a payload and a sparse vector, and back
+metadata              what a generation says of itself, and its name
 points                what should be stored: drafts of points, and where they come from
 sync, plan            what differs between the index and the drafts, and what to do about it
 write, upload         send it, verify it, publish it

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lsif.blocks import Block
     from lsif.structure import Structure
-    from storage.schema import Metadata
+    from storage.metadata import Metadata
     from storage.sparse import SparseVector
 
 Value: TypeAlias = str | int | bool

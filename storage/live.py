@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from embedding.encoder import Fingerprint
     from storage.index import Generation, Index
-    from storage.schema import Metadata
+    from storage.metadata import Metadata
 
 
 def require_live(index: Index, collection: str) -> Generation:

@@ -1,4 +1,4 @@
-"""How records are stored: the payload of a point, its indexed fields, and a generation's metadata.
+"""How records are stored: the payload of a point, and which of its fields are indexed.
 
 This is the only module that knows payloads. A new field of a record is stored, exported and read
 back without a change here; to filter by it, add it to KEYWORD_FIELDS, BOOL_FIELDS or INTEGER_FIELDS.
@@ -6,21 +6,17 @@ back without a change here; to filter by it, add it to KEYWORD_FIELDS, BOOL_FIEL
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
-
-import orjson
 
 from lsif.blocks import Block
 from lsif.record import JsonLine, keys_of
 from lsif.structure import Structure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
 SCHEMA_VERSION = 3
 """Version of the payload and the sparse vector. Searches and builds reject collections of another
@@ -276,83 +272,3 @@ BLOCKS = Kind(
     place=block_place,
     label=block_label,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class VectorInfo:
-    """One named vector of a collection."""
-
-    dimension: int
-    fingerprint: str
-    """Digest of what decides its vectors."""
-    description: str
-    """The same in words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """What a generation says of itself; kept by Qdrant beside the points."""
-
-    project: str
-    source: str
-    """What the project was indexed from: tells two repositories of one name apart, not two checkouts of one repository."""
-    commit: str | None
-    """Of the repository; None where it is no git repository."""
-    dirty: bool
-    """Whether the repository had changes that are not committed."""
-    created: str
-    """When it was brought to this state; ISO 8601, UTC."""
-    vectors: dict[str, VectorInfo]
-    """Those of structures; blocks have `code` alone."""
-    branch: str = ""
-    structures: int = 0
-    """Points, once it is complete."""
-    blocks: int = 0
-    complete: bool = False
-    """Whether it was verified; what is not, and not live either, a killed run left behind."""
-    schema_version: int = SCHEMA_VERSION
-
-    @property
-    def points(self) -> int:
-        """Points of both kinds."""
-        return self.structures + self.blocks
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the metadata as plain data."""
-        return asdict(self)
-
-
-_TIME = "%Y%m%dT%H%M%S%f"
-_NEVER = datetime.min.replace(tzinfo=UTC)
-
-
-def generation_name(collection: str, metadata: Metadata, others: Iterable[str]) -> str:
-    """Return a name for a new generation of the collection: `<collection>--<time>-<digest of what it says of itself>`.
-
-    Its time is later than those of `others`, the generations that are there, though the clock was put back: by the times they are
-    pruned and rolled back.
-    """
-    digest = hashlib.blake2b(orjson.dumps(metadata.to_dict()), digest_size=4).hexdigest()
-    newest = max((made_at(name, collection) for name in others), default=_NEVER)
-    return f"{collection}--{max(datetime.now(UTC), newest + timedelta(microseconds=1)):{_TIME}}-{digest}"
-
-
-def made_at(name: str, collection: str) -> datetime:
-    """Return when the generation of that name was made; the year 1 where the name is not that of one of the collection's."""
-    prefix = f"{collection}--"
-    try:
-        return (
-            datetime.strptime(name.removeprefix(prefix).partition("-")[0], _TIME).replace(
-                tzinfo=UTC
-            )
-            if name.startswith(prefix)
-            else _NEVER
-        )
-    except ValueError:
-        return _NEVER
-
-
-def read_metadata(fields: dict[str, Any]) -> Metadata:
-    """Return the metadata that `to_dict` gave. Raises TypeError or KeyError where the fields are another thing's."""
-    vectors = {name: VectorInfo(**info) for name, info in fields["vectors"].items()}
-    return Metadata(**{**fields, "vectors": vectors})

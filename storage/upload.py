@@ -23,9 +23,9 @@ from storage.write import write
 if TYPE_CHECKING:
     from configs.settings import StorageSettings
     from storage.index import Generation, Index, Rejection
+    from storage.metadata import Metadata
     from storage.plan import Plan
     from storage.points import PointSource
-    from storage.schema import Metadata
 
 logger = logging.getLogger(__name__)
 

@@ -36,8 +36,8 @@ from lsif.jsonl import read_blocks, read_structures
 from lsif.structure import Structure
 from storage.embedded.index import EmbeddedIndex
 from storage.index import Index
+from storage.metadata import Metadata, VectorInfo
 from storage.points import FileSource
-from storage.schema import Metadata, VectorInfo
 from storage.server.connection import Connection, connect
 from storage.server.index import ServerIndex
 

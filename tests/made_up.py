@@ -22,8 +22,8 @@ from search.confidence import Calibration
 from search.engine import Searcher
 from storage.index import Generation, Index
 from storage.live import require_live
+from storage.metadata import Metadata
 from storage.points import block_draft, structure_draft
-from storage.schema import Metadata
 
 COLLECTION = "test-made-up"
 

@@ -33,7 +33,7 @@ from lsif.structure import Structure, with_digest
 from search.service import SearchService
 from search.web.app import make_app
 from storage.embedded.disk import copy_file
-from storage.schema import Metadata
+from storage.metadata import Metadata
 
 from conftest import SAMPLE, SAMPLE_DUMP, FakeEncoder
 

@@ -15,7 +15,7 @@ from embedding.reranker import load_reranker
 from search.engine import Searcher
 from storage.embedded.index import EmbeddedIndex
 from storage.index import Generation
-from storage.schema import Metadata
+from storage.metadata import Metadata
 
 from made_up import Compass, made, publish, search_settings
 

@@ -29,7 +29,7 @@ from search.hit import LineMatch, LineRange
 from storage.embedded.index import EmbeddedIndex
 from storage.index import Generation, Index, Nearest
 from storage.live import require_live
-from storage.schema import Metadata
+from storage.metadata import Metadata
 from storage.upload import publish_source
 
 from conftest import FakeEncoder, embedded_source

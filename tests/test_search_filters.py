@@ -13,7 +13,8 @@ from search.engine import Searcher
 from search.errors import SearchError
 from search.filters import BLOCK_FIELDS, STRUCTURE_FIELDS, Filters, parse_filters
 from storage.index import Condition, Index
-from storage.schema import BLOCK_KEYWORD_FIELDS, BOOL_FIELDS, KEYWORD_FIELDS, Metadata
+from storage.metadata import Metadata
+from storage.schema import BLOCK_KEYWORD_FIELDS, BOOL_FIELDS, KEYWORD_FIELDS
 
 from conftest import PROJECT_ROOT
 from made_up import Made, MadeBlock, made, publish, searcher_of

@@ -34,7 +34,7 @@ from search.service import SearchService
 from storage.embedded.index import EmbeddedIndex
 from storage.index import Index
 from storage.live import require_live
-from storage.schema import Metadata
+from storage.metadata import Metadata
 from storage.upload import publish_source
 
 from conftest import PROJECT_ROOT, FakeEncoder, cli_environment, embedded_source

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from search import limits
 from search.projection import keep_map, make_map, on_a_plane, read_map
 from storage.index import Index
-from storage.schema import Metadata
+from storage.metadata import Metadata
 
 from made_up import made, publish
 

@@ -15,7 +15,7 @@ from search.errors import FileUnknown
 from search.web.sources import FileView, Sources, read_root, remember_root
 from storage.embedded.index import EmbeddedIndex
 from storage.index import Generation, Index
-from storage.schema import Metadata
+from storage.metadata import Metadata
 
 from made_up import Made, made, publish
 

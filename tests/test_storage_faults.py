@@ -53,8 +53,8 @@ from storage.index import Generation, Index, StoredPoint
 from storage.live import require_live
 from storage.maintenance.rollback import rollback
 from storage.maintenance.verify import verify
+from storage.metadata import Metadata, VectorInfo
 from storage.points import BlockDraft, RecordDraft, StructureDraft, block_draft, structure_draft
-from storage.schema import Metadata, VectorInfo
 from storage.server.connection import Connection, connect
 from storage.server.index import ServerIndex
 from storage.upload import UploadReport, publish_source

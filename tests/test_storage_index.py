@@ -13,13 +13,14 @@ import pytest
 from numpy.typing import NDArray
 
 from lsif.structure import Structure
-from storage import schema
+from storage import metadata as metadata_module
 from storage.embedded.disk import copy_file
 from storage.embedded.index import EmbeddedIndex
 from storage.errors import IndexLocked, IndexMissing, StorageError
 from storage.index import Condition, Generation, Index, Nearest, Point, Points, Where
 from storage.live import require_live
-from storage.schema import SPARSE, Metadata
+from storage.metadata import Metadata
+from storage.schema import SPARSE
 from storage.sparse import SparseVector
 
 COLLECTION = "test-collection"
@@ -475,7 +476,7 @@ def test_a_clock_that_is_put_back_changes_no_order(
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return cls.today.astimezone(tz)
 
-    monkeypatch.setattr(schema, "datetime", Clock)
+    monkeypatch.setattr(metadata_module, "datetime", Clock)
     names = []
     for year in (2030, 2026, 2027):
         Clock.today = datetime(year, 1, 1, tzinfo=UTC)

@@ -17,8 +17,8 @@ from qdrant_client import QdrantClient, models
 from configs.settings import Settings, load_settings
 from storage.embedded.index import EmbeddedIndex
 from storage.errors import IndexMismatch, IndexRefused, IndexUnreachable, StorageError
+from storage.metadata import Metadata
 from storage.open import open_index
-from storage.schema import Metadata
 from storage.server.connection import Connection, connect
 from storage.server.index import ServerIndex
 

@@ -23,9 +23,10 @@ from storage.index import Condition, Generation, Index, Nearest, Point, Points, 
 from storage.live import check_fingerprints, require_live
 from storage.maintenance.rollback import rollback
 from storage.maintenance.verify import verify
+from storage.metadata import Metadata, VectorInfo
 from storage.plan import make_plan
 from storage.points import FileSource, PointDraft, RecordSource
-from storage.schema import PATHS, SPARSE, Metadata, VectorInfo
+from storage.schema import PATHS, SPARSE
 from storage.sparse import query_vector
 from storage.upload import UploadReport, publish_source
 

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 from configs.workspace import BLOCKS_VECTOR
 from embedding.models import fingerprints_of
 from search.opening import connect
+from storage.metadata import VectorInfo
 from storage.points import FileSource
-from storage.schema import VECTORS, VectorInfo
+from storage.schema import VECTORS
 from storage.upload import UploadReport, publish_source
 
 if TYPE_CHECKING:
     from configs.workspace import ProjectFolder, ProjectWorkspace
     from embedding.plan import VectorPlan
     from embedding.vectors import VectorTable
-    from storage.schema import Metadata
+    from storage.metadata import Metadata
 
 
 def upload(

@@ -11,7 +11,8 @@ import orjson
 from machine.files import atomic_writer
 from storage.embedded.points import WAY_OUT, create_shard, load_shard
 from storage.errors import IndexMissing, StorageError
-from storage.schema import BLOCKS, STRUCTURES, read_metadata
+from storage.metadata import read_metadata
+from storage.schema import BLOCKS, STRUCTURES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from lsif.blocks import Block
     from lsif.structure import Structure
     from storage.embedded.points import ShardPoints
-    from storage.schema import Metadata
+    from storage.metadata import Metadata
 
 SHARDS = ("shard", "blocks")
 """The folders of structures and blocks."""

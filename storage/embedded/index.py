@@ -37,14 +37,14 @@ from storage.embedded.generation import (
 from storage.embedded.points import WAY_OUT
 from storage.errors import IndexDamaged, IndexLocked, IndexMissing, StorageError
 from storage.index import Health
-from storage.schema import generation_name
+from storage.metadata import generation_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from storage.index import Generation
-    from storage.schema import Metadata
+    from storage.metadata import Metadata
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,6 @@ from storage.embedded.convert import edge_filter, edge_point, edge_request
 from storage.embedded.disk import require_room
 from storage.errors import IndexDamaged, StorageError
 from storage.index import Rejection, Row, ScoredPoint, StoredPoint, values_of
-from storage.points import batched
 from storage.schema import PLACE, SPARSE, R, payload_bytes, with_shadows
 
 if TYPE_CHECKING:
@@ -25,7 +24,8 @@ WAY_OUT = "Replace it: lsif-ingest ingest --rebuild with the arguments that made
 _SCROLL_PAGE, _VECTOR_PAGE = 1000, 200
 _MOST_VALUES = 1_000_000
 """Values of a field that are returned; enough for each file of the largest repositories."""
-_BATCH = 1024
+_BATCH, _BATCH_BYTES = 1024, 4 << 20
+"""Points, and their bytes, that are written at once."""
 _NEVER_KB = 1_000_000_000
 """Indexing threshold: no HNSW graph is built. At the sizes that fit one process it would cost
 seconds and recall."""
@@ -49,11 +49,10 @@ class ShardPoints(Generic[R]):
     def upsert(self, points: Iterable[Point]) -> list[Rejection]:
         """Insert the points, or replace those of the same ids; return those that were rejected."""
         rejected: list[Rejection] = []
-        for batch in batched(iter(points), _BATCH):
-            self._about_to_write(len(batch), sum(map(_size_of, batch)))
-            rejected += self._upsert(
-                [edge_point(point) for point in batch], [point.id for point in batch]
-            )
+        for batch, size in _packed(points):
+            self._about_to_write(len(batch), size)
+            edge_points = [edge_point(point) for point in batch]
+            rejected += self._upsert(edge_points, [point.id for point in batch])
         return rejected
 
     def set_payloads(self, changes: Sequence[tuple[str, dict[str, Any]]]) -> None:
@@ -247,6 +246,20 @@ def _is_points_fault(exc: StorageError) -> bool:
     if "no space left" in text or "os error" in text:  # their paths have the words below, too
         return False
     return any(word in text for word in ("dimension", "vector", "payload", "invalid", "expected"))
+
+
+def _packed(points: Iterable[Point]) -> Iterator[tuple[list[Point], int]]:
+    """Yield the points in batches, with their bytes."""
+    batch: list[Point] = []
+    size = 0
+    for point in points:
+        batch.append(point)
+        size += _size_of(point)
+        if len(batch) == _BATCH or size >= _BATCH_BYTES:
+            yield batch, size
+            batch, size = [], 0
+    if batch:
+        yield batch, size
 
 
 def _size_of(point: Point) -> int:

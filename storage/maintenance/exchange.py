@@ -18,16 +18,18 @@ import pyarrow.parquet as pq
 
 from machine.files import atomic_writer
 from storage.errors import StorageError
+from storage.metadata import read_metadata
 from storage.points import RecordDraft
-from storage.schema import BLOCKS, STRUCTURES, read_metadata
+from storage.schema import BLOCKS, STRUCTURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from storage.index import Generation, Points
+    from storage.metadata import Metadata
     from storage.points import BlockDraft, StructureDraft
-    from storage.schema import Kind, Metadata, R
+    from storage.schema import Kind, R
 
 _METADATA = b"lsif_ingest.index"
 _ROWS = 1000

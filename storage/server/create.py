@@ -14,7 +14,8 @@ from storage.server.generation import METADATA_KEY
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from storage.schema import Kind, Metadata
+    from storage.metadata import Metadata
+    from storage.schema import Kind
     from storage.server.connection import Connection
 
 _CONFLICT = 409

@@ -13,7 +13,7 @@ from storage.schema import BLOCKS, STRUCTURES
 from storage.server.points import ServerPoints
 
 if TYPE_CHECKING:
-    from storage.schema import Metadata
+    from storage.metadata import Metadata
     from storage.server.connection import Connection
 
 METADATA_KEY = "lsif_ingest"

@@ -16,13 +16,8 @@ from qdrant_client import models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from storage.errors import IndexMismatch, StorageError
-from storage.schema import (
-    BLOCKS,
-    STRUCTURES,
-    generation_name,
-    made_at,
-    read_metadata,
-)
+from storage.metadata import generation_name, made_at, read_metadata
+from storage.schema import BLOCKS, STRUCTURES
 from storage.server.create import create_collection
 from storage.server.generation import BLOCKS_SUFFIX, METADATA_KEY, ServerGeneration
 from storage.server.health import ask_health, check_version
@@ -31,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from storage.index import Generation, Health
-    from storage.schema import Metadata
+    from storage.metadata import Metadata
     from storage.server.connection import Connection
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,95 @@
+"""The metadata of a generation, and its name."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from storage.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True, slots=True)
+class VectorInfo:
+    """One named vector of a collection."""
+
+    dimension: int
+    fingerprint: str
+    """Digest of everything that determines its vectors."""
+    description: str
+    """The same, readable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a generation was made of, and with what; kept by Qdrant beside the points."""
+
+    project: str
+    source: str
+    """What the project was indexed from. It differs between repositories of one name, not between
+    checkouts of one repository."""
+    commit: str | None
+    """Of the repository; None if it is not a git repository."""
+    dirty: bool
+    """Whether the repository had uncommitted changes."""
+    created: str
+    """When it was made or last changed; ISO 8601, UTC."""
+    vectors: dict[str, VectorInfo]
+    """Those of structures; blocks have only `code`."""
+    branch: str = ""
+    structures: int = 0
+    """Number of points, once it is complete."""
+    blocks: int = 0
+    complete: bool = False
+    """Whether it was verified. A generation that is neither complete nor live is what a killed run
+    left behind."""
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def points(self) -> int:
+        """Points of both kinds."""
+        return self.structures + self.blocks
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the metadata as plain data."""
+        return asdict(self)
+
+
+_TIME = "%Y%m%dT%H%M%S%f"
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def generation_name(collection: str, metadata: Metadata, others: Iterable[str]) -> str:
+    """Return a name for a new generation: `<collection>--<time>-<digest of its metadata>`.
+
+    Its time is later than those of `others`, the existing generations, even if the clock was put
+    back: pruning and rolling back go by it.
+    """
+    digest = hashlib.blake2b(orjson.dumps(metadata.to_dict()), digest_size=4).hexdigest()
+    newest = max((made_at(name, collection) for name in others), default=_NEVER)
+    made = max(datetime.now(UTC), newest + timedelta(microseconds=1))
+    return f"{collection}--{made:{_TIME}}-{digest}"
+
+
+def made_at(name: str, collection: str) -> datetime:
+    """Return when the generation of that name was made; the year 1 if it is not the collection's."""
+    prefix = f"{collection}--"
+    if not name.startswith(prefix):
+        return _NEVER
+    time = name.removeprefix(prefix).partition("-")[0]
+    try:
+        return datetime.strptime(time, _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return _NEVER
+
+
+def read_metadata(fields: dict[str, Any]) -> Metadata:
+    """Return the metadata that `to_dict` returned. Raises TypeError or KeyError for other fields."""
+    vectors = {name: VectorInfo(**info) for name, info in fields["vectors"].items()}
+    return Metadata(**{**fields, "vectors": vectors})
