@@ -1,7 +1,13 @@
 """From an index to answers: encode a query, search by several retrievers, fuse, show.
 
-Reading order: answer, hit and record (what comes back), filters and retrievers (one query), fusion
-(one ranking of several), engine (the searcher), opening (from settings to a searcher), service
-(searchers that stay open). On top of these are web (HTTP and the page) and mcp (coding agents);
-judged, statistics and evaluate measure how good answers are. docs/search.md says how to use it.
+Reading order:
+    answer, hit, record, errors      what comes back: hits, each a structure as flat JSON
+    limits, filters, retrievers      what may be asked; one query through the retrievers
+    fusion, lines, confidence        one ranking of several; lines that match; how sure it is
+    lookup, encoding, engine         structures by name; models that read a query; the searcher
+    opening, service, projection     from settings to a searcher; searchers that stay open; the map
+    web, page, mcp                   the HTTP API, its page, the MCP server for coding agents
+    judged, statistics, evaluate     how good answers are, by queries with known answers
+
+docs/search.md says how to use it.
 """

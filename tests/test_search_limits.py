@@ -17,7 +17,7 @@ SEARCH = (PROJECT_ROOT / "docs" / "search.md").read_text()
     ("way", "row"),
     [(ENGINE, "command line, library"), (HTTP, "HTTP"), (MCP, "MCP")],
 )
-def test_the_readme_and_the_module_have_one_table_of_limits(way: Limits, row: str) -> None:
+def test_the_docs_and_the_module_have_one_table_of_limits(way: Limits, row: str) -> None:
     numbers = f"{way.query:,} | {way.hits:,} | {f'{way.group:,}' if way.group > 1 else '-'}"
     found = re.search(rf"^\| {row} \| {re.escape(numbers)} \| (.+) \|$", SEARCH, re.MULTILINE)
     assert found
@@ -38,3 +38,11 @@ def test_a_number_beyond_its_limit_is_an_error(number: int) -> None:
         limits.within("limit", number, 10, ENGINE.hits)
     assert limits.within("limit", None, 10, ENGINE.hits) == 10
     assert limits.within("limit", 1000, 10, ENGINE.hits) == 1000
+
+
+def test_the_package_header_names_every_module() -> None:
+    header = (PROJECT_ROOT / "search" / "__init__.py").read_text()
+    for path in sorted((PROJECT_ROOT / "search").iterdir()):
+        name = path.stem
+        if path.suffix in ("", ".py") and not name.startswith("_"):
+            assert re.search(rf"\b{name}\b", header), name
