@@ -9,6 +9,7 @@ orchestration   runs the flow with the configured Prefect server, or a temporary
 ingest          the flow
 lanes, tasks    parsing and embedding side by side; stages as Prefect tasks, runners for them
 stages          the stages as plain functions
+stage_clock     times of stages, for the report
 source          what a run starts from
 server          a Prefect server: its API, its settings, the temporary one
 report          what a run did: files, pages, artifacts, metrics

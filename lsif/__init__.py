@@ -10,5 +10,6 @@ rust/                        finds the definitions in Rust sources
 other/                       finds them in sources of other languages
 paths, join, file_records    joins definitions and sources into records, file by file
 extract, workers, ledger     the whole stage, on several cores, with each definition accounted for
+errors                       what can go wrong
 jsonl, imports               reads and writes files of records; imports the tutorial's format
 """

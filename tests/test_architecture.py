@@ -39,6 +39,11 @@ def imported_names(source: str) -> Iterator[str]:
                 yield f"{node.module}.{alias.name}"
 
 
+def is_package(module: str) -> bool:
+    """Return whether the module is a package's `__init__`."""
+    return SOURCES[module].name == "__init__.py"
+
+
 def module_of(name: str) -> str | None:
     """Return the module of ours that holds the name, or None."""
     return next((part for part in (name, name.rpartition(".")[0]) if part in SOURCES), None)
@@ -148,6 +153,14 @@ def test_the_drawing_is_the_import_graph() -> None:
     for package, drawn in zip(DRAWN_INSIDE, parts, strict=True):
         named = {(f"{package}.{left}", f"{package}.{right}") for left, right in drawn}
         assert named == edges_inside(package), package
+
+
+@pytest.mark.parametrize("package", [name for name in SOURCES if is_package(name)])
+def test_a_package_says_its_reading_order(package: str) -> None:
+    text = ast.get_docstring(ast.parse(SOURCES[package].read_text())) or ""
+    inside = [name for name in SOURCES if name.rpartition(".")[0] == package]
+    names = {name.rpartition(".")[2] for name in inside} - {"__main__"}
+    assert [name for name in sorted(names) if not re.search(rf"\b{name}\b", text)] == []
 
 
 @pytest.mark.parametrize(
