@@ -86,7 +86,7 @@ class ScoredPoint:
 
 
 def values_of(payload: Mapping[str, Any], paths: Iterable[Sequence[str]]) -> tuple[Any, ...]:
-    """Return the values at these paths of a payload's keys, None where there is none."""
+    """Return the values at these paths of a payload's keys, None for those that are absent."""
     found = []
     for path in paths:
         value: Any = payload
@@ -229,7 +229,10 @@ class Index(Protocol):
         """Return a new, empty generation, not yet published. Remains of killed runs are removed."""
 
     def copy(self, collection: str, generation: Generation) -> Generation:
-        """Return a copy of the generation, not yet published; only if `changes_in_place` is false."""
+        """Return a copy of the generation, not yet published.
+
+        Raises StorageError if `changes_in_place` is true.
+        """
 
     def publish(self, collection: str, generation: Generation, *, keep: int = 1) -> None:
         """Make the generation the live one, atomically, and drop all older ones but `keep`.

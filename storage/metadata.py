@@ -78,7 +78,7 @@ def generation_name(collection: str, metadata: Metadata, others: Iterable[str]) 
 
 
 def made_at(name: str, collection: str) -> datetime:
-    """Return when the generation of that name was made; the year 1 if it is not the collection's."""
+    """Return when the generation was made; the year 1 if it is not the collection's."""
     prefix = f"{collection}--"
     if not name.startswith(prefix):
         return _NEVER
@@ -90,6 +90,6 @@ def made_at(name: str, collection: str) -> datetime:
 
 
 def read_metadata(fields: dict[str, Any]) -> Metadata:
-    """Return the metadata that `to_dict` returned. Raises TypeError or KeyError for other fields."""
+    """Return the metadata that `to_dict` gave. Raises TypeError or KeyError for other fields."""
     vectors = {name: VectorInfo(**info) for name, info in fields["vectors"].items()}
     return Metadata(**{**fields, "vectors": vectors})

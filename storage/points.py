@@ -168,7 +168,7 @@ class FileSource:
 
 
 class RecordSource:
-    """structures.jsonl and blocks.jsonl without vectors: to be compared with, not to be uploaded."""
+    """structures.jsonl and blocks.jsonl without vectors: to compare an index with."""
 
     def __init__(self, structures: Path, blocks: Path | None = None) -> None:
         self._structures, self._blocks = structures, blocks

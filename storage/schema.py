@@ -1,7 +1,8 @@
 """How records are stored: the payload of a point, and which of its fields are indexed.
 
 This is the only module that knows payloads. A new field of a record is stored, exported and read
-back without a change here; to filter by it, add it to KEYWORD_FIELDS, BOOL_FIELDS or INTEGER_FIELDS.
+back without a change here; to filter by it, add it to KEYWORD_FIELDS, BOOL_FIELDS or
+INTEGER_FIELDS.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class Kind(Generic[R]):
     """Fields that may change without another vector: lines and counts of references."""
     payload: Callable[[R], dict[str, Any]]
     record: Callable[[Mapping[str, Any]], R]
-    """The record of a payload. Raises TypeError or KeyError if the payload is not one's."""
+    """The record of a payload. Raises TypeError or KeyError if there is none in it."""
     place: Callable[[R], str]
     """The values of the moving fields as one string."""
     label: Callable[[R], str]

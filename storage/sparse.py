@@ -90,7 +90,7 @@ def stems(text: str) -> set[int]:
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text in lower case: each identifier's parts, and the whole of those with several.
+    """Return the words of a text in lower case: an identifier's parts, and the whole of several.
 
     >>> words("HTTPServer::f32_vec")
     ['http', 'server', 'httpserver', 'f32', 'vec', 'f32vec']

@@ -82,7 +82,7 @@ class Change:
 
     count: int
     names: list[str] = field(default_factory=list)
-    """What people call the first NAMED of them, in the order of the records; deleted ones sorted."""
+    """What people call the first NAMED, in the order of the records; deleted ones sorted."""
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """Brings an index to what a source says, verifies it, publishes it.
 
-Searches see the old generation until then. If nothing is published yet, or it was made with other models, a new generation is built. Otherwise
-only the difference is sent: to a copy that replaces the live generation, or to the live generation
-itself if it is on a server.
+Searches see the old generation until then. If nothing is published yet, or it was made with other
+models, a new generation is built. Otherwise only the difference is sent: to a copy that replaces
+the live generation, or to the live generation itself if it is on a server.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""A double of a Qdrant server for tests, that fails on command.
+"""A double of a Qdrant server for tests. It fails on command.
 
-No Qdrant server can be installed where these tests run. This one speaks the REST calls that `QdrantClient(url=...)`
-sends, on a port of 127.0.0.1, and answers them from the client library's own local mode: a double, so what it answers is
-what local mode holds for right, in the envelope and with the error texts of a server. Indexing, sharding, consistency and
-gRPC are not there. What it adds is what only a server can do: to refuse, to be slow, to break a connection before or
-after a change was applied.
+A real server can't be installed everywhere. The double listens on a port of 127.0.0.1, takes the
+REST calls that `QdrantClient(url=...)` sends, and answers them from the client library's local
+mode, in the envelope and with the error texts of a server. It has no indexing, no shards, no
+consistency, and no gRPC. It adds what only a server can do: reject requests, be slow, and break a
+connection before or after a change was applied.
 
     with QdrantDouble() as double:
         double.fail(Status(503), method="PUT", path=r"/points$", times=2)
@@ -70,7 +70,7 @@ class LostAnswer:
 
 @dataclass(frozen=True)
 class Delay:
-    """Waits, then carries on as usual. A client that has given up meanwhile gets its request applied late."""
+    """Waits, then goes on as usual. If the client gave up, its request is applied late."""
 
     seconds: float
 
@@ -91,7 +91,7 @@ class _Rule:
 
 
 class Request(NamedTuple):
-    """A request as it came, whatever became of it. n_points is None where it names no points, or was not read."""
+    """A request as it came. n_points is None if it names no points, or was not read."""
 
     method: str
     path: str
@@ -244,9 +244,10 @@ class QdrantDouble:
         times: int | None = 1,
         after: int = 0,
     ) -> None:
-        """Lets `after` matching requests pass, then shows the fault to the next `times` (None: to all).
+        """Lets `after` matching requests pass, then gives the fault to the next `times`.
 
-        Where several are due, the one told first is shown, and the others wait for the next request.
+        `times` None means all. If several faults are due, the oldest is given first, and the others
+        wait for the next request.
         """
         with self.lock:
             self._rules.append(
@@ -261,7 +262,7 @@ class QdrantDouble:
             self._rules.clear()
 
     def refuse_points(self, ids: Iterable[int | str]) -> None:
-        """From now on an upsert that holds one of these ids is refused as a whole; no ids end that."""
+        """From now on reject every upsert with one of these ids; no ids end that."""
         with self.lock:
             self._refused = {str(point_id) for point_id in ids}
 
@@ -351,7 +352,10 @@ class QdrantDouble:
                     else Refusal(401, "Must provide an API key or a bearer token")
                 )
         if self.max_body_bytes is not None and len(call.body) > self.max_body_bytes:
-            text = f"JSON payload ({len(call.body)} bytes) is larger than allowed (limit: {self.max_body_bytes} bytes)."
+            text = (
+                f"JSON payload ({len(call.body)} bytes) is larger than allowed "
+                f"(limit: {self.max_body_bytes} bytes)."
+            )
             raise Refusal(self.too_long_status, f"Payload error: {text}")
 
     def _route(self, call: Call) -> tuple[Function, dict[str, str]]:
@@ -573,7 +577,7 @@ _FILTERS = {
 
 
 def _read(method: str, double: QdrantDouble, name: str, request: BaseModel, **defaults: Any) -> Any:
-    """Asks local mode, by its names of the arguments; where nothing is passed here its defaults are the server's."""
+    """Asks local mode by its argument names; defaults of what is not passed are the server's."""
     names = {
         "filter": _FILTERS.get(method, "query_filter"),
         "params": "search_params",

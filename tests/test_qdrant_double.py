@@ -1,4 +1,4 @@
-"""The double answers as local mode does, and fails as it was told to: what the client sees, and what was applied."""
+"""The double answers as local mode does, and fails on command: what the client sees."""
 
 from __future__ import annotations
 
@@ -459,7 +459,7 @@ def test_the_version(double: QdrantDouble, client: QdrantClient) -> None:
 
 # ---- Faults
 
-# httpx passes over an error in sending, and tries to read: a reset that comes while it sends looks like a lost answer
+# httpx ignores errors of sending and reads on: a reset while it sends looks like a lost answer.
 BROKEN = (httpx.ReadError, httpx.RemoteProtocolError)
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a run that meets a fault: a server that is away, slow, cut off or in doubt, a point that is refused, a kill.
+"""Runs that meet a fault: a server that is away, slow or cut off, a rejected point, a kill.
 
 Requests go to a double over HTTP (qdrant_double); runs that are killed are processes of their own.
 """
@@ -92,7 +92,7 @@ OF_SYNC = ("upsert", "set payload", "delete", "metadata")
 
 
 def structure(number: int, version: int) -> Structure:
-    """The structure of that number: from version to version one of seven has another content, one has moved."""
+    """The structure of that number. Each version changes one of seven, and moves another."""
     content, line = version if number % 7 == 0 else 0, 1 + (version if number % 7 == 1 else 0)
     context = {
         "module": "src",
@@ -125,7 +125,10 @@ def structure(number: int, version: int) -> Structure:
 
 
 class MadeUp:
-    """A source of `count` structures, every second with a block. Each version has five new ones and lacks five old ones."""
+    """A source of `count` structures, every second with a block.
+
+    Each version has five new ones and lacks five old ones.
+    """
 
     def __init__(self, count: int, version: int = 0) -> None:
         self.version = version
@@ -263,7 +266,7 @@ def publish(
 
 
 def within(double: QdrantDouble) -> ServerIndex:
-    """The double's data, past the network and its faults; to be read alone, as local mode knows no threads."""
+    """The double's data, past the network and its faults. Local mode knows no threads."""
     return server_index(double.client, "http://memory")
 
 
@@ -306,7 +309,7 @@ def old(double: QdrantDouble, open_index: Callable[..., ServerIndex]) -> str:
 
 
 def check_all(double: QdrantDouble, way: str, former: str, source: MadeUp = NEW) -> None:
-    """Assert that what is live is exactly what the source says, and that there is nothing else but the former generation."""
+    """Assert that the live generation is what the source says, and only the former is kept."""
     live = aliases(double)[NAME]
     assert (live == former) == (way == "changed_in_place")
     assert aliases(double) == aliases_of(live)
@@ -535,7 +538,7 @@ def test_a_sync_in_place_that_ends_at_the_deadline_is_finished_by_the_next(
 
 
 def check_mixed(index: Index, old: MadeUp, new: MadeUp) -> None:
-    """Assert that every point is as the one source says or as the other does, and that what both name is there."""
+    """Assert that every point is as one of the sources says; points of both must exist."""
     live = require_live(index, NAME)
     for points, before, after in zip(
         (live.structures, live.blocks), old.kinds(), new.kinds(), strict=True
@@ -639,7 +642,7 @@ def large(one: Structure, size: int) -> Structure:
 def check_refused(
     double: QdrantDouble, report: UploadReport, source: MadeUp, number: int, reason: str
 ) -> None:
-    """Assert that the structure of that number is named as refused, and that the rest is there; its block is no matter."""
+    """Assert that the structure of that number is reported as rejected, and the rest is stored."""
     bad = source.all[number]
     (refused,) = report.refused
     assert (refused["id"], refused["label"]) == (
@@ -859,7 +862,7 @@ RUNNER = """
 
 
 def run(where: str, count: int, version: int, rebuild: bool, wait: str = "") -> None:
-    """What a process of its own does: bring the index to a version. With `wait` it tells that it has begun, and stays."""
+    """In a process of its own: bring the index to a version; with `wait`, say so and stay."""
     index: Index
     if where.startswith("http:"):
         index = server_index(connect(where, None, load_settings().storage), where, batch_points=20)
@@ -880,7 +883,7 @@ def run(where: str, count: int, version: int, rebuild: bool, wait: str = "") -> 
 
 
 class Runner:
-    """Forks runs from a process that has imported what they need: twenty fresh interpreters would take half a minute."""
+    """Forks runs from a process with everything imported: new interpreters would take long."""
 
     def __init__(self, folder: Path) -> None:
         script = folder / "runner.py"
@@ -933,7 +936,7 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
 def kill_amid(
     runner: Runner, double: QdrantDouble, moments: random.Random, among: int, **arguments: object
 ) -> bool:
-    """Start a run and kill it around one of its first `among` requests; return whether it was still at work."""
+    """Start a run and kill it around one of its first requests; return whether it still ran."""
     moment = len(double.requests) + moments.randrange(among)
     pid = runner.start(where=double.url, **arguments)
     wait_until(lambda: len(double.requests) > moment or runner.ended())
@@ -1033,7 +1036,7 @@ def publish_undisturbed(double: QdrantDouble, source: MadeUp) -> UploadReport:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is room: the engine allots 300 MB a generation, and a kill is no power cut."""
+    """A folder in memory if there is room: the engine allots 300 MB for a generation."""
     memory = Path("/dev/shm")
     in_memory = (
         memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4e9
@@ -1114,7 +1117,7 @@ def test_two_runs_at_once_on_one_folder_and_the_lock_of_a_killed_one(
     wait_until(begun.exists)
     with pytest.raises(
         IndexLocked,
-        match=f"another process is writing {root / NAME}; wait for it to end, or choose another folder",
+        match=f"another process is writing {root / NAME}; wait for it to end, or choose another",
     ):
         publish(index, MadeUp(20, 2))
     check(index, MadeUp(20, 0))

@@ -43,7 +43,7 @@ def point(
 
 
 def structure_fields(number: int, **fields: object) -> dict[str, object]:
-    """Return the payload of a structure, as an earlier version without the newest fields wrote it."""
+    """Return the payload of a structure, without the fields that have a default."""
     place = {"module": "m", "file_path": "x.rs", "snippet": "fn f() {}\n"}
     usual = {
         "name": "f",
@@ -198,7 +198,7 @@ def test_a_hit_has_the_fields_that_were_asked_for(index: Index, metadata: Metada
 
 
 def numbers(points: Points, *where: Condition, limit: int = 9) -> list[int]:
-    """Return the numbers of the points that meet the conditions, as a search and as a scroll find them."""
+    """Return the numbers of the points that meet the conditions, as search and select find them."""
     (found,) = points.search(Nearest("code", unit(1), limit, where))
     if limit == 9:
         assert {hit.id for hit in found} == {row.id for row in points.select([], where=where)}
@@ -408,7 +408,7 @@ def test_the_state_changes_whenever_what_is_published_does(
 def test_the_state_changes_when_what_is_published_says_otherwise_of_itself(
     index: Index, metadata: Metadata
 ) -> None:
-    """A second run at another commit that finds nothing to send changes the commit that every answer carries."""
+    """A run at another commit that finds nothing to send changes the commit of every answer."""
     index.publish(COLLECTION, index.create(COLLECTION, metadata))
     before = index.state(COLLECTION)
     require_live(index, COLLECTION).describe(

@@ -53,7 +53,7 @@ def digests(points: Points[Any]) -> dict[str, str]:
 def sync(
     index: Index, metadata: Metadata, tmp_path: Path, sample_structures: Path
 ) -> Callable[..., UploadReport]:
-    """Publish the given structures (and the blocks that belong to them); options go to the settings."""
+    """Publish the given structures and their blocks; options go to the settings."""
     numbers = itertools.count()
 
     def run(structures: Iterable[Structure], **changes: object) -> UploadReport:
@@ -291,7 +291,8 @@ def test_a_plan_names_what_a_run_would_do_and_does_nothing(
 
 
 def label(structure: Structure, lines: int = 0) -> str:
-    return f"{structure.code_type} {structure.symbol} ({structure.context.file_path}:{structure.line + lines})"
+    path = structure.context.file_path
+    return f"{structure.code_type} {structure.symbol} ({path}:{structure.line + lines})"
 
 
 def told(report: UploadReport) -> dict[str, tuple[int, list[str]]]:
@@ -622,7 +623,10 @@ def test_a_collection_made_with_another_model_is_refused_with_both_names(
     generation = index.create(COLLECTION, replace(metadata, vectors=made_with))
     check_fingerprints(generation, FINGERPRINTS, COLLECTION, "way out")
     other = {**FINGERPRINTS, "code": Fingerprint("jina", "abc", "snippet-1", 8192)}
-    expected = r"made with code = fake \(1, recipe snippet-1\); the configuration says jina \(abc, recipe snippet-1, 8192 tokens\)"
+    expected = (
+        r"made with code = fake \(1, recipe snippet-1\); "
+        r"the configuration says jina \(abc, recipe snippet-1, 8192 tokens\)"
+    )
     with pytest.raises(IndexMismatch, match=expected):
         check_fingerprints(generation, other, COLLECTION, "way out")
     older = index.create(COLLECTION, replace(metadata, vectors=made_with, schema_version=0))

@@ -134,7 +134,10 @@ class EmbeddedIndex:
         return self._remember(EmbeddedGeneration.create(folder, metadata))
 
     def copy(self, collection: str, generation: Generation) -> Generation:
-        """Return a copy of the generation, not yet published. Remains of killed runs are removed."""
+        """Return a copy of the generation, not yet published.
+
+        Remains of killed runs are removed.
+        """
         self._drop_incomplete(collection)
         folder = self._new_folder(collection, generation.metadata)
         shards = {

@@ -1,7 +1,8 @@
-"""An index as two Parquet files, structures.parquet and blocks.parquet: what makes any collection, without model or source.
+"""Exports an index to two Parquet files, and imports them without model or source.
 
-Columns: `id` (UUID), `payload` (the record as JSON), and one fixed_size_list<float32> for each named dense vector. What the
-generation says of itself stands in the schema's metadata. The sparse vector is made of the record again.
+structures.parquet and blocks.parquet have the columns `id` (UUID), `payload` (the record as JSON),
+and one fixed_size_list<float32> for each named dense vector. The generation's metadata is in that
+of the schema. The sparse vector is computed from the record again.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ _FILES = ("structures.parquet", "blocks.parquet")
 
 
 def export_generation(generation: Generation, folder: Path) -> tuple[int, int]:
-    """Write the generation's points into the folder, which is made; return the numbers of structures and blocks.
+    """Write the generation's points into the folder; return the numbers of structures and blocks.
 
-    Each file is there whole or not at all. Raises StorageError.
+    The folder is created. Each file exists as a whole or not at all. Raises StorageError.
     """
     metadata = generation.metadata
     blocks = _export(generation.blocks, folder / _FILES[1], BLOCKS, metadata)
@@ -50,7 +51,7 @@ class ExportedSource:
     """What `export_generation` wrote, as a source of points; see storage.points.PointSource."""
 
     def __init__(self, folder: Path) -> None:
-        """Read what the files say of themselves. Raises StorageError where the folder holds no export."""
+        """Read the files' metadata. Raises StorageError if the folder holds no export."""
         self._folder = folder
         self.metadata: Metadata = replace(self._read_metadata(), complete=False)
 
@@ -123,14 +124,14 @@ def _export(points: Points[R], path: Path, kind: Kind[R], metadata: Metadata) ->
         ):
             while rows := list(islice(stored, _ROWS)):
                 columns = [
-                    pa.array([one.id for one in rows]),
-                    pa.array([orjson.dumps(kind.payload(one.record)).decode() for one in rows]),
+                    pa.array([point.id for point in rows]),
+                    pa.array([orjson.dumps(kind.payload(point.record)).decode() for point in rows]),
                 ]
                 for name in kind.vectors:
-                    numbers = np.array([one.vectors[name] for one in rows], dtype=np.float32)
+                    matrix = np.array([point.vectors[name] for point in rows], dtype=np.float32)
                     columns.append(
                         pa.FixedSizeListArray.from_arrays(
-                            pa.array(numbers.reshape(-1)), numbers.shape[1]
+                            pa.array(matrix.reshape(-1)), matrix.shape[1]
                         )
                     )
                 writer.write_table(pa.table(columns, schema=schema))

@@ -1,4 +1,4 @@
-"""The connection to a Qdrant server: one client, requests that are sent again, errors that hold no secret."""
+"""The connection to a Qdrant server: one client; requests are repeated, errors hold no secret."""
 
 from __future__ import annotations
 
@@ -43,14 +43,16 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 10.0
 def connect(url: str, api_key: str | None, settings: StorageSettings) -> QdrantClient:
     """Return a client of the server; nothing is sent yet.
 
-    Raises StorageError where the URL is none, or the key would travel unencrypted to another host.
+    Raises StorageError if the URL is malformed, or the key would travel unencrypted to another
+    host.
     """
     location = safe_location(url)
     if api_key is not None and not (
         api_key.isascii() and api_key.isprintable() and " " not in api_key
     ):
         raise StorageError(
-            "QDRANT_API_KEY holds blanks or characters that no HTTP header may have; check it for a line end."
+            "QDRANT_API_KEY holds blanks or characters that no HTTP header may have; "
+            "check it for a line end."
         )
     secret = api_key is not None or urlsplit(url).password
     if (
@@ -60,13 +62,13 @@ def connect(url: str, api_key: str | None, settings: StorageSettings) -> QdrantC
         and not settings.allow_key_over_http
     ):
         raise StorageError(
-            f"the API key or password would travel unencrypted to {location}; use https, or --set storage.allow_key_over_http=true"
+            f"the API key or password would travel unencrypted to {location}; "
+            "use https, or --set storage.allow_key_over_http=true"
         )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", UserWarning
-            )  # about a key over plain HTTP: decided above
+            # A warning about a key over plain HTTP: decided above.
+            warnings.simplefilter("ignore", UserWarning)
             return QdrantClient(
                 url=url,
                 api_key=api_key,
@@ -84,7 +86,10 @@ def connect(url: str, api_key: str | None, settings: StorageSettings) -> QdrantC
 
 
 def safe_location(url: str) -> str:
-    """Return the URL without user, password, path and query: they may hold a secret. Raises StorageError where it is no URL."""
+    """Return the URL without user, password, path and query, which may hold a secret.
+
+    Raises StorageError if it is malformed.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -93,14 +98,15 @@ def safe_location(url: str) -> str:
     if host is None or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
         # Not quoted: a password with an unescaped character looks like this.
         raise StorageError(
-            "QDRANT_URL must be a URL such as http://localhost:6333; characters like # ? / in a password are escaped."
+            "QDRANT_URL must be a URL such as http://localhost:6333; "
+            "characters like # ? / in a password are escaped."
         )
     host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
 
 
 def _seconds_until(date: str) -> float:
-    """Return the seconds until an HTTP date; 0 where it is none, or is past."""
+    """Return the seconds until an HTTP date; 0 if it is malformed or past."""
     try:
         return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
     except ValueError:
@@ -125,15 +131,15 @@ class Connection:
         self._secrets = [secret for secret in (api_key, urlsplit(url).password) if secret]
         self._reached = False
         self._given_up = False
-        """Whether a deadline passed, and nothing was answered since: then no other is waited for, as when cleaning up."""
+        """Whether a deadline passed without an answer since: cleaning up must not wait again."""
 
     def call(
         self, doing: str, operation: Callable[P, T], *arguments: P.args, **options: P.kwargs
     ) -> T:
-        """Return what the operation returns; where it fails for a passing reason, try it again until the deadline.
+        """Return what the operation returns; repeat it until the deadline if it may succeed later.
 
-        Raises the errors of storage.errors. The first request of all is not repeated: a server that is not there is told at once;
-        one that says that it is busy is there.
+        Raises the errors of storage.errors. The very first request is not repeated, so that a
+        missing server is reported at once, unless the server answers that it is busy.
         """
         deadline, pause = time.monotonic() + self.settings.retry_s, _FIRST_PAUSE_S
         while True:
@@ -156,7 +162,8 @@ class Connection:
     def _errors(self, doing: str) -> Iterator[None]:
         """Turn the client's errors into this package's.
 
-        They are not chained: what a server or proxy answers may hold the request's headers, and with them the key.
+        They are not chained: the answer of a server or proxy may hold the request's headers, and
+        with them the key.
         """
         try:
             yield
@@ -187,7 +194,8 @@ class Connection:
             self._reached = True
         if status in _REFUSED:
             return IndexRefused(
-                f"{self.location} refuses to {doing} (HTTP {status}); set QDRANT_API_KEY to a key that may."
+                f"{self.location} refuses to {doing} (HTTP {status}); "
+                "set QDRANT_API_KEY to a key that may."
             )
         reason = self._redact(exc.content.decode("utf-8", "replace"))[:200]
         if not exc.content.lstrip().startswith(b"{"):

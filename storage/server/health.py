@@ -1,4 +1,4 @@
-"""What a Qdrant server says of itself: its version, and whether its cluster is whole."""
+"""Asks a Qdrant server for its version and the state of its cluster."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _OLDEST = (1, 16)
 
 
 def ask_health(connection: Connection) -> Health:
-    """Return the server's health. Raises IndexMismatch where it is older than what this needs, IndexUnreachable, IndexRefused."""
+    """Return the server's health.
+
+    Raises IndexMismatch if its version is too old, IndexUnreachable, IndexRefused.
+    """
     check_version(connection)
     version = connection.call("ask for its version", _version_text, connection.client)
     try:
@@ -32,7 +35,7 @@ def ask_health(connection: Connection) -> Health:
 
 
 def check_version(connection: Connection) -> None:
-    """Raise IndexMismatch where the server is older than what this needs."""
+    """Raise IndexMismatch if the server's version is too old."""
     found = connection.call("ask for its version", _version, connection.client)
     if found is not None and found < _OLDEST:
         numbers, least = (".".join(map(str, version)) for version in (found, _OLDEST))
@@ -42,7 +45,7 @@ def check_version(connection: Connection) -> None:
 
 
 def _version(client: QdrantClient) -> tuple[int, int] | None:
-    """Return the server's version; None of the client's local mode, or where it says none."""
+    """Return the server's version; None if it is not known, as in the client's local mode."""
     try:
         numbers = _version_text(client).split(".")
         return int(numbers[0]), int(numbers[1])

@@ -257,7 +257,7 @@ class ServerIndex:
         found = self._connection.call(
             "look up collections", self._connection.client.get_collections
         ).collections
-        names = {one.name.removesuffix(BLOCKS_SUFFIX) for one in found}
+        names = {entry.name.removesuffix(BLOCKS_SUFFIX) for entry in found}
         return sorted(
             (name for name in names if made_at(name, collection) > made_at("", collection)),
             key=lambda name: made_at(name, collection),

@@ -160,7 +160,7 @@ class ServerPoints(Generic[R]):
                 return
 
     def _batches(self, points: Iterable[Point], rejected: list[Rejection]) -> Iterator[Batch]:
-        """Yield the points packed by number and bytes; those too large for a request are rejected."""
+        """Yield the points packed by number and bytes; reject those too large for a request."""
         most, limit = (
             self._connection.settings.batch_points,
             self._connection.settings.batch_mb * 1_000_000,
@@ -191,7 +191,7 @@ class ServerPoints(Generic[R]):
             yield batch
 
     def _send(self, batch: Batch) -> list[Rejection]:
-        """Send the batch, its halves if the server rejects it; return the points it rejects alone."""
+        """Send the batch, or its halves if the server rejects it; return rejected points."""
         try:
             self._connection.call(f"write {len(batch.ids)} points", self._put, batch)
         except RequestRefused as exc:
