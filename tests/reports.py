@@ -1,4 +1,4 @@
-"""Reports of runs that never were."""
+"""Made-up reports, for tests of what is made from a report."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def made_report(started: str = "2026-11-25T03:15:00+00:00", **changes: object) -
 
 
 def hostile_report() -> IngestReport:
-    """Return a report in which all that comes from sources, paths and settings is hostile."""
+    """Return a report whose every text from sources, paths and settings is hostile."""
     report = made_report(
         project=HOSTILE, commit=HOSTILE, branch=HOSTILE, run_id=HOSTILE, structures_file=HOSTILE
     )

@@ -116,6 +116,13 @@ def test_lines_are_short(document: str) -> None:
     ] == []
 
 
+@pytest.mark.parametrize("document", TEXTS)
+def test_terms_are_those_of_the_glossary(document: str) -> None:
+    """These words were used once; docs/glossary.md has the terms of today."""
+    old = r"\b(legs?|kept dumps?|belongings|anew|to be had|at work on|shards? of texts)\b"
+    assert re.findall(old, TEXTS[document], re.IGNORECASE) == []
+
+
 def test_the_search_session_is_what_the_program_prints(
     indexed_sample: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ from flows.deploy.deployments import IMAGE_FOLDER
 from conftest import PROJECT_ROOT
 
 FOLDER = PROJECT_ROOT / "flows" / "container"
+PAGE = (PROJECT_ROOT / "docs" / "container.md").read_text()
 PROJECT = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text())
 CONSTRAINTS = (PROJECT_ROOT / "constraints.txt").read_text()
 INSTRUCTIONS = [
@@ -24,7 +25,7 @@ INSTRUCTIONS = [
 ]
 COMMANDS = [
     shlex.split(command)
-    for block in re.findall(r"```sh\n(.*?)```", (PROJECT_ROOT / "docs/container.md").read_text(), re.DOTALL)
+    for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
     for command in re.sub(r"\\\n", " ", block).splitlines()
 ]
 DEPLOYMENTS = yaml.safe_load((PROJECT_ROOT / "flows/deploy/prefect.yaml").read_text())
