@@ -233,7 +233,7 @@ class SearchService:
         if state is None:
             raise IndexMissing(
                 f"there is no index {collection!r} at {self._watching().location}. "
-                "Create it: lsif-ingest ingest"
+                "Make one: lsif-ingest ingest --repo DIR"
             )
         index = connect(self._workspace)
         try:
