@@ -23,6 +23,7 @@ INSTRUCTIONS = [
     for line in re.sub(r"\\\n", " ", (FOLDER / "Dockerfile").read_text()).splitlines()
     if line.strip() and not line.startswith("#")
 ]
+PAGE = (PROJECT_ROOT / "docs" / "container.md").read_text()
 COMMANDS = [
     shlex.split(command)
     for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
