@@ -118,7 +118,9 @@ def join_files(
     context: JoinContext, files: dict[str, DumpedFile], workers: Workers
 ) -> Iterator[JoinedFile]:
     """Yield each file's result in the order of their paths; empties `files` on the way."""
-    for batch in workers.map_in_order(join_batch, ((context, batch) for batch in _batches(files))):
+    size = _BATCH if workers.count > 1 else 1  # one file at a time if none goes through a pipe
+    batches = ((context, batch) for batch in _batches(files, size))
+    for batch in workers.map_in_order(join_batch, batches):
         yield from batch
 
 
@@ -127,13 +129,13 @@ def join_batch(context: JoinContext, batch: list[tuple[str, DumpedFile]]) -> lis
     return [join_file(context, path, dumped) for path, dumped in batch]
 
 
-def _batches(files: dict[str, DumpedFile]) -> Iterator[list[tuple[str, DumpedFile]]]:
+def _batches(files: dict[str, DumpedFile], least: int) -> Iterator[list[tuple[str, DumpedFile]]]:
     batch: list[tuple[str, DumpedFile]] = []
     size = 0
     for path in sorted(files):
         batch.append((path, files.pop(path)))
         size += len(batch[-1][1].definitions)
-        if size >= _BATCH:
+        if size >= least:
             yield batch
             batch, size = [], 0
     if batch:

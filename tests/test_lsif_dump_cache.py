@@ -286,7 +286,7 @@ def test_the_data_folder_and_build_results_are_left_out_wherever_they_are(projec
 def test_large_ignored_files_are_not_read(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lsif.dump.cache._MOST_BYTES", 3)
+    monkeypatch.setattr("lsif.dump.inputs._MOST_BYTES", 3)
     project.write("ignored/a", "abc")
     project.write("ignored/b", "abc")
     project.dump()
@@ -323,7 +323,7 @@ def test_a_damaged_dump_is_made_anew(
     damage(Path(first.file))
     second = project.dump()
     assert (second.reused, second.file, Path(second.file).read_text()) == (False, first.file, "x\n")
-    assert f"the kept dump {first.file} is damaged, a new one is made" in caplog.text
+    assert f"the cached dump {first.file} is damaged; a new one is made" in caplog.text
     assert project.dump().reused
 
 
@@ -395,7 +395,7 @@ def test_another_folder_of_the_repository_has_its_own_dump(project: Project) -> 
         ),
         (
             lambda project: (
-                project.monkeypatch.setattr("lsif.dump.cache._MOST_FILES", 1),
+                project.monkeypatch.setattr("lsif.dump.inputs._MOST_FILES", 1),
                 project.write("ignored/a", ""),
                 project.write("ignored/b", ""),
             ),
@@ -478,8 +478,8 @@ def test_an_unresolved_dump_is_not_taken_for_the_full_one(
     bare = project.dump()
     assert (bare.dependencies, bare.reused, project.dump().reused) == ("unresolved", False, True)
     assert (
-        "Cargo can't resolve the dependencies, types of theirs will be unknown: error: no matching package named"
-        in caplog.text
+        "Cargo can't resolve the dependencies; their types will be unknown: "
+        "error: no matching package named" in caplog.text
     )
     (project.kept.parent / "bin" / "cargo").write_text(resolving)
     full = project.dump()

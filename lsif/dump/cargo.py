@@ -1,4 +1,4 @@
-"""What Cargo says about a project before rust-analyzer asks it the same: whether its dependencies can be had."""
+"""Asks Cargo what rust-analyzer will ask it: whether the project's dependencies are available."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Dependencies:
 
     state: State
     why: str = ""
-    """What Cargo said where they are unresolved."""
+    """What Cargo said if they are unresolved."""
     workspace: Path | None = None
     """The folder of the workspace's Cargo.lock."""
     folders: tuple[Path, ...] = ()
-    """The folders of the packages that come from this disk: the project's own and path dependencies."""
+    """Folders of the packages on this disk: the project's own and path dependencies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class ToolAnswer:
     """What a program of the toolchain printed."""
 
     status: int | None
-    """None where there is no such program."""
+    """None if there is no such program."""
     out: bytes = b""
     said: str = ""
-    """The errors among its last words."""
+    """The errors among its last lines."""
 
     @property
     def text(self) -> str:
-        """Its output where it succeeded, else ""."""
+        """Its output, empty if it failed."""
         return self.out.decode("utf-8", "replace").strip() if self.status == 0 else ""
 
 
@@ -58,7 +58,9 @@ def ask(
     target: Path,
     repo: Path | None = None,
 ) -> ToolAnswer:
-    """Run a program of the toolchain in the folder `repo`, in rust-analyzer's environment and time, and return its answer.
+    """Run a program of the toolchain in the folder `repo`; return its answer.
+
+    It gets rust-analyzer's environment and time limit.
 
     `cargo` and `rustc` are looked for where rust-analyzer looks for them.
     """
@@ -92,18 +94,21 @@ def _find(program: str) -> str | None:
 
 
 def toolchain(repo: Path, tool: RustAnalyzerSettings, target: Path) -> str:
-    """Return what `rustc -vV` says in the folder, where a rust-toolchain.toml may choose another; "" without rustc."""
+    """Return what `rustc -vV` prints in the folder, or an empty text if there is no rustc.
+
+    A rust-toolchain.toml there may choose another one.
+    """
     return ask("rustc", ["-vV"], tool, target, repo).text
 
 
 def find_dependencies(
     repo: Path, tool: RustAnalyzerSettings, target: Path, rustc: str
 ) -> Dependencies:
-    """Ask Cargo for the project's dependencies for the host, which fetches what is missing where it may.
+    """Return the project's dependencies on the host; Cargo fetches what is missing if it may.
 
-    rust-analyzer asks the same, and where that fails goes on with `--no-deps`, of which it says nothing.
-    Raises RustAnalyzerError where they must be those of Cargo.lock (rust_analyzer.network) and are not, and where what answers is
-    no Cargo.
+    rust-analyzer asks the same. If that fails it goes on with `--no-deps`, and does not say so.
+    Raises RustAnalyzerError if they must be those of Cargo.lock (rust_analyzer.network) and are
+    not, and if what answers is no Cargo.
     """
     host = os.environ.get("CARGO_BUILD_TARGET") or next(
         (line.removeprefix("host: ") for line in rustc.splitlines() if line.startswith("host: ")),
@@ -122,7 +127,8 @@ def find_dependencies(
     if answer.status != 0 and tool.network == "locked":
         said = answer.said or "there is no cargo to ask"
         raise RustAnalyzerError(
-            f'rust_analyzer.network is "locked", and the dependencies are not those of Cargo.lock: {said}'
+            'rust_analyzer.network is "locked", '
+            f"and the dependencies are not those of Cargo.lock: {said}"
         )
     if answer.status is None:
         return Dependencies("unknown")
@@ -138,6 +144,7 @@ def find_dependencies(
         return Dependencies("resolved", "", Path(metadata["workspace_root"]), own)
     except (ValueError, KeyError, TypeError) as exc:
         raise RustAnalyzerError(
-            f"`cargo metadata` printed no metadata but {answer.text[:100]!r}; the cargo that is asked is {_find('cargo')} "
+            f"`cargo metadata` printed no metadata but {answer.text[:100]!r}; "
+            f"the cargo that is asked is {_find('cargo')} "
             "(CARGO names another)."
         ) from exc

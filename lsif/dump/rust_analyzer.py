@@ -1,7 +1,7 @@
 """Runs `rust-analyzer lsif`, which writes the dump. Reads no dump.
 
-rust-analyzer loads the project with Cargo, which runs the repository's build scripts and procedural macros: point it only at
-repositories whose code may run on this machine.
+rust-analyzer loads the project with Cargo, which runs the repository's build scripts and procedural
+macros. Use it only for repositories whose code may run on this machine.
 """
 
 from __future__ import annotations
@@ -27,14 +27,17 @@ if TYPE_CHECKING:
 
 ARGUMENTS = ("lsif",)
 """rust-analyzer's, before the folder."""
-_INSTALL = "Install it with `rustup component add rust-analyzer rust-src`, or name its path: --set rust_analyzer.command=PATH"
+_INSTALL = (
+    "Install it with `rustup component add rust-analyzer rust-src`, or name its path: "
+    "--set rust_analyzer.command=PATH"
+)
 _SECRET = re.compile(
     r"(?!CARGO_)(QDRANT_|PREFECT_|HF_|HUGGING|AWS_|.*(TOKEN|SECRET|PASSWORD|CREDENTIAL))",
     re.IGNORECASE,
 )
-"""Names of the environment that no build script needs to see; Cargo needs its own to reach private registries."""
+"""Environment variables that no build script needs. Cargo needs its own for private registries."""
 _FELL_BACK = b"returning succeeded result with `--no-deps`"
-"""What later versions warn of where Cargo could not resolve the dependencies; 1.85 says nothing."""
+"""Newer versions warn so if Cargo could not resolve the dependencies; 1.85 says nothing."""
 
 _MOST_NAMED, _MOST_LOOKED_AT = 3, 2000
 """Folders that a message names, and that are looked at for it."""
@@ -48,18 +51,19 @@ class DumpMade:
     """How a dump was made."""
 
     peak_mb: float
-    """The highest resident memory of rust-analyzer and all that it started together, 10^6 bytes."""
+    """Highest resident memory, in 10^6 bytes, of rust-analyzer and all that it started."""
     fell_back: bool
-    """Whether rust-analyzer said that it goes without the dependencies."""
+    """Whether rust-analyzer said that it works without the dependencies."""
 
 
 def write_dump(repo: Path, output: Path, tool: RustAnalyzerSettings, target: Path) -> DumpMade:
-    """Write the dump of the Cargo project in the folder `repo` to the file `output`, as a whole or not at all.
+    """Write the dump of the Cargo project in `repo` to `output`, as a whole or not at all.
 
-    Cargo builds in the folder `target`, not in the repository, unless the environment names another (CARGO_TARGET_DIR).
+    Cargo builds in the folder `target`, not in the repository, unless CARGO_TARGET_DIR is set.
 
-    Raises SourceError where `repo` is no Cargo project, RustAnalyzerMissing where there is no such program, RustAnalyzerError
-    with its last words where it fails, passes a limit or writes nothing.
+    Raises SourceError if `repo` is no Cargo project, RustAnalyzerMissing if there is no such
+    program, and RustAnalyzerError with its last words if it fails, exceeds a limit or writes
+    nothing.
     """
     check_project(repo)
     program = find_program(tool)
@@ -77,7 +81,10 @@ def write_dump(repo: Path, output: Path, tool: RustAnalyzerSettings, target: Pat
             raise RustAnalyzerError(_limit_passed(outcome, tool))
         if outcome.status != 0 or temporary.stat().st_size == 0:
             last_words = _last_words(errors).rstrip(".")
-            said = f"`{tool.command} lsif {repo}` {_how_it_ended(outcome.status)}: {last_words}. {_advice(last_words, repo)}"
+            said = (
+                f"`{tool.command} lsif {repo}` {_how_it_ended(outcome.status)}: {last_words}. "
+                f"{_advice(last_words, repo)}"
+            )
             raise RustAnalyzerError(said.rstrip())
         temporary.replace(output)
         return DumpMade(outcome.peak_mb, _FELL_BACK in errors.read_bytes())
@@ -90,7 +97,7 @@ def write_dump(repo: Path, output: Path, tool: RustAnalyzerSettings, target: Pat
 
 
 def find_program(tool: RustAnalyzerSettings) -> str:
-    """Return rust-analyzer's path. Raises RustAnalyzerMissing where there is no such program."""
+    """Return rust-analyzer's path. Raises RustAnalyzerMissing if there is no such program."""
     program = shutil.which(tool.command)
     if program is None:
         raise RustAnalyzerMissing(f"no program {tool.command!r} on PATH. {_INSTALL}")
@@ -98,7 +105,7 @@ def find_program(tool: RustAnalyzerSettings) -> str:
 
 
 def check_project(repo: Path, subdir: str = "") -> None:
-    """Raise SourceError where the repository, or the folder in it that `subdir` names, is no Cargo project."""
+    """Raise SourceError if the repository, or its folder `subdir`, is no Cargo project."""
     folder = repo / subdir
     if (folder / "Cargo.toml").is_file() or (folder / "rust-project.json").is_file():
         return
@@ -109,7 +116,8 @@ def check_project(repo: Path, subdir: str = "") -> None:
     if repo.is_dir() and (found := _projects_in(repo)):
         more = " and others" if len(found) > _MOST_NAMED else ""
         raise SourceError(
-            f"{what}; there is one in {', '.join(found[:_MOST_NAMED])}{more}: name it with --subdir DIR."
+            f"{what}; there is one in {', '.join(found[:_MOST_NAMED])}{more}: "
+            "name it with --subdir DIR."
         )
     if subdir and repo.is_dir():
         raise SourceError(
@@ -119,9 +127,9 @@ def check_project(repo: Path, subdir: str = "") -> None:
 
 
 def _projects_in(repo: Path) -> list[str]:
-    """Return the folders of the repository that hold a Cargo.toml, but none inside of another, the nearest first.
+    """Return the nearest folders of the repository with a Cargo.toml, none inside of another.
 
-    One more than are named is looked for; a repository of very many folders is not looked through to its end.
+    There may be one more than a message names. Very large repositories are not searched to the end.
     """
     found, looked_at, waiting = list[str](), 0, deque([repo])
     while waiting and len(found) <= _MOST_NAMED and looked_at < _MOST_LOOKED_AT:
@@ -143,7 +151,7 @@ def _projects_in(repo: Path) -> list[str]:
 
 
 def cargo_environment(tool: RustAnalyzerSettings, target: Path) -> dict[str, str]:
-    """Return the environment that rust-analyzer and Cargo run in: this process's without secrets, as the settings have it."""
+    """Return the environment of rust-analyzer and Cargo: this process's without secrets."""
     inherited = {name: value for name, value in os.environ.items() if not _SECRET.match(name)}
     network = {"CARGO_NET_OFFLINE": "true"} if tool.network == "offline" else {}
     return {
@@ -178,7 +186,8 @@ def _run(
 def _limit_passed(outcome: Outcome, tool: RustAnalyzerSettings) -> str:
     if outcome.exceeded == "memory":
         return (
-            f"rust-analyzer and what it started took {outcome.peak_mb:,.0f} MB of memory, more than {tool.memory_mb:,} MB "
+            f"rust-analyzer and what it started took {outcome.peak_mb:,.0f} MB of memory, "
+            f"more than {tool.memory_mb:,} MB "
             "(rust_analyzer.memory_mb), and were ended."
         )
     return (
@@ -193,7 +202,7 @@ def _how_it_ended(status: int) -> str:
 
 
 def _last_words(errors: Path) -> str:
-    """Return what a reader needs of the program's standard error, in one line: a panic's message, else the last lines."""
+    """Return the panic's message, else the last lines of standard error, in one line."""
     with errors.open("rb") as file:
         file.seek(max(0, errors.stat().st_size - _LAST_WORDS))
         text = file.read().decode("utf-8", "replace")
@@ -210,12 +219,15 @@ def _last_words(errors: Path) -> str:
 
 
 def _advice(last_words: str, repo: Path) -> str:
-    """Return what to do about a failure, as far as its last words tell; empty where they don't."""
+    """Return what to do about a failure with these last words; empty if unknown."""
     words = last_words.lower()
     if "unavailable for the active toolchain" in words or "unknown binary" in words:
         return _INSTALL
     if "toolchain" in words:
-        return "Install the toolchain that rust-toolchain.toml names, or choose another: RUSTUP_TOOLCHAIN=stable"
+        return (
+            "Install the toolchain that rust-toolchain.toml names, or choose another: "
+            "RUSTUP_TOOLCHAIN=stable"
+        )
     if "panicked" in words and (path := not_utf8(repo)) is not None:
         return f"rust-analyzer can't read sources that are not UTF-8: convert {path}"
     return ""

@@ -1,6 +1,7 @@
-"""Where a declaration ends in a source that no grammar is at hand for: a small lexer that knows strings, comments and brackets.
+"""Finds the end of a declaration in a source without a grammar, by its brackets.
 
-Offsets are in bytes. Made for languages that write blocks in braces, and comments as C does.
+A small lexer that knows strings, comments and brackets. It is made for languages that write blocks
+in braces and comments as C does. Offsets are in bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ _STRINGS = rb"""
   | `(?:\\.|[^`\\])*`
 """
 _REST = rb"""
-  | (?P<open> [(\[{] ) | (?P<close> [)\]}] ) | (?P<end> ; ) | (?P<line> \n ) | (?P<value> (?<![=!<>])=(?![=>]) )
+  | (?P<open> [(\[{] ) | (?P<close> [)\]}] ) | (?P<end> ; ) | (?P<line> \n )
+  | (?P<value> (?<![=!<>])=(?![=>]) )
 """
 _CHARACTERS_AND_LIFETIMES = rb"| '(?:\\[^\n]+?|[^'\\\n\x80-\xff]|[\x80-\xff]{2,4})' | '[A-Za-z_]\w*"
 _TOKENS = {
@@ -29,7 +31,7 @@ _GOES_ON = re.compile(
 )
 _OPEN_ENDED = re.compile(rb"(?:[.?:|&+\-*/%<=,(\[]|=>|\b(?:where|extends|implements|throws))\s*\Z")
 INDENTED = frozenset({"python"})
-"""Languages whose bodies are told by their indentation."""
+"""Languages with bodies by indentation."""
 _HEAD_END = re.compile(rb":[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+\Z")
 _COMMENT = re.compile(rb"//[^\n]*|/\*(?:.*?\*/|.*)", re.DOTALL)
@@ -47,7 +49,7 @@ class Bounds(NamedTuple):
 
 
 class Brackets:
-    """The brackets of a source, each with the one that closes it: found once, whatever is asked then."""
+    """The brackets of a source, each with its counterpart; found once for all questions."""
 
     def __init__(self, data: bytes, language: str) -> None:
         self._data = data
@@ -67,10 +69,10 @@ class Brackets:
                 self._closed_by[opened.pop()] = number
 
     def find_bounds(self, name_end: int, *, has_body: bool) -> Bounds:
-        """Return where the declaration whose name ends at `name_end` has its parts.
+        """Return the parts of the declaration whose name ends at `name_end`.
 
-        It ends with its body, if one is expected; else at a semicolon, at a bracket that closes what is around it, or at a line's
-        end behind which nothing goes on.
+        It ends with its body, if one is expected; else at a semicolon, at a bracket that closes
+        what is around it, or at the end of a line that does not continue.
         """
         data, value = self._data, None
         number = bisect_left(self._starts, name_end)
@@ -98,8 +100,11 @@ class Brackets:
                 return Bounds(value, None, at)
             number += 1
         return Bounds(
-            value, None, _line_end(data, name_end)
-        )  # where nothing is closed, nothing says where it ends
+            value,
+            None,
+            _line_end(data, name_end),
+            # Without a closing bracket nothing says where it ends.
+        )
 
 
 def _line_end(data: bytes, at: int) -> int:
@@ -108,7 +113,7 @@ def _line_end(data: bytes, at: int) -> int:
 
 
 def find_indented(data: bytes, start: int, name_end: int) -> Bounds:
-    """Return where a declaration ends whose body is what is indented deeper than the line that holds `start`."""
+    """Return the parts of a declaration whose body is indented deeper than the line of `start`."""
     line_start = data.rfind(b"\n", 0, start) + 1
     line = data[line_start:name_end]
     indent = len(line) - len(line.lstrip(b" \t"))

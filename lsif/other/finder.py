@@ -1,7 +1,8 @@
-"""Finds which items of a source a dump's definitions are, for every language but Rust.
+"""Finds the items of a source that a dump's definitions are, for all languages but Rust.
 
-The indexer's tags, outlines and hovers say what is declared where; a grammar, where there is one for the language, says it better.
-Without one a declaration ends where its tag or outline says, else where its brackets or folds end.
+The indexer's tags, outlines and hovers say what is declared where. A grammar, if there is one for
+the language, says it better. Without one a declaration ends where its tag or outline says, else
+where its brackets or folding ranges end.
 """
 
 from __future__ import annotations
@@ -88,7 +89,11 @@ class OutlinedFile:
                 around.append(one)
         return findings
 
-    def module_path(self, findings: Findings, definitions: list[Definition]) -> str:  # noqa: ARG002 - other finders need them
+    def module_path(
+        self,
+        findings: Findings,  # noqa: ARG002 - finders of other languages need it
+        definitions: list[Definition],  # noqa: ARG002 - as above
+    ) -> str:
         """Return the project and the file's path, without the names that stand for their folder."""
         parts = [*self._path.parts[:-1], self._path.stem.partition(".")[0]]
         if parts[-1] in _INDEX_FILES:
@@ -96,14 +101,14 @@ class OutlinedFile:
         return "::".join((self._project, *parts))
 
     def is_test(self) -> bool:
-        """Return whether the file lies in a folder of tests, or is named as tests are."""
+        """Return whether the file is in a folder of tests, or has a name as tests have."""
         return (
             not _TEST_FOLDERS.isdisjoint(self._path.parts[:-1])
             or _TEST_FILE.search(self._path.stem) is not None
         )
 
     def blocks(self) -> Iterator[SourceBlock]:
-        """Yield those folds of at least MIN_LINES lines that a loop, condition or closure begins."""
+        """Yield folding ranges, of at least MIN_LINES lines, of loops, conditions and closures."""
         for one in self._outline.folding_ranges:
             head = self._lines.line(one.line)
             if one.is_comment or one.end_line - one.line + 1 < MIN_LINES or head is None:
@@ -133,7 +138,7 @@ class OutlinedFile:
         return last
 
     def _find(self, definition: Definition, encoding: str, findings: Findings) -> _Declared | None:
-        """Return what the definition declares; where that is nothing, the reason is counted."""
+        """Return what the definition declares; if nothing, the reason is counted."""
         place = definition.range
         start, end = (
             self._offset(place.line, place.column, encoding),
@@ -179,7 +184,7 @@ class OutlinedFile:
         start: int,
         end: int,
     ) -> Declaration | None:
-        """Return the declaration of the name at start..end as the indexer tells it, None where it tells of none."""
+        """Return what the name at start..end declares by the indexer's words, None if nothing."""
         before = words_before(self._data, start)
         kind = kind_of(hover, tag, self._data[before:start].decode("utf-8", "replace"))
         if kind is None:
@@ -202,7 +207,10 @@ class OutlinedFile:
         return Declaration(kind, head, head, bounds.value, bounds.body, last)
 
     def _folded(self, body: int | None, end: int, name_start: int) -> int:
-        """Return where the fold ends that the body begins, `end` where there is none or it says the same."""
+        """Return the end of the folding range that the body begins.
+
+        This is `end` if there is no such range or it says the same.
+        """
         row = self._row(body if body is not None else name_start)
         ends = self._folds.get(row, [])
         lexed = self._row(max(end - 1, 0))
@@ -212,7 +220,10 @@ class OutlinedFile:
         return self._starts[last + 1] - 1 if last + 1 < len(self._starts) else len(self._data)
 
     def _item(self, one: _Declared, around: list[_Declared]) -> Found | str:
-        """Return the item that the declaration is, or why it is none; `around` are those that it stands in, outermost first."""
+        """Return the declaration's item, or why it is none.
+
+        `around` are the declarations around it, outermost first.
+        """
         declaration, hover = one.declaration, one.definition.hover
         kinds = [outer.declaration.code_type for outer in around]
         if declaration.code_type in ("Const", "Static") and kinds and kinds[-1] == "Function":
@@ -222,7 +233,7 @@ class OutlinedFile:
         before = without_comments(self._data[self._starts[first] : declaration.start]).strip()
         if not before or before.startswith(
             ATTRIBUTES
-        ):  # else what stands above belongs to what stands before
+        ):  # else what is above belongs to what is before
             row_from, docs = documentation_above(self._lines, first, self._outline.language)
         if docs is None and hover is not None:
             docs = hover.docs
@@ -253,7 +264,10 @@ class OutlinedFile:
         return Found(one.definition, row, one.name_start - self._starts[row], item)
 
     def _signature(self, one: _Declared) -> tuple[str, str]:
-        """Return the declaration without decorators, visibility, comments and body, and the visibility."""
+        """Return the declaration and its visibility.
+
+        Decorators, visibility, comments and body are left out of the declaration.
+        """
         declaration = one.declaration
         end = declaration.end
         if declaration.code_type in _HEAD_ONLY and declaration.body is not None:

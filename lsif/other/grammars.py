@@ -1,6 +1,7 @@
-"""Grammars of languages other than Rust: where a declaration begins and ends, and what kind it is, told from its name's place.
+"""Finds declarations by a grammar, in languages other than Rust.
 
-One rule serves all: a declaration is the node whose field `name` is the node at the place. Offsets are in bytes.
+One rule serves all languages: a declaration is the node whose field `name` is the node at a given
+position. Offsets are in bytes.
 """
 
 from __future__ import annotations

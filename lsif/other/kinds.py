@@ -25,9 +25,10 @@ _SYMBOL_KINDS: dict[int, CodeType] = {
     2: "Module", 3: "Module", 4: "Module", 5: "Class", 6: "Function", 9: "Function", 10: "Enum",
     11: "Interface", 12: "Function", 13: "Static", 14: "Const", 23: "Struct",
 }  # fmt: skip
-"""https://microsoft.github.io/language-server-protocol/specifications/lsp/3.17/specification/#symbolKind
+"""The kinds of symbols that are items.
 
-7 is left out: lsif-tsc uses it for everything that it has no word for."""
+https://microsoft.github.io/language-server-protocol/specifications/lsp/3.17/specification/#symbolKind
+Kind 7 is left out: lsif-tsc uses it for everything that it has no word for."""
 _FIELD_KINDS = frozenset({8, 22})
 _TYPE_PARAMETER = 26
 _PARENTHESIZED = re.compile(r"\((?P<what>[a-z ]+)\)\s")
@@ -48,7 +49,10 @@ def words_before(data: bytes, start: int) -> int:
 
 
 def kind_of(hover: Hover | None, tag: Tag | None, before: str) -> CodeType | None:
-    """Return what a name declares, as its hover, its tag or the words before it tell; None where it is no item."""
+    """Return what a name declares by its hover, its tag or the words before it.
+
+    None if it is no item.
+    """
     if hover is not None and hover.code_type is not None:
         return hover.code_type
     declaration = hover.declaration if hover is not None else ""

@@ -1,4 +1,4 @@
-"""What stands above a declaration and belongs to it, in languages without a grammar here: documentation, attributes, decorators.
+"""Documentation, attributes and decorators above a declaration, in languages without a grammar.
 
 Rows are 0-based.
 """
@@ -15,18 +15,16 @@ if TYPE_CHECKING:
 ATTRIBUTES = (b"@", b"#[")
 _CODE_ENDS = ("{", "}", ";", ",")
 _ATTRIBUTE_ROWS = 100
-"""Rows that an attribute may span."""
+"""Maximum number of an attribute's rows."""
 _LINE_DOCS = {"go": ("//",)}
 """How lines of documentation begin, by language."""
 
 
 def documentation_above(lines: Lines, row: int, language: str) -> tuple[int, str | None]:
-    """Return the first row of the documentation and attributes that stand above the row, and what the former say."""
+    """Return the first row of the docs and attributes above the row, and the docs' text."""
     markers = _LINE_DOCS.get(language, ("///",))
     fragments: list[str] = []
-    first = next_row = (
-        row  # plain comments belong to the item where documentation or attributes stand above them
-    )
+    first = next_row = row  # plain comments belong to the item only below docs or attributes
     while next_row > 0:
         above = next_row - 1
         line = (lines.line(above) or b"").decode("utf-8", "replace").strip()
@@ -54,7 +52,10 @@ def documentation_above(lines: Lines, row: int, language: str) -> tuple[int, str
 
 
 def _comment_start(lines: Lines, row: int) -> int | None:
-    """Return the first row of the documentation comment that ends in the row, None where code or none stands there."""
+    """Return the first row of the documentation comment that ends in the row.
+
+    None if the row ends with code or no such comment.
+    """
     for first in range(row, -1, -1):
         line = (lines.line(first) or b"").strip()
         if b"/*" in line:
@@ -67,7 +68,7 @@ def _comment_start(lines: Lines, row: int) -> int | None:
 
 
 def _attribute_start(lines: Lines, row: int) -> int | None:
-    """Return the first row of the attribute or decorator that ends in the row, None where none does."""
+    """Return the first row of the attribute that ends in the row, None if there is none."""
     depth = 0
     for first in range(row, max(-1, row - _ATTRIBUTE_ROWS), -1):
         line = lines.line(first) or b""

@@ -42,7 +42,10 @@ def decode_line(line: bytes) -> Element | None:
 
 
 def decode_fields(fields: dict[str, Any]) -> Element | None:
-    """Return what the fields of a vertex or edge say, None for kinds that are not read. Raises one of MALFORMED."""
+    """Return the element of a vertex's or edge's fields, None for kinds that are not read.
+
+    Raises one of MALFORMED.
+    """
     label = fields["label"]
     decode = (_VERTICES if fields["type"] == "vertex" else _EDGES).get(label)
     return decode(fields) if decode is not None else None
@@ -120,7 +123,10 @@ def _hover(fields: dict[str, Any]) -> HoverResult:
 
 
 def _markdown(contents: object) -> str:
-    """Return a hover's contents as Markdown: they are that already, or code and its language, or a list of such things."""
+    """Return a hover's contents as Markdown.
+
+    They are Markdown, code and its language, or a list of such things.
+    """
     if isinstance(contents, list):
         return "\n\n---\n\n".join(_markdown(one) for one in contents)
     if isinstance(contents, dict):

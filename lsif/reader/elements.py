@@ -1,8 +1,10 @@
-"""The lines of a dump that this project reads, one small class each.
+"""The lines of a dump that this project reads, one small class for each kind.
 
-Source: https://microsoft.github.io/language-server-protocol/specifications/lsif/0.6.0/specification/, what rust-analyzer 1.85
-writes (its `item` edge names `document` what later versions of the specification call `shard`) and what lsif-tsc 0.5 writes. Ids
-are integers or strings. Lines of other kinds are no error; they have no class here. Lines and columns are 0-based.
+They are those of the specification
+(https://microsoft.github.io/language-server-protocol/specifications/lsif/0.6.0/specification/), as
+rust-analyzer 1.85 and lsif-tsc 0.5 write them. rust-analyzer's `item` edge calls `document` what
+later versions of the specification call `shard`. Ids are integers or strings. Lines of other kinds
+are no error; they have no class here. Lines and columns are 0-based.
 """
 
 from __future__ import annotations
@@ -42,23 +44,26 @@ class MetaData(NamedTuple):
     project_root: str
     """URI; empty where the dump has none here (see Root)."""
     position_encoding: str
-    """Unit of columns, one of POSITION_ENCODINGS where the dump is sound."""
+    """Unit of columns; one of POSITION_ENCODINGS if the dump is valid."""
     tool: str
 
     @property
     def is_rust_analyzers(self) -> bool:
-        """Whether rust-analyzer made the dump: then its hovers tell items from locals, and its documents are all Rust."""
+        """Whether rust-analyzer made the dump.
+
+        Then hovers distinguish items from locals, and all documents are Rust.
+        """
         return self.tool.startswith("rust-analyzer")
 
 
 class Root(NamedTuple):
-    """The folder that a group of projects lies in, as indexers say it that leave it out of the metaData."""
+    """The folder of a group of projects; some indexers have it instead of the metaData's root."""
 
     uri: str
 
 
 class Event(NamedTuple):
-    """The begin (1) or end (-1) of a project, group or document; each begin has its end in a dump that is whole."""
+    """The begin (1) or end (-1) of a project, group or document; in a whole dump each has both."""
 
     step: int
 
@@ -126,7 +131,7 @@ class FoldingRange(NamedTuple):
 
 
 class FoldingRanges(NamedTuple):
-    """The folds of a document."""
+    """The folding ranges of a document."""
 
     id: Id
     folding_ranges: list[FoldingRange]
@@ -142,7 +147,10 @@ class Symbol(NamedTuple):
 
 
 class DocumentSymbols(NamedTuple):
-    """A document's outline, flat. Outlines that name ranges say nothing that the ranges' tags don't, and are empty here."""
+    """A document's outline, flat.
+
+    Outlines that name ranges are empty here: the ranges' tags say the same.
+    """
 
     id: Id
     symbols: list[Symbol]
@@ -157,7 +165,7 @@ class Edge(NamedTuple):
 
 
 class Item(NamedTuple):
-    """The ranges of one document that a definition result consists of (`property` is absent), or a reference result."""
+    """The ranges of one document in a definition result (no `property`) or a reference result."""
 
     out_id: Id
     in_ids: list[Id]

@@ -1,7 +1,8 @@
 """Tables to definitions: follows the edges of a dump. Knows no file format and no source.
 
-Nothing can be finished before the last line is seen, since rust-analyzer writes all documents and ranges first and all results
-after them. So the tables are whole when the edges are followed, for all definitions at once.
+rust-analyzer writes all documents and ranges first and all results after them, so nothing is
+complete before the last line. The edges are therefore followed when the tables are complete, for
+all definitions at once.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
     from lsif.reader.tables import Tables
 
 _MAX_NEXT = 16
-"""Longest chain of `next` edges that is followed; real ones have one or two, a cycle has no end."""
+"""Longest chain of `next` edges that is followed; real ones have one or two. Cycles never end."""
 _NOTHING = -1
 _FILE = "file://"
 
 
 class Definition(NamedTuple):
-    """One definition that may be an item: where its name stands and what the indexer says of it."""
+    """One definition that may be an item: its name's range and what the indexer says about it."""
 
     document_uri: str
     range: Range
@@ -46,15 +47,21 @@ class Definition(NamedTuple):
 
     @property
     def hover(self) -> Hover | None:
-        """What the hover says, None where there is none or it can't be understood; see `decoded`."""
+        """The decoded hover, None if there is none or it can't be decoded; see `decoded`."""
         return decode_hover(self.said)
 
     def decoded(self) -> Definition:
-        """Return the definition with its hover decoded, which takes time and is therefore done where the sources are read."""
+        """Return the definition with its hover decoded.
+
+        Decoding takes time, so workers do it when they read the sources.
+        """
         return self._replace(said=decode_hover(self.said))
 
     def with_references_of(self, other: Definition) -> Definition:
-        """Return the definition with what refers to another one of the same place, as one file in several crates has."""
+        """Return the definition with the references of another one at the same position.
+
+        A file in several crates has such definitions.
+        """
         return self._replace(
             references=self.references + other.references,
             referencing_files=max(self.referencing_files, other.referencing_files),
@@ -62,7 +69,7 @@ class Definition(NamedTuple):
 
 
 class Outline(NamedTuple):
-    """What the indexer says of a document as a whole."""
+    """What the indexer says about a document as a whole."""
 
     language: str
     """Language identifier; empty where the dump has none."""
@@ -88,16 +95,17 @@ class Graph:
 
     @property
     def project_root(self) -> str:
-        """URI of the folder that the dump was taken of; empty where the dump doesn't say."""
+        """URI of the dumped folder; empty if the dump has none."""
         roots = [uri.rstrip("/") for uri in self._tables.roots if uri.startswith(_FILE)]
         if self.meta.project_root or not roots:
             return self.meta.project_root
         return _FILE + posixpath.commonpath([uri.removeprefix(_FILE) or "/" for uri in roots])
 
     def check_complete(self) -> None:
-        """Raise DumpError where the dump ends early, or counts columns in an unknown way.
+        """Raise DumpError if the dump ends early or counts columns in an unknown unit.
 
-        References are the last thing that rust-analyzer writes of a result set, and each has them. lsif-tsc ends with events.
+        References are the last thing that rust-analyzer writes of a result set, and each has them.
+        lsif-tsc ends with events.
         """
         if self.meta.position_encoding not in POSITION_ENCODINGS:
             raise DumpError(
@@ -115,12 +123,16 @@ class Graph:
             )
         if self._tables.open_events > 0:
             raise DumpError(
-                f"the dump is cut off: {self._tables.open_events} of its projects and documents have a begin and no end. "
+                f"the dump is cut off: {self._tables.open_events} of its projects and documents "
+                "have a begin and no end. "
                 "Make it again."
             )
 
     def definitions(self, is_inside: Callable[[str], bool]) -> Iterator[Definition]:
-        """Yield each definition whose document's URI `is_inside` and that may be an item; `skipped` counts the others."""
+        """Yield each definition that may be an item and whose document `is_inside`.
+
+        `skipped` counts the others.
+        """
         tables, followed = self._tables, self._followed
         references, files = _Lookup(_count_references(tables.references.to_array())).rows(
             followed.references
@@ -132,8 +144,10 @@ class Graph:
         told = reachable & inside
         if not self.meta.is_rust_analyzers:
             plain = np.full_like(
-                plain, _NOTHING
-            )  # what other indexers write over an item may look like a local's hover here
+                plain,
+                _NOTHING,
+                # What other indexers write over an item may look like a local's hover here.
+            )
         skipped = {
             "dangling": ~reachable,
             "external": reachable & ~inside,
@@ -163,7 +177,7 @@ class Graph:
             )
 
     def outlines(self, is_inside: Callable[[str], bool]) -> dict[str, Outline]:
-        """Return what the dump says of each document whose URI `is_inside`, by URI."""
+        """Return the outline of each document whose URI `is_inside`, by URI."""
         tables = self._tables
         folds = dict(tables.edges["textDocument/foldingRange"].to_array().tolist())
         symbols = dict(tables.edges["textDocument/documentSymbol"].to_array().tolist())
@@ -179,7 +193,10 @@ class Graph:
         }
 
     def references_between(self, group_of: Callable[[str], str | None]) -> int:
-        """Return how many places refer to a definition in a document of another group; documents of no group don't count."""
+        """Return the number of places that refer to a definition in a document of another group.
+
+        Documents of no group don't count.
+        """
         tables = self._tables
         numbers: dict[str, int] = {}
         groups = np.array(
@@ -212,7 +229,7 @@ class Graph:
 
     @cached_property
     def _followed(self) -> _Followed:
-        """What the edges of each definition lead to; followed once, whoever asks."""
+        """The ends of each definition's edges; followed once."""
         tables = self._tables
         items, others = tables.definitions.to_array(), tables.other_results.to_array()
         if len(others):
@@ -239,7 +256,7 @@ class _Followed(NamedTuple):
 
 
 class _Lookup:
-    """Rows found by their first column; where one comes twice, the larger row counts."""
+    """Rows found by their first column; of rows with the same one the largest counts."""
 
     def __init__(self, rows: NDArray[np.int64]) -> None:
         is_sorted = bool(
@@ -254,7 +271,10 @@ class _Lookup:
         return found
 
     def rows(self, keys: NDArray[np.int64], *, missing: int = 0) -> NDArray[np.int64]:
-        """Return the columns after the first for each key, (width - 1, len(keys)), `missing` where there is none."""
+        """Return the columns after the first for each key, shape (width - 1, len(keys)).
+
+        They are `missing` for keys that are absent.
+        """
         if not len(self._keys):
             return np.full((self._rows.shape[1] - 1, len(keys)), missing, dtype=np.int64)
         at = np.maximum(np.searchsorted(self._keys, keys, side="right") - 1, 0)
@@ -264,7 +284,7 @@ class _Lookup:
 
 
 def _follow(owners: NDArray[np.int64], edge: _Lookup, chain: _Lookup) -> NDArray[np.int64]:
-    """Return what the edge of each owner, or of the result sets behind it, leads to; -1 where nothing does."""
+    """Return the ends of the owners' edges, or of those of the result sets behind; -1 if none."""
     found, current = edge[owners], owners
     for _ in range(_MAX_NEXT):
         open_ends = np.flatnonzero((found == _NOTHING) & (current != _NOTHING))
@@ -277,7 +297,7 @@ def _follow(owners: NDArray[np.int64], edge: _Lookup, chain: _Lookup) -> NDArray
 
 
 def _count_references(references: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return (reference result, places, documents) rows of (reference result, document, places) rows."""
+    """Return (result, places, documents) rows of (reference result, document, places) rows."""
     if not len(references):
         return np.empty((0, 3), dtype=np.int64)
     rows = references[np.lexsort((references[:, 1], references[:, 0]))]

@@ -1,9 +1,9 @@
-"""What rust-analyzer's hover text says of a definition. Reads Markdown; reads no source.
+"""Decodes rust-analyzer's hovers: Markdown about a definition. Reads no source.
 
-A value is a fenced block with the path of the module or owner, a fenced block with the declaration, and after the first line
-`---` the documentation. Locals, parameters, generics, lifetimes, labels, builtin types, attributes and crate roots have no path.
-The declaration is the indexer's own rendering (fields cut, types `{unknown}`, constants evaluated): where the source can be
-read, the source is right.
+A value is a fenced block with the path of the module or owner, a fenced block with the declaration
+and, after the first line `---`, the documentation. Locals, parameters, generics, lifetimes, labels,
+builtin types, attributes and crate roots have no path. The declaration is the indexer's own
+rendering (fields cut, types `{unknown}`, constants evaluated): if there is a source, it is right.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _CODE_TYPES: dict[str, CodeType] = {
 
 
 class Hover(NamedTuple):
-    """A hover that was understood; `path` None means that the name is no item (a local, a generic, a crate root ...)."""
+    """Decoded hover; `path` is None if the name is no item (a local, a generic, a crate ...)."""
 
     path: str | None
     declaration: str
@@ -53,11 +53,13 @@ NO_ITEM = Hover(None, "", None, None, None)
 CRATE_ROOT = Hover(None, "extern crate", None, None, None)
 
 PLAIN_HOVERS = (NO_ITEM, CRATE_ROOT)
-"""Those that say nothing more; nine of ten hovers of a dump."""
+"""Hovers that say nothing more; nine of ten hovers of a dump are such."""
 
 
 def parse_hover(value: str) -> Hover | None:
-    r"""Return what the hover text says, None where it has no block of code. Docs of names that are no items are dropped.
+    r"""Return the decoded text of a hover, None if it has no block of code.
+
+    Docs of names that are no items are dropped.
 
     Of blocks in other languages only the declaration and the documentation are taken.
 
@@ -72,14 +74,14 @@ def parse_hover(value: str) -> Hover | None:
     _, opened, rest = rest.partition(_OPEN)
     if not opened:
         return CRATE_ROOT if path.startswith("extern crate ") else NO_ITEM
-    # A constant's body is shown raw and may hold fences of its own: the declaration is all that follows.
+    # A constant's body is shown raw and may have fences: the declaration is all that follows.
     declaration = rest.strip().removesuffix("```").strip()
     code_type, name = _classify(declaration)
     return Hover(path.strip(), declaration, docs.strip() or None, code_type, name)
 
 
 def decode_hover(hover: Hover | bytes | None) -> Hover | None:
-    """Return what a hover says, None where it can't be understood; bytes are a line of JSON."""
+    """Return the decoded hover, None if it can't be decoded; bytes are a line of JSON."""
     if not isinstance(hover, bytes):
         return hover
     try:
@@ -101,7 +103,8 @@ def _parse_other(value: str) -> Hover | None:
 def _classify(declaration: str) -> tuple[CodeType | None, str | None]:
     """Return the kind and name that the declaration spells.
 
-    A member's declaration may begin with a line for the `impl` or trait that it stands in; then the second line counts.
+    A member's declaration may begin with a line for its `impl` or trait; then the second line
+    counts.
     """
     lines = declaration.split("\n", 2)[:2]
     matches = [match for line in lines if (match := _KEYWORD.match(line))]

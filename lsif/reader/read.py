@@ -1,4 +1,7 @@
-"""Reads a dump into tables, some megabytes at a time: one JSON object a line, or one JSON array of them all."""
+"""Reads a dump into tables, some megabytes at a time.
+
+A dump is one JSON object a line, or one JSON array of all of them.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +35,9 @@ _BLOCK_BYTES = 8 << 20
 _HEAD_START = 48 << 20
 """Bytes that this process reads while workers start."""
 _LONGEST_HEAD = 1 << 20
-"""Bytes of a metaData vertex; a longer line is something else."""
+"""Maximum size of a metaData vertex in bytes; a longer line is something else."""
 _MAX_DEPTH = 200
-"""Brackets inside each other in a dump of the array form; documents' outlines have a dozen."""
+"""Maximum nesting of brackets in an array; outlines of documents have about a dozen."""
 _ID = re.compile(rb'\{"id":(\d{1,15}),')
 
 
@@ -51,9 +54,10 @@ class ReadLedger:
 def read_tables(
     path: Path, ledger: ReadLedger, *, max_bad_lines: int, workers: Workers | None = None
 ) -> Tables:
-    """Return the tables of the dump at `path`, counting lines in `ledger`; workers, if there are any, read parts of it.
+    """Return the tables of the dump; `ledger` counts lines, several workers read parts.
 
-    Raises DumpError where the file is no LSIF dump, is cut off, or has more than `max_bad_lines` unreadable lines.
+    Raises DumpError if the file is no LSIF dump, is cut off, or has more than `max_bad_lines`
+    unreadable lines.
     """
     tables = (
         _read_in_parts(path, ledger, workers) if workers is not None and workers.count > 1 else None
@@ -65,10 +69,10 @@ def read_tables(
 
 
 def _read_in_parts(path: Path, ledger: ReadLedger, workers: Workers) -> Tables | None:
-    """Return what this process and the workers read, a part each.
+    """Return the tables that this process and the workers read, a part each.
 
-    Returns None where something is amiss, which one pass tells better, and for dumps that are not rust-analyzer's: string ids are
-    numbered in the order in which they come.
+    Returns None if anything is wrong, since one pass gives the better message, and for dumps that
+    are not rust-analyzer's: string ids are numbered in the order in which they come.
     """
     try:
         if path == STANDARD_INPUT or not path.is_file():  # a pipe has one reader
@@ -108,7 +112,10 @@ def _bounds(file: BinaryIO, begin: int, end: int, count: int) -> list[tuple[int,
 
 
 def read_part(path: Path, meta: MetaData, begin: int, end: int) -> tuple[Tables, int] | None:
-    """Return the tables of a range of bytes and the number of its lines, None where a line is bad or an id is a string."""
+    """Return the tables and the number of lines of a range of bytes.
+
+    None if a line is bad or an id is a string.
+    """
     reading = _Reading(path, ReadLedger(), max_bad_lines=0)
     reading.tables.add(meta)
     try:
@@ -152,7 +159,9 @@ class _Reading:
                 self._add(element, lambda: ascii(fields)[:60])  # noqa: B023 - called before the next turn
         except ijson.IncompleteJSONError as exc:
             raise DumpError(
-                f"{self._path} is cut off or damaged after element {ledger.lines} of its JSON array. {REMAKE}"
+                f"{self._path} is cut off or damaged after element {ledger.lines} "
+                "of its JSON array. "
+                f"{REMAKE}"
             ) from exc
         except ijson.JSONError as exc:
             raise DumpError(
@@ -176,12 +185,13 @@ class _Reading:
         )
 
     def _check_head(self, line: bytes) -> None:
-        """Raise DumpError where the first line can't be that of a dump, saying what it is instead."""
+        """Raise DumpError if the first line can't be a dump's; the message says what it is."""
         try:
             orjson.loads(line)
         except ValueError as exc:
             raise DumpError(
-                f"{self._path} is no LSIF dump: expected a JSON object in line 1, found {_excerpt(line)}."
+                f"{self._path} is no LSIF dump: expected a JSON object in line 1, "
+                f"found {_excerpt(line)}."
             ) from exc
 
     def read_lines(self, file: BinaryIO, size: int | None = None) -> None:
@@ -207,7 +217,10 @@ class _Reading:
             self._read_line(self.ledger.lines, bytes(buffer[:have]))
 
     def _read_block(self, data: bytearray, size: int) -> None:
-        """Read the whole lines in the first `size` bytes: the common ones by columns, the others one by one."""
+        """Read the whole lines in the first `size` bytes.
+
+        The common ones are read by columns, the others one by one.
+        """
         before = self.ledger.lines
         left, count = read_block(data, size, _first_id(data, before), self.tables)
         self.ledger.lines += count
@@ -235,7 +248,8 @@ class _Reading:
             self.tables.add(element)
         if not self.tables.meta_seen:
             raise DumpError(
-                f"{self._path} is no LSIF dump: expected a metaData vertex in line {self.ledger.lines}, found {excerpt()}."
+                f"{self._path} is no LSIF dump: expected a metaData vertex "
+                f"in line {self.ledger.lines}, found {excerpt()}."
             )
 
     def _note_bad(self, place: str, exc: Exception) -> None:
@@ -247,15 +261,17 @@ class _Reading:
             logger.warning("%s, %s (skipped)", self._path, why)
         if ledger.bad_lines > self._max_bad_lines:
             raise DumpError(
-                f"{self._path} has more than {self._max_bad_lines} unreadable lines (parse.max_bad_lines), "
+                f"{self._path} has more than {self._max_bad_lines} unreadable lines "
+                "(parse.max_bad_lines), "
                 f"the last: {why}. {REMAKE}"
             )
 
 
 def _array_elements(file: BinaryIO) -> Iterator[Any]:
-    """Yield the elements of the JSON array that the file is. Raises ijson.JSONError where it is none, or too deep.
+    """Yield the elements of a JSON array. Raises ijson.JSONError if it is none, or too deep.
 
-    `ijson.items` would do, but for the path that it keeps of each level: its memory grows with the square of the depth.
+    `ijson.items` would do but for memory: it keeps the path of each level, which grows with the
+    square of the depth.
     """
     depth, builder = 0, ijson.ObjectBuilder()
     for event, value in ijson.basic_parse(file, use_float=True):
@@ -276,7 +292,7 @@ def _array_elements(file: BinaryIO) -> Iterator[Any]:
 
 
 def _first_id(data: bytearray, otherwise: int) -> int:
-    """Return the number that the first line's id is, `otherwise` where it is none."""
+    """Return the id of the first line, `otherwise` if it has no number as id."""
     match = _ID.match(data)
     return int(match[1]) if match is not None else otherwise
 

@@ -1,4 +1,4 @@
-"""Opens a dump: a plain file, one packed by gzip or zstd, or standard input. What it is, its first bytes tell."""
+"""Opens a dump: a plain file, one packed by gzip or zstd, or standard input."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ REMAKE = "Make it again with `lsif-ingest dump --repo DIR -o FILE`."
 
 @contextmanager
 def open_dump(path: Path) -> Iterator[BinaryIO]:
-    """Open the dump for reading, unpacked; `-` is standard input. Raises DumpError where it can't be read to its end."""
+    """Open the dump for reading, unpacked; `-` is standard input.
+
+    Raises DumpError if it can't be read to its end.
+    """
     try:
         with sys.stdin.buffer if path == STANDARD_INPUT else path.open("rb") as file:
             buffered = cast("io.BufferedReader", file)

@@ -1,7 +1,7 @@
-"""The tables of a dump: what a graph is made of, whatever the file looked like. One row an edge or vertex, columns of numbers.
+"""Tables of a dump, of which a graph is made: a row for each edge or vertex, columns of numbers.
 
-Ids are numbers here; a string gets one beyond all that dumps use. The order of rows says nothing: where an id that should come
-once comes twice, the larger row counts.
+Ids are numbers; a string id gets a number above all that dumps use. The order of rows has no
+meaning: if an id comes twice that should come once, the larger row counts.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _STRING_IDS = 1 << 50
 
 
 class Table:
-    """Rows of `width` numbers, int64; single rows and whole blocks of rows may be added in any mixture."""
+    """Rows of `width` int64 numbers; single rows and blocks of rows may be added in any mixture."""
 
     def __init__(self, width: int) -> None:
         self._width = width
@@ -73,14 +73,14 @@ class Tables:
         self.meta = MetaData("", "utf-16", "")
         self.meta_seen = False
         self.roots: list[str] = []
-        """URIs of the folders that the dump was taken of, where the metaData names none."""
+        """URIs of the dumped folders, if the metaData has none."""
         self.documents: dict[int, Document] = {}
         self.hovers: dict[int, Hover | bytes | None] = {}
-        """What each hover says; bytes are a line of JSON that is not decoded yet, see `lsif.reader.hover.decode_hover`."""
+        """Each hover; bytes are a line of JSON, see `lsif.reader.hover.decode_hover`."""
         self.plain_hovers = Table(2)
         """hover, PLAIN_HOVERS' index of what it says"""
         self.tags: dict[int, Tag] = {}
-        """What ranges say of themselves."""
+        """Tags of ranges."""
         self.folding_ranges: dict[int, list[FoldingRange]] = {}
         self.symbols: dict[int, list[Symbol]] = {}
         self.result_sets = 0

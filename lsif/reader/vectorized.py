@@ -1,9 +1,10 @@
-"""Reads the lines that rust-analyzer writes most of, a block at a time, by columns instead of by objects.
+"""Reads the common lines of rust-analyzer's dumps a block at a time, by columns of numbers.
 
-Nine of ten lines of such a dump are ranges, edges and items of one exact layout, in which only numbers differ. numpy compares the
-layout and reads the numbers of all lines of a kind at once. A line that differs from its layout in one byte is left to the reader,
-which decodes it as JSON: what comes out is the same. Lines of kinds that nobody asks for (monikers, package information,
-`contains`) are told by their beginning and end and not looked into.
+Nine of ten lines of such a dump are ranges, edges and items of one exact layout, which differ only
+in numbers. numpy compares the layout and reads the numbers of all lines of a kind at once. A line
+that differs from its layout in one byte is left to the reader, which decodes it as JSON: the result
+is the same. Lines of kinds that are not used (monikers, package information, `contains`) are
+recognised by their beginning and end, and skipped.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from lsif.reader.tables import Table, Tables
 
 PADDING = 512
-"""Bytes that must follow a block, whatever they are: layouts are compared beyond the end of its last line."""
+"""Bytes, of any value, that must follow a block: layouts are compared beyond its last line."""
 _MAX_DIGITS = 15
 """A line with a longer number is left to the reader."""
 
@@ -65,8 +66,9 @@ _HOVER_END = b'"}}}'
 _CRATE_ROOT_HOVER, _LOCAL_HOVER = PLAIN_HOVERS.index(CRATE_ROOT), PLAIN_HOVERS.index(NO_ITEM)
 _RESULT_SET = b',"type":"vertex","label":"resultSet"}\n'
 
-# The first eight bytes of a label tell most kinds apart, and eight more at 13 the textDocument edges. Texts end where lines of
-# the kind begin to differ; of kinds that are not looked into the end of the line is compared too.
+# The first eight bytes of a label distinguish most kinds, eight more at 13 the textDocument edges.
+# Texts end where lines of the kind begin to differ. If a kind is skipped, its line's end is
+# compared, too.
 _EDGES = {
     (b'next","i', b""): "next",
     (b"textDocu", b'hover","'): "textDocument/hover",
@@ -90,11 +92,11 @@ _IGNORED_EDGES = {
 def read_block(
     data: bytearray, size: int, first_id: int, tables: Tables
 ) -> tuple[list[tuple[int, bytes]], int]:
-    """Add what the whole lines in the first `size` bytes say to the tables.
+    """Add the whole lines in the first `size` bytes to the tables.
 
-    Returns (number, line) of those lines that are left to the reader, numbers 0-based, and how many lines there are.
-    `first_id` is the id that the first line should have if ids count lines, as rust-analyzer's do; where they don't, more lines
-    are left to the reader.
+    Returns (0-based number, line) of the lines left to the reader, and the number of all lines.
+    `first_id` is the id of the first line if ids count lines, as rust-analyzer's do; if they don't,
+    more lines are left to the reader.
     """
     block = _Block(data, size, first_id)
     if not block.count:
@@ -160,7 +162,10 @@ class _Block:
         table.extend(np.stack([numbers[column][fits] for column in layout.columns], axis=1))
 
     def take_items(self, tables: Tables) -> None:
-        """Add the items that name definitions and references; those that name the definitions among references say nothing new."""
+        """Add the items that name definitions and references.
+
+        Those that name definitions among references say nothing new.
+        """
         lines = self.of_kind(vertex=False, label=b'item","d')
         fits = self._is(self._after_id[lines], _ITEM)
         document, place, good = self._numbers(self._after_id[lines] + len(_ITEM))
@@ -180,7 +185,7 @@ class _Block:
         begin: NDArray[np.int64],
         tables: Tables,
     ) -> None:
-        """Add the items that name references in a document; the list of their ranges begins at `begin`."""
+        """Add the items that name references; the lists of their ranges begin at `begin`."""
         brackets = np.append(np.flatnonzero(self._bytes[: self._size] == ord("]")), self._size)
         end = brackets[np.searchsorted(brackets, begin)]
         fits = end < self._ends[lines]
@@ -199,7 +204,10 @@ class _Block:
         self._done[lines[fits]] = True
 
     def take_hovers(self, tables: Tables) -> None:
-        """Add the hovers; those of items, which have two blocks of Rust, as they are: they are decoded where sources are read."""
+        """Add the hovers.
+
+        Those of items, which have two blocks of Rust, stay JSON until the sources are read.
+        """
         lines = self.of_kind(vertex=True, label=b"hoverRes")
         ids = self._own_ids(lines)
         fits = (ids >= 0) & self._is(self._after_id[lines], _HOVER)
@@ -236,7 +244,7 @@ class _Block:
         self._done[done] = True
 
     def skip(self, lines: NDArray[np.intp], text: bytes) -> int:
-        """Pass over those lines that go on with the text after their id and end as JSON does; return how many there are."""
+        """Skip the lines with the text after their id that end as JSON; return their number."""
         fits = self._is(self._after_id[lines], text) & (
             self._bytes[self._ends[lines] - 1] == ord("}")
         )
@@ -267,7 +275,7 @@ class _Block:
     def _numbers(
         self, places: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-        """Return for each place the number that begins there, the place behind it, and whether JSON allows such a number."""
+        """Return the number at each place, the place behind it, and whether JSON allows it."""
         value, place = np.zeros(len(places), dtype=np.int64), places.copy()
         digit = self._bytes[place] - ord("0")  # wraps around: below "0" is far above 9
         good = digit < 10  # noqa: PLR2004 - the digits
@@ -292,7 +300,10 @@ class _Block:
     def _count_numbers(
         self, begin: NDArray[np.int64], end: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Return for each begin..end how many numbers stand there, and whether they are well formed, one comma between each two."""
+        """Return the count of numbers in each begin..end, and whether they are well formed.
+
+        They are if there is one comma between each two.
+        """
         lengths = end - begin
         offsets = np.cumsum(lengths) - lengths
         characters = self._bytes[

@@ -108,7 +108,7 @@ def inner_docs(body: Node) -> tuple[int, int, str] | None:
 
 
 def is_test_attribute(node: Node) -> bool:
-    """Return whether the node is an attribute that marks a test, or code that only tests compile."""
+    """Return whether the node is an attribute of a test, or of code that only tests compile."""
     if node.type not in ("attribute_item", "inner_attribute_item"):
         return False
     text = (node.text or b"").decode("utf-8")
@@ -156,7 +156,7 @@ def _evaluate(tokens: list[str], depth: int) -> bool | None:
 
 
 def _last_row(node: Node) -> int:
-    """Return the row that the node's text ends in; a line comment's node ends at the next row's first column."""
+    """Return the row that the node's text ends in; a line comment's node ends in the next row."""
     end = node.end_point
     return end.row - 1 if end.column == 0 and end.row > node.start_point.row else end.row
 

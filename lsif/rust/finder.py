@@ -162,7 +162,10 @@ class RustFile:
         return self._find_by_brackets(definition, column, encoding)
 
     def _find_by_brackets(self, definition: Definition, column: int, encoding: str) -> Found | str:
-        """Return an item that the grammar has no rule for (`macro` 2.0, an alias of traits), its extent told by its brackets."""
+        """Return an item that the grammar has no rule for (`macro` 2.0, an alias of traits).
+
+        Its brackets say where it ends.
+        """
         outlined = (
             OutlinedFile("", self._path, self._data, Outline("rust"))
             .find([definition], encoding)

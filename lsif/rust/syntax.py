@@ -151,7 +151,7 @@ class SourceFile(Lines):
         )
 
     def stands_in(self, row: int, column: int, node_type: str) -> bool:
-        """Return whether a node of the type is around the position; for impl_item, its header."""
+        """Return whether a node of the type, or an impl's header, is around the position."""
         node = enclosing(self._tree.root_node, row, column, node_type, innermost=True)
         if node is None or node_type != "impl_item":
             return node is not None
@@ -165,7 +165,7 @@ class SourceFile(Lines):
         return scope.modules, scope.qualifiers
 
     def module_docs(self) -> tuple[int, int, str] | None:
-        """Return first row, last row and text of the inner documentation that the file begins with."""
+        """Return first row, last row and text of the inner docs that the file begins with."""
         return inner_docs(self._tree.root_node)
 
     def _look_into(self, call: Node) -> Node:
@@ -277,7 +277,7 @@ class SourceFile(Lines):
         return self._last_parent[1]
 
     def _add(self, node: Node, leading: list[Node], scope: Scope, *, strict: bool = False) -> bool:
-        """Add the node's item, if `strict` only a valid one; return whether it is for tests only."""
+        """Add the node's item, if `strict` only a valid one; return whether it is test code."""
         is_test = scope.is_test or any(is_test_attribute(one) for one in leading)
         name = node.child_by_field_name("name")
         if name is not None and name.text == RESERVED:
@@ -296,7 +296,7 @@ class SourceFile(Lines):
 
 
 def _is_definition(node: Node) -> bool:
-    """Return whether the node is an item of its own; `mod x;` only declares what another file is."""
+    """Return whether the node is an item; `mod x;` only declares another file."""
     return node.type in CODE_TYPES and (node.type != "mod_item" or body_of(node) is not None)
 
 
