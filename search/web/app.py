@@ -105,7 +105,7 @@ def make_app(
         return response
 
     @app.exception_handler(LsifIngestError)
-    async def refuse(_request: Request, exc: LsifIngestError) -> Response:
+    async def reject(_request: Request, exc: LsifIngestError) -> Response:
         return JSONResponse({"detail": str(exc)}, _status_of(exc))
 
     router = APIRouter(dependencies=[Depends(known_only)])
