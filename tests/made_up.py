@@ -1,6 +1,7 @@
 """Structures and blocks whose vectors are told in degrees, and indexes of them.
 
-The cosine of two vectors is that of the angle between them: what stands at 60 degrees answers a query at 0 with a score of 0.5.
+The cosine of two vectors is that of the angle between them: a record at 60 degrees answers a query
+at 0 with a score of 0.5.
 """
 
 from __future__ import annotations
@@ -91,7 +92,10 @@ def made(
     struct_name: str | None = None,
     **fields: Any,
 ) -> Made:
-    """Return a function of that name, whose snippet has as many lines as there are; other fields of a Structure as given."""
+    """Return a function of that name, with a snippet of as many lines as there are.
+
+    Other fields of a Structure are as given.
+    """
     count = lines[1] - lines[0] + 1
     body = (
         [f"fn {name}() {{", *["    step();"] * (count - 2), "}"]
@@ -137,7 +141,7 @@ def publish(
     blocks: Iterable[MadeBlock] = (),
     **changes: Any,
 ) -> Generation:
-    """Publish an index of these structures and blocks, with these changes to its metadata; return it."""
+    """Publish an index of these records, its metadata changed as given; return it."""
     generation = index.create(COLLECTION, replace(metadata, **changes))
 
     def vector(degrees: float) -> Callable[[], NDArray[np.float32]]:
@@ -160,7 +164,7 @@ def publish(
 
 
 class Compass:
-    """Encodes queries as the directions that it was told, all others at 0 degrees; remembers the queries."""
+    """Encodes queries as the directions given, others at 0 degrees; remembers the queries."""
 
     device, precision, dimension, max_tokens, texts_at_once = "cpu", "fp32", 8, 0, 4
 

@@ -23,9 +23,7 @@ def blocks(source: str) -> list[SourceBlock]:
     )
 
 
-def test_loops_matches_conditions_and_closures_are_blocks_and_bodies_arguments_and_short_ones_are_not() -> (
-    None
-):
+def test_loops_matches_conditions_and_closures_are_blocks_and_other_braces_are_not() -> None:
     found = blocks("""\
         use std::{
             fs,
@@ -63,7 +61,8 @@ def test_loops_matches_conditions_and_closures_are_blocks_and_bodies_arguments_a
 
 def test_a_chain_of_conditions_is_one_block() -> None:
     assert blocks(
-        "fn f() {\n    if a {\n        1\n    } else if b {\n        2\n    } else {\n        3\n    }\n}\n"
+        "fn f() {\n    if a {\n        1\n    } else if b {\n        2\n"
+        "    } else {\n        3\n    }\n}\n"
     ) == [SourceBlock("if", 1, 7)]
 
 

@@ -1,4 +1,7 @@
-"""Which dumps are used again. rust-analyzer, cargo and rustc are played by scripts that read their answers from files."""
+"""Which dumps are used again.
+
+Scripts that read their answers from files play rust-analyzer, cargo and rustc.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +39,14 @@ class Project:
         self.packages(self.repo)
         self.script(
             "rust-analyzer",
-            f'[ "$1" = --version ] && exec cat {self.answers}/version; cat {self.answers}/warning >&2; echo x',
+            f'[ "$1" = --version ] && exec cat {self.answers}/version; '
+            f"cat {self.answers}/warning >&2; echo x",
         )
         self.script("rustc", f"cat {self.answers}/rustc")
         self.script(
             "cargo",
-            f'echo "$@" >{self.answers}/asked; echo "error: offline" >&2; cat {self.answers}/metadata',
+            f'echo "$@" >{self.answers}/asked; echo "error: offline" >&2; '
+            f"cat {self.answers}/metadata",
         )
         self.answer("warning", "")
         monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
@@ -130,8 +135,8 @@ def test_a_second_run_uses_the_dump_again(
     assert "dump of 0.0 MB used again" in caplog.messages[1]
     asked = (project.answers / "asked").read_text()
     assert (
-        asked
-        == f"metadata --format-version 1 --manifest-path {project.repo}/Cargo.toml --filter-platform x86_64-unknown-linux-gnu\n"
+        asked == f"metadata --format-version 1 --manifest-path {project.repo}/Cargo.toml "
+        "--filter-platform x86_64-unknown-linux-gnu\n"
     )
 
 
@@ -501,7 +506,8 @@ def test_a_cargo_that_prints_something_else_is_named(project: Project, printed: 
     with pytest.raises(RustAnalyzerError) as told:
         project.dump()
     assert str(told.value) == (
-        f"`cargo metadata` printed no metadata but {printed!r}; the cargo that is asked is {project.kept.parent}/bin/cargo "
+        f"`cargo metadata` printed no metadata but {printed!r}; "
+        f"the cargo that is asked is {project.kept.parent}/bin/cargo "
         "(CARGO names another)."
     )
 

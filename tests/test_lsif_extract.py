@@ -1,4 +1,4 @@
-"""The sample against a ground truth that was written by hand from its sources, and damaged inputs."""
+"""The sample against a truth written by hand from its sources, and damaged inputs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def test_exactly_the_definitions_of_the_hand_made_table_come_out(
         code_type, name, owner, trait, path, *numbers = line.split("\t")
         expected.add((code_type, name, owner, trait, path, *map(int, numbers)))
     found = {
-        (one.code_type, one.name, one.context.struct_name or "-", one.trait_name or "-", one.context.file_path, one.line,
+        (one.code_type, one.name, one.context.struct_name or "-", one.trait_name or "-",
+         one.context.file_path, one.line,
          one.line_from, one.line_to)
         for one in structures
     }  # fmt: skip
@@ -71,7 +72,8 @@ def test_the_ledger_accounts_for_every_definition(tmp_path: Path) -> None:
     assert ledger.structures == 77
     assert ledger.balanced
     assert ledger.skipped == {
-        "crate_root": 1, "derived": 1, "external": 112, "field_or_variant": 21, "local": 107, "macro_made": 2, "self_type": 5,
+        "crate_root": 1, "derived": 1, "external": 112, "field_or_variant": 21, "local": 107,
+        "macro_made": 2, "self_type": 5,
         "undocumented_module": 2,
     }  # fmt: skip
     assert set(ledger.skipped) <= set(SKIP_REASONS)
@@ -97,7 +99,10 @@ def test_ids_are_unique_and_do_not_move_with_the_lines(
 
 
 def shift(dump: Path, path: str, lines: int) -> bytes:
-    """Return the dump with the ranges of one document further down, as rust-analyzer would see the file with lines added on top."""
+    """Return the dump with the ranges of one document further down.
+
+    So rust-analyzer would see the file with lines added on top.
+    """
     elements: list[dict[str, Any]] = [orjson.loads(line) for line in dump.read_bytes().splitlines()]
     (document,) = (
         one["id"]
@@ -199,7 +204,7 @@ def test_references_are_counted_over_all_files(structures: list[Structure]) -> N
 
 
 def test_references_between_packages_are_counted(checkout: Path, tmp_path: Path) -> None:
-    """The sample's tests as a package of their own: what they refer to in the library is in another one."""
+    """The sample's tests as a package of their own: they refer to the library's in another one."""
     ledger = parse(SAMPLE_DUMP, checkout, tmp_path / "out")
     assert (ledger.packages, ledger.references_between_packages) == (1, 0)
     (checkout / "tests" / "Cargo.toml").touch()

@@ -1,4 +1,7 @@
-"""Damaged dumps: whatever is done to a valid one, it ends in a clear error or a counted skip. `make bench NAME=fuzz` runs 10,000 cases."""
+"""Damaged dumps: each ends in a clear error or a counted skip.
+
+`make bench NAME=fuzz` runs 10,000 cases.
+"""
 
 from __future__ import annotations
 

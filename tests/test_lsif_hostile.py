@@ -1,4 +1,7 @@
-"""Dumps and sources that are made to be too large or too deep: each ends in a clear error or a counted skip, in bounded time."""
+"""Dumps and sources that are too large or too deep on purpose.
+
+Each ends in a clear error or a counted skip, in bounded time.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,10 @@ def hover(path: str, declaration: str, docs: str | None = None) -> str:
         ("const fn f()", "Function", "f"),
         ("fn r#type()", "Function", "r#type"),
         (
-            "impl<'a, T, const N: usize> Gen<'a, T, N>\npub fn new(x: T) -> Self\nwhere\n    // Bounds from impl:\n    T: Copy",
+            (
+                "impl<'a, T, const N: usize> Gen<'a, T, N>\npub fn new(x: T) -> Self\nwhere\n"
+                "    // Bounds from impl:\n    T: Copy"
+            ),
             "Function",
             "new",
         ),

@@ -55,7 +55,8 @@ def write(elements: Elements, folder: Path) -> Path:
 
 def rows(structures: list[Structure]) -> set[tuple[str, ...]]:
     return {
-        (one.code_type, one.name, one.context.struct_name or "-", one.context.file_path, str(one.line), str(one.line_from),
+        (one.code_type, one.name, one.context.struct_name or "-", one.context.file_path,
+         str(one.line), str(one.line_from),
          str(one.line_to))
         for one in structures
     }  # fmt: skip
@@ -81,7 +82,8 @@ def test_a_typescript_dump_gives_exactly_the_hand_made_table(tmp_path: Path) -> 
     assert len(structures) == 20
     assert ledger.balanced
     assert ledger.skipped == {
-        "external": 15, "field_or_variant": 6, "local": 22, "undocumented_module": 1, "whole_file": 2,
+        "external": 15, "field_or_variant": 6, "local": 22, "undocumented_module": 1,
+        "whole_file": 2,
     }  # fmt: skip
     by_name = {one.name: one for one in structures}
     assert (
@@ -97,7 +99,8 @@ def test_a_typescript_dump_gives_exactly_the_hand_made_table(tmp_path: Path) -> 
     assert by_name["arrow"].signature == "const arrow = (job: Job<unknown>)"
     assert by_name["DEFAULT_LIMIT"].signature == "const DEFAULT_LIMIT"
     assert by_name["add"].docstring == (
-        'Add a job; returns false where the queue is full.\n\n"}" in a string and `${"{"}` in a template are no brackets.'
+        "Add a job; returns false where the queue is full.\n\n"
+        '"}" in a string and `${"{"}` in a template are no brackets.'
     )
     assert (by_name["Queue"].references, by_name["Queue"].referencing_files) == (6, 2)
 
@@ -300,7 +303,7 @@ def test_rust_without_its_grammar_has_the_same_lines(
 def outlined(
     source: str, name: str, hover: Hover | None = None, tag: Tag | None = None, **outline: Any
 ) -> tuple[Any, ...]:
-    """Return kind, lines, signature and docs of the only declaration of the name, or why it is none."""
+    """Return kind, lines, signature and docs of the only declaration, or why it is none."""
     at = next(
         match.start()
         for match in re.finditer(rf"\b{name}\b", source)

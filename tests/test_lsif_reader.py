@@ -16,7 +16,8 @@ from lsif.reader.tables import Tables
 
 from conftest import SAMPLE_DUMP
 
-META = {"id": 0, "type": "vertex", "label": "metaData", "version": "0.5.0", "projectRoot": "file:///r", "positionEncoding": "utf-8",
+META = {"id": 0, "type": "vertex", "label": "metaData", "version": "0.5.0",
+        "projectRoot": "file:///r", "positionEncoding": "utf-8",
         "toolInfo": {"name": "rust-analyzer", "version": "1"}}  # fmt: skip
 DOCUMENT = {
     "id": 1,
@@ -116,7 +117,7 @@ def test_string_ids_are_ids_like_others(write_lines: Write) -> None:
 
 
 def test_what_columns_read_is_what_json_says(tmp_path: Path) -> None:
-    """The same dump with blanks between its tokens has no line of the usual layout, so every line is decoded."""
+    """A dump with blanks between its tokens has no line of the usual layout: all are decoded."""
     spaced = tmp_path / "spaced.lsif"
     spaced.write_text(
         "".join(

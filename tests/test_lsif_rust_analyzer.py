@@ -47,10 +47,17 @@ def test_what_it_writes_becomes_the_dump(tmp_path: Path) -> None:
         ),
         (
             "echo \"error: toolchain '1.2.3' is not installed\" >&2; exit 1",
-            "toolchain '1.2.3' is not installed. Install the toolchain that rust-toolchain.toml names",
+            (
+                "toolchain '1.2.3' is not installed. "
+                "Install the toolchain that rust-toolchain.toml names"
+            ),
         ),
         (
-            "echo \"error: Unknown binary 'rust-analyzer' in official toolchain 'stable'.\" >&2; exit 1",
+            (
+                "echo \"error: Unknown binary 'rust-analyzer' "
+                "in official toolchain 'stable'.\" >&2; "
+                "exit 1"
+            ),
             "rustup component add",
         ),
     ],
@@ -122,7 +129,10 @@ def test_a_run_that_takes_too_long_is_ended_with_its_children(tmp_path: Path) ->
 
 
 def test_a_run_that_takes_too_much_memory_is_ended_and_the_setting_named(tmp_path: Path) -> None:
-    body = f"{sys.executable} -c 'import time; held = bytes(3 * 10**8).replace(bytes(1), bytes([1])); time.sleep(60)'"
+    body = (
+        f"{sys.executable} -c 'import time; "
+        "held = bytes(3 * 10**8).replace(bytes(1), bytes([1])); time.sleep(60)'"
+    )
     with pytest.raises(
         RustAnalyzerError,
         match=r"took \d+ MB of memory, more than 150 MB \(rust_analyzer.memory_mb\)",
@@ -135,7 +145,10 @@ def test_the_highest_memory_and_a_fall_back_are_told(tmp_path: Path) -> None:
     made = dump(script(tmp_path, "echo dump"), tmp_path / "dump.lsif")
     assert 0 < made.peak_mb < 100
     assert not made.fell_back
-    warned = "echo ' WARN `cargo metadata` failed and returning succeeded result with `--no-deps` error=...' >&2"
+    warned = (
+        "echo ' WARN `cargo metadata` failed and returning succeeded result with `--no-deps` "
+        "error=...' >&2"
+    )
     assert dump(script(tmp_path, f"{warned}; echo dump"), tmp_path / "dump.lsif").fell_back
 
 
@@ -179,8 +192,8 @@ def test_a_folder_that_is_no_project_is_told_with_those_that_are(tmp_path: Path)
     with pytest.raises(SourceError) as told:
         check_project(tmp_path)
     assert (
-        str(told.value)
-        == f"{tmp_path} holds no Cargo.toml; there is one in rust, tools/gen: name it with --subdir DIR."
+        str(told.value) == f"{tmp_path} holds no Cargo.toml; there is one in rust, tools/gen: "
+        "name it with --subdir DIR."
     )
     with pytest.raises(
         SourceError,

@@ -1,4 +1,4 @@
-"""What a definition of a dump is in a Rust source, where the grammar or the hover does not say it."""
+"""Definitions in a Rust source that neither the grammar nor the hover explains."""
 
 from __future__ import annotations
 

@@ -78,12 +78,18 @@ def name_place(source: str) -> tuple[int, int]:
     ("source", "signature"),
     [
         (
-            "pub(crate) async unsafe fn f<'a, T>(x: &'a T,\n    y: u8) -> u8\nwhere\n    T: Copy,\n{ 1 }",
+            (
+                "pub(crate) async unsafe fn f<'a, T>(x: &'a T,\n    y: u8) -> u8\n"
+                "where\n    T: Copy,\n{ 1 }"
+            ),
             "async unsafe fn f<'a, T>(x: &'a T, y: u8) -> u8 where T: Copy",
         ),
         ("fn f(/* why */ x: u8, // because\n y: u8) {}", "fn f( x: u8, y: u8)"),
         (
-            "pub struct f {\n    /// Doc.\n    #[serde(skip)]\n    pub a: u8, // note\n    b: u8,\n}",
+            (
+                "pub struct f {\n    /// Doc.\n    #[serde(skip)]\n"
+                "    pub a: u8, // note\n    b: u8,\n}"
+            ),
             "struct f { pub a: u8, b: u8, }",
         ),
         ("pub struct f(pub u8, u16);", "struct f(pub u8, u16)"),
@@ -230,7 +236,8 @@ def test_a_name_in_a_macro_call_that_is_no_item_has_the_call() -> None:
 
 def test_a_documented_module_ends_with_its_inner_docs() -> None:
     found = items(
-        "/// Outer.\npub mod m {\n    //! Inner.\n    //! More.\n    fn f() {}\n}\nmod n {\n    fn g() {}\n}\nmod declared;\n"
+        "/// Outer.\npub mod m {\n    //! Inner.\n    //! More.\n    fn f() {}\n}\n"
+        "mod n {\n    fn g() {}\n}\nmod declared;\n"
     )
     assert rows(found["m"]) == (0, 1, 3)
     assert found["m"].docstring == "Outer.\nInner.\nMore."

@@ -1,4 +1,7 @@
-"""What trips readers of rust-analyzer's dumps, each with the smallest dump that shows it; the sample holds the rest together."""
+"""Traps in rust-analyzer's dumps, each with the smallest dump that shows it.
+
+The sample has the others together.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ class Dump:
         self.root = folder / "r"
         self.folder = folder
         self._lines: list[dict[str, Any]] = [
-            {"type": "vertex", "label": "metaData", "projectRoot": "file:///r", "positionEncoding": "utf-16",
+            {"type": "vertex", "label": "metaData", "projectRoot": "file:///r",
+             "positionEncoding": "utf-16",
              "toolInfo": {"name": "rust-analyzer", "version": "1"}},
         ]  # fmt: skip
         self._documents: dict[str, int] = {}
@@ -163,7 +167,8 @@ def test_what_is_no_item_is_counted_by_its_kind(dump: Dump) -> None:
 def test_docs_may_hold_rules_and_fences_and_constants_bodies_too(dump: Dump) -> None:
     dump.source(
         "src/lib.rs",
-        '/// One.\n///\n/// ---\n///\n/// ```\n/// f();\n/// ```\nfn f() {}\nconst C: &str = "```rust";\n',
+        "/// One.\n///\n/// ---\n///\n/// ```\n/// f();\n/// ```\nfn f() {}\n"
+        'const C: &str = "```rust";\n',
     )
     dump.define("src/lib.rs", 7, 3, 1, "r", "fn f()", docs="One.\n\n---\n\n```rust\nf();\n```")
     dump.define("src/lib.rs", 8, 6, 1, "r", 'const C: &str = "\n```rust\n"')
@@ -174,7 +179,10 @@ def test_docs_may_hold_rules_and_fences_and_constants_bodies_too(dump: Dump) -> 
 
 
 def test_what_the_hover_adds_or_cuts_comes_from_the_source(dump: Dump) -> None:
-    source = 'pub enum E {\n    A(u8),\n    B { x: Vec<u8> },\n}\nextern "C" {\n    pub fn c_fn(a: i32) -> i32;\n}\nconst N: u8 = 255;\n'
+    source = (
+        'pub enum E {\n    A(u8),\n    B { x: Vec<u8> },\n}\nextern "C" {\n'
+        "    pub fn c_fn(a: i32) -> i32;\n}\nconst N: u8 = 255;\n"
+    )
     dump.source("src/lib.rs", source)
     dump.define(
         "src/lib.rs", 0, 9, 1, "r", "pub enum E {\n    A( /* … */ ),\n    B { /* … */ },\n}"
@@ -189,7 +197,10 @@ def test_what_the_hover_adds_or_cuts_comes_from_the_source(dump: Dump) -> None:
 
 
 def test_an_impls_owner_is_the_sources_not_the_paths(dump: Dump) -> None:
-    source = "mod far { pub struct Foo; }\nimpl far::Foo { pub fn here(&self) {} }\nimpl Say for [u8] { fn say(&self) {} }\n"
+    source = (
+        "mod far { pub struct Foo; }\nimpl far::Foo { pub fn here(&self) {} }\n"
+        "impl Say for [u8] { fn say(&self) {} }\n"
+    )
     dump.source("src/lib.rs", source)
     dump.define("src/lib.rs", 0, 21, 3, "r::far", "pub struct Foo")
     dump.define("src/lib.rs", 1, 23, 4, "r::far::Foo", "pub fn here(&self)")

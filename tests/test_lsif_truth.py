@@ -1,4 +1,7 @@
-"""The parser's records against an independent walk over the sources; `make bench NAME=truth` does it for any repository."""
+"""The parser's records against an independent walk over the sources.
+
+`make bench NAME=truth` does it for any repository.
+"""
 
 from __future__ import annotations
 
