@@ -77,16 +77,16 @@ class Block(JsonLine):
 
 def blocks_of(structures: Iterable[Structure], found: Iterable[SourceBlock]) -> Iterator[Block]:
     """Yield the blocks inside a file's structures, in the order of their lines."""
-    waiting = sorted(structures, key=lambda one: (-one.line_from, one.line_to))
+    waiting = sorted(structures, key=lambda structure: (-structure.line_from, structure.line_to))
     around: list[Structure] = []
     ordinals: dict[tuple[str, str], int] = {}
-    for block in sorted(set(found), key=lambda one: (one.row_from, -one.row_to, one.kind)):
+    for block in sorted(set(found), key=lambda block: (block.row_from, -block.row_to, block.kind)):
         line_from, line_to = block.row_from + 1, block.row_to + 1
         while waiting and waiting[-1].line_from <= line_from:
             around.append(waiting.pop())
-        around = [one for one in around if line_from <= one.line_to]
-        owners = [one for one in around if line_to <= one.line_to]
-        owner = min(owners, key=lambda one: one.line_to - one.line_from, default=None)
+        around = [structure for structure in around if line_from <= structure.line_to]
+        owners = [structure for structure in around if line_to <= structure.line_to]
+        owner = min(owners, key=lambda owner: owner.line_to - owner.line_from, default=None)
         # A block that is all of its structure's lines says nothing that the structure doesn't.
         if owner is None or (owner.line_from, owner.line_to) == (line_from, line_to):
             continue

@@ -124,31 +124,26 @@ class Extraction:
             encoding=graph.meta.position_encoding,
             test_modules=test_modules,
             blocks_longer_than=blocks_longer_than,
-            hovers_tell=graph.meta.is_rust_analyzers,
+            hovers_distinguish=graph.meta.is_rust_analyzers,
         )
         file_count = len(files)
         for joined in join_files(context, files, workers):
             self._account(joined)
             yield joined.records
-        self.ledger.skipped, self.ledger.kinds = (
-            dict(sorted(self._skipped.items())),
-            dict(sorted(self._kinds.items())),
-        )
+        self.ledger.skipped = dict(sorted(self._skipped.items()))
+        self.ledger.kinds = dict(sorted(self._kinds.items()))
         self.ledger.crates = dict(sorted(self._crates.items()))
         self._check(file_count)
 
     def _read(self, workers: Workers) -> tuple[Graph, dict[str, DumpedFile], frozenset[str]]:
-        """Return the graph, the definitions under the root by file, and the files of tests only."""
+        """Return the graph, the definitions under the root by file, and the test-only files."""
         lines, ledger = ReadLedger(), self.ledger
         graph = Graph(
             read_tables(self._dump, lines, max_bad_lines=self._max_bad_lines, workers=workers)
         )
         graph.check_complete()
-        ledger.lines, ledger.bad_lines, ledger.first_bad = (
-            lines.lines,
-            lines.bad_lines,
-            lines.first_bad,
-        )
+        ledger.lines, ledger.bad_lines = lines.lines, lines.bad_lines
+        ledger.first_bad = lines.first_bad
         ledger.tool, ledger.documents = graph.meta.tool, graph.document_count
         files: dict[str, DumpedFile] = {}
         paths: dict[str, str | None] = {}
@@ -166,7 +161,7 @@ class Extraction:
                 if (path := path_of(uri)) is not None and path.endswith(".rs")
             }
         )
-        looking = workers.submit(cfg_test_modules, self._root, sources)
+        test_modules = workers.submit(cfg_test_modules, self._root, sources)
         for definition in graph.definitions(lambda uri: path_of(uri) is not None):
             ledger.definitions += 1
             path = path_of(definition.document_uri) or ""
@@ -193,7 +188,7 @@ class Extraction:
                 f"{self._dump} holds no definition. "
                 "Is the repository a Cargo project with Rust files in its crates?"
             )
-        return graph, files, frozenset(looking.result())
+        return graph, files, frozenset(test_modules.result())
 
     def _account(self, joined: JoinedFile) -> None:
         ledger = self.ledger
@@ -219,7 +214,7 @@ class Extraction:
             )
 
     def _check(self, files: int) -> None:
-        """Raise where what was read can't be the sources of the dump."""
+        """Raise if what was read can't be the sources of the dump."""
         ledger = self.ledger
         if files and not ledger.files_read:
             raise SourceError(
@@ -227,10 +222,8 @@ class Extraction:
                 f"{ledger.first_missing[0]}. "
                 "--root must name the folder that the dump was made of."
             )
-        stale, read = (
-            self._skipped["source_changed"],
-            ledger.structures + self._skipped["source_changed"],
-        )
+        stale = self._skipped["source_changed"]
+        read = ledger.structures + stale
         if stale > self._max_stale_share * read:
             raise SourceError(
                 f"{stale} of {read} definitions are not where the dump says "

@@ -41,7 +41,7 @@ class SourceItem(NamedTuple):
     """Between module and name in the symbol: functions, `Type<T>`, `<Type as Trait>`, classes."""
 
 
-class Found(NamedTuple):
+class FoundItem(NamedTuple):
     """A definition that is an item."""
 
     definition: Definition
@@ -55,7 +55,7 @@ class Findings:
     """What becomes of a file's definitions."""
 
     def __init__(self) -> None:
-        self.found: list[Found] = []
+        self.found: list[FoundItem] = []
         self.skipped: Counter[str] = Counter()
         """Definitions by the reason why they are no structures."""
         self.stale: list[str] = []

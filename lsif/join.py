@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lsif.blocks import blocks_of
 from lsif.errors import SourceError
 from lsif.file_records import FileRecords
-from lsif.items import FILE_MODULE, Finder, Found
+from lsif.items import FILE_MODULE, Finder, FoundItem
 from lsif.other.finder import OutlinedFile
 from lsif.paths import read_source
 from lsif.reader.graph import Definition
@@ -43,8 +43,8 @@ class JoinContext(NamedTuple):
     """Files and folders that only tests compile; see lsif.rust.modules.cfg_test_modules."""
     blocks_longer_than: int | None
     """Structures of more lines have their blocks recorded; None if no blocks are wanted."""
-    hovers_tell: bool = True
-    """Whether the hovers are rust-analyzer's, which tell items from fields."""
+    hovers_distinguish: bool = True
+    """Whether the hovers are rust-analyzer's, which distinguish items from fields."""
 
 
 class DumpedFile(NamedTuple):
@@ -84,9 +84,8 @@ def join_file(context: JoinContext, path: str, dumped: DumpedFile) -> JoinedFile
         source = finder(context, path, data, dumped.outline)
     except (OSError, RuntimeError, UnicodeDecodeError) as exc:
         joined.problem = str(exc)
-        joined.skipped[
-            "file_missing" if isinstance(exc, FileNotFoundError) else "file_unreadable"
-        ] += len(definitions)
+        reason = "file_missing" if isinstance(exc, FileNotFoundError) else "file_unreadable"
+        joined.skipped[reason] += len(definitions)
         return joined
     structures = _structures(context, source, joined, definitions)
     _check_snippets(
@@ -158,7 +157,7 @@ def _candidates(
     """Return the definitions that may be items, hovers decoded; the others are counted."""
     candidates = []
     for definition in map(Definition.decoded, definitions):
-        reason = _reason(definition.hover) if context.hovers_tell else None
+        reason = _reason(definition.hover) if context.hovers_distinguish else None
         if reason is None:
             candidates.append(definition)
         else:
@@ -189,16 +188,18 @@ def _structures(
     joined.skipped += findings.skipped
     joined.stale = [f"{joined.path}:{stale}" for stale in findings.stale]
     module = source.module_path(findings, definitions)
-    places: dict[tuple[int, int], Found] = {}
-    for one in findings.found:
-        first = places.setdefault((one.row, one.column), one)
-        if first is not one:
+    places: dict[tuple[int, int], FoundItem] = {}
+    for found in findings.found:
+        first = places.setdefault((found.row, found.column), found)
+        if first is not found:
             joined.skipped["same_place"] += 1
-            definition = first.definition.with_references_of(one.definition)
-            places[one.row, one.column] = first._replace(definition=definition)
+            definition = first.definition.with_references_of(found.definition)
+            places[found.row, found.column] = first._replace(definition=definition)
     builder = _Builder(context, source, joined.path, module)
-    in_order = sorted(places.values(), key=lambda one: (one.item.row_from, one.row, one.column))
-    return [builder.structure(one) for one in in_order]
+    in_order = sorted(
+        places.values(), key=lambda found: (found.item.row_from, found.row, found.column)
+    )
+    return [builder.structure(found) for found in in_order]
 
 
 class _Builder:
@@ -214,20 +215,20 @@ class _Builder:
         self._folder, self._file_name = posix.parent.name or context.project, posix.name
         self._ordinals: Counter[str] = Counter()
 
-    def structure(self, one: Found) -> Structure:
+    def structure(self, found: FoundItem) -> Structure:
         """Return the record of an item; must be called in the order of lines."""
-        item, path, project = one.item, self._path, self._project
+        item, path, project = found.item, self._path, self._project
         # A module in a file of its own is an item of its parent, as an inline one is.
         module_path = (
             self._module.rpartition("::")[0]
-            if one.column == FILE_MODULE
+            if found.column == FILE_MODULE
             else "::".join((self._module, *item.modules))
         )
         symbol = "::".join((module_path, *item.qualifiers, item.name))
         ordinal = self._ordinals[symbol]
         self._ordinals[symbol] += 1
         crate = self._module.partition("::")[0]
-        inherited_docs = _inherited_docs(one)
+        inherited_docs = _inherited_docs(found)
         return Structure(
             name=item.name,
             signature=item.signature,
@@ -251,26 +252,25 @@ class _Builder:
             visibility=item.visibility,
             is_test=item.is_test or self._is_test,
             docs_inherited=inherited_docs is not None,
-            references=one.definition.references,
-            referencing_files=one.definition.referencing_files,
+            references=found.definition.references,
+            referencing_files=found.definition.referencing_files,
         )
 
 
 def _check_snippets(path: Path, data: bytes, structures: list[Structure]) -> None:
-    """Compare each snippet with the file's lines as they are on the disk now."""
+    """Compare each snippet with the file's lines as they are now. Raises SourceError."""
     lines = data.decode("utf-8", "replace").split("\n")
     for structure in structures:
         expected = "\n".join(lines[structure.line_from - 1 : structure.line_to]) + "\n"
         if structure.context.snippet != expected:
             raise SourceError(
                 f"{path} changed while it was read: lines {structure.line_from} to "
-                f"{structure.line_to} "
-                "are no longer the same. Run again."
+                f"{structure.line_to} are no longer the same. Run again."
             )
 
 
 def _reason(hover: Hover | None) -> str | None:
-    """Return why a definition is no item by rust-analyzer's hover, None if it may be one."""
+    """Return why a definition is no item by rust-analyzer's hover, None if it may be."""
     if hover is None or hover.path is None:
         return "no_hover"
     return "field_or_variant" if hover.code_type is None else None
@@ -287,16 +287,16 @@ def _preference(definition: Definition) -> tuple[int, int, str, str]:
     )
 
 
-def _inherited_docs(one: Found) -> str | None:
+def _inherited_docs(found: FoundItem) -> str | None:
     """Return the docs of the trait's member for an undocumented member of a trait's impl.
 
     For an alias rust-analyzer shows the docs of the type behind it, and says so; these are not
     the alias's own.
     """
-    hover = one.definition.hover
+    hover = found.definition.hover
     if (
-        one.item.docstring is not None
-        or one.item.visibility != "inherited"
+        found.item.docstring is not None
+        or found.item.visibility != "inherited"
         or hover is None
         or hover.docs is None
     ):

@@ -80,7 +80,7 @@ def keys_of(record: type) -> tuple[Key, ...]:
 
 def _kind(hint: Any) -> type:
     """Return the type of a key's values that are not null."""
-    kinds = [one for one in get_args(hint) if one is not NoneType] or [hint]
+    kinds = [kind for kind in get_args(hint) if kind is not NoneType] or [hint]
     if len(kinds) != 1 or not isinstance(kinds[0], type):
         raise TypeError(f"a record's field is one plain type, or that or None; found {hint}")
     return kinds[0]

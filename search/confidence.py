@@ -107,7 +107,7 @@ def evidence(retrievers: Mapping[Retriever, Sequence[Candidate]], words: int) ->
         for retriever in _AGREEING
         if retriever in retrievers
     }
-    shared = [len(first[one] & first[other]) / _COMPARED for one, other in combinations(first, 2)]
+    shared = [len(ids & others) / _COMPARED for ids, others in combinations(first.values(), 2)]
     return {**found, "agreement": sum(shared) / len(shared)} if shared else found
 
 

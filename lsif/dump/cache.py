@@ -79,9 +79,8 @@ def provide_dump(
             dependencies.why,
         )
 
-    own = {
-        one.resolve() for one in (folder, target, *(own_folders(data) if data is not None else ()))
-    }
+    own = [folder, target, *(own_folders(data) if data is not None else ())]
+    own_paths = {path.resolve() for path in own}
 
     def why_not_and_key() -> tuple[str, str]:
         if tool.keep_dumps == 0:
@@ -90,7 +89,7 @@ def provide_dump(
             return reason, ""
         try:
             return "", key_of(
-                repo, own, dependencies, [version, rustc], cargo_environment(tool, target)
+                repo, own_paths, dependencies, [version, rustc], cargo_environment(tool, target)
             )
         except UnknownInput as exc:
             return str(exc), ""

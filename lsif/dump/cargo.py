@@ -137,9 +137,9 @@ def find_dependencies(
     try:
         metadata = orjson.loads(answer.out)
         own = tuple(
-            Path(one["manifest_path"]).parent
-            for one in metadata["packages"]
-            if one["source"] is None
+            Path(package["manifest_path"]).parent
+            for package in metadata["packages"]
+            if package["source"] is None
         )
         return Dependencies("resolved", "", Path(metadata["workspace_root"]), own)
     except (ValueError, KeyError, TypeError) as exc:

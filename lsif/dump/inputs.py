@@ -56,9 +56,9 @@ def why_not(repo: Path, dependencies: Dependencies) -> str:
     if (repo / "rust-project.json").is_file():
         return "rust-project.json may name sources anywhere"
     root = Path(top.strip()).resolve()
-    for one in dependencies.folders:
-        if not one.resolve().is_relative_to(root):
-            return f"the dependency in {one} is outside of the repository"
+    for folder in dependencies.folders:
+        if not folder.resolve().is_relative_to(root):
+            return f"the dependency in {folder} is outside of the repository"
     return ""
 
 
@@ -82,7 +82,7 @@ def key_of(
     ).resolve()
     places = [repo.resolve(), *repo.resolve().parents]
     cargo_home = Path(environment.get("CARGO_HOME") or Path.home() / ".cargo")
-    configurations = [one / ".cargo" for one in places] + [cargo_home]
+    configurations = [folder / ".cargo" for folder in places] + [cargo_home]
     workspace = [] if dependencies.workspace is None else [dependencies.workspace]
     submodules = git_output(top, "submodule", "status", "--recursive") or ""
     parts = {
@@ -93,9 +93,9 @@ def key_of(
         "unseen": _Unseen(top, own).found,
         "versions": [*versions, *ARGUMENTS],
         "dependencies": dependencies.state,
-        "locks": _digests(one / "Cargo.lock" for one in [*workspace, *places]),
+        "locks": _digests(folder / "Cargo.lock" for folder in [*workspace, *places]),
         "configurations": _digests(
-            one / name for one in configurations for name in ("config", "config.toml")
+            folder / name for folder in configurations for name in ("config", "config.toml")
         ),
         "environment": {name: value for name, value in environment.items() if _DECIDES.match(name)},
     }
@@ -128,10 +128,8 @@ class _Unseen:
             tag, mode = about.split(" ")[:2]
             path = top / name
             if mode == "160000":
-                if (
-                    path / ".git"
-                    # If it is not checked out, git would answer for the repository around it.
-                ).exists():
+                # If it is not checked out, git would answer for the repository around it.
+                if (path / ".git").exists():
                     if tag != "H":
                         raise UnknownInput(f"git was told not to look at the submodule {path}")
                     self._look_at_repository(path)
@@ -139,7 +137,7 @@ class _Unseen:
                 self._add(path)
         for name in filter(None, ignored.split("\0")):
             path = top / name
-            if any(path.is_relative_to(one) for one in self._own):
+            if any(path.is_relative_to(folder) for folder in self._own):
                 continue
             if name.endswith("/"):
                 self._look_at_folder(path)
@@ -187,7 +185,7 @@ class _Unseen:
         if not folder.is_relative_to(self._top):
             raise UnknownInput(f"the link {link} leads to a folder outside of the repository")
         inside = folder.relative_to(self._top)
-        if any(self._is_left_out(self._top / one) for one in (inside, *inside.parents)[:-1]):
+        if any(self._is_left_out(self._top / part) for part in (inside, *inside.parents)[:-1]):
             raise UnknownInput(f"the link {link} leads to files that are not looked at")
         return f"link {inside}"
 

@@ -140,12 +140,12 @@ def _projects_in(repo: Path) -> list[str]:
             continue
         with suppress(OSError):  # not ours to read
             inside = sorted(
-                one for one in folder.iterdir() if one.is_dir() and not one.is_symlink()
+                path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()
             )
             waiting.extend(
-                one
-                for one in inside
-                if not one.name.startswith(".") and one.name not in _NO_SOURCES
+                path
+                for path in inside
+                if not path.name.startswith(".") and path.name not in _NO_SOURCES
             )
     return found
 

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from lsif.blocks import MIN_LINES, SourceBlock
-from lsif.items import Findings, Found, SourceItem
+from lsif.items import Findings, FoundItem, SourceItem
 from lsif.lines import Lines, squeeze
 from lsif.other.brackets import INDENTED, Brackets, find_indented, without_comments
 from lsif.other.grammars import Declaration, Syntax, has_grammar
@@ -57,11 +57,11 @@ class OutlinedFile:
         self._starts = [0, *(match.end() for match in re.finditer(rb"\n", self._data))]
         self._outline = outline
         self._folds: dict[int, list[int]] = {}
-        for one in outline.folding_ranges:
-            if not one.is_comment:
-                self._folds.setdefault(one.line, []).append(one.end_line)
+        for fold in outline.folding_ranges:
+            if not fold.is_comment:
+                self._folds.setdefault(fold.line, []).append(fold.end_line)
         self._brackets: Brackets | None = None
-        self._symbols = {(one.line, one.column): one.tag for one in outline.symbols}
+        self._symbols = {(symbol.line, symbol.column): symbol.tag for symbol in outline.symbols}
         self._syntax = (
             Syntax(self._data, outline.language) if has_grammar(outline.language) else None
         )
@@ -69,24 +69,24 @@ class OutlinedFile:
     def find(self, definitions: list[Definition], encoding: str) -> Findings:
         """Return which items the definitions are, and why the others are none."""
         findings = Findings()
-        declared: dict[tuple[int, int], list[_Declared]] = {}
-        for definition in definitions:
-            one = self._find(definition, encoding, findings)
-            if one is not None:
-                declared.setdefault((one.declaration.start, -one.declaration.end), []).append(one)
+        candidates = (self._find(definition, encoding, findings) for definition in definitions)
+        in_order = sorted(
+            (declared for declared in candidates if declared is not None),
+            key=lambda declared: (declared.declaration.start, -declared.declaration.end),
+        )
         around: list[_Declared] = []
-        for one in (one for place in sorted(declared) for one in declared[place]):
-            while around and around[-1].declaration.end <= one.name_start:
+        for declared in in_order:
+            while around and around[-1].declaration.end <= declared.name_start:
                 around.pop()
-            found = self._item(one, around)
-            if isinstance(found, Found):
+            found = self._item(declared, around)
+            if isinstance(found, FoundItem):
                 findings.found.append(found)
             else:
                 findings.skipped[found] += 1
-            if (isinstance(found, Found) or found == "undocumented_module") and (
-                not around or around[-1].name_start != one.name_start
+            if (isinstance(found, FoundItem) or found == "undocumented_module") and (
+                not around or around[-1].name_start != declared.name_start
             ):
-                around.append(one)
+                around.append(declared)
         return findings
 
     def module_path(
@@ -109,19 +109,19 @@ class OutlinedFile:
 
     def blocks(self) -> Iterator[SourceBlock]:
         """Yield folding ranges, of at least MIN_LINES lines, of loops, conditions and closures."""
-        for one in self._outline.folding_ranges:
-            head = self._lines.line(one.line)
-            if one.is_comment or one.end_line - one.line + 1 < MIN_LINES or head is None:
+        for fold in self._outline.folding_ranges:
+            head = self._lines.line(fold.line)
+            if fold.is_comment or fold.end_line - fold.line + 1 < MIN_LINES or head is None:
                 continue
             match = _BLOCK_HEAD.match(head)
             if match is not None and not head.lstrip().startswith(b"}"):
                 yield SourceBlock(
                     _BLOCK_KINDS.get(match["word"], match["word"].decode()),
-                    one.line,
-                    self._after_else(one),
+                    fold.line,
+                    self._after_else(fold),
                 )
             elif _CLOSURE_HEAD.search(head):
-                yield SourceBlock("closure", one.line, one.end_line)
+                yield SourceBlock("closure", fold.line, fold.end_line)
 
     def snippet(self, row_from: int, row_to: int) -> str:
         """Return the rows, both inclusive, as they are in the file, each ended by a newline."""
@@ -140,10 +140,8 @@ class OutlinedFile:
     def _find(self, definition: Definition, encoding: str, findings: Findings) -> _Declared | None:
         """Return what the definition declares; if nothing, the reason is counted."""
         place = definition.range
-        start, end = (
-            self._offset(place.line, place.column, encoding),
-            self._offset(place.end_line, place.end_column, encoding),
-        )
+        start = self._offset(place.line, place.column, encoding)
+        end = self._offset(place.end_line, place.end_column, encoding)
         tag = self._symbols.get((place.line, place.column)) or place.tag
         if start is not None and start == end:
             findings.skipped["whole_file"] += 1
@@ -184,7 +182,7 @@ class OutlinedFile:
         start: int,
         end: int,
     ) -> Declaration | None:
-        """Return what the name at start..end declares by the indexer's words, None if nothing."""
+        """Return what the indexer says the name at start..end declares, None if nothing."""
         before = words_before(self._data, start)
         kind = kind_of(hover, tag, self._data[before:start].decode("utf-8", "replace"))
         if kind is None:
@@ -219,35 +217,33 @@ class OutlinedFile:
             return end
         return self._starts[last + 1] - 1 if last + 1 < len(self._starts) else len(self._data)
 
-    def _item(self, one: _Declared, around: list[_Declared]) -> Found | str:
+    def _item(self, declared: _Declared, around: list[_Declared]) -> FoundItem | str:
         """Return the declaration's item, or why it is none.
 
         `around` are the declarations around it, outermost first.
         """
-        declaration, hover = one.declaration, one.definition.hover
+        declaration, hover = declared.declaration, declared.definition.hover
         kinds = [outer.declaration.code_type for outer in around]
         if declaration.code_type in ("Const", "Static") and kinds and kinds[-1] == "Function":
             return "local"
-        row, first = self._row(one.name_start), self._row(declaration.start)
+        row, first = self._row(declared.name_start), self._row(declaration.start)
         row_from, docs = first, None
         before = without_comments(self._data[self._starts[first] : declaration.start]).strip()
-        if not before or before.startswith(
-            ATTRIBUTES
-        ):  # else what is above belongs to what is before
+        # Otherwise what is above belongs to what is before.
+        if not before or before.startswith(ATTRIBUTES):
             row_from, docs = documentation_above(self._lines, first, self._outline.language)
         if docs is None and hover is not None:
             docs = hover.docs
         if declaration.code_type == "Module" and docs is None:
             return "undocumented_module"
         row_to = max(row, self._row(max(declaration.end - 1, 0)))
-        if (
-            declaration.code_type == "Module" and declaration.body is not None
-        ):  # its items are structures of their own
+        if declaration.code_type == "Module" and declaration.body is not None:
+            # Its items are structures of their own.
             row_to = self._row(declaration.body)
-        signature, visibility = self._signature(one)
+        signature, visibility = self._signature(declared)
         modules = tuple(outer.name for outer in around if outer.declaration.code_type == "Module")
         item = SourceItem(
-            name=one.name,
+            name=declared.name,
             code_type=declaration.code_type,
             row=row,
             row_from=row_from,
@@ -261,14 +257,15 @@ class OutlinedFile:
                 outer.name for outer in around if outer.declaration.code_type != "Module"
             ),
         )
-        return Found(one.definition, row, one.name_start - self._starts[row], item)
+        column = declared.name_start - self._starts[row]
+        return FoundItem(declared.definition, row, column, item)
 
-    def _signature(self, one: _Declared) -> tuple[str, str]:
+    def _signature(self, declared: _Declared) -> tuple[str, str]:
         """Return the declaration and its visibility.
 
         Decorators, visibility, comments and body are left out of the declaration.
         """
-        declaration = one.declaration
+        declaration = declared.declaration
         end = declaration.end
         if declaration.code_type in _HEAD_ONLY and declaration.body is not None:
             end = declaration.body
@@ -289,7 +286,7 @@ class OutlinedFile:
         return (start, end) if start is not None and end is not None and start < end else None
 
     def _offset(self, row: int, column: int, encoding: str) -> int | None:
-        """Return the offset of a place, None where the file has no such place."""
+        """Return the offset of a place, None if the file has no such place."""
         at = self._lines.byte_column(row, column, encoding)
         return self._starts[row] + at if at is not None else None
 

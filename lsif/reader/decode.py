@@ -115,7 +115,7 @@ def _id(value: object) -> Id:
 def _ids(values: object) -> list[Id]:
     if not isinstance(values, list):
         raise TypeError(f"expected a list inVs, found {values!r:.60}")
-    return [_id(one) for one in values]
+    return [_id(value) for value in values]
 
 
 def _hover(fields: dict[str, Any]) -> HoverResult:
@@ -128,7 +128,7 @@ def _markdown(contents: object) -> str:
     They are Markdown, code and its language, or a list of such things.
     """
     if isinstance(contents, list):
-        return "\n\n---\n\n".join(_markdown(one) for one in contents)
+        return "\n\n---\n\n".join(_markdown(part) for part in contents)
     if isinstance(contents, dict):
         language = contents.get("language")
         return (
@@ -144,10 +144,12 @@ def _folding_ranges(fields: dict[str, Any]) -> FoldingRanges:
         _id(fields["id"]),
         [
             FoldingRange(
-                _natural(one["startLine"]), _natural(one["endLine"]), one.get("kind") == "comment"
+                _natural(fold["startLine"]),
+                _natural(fold["endLine"]),
+                fold.get("kind") == "comment",
             )
-            for one in fields["result"]
-            if one.get("kind") not in ("imports", "region")
+            for fold in fields["result"]
+            if fold.get("kind") not in ("imports", "region")
         ],
     )
 
@@ -155,11 +157,11 @@ def _folding_ranges(fields: dict[str, Any]) -> FoldingRanges:
 def _document_symbols(fields: dict[str, Any]) -> DocumentSymbols:
     symbols, waiting = [], list(fields["result"])
     while waiting:
-        one = waiting.pop()
-        waiting += one.get("children") or []
-        if "selectionRange" in one:
-            name = _extent(one["selectionRange"])
-            tag = Tag(str(one["name"]), _natural(one["kind"]), _extent(one["range"]))
+        symbol = waiting.pop()
+        waiting += symbol.get("children") or []
+        if "selectionRange" in symbol:
+            name = _extent(symbol["selectionRange"])
+            tag = Tag(str(symbol["name"]), _natural(symbol["kind"]), _extent(symbol["range"]))
             symbols.append(Symbol(name.line, name.column, tag))
     return DocumentSymbols(_id(fields["id"]), symbols)
 

@@ -193,5 +193,5 @@ class Tables:
             return
         rows = np.empty((len(in_ids), len(head) + 1), dtype=np.int64)
         rows[:, :-1] = head
-        rows[:, -1] = [self.number(one) for one in in_ids]
+        rows[:, -1] = [self.number(in_id) for in_id in in_ids]
         table.extend(rows)

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from lsif.items import FILE_MODULE, Findings, Found, SourceItem
+from lsif.items import FILE_MODULE, Findings, FoundItem, SourceItem
 from lsif.lines import squeeze
 from lsif.other.finder import OutlinedFile
 from lsif.reader.graph import Outline
@@ -34,11 +34,11 @@ class RustFile:
         """Return which items the definitions are, and why the others are none."""
         findings = Findings()
         for definition in definitions:
-            one = self._find(definition, encoding, findings)
-            if isinstance(one, Found):
-                findings.found.append(one)
-            elif one is not None:
-                findings.skipped[one] += 1
+            found = self._find(definition, encoding, findings)
+            if isinstance(found, FoundItem):
+                findings.found.append(found)
+            elif found is not None:
+                findings.skipped[found] += 1
         return findings
 
     def module_path(self, findings: Findings, definitions: list[Definition]) -> str:
@@ -52,21 +52,18 @@ class RustFile:
         for definition in definitions:
             hover, place = definition.hover, definition.range
             if hover is not None and hover.code_type == "Module" and place.end_line > place.line:
-                votes[f"{hover.path}::{hover.name}"] += (
-                    len(findings.found) + 1
-                )  # the module's own hover decides
-        for one in findings.found:
-            hover = one.definition.hover
+                # The module's own hover decides.
+                votes[f"{hover.path}::{hover.name}"] += len(findings.found) + 1
+        for found in findings.found:
+            hover = found.definition.hover
             if (
                 hover is not None
                 and hover.path is not None
-                and not one.item.qualifiers
-                and one.column != FILE_MODULE
+                and not found.item.qualifiers
+                and found.column != FILE_MODULE
             ):
-                inner, path_there = (
-                    "".join(f"::{name}" for name in one.item.modules),
-                    hover.path.removesuffix("::<extern>"),
-                )
+                inner = "".join(f"::{name}" for name in found.item.modules)
+                path_there = hover.path.removesuffix("::<extern>")
                 if path_there.endswith(inner):
                     votes[path_there.removesuffix(inner)] += 1
         if votes:
@@ -76,8 +73,8 @@ class RustFile:
         guess = module_path_by_file(self._path)
         crates = Counter(
             hover.path.partition("::")[0]
-            for one in findings.found
-            if (hover := one.definition.hover) is not None and hover.path is not None
+            for found in findings.found
+            if (hover := found.definition.hover) is not None and hover.path is not None
         )
         crate = min(
             crates,
@@ -100,7 +97,7 @@ class RustFile:
 
     def _find(
         self, definition: Definition, encoding: str, findings: Findings
-    ) -> Found | str | None:
+    ) -> FoundItem | str | None:
         """Return the definition's item or why it has none; None if it is counted already."""
         source, hover, place = self._source, definition.hover, definition.range
         if (
@@ -121,11 +118,11 @@ class RustFile:
             return self._find_unspelled(definition, column, encoding, findings)
         if item.code_type == "Module" and item.docstring is None:
             return "undocumented_module"
-        return Found(definition, place.line, column, item)
+        return FoundItem(definition, place.line, column, item)
 
     def _find_unspelled(
         self, definition: Definition, column: int, encoding: str, findings: Findings
-    ) -> Found | str | None:
+    ) -> FoundItem | str | None:
         """Return the item of a definition whose position has none in the source.
 
         It was made by a macro, or is no structure at all.
@@ -156,12 +153,14 @@ class RustFile:
                 modules=call.modules,
                 qualifiers=call.qualifiers,
             )
-            return Found(definition, row, column, item)
+            return FoundItem(definition, row, column, item)
         if source.stands_in(row, column, "impl_item"):
             return "self_type"
         return self._find_by_brackets(definition, column, encoding)
 
-    def _find_by_brackets(self, definition: Definition, column: int, encoding: str) -> Found | str:
+    def _find_by_brackets(
+        self, definition: Definition, column: int, encoding: str
+    ) -> FoundItem | str:
         """Return an item that the grammar has no rule for (`macro` 2.0, an alias of traits).
 
         Its brackets say where it ends.
@@ -189,7 +188,7 @@ def _expected_name(definition: Definition) -> str | None:
     return definition.hover.name if definition.hover is not None else None
 
 
-def _find_file_module(source: SourceFile, definition: Definition, hover: Hover) -> Found | str:
+def _find_file_module(source: SourceFile, definition: Definition, hover: Hover) -> FoundItem | str:
     """Return a module in a file of its own as an item that consists of its inner documentation."""
     docs = source.module_docs()
     if docs is None or hover.name is None:
@@ -205,7 +204,7 @@ def _find_file_module(source: SourceFile, definition: Definition, hover: Hover) 
         docstring=text,
         visibility=_hover_visibility(hover),
     )
-    return Found(definition, 0, FILE_MODULE, item)
+    return FoundItem(definition, 0, FILE_MODULE, item)
 
 
 def _spans_a_name(definition: Definition, name: str) -> bool:

@@ -65,7 +65,7 @@ def make_item(
         row_to = inside[1] if inside is not None else body.start_point.row
     written, own = signature(node, data)
     if code_type == "Macro":
-        own = "pub" if any(b"macro_export" in (one.text or b"") for one in leading) else None
+        own = "pub" if any(b"macro_export" in (above.text or b"") for above in leading) else None
     return SourceItem(
         name=text_of(name),
         code_type=code_type,

@@ -278,7 +278,7 @@ class SourceFile(Lines):
 
     def _add(self, node: Node, leading: list[Node], scope: Scope, *, strict: bool = False) -> bool:
         """Add the node's item, if `strict` only a valid one; return whether it is test code."""
-        is_test = scope.is_test or any(is_test_attribute(one) for one in leading)
+        is_test = scope.is_test or any(map(is_test_attribute, leading))
         name = node.child_by_field_name("name")
         if name is not None and name.text == RESERVED:
             return is_test
@@ -301,5 +301,6 @@ def _is_definition(node: Node) -> bool:
 
 
 def _path_attribute(leading: list[Node]) -> str | None:
-    texts = ((one.text or b"").decode("utf-8") for one in leading if one.type == "attribute_item")
+    attributes = (node for node in leading if node.type == "attribute_item")
+    texts = ((attribute.text or b"").decode("utf-8") for attribute in attributes)
     return next((match[1] for text in texts if (match := _PATH_ATTRIBUTE.match(text))), None)
