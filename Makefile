@@ -61,7 +61,7 @@ TARGETS := help setup ingest search serve status verify deploy worker test test-
 .DEFAULT_GOAL := help
 .PHONY: $(TARGETS)
 
-help: ## show this
+help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## install into .venv; TORCH_INDEX=URL is PyTorch's index of CPU wheels
@@ -78,23 +78,23 @@ $(READY): pyproject.toml constraints.txt
 ingest: $(READY) ## index the sample, or REPO=DIR|URL REF SUBDIR, or DUMP=FILE ROOT=DIR
 	@$(BIN)/lsif-ingest ingest $(or $(GIVEN),$(SAMPLE)) $(AT) $(OPTIONS) $(ARGS)
 
-search: $(READY) ## search PROJECT, or what was indexed last: QUERY="how do I ..."
+search: $(READY) ## search PROJECT, or what was indexed last, for QUERY="how do I ..."
 	@$(BIN)/lsif-ingest search $(OPTIONS) $(ARGS) -- "$$LSIF_QUERY"
 
 serve: $(READY) ## serve the search page and the HTTP API on http://127.0.0.1:8000
 	@$(BIN)/lsif-ingest serve $(OPTIONS) $(ARGS)
 
-status: $(READY) ## show what is indexed, or PROJECT only
+status: $(READY) ## show what is indexed: all projects, or PROJECT
 	@$(BIN)/lsif-ingest status $(OPTIONS) $(ARGS)
 
 verify: $(READY) ## compare the index of PROJECT, or the last one, with its records
 	@$(BIN)/lsif-ingest verify $(OPTIONS) $(ARGS)
 
 # Never the sample: a server would index it every night.
-deploy: $(READY) ## index REPO, or DUMP and ROOT, every night by a Prefect server: ARGS="--cron ..."
+deploy: $(READY) ## have a Prefect server index REPO, or DUMP and ROOT, nightly: ARGS="--cron ..."
 	@$(BIN)/lsif-ingest deploy $(GIVEN) $(AT) $(OPTIONS) $(ARGS)
 
-worker: $(READY) ## run what is scheduled on the Prefect server: ARGS="--pool NAME --limit N"
+worker: $(READY) ## run what the Prefect server has scheduled: ARGS="--pool NAME --limit N"
 	@exec $(BIN)/lsif-ingest worker $(ARGS)
 
 test: $(READY) ## run the tests
@@ -103,7 +103,7 @@ test: $(READY) ## run the tests
 test-deployed: $(READY) ## run the slow tests: Prefect workers, Dask, an installed wheel (minutes)
 	$(BIN)/python -m pytest -m deployed $(ARGS)
 
-bench: $(READY) ## measure NAME=parse|embed|..., with ARGS (minutes); without NAME: list
+bench: $(READY) ## run benchmark NAME=parse|embed|... with ARGS (minutes); without NAME: list
 ifneq ($(EXTRAS_$(NAME)),)
 	$(PIP) --editable '.[$(EXTRAS_$(NAME))]'
 endif
@@ -114,7 +114,7 @@ else
 		$(or $(ARGS),$(ARGS_$(NAME)))
 endif
 
-lint: $(READY) ## check style, format and the direction of imports
+lint: $(READY) ## check style, format and the layers of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports

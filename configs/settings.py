@@ -273,4 +273,5 @@ def _describe(error: dict[str, Any]) -> str:
     found = error["input"]
     # An address may contain credentials.
     shown = "an address" if isinstance(found, str) and "://" in found else repr(found)
-    return f"{where}: {error['msg']}, found {shown}" if where else str(error["msg"])
+    problem = str(error["msg"]).removeprefix("Value error, ")
+    return f"{where}: {problem}, found {shown}" if where else problem

@@ -16,7 +16,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as exc:
-        raise ConfigError(f"no configuration file {path}") from exc
+        raise ConfigError(f"there is no configuration file {path}.") from exc
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         raise ConfigError(f"{path} can't be read as TOML: {exc}") from exc
 
@@ -37,7 +37,7 @@ def parse_override(override: str, table: dict[str, Any]) -> dict[str, Any]:
     """
     path, separator, value = override.partition("=")
     if not separator or not path.strip():
-        raise ConfigError(f"--set takes section.key=value, found {override!r}")
+        raise ConfigError(f"--set takes section.key=value, found {override!r}.")
     keys = path.strip().split(".")
     former: Any = table
     for key in keys:

@@ -58,7 +58,9 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
     or have changed (SourceError).
     """
     if not root.is_dir():
-        raise SourceError(f"no folder {root}; --root names the folder that the dump was made of.")
+        raise SourceError(
+            f"there is no folder {root}; --root names the folder that the dump was made of."
+        )
     extraction = Extraction(
         dump, root.resolve(), max_bad_lines=max_bad_lines, max_stale_share=max_stale_share
     )

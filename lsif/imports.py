@@ -57,7 +57,7 @@ def import_structures(path: Path, project: str, ledger: ImportLedger) -> Iterato
     if not ledger.structures:
         first = f" ({ledger.first_skipped[0]})" if ledger.first_skipped else ""
         raise StructuresError(
-            f"{path} holds no structure{first}; expected one JSON object a line with the keys "
+            f"{path} holds no structure{first}; expected one JSON object per line with the keys "
             "name, signature, code_type, docstring, line, line_from, line_to, context."
         )
 
@@ -94,7 +94,7 @@ def _import_record(
             f"expected lines with 1 <= line_from <= line_to, found {line_from} and {line_to}"
         )
     if point_id in ids:
-        raise ValueError(f"id {point_id} stands in an earlier line")
+        raise ValueError(f"id {point_id} is also in an earlier line")
     ids.add(point_id)
     fields["module_path"] = fields["module_path"] or module
     fields["context"] = Context(**context)

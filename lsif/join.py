@@ -83,7 +83,7 @@ def join_file(context: JoinContext, path: str, dumped: DumpedFile) -> JoinedFile
         data = _read(context.root / path, dumped.outline, joined)
         source = finder(context, path, data, dumped.outline)
     except (OSError, RuntimeError, UnicodeDecodeError) as exc:
-        joined.problem = str(exc)
+        joined.problem = getattr(exc, "strerror", None) or str(exc)
         reason = "file_missing" if isinstance(exc, FileNotFoundError) else "file_unreadable"
         joined.skipped[reason] += len(definitions)
         return joined

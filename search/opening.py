@@ -123,7 +123,7 @@ def choose_collection(index: Index, wanted: str) -> str:
         raise damaged
     if not live:
         raise IndexMissing(
-            f"there is no index at {index.location} (seen from {Path.cwd()}). "
+            f"there is no index at {index.location} (the working folder is {Path.cwd()}). "
             "Make one: lsif-ingest ingest --repo DIR"
         )
     return max(live)[1]

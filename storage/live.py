@@ -19,9 +19,10 @@ def require_live(index: Index, collection: str) -> Generation:
     """Return the live generation. Raises IndexMissing if there is none."""
     generation = index.live(collection)
     if generation is None:
-        others = f"; there is {', '.join(index.collections())}" if index.collections() else ""
+        found = ", ".join(index.collections())
+        others = f"; indexed there: {found}" if found else ""
         raise IndexMissing(
-            f"no index of {collection!r} at {index.location}{others}. "
+            f"there is no index of {collection!r} at {index.location}{others}. "
             "Make one: lsif-ingest ingest --repo DIR"
         )
     return generation

@@ -379,7 +379,8 @@ def test_a_url_with_a_secret_is_refused_without_showing_it(
 
 def test_a_refused_secret_leads_to_gits_credential_helpers() -> None:
     with pytest.raises(
-        UsageError, match=r"the URL of example.org contains a user or secret.*credential helpers"
+        UsageError,
+        match=r"the URL of example.org contains a user name or secret.*credential helpers",
     ):
         Source(repo="https://user:secret-key-0451@example.org/a.git")
 

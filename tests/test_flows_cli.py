@@ -804,11 +804,11 @@ def test_the_checkpoint_is_shown_and_shrunk(
     ]
     (data / "projects/sample/structures.jsonl").unlink()
     code, out, _ = run("checkpoint", "stats", *where, capsys=capsys)
-    assert "0% live" in out
+    assert "0% in use" in out
     code, out, _ = run("checkpoint", "compact", *where, capsys=capsys)
     assert (code, out) == (
         0,
-        "0 vectors dropped; 162 unused ones stay, as they are less than a day old\n",
+        "0 vectors dropped; 162 unused ones stay, because they are less than a day old\n",
     )
     make_old(data / "checkpoints")
     code, out, _ = run("checkpoint", "compact", "--json", *where, capsys=capsys)

@@ -182,7 +182,7 @@ def test_a_repository_is_a_cargo_project_in_git(tmp_path: Path) -> None:
     assert (finding.status, finding.found) == ("failed", f"{repo} holds no Cargo.toml")
     assert (
         doctor_toolchain.check_repository(tmp_path / "none").found
-        == f"no folder {tmp_path / 'none'}"
+        == f"there is no folder {tmp_path / 'none'}"
     )
 
 

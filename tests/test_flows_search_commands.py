@@ -1112,7 +1112,7 @@ def test_a_project_that_was_not_indexed_is_reported_with_those_that_were(ask: As
     code, out, message = ask("search", "x", "--project", "absent")
     assert (code, out) == (1, "")
     assert "no index of 'absent'" in message
-    assert "there is sample" in message
+    assert "indexed there: sample" in message
     assert ask("search", "x", "--project", "sample", "--mode", "bm25")[0] == 0
     assert ask("search", "x", "--project", "sample", "--branch", "dev")[0] == 1
 

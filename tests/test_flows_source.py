@@ -30,7 +30,7 @@ def test_the_project_is_named_after_its_folder(source: Source, name: str) -> Non
 def test_exactly_one_source_is_taken() -> None:
     with pytest.raises(UsageError, match="found none"):
         Source()
-    with pytest.raises(UsageError, match="found repo and structures"):
+    with pytest.raises(UsageError, match="found --repo and --structures"):
         Source(repo=Path("a"), structures=Path("b"))
     with pytest.raises(UsageError, match="--dump and --root go together"):
         Source(dump=Path("a"))

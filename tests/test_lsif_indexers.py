@@ -162,7 +162,9 @@ def test_a_dump_that_ends_before_its_events_do_is_refused(tmp_path: Path) -> Non
         for number, one in enumerate(ELEMENTS)
         if one["label"] == "$event" and one["kind"] == "end"
     ]
-    with pytest.raises(DumpError, match="1 of its projects and documents have a begin and no end"):
+    with pytest.raises(
+        DumpError, match="1 of its projects and documents have a beginning but no end"
+    ):
         parse(write(ELEMENTS[: ends[-1]], tmp_path), ROOT, tmp_path)
 
 

@@ -193,11 +193,11 @@ def test_a_folder_that_is_no_project_is_told_with_those_that_are(tmp_path: Path)
         check_project(tmp_path)
     assert (
         str(told.value) == f"{tmp_path} holds no Cargo.toml; there is one in rust, tools/gen: "
-        "name it with --subdir DIR."
+        "name it with --repo or --subdir."
     )
     with pytest.raises(
         SourceError,
-        match=r"no folder .*/nosuch; there is one in rust, tools/gen: name it with --subdir DIR\.",
+        match=r"there is no folder .*/nosuch; there is one in rust, tools/gen: name it with --",
     ):
         check_project(tmp_path, "nosuch")
     for name in ("a", "b"):

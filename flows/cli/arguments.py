@@ -48,17 +48,19 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json",
         action="store_true",
-        help="print one JSON document on standard output, and nothing else there",
+        help="print the result as one JSON document on standard output",
     )
 
 
-def add_project(parser: argparse.ArgumentParser) -> None:
-    """Add --project of commands that make or check an index."""
+def add_project(
+    parser: argparse.ArgumentParser, default: str = "the name of the folder or repository"
+) -> None:
+    """Add --project of commands that make or check an index; `default` is for the help."""
     parser.add_argument(
         "--project",
         default="",
         metavar="NAME",
-        help="name of the project and its index (default: the name of the folder or repository)",
+        help=f"name of the project and its index (default: {default})",
     )
 
 
@@ -72,14 +74,17 @@ def add_branch(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_index(parser: argparse.ArgumentParser) -> None:
+def add_index(
+    parser: argparse.ArgumentParser,
+    text: str = "project whose index to use (default: the one indexed last)",
+) -> None:
     """Add --project and --branch of commands that use an index."""
     parser.add_argument(
         "--project",
         type=_known_project,
         default="",
         metavar="NAME",
-        help="project whose index to use (default: the one indexed last)",
+        help=text,
     )
     add_branch(parser)
 
@@ -96,7 +101,7 @@ def add_ref(parser: argparse.ArgumentParser) -> None:
         "--subdir",
         default="",
         metavar="DIR",
-        help="folder of the Cargo project inside the repository; also names the project",
+        help="folder of the Cargo project inside the repository; the project takes its name",
     )
 
 
@@ -153,7 +158,7 @@ def named_collection(workspace: Workspace) -> str:
     """Return the collection that options and settings name, "" if they name none."""
     configured = workspace.settings.project
     if not configured.name and configured.branch:
-        raise UsageError("--branch needs the project, too: add --project NAME.")
+        raise UsageError("--branch also needs the project: add --project NAME.")
     return collection_name(configured.name, configured.branch)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from flows.cli.arguments import add_json, add_settings, workspace_of
 from flows.cli.output import print_result
+from machine.text import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -14,16 +15,16 @@ if TYPE_CHECKING:
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `checkpoint`, which has two actions."""
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
-    text = "show the store's size, and the share of vectors that records here refer to"
+    text = "show the size of the store, and the share of its vectors that this data folder uses"
     stats = actions.add_parser("stats", help=text, description=f"{text[0].upper()}{text[1:]}.")
     stats.set_defaults(run=_stats)
-    text = "drop vectors older than a day that no structures.jsonl of this data folder refers to"
+    text = "drop vectors that are older than a day and that this data folder does not use"
     compact = actions.add_parser("compact", help=text, description=f"{text[0].upper()}{text[1:]}.")
     compact.add_argument(
         "--shared-too",
         action="store_true",
-        help="also shrink the store that checkpoint.store names: this drops vectors that only "
-        "other data folders or machines refer to",
+        help="also shrink the store that checkpoint.store names; this drops vectors that only "
+        "other data folders or machines use",
     )
     compact.set_defaults(run=_compact)
     for action in (stats, compact):
@@ -40,7 +41,7 @@ def _stats(options: argparse.Namespace) -> None:
         live = folder.live / max(folder.vectors, 1)
         set_aside = f", {folder.set_aside} set aside" if folder.set_aside else ""
         lines.append(
-            f"{folder.vectors:>10,} vectors, {live:>4.0%} live, {folder.files} files, "
+            f"{folder.vectors:>10,} vectors, {live:>4.0%} in use, {counted(folder.files, 'file')}, "
             f"{folder.megabytes:.1f} MB{set_aside}  {folder.model or 'unreadable'}  {folder.folder}"
         )
     text = "\n".join(lines or ["the checkpoint is empty"])
@@ -52,7 +53,7 @@ def _compact(options: argparse.Namespace) -> None:
 
     done = compact_checkpoint(workspace_of(options), shared_too=options.shared_too)
     young = (
-        f"; {done.too_young:,} unused ones stay, as they are less than a day old"
+        f"; {done.too_young:,} unused ones stay, because they are less than a day old"
         if done.too_young
         else ""
     )

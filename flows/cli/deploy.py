@@ -54,7 +54,7 @@ def add_worker(parser: argparse.ArgumentParser) -> None:
         "--limit",
         type=int,
         metavar="N",
-        help="maximum number of runs at a time, 0 for any number (default: 1; kubernetes: 0)",
+        help="maximum number of runs at a time; 0 for any number (default: 1; kubernetes: 0)",
     )
     add_debug(parser)
     parser.set_defaults(run=_worker)
@@ -77,7 +77,7 @@ def _add_pool(parser: argparse.ArgumentParser) -> None:
         "--pool",
         default="",
         metavar="NAME",
-        help="work pool (default: lsif-ingest, or lsif-ingest-TYPE)",
+        help="Prefect work pool (default: lsif-ingest, or lsif-ingest-TYPE)",
     )
     parser.add_argument(
         "--pool-type",
@@ -103,7 +103,9 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the Cargo project inside the repository",
     )
-    parser.add_argument("--dump", default="", metavar="FILE", help="existing dump; needs --root")
+    parser.add_argument(
+        "--dump", default="", metavar="FILE", help="LSIF dump to index; needs --root"
+    )
     parser.add_argument(
         "--root", default="", metavar="DIR", help="folder of the sources that the dump describes"
     )
@@ -132,7 +134,7 @@ def _add_when_and_where(parser: argparse.ArgumentParser) -> None:
         "--folder",
         default="",
         metavar="DIR",
-        help="working folder of runs, with their data (default: this folder; containers: /work)",
+        help="working folder of runs; holds their data (default: this folder; containers: /work)",
     )
     parser.add_argument(
         "--image",
@@ -201,8 +203,8 @@ def _undeploy(options: argparse.Namespace) -> None:
         removed = undeploy(project)
     sys.stdout.write(
         f"Removed {' and '.join(removed)} with their triggers and limit. The index, the checkpoint "
-        f"and data/projects/{project} stay on the machine where the runs took place, "
-        "and so do the work pool and a run in progress.\n"
+        f"and data/projects/{project} stay on the machine where the runs took place. "
+        "The work pool and a run in progress stay, too.\n"
     )
 
 

@@ -61,4 +61,6 @@ def _print(findings: list[Finding]) -> None:
         if finding.advice:
             console.print(Text(f"{'':<{width + 9}}  > {clean(finding.advice)}", style="cyan"))
     counts = Counter[str](finding.status for finding in findings)
-    console.print(", ".join(f"{counts[status]} {status}" for status in _STYLES if counts[status]))
+    words = {"warning": "warning" if counts["warning"] == 1 else "warnings"}
+    summary = (f"{counts[each]} {words.get(each, each)}" for each in _STYLES if counts[each])
+    console.print(", ".join(summary))

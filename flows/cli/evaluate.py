@@ -28,7 +28,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         "queries",
         type=Path,
         metavar="QUERIES",
-        help='file of JSON lines: {"query", "kind"?, "answers": [...]}',
+        help='file with a JSON object per line: {"query", "kind", "answers"}; see docs/search.md',
     )
     parser.add_argument(
         "--mode",

@@ -51,7 +51,7 @@ def add_export(parser: argparse.ArgumentParser) -> None:
     target.add_argument(
         "--snapshot",
         action="store_true",
-        help="have the Qdrant server write snapshots instead",
+        help="have the Qdrant server write snapshots instead of Parquet files",
     )
     add_index(parser)
     add_settings(parser)
@@ -63,9 +63,11 @@ def add_import(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `import`."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder that `export` wrote")
     parser.add_argument(
-        "--rebuild", action="store_true", help="replace the index even of another repository"
+        "--rebuild",
+        action="store_true",
+        help="replace an index that was made from another repository",
     )
-    add_project(parser)
+    add_project(parser, "the name of the exported project")
     add_branch(parser)
     add_settings(parser)
     add_json(parser)

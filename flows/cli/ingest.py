@@ -35,10 +35,12 @@ def add_ingest(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repo",
         metavar="DIR|URL",
-        help="Cargo project, or a git URL; rust-analyzer makes the dump and runs build scripts",
+        help="Cargo project, or a git URL; making the dump runs its build scripts",
     )
     add_ref(parser)
-    parser.add_argument("--dump", type=Path, metavar="FILE", help="existing dump; needs --root")
+    parser.add_argument(
+        "--dump", type=Path, metavar="FILE", help="LSIF dump to index; needs --root"
+    )
     parser.add_argument(
         "--root",
         type=Path,
@@ -49,7 +51,7 @@ def add_ingest(parser: argparse.ArgumentParser) -> None:
         "--structures",
         type=Path,
         metavar="FILE",
-        help="structures.jsonl in the tutorial's format; needs no dump and no sources",
+        help="structures.jsonl of Qdrant's tutorial or of `parse`; needs no dump and no sources",
     )
     add_project(parser)
     add_branch(parser)

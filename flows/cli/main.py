@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 _DEPLOY = "deploy"
 COMMANDS = {
     "ingest": ("ingest", "index a repository, a dump or a structures.jsonl"),
-    "dump": ("dump", "run rust-analyzer only"),
+    "dump": ("dump", "make a dump with rust-analyzer, without indexing it"),
     "parse": ("parse", "turn a dump into structures.jsonl"),
     "search": ("search", "search the index"),
-    "similar": ("search", "find structures that are similar to one"),
+    "similar": ("search", "find structures that are similar to a given one"),
     "evaluate": ("evaluate", "measure search quality with judged queries"),
     "serve": ("serve", "serve the search page and the HTTP API"),
-    "mcp": ("serve", "serve coding agents: MCP on standard input and output"),
+    "mcp": ("serve", "serve coding agents by MCP, on standard input and output"),
     "status": ("status", "show what is indexed"),
     "verify": ("index", "compare the index with the records of its last run"),
     "rollback": ("index", "switch back to the previous generation of the index"),
     "export": ("index", "write an index with its vectors to Parquet files"),
-    "import": ("index", "make an index from an export; needs no model and no sources"),
+    "import": ("index", "make an index from an export, without model and sources"),
     "checkpoint": ("checkpoint", "show or shrink the store of embedded vectors"),
-    "doctor": ("doctor", "check what a run needs, and say how to fix what is missing"),
-    "deploy": (_DEPLOY, "run a project nightly and on merge, by a Prefect server"),
-    "undeploy": (_DEPLOY, "remove a project's deployments and their limit; its data stays"),
-    "worker": (_DEPLOY, "run what is scheduled in a work pool"),
-    "serve-flow": (_DEPLOY, "deploy, and run what is scheduled, in one process without a pool"),
+    "doctor": ("doctor", "check what a run needs, and say how to get what is missing"),
+    "deploy": (_DEPLOY, "have a Prefect server index a project nightly and on merge"),
+    "undeploy": (_DEPLOY, "remove a project's deployments from the Prefect server; its data stays"),
+    "worker": (_DEPLOY, "run what the Prefect server has scheduled"),
+    "serve-flow": (_DEPLOY, "deploy a project and run what is scheduled, in one process"),
     "automations": (_DEPLOY, "have the Prefect server report failures and end lost runs"),
     "prefect-server": (_DEPLOY, "start a Prefect server on this machine"),
 }
@@ -81,6 +81,7 @@ def command_line_parser(command: str | None = None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lsif-ingest",
         description="Turns a Rust repository into a code-search index, and searches it.",
+        epilog="`lsif-ingest COMMAND --help` explains a command and its options.",
     )
     parser.add_argument(
         "--version", action="version", version=f"lsif-ingest {version('lsif-ingest')}"

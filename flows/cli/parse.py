@@ -27,7 +27,7 @@ def add_parse(parser: argparse.ArgumentParser) -> None:
         "dump",
         type=Path,
         metavar="DUMP",
-        help="dump, plain or compressed with gzip or zstd; - for standard input",
+        help="LSIF dump, plain or compressed with gzip or zstd; - for standard input",
     )
     parser.add_argument(
         "--root",
@@ -51,7 +51,10 @@ def add_parse(parser: argparse.ArgumentParser) -> None:
         help="file to write the blocks inside structures to",
     )
     parser.add_argument(
-        "--report", type=output_path, metavar="FILE", help="file to write the ledger to, as JSON"
+        "--report",
+        type=output_path,
+        metavar="FILE",
+        help="file to write the counts (the ledger) to, as JSON",
     )
     add_project(parser)
     add_settings(parser)

@@ -40,7 +40,7 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     )
     _add_selection(parser)
     parser.add_argument(
-        "--lines", action="store_true", help="mark the lines of each hit that match best"
+        "--lines", action="store_true", help="mark the lines of each hit that match the query best"
     )
     add_index(parser)
     add_settings(parser)
@@ -57,7 +57,7 @@ def add_similar(parser: argparse.ArgumentParser) -> None:
         "--mode",
         choices=("hybrid", "text", "code"),
         default="hybrid",
-        help="vectors to compare (default: hybrid, both)",
+        help="vectors to compare (default: hybrid, which is both)",
     )
     _add_selection(parser)
     add_index(parser)
@@ -80,7 +80,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FIELD=VALUE",
-        help="search only structures with this value; may be repeated, values of one field are "
+        help="search only structures with this value; may be repeated; values of one field are "
         f"alternatives. Fields: {', '.join(STRUCTURE_FIELDS)}; path takes a folder, a file or "
         "a glob",
     )
@@ -88,7 +88,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         "--tests",
         choices=TESTS,
         default="include",
-        help="whether to search tests (default: include)",
+        help="whether test code is searched (default: include)",
     )
     parser.add_argument(
         "--group-by", choices=GROUPINGS, help="group the hits, and show the best of each group"
@@ -113,7 +113,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         const=1,
         metavar="N",
         dest="opened",
-        help="open hit N (default: the first) in $VISUAL or $EDITOR; write it after the query",
+        help="open hit N (default: 1) in $VISUAL or $EDITOR; without N, put it after the query",
     )
 
 

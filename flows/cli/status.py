@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def add_status(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `status`."""
-    add_index(parser)
+    add_index(parser, "project to show, with its branches (default: all projects)")
     add_settings(parser)
     add_json(parser)
     parser.set_defaults(run=_status)

@@ -59,8 +59,8 @@ def check_url(url: str) -> None:
         or (scheme in ("https", "ssh") and not _HOST.fullmatch(host))
     ):
         raise UsageError(
-            f"the URL of {shown or 'the repository'} contains a user or secret: leave it out, and "
-            "let one of git's credential helpers give it "
+            f"the URL of {shown or 'the repository'} contains a user name or secret: leave it "
+            "out, and let one of git's credential helpers give it "
             "(https://git-scm.com/docs/gitcredentials), or use ssh."
         )
     if re.search("[@?#]", behind):

@@ -49,7 +49,7 @@ class Source(BaseModel):
         if len(given) != 1:
             raise UsageError(
                 "expected one of --repo, --dump and --structures, "
-                f"found {' and '.join(given) or 'none'}."
+                f"found {' and '.join(f'--{name}' for name in given) or 'none'}."
             )
         if (self.dump is not None) != (self.root is not None):
             raise UsageError(
@@ -150,11 +150,11 @@ class Source(BaseModel):
             )
         if self.root is not None and not self.root.is_dir():
             raise SourceError(
-                f"no folder {self.root}; --root names the folder of the sources of the dump."
+                f"there is no folder {self.root}; --root names the folder of the dump's sources."
             )
         if self.structures is not None and not self.structures.is_file():
             raise StructuresError(
-                f"no file {self.structures}; --structures names a structures.jsonl."
+                f"there is no file {self.structures}; --structures names a structures.jsonl."
             )
 
     def identity(self) -> str:
@@ -216,7 +216,7 @@ def _repository_of(path: Path) -> tuple[Path, PurePosixPath]:
     """
     if not path.is_dir():
         raise SourceError(
-            f"no folder {path}; "
+            f"there is no folder {path}; "
             "--repo takes the folder of a Cargo project or workspace, or a git URL."
         )
     if _is_bare(path):

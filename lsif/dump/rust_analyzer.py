@@ -112,12 +112,12 @@ def check_project(repo: Path, subdir: str = "") -> None:
     if folder.is_dir():
         what = f"{folder} holds no Cargo.toml"
     else:
-        what = f"{folder} is a file" if folder.exists() else f"no folder {folder}"
+        what = f"{folder} is a file" if folder.exists() else f"there is no folder {folder}"
     if repo.is_dir() and (found := _projects_in(repo)):
         more = " and others" if len(found) > _MOST_NAMED else ""
         raise SourceError(
             f"{what}; there is one in {', '.join(found[:_MOST_NAMED])}{more}: "
-            "name it with --subdir DIR."
+            "name it with --repo or --subdir."
         )
     if subdir and repo.is_dir():
         raise SourceError(

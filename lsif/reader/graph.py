@@ -124,7 +124,7 @@ class Graph:
         if self._tables.open_events > 0:
             raise DumpError(
                 f"the dump is cut off: {self._tables.open_events} of its projects and documents "
-                "have a begin and no end. "
+                "have a beginning but no end. "
                 "Make it again."
             )
 

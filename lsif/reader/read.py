@@ -56,7 +56,7 @@ def read_tables(
 ) -> Tables:
     """Return the tables of the dump; `ledger` counts lines, several workers read parts.
 
-    Raises DumpError if the file is no LSIF dump, is cut off, or has more than `max_bad_lines`
+    Raises DumpError if the file is not an LSIF dump, is cut off, or has more than `max_bad_lines`
     unreadable lines.
     """
     tables = (
@@ -165,7 +165,8 @@ class _Reading:
             ) from exc
         except ijson.JSONError as exc:
             raise DumpError(
-                f"{self._path} is no JSON array after element {ledger.lines}: {exc}. {REMAKE}"
+                f"{self._path} is not a valid JSON array after element {ledger.lines}: {exc}. "
+                f"{REMAKE}"
             ) from exc
         if not ledger.lines:
             raise DumpError(f"{self._path} is an empty JSON array. {REMAKE}")
@@ -190,7 +191,7 @@ class _Reading:
             orjson.loads(line)
         except ValueError as exc:
             raise DumpError(
-                f"{self._path} is no LSIF dump: expected a JSON object in line 1, "
+                f"{self._path} is not an LSIF dump: expected a JSON object in line 1, "
                 f"found {_excerpt(line)}."
             ) from exc
 
@@ -248,7 +249,7 @@ class _Reading:
             self.tables.add(element)
         if not self.tables.meta_seen:
             raise DumpError(
-                f"{self._path} is no LSIF dump: expected a metaData vertex "
+                f"{self._path} is not an LSIF dump: expected a metaData vertex "
                 f"in line {self.ledger.lines}, found {excerpt()}."
             )
 

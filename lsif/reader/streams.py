@@ -32,7 +32,7 @@ def open_dump(path: Path) -> Iterator[BinaryIO]:
             buffered = cast("io.BufferedReader", file)
             yield _unpacked(buffered, buffered.peek(4)[:4])
     except (EOFError, zlib.error) as exc:
-        raise DumpError(f"{path} is packed and cut off or damaged ({exc}). {REMAKE}") from exc
+        raise DumpError(f"{path} is compressed, and cut off or damaged ({exc}). {REMAKE}") from exc
     except OSError as exc:
         if path.is_dir():
             raise DumpError(

@@ -21,8 +21,9 @@ def rollback(index: Index, collection: str, settings: StorageSettings) -> tuple[
         live, former = require_live(index, collection), index.former(collection)
         if former is None:
             raise IndexMissing(
-                f"no generation of {collection!r} older than {live.name} is kept at "
-                f"{index.location}; storage.keep_generations is {settings.keep_generations}."
+                f"there is nothing to roll back to: no generation of {collection!r} older than "
+                f"{live.name} is kept at {index.location}; storage.keep_generations is "
+                f"{settings.keep_generations}."
             )
         name = former.name
         index.publish(collection, former, keep=settings.keep_generations)
