@@ -5,7 +5,8 @@ Reading order:
     limits, filters, retrievers      what may be asked; one query through the retrievers
     fusion, lines, confidence        one ranking of several; lines that match; how sure it is
     lookup, encoding, engine         structures by name; models that read a query; the searcher
-    opening, service, projection     from settings to a searcher; searchers that stay open; the map
+    sources, projection              the text of indexed files; the map of the structures
+    opening, service                 from settings to a searcher; searchers that stay open
     web, page, mcp                   the HTTP API, its page, the MCP server for coding agents
     judged, statistics, evaluate     how good answers are, by queries with known answers
 

@@ -20,7 +20,7 @@ from search.errors import MapFailed, ProjectUnknown
 from search.filters import STRUCTURE_FIELDS
 from search.opening import choose_collection, connect, open_searcher
 from search.projection import keep_map, make_map, read_map
-from search.web.sources import Sources, read_root
+from search.sources import Sources, read_root
 from storage.errors import IndexMissing, StorageError
 
 if TYPE_CHECKING:
@@ -242,7 +242,13 @@ class SearchService:
             index.close()
             raise
         root = read_root(self._workspace.project_folder(collection))
-        return Opened(collection, state, index, searcher, Sources(searcher.generation, root))
+        return Opened(
+            collection=collection,
+            state=state,
+            index=index,
+            searcher=searcher,
+            sources=Sources(searcher.generation, root),
+        )
 
 
 def _close_if_unused(held: Opened) -> None:

@@ -30,7 +30,7 @@ from lsif.structure import Structure
 from search import projection
 from search.errors import FileUnknown, ProjectUnknown
 from search.service import Opened, SearchService
-from search.web.sources import Sources
+from search.sources import Sources
 from storage.embedded.index import EmbeddedIndex
 from storage.errors import IndexDamaged, IndexMissing, StorageError
 from storage.index import StoredPoint

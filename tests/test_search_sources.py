@@ -12,7 +12,7 @@ import pytest
 
 from configs.workspace import ProjectFolder
 from search.errors import FileUnknown
-from search.web.sources import FileView, Sources, read_root, remember_root
+from search.sources import FileView, Sources, read_root, remember_root
 from storage.embedded.index import EmbeddedIndex
 from storage.index import Generation, Index
 from storage.metadata import Metadata
@@ -407,7 +407,7 @@ def test_without_git_the_disk_is_looked_at(
 def test_a_view_is_read_once_and_few_are_kept(
     root: Path, build: Callable[..., Generation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.web.sources._CACHED_FILES", 2)
+    monkeypatch.setattr("search.sources._CACHED_FILES", 2)
     generation, read = (
         build([made for name in "abc" for made in structures(file_path=f"{name}.rs")]),
         list[Any](),

@@ -42,6 +42,7 @@ from search.engine import Searcher
 from search.filters import Filters
 from search.opening import connect, open_searcher
 from search.service import SearchService
+from search.sources import Sources
 from search.web.models import (
     AnswerModel,
     ErrorModel,
@@ -51,7 +52,6 @@ from search.web.models import (
     StatusModel,
     StructureModel,
 )
-from search.web.sources import Sources
 
 from conftest import PROJECT_ROOT, SAMPLE
 

@@ -46,7 +46,7 @@ def open_hit(
     An editor that runs beside JSON output writes to standard error. Raises UsageError if the hit,
     the editor or the sources do not exist.
     """
-    from search.web.sources import read_root  # noqa: PLC0415 - only --open needs it
+    from search.sources import read_root  # noqa: PLC0415 - only --open needs it
 
     root = read_root(folder)
     if number > len(answer.hits):

@@ -12,7 +12,7 @@ from lsif.extract import parse_dump
 from lsif.imports import ImportLedger, import_structures
 from lsif.jsonl import write_records
 from machine.files import atomic_writer
-from search.web.sources import remember_root
+from search.sources import remember_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

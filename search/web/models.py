@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from search.projection import MAP_KEYS
 from search.record import record_docs, record_keys
-from search.web.sources import OUTLINE_KEYS
+from search.sources import OUTLINE_KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
