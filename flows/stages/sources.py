@@ -33,10 +33,10 @@ def dump_repository(project: ProjectWorkspace, repo: Path, folder: ProjectFolder
     return provide_dump(
         repo,
         project.folder.path,
-        folder.dump,
-        project.settings.rust_analyzer,
-        project.target,
-        project.data,
+        other=folder.dump,
+        tool=project.settings.rust_analyzer,
+        target=project.target,
+        data=project.data,
     )
 
 

@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from configs.workspace import ProjectFolder, own_folders
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from configs.settings import RustAnalyzerSettings
+    from lsif.dump.cargo import Dependencies
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ class DumpReport:
 
     0 if the dump was reused."""
     not_kept: str = ""
-    """Why the next run can't use this dump again; empty if it can."""
+    """Why the dump is not cached; empty if it is, and the next run can use it again."""
 
 
 def provide_dump(
@@ -62,8 +64,8 @@ def provide_dump(
 ) -> DumpReport:
     """Return a dump of the project in `repo`: a cached one in `folder`, else a new one.
 
-    A new one that can't be kept is at `other`. This program's own folders in `data` are no part of
-    the project, even if they are in its repository.
+    A new one that can't be cached is at `other`. This program's own folders in `data` are no part
+    of the project, even if they are in its repository.
 
     Raises what `write_dump` raises, and RustAnalyzerError if Cargo.lock must fit and does not.
     """
@@ -78,31 +80,18 @@ def provide_dump(
             "Cargo can't resolve the dependencies; their types will be unknown: %s",
             dependencies.why,
         )
-
     own = [folder, target, *(own_folders(data) if data is not None else ())]
     own_paths = {path.resolve() for path in own}
-
-    def why_not_and_key() -> tuple[str, str]:
-        if tool.keep_dumps == 0:
-            return "rust_analyzer.keep_dumps is 0", ""
-        if reason := why_not(repo, dependencies):
-            return reason, ""
-        try:
-            return "", key_of(
-                repo, own_paths, dependencies, [version, rustc], cargo_environment(tool, target)
-            )
-        except UnknownInput as exc:
-            return str(exc), ""
-
-    not_kept, key = why_not_and_key()
-    kept = _find(folder, key) if key else None
-    reused, peak_mb, path = kept is not None, 0.0, kept or other
-    if kept is not None:
-        os.utime(kept)
+    cache_key = partial(_cache_key, repo, own_paths, dependencies, [version, rustc], tool, target)
+    not_kept, key = cache_key()
+    cached = _find_cached(folder, key) if key else None
+    reused, peak_mb, path = cached is not None, 0.0, cached or other
+    if cached is not None:
+        os.utime(cached)
     else:
         made = write_dump(repo, other, tool, target)
         peak_mb = made.peak_mb
-        if key and (made.fell_back or why_not_and_key() != ("", key)):
+        if key and (made.fell_back or cache_key() != ("", key)):
             not_kept = (
                 "rust-analyzer went without the dependencies"
                 if made.fell_back
@@ -112,26 +101,54 @@ def provide_dump(
             path = other.replace(ProjectFolder(folder).cached_dump(key, _content(other)))
     _prune(folder, tool.keep_dumps, path)
     megabytes, seconds = path.stat().st_size / 1e6, time.perf_counter() - started
-    if reused:
-        logger.info("dump of %.1f MB used again, found in %.1f s", megabytes, seconds)
-    else:
-        logger.info(
-            "dump of %.1f MB made in %.1f s, highest memory %.0f MB%s",
-            megabytes,
-            seconds,
-            peak_mb,
-            _aside(not_kept),
-        )
-    return DumpReport(
-        str(path), megabytes, seconds, reused, version, dependencies.state, peak_mb, not_kept
+    report = DumpReport(
+        file=str(path),
+        megabytes=megabytes,
+        seconds=seconds,
+        reused=reused,
+        rust_analyzer=version,
+        dependencies=dependencies.state,
+        peak_mb=peak_mb,
+        not_kept=not_kept,
+    )
+    _log(report)
+    return report
+
+
+def _cache_key(
+    repo: Path,
+    own: set[Path],
+    dependencies: Dependencies,
+    versions: list[str],
+    tool: RustAnalyzerSettings,
+    target: Path,
+) -> tuple[str, str]:
+    """Return why a dump made now can't be cached, or "" and the key to cache it under."""
+    if tool.keep_dumps == 0:
+        return "rust_analyzer.keep_dumps is 0", ""
+    if reason := why_not(repo, dependencies):
+        return reason, ""
+    try:
+        return "", key_of(repo, own, dependencies, versions, cargo_environment(tool, target))
+    except UnknownInput as exc:
+        return str(exc), ""
+
+
+def _log(report: DumpReport) -> None:
+    if report.reused:
+        logger.info("dump of %.1f MB used again, found in %.1f s", report.megabytes, report.seconds)
+        return
+    aside = f"; it will not be used again: {report.not_kept}" if report.not_kept else ""
+    logger.info(
+        "dump of %.1f MB made in %.1f s, highest memory %.0f MB%s",
+        report.megabytes,
+        report.seconds,
+        report.peak_mb,
+        aside,
     )
 
 
-def _aside(not_kept: str) -> str:
-    return f"; it will not be used again: {not_kept}" if not_kept else ""
-
-
-def _find(folder: Path, key: str) -> Path | None:
+def _find_cached(folder: Path, key: str) -> Path | None:
     """Return the cached dump of the key.
 
     A damaged one is removed: every later run would fail on it.

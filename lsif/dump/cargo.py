@@ -36,7 +36,7 @@ class Dependencies:
 
 
 @dataclass(frozen=True, slots=True)
-class ToolAnswer:
+class ToolOutput:
     """What a program of the toolchain printed."""
 
     status: int | None
@@ -57,16 +57,15 @@ def ask(
     tool: RustAnalyzerSettings,
     target: Path,
     repo: Path | None = None,
-) -> ToolAnswer:
-    """Run a program of the toolchain in the folder `repo`; return its answer.
+) -> ToolOutput:
+    """Run a program of the toolchain in the folder `repo`; return its output.
 
-    It gets rust-analyzer's environment and time limit.
-
-    `cargo` and `rustc` are looked for where rust-analyzer looks for them.
+    It gets rust-analyzer's environment and time limit. `cargo` and `rustc` are looked for where
+    rust-analyzer looks for them.
     """
     path = _find(program)
     if path is None:
-        return ToolAnswer(None)
+        return ToolOutput(None)
     try:
         found = run_program(
             [path, *arguments],
@@ -76,12 +75,12 @@ def ask(
             supervised=True,
         )
     except OSError:
-        return ToolAnswer(None)
+        return ToolOutput(None)
     status = -signal.SIGKILL if found.status is None else found.status
     lines = [line.strip() for line in found.error_text.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith(("error", "Caused by"))] or lines[-1:]
     said = "; ".join(errors)[:500]
-    return ToolAnswer(status, found.out, said or f"{program} ended with status {status}")
+    return ToolOutput(status, found.out, said or f"{program} ended with status {status}")
 
 
 def _find(program: str) -> str | None:
@@ -145,6 +144,5 @@ def find_dependencies(
     except (ValueError, KeyError, TypeError) as exc:
         raise RustAnalyzerError(
             f"`cargo metadata` printed no metadata but {answer.text[:100]!r}; "
-            f"the cargo that is asked is {_find('cargo')} "
-            "(CARGO names another)."
+            f"the cargo that is asked is {_find('cargo')} (CARGO names another)."
         ) from exc
