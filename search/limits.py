@@ -1,7 +1,8 @@
-"""How large a query and an answer may be, and why, for each way to ask.
+"""How large a query and an answer may be, and why, for each interface.
 
-    way      query   hits  group  why
-    engine  20,000  1,000  1,000  a pasted function is long; models read a few thousand characters
+    for      query   hits  group  why
+    engine  20,000  1,000  1,000  a pasted function can be long; models read a few thousand
+                                  characters
     HTTP     2,000    100     20  a query is part of the URL, which proxies cut at about 8 KB
     MCP     20,000     50      -  hits with their source fill the context of an agent
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Limits(NamedTuple):
-    """The largest values of one way to ask."""
+    """The largest values of one interface."""
 
     query: int
     """Characters of a query."""
