@@ -12,7 +12,7 @@
         └── COLLECTION/       one folder per index: see ProjectFolder
 
 An entry point makes a `Workspace` once; `ProjectWorkspace` adds the project. No other module spells
-a name of the data folder; what is inside a collection's folder in `qdrant` is the index's business.
+a name of the data folder; what is inside a collection's folder in `qdrant` is up to the index.
 """
 
 from __future__ import annotations

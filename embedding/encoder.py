@@ -150,7 +150,7 @@ def validate(
 def resolve_prompt(
     prompts: Mapping[str, str | None], setting: str, usual: tuple[str, ...], model: str
 ) -> str | None:
-    """Return the text that stands before each input, or None.
+    """Return the text before each input, or None.
 
     `prompts` are the model's own, by name; `usual` are the names to try if the setting is "auto".
     Raises ModelError if the setting names a prompt that the model does not have.

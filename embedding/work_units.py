@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from embedding.encoder import Encoder
 
 UNIT_SUFFIX = ".shard"
+"""Of a work unit's file; what earlier versions called a work unit."""
 _SCHEMA = pa.schema(
     [
         pa.field("key", pa.binary(16), nullable=False),

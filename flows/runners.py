@@ -42,7 +42,7 @@ def make_task_runner(cluster: ClusterSettings, api_url: str | None) -> TaskRunne
 
 
 def _end_with_the_run() -> None:
-    """End this worker process when the run's ends, in whatever way; else it waits for ever."""
+    """End this worker process when the run's process does, which it would outlive otherwise."""
     # Ctrl-C reaches all processes of a terminal; the run ends its workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     run = multiprocessing.parent_process()

@@ -51,7 +51,7 @@ class StageClock:
             self.note(StageTime(name, began_s, ended - began, busy, units))
 
     def stages(self) -> list[StageTime]:
-        """Return the stages in the order of their begin; those with nothing to do come last."""
+        """Return the stages as they started; those with nothing to do come last."""
         return sorted(self._stages, key=lambda stage: (stage.tasks == 0, stage.began_s))
 
     def seconds(self, last: Sequence[str]) -> dict[str, float]:

@@ -37,7 +37,7 @@ R = TypeVar("R")
 logger = logging.getLogger(__name__)
 
 _LOOK_S = 0.5
-"""Seconds between two looks whether the run was stopped."""
+"""Seconds between two checks whether the run was stopped."""
 
 
 def may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:

@@ -25,7 +25,7 @@ def unindent(fragments: list[str]) -> str:
         for line in fragment.replace("\r\n", "\n").split("\n")
     ]
     indents = [len(line) - len(line.lstrip(" ")) for line in lines if line]
-    # The first line of a block comment is behind `/**`: its indentation says nothing about the
+    # The first line of a block comment follows `/**`: its indentation says nothing about the
     # others'.
     if len(indents) > 1 and len(fragments) == 1:
         indents = indents[1:] if lines[0] else indents

@@ -72,8 +72,8 @@ def _import_record(
     """Return the structure of a line's object; what is computed here may be absent there."""
     if not isinstance(record, dict) or not isinstance(record["context"], dict):
         raise TypeError("expected a JSON object with an object `context`")
-    context = _checked(Context, record["context"])
-    fields = _checked(Structure, record)
+    context = _validated(Context, record["context"])
+    fields = _validated(Structure, record)
     module, file_path = context["module"], context["file_path"]
     if not context["file_name"]:
         context["file_name"] = PurePosixPath(file_path).name
@@ -129,7 +129,7 @@ def _rules(record: type) -> tuple[_Rule, ...]:
     )
 
 
-def _checked(record: type, table: dict[str, Any]) -> dict[str, Any]:
+def _validated(record: type, table: dict[str, Any]) -> dict[str, Any]:
     """Return the values of the record's keys; optional ones that are absent have their default.
 
     Raises KeyError if another key is missing, TypeError if a value is of another type.

@@ -58,7 +58,7 @@ def git_output(folder: Path, *arguments: str) -> str | None:
 
 
 class GitState(NamedTuple):
-    """Where a repository stands."""
+    """The commit of a folder's repository, and whether files differ from it."""
 
     commit: str | None
     """None if the folder is in no git repository, or git is not installed."""

@@ -1,7 +1,7 @@
-"""Runs other programs to their end and returns what they print; the only place that does so.
+"""Runs other programs to their end and returns what they print.
 
-`run_program` needs no more than the program; `supervised` also ends what it left behind, whatever
-happens to this process (machine.supervisor, at the price of starting Python).
+`run_program` starts nothing but the program. With `supervised`, whatever the program started is
+killed with it, even if this process is killed (machine.supervisor); that costs a start of Python.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _USER_WITH_SLASH = re.compile(r"\A//[^/:\[]*:(?!\d*(?:/|\Z))\S*@")
 _USER_WITH_MARK = re.compile(r"\A//[^/?#]*[?#][^/]*@\S*")
 """A user with a ? or #, where the host ends for git; how much of the rest is secret is unknown."""
 _BEHIND = re.compile(r"[?#]\S*?(?=['\")\]]{0,2}[.,:;]{0,2}\Z)")
-"""Query and fragment, without what the text around puts behind an address."""
+"""Query and fragment, without the punctuation that the text around puts after an address."""
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:
@@ -69,7 +69,7 @@ def _secrets_in_url(url: str) -> set[str]:
     except ValueError:
         return {url} if "@" in url else set()
     credentials, separator, _ = parts.netloc.rpartition("@")
-    if not separator:  # a password with an unescaped / ? # ends up behind the host
+    if not separator:  # a password with an unescaped / ? # ends up after the host
         credentials = url.partition("//")[2].rpartition("@")[0]
     user, _, password = credentials.partition(":")
     hidden = [password] if password else [user]

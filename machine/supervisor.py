@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import psutil
 
 _LOOK_EVERY_S = 0.1
-"""Between two looks at the memory."""
+"""Seconds between two measurements of the memory."""
 _ENDING_S = 10.0
 """Seconds that the supervisor may take to kill what it watches."""
 _PROGRAM = (sys.executable, "-P", __file__)
@@ -59,7 +59,7 @@ def run_supervised(
     memory_mb: int = 0,
     cwd: Path | None = None,
 ) -> Outcome:
-    """Run the program without standard input; return how it ended, all that it started dead.
+    """Run the program without standard input; return how it ended once all that it started is dead.
 
     `memory_mb` is in 10^6 bytes, 0 = no limit. Raises OSError if the program can't be started.
     """

@@ -136,7 +136,7 @@ class _Glob:
         return len(self._parts) in positions
 
     def _passed(self, positions: set[int]) -> set[int]:
-        """Return the positions with those behind a **, which may match nothing."""
+        """Return the positions with those after a **, which may match nothing."""
         passed = set(positions)
         for position in sorted(positions):
             while position < len(self._parts) and self._parts[position] is None:

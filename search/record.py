@@ -29,7 +29,7 @@ _FIRST = (
 """The order of the keys as it was released. Keys that are not named here follow."""
 
 
-class Key(NamedTuple):
+class FlatKey(NamedTuple):
     """One key of the flat JSON."""
 
     name: str
@@ -46,10 +46,10 @@ def summary_of(structure: Structure) -> str | None:
 
 
 @cache
-def record_keys() -> dict[str, Key]:
+def record_keys() -> dict[str, FlatKey]:
     """Return the keys of a structure's flat JSON by name, in order."""
     keys = [key for key in _keys_of(Structure) if key.name not in _LEFT_OUT]
-    keys.append(Key("summary", str | None, summary_of))
+    keys.append(FlatKey("summary", str | None, summary_of))
     order = {name: position for position, name in enumerate(_FIRST)}
     keys.sort(key=lambda key: order.get(key.name, len(order)))
     return {key.name: key for key in keys}
@@ -67,14 +67,14 @@ def record_docs() -> dict[str, str]:
     return {"summary": "The first line of the documentation.", **dict(_docs_of(Structure))}
 
 
-def _keys_of(record: type, prefix: str = "") -> Iterator[Key]:
+def _keys_of(record: type, prefix: str = "") -> Iterator[FlatKey]:
     hints = get_type_hints(record)
     for field in fields(record):
         hint = hints[field.name]
         if is_dataclass(hint) and isinstance(hint, type):
             yield from _keys_of(hint, f"{prefix}{field.name}.")
         else:
-            yield Key(field.name, hint, attrgetter(prefix + field.name))
+            yield FlatKey(field.name, hint, attrgetter(prefix + field.name))
 
 
 def _docs_of(record: type) -> Iterator[tuple[str, str]]:

@@ -29,17 +29,17 @@ def require_live(index: Index, collection: str) -> Generation:
 
 
 def check_fingerprints(
-    generation: Generation, fingerprints: Mapping[str, Fingerprint], collection: str, way_out: str
+    generation: Generation, fingerprints: Mapping[str, Fingerprint], collection: str, advice: str
 ) -> None:
     """Raise IndexMismatch, naming both models, if the generation was made with another one.
 
-    `way_out` ends the message.
+    `advice` ends the message.
     """
     metadata = generation.metadata
     if metadata.schema_version != SCHEMA_VERSION:
         raise IndexMismatch(
             f"collection {collection!r} has record schema {metadata.schema_version}, "
-            f"this version writes {SCHEMA_VERSION}; {way_out}"
+            f"this version writes {SCHEMA_VERSION}; {advice}"
         )
     for name, fingerprint in fingerprints.items():
         made_with = metadata.vectors.get(name)
@@ -47,7 +47,7 @@ def check_fingerprints(
             found = made_with.description if made_with is not None else "no such vector"
             raise IndexMismatch(
                 f"collection {collection!r} was made with {name} = {found}; "
-                f"the configuration says {fingerprint.describe()}. {way_out}"
+                f"the configuration says {fingerprint.describe()}. {advice}"
             )
 
 

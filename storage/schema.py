@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from lsif.blocks import Block
-from lsif.record import JsonLine, keys_of
+from lsif.record import JsonLine, Record, keys_of
 from lsif.structure import Structure
 
 if TYPE_CHECKING:
@@ -69,19 +69,7 @@ _ADDED_FIELDS = (PLACE, PATHS)
 """Payload fields that are not the record's."""
 
 
-class Stored(Protocol):
-    """What structures and blocks have in common."""
-
-    @property
-    def id(self) -> str:
-        """UUID."""
-
-    @property
-    def digest(self) -> str:
-        """Of what is embedded and shown."""
-
-
-R = TypeVar("R", bound=Stored)
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,8 +222,6 @@ def _moving(record: type) -> tuple[str, ...]:
 
 
 _MOVING, _BLOCK_MOVING = _moving(Structure), _moving(Block)
-
-
 _MOVING_VALUES, _BLOCK_MOVING_VALUES = attrgetter(*_MOVING), attrgetter(*_BLOCK_MOVING)
 
 

@@ -147,10 +147,8 @@ class NumpyBert:
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(max_tokens)
         self._weights = weights
-        self._heads, self._layers = (
-            int(config["num_attention_heads"]),
-            int(config["num_hidden_layers"]),
-        )
+        self._heads = int(config["num_attention_heads"])
+        self._layers = int(config["num_hidden_layers"])
         self._epsilon = float(config["layer_norm_eps"])
         self._settings, self._prompt = settings, prompt
         self.max_tokens = max_tokens

@@ -21,11 +21,8 @@ class ParallelEncoder:
     def __init__(self, encoders: Sequence[Encoder]) -> None:
         self._encoders = list(encoders)
         first = self._encoders[0]
-        self.dimension, self.max_tokens, self.precision = (
-            first.dimension,
-            first.max_tokens,
-            first.precision,
-        )
+        self.dimension, self.max_tokens = first.dimension, first.max_tokens
+        self.precision = first.precision
         self.texts_at_once = sum(encoder.texts_at_once for encoder in self._encoders)
         self.device = ", ".join(encoder.device for encoder in self._encoders)
 

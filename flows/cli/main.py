@@ -97,10 +97,10 @@ def command_line_parser(command: str | None = None) -> argparse.ArgumentParser:
 
 def _stop_behind(exc: BaseException) -> KeyboardInterrupt | Terminated | None:
     """Return the signal that caused the exception: Prefect fails if one comes as a task starts."""
-    behind: BaseException | None = exc
-    while behind is not None and not isinstance(behind, KeyboardInterrupt | Terminated):
-        behind = behind.__cause__ or behind.__context__
-    return behind
+    cause: BaseException | None = exc
+    while cause is not None and not isinstance(cause, KeyboardInterrupt | Terminated):
+        cause = cause.__cause__ or cause.__context__
+    return cause
 
 
 def _stopped(exc: KeyboardInterrupt | Terminated, command: str) -> int:
@@ -114,7 +114,7 @@ def _stopped(exc: KeyboardInterrupt | Terminated, command: str) -> int:
     return 130 if by_terminal else EXIT_CODE
 
 
-class _OwnWords(logging.Filter):
+class _WithoutProgress(logging.Filter):
     """Hides Prefect's reports of progress and failure, which this program makes itself.
 
     Warnings and retries pass.
@@ -133,7 +133,7 @@ def _set_up_logging(*, debug: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     if not debug:
-        handler.addFilter(_OwnWords())
+        handler.addFilter(_WithoutProgress())
         # The final message says what it failed to find.
         logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     logging.basicConfig(handlers=[handler], level=logging.WARNING)

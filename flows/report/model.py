@@ -45,9 +45,9 @@ class StageTime:
 
     stage: str
     began_s: float
-    """Seconds after the run's begin."""
+    """Seconds after the run's start."""
     wall_s: float
-    """From its begin to its end."""
+    """From its start to its end."""
     busy_s: float
     """Time in which it worked and did not wait for another stage; summed over parallel tasks."""
     tasks: int = 1

@@ -57,7 +57,7 @@ class CountRow:
 
 @dataclass(frozen=True, slots=True)
 class StageRow:
-    """When a stage ran, in seconds after the run's begin."""
+    """When a stage ran, in seconds after the run's start."""
 
     name: str
     began_s: float
@@ -134,7 +134,7 @@ def count_rows(counts: Mapping[str, int]) -> list[CountRow]:
 
 
 def time_axis_s(report: IngestReport) -> float:
-    """Return the end of the stages' time axis, in seconds after the run's begin."""
+    """Return the end of the stages' time axis, in seconds after the run's start."""
     ends = [stage.began_s + stage.wall_s for stage in report.stages]
     return max([report.seconds.get("total", 0.0), *ends]) or 1.0
 

@@ -97,8 +97,8 @@ def ask(api: Api, method: str, path: str, body: object = None) -> Any:
             "prefect server start, or unset PREFECT_API_URL"
         ) from None
     if answer.status_code in _REFUSED:
-        way_out = "export PREFECT_API_KEY=KEY, or PREFECT_API_AUTH_STRING=USER:PASSWORD"
-        raise FlowError(f"{api.location} denies access (HTTP {answer.status_code}). {way_out}")
+        advice = "export PREFECT_API_KEY=KEY, or PREFECT_API_AUTH_STRING=USER:PASSWORD"
+        raise FlowError(f"{api.location} denies access (HTTP {answer.status_code}). {advice}")
     if answer.status_code == _MISSING or "json" not in answer.headers.get("content-type", ""):
         parts = urlsplit(api.location)
         raise FlowError(

@@ -177,20 +177,16 @@ class Source(BaseModel):
             found = git_output(base, "remote", "get-url", "origin")
             if found is None:
                 return str((base / self.subdir).resolve())
-            address, prefix = (
-                found,
-                PurePosixPath((git_output(base, "rev-parse", "--show-prefix") or "").strip()),
-            )
+            address = found
+            prefix = PurePosixPath((git_output(base, "rev-parse", "--show-prefix") or "").strip())
         inside = (prefix / self.subdir).as_posix()
         return without_credentials(address.strip()) + ("" if inside == "." else f" {inside}/")
 
 
 def _check_path(option: str, path: str) -> None:
     """Raise UsageError for a path that the system rejects with an error that names no option."""
-    size, longest = (
-        len(os.fsencode(path)),
-        max((len(os.fsencode(part)) for part in path.split("/")), default=0),
-    )
+    size = len(os.fsencode(path))
+    longest = max(len(os.fsencode(part)) for part in path.split("/"))
     if "\0" in path:
         raise UsageError(f"{option} takes a folder, found a NUL character in it.")
     if size > _LONGEST_PATH or longest > _LONGEST_NAME:

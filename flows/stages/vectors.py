@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from configs.workspace import Workspace
 
 _EMBEDDING = threading.Lock()
-"""A process has one encoder per model, for one thread: it lends out its tokenizer and plans memory
-for one batch at a time."""
+"""A process has one encoder per model, for one thread at a time: its tokenizer can't be shared, and
+it plans memory for a single batch."""
 
 
 def plan_vectors(workspace: Workspace, on_unit: Callable[[WorkUnit], None]) -> VectorPlan:

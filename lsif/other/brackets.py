@@ -38,14 +38,14 @@ _COMMENT = re.compile(rb"//[^\n]*|/\*(?:.*?\*/|.*)", re.DOTALL)
 
 
 class Bounds(NamedTuple):
-    """Where the parts of a declaration lie behind its name."""
+    """Where the parts of a declaration after its name are."""
 
     value: int | None
     """Of the `=` before its value."""
     body: int | None
     """Of the brace that opens its body."""
     end: int
-    """Behind its last character."""
+    """After its last character."""
 
 
 class Brackets:
@@ -94,7 +94,7 @@ class Brackets:
                 return Bounds(value, None, at)
             elif token["end"] is not None:
                 return Bounds(value, None, token.end())
-            elif token["value"] is not None and not has_body:  # else it stands in generics
+            elif token["value"] is not None and not has_body:  # else it is in generics
                 value = at if value is None else value
             elif token["line"] is not None and not _goes_on(data, name_end, at):
                 return Bounds(value, None, at)

@@ -71,7 +71,7 @@ class Declaration(NamedTuple):
     start: int
     """Of its first decorator."""
     head: int
-    """Behind its decorators."""
+    """After its decorators."""
     value: int | None
     """Of its value, which is no part of the signature."""
     body: int | None
@@ -119,7 +119,7 @@ class Syntax:
         sibling = whole.prev_sibling
         while (
             sibling is not None and sibling.type == "decorator"
-        ):  # a method's stand before it, a class's inside
+        ):  # a method's are before it, a class's inside
             start, sibling = sibling.start_byte, sibling.prev_sibling
         return Declaration(
             code_type,

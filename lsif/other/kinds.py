@@ -42,7 +42,7 @@ _WORDS_BYTES = 200
 
 
 def words_before(data: bytes, start: int) -> int:
-    """Return where the words begin that stand before the place in its line."""
+    """Return where the words before the place begin in its line."""
     line = max(data.rfind(b"\n", 0, start) + 1, start - _WORDS_BYTES)
     match = _WORDS_BEFORE.search(data[line:start])
     return line + match.start() if match is not None else start

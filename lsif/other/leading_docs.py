@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ATTRIBUTES = (b"@", b"#[")
 _CODE_ENDS = ("{", "}", ";", ",")
 _ATTRIBUTE_ROWS = 100
-"""Maximum number of an attribute's rows."""
+"""Maximum number of rows of an attribute."""
 _LINE_DOCS = {"go": ("//",)}
 """How lines of documentation begin, by language."""
 

@@ -63,7 +63,7 @@ class Root(NamedTuple):
 
 
 class Event(NamedTuple):
-    """The begin (1) or end (-1) of a project, group or document; in a whole dump each has both."""
+    """The start (1) or end (-1) of a project, group or document; in a whole dump each has both."""
 
     step: int
 

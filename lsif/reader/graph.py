@@ -38,24 +38,24 @@ class Definition(NamedTuple):
 
     document_uri: str
     range: Range
-    said: Hover | bytes | None
+    raw_hover: Hover | bytes | None
     """The hover as the dump has it; bytes are a line of JSON."""
     references: int
     """Places that refer to it, in all documents of the dump."""
     referencing_files: int
-    """Documents that these stand in."""
+    """Documents that these places are in."""
 
     @property
     def hover(self) -> Hover | None:
         """The decoded hover, None if there is none or it can't be decoded; see `decoded`."""
-        return decode_hover(self.said)
+        return decode_hover(self.raw_hover)
 
     def decoded(self) -> Definition:
         """Return the definition with its hover decoded.
 
         Decoding takes time, so workers do it when they read the sources.
         """
-        return self._replace(said=decode_hover(self.said))
+        return self._replace(raw_hover=decode_hover(self.raw_hover))
 
     def with_references_of(self, other: Definition) -> Definition:
         """Return the definition with the references of another one at the same position.
@@ -112,10 +112,8 @@ class Graph:
                 f"the dump's metaData says positionEncoding {self.meta.position_encoding!r}; "
                 f"expected {', '.join(POSITION_ENCODINGS)}."
             )
-        finished, result_sets = (
-            len(self._tables.edges["textDocument/references"].to_array()),
-            self._tables.result_sets,
-        )
+        finished = len(self._tables.edges["textDocument/references"].to_array())
+        result_sets = self._tables.result_sets
         if self.meta.is_rust_analyzers and finished < result_sets:
             raise DumpError(
                 f"the dump is cut off: {finished} of its {result_sets} result sets are finished. "
@@ -124,8 +122,7 @@ class Graph:
         if self._tables.open_events > 0:
             raise DumpError(
                 f"the dump is cut off: {self._tables.open_events} of its projects and documents "
-                "have a beginning but no end. "
-                "Make it again."
+                "have a beginning but no end. Make it again."
             )
 
     def definitions(self, is_inside: Callable[[str], bool]) -> Iterator[Definition]:
@@ -141,23 +138,20 @@ class Graph:
         known, inside = self._places(followed.documents, is_inside)
         reachable = (followed.owners != _NOTHING) & (ranges[0] != _NOTHING) & known
         plain = _Lookup(tables.plain_hovers.to_array())[followed.hovers]
-        told = reachable & inside
+        in_project = reachable & inside
         if not self.meta.is_rust_analyzers:
-            plain = np.full_like(
-                plain,
-                _NOTHING,
-                # What other indexers write over an item may look like a local's hover here.
-            )
+            # What other indexers write over an item may look like a local's hover here.
+            plain = np.full_like(plain, _NOTHING)
         skipped = {
             "dangling": ~reachable,
             "external": reachable & ~inside,
-            "local": told & (plain == PLAIN_HOVERS.index(NO_ITEM)),
-            "crate_root": told & (plain == PLAIN_HOVERS.index(CRATE_ROOT)),
+            "local": in_project & (plain == PLAIN_HOVERS.index(NO_ITEM)),
+            "crate_root": in_project & (plain == PLAIN_HOVERS.index(CRATE_ROOT)),
         }
         self.skipped.update(
             {reason: int(where.sum()) for reason, where in skipped.items() if where.any()}
         )
-        rest = np.flatnonzero(told & (plain == _NOTHING))
+        rest = np.flatnonzero(in_project & (plain == _NOTHING))
         rows = zip(
             followed.documents[rest].tolist(),
             followed.ranges[rest].tolist(),
@@ -169,9 +163,9 @@ class Graph:
         )
         for document, range_id, place, hover_id, reference_count, file_count in rows:
             hover = tables.hovers.get(hover_id)
-            where = Range(
-                range_id, place[0], place[1], place[2], place[3], tables.tags.get(range_id)
-            )
+            line, column, end_line, end_column = place
+            tag = tables.tags.get(range_id)
+            where = Range(range_id, line, column, end_line, end_column, tag)
             yield Definition(
                 tables.documents[document].uri, where, hover, reference_count, file_count
             )
@@ -245,7 +239,7 @@ class Graph:
 
 
 class _Followed(NamedTuple):
-    """Ids, one a definition; -1 where an edge leads nowhere."""
+    """Ids, one for each definition; -1 where an edge leads nowhere."""
 
     documents: NDArray[np.int64]
     ranges: NDArray[np.int64]
@@ -256,12 +250,11 @@ class _Followed(NamedTuple):
 
 
 class _Lookup:
-    """Rows found by their first column; of rows with the same one the largest counts."""
+    """Rows found by their first column; of rows that have the same, the largest counts."""
 
     def __init__(self, rows: NDArray[np.int64]) -> None:
-        is_sorted = bool(
-            (rows[1:, 0] > rows[:-1, 0]).all()
-        )  # as most tables of rust-analyzer's dumps are
+        # Most tables of rust-analyzer's dumps are sorted.
+        is_sorted = bool((rows[1:, 0] > rows[:-1, 0]).all())
         self._rows = rows if is_sorted else rows[np.lexsort(rows.T[::-1])]
         self._keys = np.ascontiguousarray(self._rows[:, 0])
 
@@ -284,7 +277,7 @@ class _Lookup:
 
 
 def _follow(owners: NDArray[np.int64], edge: _Lookup, chain: _Lookup) -> NDArray[np.int64]:
-    """Return the ends of the owners' edges, or of those of the result sets behind; -1 if none."""
+    """Return the ends of the owners' edges, or of those of the next result sets; -1 if none."""
     found, current = edge[owners], owners
     for _ in range(_MAX_NEXT):
         open_ends = np.flatnonzero((found == _NOTHING) & (current != _NOTHING))
@@ -303,8 +296,6 @@ def _count_references(references: NDArray[np.int64]) -> NDArray[np.int64]:
     rows = references[np.lexsort((references[:, 1], references[:, 0]))]
     begins = np.flatnonzero(np.append(True, rows[1:, 0] != rows[:-1, 0]))
     new_document = np.append(True, (rows[1:, :2] != rows[:-1, :2]).any(axis=1))
-    places, documents = (
-        np.add.reduceat(rows[:, 2], begins),
-        np.add.reduceat(new_document.astype(np.int64), begins),
-    )
+    places = np.add.reduceat(rows[:, 2], begins)
+    documents = np.add.reduceat(new_document.astype(np.int64), begins)
     return np.stack([rows[begins, 0], places, documents], axis=1)

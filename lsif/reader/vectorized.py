@@ -119,7 +119,7 @@ def read_block(
 
 
 class _Block:
-    """Some megabytes of whole lines. Lines are told by their number in the block, 0-based."""
+    """Some megabytes of whole lines. A line is known by its number in the block, 0-based."""
 
     def __init__(self, data: bytearray, size: int, first_id: int) -> None:
         self._data = data
@@ -154,9 +154,9 @@ class _Block:
         place, fits = self._after_id[lines], np.ones(len(lines), dtype=bool)
         for text in layout.texts[1:-1]:
             fits &= self._is(place, text)
-            number, place, good = self._numbers(place + len(text))
+            number, place, valid = self._numbers(place + len(text))
             numbers.append(number)
-            fits &= good & (number <= MAX_NUMBER)
+            fits &= valid & (number <= MAX_NUMBER)
         fits &= self._is(place, layout.texts[-1]) & (numbers[0] >= 0)
         self._done[lines[fits]] = True
         table.extend(np.stack([numbers[column][fits] for column in layout.columns], axis=1))
@@ -168,8 +168,8 @@ class _Block:
         """
         lines = self.of_kind(vertex=False, label=b'item","d')
         fits = self._is(self._after_id[lines], _ITEM)
-        document, place, good = self._numbers(self._after_id[lines] + len(_ITEM))
-        fits &= good
+        document, place, valid = self._numbers(self._after_id[lines] + len(_ITEM))
+        fits &= valid
         # Items that define several ranges are rare, and left to the reader.
         self.take(lines[fits & self._is(place, b',"inVs":[')], _DEFINITION, tables.definitions)
         self.skip(lines[fits & self._is(place, b',"property":"definitions"')], _ITEM)
@@ -191,11 +191,11 @@ class _Block:
         fits = end < self._ends[lines]
         end = np.where(fits, end, begin)
         count, well_formed = self._count_numbers(begin, end)
-        result, place, good = self._numbers(end + len(_RESULT))
+        result, place, valid = self._numbers(end + len(_RESULT))
         fits &= (
             well_formed
             & self._is(end, _RESULT)
-            & good
+            & valid
             & (result <= MAX_NUMBER)
             & (document <= MAX_NUMBER)
             & self._is(place, b"}\n")
@@ -261,11 +261,11 @@ class _Block:
 
     def _own_ids(self, lines: NDArray[np.intp]) -> NDArray[np.int64]:
         """Return the id of each line, -1 where it is no number or not as long as expected."""
-        number, place, good = self._numbers(self._starts[lines] + len(_START))
-        return np.where(good & (place == self._after_id[lines]), number, -1)
+        number, place, valid = self._numbers(self._starts[lines] + len(_START))
+        return np.where(valid & (place == self._after_id[lines]), number, -1)
 
     def _is(self, places: NDArray[np.int64], text: bytes) -> NDArray[np.bool_]:
-        """Return whether the text stands at each place."""
+        """Return whether the text is at each place."""
         windows = np.ndarray(
             (len(self._bytes) - len(text),), dtype=f"S{len(text)}", buffer=self._bytes, strides=(1,)
         )
@@ -275,12 +275,12 @@ class _Block:
     def _numbers(
         self, places: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-        """Return the number at each place, the place behind it, and whether JSON allows it."""
+        """Return the number at each place, the place after it, and whether JSON allows it."""
         value, place = np.zeros(len(places), dtype=np.int64), places.copy()
         digit = self._bytes[place] - ord("0")  # wraps around: below "0" is far above 9
-        good = digit < 10  # noqa: PLR2004 - the digits
+        valid = digit < 10  # noqa: PLR2004 - the digits
         zero = digit == 0
-        active = np.flatnonzero(good)
+        active = np.flatnonzero(valid)
         for _ in range(_MAX_DIGITS):
             if len(active) == len(place):  # all numbers have this digit: no need to pick
                 value = value * 10 + digit
@@ -294,8 +294,8 @@ class _Block:
                 active = active[digit[active] < 10]  # noqa: PLR2004
             else:
                 break
-        good[active] = False  # more digits than are read
-        return value, place, good & ~(zero & (place - places > 1))
+        valid[active] = False  # more digits than are read
+        return value, place, valid & ~(zero & (place - places > 1))
 
     def _count_numbers(
         self, begin: NDArray[np.int64], end: NDArray[np.int64]

@@ -37,7 +37,7 @@ RESERVED = b"macro"
 
 
 class Scope(NamedTuple):
-    """A node that items stand in."""
+    """A node that contains items."""
 
     start: int
     end: int

@@ -90,7 +90,7 @@ class ShardPoints(Generic[R]):
         return int(self._read(self._open_shard.count, edge.CountRequest(exact=True)))
 
     def values(self, field: str) -> dict[str, int]:
-        """Return the values of an indexed keyword field and their numbers, most common first."""
+        """Return the values of an indexed keyword field, most common first, with their counts."""
         found = self._read(
             self._open_shard.facet, edge.FacetRequest(key=field, limit=_MOST_VALUES, exact=True)
         )
@@ -236,7 +236,7 @@ def create_shard(folder: Path, dimensions: dict[str, int], kind: Kind[R]) -> Sha
 
 
 def load_shard(folder: Path, kind: Kind[R]) -> ShardPoints[R]:
-    """Open a shard; one of an earlier version may not exist, and is opened to be told apart."""
+    """Open a shard. One may be missing in a generation of an earlier version, which still opens."""
     return ShardPoints(folder, edge.EdgeShard.load(str(folder)) if folder.is_dir() else None, kind)
 
 

@@ -173,7 +173,7 @@ class Connection:
             raise self._busy(exc.retry_after_s) from None
         except (
             QdrantException
-        ) as exc:  # the client can't read a Retry-After that is a date; it stands behind the colon
+        ) as exc:  # the client can't read a Retry-After that is a date; it is after the colon
             raise self._busy(_seconds_until(str(exc).partition(": ")[2])) from None
         except (ResponseHandlingException, ApiException, ConnectionError, TimeoutError) as exc:
             raise IndexUnreachable(

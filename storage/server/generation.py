@@ -32,10 +32,8 @@ class ServerGeneration:
         self.metadata = metadata
         self._deferred = deferred
         """Whether building the HNSW graph is put off, so that loading does not wait for it."""
-        self.structures, self.blocks = (
-            ServerPoints(connection, name, STRUCTURES),
-            ServerPoints(connection, name + BLOCKS_SUFFIX, BLOCKS),
-        )
+        self.structures = ServerPoints(connection, name, STRUCTURES)
+        self.blocks = ServerPoints(connection, name + BLOCKS_SUFFIX, BLOCKS)
 
     def describe(self, metadata: Metadata) -> None:
         """Replace its metadata."""

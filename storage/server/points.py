@@ -108,7 +108,7 @@ class ServerPoints(Generic[R]):
         return self._connection.call("count", self._client.count, self._name, exact=True).count
 
     def values(self, field: str) -> dict[str, int]:
-        """Return the values of an indexed keyword field and their numbers, most common first."""
+        """Return the values of an indexed keyword field, most common first, with their counts."""
         found = self._connection.call(
             f"count {field}", self._client.facet, self._name, field, limit=_MOST_VALUES, exact=True
         )
@@ -161,10 +161,8 @@ class ServerPoints(Generic[R]):
 
     def _batches(self, points: Iterable[Point], rejected: list[Rejection]) -> Iterator[Batch]:
         """Yield the points packed by number and bytes; reject those too large for a request."""
-        most, limit = (
-            self._connection.settings.batch_points,
-            self._connection.settings.batch_mb * 1_000_000,
-        )
+        settings = self._connection.settings
+        most, limit = settings.batch_points, settings.batch_mb * 1_000_000
         if not _speaks_rest(self._client):
             for some in batched(iter(points), most):
                 yield Batch([point.id for point in some], some, [])
