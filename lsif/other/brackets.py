@@ -32,9 +32,13 @@ _GOES_ON = re.compile(
 _OPEN_ENDED = re.compile(rb"(?:[.?:|&+\-*/%<=,(\[]|=>|\b(?:where|extends|implements|throws))\s*\Z")
 INDENTED = frozenset({"python"})
 """Languages with bodies by indentation."""
-_HEAD_END = re.compile(rb":[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
+_HEAD_END = re.compile(rb":[ \t]*(?:#[^\n]*)?\r?(?:\n|\Z)")
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+\Z")
-_COMMENT = re.compile(rb"//[^\n]*|/\*(?:.*?\*/|.*)", re.DOTALL)
+_COMMENT = re.compile(
+    # An open string ends with its line or the text: none is searched twice.
+    rb"(?P<string>'\"'|\"(?:\\.|[^\"\\\n])*+\"?|`(?:\\.|[^`\\])*+`?)|//[^\n]*|/\*(?:.*?\*/|.*)",
+    re.DOTALL,
+)
 
 
 class Bounds(NamedTuple):
@@ -130,8 +134,8 @@ def find_indented(data: bytes, start: int, name_end: int) -> Bounds:
 
 
 def without_comments(data: bytes) -> bytes:
-    """Return the declaration with a blank for each comment."""
-    return _COMMENT.sub(b" ", data)
+    """Return the declaration with a blank for each comment; strings stay as they are."""
+    return _COMMENT.sub(lambda match: match["string"] or b" ", data)
 
 
 def _goes_on(data: bytes, start: int, line_end: int) -> bool:

@@ -32,9 +32,8 @@ def documentation_above(lines: Lines, row: int, language: str) -> tuple[int, str
             opening = _comment_start(lines, above)
             if opening is None:
                 break
-            fragments.append(
-                strip_stars(lines.snippet(opening, above).strip().removesuffix("*/")[3:])
-            )
+            comment = lines.snippet(opening, above).removeprefix("\ufeff").strip()
+            fragments.append(strip_stars(comment.removesuffix("*/")[3:]))
             first = above = opening
         elif line.startswith(markers) and not line.startswith("////"):
             fragments.append(line.lstrip("/"))
@@ -58,7 +57,10 @@ def _comment_start(lines: Lines, row: int) -> int | None:
     """
     for first in range(row, -1, -1):
         line = (lines.line(first) or b"").strip()
-        if b"/*" in line:
+        if first < row and b"*/" in line:
+            return None
+        # A line that begins with a star is inside: it may speak of `src/*.ts`.
+        if b"/*" in line and not line.startswith(b"*"):
             return (
                 first
                 if line.startswith(b"/**") and line.find(b"*/") in (-1, len(line) - 2)
