@@ -1130,8 +1130,8 @@ def test_a_project_that_was_not_indexed_is_reported_with_those_that_were(ask: As
         (("search", "x", "--filter", "crate="), "found 'crate='"),
         (("search", "x", "--filter", "colour=red"), "found 'colour=red'"),
         (("search", "x", "--filter", "tests=maybe"), "found 'tests=maybe'"),
-        (("search", "x", "--branch", "dev"), "needs the project, too: add --project NAME"),
-        (("serve", "--branch", "dev"), "needs the project, too: add --project NAME"),
+        (("search", "x", "--branch", "dev"), "also needs the project: add --project NAME"),
+        (("serve", "--branch", "dev"), "also needs the project: add --project NAME"),
         (("search", "x", "--set", "search.limt=2"), "unknown key search.limt"),
     ],
 )
