@@ -187,7 +187,7 @@ def test_a_branch_has_an_index_of_its_own_and_an_index_goes_back(
     )
     assert code == 0
     code, _, err = run("search", "cache", "--branch", "feature/x", *there, capsys=capsys)
-    assert (code, "--branch needs the project, too: add --project NAME." in err) == (2, True)
+    assert (code, "--branch also needs the project: add --project NAME." in err) == (2, True)
     code, _, err = run("rollback", "--project", "sample", *there, capsys=capsys)
     assert (code, "no generation of 'sample' older than" in err) == (1, True)
     before = EmbeddedIndex(tmp_path / "there" / "qdrant").live("sample")
