@@ -27,6 +27,30 @@ SKIP_REASONS = {
 }
 """Why a definition is no structure, and what that means."""
 
+UNREAD_REASONS = {
+    "missing": "git tracks it, but it is not there",
+    "not_utf8": "it is not UTF-8",
+    "not_regular": "it is no regular file, or a link that leaves the root",
+    "unreadable": "the operating system refused to read it",
+}
+"""Why a source file was not read, and what that means."""
+
+
+@dataclass
+class FolderLedger:
+    """What became of the Rust files in one folder at the top of the root."""
+
+    files: int = 0
+    """As the next four, which add up to it."""
+    files_from_index: int = 0
+    files_from_source: int = 0
+    files_excluded: int = 0
+    files_unread: int = 0
+    from_index: int = 0
+    """Structures."""
+    from_source: int = 0
+    """Structures, those of impl blocks included."""
+
 
 @dataclass
 class ParseLedger:
@@ -62,11 +86,30 @@ class ParseLedger:
     """The first three definitions that are not where the dump says, as `file:line: ...`."""
     snippets_checked: int = 0
     """Structures whose snippet was compared with the file's lines, read again."""
+    source_files: int = 0
+    """Rust files under the root: those that git tracks, or all where there is no repository. They
+    are the files from the index, from the source, excluded and unread."""
+    files_from_index: int = 0
+    """Rust files that the dump holds."""
+    files_from_source: int = 0
+    """Rust files that the dump does not hold."""
+    files_excluded: int = 0
+    """Rust files that settings or .gitattributes leave out."""
+    files_unread: dict[str, int] = field(default_factory=dict)
+    """Rust files by the reason why they could not be read; UNREAD_REASONS explains each."""
+    first_unread: list[str] = field(default_factory=list)
+    """The first three of them, as `path: reason`."""
+    from_source: int = 0
+    """Structures that the dump does not hold, those of impl blocks included."""
+    impls: int = 0
+    """Structures that are impl blocks; no dump holds any."""
+    folders: dict[str, FolderLedger] = field(default_factory=dict)
+    """By folder at the top of the root; `.` stands for the files of the root itself."""
 
     @property
     def balanced(self) -> bool:
-        """Whether definitions = structures + skipped."""
-        return self.definitions == self.structures + sum(self.skipped.values())
+        """Whether definitions of the dump = structures from the dump + skipped."""
+        return self.definitions == self.structures - self.from_source + sum(self.skipped.values())
 
     def to_dict(self) -> dict[str, object]:
         """Return the ledger as plain data."""

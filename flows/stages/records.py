@@ -67,6 +67,7 @@ def parse_repository(
         seconds=seconds,
         blocks=ledger.blocks,
         crates=largest(ledger.crates),
+        from_source=ledger.from_source,
     )
 
 
