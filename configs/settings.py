@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import pathspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from configs.errors import ConfigError
@@ -69,12 +70,21 @@ class RustAnalyzerSettings(Section):
 
 
 class ParseSettings(Section):
-    """How many faults a dump may have before it is rejected."""
+    """What of a repository becomes structures, and how many faults a dump may have."""
 
     max_bad_lines: Annotated[int, Field(ge=0)]
     processes: Annotated[int, Field(ge=0, le=64)]
     max_stale_share: Annotated[float, Field(ge=0, le=1)]
     blocks_longer_than: Annotated[int, Field(ge=0)]
+    source_items: bool
+    exclude: list[str]
+    include: list[str]
+
+    @field_validator("exclude", "include")
+    @classmethod
+    def _globs_are_valid(cls, globs: list[str]) -> list[str]:
+        pathspec.GitIgnoreSpec.from_lines(globs)  # raises ValueError
+        return globs
 
 
 class ModelSettings(Section):

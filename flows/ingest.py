@@ -100,6 +100,7 @@ class _Run:
             created="",
             vectors={},
             branch=project.branch,
+            source_items=given.source_items,
         )
         parsed = write_records(given, project, project.folder, self._stage, plan.take)
         plan.finish()

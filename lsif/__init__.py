@@ -6,10 +6,13 @@ record, structure, blocks    the record: what comes out at the end, and everythi
 dump/                        makes a dump, or finds one that can be used again
 reader/                      reads a dump; nothing outside knows the file format
 items, lines, comments       what every language's finder returns and uses
-rust/                        finds the definitions in Rust sources
+rust/                        finds the definitions in Rust sources, and the modules that they are in
 other/                       finds them in sources of other languages
-paths, join, file_records    joins definitions and sources into records, file by file
-extract, workers, ledger     the whole stage, on several cores, with each definition accounted for
+selection, listing           which files there are, which are left out, which a program wrote
+paths, join, builder         joins definitions and sources into records, file by file
+file_records, inventory      the records of a file; what became of each file of the repository
+assembly, extract            what is known of each file, and the whole stage
+workers, ledger              on several cores, with each definition accounted for
 errors                       what can go wrong
 jsonl, imports               reads and writes files of records; imports the tutorial's format
 """

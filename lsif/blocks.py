@@ -68,6 +68,9 @@ class Block(JsonLine):
     line_to: int = field(metadata=OUTSIDE_DIGEST)
     snippet: str
     """The file's lines line_from..line_to, each ended by a newline."""
+    generated: bool = field(default=False, metadata=OUTSIDE_DIGEST)
+    """As its structure, like the next."""
+    origin: str = field(default="index", metadata=OUTSIDE_DIGEST)
 
     @property
     def digest(self) -> str:
@@ -109,4 +112,6 @@ def blocks_of(structures: Iterable[Structure], found: Iterable[SourceBlock]) -> 
             line_from=line_from,
             line_to=line_to,
             snippet="".join(f"{line}\n" for line in lines),
+            generated=owner.generated,
+            origin=owner.origin,
         )

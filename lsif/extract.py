@@ -7,15 +7,13 @@ from collections import Counter
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from lsif.assembly import Assembler
 from lsif.errors import DumpError, SourceError, StructuresError
+from lsif.inventory import Inventory
 from lsif.items import EXAMPLES
-from lsif.join import DumpedFile, JoinContext, JoinedFile, join_files
+from lsif.join import JoinContext, JoinedFile, join_files
 from lsif.ledger import ParseLedger
-from lsif.paths import relative_path
-from lsif.reader.graph import Graph
-from lsif.reader.read import ReadLedger, read_tables
 from lsif.reader.streams import STANDARD_INPUT, is_packed
-from lsif.rust.modules import cfg_test_modules, package_folder
 from lsif.workers import count_for, start_workers
 from machine.files import atomic_writer
 
@@ -32,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 _LARGE, _LARGE_PACKED = 24_000_000, 2_000_000
 """Size in bytes from which several processes pay, measured on two cores."""
+_MANY_FILES = 500
+"""The same as Rust files to read."""
 
 
 def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
@@ -45,6 +45,9 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
     blocks: Path | None = None,
     blocks_longer_than: int = 0,
     processes: int = 0,
+    source_items: bool = False,
+    exclude: Sequence[str] = (),
+    include: Sequence[str] = (),
     sink: Callable[[Sequence[Structure], Sequence[Block]], None] | None = None,
 ) -> ParseLedger:
     """Write the structures of the dump to `output`; return the ledger. `root` holds the sources.
@@ -53,6 +56,9 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
     the order of file path and line: the same input gives the same bytes, however many processes
     read the sources (0: as many as pay). `sink` is called with the records of each file as they
     are made; if this raises, they are void.
+
+    With `source_items`, items of the sources that the dump does not have, and impl blocks, become
+    structures, too. Files that match a glob of `exclude` and none of `include` are left out.
 
     Nothing is written if the dump is no LSIF or cut off (DumpError), or if the sources are missing
     or have changed (SourceError).
@@ -64,14 +70,23 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
     extraction = Extraction(
         dump, root.resolve(), max_bad_lines=max_bad_lines, max_stale_share=max_stale_share
     )
+    inventory = Inventory(
+        root.resolve(),
+        extraction.ledger,
+        exclude=exclude,
+        include=include,
+        source_items=source_items,
+    )
     try:
         count = count_for(processes)
-        if processes == 0 and not _is_large(dump):
+        is_large = _is_large(dump) or (source_items and len(inventory.listed) >= _MANY_FILES)
+        if processes == 0 and not is_large:
             count = 1
         with start_workers(count) as workers, ExitStack() as stack:
             structures_file = stack.enter_context(atomic_writer(output))
             blocks_file = stack.enter_context(atomic_writer(blocks)) if blocks is not None else None
             for records in extraction.records(
+                inventory,
                 project=project,
                 blocks_longer_than=blocks_longer_than if blocks_file is not None else None,
                 workers=workers,
@@ -113,84 +128,40 @@ class Extraction:
         self._crates: Counter[str] = Counter()
 
     def records(
-        self, *, project: str, blocks_longer_than: int | None, workers: Workers
+        self,
+        inventory: Inventory,
+        *,
+        project: str,
+        blocks_longer_than: int | None,
+        workers: Workers,
     ) -> Iterator[FileRecords]:
         """Yield the records of each file; afterwards the ledger is complete.
 
         There are no blocks if `blocks_longer_than` is None.
         """
-        graph, files, test_modules = self._read(workers)
+        assembler = Assembler(self._dump, self._root, self.ledger, self._skipped)
+        meta, files, test_modules = assembler.assemble(
+            inventory, workers, max_bad_lines=self._max_bad_lines
+        )
         context = JoinContext(
             root=self._root,
             project=project,
-            encoding=graph.meta.position_encoding,
+            encoding=meta.position_encoding,
             test_modules=test_modules,
             blocks_longer_than=blocks_longer_than,
-            hovers_distinguish=graph.meta.is_rust_analyzers,
+            hovers_distinguish=meta.is_rust_analyzers,
+            source_items=inventory.source_items,
         )
-        file_count = len(files)
+        file_count = sum(bool(file.definitions) for file in files.values())
         for joined in join_files(context, files, workers):
             self._account(joined)
+            if joined.path.endswith(".rs"):
+                inventory.account(joined)
             yield joined.records
         self.ledger.skipped = dict(sorted(self._skipped.items()))
         self.ledger.kinds = dict(sorted(self._kinds.items()))
         self.ledger.crates = dict(sorted(self._crates.items()))
         self._check(file_count)
-
-    def _read(self, workers: Workers) -> tuple[Graph, dict[str, DumpedFile], frozenset[str]]:
-        """Return the graph, the definitions under the root by file, and the test-only files."""
-        lines, ledger = ReadLedger(), self.ledger
-        graph = Graph(
-            read_tables(self._dump, lines, max_bad_lines=self._max_bad_lines, workers=workers)
-        )
-        graph.check_complete()
-        ledger.lines, ledger.bad_lines = lines.lines, lines.bad_lines
-        ledger.first_bad = lines.first_bad
-        ledger.tool, ledger.documents = graph.meta.tool, graph.document_count
-        files: dict[str, DumpedFile] = {}
-        paths: dict[str, str | None] = {}
-
-        def path_of(uri: str) -> str | None:
-            if uri not in paths:
-                paths[uri] = relative_path(uri, graph.project_root, self._root)
-            return paths[uri]
-
-        outlines = graph.outlines(lambda uri: path_of(uri) is not None)
-        sources = sorted(
-            {
-                path
-                for uri in outlines
-                if (path := path_of(uri)) is not None and path.endswith(".rs")
-            }
-        )
-        test_modules = workers.submit(cfg_test_modules, self._root, sources)
-        for definition in graph.definitions(lambda uri: path_of(uri) is not None):
-            ledger.definitions += 1
-            path = path_of(definition.document_uri) or ""
-            if path not in files:
-                files[path] = DumpedFile(outlines[definition.document_uri], [])
-            files[path].definitions.append(definition)
-        ledger.definitions += graph.skipped.total()
-        self._skipped += graph.skipped
-        packages: dict[str, str | None] = {}
-
-        def package_of(uri: str) -> str | None:
-            path = path_of(uri)
-            if path is None:
-                return None
-            folder = path.rpartition("/")[0]
-            if folder not in packages:
-                packages[folder] = package_folder(self._root, path)
-            return packages[folder]
-
-        ledger.references_between_packages = graph.references_between(package_of)
-        ledger.packages = len({package for package in packages.values() if package is not None})
-        if not ledger.definitions:
-            raise DumpError(
-                f"{self._dump} holds no definition. "
-                "Is the repository a Cargo project with Rust files in its crates?"
-            )
-        return graph, files, frozenset(test_modules.result())
 
     def _account(self, joined: JoinedFile) -> None:
         ledger = self.ledger
@@ -198,9 +169,13 @@ class Extraction:
         self._kinds += joined.kinds
         self._crates += joined.crates
         ledger.structures += joined.kinds.total()
+        ledger.from_source += joined.from_source
+        ledger.impls += joined.kinds["Impl"]
         ledger.snippets_checked += joined.kinds.total()
         ledger.blocks += joined.block_count
         ledger.first_stale += joined.stale[: EXAMPLES - len(ledger.first_stale)]
+        if not joined.in_dump:
+            return
         if joined.problem is None:
             ledger.files_read += 1
             ledger.files_from_dump += joined.from_dump
@@ -225,14 +200,15 @@ class Extraction:
                 "--root must name the folder that the dump was made of."
             )
         stale = self._skipped["source_changed"]
-        read = ledger.structures + stale
+        indexed = ledger.structures - ledger.from_source
+        read = indexed + stale
         if stale > self._max_stale_share * read:
             raise SourceError(
                 f"{stale} of {read} definitions are not where the dump says "
                 f"({ledger.first_stale[0]}): the sources have changed. "
                 "Make the dump again with `lsif-ingest dump`."
             )
-        if not ledger.structures:
+        if not indexed:
             raise DumpError(
                 f"{self._dump} holds {ledger.definitions} definitions, "
                 f"none of them a structure under {self._root}: "
@@ -241,7 +217,7 @@ class Extraction:
         if not ledger.balanced:
             raise DumpError(
                 f"{self._dump}: {ledger.definitions} definitions came in, "
-                f"but {ledger.structures} structures and "
+                f"but {indexed} structures and "
                 f"{sum(ledger.skipped.values())} skipped ones came out. "
                 "This is a defect of lsif-ingest."
             )

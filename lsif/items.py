@@ -6,10 +6,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from lsif.blocks import SourceBlock
     from lsif.reader.graph import Definition
+    from lsif.reader.hover import Hover
     from lsif.structure import CodeType
 
 FILE_MODULE = -1
@@ -39,16 +40,24 @@ class SourceItem(NamedTuple):
     """Modules around it in its file, outermost first."""
     qualifiers: tuple[str, ...] = ()
     """Between module and name in the symbol: functions, `Type<T>`, `<Type as Trait>`, classes."""
+    segment: str | None = None
+    """The last part of the symbol, where it is not the name."""
 
 
 class FoundItem(NamedTuple):
-    """A definition that is an item."""
+    """An item, and the definition that it is."""
 
-    definition: Definition
+    definition: Definition | None
+    """None if the dump has none."""
     row: int
     column: int
-    """Byte column of the name, or FILE_MODULE."""
+    """Byte column of the name, or FILE_MODULE; of the type for an impl block."""
     item: SourceItem
+
+    @property
+    def hover(self) -> Hover | None:
+        """What the dump says about it."""
+        return self.definition.hover if self.definition is not None else None
 
 
 class Findings:
@@ -75,11 +84,17 @@ class Finder(Protocol):
     def find(self, definitions: list[Definition], encoding: str) -> Findings:
         """Return the items of the definitions; columns are in units of `encoding`."""
 
+    def others(self, places: Container[tuple[int, int]]) -> Iterator[FoundItem]:
+        """Yield the items that are at none of the places, rows and columns as in FoundItem."""
+
     def module_path(self, findings: Findings, definitions: list[Definition]) -> str:
         """Return the path of the file's own module, `crate::outer::inner`."""
 
     def is_test(self) -> bool:
         """Return whether the file's place says that it is only for tests."""
+
+    def is_generated(self) -> bool:
+        """Return whether the file's head says that a program wrote it."""
 
     def blocks(self) -> Iterator[SourceBlock]:
         """Yield the blocks of at least MIN_LINES lines, in no particular order."""

@@ -4,32 +4,35 @@ from __future__ import annotations
 
 import base64
 import binascii
+import errno
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from lsif.blocks import blocks_of
+from lsif.builder import RecordBuilder
 from lsif.errors import SourceError
 from lsif.file_records import FileRecords
-from lsif.items import FILE_MODULE, Finder, FoundItem
 from lsif.other.finder import OutlinedFile
-from lsif.paths import read_source
+from lsif.paths import read_inside, read_source
 from lsif.reader.graph import Definition
 from lsif.rust.finder import RustFile
-from lsif.structure import Context, Structure, make_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from lsif.blocks import Block
+    from lsif.items import Finder, FoundItem
     from lsif.reader.graph import Outline
     from lsif.reader.hover import Hover
+    from lsif.rust.modules import ModuleFile
+    from lsif.structure import Structure
     from lsif.workers import Workers
 
 
-_BATCH = 500
-"""Number of definitions in one call of a worker."""
+_BATCH, _FILE_SIZE = 500, 25
+"""Number of definitions in one call of a worker, where a file itself counts as some."""
 
 
 class JoinContext(NamedTuple):
@@ -40,18 +43,25 @@ class JoinContext(NamedTuple):
     encoding: str
     """Unit of the dump's columns."""
     test_modules: frozenset[str]
-    """Files and folders that only tests compile; see lsif.rust.modules.cfg_test_modules."""
+    """Files and folders that only tests compile; see lsif.rust.modules.cfg_test_places."""
     blocks_longer_than: int | None
     """Structures of more lines have their blocks recorded; None if no blocks are wanted."""
     hovers_distinguish: bool = True
     """Whether the hovers are rust-analyzer's, which distinguish items from fields."""
+    source_items: bool = False
+    """Whether items that the dump does not have become structures, too."""
 
 
 class DumpedFile(NamedTuple):
-    """What a dump says of one file."""
+    """What a dump and the repository say of one file."""
 
     outline: Outline
     definitions: list[Definition]
+    in_dump: bool = True
+    module: ModuleFile | None = None
+    """What it is in its crate, if it is Rust and that is known."""
+    is_generated: bool = False
+    """Whether .gitattributes says that a program wrote it."""
 
 
 @dataclass
@@ -59,8 +69,11 @@ class JoinedFile:
     """What became of one file's definitions."""
 
     path: str
+    in_dump: bool = True
     problem: str | None = None
     """Why the file could not be read."""
+    unread: str = ""
+    """The same as one of UNREAD_REASONS."""
     from_dump: bool = False
     """Whether the dump's own copy was read because the root has no such file."""
     records: FileRecords = field(default_factory=lambda: FileRecords.made((), ()))
@@ -68,6 +81,8 @@ class JoinedFile:
     """Structures by code_type."""
     crates: Counter[str] = field(default_factory=Counter)
     """Structures by crate."""
+    from_source: int = 0
+    """Structures that the dump does not hold."""
     block_count: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     """Definitions by the reason why they are no structures."""
@@ -77,22 +92,29 @@ class JoinedFile:
 
 def join_file(context: JoinContext, path: str, dumped: DumpedFile) -> JoinedFile:
     """Return one file's records. Raises SourceError if the file changes meanwhile."""
-    joined = JoinedFile(path)
+    joined = JoinedFile(path, dumped.in_dump)
     definitions = _candidates(context, dumped.definitions, joined)
     try:
-        data = _read(context.root / path, dumped.outline, joined)
-        source = finder(context, path, data, dumped.outline)
+        data = (
+            _read(context.root / path, dumped.outline, joined)
+            if dumped.in_dump
+            else read_inside(context.root, path)
+        )
+        source = finder(context, path, data, dumped)
     except (OSError, RuntimeError, UnicodeDecodeError) as exc:
         joined.problem = getattr(exc, "strerror", None) or str(exc)
+        joined.unread = _unread_reason(exc)
         reason = "file_missing" if isinstance(exc, FileNotFoundError) else "file_unreadable"
         joined.skipped[reason] += len(definitions)
         return joined
-    structures = _structures(context, source, joined, definitions)
+    is_generated = dumped.is_generated or source.is_generated()
+    structures = _structures(context, source, joined, definitions, is_generated=is_generated)
     _check_snippets(
         context.root / path,
         data if joined.from_dump else read_source(context.root / path),
         structures,
     )
+    joined.from_source = sum(structure.origin == "source" for structure in structures)
     joined.kinds.update([structure.code_type for structure in structures])
     joined.crates.update([structure.crate for structure in structures])
     blocks = _blocks(context.blocks_longer_than, source, structures)
@@ -133,7 +155,7 @@ def _batches(files: dict[str, DumpedFile], least: int) -> Iterator[list[tuple[st
     size = 0
     for path in sorted(files):
         batch.append((path, files.pop(path)))
-        size += len(batch[-1][1].definitions)
+        size += len(batch[-1][1].definitions) + _FILE_SIZE
         if size >= least:
             yield batch
             batch, size = [], 0
@@ -141,13 +163,14 @@ def _batches(files: dict[str, DumpedFile], least: int) -> Iterator[list[tuple[st
         yield batch
 
 
-def finder(context: JoinContext, path: str, data: bytes, outline: Outline) -> Finder:
+def finder(context: JoinContext, path: str, data: bytes, dumped: DumpedFile) -> Finder:
     """Return the finder of items for the outline's language.
 
     Raises UnicodeDecodeError if the data is not UTF-8.
     """
+    outline = dumped.outline
     if outline.language == "rust" or (not outline.language and path.endswith(".rs")):
-        return RustFile(path, data, context.test_modules)
+        return RustFile(path, data, context.test_modules, dumped.module)
     return OutlinedFile(context.project, path, data, outline)
 
 
@@ -180,8 +203,21 @@ def _read(path: Path, outline: Outline, joined: JoinedFile) -> bytes:
         return data
 
 
+def _unread_reason(exc: Exception) -> str:
+    if isinstance(exc, FileNotFoundError):
+        return "missing"
+    if isinstance(exc, UnicodeDecodeError):
+        return "not_utf8"
+    return "not_regular" if getattr(exc, "errno", None) == errno.EINVAL else "unreadable"
+
+
 def _structures(
-    context: JoinContext, source: Finder, joined: JoinedFile, definitions: list[Definition]
+    context: JoinContext,
+    source: Finder,
+    joined: JoinedFile,
+    definitions: list[Definition],
+    *,
+    is_generated: bool,
 ) -> list[Structure]:
     """Return the structures in the order of their lines; other definitions are counted."""
     findings = source.find(sorted(definitions, key=_preference), context.encoding)
@@ -193,68 +229,16 @@ def _structures(
         first = places.setdefault((found.row, found.column), found)
         if first is not found:
             joined.skipped["same_place"] += 1
-            definition = first.definition.with_references_of(found.definition)
-            places[found.row, found.column] = first._replace(definition=definition)
-    builder = _Builder(context, source, joined.path, module)
+            if first.definition is not None and found.definition is not None:
+                definition = first.definition.with_references_of(found.definition)
+                places[found.row, found.column] = first._replace(definition=definition)
+    others = list(source.others(places)) if context.source_items else []
+    builder = RecordBuilder(context.project, source, joined.path, module, is_generated=is_generated)
     in_order = sorted(
-        places.values(), key=lambda found: (found.item.row_from, found.row, found.column)
+        [*places.values(), *others],
+        key=lambda found: (found.item.row_from, found.row, found.column),
     )
     return [builder.structure(found) for found in in_order]
-
-
-class _Builder:
-    """Makes the records of one file."""
-
-    def __init__(self, context: JoinContext, source: Finder, path: str, module: str) -> None:
-        self._project = context.project
-        self._source = source
-        self._path = path
-        self._module = module
-        self._is_test = source.is_test()
-        posix = PurePosixPath(path)
-        self._folder, self._file_name = posix.parent.name or context.project, posix.name
-        self._ordinals: Counter[str] = Counter()
-
-    def structure(self, found: FoundItem) -> Structure:
-        """Return the record of an item; must be called in the order of lines."""
-        item, path, project = found.item, self._path, self._project
-        # A module in a file of its own is an item of its parent, as an inline one is.
-        module_path = (
-            self._module.rpartition("::")[0]
-            if found.column == FILE_MODULE
-            else "::".join((self._module, *item.modules))
-        )
-        symbol = "::".join((module_path, *item.qualifiers, item.name))
-        ordinal = self._ordinals[symbol]
-        self._ordinals[symbol] += 1
-        crate = self._module.partition("::")[0]
-        inherited_docs = _inherited_docs(found)
-        return Structure(
-            name=item.name,
-            signature=item.signature,
-            code_type=item.code_type,
-            docstring=item.docstring or inherited_docs,
-            line=item.row + 1,
-            line_from=item.row_from + 1,
-            line_to=item.row_to + 1,
-            context=Context(
-                module=self._folder,
-                file_path=path,
-                file_name=self._file_name,
-                struct_name=item.owner,
-                snippet=self._source.snippet(item.row_from, item.row_to),
-            ),
-            id=make_id(project, crate, symbol, path, ordinal),
-            symbol=symbol,
-            crate=crate,
-            module_path=module_path,
-            trait_name=item.trait_name,
-            visibility=item.visibility,
-            is_test=item.is_test or self._is_test,
-            docs_inherited=inherited_docs is not None,
-            references=found.definition.references,
-            referencing_files=found.definition.referencing_files,
-        )
 
 
 def _check_snippets(path: Path, data: bytes, structures: list[Structure]) -> None:
@@ -285,20 +269,3 @@ def _preference(definition: Definition) -> tuple[int, int, str, str]:
         (hover.path or "") if hover else "",
         hover.declaration if hover else "",
     )
-
-
-def _inherited_docs(found: FoundItem) -> str | None:
-    """Return the docs of the trait's member for an undocumented member of a trait's impl.
-
-    For an alias rust-analyzer shows the docs of the type behind it, and says so; these are not
-    the alias's own.
-    """
-    hover = found.definition.hover
-    if (
-        found.item.docstring is not None
-        or found.item.visibility != "inherited"
-        or hover is None
-        or hover.docs is None
-    ):
-        return None
-    return None if hover.docs.startswith("*This is the documentation for*") else hover.docs

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 SKIP_REASONS = {
     "external": "defined outside the root: the standard library, dependencies, build output",
+    "excluded": "its file is left out by parse.exclude or .gitattributes",
     "file_missing": "its file is not under the root",
     "file_unreadable": "its file is not UTF-8 or can't be read",
     "dangling": "an id between the definition and its position is not in the dump",
@@ -32,6 +33,7 @@ UNREAD_REASONS = {
     "not_utf8": "it is not UTF-8",
     "not_regular": "it is no regular file, or a link that leaves the root",
     "unreadable": "the operating system refused to read it",
+    "misnamed": "its path is not UTF-8",
 }
 """Why a source file was not read, and what that means."""
 
@@ -41,7 +43,7 @@ class FolderLedger:
     """What became of the Rust files in one folder at the top of the root."""
 
     files: int = 0
-    """As the next four, which add up to it."""
+    """As the next four, which add up to it where parse.source_items is on."""
     files_from_index: int = 0
     files_from_source: int = 0
     files_excluded: int = 0
@@ -87,8 +89,9 @@ class ParseLedger:
     snippets_checked: int = 0
     """Structures whose snippet was compared with the file's lines, read again."""
     source_files: int = 0
-    """Rust files under the root: those that git tracks, or all where there is no repository. They
-    are the files from the index, from the source, excluded and unread."""
+    """Rust files under the root: those that git tracks (all where it tracks none), and those that
+    the dump holds. They are the files from the index, from the source, excluded and unread; with
+    parse.source_items off also those that are in no dump, which are in no other count."""
     files_from_index: int = 0
     """Rust files that the dump holds."""
     files_from_source: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import posixpath
 import re
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
@@ -35,6 +36,16 @@ def relative_path(uri: str, project_root: str, root: Path) -> str | None:
     return relative.as_posix() if inside else None
 
 
+def relative_to_folder(folder: str, path: str) -> str | None:
+    """Return the POSIX path under the root of a path in one of its folders; None if it leaves it.
+
+    >>> relative_to_folder("crates/a", "../b/lib.rs")
+    'crates/b/lib.rs'
+    """
+    joined = posixpath.normpath(posixpath.join(folder, path))
+    return None if joined.startswith(("/", "../")) or joined == ".." else joined
+
+
 def read_source(path: Path) -> bytes:
     """Return the file's content.
 
@@ -43,6 +54,17 @@ def read_source(path: Path) -> bytes:
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "not a regular file", str(path))
     return path.read_bytes()
+
+
+def read_inside(root: Path, path: str) -> bytes:
+    """Return the content of a file under `root` (resolved).
+
+    Raises OSError if it is no regular file, or a link that leaves the root.
+    """
+    place = root / path
+    if place.is_symlink() and not place.resolve().is_relative_to(root):
+        raise OSError(errno.EINVAL, "a link to a file outside the root", str(place))
+    return read_source(place)
 
 
 def _uri_path(uri: str) -> str | None:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 CodeType: TypeAlias = Literal[
     "Function", "Struct", "Enum", "Union", "Trait", "TypeAlias", "Const", "Static", "Macro",
-    "Module", "Class", "Interface",
+    "Module", "Impl", "Class", "Interface",
 ]  # fmt: skip
-"""Rust has no Class and no Interface; other languages' dumps may."""
+"""Rust has no Class and no Interface; other languages' dumps may. Impl blocks come from the source
+alone."""
 
 _NAMESPACE = uuid.UUID("6f1c52c8-6b5c-5c0e-9d6e-0f1d3f6d5a10").bytes
 """Of all structure ids; chosen once. Another namespace would give every definition another id."""
@@ -74,12 +75,16 @@ class Structure(JsonLine):
     """The trait, without path and generics, of the surrounding impl or trait body."""
     visibility: str = ""
     """As in the source: `pub`, `pub(crate)` ...; `private` if it has none; `inherited` in a trait's
-    impl; members of a trait have the trait's own; empty if unknown."""
+    impl; members of a trait have the trait's own; empty if unknown, and for impl blocks."""
     is_test: bool = False
     docs_inherited: bool = False
     """Whether the docstring is that of the trait's member."""
+    generated: bool = field(default=False, metadata=OUTSIDE_DIGEST)
+    """Whether a program wrote the file, as its head or .gitattributes says."""
+    origin: str = field(default="index", metadata=OUTSIDE_DIGEST)
+    """`index` if the dump holds it; `source` if only the file does: its references are unknown."""
     references: int = field(default=0, metadata=OUTSIDE_DIGEST)
-    """Number of places that refer to it, as far as the dump knows them."""
+    """Number of places that refer to it, as far as the dump knows them; 0 if it is not in it."""
     referencing_files: int = field(default=0, metadata=OUTSIDE_DIGEST)
     """Number of files with such places."""
     digest: str = field(default="", metadata=OUTSIDE_DIGEST)

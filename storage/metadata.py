@@ -50,6 +50,8 @@ class Metadata:
     """Whether it was verified. A generation that is neither complete nor live is what a killed run
     left behind."""
     schema_version: int = SCHEMA_VERSION
+    source_items: bool = False
+    """Whether it holds what no dump does; indexes of earlier versions do not."""
 
     @property
     def points(self) -> int:

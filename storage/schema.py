@@ -40,11 +40,12 @@ KEYWORD_FIELDS = (
     "context.struct_name",
     "trait_name",
     "visibility",
+    "origin",
     "paths",
 )
 """Payload fields of structures that searches filter by equality; they are indexed."""
 
-BOOL_FIELDS = ("is_test",)
+BOOL_FIELDS = ("is_test", "generated")
 """Of structures and blocks."""
 INTEGER_FIELDS = ("references",)
 BLOCK_KEYWORD_FIELDS = (
@@ -55,6 +56,7 @@ BLOCK_KEYWORD_FIELDS = (
     "struct_name",
     "trait_name",
     "visibility",
+    "origin",
     "paths",
 )
 
@@ -84,7 +86,7 @@ class Kind(Generic[R]):
     bool_fields: tuple[str, ...]
     integer_fields: tuple[str, ...]
     moving_fields: tuple[str, ...]
-    """Fields that may change without another vector: lines and counts of references."""
+    """Fields that may change without another vector: lines, counts of references, origin."""
     payload: Callable[[R], dict[str, Any]]
     record: Callable[[Mapping[str, Any]], R]
     """The record of a payload. Raises TypeError or KeyError if there is none in it."""

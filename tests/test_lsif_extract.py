@@ -18,7 +18,8 @@ from lsif.extract import parse_dump
 from lsif.jsonl import read_structures
 from lsif.ledger import SKIP_REASONS, ParseLedger
 from lsif.paths import relative_path
-from lsif.rust.modules import cfg_test_modules, is_test_path, module_path_by_file
+from lsif.rust.module_tree import declared_modules
+from lsif.rust.modules import is_test_path, module_path_by_file, cfg_test_places
 from lsif.structure import Structure
 
 from conftest import DATA, SAMPLE, SAMPLE_DUMP
@@ -404,7 +405,8 @@ def test_modules_that_only_tests_compile_are_found_by_their_declaration(tmp_path
     (tmp_path / "src/net.rs").write_text(
         '#[cfg(all(test, unix))]\npub(crate) mod checks;\n#[cfg(test)]\n#[path = "odd.rs"]\nmod o;'
     )
-    found = cfg_test_modules(tmp_path, ["src/lib.rs", "src/net.rs", "src/absent.rs"])
+    declared = declared_modules(tmp_path, ["src/lib.rs", "src/net.rs", "src/absent.rs"])
+    found = cfg_test_places(declared)
     assert is_test_path("src/helpers.rs", found)
     assert is_test_path("src/helpers/inner.rs", found)
     assert is_test_path("src/net/checks.rs", found)

@@ -275,7 +275,7 @@ def test_rust_without_its_grammar_has_the_same_lines(
 
     monkeypatch.setattr(join, "join_file", noted)
     monkeypatch.setattr(
-        join, "RustFile", lambda path, data, _: OutlinedFile("sample", path, data, outlines[path])
+        join, "RustFile", lambda path, data, *_: OutlinedFile("sample", path, data, outlines[path])
     )
     dump = tmp_path / "dump.lsif"
     dump.write_bytes(

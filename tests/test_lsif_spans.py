@@ -5,11 +5,13 @@ import textwrap
 import pytest
 
 from lsif.items import SourceItem
+from lsif.rust.declared import DeclaredModule
 from lsif.rust.syntax import SourceFile
 
 
 def items(source: str) -> dict[str, SourceItem]:
-    return {item.name: item for item in SourceFile(textwrap.dedent(source).encode()).items()}
+    found = SourceFile(textwrap.dedent(source).encode()).items()
+    return {item.name: item for _, item in found if item.code_type != "Impl"}
 
 
 def rows(item: SourceItem) -> tuple[int, int, int]:
@@ -281,7 +283,7 @@ def test_modules_in_other_files_that_only_tests_compile_are_told() -> None:
         // #[cfg(test)] mod comment;
         """).encode()
     )
-    assert source.test_modules == [
-        ((), "checks", "elsewhere/checks.rs"),
-        (("outer",), "inner", None),
+    assert [module for module in source.declared_modules() if module.is_test] == [
+        DeclaredModule((), "checks", ("elsewhere/checks.rs",), True, "private", True),
+        DeclaredModule(("outer",), "r#inner", (), False, "private", True),
     ]

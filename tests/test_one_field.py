@@ -12,7 +12,7 @@ import orjson
 from conftest import PROJECT_ROOT, cli_environment
 
 PACKAGES = ("configs", "machine", "lsif", "embedding", "storage", "search", "flows")
-FIELD = '    generated: bool = False\n    """Whether a program wrote it."""\n'
+FIELD = '    marked: bool = False\n    """Whether somebody marked it."""\n'
 BEFORE = "    docs_inherited: bool = False\n"
 
 RUN = '''
@@ -45,35 +45,35 @@ def command(*words):
 with fake_models():
     index_sample(data)
     lines = workspace_of(data).project_folder("sample").structures.read_bytes().splitlines()
-    answers["parsed"] = [orjson.loads(line)["generated"] for line in lines]
-    index_structures(data, [changed(one, generated=one.is_test) for one in structures_of(data)])
+    answers["parsed"] = [orjson.loads(line)["marked"] for line in lines]
+    index_structures(data, [changed(one, marked=one.is_test) for one in structures_of(data)])
 
     words = ("search", "retry", "--mode", "bm25", "--limit", "40", "--json")
     hits = orjson.loads(command(*words))["hits"]
-    answers["--json"] = [(hit["is_test"], hit["generated"]) for hit in hits]
+    answers["--json"] = [(hit["is_test"], hit["marked"]) for hit in hits]
     test = next(hit["id"] for hit in hits if hit["is_test"])
 
     service = SearchService(workspace_of(data))
     client = TestClient(make_app(service, ["*"]))
     hits = client.get("/api/search", params={"q": "retry", "limit": 40}).json()["hits"]
-    answers["HTTP"] = [(hit["is_test"], hit["generated"]) for hit in hits]
-    answers["HTTP, one structure"] = client.get(f"/api/structure/{test}").json()["generated"]
+    answers["HTTP"] = [(hit["is_test"], hit["marked"]) for hit in hits]
+    answers["HTTP, one structure"] = client.get(f"/api/structure/{test}").json()["marked"]
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
     for name in ("HitModel", "StructureModel"):
-        answers[f"OpenAPI, {name}"] = schemas[name]["properties"]["generated"]
+        answers[f"OpenAPI, {name}"] = schemas[name]["properties"]["marked"]
 
     (tool,) = (tool for tool in describe_tools() if tool.name == "search_code")
     fields = tool.output_schema["$defs"]["FoundStructure"]["properties"]
-    answers["MCP, schema"] = fields["generated"]["type"]
+    answers["MCP, schema"] = fields["marked"]["type"]
     found = call_tool(service, "search_code", {"query": "retry"}).structured_content
-    answers["MCP"] = all("generated" in hit for hit in found["hits"])
+    answers["MCP"] = all("marked" in hit for hit in found["hits"])
     found = call_tool(service, "get_structure", {"id": test}).structured_content
-    answers["MCP, one structure"] = found["generated"]
+    answers["MCP, one structure"] = found["marked"]
     service.close()
 
     command("export", "-o", str(data / "exported"))
     rows = pq.read_table(data / "exported" / "structures.parquet").column("payload").to_pylist()
-    answers["Parquet"] = [(row["is_test"], row["generated"]) for row in map(orjson.loads, rows)]
+    answers["Parquet"] = [(row["is_test"], row["marked"]) for row in map(orjson.loads, rows)]
 
 print(orjson.dumps(answers).decode())
 '''
@@ -101,9 +101,9 @@ def test_a_new_field_of_a_structure_is_everywhere_from_the_parse_to_the_export(
     assert answers.pop("parsed") == [False] * 77
     for name in ("--json", "HTTP", "Parquet"):
         pairs = answers.pop(name)
-        assert {True, False} <= {generated for _, generated in pairs}, name
-        assert all(is_test == generated for is_test, generated in pairs), name
-    described = {"title": "Generated", "description": "Whether a program wrote it."}
+        assert {True, False} <= {marked for _, marked in pairs}, name
+        assert all(is_test == marked for is_test, marked in pairs), name
+    described = {"title": "Marked", "description": "Whether somebody marked it."}
     assert answers == {
         "HTTP, one structure": True,
         "OpenAPI, HitModel": {**described, "type": "boolean"},

@@ -31,10 +31,11 @@ _SERVER_ONLY = (
 """Settings of a server's collections; the embedded index has none of them."""
 
 
-def check_index(project: ProjectWorkspace, identity: str, *, rebuild: bool) -> None:
+def check_index(project: ProjectWorkspace, identity: str, *, rebuild: bool) -> bool:
     """Check that models and index are available, and that the index belongs to this source.
 
-    `identity` is the source's. Raises ModelError, StorageError.
+    `identity` is the source's. Returns whether the index may hold what no dump does: a live one
+    that was made without it stays as it is. Raises ModelError, StorageError.
     """
     collection, fingerprints = project.collection, fingerprints_of(project.structure_models)
     with closing(connect(project)) as index:
@@ -49,6 +50,7 @@ def check_index(project: ProjectWorkspace, identity: str, *, rebuild: bool) -> N
                 "Replace it: --rebuild; or keep both: --set project.name=NAME; "
                 "or use the configuration it was made with.",
             )
+    return live is None or live.metadata.source_items
 
 
 def check_source(live: Generation, collection: str, identity: str) -> None:

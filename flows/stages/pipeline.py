@@ -54,6 +54,8 @@ class Input:
     structures: Path | None
     dumped: DumpReport | None
     """How the dump was made, if this run made it."""
+    source_items: bool = False
+    """Whether what no dump holds becomes records, too."""
 
 
 def provide_input(
@@ -69,7 +71,7 @@ def provide_input(
     The caller holds the project's lock. `folder` takes a dump that can't be cached.
     """
     identity = source.identity()
-    stage("check", check_index)(project, identity, rebuild=rebuild)
+    may_have_source_items = stage("check", check_index)(project, identity, rebuild=rebuild)
     root = stage("checkout", checkout)(project, source) if source.is_checkout else source.folder
     state = git_state(root)
     dump, dumped = source.dump, None
@@ -83,6 +85,7 @@ def provide_input(
         dump=dump,
         structures=source.structures,
         dumped=dumped,
+        source_items=project.settings.parse.source_items and may_have_source_items,
     )
 
 
@@ -98,7 +101,9 @@ def write_records(
         return stage("import", import_records)(project, given.structures, folder, sink)
     if given.dump is None or given.root is None:
         raise ValueError("a dump needs the folder of its sources")
-    return stage("parse", parse_repository)(project, given.dump, given.root, folder, sink)
+    return stage("parse", parse_repository)(
+        project, given.dump, given.root, folder, sink, source_items=given.source_items
+    )
 
 
 def plan_run(workspace: Workspace, source: Source) -> Plan:

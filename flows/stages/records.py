@@ -36,9 +36,15 @@ def parse_repository(
     root: Path,
     folder: ProjectFolder,
     sink: Sink | None = None,
+    *,
+    source_items: bool = False,
 ) -> ParseReport:
-    """Write the structures and blocks of a dump to the folder's files; give them to `sink`, too."""
+    """Write the structures and blocks of a dump to the folder's files; give them to `sink`, too.
+
+    With `source_items` those that only the sources have are among them, whatever the settings say.
+    """
     started = time.perf_counter()
+    settings = project.settings.parse
     ledger = parse_dump(
         dump,
         root,
@@ -46,7 +52,7 @@ def parse_repository(
         project=project.project,
         blocks=folder.blocks,
         sink=sink,
-        **project.settings.parse.model_dump(),
+        **{**settings.model_dump(), "source_items": source_items},
     )
     remember_root(folder, root)
     seconds = time.perf_counter() - started
@@ -63,7 +69,7 @@ def parse_repository(
         kinds=ledger.kinds,
         skipped=ledger.skipped,
         definitions=ledger.definitions,
-        notes=_notes(ledger),
+        notes=_notes(ledger, held_back=settings.source_items and not source_items),
         seconds=seconds,
         blocks=ledger.blocks,
         crates=largest(ledger.crates),
@@ -106,8 +112,16 @@ def import_records(
     )
 
 
-def _notes(ledger: ParseLedger) -> list[str]:
+def _notes(ledger: ParseLedger, *, held_back: bool) -> list[str]:
     notes = []
+    if held_back:
+        notes.append(
+            "this index was made without what only the sources have (code that cfg leaves out, "
+            "files of no module, impl blocks); --rebuild adds it"
+        )
+    if sum(ledger.files_unread.values()) > ledger.files_missing:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in ledger.files_unread.items())
+        notes.append(f"unread Rust files ({reasons}): {'; '.join(ledger.first_unread)}")
     if ledger.bad_lines:
         notes.append(
             f"{ledger.bad_lines} unreadable lines in the dump: {'; '.join(ledger.first_bad)}"

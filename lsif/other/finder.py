@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from lsif.blocks import MIN_LINES, SourceBlock
+from lsif.comments import has_generated_head
 from lsif.items import Findings, FoundItem, SourceItem
 from lsif.lines import Lines, squeeze
 from lsif.other.brackets import INDENTED, Brackets, find_indented, without_comments
@@ -21,7 +22,7 @@ from lsif.other.kinds import kind_of, why_no_item, words_before
 from lsif.other.leading_docs import ATTRIBUTES, documentation_above
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from lsif.reader.elements import Extent, FoldingRange, Tag
     from lsif.reader.graph import Definition, Outline
@@ -89,6 +90,13 @@ class OutlinedFile:
                 around.append(declared)
         return findings
 
+    def others(
+        self,
+        places: Container[tuple[int, int]],  # noqa: ARG002 - finders of other languages need it
+    ) -> Iterator[FoundItem]:
+        """Yield nothing: without a dump there is no outline."""
+        return iter(())
+
     def module_path(
         self,
         findings: Findings,  # noqa: ARG002 - finders of other languages need it
@@ -106,6 +114,10 @@ class OutlinedFile:
             not _TEST_FOLDERS.isdisjoint(self._path.parts[:-1])
             or _TEST_FILE.search(self._path.stem) is not None
         )
+
+    def is_generated(self) -> bool:
+        """Return whether the file's head says that a program wrote it."""
+        return has_generated_head(self._data)
 
     def blocks(self) -> Iterator[SourceBlock]:
         """Yield folding ranges, of at least MIN_LINES lines, of loops, conditions and closures."""

@@ -1,8 +1,11 @@
 """Finds definitions in Rust sources, by tree-sitter's grammar.
 
 signature, docs       declarations and documentation as text
-nodes, grammar        single nodes as items and scopes; the grammar's parser and queries
-syntax                one file: which item's name is at a position
-modules               which module a file is, and which files only tests compile
-finder                which items the definitions of a dump are
+scopes, nodes         what surrounds an item; single nodes as items
+grammar, calls        the grammar's parser and queries; macro calls and the items spelled in them
+declared, syntax      one file: the modules it declares, and which item's name is at a position
+modules               which module a file is by its place, and which files only tests compile
+manifests             the crates of Cargo's packages
+module_tree           which module a file is by what declares it
+finder                which items the definitions of a dump are, and which it does not have
 """

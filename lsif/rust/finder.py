@@ -6,15 +6,16 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from lsif.comments import has_generated_head
 from lsif.items import FILE_MODULE, Findings, FoundItem, SourceItem
 from lsif.lines import squeeze
 from lsif.other.finder import OutlinedFile
 from lsif.reader.graph import Outline
-from lsif.rust.modules import is_test_path, module_path_by_file
+from lsif.rust.modules import ModuleFile, is_test_path, module_path_by_file
 from lsif.rust.syntax import SourceFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Set
+    from collections.abc import Container, Iterator, Set
 
     from lsif.blocks import SourceBlock
     from lsif.reader.graph import Definition
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
 class RustFile:
     """One Rust source."""
 
-    def __init__(self, path: str, data: bytes, test_modules: Set[str]) -> None:
+    def __init__(
+        self, path: str, data: bytes, test_modules: Set[str], module: ModuleFile | None = None
+    ) -> None:
+        """Parse the file; `module` is what it is by the module tree, if that is known."""
         self._path = path
+        self._module = module or ModuleFile(module_path_by_file(path), None, is_declared=False)
         self._data = data
         self._source = SourceFile(data)
         self._test_modules = test_modules
@@ -41,6 +46,19 @@ class RustFile:
                 findings.skipped[found] += 1
         return findings
 
+    def others(self, places: Container[tuple[int, int]]) -> Iterator[FoundItem]:
+        """Yield the items that are at none of the places, and the impl blocks."""
+        for (row, column), item in self._source.items():
+            is_left_out = item.name == "_" or (item.code_type == "Module" and not item.docstring)
+            if (row, column) not in places and not is_left_out:
+                yield FoundItem(None, row, column, item)
+        visibility = self._module.visibility
+        if visibility is not None and (0, FILE_MODULE) not in places:
+            name = self._module.path.rpartition("::")[2]
+            module = _file_module(self._source, name, visibility)
+            if module is not None:
+                yield FoundItem(None, 0, FILE_MODULE, module)
+
     def module_path(self, findings: Findings, definitions: list[Definition]) -> str:
         """Return the path of the file's own module, as most of its definitions have it.
 
@@ -55,7 +73,7 @@ class RustFile:
                 # The module's own hover decides.
                 votes[f"{hover.path}::{hover.name}"] += len(findings.found) + 1
         for found in findings.found:
-            hover = found.definition.hover
+            hover = found.hover
             if (
                 hover is not None
                 and hover.path is not None
@@ -68,13 +86,15 @@ class RustFile:
                     votes[path_there.removesuffix(inner)] += 1
         if votes:
             return min(votes, key=lambda candidate: (-votes[candidate], candidate))
+        guess = self._module.path
+        if self._module.is_declared:
+            return guess
         # No item of the file is in a module by itself: members' types say which crate, the file's
         # path says the rest.
-        guess = module_path_by_file(self._path)
         crates = Counter(
             hover.path.partition("::")[0]
             for found in findings.found
-            if (hover := found.definition.hover) is not None and hover.path is not None
+            if (hover := found.hover) is not None and hover.path is not None
         )
         crate = min(
             crates,
@@ -86,6 +106,10 @@ class RustFile:
     def is_test(self) -> bool:
         """Return whether path or declaration of the file says that it is for tests only."""
         return is_test_path(self._path, self._test_modules)
+
+    def is_generated(self) -> bool:
+        """Return whether the file's head says that a program wrote it."""
+        return has_generated_head(self._data)
 
     def blocks(self) -> Iterator[SourceBlock]:
         """Yield the blocks of at least MIN_LINES lines, in no particular order."""
@@ -190,21 +214,26 @@ def _expected_name(definition: Definition) -> str | None:
 
 def _find_file_module(source: SourceFile, definition: Definition, hover: Hover) -> FoundItem | str:
     """Return a module in a file of its own as an item that consists of its inner documentation."""
+    item = _file_module(source, hover.name or "", _hover_visibility(hover))
+    return FoundItem(definition, 0, FILE_MODULE, item) if item else "undocumented_module"
+
+
+def _file_module(source: SourceFile, name: str, visibility: str) -> SourceItem | None:
+    """Return the same of its name; None if it has no name or no inner documentation."""
     docs = source.module_docs()
-    if docs is None or hover.name is None:
-        return "undocumented_module"
+    if docs is None or not name:
+        return None
     row_from, row_to, text = docs
-    item = SourceItem(
-        name=hover.name,
+    return SourceItem(
+        name=name,
         code_type="Module",
         row=row_from,
         row_from=row_from,
         row_to=row_to,
-        signature=f"mod {hover.name}",
+        signature=f"mod {name}",
         docstring=text,
-        visibility=_hover_visibility(hover),
+        visibility=visibility,
     )
-    return FoundItem(definition, 0, FILE_MODULE, item)
 
 
 def _spans_a_name(definition: Definition, name: str) -> bool:

@@ -5,19 +5,26 @@ https://github.com/tree-sitter/tree-sitter-rust
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
 import tree_sitter
 import tree_sitter_rust
 
-from lsif.blocks import KINDS
+from lsif.blocks import KINDS, MIN_LINES, SourceBlock
 from lsif.rust.nodes import CODE_TYPES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tree_sitter import Node
 
 ITEM_NODES = frozenset({*CODE_TYPES, "impl_item", "foreign_mod_item"})
+MAY_BE_ITEM = re.compile(
+    rb"\b(?:const|enum|fn|impl|macro_rules|mod|static|struct|trait|type|union)\b"
+)
+"""A word that items begin with. Text without any has no item in it, and need not be queried."""
 
 
 def enclosing(
@@ -48,9 +55,24 @@ def parser() -> tree_sitter.Parser:
 
 
 @cache
-def block_query() -> tree_sitter.Query:
+def _block_query() -> tree_sitter.Query:
     """Return the query for blocks, captured as `block`."""
     return tree_sitter.Query(language(), f"[{' '.join(f'({kind})' for kind in KINDS)}] @block")
+
+
+def blocks_in(root: Node) -> Iterator[SourceBlock]:
+    """Yield the blocks of at least MIN_LINES lines in no particular order.
+
+    An `else if` belongs to its `if`.
+    """
+    for node in tree_sitter.QueryCursor(_block_query()).captures(root).get("block", []):
+        in_else = (
+            node.type == "if_expression"
+            and node.parent is not None
+            and node.parent.type == "else_clause"
+        )
+        if node.end_point.row - node.start_point.row + 1 >= MIN_LINES and not in_else:
+            yield SourceBlock(KINDS[node.type], node.start_point.row, node.end_point.row)
 
 
 @cache

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
-
-from lsif.paths import read_source
-from lsif.rust.syntax import SourceFile
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Set
+    from collections.abc import Mapping, Set
     from pathlib import Path
 
-_CFG_TEST = re.compile(rb"#\s*!?\s*\[\s*cfg\s*\([^\]]*\btest\b")
+    from lsif.rust.declared import DeclaredModule
+
 _DECLARES_MODULE = re.compile(rb"\bmod\s+[^\s;{]+\s*;")
 _TEST_FOLDERS = frozenset({"tests", "benches"})
 _FOLDER_MODULES = frozenset({"mod.rs", "lib.rs", "main.rs"})
 """Files with the files of their modules beside them. Modules of any other file are in a folder of
 the file's name."""
+
+
+class ModuleFile(NamedTuple):
+    """What a file is in its crate."""
+
+    path: str
+    """`crate::outer::inner`; the crate's name alone for its root file."""
+    visibility: str | None
+    """Of the module, as `mod name;` has it; None for a root file, and where nothing declares it."""
+    is_declared: bool = True
+    """Whether a crate has it; otherwise the path is a guess by the file's place."""
 
 
 def package_folder(root: Path, path: str) -> str | None:
@@ -47,41 +56,39 @@ def module_path_by_file(path: str) -> str:
     return "::".join(part.replace("-", "_") for part in parts)
 
 
-def cfg_test_modules(root: Path, paths: Iterable[str]) -> set[str]:
+def declares_modules(data: bytes) -> bool:
+    """Return whether the source may declare modules in other files; parsing is what takes time."""
+    return _DECLARES_MODULE.search(data) is not None
+
+
+def cfg_test_places(declared: Mapping[str, list[DeclaredModule]]) -> frozenset[str]:
     """Return the files that a `mod name;` under `cfg(test)` declares, and their modules' folders.
 
+    `declared` are the modules that each file declares.
     https://doc.rust-lang.org/reference/items/modules.html#module-source-filenames
     """
     found: set[str] = set()
-    for path in paths:
-        try:
-            data = read_source(root / path)
-            match = _CFG_TEST.search(data)
-            if match is None or not _DECLARES_MODULE.search(data, match.end()):
-                continue  # parsing is what takes time
-            declared = SourceFile(data).test_modules
-        except (OSError, RuntimeError, UnicodeDecodeError):
-            continue  # counted when the file is read for its definitions
+    for path, modules in declared.items():
         posix = PurePosixPath(path)
         beside = posix.parent if posix.name in _FOLDER_MODULES else posix.with_suffix("")
-        for module in declared:
+        for module in modules:
+            if not module.is_test:
+                continue
             folder = beside.joinpath(*module.modules)
-            if module.path is not None:
+            if module.paths:
                 # Outside inline modules the path is relative to the file's own folder.
-                file = (folder if module.modules else posix.parent) / module.path
+                file = (folder if module.modules else posix.parent) / module.paths[0]
                 found |= {file.as_posix(), file.with_suffix("").as_posix()}
             else:
-                found |= {
-                    (folder / module.name).as_posix(),
-                    f"{(folder / module.name).as_posix()}.rs",
-                }
-    return found
+                place = (folder / module.name.removeprefix("r#")).as_posix()
+                found |= {place, f"{place}.rs"}
+    return frozenset(found)
 
 
 def is_test_path(path: str, modules: Set[str]) -> bool:
     """Return whether the file is in a folder of tests or benchmarks, or in one of `modules`.
 
-    `modules` are those that `cfg_test_modules` returned.
+    `modules` are those that `cfg_test_places` returned.
     """
     parents = [parent.as_posix() for parent in PurePosixPath(path).parents]
     return not _TEST_FOLDERS.isdisjoint(path.split("/")[:-1]) or not modules.isdisjoint(

@@ -1,4 +1,4 @@
-"""Single nodes of tree-sitter's Rust grammar as what this package makes of them: items and scopes.
+"""Single nodes of tree-sitter's Rust grammar as items.
 
 https://github.com/tree-sitter/tree-sitter-rust. Rows and byte columns are 0-based; both ends of a
 row range are inclusive.
@@ -6,12 +6,12 @@ row range are inclusive.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from lsif.items import SourceItem
-from lsif.lines import squeeze
-from lsif.rust.docs import docstring, first_row, inner_docs, is_test_attribute
-from lsif.rust.signature import base_name, signature, text_of, visibility
+from lsif.rust.docs import docstring, first_row, inner_docs
+from lsif.rust.scopes import Scope, body_of, impl_scope
+from lsif.rust.signature import signature, text_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -32,21 +32,6 @@ CODE_TYPES: dict[str, CodeType] = {
     "macro_definition": "Macro",
     "mod_item": "Module",
 }
-RESERVED = b"macro"
-"""No item's name; what has it is the grammar's guess at `macro name(..)`."""
-
-
-class Scope(NamedTuple):
-    """A node that contains items."""
-
-    start: int
-    end: int
-    modules: tuple[str, ...] = ()
-    qualifiers: tuple[str, ...] = ()
-    owner: str | None = None
-    trait_name: str | None = None
-    member_visibility: str | None = None
-    is_test: bool = False
 
 
 def make_item(
@@ -83,61 +68,31 @@ def make_item(
     )
 
 
-def inner_scope(node: Node, around: Scope, *, is_test: bool) -> Scope | None:
-    """Return the scope that the node opens for items inside it, None if it has none."""
-    name = node.child_by_field_name("name")
-    scope = Scope(
-        node.start_byte, node.end_byte, around.modules, around.qualifiers, is_test=is_test
-    )
-    if node.type == "foreign_mod_item":
-        return scope
-    if node.type == "impl_item":
-        return _impl_scope(node, scope)
-    if name is None or name.text == RESERVED:
+def make_impl(
+    data: bytes, node: Node, leading: list[Node], scope: Scope, *, is_test: bool
+) -> SourceItem | None:
+    """Return the impl block that the node is, without what is in it; None if it has no type."""
+    inside, written = impl_scope(node, scope), node.child_by_field_name("type")
+    if inside is None or written is None:
         return None
-    text = text_of(name)
-    if node.type == "mod_item":
-        body = body_of(node)
-        is_test = is_test or (body is not None and has_test_attribute_inside(body))
-        return scope._replace(modules=(*scope.modules, text), is_test=is_test)
-    if node.type == "const_item":  # const _: () = { items };
-        return scope
-    if node.type == "function_item":
-        return scope._replace(qualifiers=(*scope.qualifiers, text))
-    if node.type == "trait_item":
-        members = visibility(node) or "private"
-        return scope._replace(
-            qualifiers=(*scope.qualifiers, text),
-            owner=text,
-            trait_name=text,
-            member_visibility=members,
-        )
-    return None
-
-
-def _impl_scope(node: Node, scope: Scope) -> Scope | None:
-    self_type, trait = node.child_by_field_name("type"), node.child_by_field_name("trait")
-    if self_type is None:
-        return None
-    written, owner = squeeze(text_of(self_type)), base_name(self_type)
-    if trait is None:
-        return scope._replace(qualifiers=(*scope.qualifiers, written), owner=owner)
-    qualifier = f"<{written} as {squeeze(text_of(trait))}>"
-    return scope._replace(
-        qualifiers=(*scope.qualifiers, qualifier),
-        owner=owner,
-        trait_name=base_name(trait),
-        member_visibility="inherited",
+    body = body_of(node)
+    inner = inner_docs(body) if body is not None else None
+    row_to = node.end_point.row if body is None else body.start_point.row
+    owner = inside.owner or ""
+    segment = inside.qualifiers[-1]
+    return SourceItem(
+        name=f"{inside.trait_name} for {owner}" if inside.trait_name else owner,
+        code_type="Impl",
+        row=written.start_point.row,
+        row_from=first_row(node, leading),
+        row_to=row_to if inner is None else inner[1],
+        signature=signature(node, data)[0],
+        docstring=docstring(leading, inner[2] if inner is not None else None),
+        visibility="",
+        owner=inside.owner,
+        trait_name=inside.trait_name,
+        is_test=is_test,
+        modules=scope.modules,
+        qualifiers=scope.qualifiers,
+        segment=segment if inside.trait_name else f"impl {segment}",
     )
-
-
-def has_test_attribute_inside(body: Node) -> bool:
-    """Return whether a file or module has `#![cfg(test)]`."""
-    return any(
-        is_test_attribute(child) for child in body.children if child.type == "inner_attribute_item"
-    )
-
-
-def body_of(node: Node) -> Node | None:
-    """Return the node of the item's body."""
-    return node.child_by_field_name("body")

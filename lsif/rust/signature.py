@@ -29,6 +29,7 @@ _BODIES = {
     "function_item": "block",
     "trait_item": "declaration_list",
     "mod_item": "declaration_list",
+    "impl_item": "declaration_list",
 }
 
 

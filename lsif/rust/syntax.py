@@ -7,14 +7,14 @@ a row range are inclusive.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 import tree_sitter
 
-from lsif.blocks import KINDS, MIN_LINES, SourceBlock
 from lsif.lines import Lines
+from lsif.rust.calls import LookedInto, MacroCall, calls_with_items, parse_inside
+from lsif.rust.declared import declared_module
 from lsif.rust.docs import (
     attached,
     first_row,
@@ -23,53 +23,49 @@ from lsif.rust.docs import (
     is_plain_comment,
     is_test_attribute,
 )
-from lsif.rust.grammar import ITEM_NODES, block_query, enclosing, item_query, language, parser
-from lsif.rust.nodes import (
-    CODE_TYPES,
+from lsif.rust.grammar import (
+    ITEM_NODES,
+    MAY_BE_ITEM,
+    blocks_in,
+    enclosing,
+    item_query,
+    parser,
+)
+from lsif.rust.nodes import CODE_TYPES, make_impl, make_item
+from lsif.rust.scopes import (
     RESERVED,
     Scope,
     body_of,
     has_test_attribute_inside,
     inner_scope,
-    make_item,
+    leave,
+    scope_of,
 )
-from lsif.rust.signature import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tree_sitter import Node
 
+    from lsif.blocks import SourceBlock
     from lsif.items import SourceItem
-
+    from lsif.rust.declared import DeclaredModule
 
 _CONTAINERS = frozenset({"mod_item", "impl_item", "trait_item", "foreign_mod_item"})
 """Nodes whose bodies are items and nothing else."""
-_PATH_ATTRIBUTE = re.compile(r'#\s*\[\s*path\s*=\s*"([^"]*)"\s*\]')
 _NESTING = 200
 """Nesting of modules, functions and impls that open scopes of their own; real code has a dozen."""
 _MACRO_DEPTH = 8
 """Depth of macro calls in macro calls that is searched."""
 
 
-class MacroCall(NamedTuple):
-    """The rows of a macro call with its docs and attributes, and what surrounds it."""
+class _Impl(NamedTuple):
+    """An impl block, and what it takes to make an item of it."""
 
-    row_from: int
-    row_to: int
+    node: Node
+    leading: list[Node]
+    scope: Scope
     is_test: bool
-    modules: tuple[str, ...]
-    qualifiers: tuple[str, ...]
-
-
-class TestModule(NamedTuple):
-    """A `mod name;` that only tests compile: another file."""
-
-    modules: tuple[str, ...]
-    """Inline modules around it, outermost first."""
-    name: str
-    path: str | None
-    """Of `#[path = "..."]`."""
 
 
 class SourceFile(Lines):
@@ -79,35 +75,38 @@ class SourceFile(Lines):
         super().__init__(data)
         self._items: dict[tuple[int, int], SourceItem] = {}
         self._scopes: list[Scope] = []
-        self._looked_into: dict[int, tree_sitter.Tree] = {}
+        self._impls: dict[tuple[int, int], _Impl] = {}
+        self._declared: dict[int, DeclaredModule] = {}
+        self._looked_into: dict[int, LookedInto] = {}
         self._tree = parser().parse(self.data)
-        self.test_modules: list[TestModule] = []
         self._unread: list[tuple[Node, Scope] | None] = []
         self._unread_starts: list[tuple[int, int]] = []
         self._last_parent: tuple[int, list[Node]] = (0, [])
         is_test = has_test_attribute_inside(self._tree.root_node)
         self._walk(self._tree.root_node, Scope(0, len(self.data) + 1, is_test=is_test))
 
-    def items(self) -> Iterator[SourceItem]:
-        """Yield all items outside macro calls, in no particular order."""
-        for at in range(len(self._unread)):
-            self._read(at)
-        yield from self._items.values()
+    def items(self) -> Iterator[tuple[tuple[int, int], SourceItem]]:
+        """Yield all items, those in macro calls included, with row and byte column of their names.
+
+        They are in no particular order. Impl blocks are at their types.
+        """
+        self._read_all()
+        yield from self._items.items()
+        for place, found in self._impls.items():
+            item = make_impl(
+                self.data, found.node, found.leading, found.scope, is_test=found.is_test
+            )
+            if item is not None:
+                yield place, item
+
+    def declared_modules(self) -> list[DeclaredModule]:
+        """Return the modules that the file declares and that are files of their own."""
+        self._read_all()
+        return list(self._declared.values())
 
     def blocks(self) -> Iterator[SourceBlock]:
-        """Yield the blocks of at least MIN_LINES lines in no particular order.
-
-        An `else if` belongs to its `if`.
-        """
-        captures = tree_sitter.QueryCursor(block_query()).captures(self._tree.root_node)
-        for node in captures.get("block", []):
-            in_else = (
-                node.type == "if_expression"
-                and node.parent is not None
-                and node.parent.type == "else_clause"
-            )
-            if node.end_point.row - node.start_point.row + 1 >= MIN_LINES and not in_else:
-                yield SourceBlock(KINDS[node.type], node.start_point.row, node.end_point.row)
+        """Yield the blocks of at least MIN_LINES lines in no particular order."""
+        return blocks_in(self._tree.root_node)
 
     def item_at(self, row: int, column: int) -> SourceItem | None:
         """Return the item whose name begins at the byte column.
@@ -118,14 +117,15 @@ class SourceFile(Lines):
         if item is None:
             self._read_around(row, column)
             item = self._items.get((row, column))
-        root = self._tree.root_node
+        root, scopes = self._tree.root_node, self._scopes
         for _ in range(_MACRO_DEPTH):
             if item is not None:
                 break
             call = enclosing(root, row, column, "macro_invocation")
             if call is None:
                 break
-            root = self._look_into(call)
+            inside = self._look_into(call, scope_of(call, scopes))
+            root, scopes = inside.tree.root_node, inside.scopes
             item = self._items.get((row, column))
         return item
 
@@ -140,7 +140,7 @@ class SourceFile(Lines):
             else call
         )
         leading = attached(statement, self._siblings(statement))
-        scope = self._scope_of(call)
+        scope = scope_of(call, self._scopes)
         is_test = scope.is_test or any(is_test_attribute(node) for node in leading)
         return MacroCall(
             first_row(statement, leading),
@@ -161,46 +161,44 @@ class SourceFile(Lines):
     def scope_at(self, row: int, column: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the modules around the position, and the qualifiers of an item there."""
         node = self._tree.root_node.descendant_for_point_range((row, column), (row, column + 1))
-        scope = self._scope_of(node if node is not None else self._tree.root_node)
+        scope = scope_of(node if node is not None else self._tree.root_node, self._scopes)
         return scope.modules, scope.qualifiers
 
     def module_docs(self) -> tuple[int, int, str] | None:
         """Return first row, last row and text of the inner docs that the file begins with."""
         return inner_docs(self._tree.root_node)
 
-    def _look_into(self, call: Node) -> Node:
+    def _look_into(self, call: Node, scope: Scope) -> LookedInto:
         """Parse the tokens of a macro call in place; add the items that parse without an error."""
-        tree = self._looked_into.get(call.start_byte)
-        if tree is None:
+        inside = self._looked_into.get(call.start_byte)
+        if inside is None:
             tokens = next((child for child in call.children if child.type == "token_tree"), None)
-            inside = (
-                [
-                    tree_sitter.Range(
-                        tokens.children[0].end_point,
-                        tokens.children[-1].start_point,
-                        tokens.children[0].end_byte,
-                        tokens.children[-1].start_byte,
-                    )
-                ]
-                if tokens
-                else []
-            )
-            inside_parser = tree_sitter.Parser(language(), included_ranges=inside)
+            tree = parse_inside(self.data, tokens)
             self._last_parent = (0, [])  # of another tree
-            tree = self._looked_into[call.start_byte] = inside_parser.parse(
-                self.data if inside else b""
-            )
-            self._collect(tree.root_node, [self._scope_of(call)], strict=True)
-        return tree.root_node
+            inside = self._looked_into[call.start_byte] = LookedInto(tree, [scope])
+            self._collect(tree.root_node, [scope], inside.scopes, strict=True)
+        return inside
 
-    def _scope_of(self, node: Node) -> Scope:
-        """Return the innermost scope around the node."""
-        around = [
-            scope
-            for scope in self._scopes
-            if scope.start <= node.start_byte and node.end_byte <= scope.end
-        ]
-        return min(around, key=lambda scope: scope.end - scope.start)
+    def _read_all(self) -> None:
+        """Add all items that are not read yet."""
+        for at, unread in enumerate(self._unread):
+            inside = (body_of(unread[0]) or unread[0]) if unread is not None else None
+            if inside and MAY_BE_ITEM.search(self.data, inside.start_byte, inside.end_byte):
+                self._read(at)
+        self._read_calls(self._tree.root_node, self._scopes, _MACRO_DEPTH)
+
+    def _read_calls(self, root: Node, scopes: list[Scope], depth: int) -> None:
+        """Add the items in the macro calls under `root`, down to that depth."""
+        waiting = sorted(scopes, key=lambda scope: (-scope.start, scope.end))
+        around = [waiting.pop()]
+        for call in calls_with_items(root, self.data):
+            while waiting and waiting[-1].start <= call.start_byte:
+                leave(around, waiting[-1].start)
+                around.append(waiting.pop())
+            leave(around, call.start_byte)
+            inside = self._look_into(call, around[-1])
+            if depth > 1:
+                self._read_calls(inside.tree.root_node, inside.scopes, depth - 1)
 
     def _walk(self, container: Node, scope: Scope, depth: int = 0) -> None:
         """Add the items of the container, its modules, impls and traits.
@@ -246,10 +244,15 @@ class SourceFile(Lines):
         """Add the items inside what was put off as the `at`-th, unless that is done."""
         unread, self._unread[at] = self._unread[at], None
         if unread is not None:
-            self._collect(unread[0], [unread[1]])
+            self._collect(unread[0], [unread[1]], self._scopes)
 
-    def _collect(self, root: Node, scopes: list[Scope], *, strict: bool = False) -> None:
-        """Add the items under `root` in the last of `scopes`; if `strict`, only valid ones."""
+    def _collect(
+        self, root: Node, scopes: list[Scope], opened: list[Scope], *, strict: bool = False
+    ) -> None:
+        """Add the items under `root` in the last of `scopes`; if `strict`, only valid ones.
+
+        The scopes inside `root` are added to `opened`.
+        """
         captures = tree_sitter.QueryCursor(item_query()).captures(root)
         for node in sorted(
             captures.get("item", []), key=lambda node: (node.start_byte, -node.end_byte)
@@ -262,7 +265,7 @@ class SourceFile(Lines):
             inner = inner_scope(node, scopes[-1], is_test=is_test)
             if inner is not None and len(scopes) <= _NESTING:
                 scopes.append(inner)
-                self._scopes.append(inner)
+                opened.append(inner)
 
     def _siblings(self, node: Node) -> list[Node]:
         """Return the node and its siblings.
@@ -286,21 +289,18 @@ class SourceFile(Lines):
             key = (name.start_point.row, name.start_point.column)
             if key not in self._items:
                 self._items[key] = make_item(self.data, node, name, leading, scope, is_test=is_test)
-        elif is_test and node.type == "mod_item" and name is not None:
-            self.test_modules.append(
-                TestModule(
-                    scope.modules, text_of(name).removeprefix("r#"), _path_attribute(leading)
-                )
-            )
+        elif node.type == "mod_item" and name is not None:
+            if name.start_byte not in self._declared:
+                module = declared_module(node, name, leading, scope.modules, is_test=is_test)
+                self._declared[name.start_byte] = module
+        elif node.type == "impl_item" and not (strict and node.has_error):
+            written = node.child_by_field_name("type")
+            if written is not None:
+                key = (written.start_point.row, written.start_point.column)
+                self._impls.setdefault(key, _Impl(node, leading, scope, is_test))
         return is_test
 
 
 def _is_definition(node: Node) -> bool:
     """Return whether the node is an item; `mod x;` only declares another file."""
     return node.type in CODE_TYPES and (node.type != "mod_item" or body_of(node) is not None)
-
-
-def _path_attribute(leading: list[Node]) -> str | None:
-    attributes = (node for node in leading if node.type == "attribute_item")
-    texts = ((attribute.text or b"").decode("utf-8") for attribute in attributes)
-    return next((match[1] for text in texts if (match := _PATH_ATTRIBUTE.match(text))), None)

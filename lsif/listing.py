@@ -1,0 +1,69 @@
+"""Lists the Rust files of a repository, whatever a dump says of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from lsif.selection import ATTRIBUTES_FILE
+from machine.git import git_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_CACHE_TAG = "CACHEDIR.TAG"
+"""Marks folders such as Cargo's target: https://bford.info/cachedir/"""
+_LEFT_OUT = frozenset({"node_modules"})
+
+
+class Listing(NamedTuple):
+    """Paths of files under a root, relative to it; POSIX style, sorted."""
+
+    rust: list[str]
+    attributes: list[str]
+    """The .gitattributes files."""
+    misnamed: int
+    """Rust files whose paths are not UTF-8, which are not among the others."""
+
+
+def list_files(root: Path) -> Listing:
+    """Return the Rust files under the root: those that git tracks.
+
+    Where git tracks none, all but those in hidden folders, in node_modules, and in folders of
+    build output, which have a CACHEDIR.TAG.
+    """
+    # fsmonitor is a program that the repository's configuration names.
+    tracked = git_bytes(
+        root, "-c", "core.fsmonitor=false", "ls-files", "-z", "--", "*.rs", f"*{ATTRIBUTES_FILE}"
+    )
+    found = _sorted((tracked or b"").split(b"\0"))
+    return found if found.rust else _sorted(map(os.fsencode, _walk(root)))
+
+
+def _sorted(paths: Iterable[bytes]) -> Listing:
+    rust, attributes, misnamed = [], [], 0
+    for path in sorted(set(paths)):
+        try:
+            name = path.decode("utf-8")
+        except UnicodeDecodeError:
+            misnamed += path.endswith(b".rs")
+            continue
+        if name.endswith(".rs"):
+            rust.append(name)
+        elif name.rpartition("/")[2] == ATTRIBUTES_FILE:
+            attributes.append(name)
+    return Listing(rust, attributes, misnamed)
+
+
+def _walk(root: Path) -> Iterator[str]:
+    for folder, folders, files in os.walk(root):
+        if _CACHE_TAG in files:
+            folders.clear()
+            continue
+        folders[:] = [
+            name for name in folders if not name.startswith(".") and name not in _LEFT_OUT
+        ]
+        for name in files:
+            if name.endswith(".rs") or name == ATTRIBUTES_FILE:
+                yield (Path(folder) / name).relative_to(root).as_posix()
