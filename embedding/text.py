@@ -66,21 +66,31 @@ def words(structure: Structure) -> str:
     first, _, rest = docs.partition("\n\n")
     code = _DOCS_AND_ATTRIBUTES.sub("", f"\n{context.snippet}")
     comments = " ".join(comment.strip("/ ") for comment in _COMMENT.findall(code))
-    kind = (
-        "method"
-        if context.struct_name and structure.code_type == "Function"
-        else _split(structure.code_type)
-    )
     parts = (
-        f"{kind} {_split(structure.name)}",
+        f"{_kind(structure)} {_split(structure.name)}",
         first,
-        f"of {_split(context.struct_name)}" if context.struct_name else "",
+        _owner(structure),
         f"in {_split(structure.module_path)}",
         comments[:_COMMENT_CHARACTERS],
         " ".join(_body_words(_COMMENT.sub("", code))),
         rest,
     )
     return ". ".join(folded for part in parts if (folded := " ".join(part.split())))
+
+
+def _kind(structure: Structure) -> str:
+    if structure.code_type == "Impl":
+        return "implementation of trait" if structure.trait_name else "implementation of type"
+    is_method = structure.context.struct_name and structure.code_type == "Function"
+    return "method" if is_method else _split(structure.code_type)
+
+
+def _owner(structure: Structure) -> str:
+    """Return whose member it is; of an impl block the header, since its name says whose it is."""
+    if structure.code_type == "Impl":
+        return _split(structure.signature)
+    owner = structure.context.struct_name
+    return f"of {_split(owner)}" if owner else ""
 
 
 def _body_words(code: str) -> list[str]:

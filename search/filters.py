@@ -24,6 +24,7 @@ STRUCTURE_FIELDS = {
     "visibility": "visibility",
     "owner": "context.struct_name",
     "trait": "trait_name",
+    "origin": "origin",
 }
 """Fields of a structure's payload by the name of their filter."""
 
@@ -56,11 +57,15 @@ class Filters:
     owner: tuple[str, ...] = ()
     """Types without generics."""
     trait: tuple[str, ...] = ()
+    origin: tuple[str, ...] = ()
+    """`index`: what the dump holds; `source`: what only the sources have."""
     tests: Tests = "include"
+    generated: Tests = "include"
+    """The same for code that a program wrote."""
 
     def given(self) -> dict[str, tuple[str, ...]]:
         """Return the values by field, without the empty ones."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)[:-1]}
+        values = {field.name: getattr(self, field.name) for field in fields(self)[:-2]}
         return {name: given for name, given in values.items() if given}
 
     def conditions(
@@ -78,10 +83,14 @@ class Filters:
             found.append(Condition(names[name], values))
         if self.tests != "include":
             found.append(Condition("is_test", (self.tests == "only",)))
+        if self.generated != "include":
+            found.append(Condition("generated", (self.generated == "only",)))
         return tuple(found)
 
 
-def parse_filters(conditions: Iterable[str], tests: Tests = "include") -> Filters:
+def parse_filters(
+    conditions: Iterable[str], tests: Tests = "include", generated: Tests = "include"
+) -> Filters:
     """Return the filters of texts such as `crate=serde`. Values of the same field are alternatives.
 
     Raises SearchError for an unknown field or an empty value.
@@ -91,15 +100,19 @@ def parse_filters(conditions: Iterable[str], tests: Tests = "include") -> Filter
         field, separator, value = condition.partition("=")
         if field == "tests" and value in TESTS:
             tests = value
+        elif field == "generated" and value in TESTS:
+            generated = value
         elif not separator or not value or field not in STRUCTURE_FIELDS:
             names = ", ".join(STRUCTURE_FIELDS)
             raise SearchError(
-                f"--filter takes FIELD=VALUE with {names} or tests={'|'.join(TESTS)}; "
+                f"--filter takes FIELD=VALUE with {names}, or tests or generated with "
+                f"{'|'.join(TESTS)}; "
                 f"found {condition!r}."
             )
         else:
             found.setdefault(field, []).append(value)
-    return Filters(**{field: tuple(values) for field, values in found.items()}, tests=tests)
+    values = {field: tuple(values) for field, values in found.items()}
+    return Filters(**values, tests=tests, generated=generated)
 
 
 def _resolve(patterns: tuple[str, ...], files: Callable[[], Iterable[str]]) -> tuple[str, ...]:

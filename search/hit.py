@@ -127,7 +127,7 @@ class Hit:
     def owned_name(self) -> str:
         """The name with its owner: `Backoff::delays (trait Delays)`."""
         owner, trait = self.structure.context.struct_name, self.structure.trait_name
-        if owner is None:
+        if owner is None or self.code_type == "Impl":  # whose name says both
             return self.name
         return f"{owner}::{self.name}" + (f" (trait {trait})" if trait not in (None, owner) else "")
 

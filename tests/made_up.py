@@ -77,6 +77,8 @@ class Made:
             line_from=line_from,
             line_to=line_to,
             snippet="".join(f"{line}\n" for line in lines),
+            generated=one.generated,
+            origin=one.origin,
         )
         return MadeBlock(made, code)
 

@@ -19,7 +19,7 @@ from lsif.jsonl import read_structures
 from lsif.ledger import SKIP_REASONS, ParseLedger
 from lsif.paths import relative_path
 from lsif.rust.module_tree import declared_modules
-from lsif.rust.modules import is_test_path, module_path_by_file, cfg_test_places
+from lsif.rust.modules import cfg_test_places, is_test_path, module_path_by_file
 from lsif.structure import Structure
 
 from conftest import DATA, SAMPLE, SAMPLE_DUMP

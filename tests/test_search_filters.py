@@ -73,6 +73,8 @@ def test_filters_are_parsed_and_the_values_of_one_field_are_alternatives() -> No
     assert parse_filters([]) == Filters()
     assert parse_filters(["tests=exclude"]) == Filters(tests="exclude")
     assert parse_filters(["tests=include"], "only").tests == "include"
+    assert parse_filters(["generated=only"]) == Filters(generated="only")
+    assert parse_filters(["origin=source"]).origin == ("source",)
     assert parse_filters(["path=a=b"]).path == ("a=b",)
 
 
@@ -94,8 +96,8 @@ def test_an_unknown_filter_is_rejected_with_the_known_ones(text: str) -> None:
     with pytest.raises(SearchError) as caught:
         parse_filters(["kind=Struct", text])
     assert str(caught.value) == (
-        "--filter takes FIELD=VALUE with crate, path, module, kind, visibility, owner, trait or "
-        f"tests=include|exclude|only; found {text!r}."
+        "--filter takes FIELD=VALUE with crate, path, module, kind, visibility, owner, trait, "
+        f"origin, or tests or generated with include|exclude|only; found {text!r}."
     )
 
 
@@ -103,11 +105,11 @@ def test_fields_that_are_filtered_on_are_indexed() -> None:
     assert (
         set(STRUCTURE_FIELDS)
         == set(BLOCK_FIELDS)
-        == {"crate", "path", "module", "kind", "visibility", "owner", "trait"}
+        == {"crate", "path", "module", "kind", "visibility", "owner", "trait", "origin"}
     )
     assert set(STRUCTURE_FIELDS.values()) <= set(KEYWORD_FIELDS)
     assert set(BLOCK_FIELDS.values()) <= set(BLOCK_KEYWORD_FIELDS)
-    assert BOOL_FIELDS == ("is_test",)
+    assert BOOL_FIELDS == ("is_test", "generated")
 
 
 def test_conditions_are_on_the_fields_of_structures_and_of_blocks() -> None:
@@ -321,6 +323,8 @@ WANTED = made(
     struct_name="Owner",
     trait_name="Trait",
     is_test=True,
+    generated=True,
+    origin="source",
 )
 """What all retrievers find, and like least."""
 
@@ -336,7 +340,9 @@ FIT = {
     "visibility": Filters(visibility=("pub(crate)",)),
     "owner": Filters(owner=("Owner",)),
     "trait": Filters(trait=("Trait",)),
+    "origin": Filters(origin=("source",)),
     "tests": Filters(tests="only"),
+    "generated": Filters(generated="only"),
     "all": Filters(
         ("wanted_crate",),
         ("lib",),
@@ -345,6 +351,8 @@ FIT = {
         ("pub(crate)",),
         ("Owner",),
         ("Trait",),
+        ("source",),
+        "only",
         "only",
     ),
 }
@@ -359,6 +367,8 @@ MISFIT = {
     "visibility": Filters(visibility=("pub(",)),
     "owner": Filters(owner=("Trait",)),
     "trait": Filters(trait=("Owner",)),
+    "origin": Filters(origin=("Source",)),
+    "generated": Filters(crate=("wanted_crate",), generated="exclude"),
     "fields that exclude each other": Filters(crate=("wanted_crate",), tests="exclude"),
 }
 

@@ -66,8 +66,8 @@ PAYLOAD = (
     b'"snippet":"/// Makes room.\\nfn grow(&mut self) {\\n}\\n\\n"},'
     b'"id":"00000000-0000-0000-0000-000000000001","symbol":"cache::Cache::grow",'
     b'"crate":"sample","module_path":"sample::cache","trait_name":null,"visibility":"pub",'
-    b'"is_test":true,"docs_inherited":false,"references":7,"referencing_files":2,'
-    b'"digest":"00000000000000000000000000000000","place":"12,11,14,7,2",'
+    b'"is_test":true,"docs_inherited":false,"generated":false,"origin":"index","references":7,"referencing_files":2,'
+    b'"digest":"00000000000000000000000000000000","place":"12,11,14,False,index,7,2",'
     b'"paths":["src","src/cache","src/cache/mod.rs"]}'
 )
 BLOCK = Block(
@@ -92,7 +92,8 @@ BLOCK_PAYLOAD = (
     b'"code_type":"Function","crate":"sample","module":"cache","struct_name":"Cache",'
     b'"trait_name":null,"visibility":"pub","is_test":false,"file_path":"src/cache/mod.rs",'
     b'"line_from":12,"line_to":14,"snippet":"for x in y {\\n}\\n",'
-    b'"digest":"' + BLOCK.digest.encode() + b'","place":"12,14",'
+    b'"generated":false,"origin":"index",'
+    b'"digest":"' + BLOCK.digest.encode() + b'","place":"12,14,False,index",'
     b'"paths":["src","src/cache","src/cache/mod.rs"]}'
 )
 
@@ -149,7 +150,7 @@ def test_the_embedded_engine_stores_the_payload_with_shadows(
         shard = edge.EdgeShard.load(str(tmp_path / "test-schema" / generation.name / folder))
         (record,), _ = shard.scroll(edge.ScrollRequest(limit=9, with_payload=True))
         assert sorted_json(record.payload) == sorted_json(
-            {**orjson.loads(payload), "_is_test": str(is_test)}
+            {**orjson.loads(payload), "_is_test": str(is_test), "_generated": "False"}
         )
 
 

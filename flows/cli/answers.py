@@ -52,6 +52,7 @@ def _print_hit(console: Console, number: int, hit: Hit, lines_shown: int) -> Non
     title.append(clean(f"  {hit.code_type} "), style="dim")
     title.append(clean(hit.owned_name), style="bold")
     title.append("  test" if hit.is_test else "", style="yellow")
+    title.append("  generated" if hit.structure.generated else "", style="yellow")
     title.append(f"  ({scores})", style="dim")
     console.print(title)
     console.print(Text(_INDENT + _cut(hit.signature)))

@@ -91,6 +91,12 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         help="whether test code is searched (default: include)",
     )
     parser.add_argument(
+        "--generated",
+        choices=TESTS,
+        default="include",
+        help="whether code that a program wrote is searched (default: include)",
+    )
+    parser.add_argument(
         "--group-by", choices=GROUPINGS, help="group the hits, and show the best of each group"
     )
     parser.add_argument(
@@ -119,7 +125,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 
 def _search(options: argparse.Namespace) -> None:
     workspace, shown = workspace_of(options), _shown(options)
-    filters = parse_filters(options.filters, options.tests)
+    filters = parse_filters(options.filters, options.tests, options.generated)
     with ExitStack() as stack:
         searcher, collection = open_chosen(workspace, stack)
         answer = searcher.search(
@@ -137,7 +143,7 @@ def _search(options: argparse.Namespace) -> None:
 
 def _similar(options: argparse.Namespace) -> None:
     workspace, shown = workspace_of(options), _shown(options)
-    filters = parse_filters(options.filters, options.tests)
+    filters = parse_filters(options.filters, options.tests, options.generated)
     with ExitStack() as stack:
         searcher, collection = open_chosen(workspace, stack)
         answer = searcher.similar(

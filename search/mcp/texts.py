@@ -71,11 +71,13 @@ ID = "id of a structure, from a hit of search_code or similar_code."
 CRATE = "Only in these crates."
 PATH = "Only in these folders, files or globs: src/net, src/lib.rs, src/**/mod.rs."
 MODULE = "Only in files whose folder has one of these names."
-KIND = "Only these: Function (includes methods), Struct, Enum, Trait, Macro, Const, ..."
+KIND = "Only these: Function (includes methods), Struct, Enum, Trait, Impl, Macro, Const, ..."
 VISIBILITY = "Only these: pub, pub(crate), private, inherited, ..."
 OWNER = "Only members of these types, written without generics."
 TRAIT = "Only members of these traits and of their impls."
+ORIGIN = "index: only what the compiler's index holds; source: only what it lacks, such as impls."
 TESTS = "Whether to search test code."
+GENERATED = "Whether to search code that a program wrote."
 
 # ---- Results
 

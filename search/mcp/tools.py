@@ -99,7 +99,9 @@ class SearchCode(Request):
     visibility: Annotated[_Values, Field(description=texts.VISIBILITY)] = ()
     owner: Annotated[_Values, Field(description=texts.OWNER)] = ()
     trait: Annotated[_Values, Field(description=texts.TRAIT)] = ()
+    origin: Annotated[_Values, Field(description=texts.ORIGIN)] = ()
     tests: Annotated[Tests, Field(description=texts.TESTS)] = "include"
+    generated: Annotated[Tests, Field(description=texts.GENERATED)] = "include"
 
     def answer(self, service: SearchService) -> dict[str, Any]:
         """Return FoundStructures."""
@@ -111,7 +113,9 @@ class SearchCode(Request):
             visibility=self.visibility,
             owner=self.owner,
             trait=self.trait,
+            origin=self.origin,
             tests=self.tests,
+            generated=self.generated,
         )
         with service.opened(self.project) as held:
             found = held.searcher.search(self.query, self.mode, limit=self.limit, filters=filters)

@@ -37,6 +37,7 @@ function hitHead(hit, name, heading, open) {
     h(heading, null, h("a", { class: "name", href: open }, name)),
     badge(hit.code_type, "kind"),
     hit.is_test && badge("test", "test"),
+    hit.generated && badge("generated", "test"),
     hit.visibility !== "inherited" && badge(hit.visibility),
     hit.trait_name !== hit.struct_name && badge(hit.trait_name && `trait ${hit.trait_name}`),
     h("a", { class: "place", href: open }, `${hit.file_path}:${lines}`));

@@ -27,7 +27,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 """What a route may answer instead, for OpenAPI."""
 
 
-def filters_of(
+def filters_of(  # noqa: PLR0913, PLR0917 - one each parameter of the address
     crate: Values = [],  # noqa: B006 - FastAPI copies it
     path: Annotated[
         Values,
@@ -38,7 +38,9 @@ def filters_of(
     visibility: Values = [],  # noqa: B006
     owner: Values = [],  # noqa: B006
     trait: Values = [],  # noqa: B006
+    origin: Values = [],  # noqa: B006
     tests: Tests = "include",
+    generated: Tests = "include",
 ) -> Filters:
     """Return the filters of a request; the values of one field are alternatives."""
     return Filters(
@@ -49,7 +51,9 @@ def filters_of(
         visibility=tuple(visibility),
         owner=tuple(owner),
         trait=tuple(trait),
+        origin=tuple(origin),
         tests=tests,
+        generated=generated,
     )
 
 
