@@ -65,7 +65,9 @@ def calls_with_items(root: Node, data: bytes) -> list[Node]:
     captures = tree_sitter.QueryCursor(_call_query()).captures(root)
     calls = sorted(captures.get("call", []), key=lambda call: (call.start_byte, -call.end_byte))
     spelled = [node.start_byte for node in captures.get("spelled", [])]
-    spelled += [match.start() for match in _SPELLED_MACRO.finditer(data)]
+    spelled += [
+        match.start() for match in _SPELLED_MACRO.finditer(data, root.start_byte, root.end_byte)
+    ]
     spelled.sort()
     found: list[Node] = []
     end = -1

@@ -130,7 +130,7 @@ class RustFile:
             and (place.line, place.column) == (0, 0)
             and place.end_line > 0
         ):
-            return _find_file_module(source, definition, hover)
+            return self._find_file_module(definition, hover)
         column = source.byte_column(place.line, place.column, encoding)
         item = source.item_at(place.line, column) if column is not None else None
         expected = _expected_name(definition)
@@ -143,6 +143,12 @@ class RustFile:
         if item.code_type == "Module" and item.docstring is None:
             return "undocumented_module"
         return FoundItem(definition, place.line, column, item)
+
+    def _find_file_module(self, definition: Definition, hover: Hover) -> FoundItem | str:
+        """Return a module in a file of its own as an item that consists of its documentation."""
+        visibility = self._module.visibility or _hover_visibility(hover)
+        item = _file_module(self._source, hover.name or "", visibility)
+        return FoundItem(definition, 0, FILE_MODULE, item) if item else "undocumented_module"
 
     def _find_unspelled(
         self, definition: Definition, column: int, encoding: str, findings: Findings
@@ -212,14 +218,8 @@ def _expected_name(definition: Definition) -> str | None:
     return definition.hover.name if definition.hover is not None else None
 
 
-def _find_file_module(source: SourceFile, definition: Definition, hover: Hover) -> FoundItem | str:
-    """Return a module in a file of its own as an item that consists of its inner documentation."""
-    item = _file_module(source, hover.name or "", _hover_visibility(hover))
-    return FoundItem(definition, 0, FILE_MODULE, item) if item else "undocumented_module"
-
-
 def _file_module(source: SourceFile, name: str, visibility: str) -> SourceItem | None:
-    """Return the same of its name; None if it has no name or no inner documentation."""
+    """Return a file's module as an item; None if it has no name or no inner documentation."""
     docs = source.module_docs()
     if docs is None or not name:
         return None
