@@ -10,7 +10,7 @@ import pathspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from configs.errors import ConfigError
-from configs.tables import merge, parse_override, read_toml
+from configs.tables import merge, parse_override, read_toml, read_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,10 @@ SNIPPET_RECIPE = "snippet-1"
 
 PACKAGED_PREFIX = "packaged:"
 """Prefix of a model that an installed Python package contains; it needs no download."""
+
+
+_FEATURE = re.compile(r"[\w+][\w+.-]*(/[\w+][\w+.-]*)?")
+_CFG = re.compile(r'[^\W\d]\w*(="[^"\\\x00-\x1f]*")?')
 
 
 class Section(BaseModel):
@@ -66,7 +70,35 @@ class RustAnalyzerSettings(Section):
     timeout_s: Annotated[int, Field(ge=1)]
     memory_mb: Annotated[int, Field(ge=0)]
     network: Literal["as_is", "offline", "locked"]
+    project: Literal["auto", "cargo", "static"]
+    features: Literal["all", "default"] | list[str]
+    cfg: list[str]
     keep_dumps: Annotated[int, Field(ge=0, le=100)]
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _features_are_names(cls, features: object) -> object:
+        if isinstance(features, str) and features.startswith("["):  # from --set
+            features = read_value(features)
+        names = features if isinstance(features, list) else [features]
+        word = isinstance(features, list) or features in ("all", "default")
+        if not word or not all(
+            isinstance(name, str) and _FEATURE.fullmatch(name) for name in names
+        ):
+            raise ValueError(
+                'expected "all", "default" or a list of features, such as ["net", "tokio/rt"]'
+            )
+        return features
+
+    @field_validator("cfg")
+    @classmethod
+    def _cfgs_are_names(cls, cfgs: list[str]) -> list[str]:
+        for cfg in cfgs:
+            if not _CFG.fullmatch(cfg):
+                raise ValueError(
+                    f'expected names such as tokio_unstable or backend="linux", found {cfg!r}'
+                )
+        return cfgs
 
 
 class ParseSettings(Section):

@@ -21,6 +21,14 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} can't be read as TOML: {exc}") from exc
 
 
+def read_value(text: str) -> object:
+    """Return the text as a TOML value, or as it is if it is none."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
 def merge(table: dict[str, Any], changes: dict[str, Any]) -> None:
     """Put the changes into the table, key by key; tables in it are merged, not replaced."""
     for key, value in changes.items():
@@ -42,10 +50,7 @@ def parse_override(override: str, table: dict[str, Any]) -> dict[str, Any]:
     former: Any = table
     for key in keys:
         former = former.get(key) if isinstance(former, dict) else None
-    try:
-        parsed: Any = tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        parsed = value
+    parsed: Any = read_value(value)
     if isinstance(former, str) and not isinstance(parsed, str):
         parsed = value.strip()
     for key in reversed(keys):

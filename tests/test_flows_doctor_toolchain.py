@@ -177,7 +177,8 @@ def test_a_repository_is_a_cargo_project_in_git(tmp_path: Path) -> None:
     assert (finding.status, finding.found.startswith(f"{repo} at ")) == ("ok", True)
     (repo / "src/lib.rs").write_text("")
     assert doctor_toolchain.check_repository(repo).found.endswith(" with changes")
-    (repo / "Cargo.toml").unlink()
+    shutil.rmtree(repo)
+    repo.mkdir()
     finding = doctor_toolchain.check_repository(repo)
     assert (finding.status, finding.found) == ("failed", f"{repo} holds no Cargo.toml")
     assert (

@@ -136,7 +136,7 @@ def test_a_second_run_uses_the_dump_again(
     asked = (project.answers / "asked").read_text()
     assert (
         asked == f"metadata --format-version 1 --manifest-path {project.repo}/Cargo.toml "
-        "--filter-platform x86_64-unknown-linux-gnu\n"
+        "--filter-platform x86_64-unknown-linux-gnu --all-features\n"
     )
 
 
@@ -515,7 +515,7 @@ def test_a_cargo_that_prints_something_else_is_named(project: Project, printed: 
 def test_locked_needs_a_lock_that_fits(project: Project) -> None:
     project.change(network="locked")
     project.dump()
-    assert (project.answers / "asked").read_text().endswith("--locked\n")
+    assert (project.answers / "asked").read_text().endswith("--locked --all-features\n")
     project.script("cargo", "echo 'error: the lock file needs to be updated' >&2; exit 101")
     with pytest.raises(
         RustAnalyzerError, match=r'network is "locked".*error: the lock file needs to be updated'

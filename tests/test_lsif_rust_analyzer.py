@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from configs.settings import load_settings
-from lsif.dump.rust_analyzer import DumpMade, check_project, write_dump
+from lsif.dump.rust_analyzer import (
+    DumpMade,
+    cargo_environment,
+    check_has_rust,
+    check_project,
+    write_dump,
+)
 from lsif.errors import RustAnalyzerError, RustAnalyzerMissing, SourceError
 
 from conftest import SAMPLE
@@ -26,7 +32,7 @@ def dump(command: str, output: Path, repo: Path = SAMPLE, **changes: object) -> 
     tool = load_settings().rust_analyzer.model_copy(
         update={"command": command, "timeout_s": 20, **changes}
     )
-    return write_dump(repo, output, tool, output.parent / "target")
+    return write_dump(repo, output, tool, cargo_environment(tool, output.parent / "target"))
 
 
 def test_what_it_writes_becomes_the_dump(tmp_path: Path) -> None:
@@ -216,6 +222,20 @@ def test_a_folder_that_is_no_project_is_told_with_those_that_are(tmp_path: Path)
 
 def test_what_is_no_cargo_project_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"holds no Cargo\.toml"):
-        dump("true", tmp_path / "dump.lsif", tmp_path)
+        check_project(tmp_path)
     with pytest.raises(SourceError, match="no folder"):
-        dump("true", tmp_path / "dump.lsif", tmp_path / "absent")
+        check_project(tmp_path / "absent")
+
+
+def test_a_folder_with_any_rust_in_it_is_enough_for_a_model(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"holds no Cargo\.toml"):
+        check_has_rust(tmp_path)
+    for name in ("target/a.rs", ".hidden/b.rs"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    with pytest.raises(SourceError):
+        check_has_rust(tmp_path)
+    (tmp_path / "deep" / "in").mkdir(parents=True)
+    (tmp_path / "deep" / "in" / "a.rs").touch()
+    check_has_rust(tmp_path)
+    check_has_rust(tmp_path, "deep")

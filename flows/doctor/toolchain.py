@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.doctor.finding import Finding, of_error
-from lsif.dump.rust_analyzer import check_project, not_utf8
+from lsif.dump.rust_analyzer import check_has_rust, not_utf8
 from lsif.errors import SourceError
 from machine.disk import why_not_writable
 from machine.git import git_state
@@ -101,7 +101,7 @@ def check_repository(repo: Path) -> Finding:
     """Return whether the folder is a Cargo project, and its commit."""
     check = "repository"
     try:
-        check_project(repo)
+        check_has_rust(repo)
     except SourceError as exc:
         return of_error(check, exc)
     folder = shlex.quote(str(repo.resolve()))

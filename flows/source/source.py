@@ -12,7 +12,7 @@ from configs.workspace import project_name
 from flows.errors import CheckoutError, UsageError
 from flows.source.checkout import check_git, checkout
 from flows.source.git_url import check_ref, check_url, is_url, last_part
-from lsif.dump.rust_analyzer import check_project
+from lsif.dump.rust_analyzer import check_has_rust
 from lsif.errors import DumpError, SourceError, StructuresError
 from machine.git import git_output
 from machine.secrets import without_credentials
@@ -111,7 +111,7 @@ class Source(BaseModel):
             raise SourceError(
                 f"{inside} leads out of the repository; --subdir names a folder inside it."
             )
-        check_project(folder / prefix, self.subdir)
+        check_has_rust(folder / prefix, self.subdir)
         return found
 
     def project(self, configured: str) -> str:
@@ -142,7 +142,7 @@ class Source(BaseModel):
             if not is_url(self.repo):
                 _repository_of(Path(self.repo))
         elif self.repo is not None:
-            check_project(Path(self.repo), self.subdir)
+            check_has_rust(Path(self.repo), self.subdir)
         if self.dump is not None and (not self.dump.exists() or self.dump.is_dir()):
             there = "is a folder" if self.dump.is_dir() else "does not exist"
             raise DumpError(

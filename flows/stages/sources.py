@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from configs.workspace import hide_from_git
+from configs.workspace import hide_from_git, own_folders
 from flows.locks import project_lock
 from lsif.dump.cache import DumpReport, provide_dump
-from lsif.dump.rust_analyzer import write_dump
+from lsif.dump.choice import choose_loading
+from lsif.dump.run import make_dump
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,5 +53,7 @@ def dump_source(workspace: Workspace, source: Source, output: Path) -> float:
 
 def _dump(workspace: Workspace, repo: Path, output: Path) -> float:
     started = time.perf_counter()
-    write_dump(repo, output, workspace.settings.rust_analyzer, workspace.target)
+    tool, target = workspace.settings.rust_analyzer, workspace.target
+    loading = choose_loading(repo, tool, target, own_folders(workspace.data))
+    make_dump(repo, output, loading, tool, target)
     return time.perf_counter() - started

@@ -10,25 +10,22 @@ import hashlib
 import logging
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from configs.workspace import ProjectFolder, own_folders
-from lsif.dump.cargo import State, ask, find_dependencies, toolchain
+from lsif.dump.cargo import State, ask
+from lsif.dump.choice import Loading, choose_loading
 from lsif.dump.inputs import UnknownInput, key_of, why_not
-from lsif.dump.rust_analyzer import (
-    cargo_environment,
-    check_project,
-    find_program,
-    write_dump,
-)
+from lsif.dump.project.static import NEUTRAL
+from lsif.dump.run import make_dump
+from lsif.dump.rust_analyzer import cargo_environment, find_program
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from configs.settings import RustAnalyzerSettings
-    from lsif.dump.cargo import Dependencies
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +49,18 @@ class DumpReport:
     0 if the dump was reused."""
     not_kept: str = ""
     """Why the dump is not cached; empty if it is, and the next run can use it again."""
+    project: str = "cargo"
+    """How rust-analyzer learned the crates: `cargo`, or `static` from a model of our own."""
+    features: str = ""
+    """`all`, `default`, or names with commas, as rust_analyzer.features; on only if `project` is
+    `static` or the dependencies are resolved."""
+    cfgs: list[str] = field(default_factory=list)
+    """Those that settings add; a model has `test` and `debug_assertions`, too."""
+    manifests: list[str] = field(default_factory=list)
+    """Files that crates come from, relative to the repository; with Cargo those of its own
+    packages."""
+    skipped_manifests: list[str] = field(default_factory=list)
+    """`path: reason` of manifests, members, targets and files that no crate could be made of."""
 
 
 def provide_dump(
@@ -70,26 +79,19 @@ def provide_dump(
     Raises what `write_dump` raises, and RustAnalyzerError if Cargo.lock must fit and does not.
     """
     started = time.perf_counter()
-    check_project(repo)
-    program = find_program(tool)
-    version = ask(program, ["--version"], tool, target).text[:200]
-    rustc = toolchain(repo, tool, target)
-    dependencies = find_dependencies(repo, tool, target, rustc)
-    if dependencies.state == "unresolved":
-        logger.warning(
-            "Cargo can't resolve the dependencies; their types will be unknown: %s",
-            dependencies.why,
-        )
     own = [folder, target, *(own_folders(data) if data is not None else ())]
     own_paths = {path.resolve() for path in own}
-    cache_key = partial(_cache_key, repo, own_paths, dependencies, [version, rustc], tool, target)
+    loading = choose_loading(repo, tool, target, own_paths)
+    program = find_program(tool)
+    version = ask(program, ["--version"], tool, target, NEUTRAL).text[:200]
+    cache_key = partial(_cache_key, repo, own_paths, loading, version, tool, target)
     not_kept, key = cache_key()
     cached = _find_cached(folder, key) if key else None
     reused, peak_mb, path = cached is not None, 0.0, cached or other
     if cached is not None:
         os.utime(cached)
     else:
-        made = write_dump(repo, other, tool, target)
+        made = make_dump(repo, other, loading, tool, target)
         peak_mb = made.peak_mb
         if key and (made.fell_back or cache_key() != ("", key)):
             not_kept = (
@@ -101,15 +103,21 @@ def provide_dump(
             path = other.replace(ProjectFolder(folder).cached_dump(key, _content(other)))
     _prune(folder, tool.keep_dumps, path)
     megabytes, seconds = path.stat().st_size / 1e6, time.perf_counter() - started
+    model, features = loading.model, tool.features
     report = DumpReport(
         file=str(path),
         megabytes=megabytes,
         seconds=seconds,
         reused=reused,
         rust_analyzer=version,
-        dependencies=dependencies.state,
+        dependencies=loading.dependencies.state,
         peak_mb=peak_mb,
         not_kept=not_kept,
+        project=loading.project,
+        features=features if isinstance(features, str) else ", ".join(features),
+        cfgs=list(tool.cfg if model is None else model.cfgs),
+        manifests=loading.manifests(repo),
+        skipped_manifests=[] if model is None else model.skipped,
     )
     _log(report)
     return report
@@ -118,18 +126,19 @@ def provide_dump(
 def _cache_key(
     repo: Path,
     own: set[Path],
-    dependencies: Dependencies,
-    versions: list[str],
+    loading: Loading,
+    version: str,
     tool: RustAnalyzerSettings,
     target: Path,
 ) -> tuple[str, str]:
     """Return why a dump made now can't be cached, or "" and the key to cache it under."""
     if tool.keep_dumps == 0:
         return "rust_analyzer.keep_dumps is 0", ""
-    if reason := why_not(repo, dependencies):
+    if reason := why_not(repo, loading):
         return reason, ""
+    versions = [version, loading.rustc, str(tool.features), *tool.cfg]
     try:
-        return "", key_of(repo, own, dependencies, versions, cargo_environment(tool, target))
+        return "", key_of(repo, own, loading, versions, cargo_environment(tool, target))
     except UnknownInput as exc:
         return str(exc), ""
 

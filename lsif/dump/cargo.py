@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from configs.settings import RustAnalyzerSettings
 
 State = Literal["resolved", "unresolved", "unknown"]
-"""Of the dependencies; unknown: there is no Cargo to ask."""
+"""Of the dependencies; unknown: Cargo was not asked, or there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def ask(
     It gets rust-analyzer's environment and time limit. `cargo` and `rustc` are looked for where
     rust-analyzer looks for them.
     """
-    path = _find(program)
+    path = find_tool(program)
     if path is None:
         return ToolOutput(None)
     try:
@@ -83,7 +83,8 @@ def ask(
     return ToolOutput(status, found.out, said or f"{program} ended with status {status}")
 
 
-def _find(program: str) -> str | None:
+def find_tool(program: str) -> str | None:
+    """Return the path of a program of the toolchain; None if there is none."""
     found = (
         os.environ.get(program.upper())
         or shutil.which(program)
@@ -98,6 +99,13 @@ def toolchain(repo: Path, tool: RustAnalyzerSettings, target: Path) -> str:
     A rust-toolchain.toml there may choose another one.
     """
     return ask("rustc", ["-vV"], tool, target, repo).text
+
+
+def feature_flags(features: str | list[str]) -> list[str]:
+    """Return Cargo's arguments for the features."""
+    if isinstance(features, list):
+        return ["--features", ",".join(features)] if features else []
+    return ["--all-features"] if features == "all" else []
 
 
 def find_dependencies(
@@ -122,6 +130,7 @@ def find_dependencies(
     ]
     arguments += ["--filter-platform", host] if host else []
     arguments += ["--locked"] if tool.network == "locked" else []
+    arguments += feature_flags(tool.features)
     answer = ask("cargo", arguments, tool, target, repo)
     if answer.status != 0 and tool.network == "locked":
         said = answer.said or "there is no cargo to ask"
@@ -144,5 +153,5 @@ def find_dependencies(
     except (ValueError, KeyError, TypeError) as exc:
         raise RustAnalyzerError(
             f"`cargo metadata` printed no metadata but {answer.text[:100]!r}; "
-            f"the cargo that is asked is {_find('cargo')} (CARGO names another)."
+            f"the cargo that is asked is {find_tool('cargo')} (CARGO names another)."
         ) from exc

@@ -21,9 +21,9 @@ from machine.git import git_output
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lsif.dump.cargo import Dependencies
+    from lsif.dump.choice import Loading
 
-_FORMAT = 2
+_FORMAT = 3
 """Another number invalidates every cached dump."""
 _DECIDES = re.compile(
     r"(?!CARGO_TERM_)(?!.*(TOKEN|_TARGET_DIR$|_LOG$|_BACKTRACE$|_JOBS$))(CARGO|RUST|RA_)"
@@ -35,7 +35,7 @@ _MOST_BYTES = 64_000_000
 """Maximum bytes read of them; beyond, size and times count, as for `git status`."""
 
 
-def why_not(repo: Path, dependencies: Dependencies) -> str:
+def why_not(repo: Path, loading: Loading) -> str:
     """Return why a dump of the sources as they are now can't be kept; empty if it can."""
     top = git_output(repo, "rev-parse", "--show-toplevel")
     if top is None or git_output(repo, "rev-parse", "HEAD") is None:
@@ -53,10 +53,10 @@ def why_not(repo: Path, dependencies: Dependencies) -> str:
         change and not re.match(r".. (.*/)?Cargo\.lock$", change) for change in status.split("\0")
     ):
         return "the sources have changes that are not committed"
-    if (repo / "rust-project.json").is_file():
+    if loading.model is None and (repo / "rust-project.json").is_file():
         return "rust-project.json may name sources anywhere"
     root = Path(top.strip()).resolve()
-    for folder in dependencies.folders:
+    for folder in loading.dependencies.folders:
         if not folder.resolve().is_relative_to(root):
             return f"the dependency in {folder} is outside of the repository"
     return ""
@@ -69,7 +69,7 @@ class UnknownInput(Exception):
 def key_of(
     repo: Path,
     own: set[Path],
-    dependencies: Dependencies,
+    loading: Loading,
     versions: list[str],
     environment: dict[str, str],
 ) -> str:
@@ -83,7 +83,9 @@ def key_of(
     places = [repo.resolve(), *repo.resolve().parents]
     cargo_home = Path(environment.get("CARGO_HOME") or Path.home() / ".cargo")
     configurations = [folder / ".cargo" for folder in places] + [cargo_home]
+    dependencies, model = loading.dependencies, loading.model
     workspace = [] if dependencies.workspace is None else [dependencies.workspace]
+    project = b"" if model is None else model.to_json(loading.sysroot, loading.sysroot_src)
     submodules = git_output(top, "submodule", "status", "--recursive") or ""
     parts = {
         "format": _FORMAT,
@@ -93,6 +95,7 @@ def key_of(
         "unseen": _Unseen(top, own).found,
         "versions": [*versions, *ARGUMENTS],
         "dependencies": dependencies.state,
+        "project": [loading.project, hashlib.sha256(project).hexdigest()],
         "locks": _digests(folder / "Cargo.lock" for folder in [*workspace, *places]),
         "configurations": _digests(
             folder / name for folder in configurations for name in ("config", "config.toml")

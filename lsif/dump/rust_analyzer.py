@@ -1,7 +1,8 @@
 """Runs `rust-analyzer lsif`, which writes the dump. Reads no dump.
 
-rust-analyzer loads the project with Cargo, which runs the repository's build scripts and procedural
-macros. Use it only for repositories whose code may run on this machine.
+Without a model (lsif.dump.project) rust-analyzer loads the project with Cargo, which runs the
+repository's build scripts and procedural macros: use that only for repositories whose code may run
+on this machine.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lsif.dump.project.static import set_project_root
 from lsif.errors import RustAnalyzerError, RustAnalyzerMissing, SourceError
 from machine.files import temporary_beside
 from machine.supervisor import Outcome, run_supervised
@@ -41,6 +43,7 @@ _FELL_BACK = b"returning succeeded result with `--no-deps`"
 
 _MOST_NAMED, _MOST_LOOKED_AT = 3, 2000
 """Folders that a message names, and that are looked at for it."""
+_PROJECTS = ("Cargo.toml", "rust-project.json")
 _NO_SOURCES = ("target", "node_modules", "vendor")
 _LAST_WORDS = 4000
 """Bytes of rust-analyzer's standard error that are looked at after a failure."""
@@ -56,16 +59,20 @@ class DumpMade:
     """Whether rust-analyzer said that it works without the dependencies."""
 
 
-def write_dump(repo: Path, output: Path, tool: RustAnalyzerSettings, target: Path) -> DumpMade:
+def write_dump(
+    repo: Path,
+    output: Path,
+    tool: RustAnalyzerSettings,
+    environment: Mapping[str, str],
+    folder: Path | None = None,
+) -> DumpMade:
     """Write the dump of the Cargo project in `repo` to `output`, as a whole or not at all.
 
-    Cargo builds in the folder `target`, not in the repository, unless CARGO_TARGET_DIR is set.
+    rust-analyzer loads, and runs in, the `folder` of a model if one is given.
 
-    Raises SourceError if `repo` is no Cargo project, RustAnalyzerMissing if there is no such
-    program, and RustAnalyzerError with its last words if it fails, exceeds a limit or writes
-    nothing.
+    Raises RustAnalyzerMissing if there is no such program, and RustAnalyzerError with its last
+    words if it fails, exceeds a limit or writes nothing.
     """
-    check_project(repo)
     program = find_program(tool)
     temporary, errors = temporary_beside(output), temporary_beside(output)
     # rust-analyzer leaves folders in TMPDIR. A short name: sockets have paths of 107 bytes at most.
@@ -73,9 +80,13 @@ def write_dump(repo: Path, output: Path, tool: RustAnalyzerSettings, target: Pat
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         scratch.mkdir()
-        environment = {**cargo_environment(tool, target), "TMPDIR": str(scratch)}
         outcome = _run(
-            [program, *ARGUMENTS, str(repo.resolve())], temporary, errors, tool, environment
+            [program, *ARGUMENTS, str(folder or repo.resolve())],
+            temporary,
+            errors,
+            tool,
+            {**environment, "TMPDIR": str(scratch)},
+            folder,
         )
         if outcome.exceeded:
             raise RustAnalyzerError(_limit_passed(outcome, tool))
@@ -86,6 +97,8 @@ def write_dump(repo: Path, output: Path, tool: RustAnalyzerSettings, target: Pat
                 f"{_advice(last_words, repo)}"
             )
             raise RustAnalyzerError(said.rstrip())
+        if folder is not None:
+            set_project_root(temporary, repo.resolve())
         temporary.replace(output)
         return DumpMade(outcome.peak_mb, _FELL_BACK in errors.read_bytes())
     except OSError as exc:
@@ -126,6 +139,28 @@ def check_project(repo: Path, subdir: str = "") -> None:
     raise SourceError(f"{what}; --repo names the folder of a Cargo project or workspace.")
 
 
+def check_has_rust(repo: Path, subdir: str = "") -> None:
+    """Raise SourceError if the repository, or its folder `subdir`, holds no Rust at all.
+
+    Very large repositories are not searched to the end.
+    """
+    folder = repo / subdir
+    if folder.is_dir() and _holds_rust(folder):
+        return
+    check_project(repo, subdir)
+
+
+def _holds_rust(folder: Path) -> bool:
+    for looked_at, (_, folders, files) in enumerate(os.walk(folder)):
+        if looked_at >= _MOST_LOOKED_AT:
+            return True
+        if any(name.endswith(".rs") or name in _PROJECTS for name in files):
+            return True
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = sorted(name for name in folders if name not in _NO_SOURCES)
+    return False
+
+
 def _projects_in(repo: Path) -> list[str]:
     """Return the nearest folders of the repository with a Cargo.toml, none inside of another.
 
@@ -159,8 +194,19 @@ def cargo_environment(tool: RustAnalyzerSettings, target: Path) -> dict[str, str
         "RA_LOG": "error,project_model=warn",
         **inherited,
         **network,
+        **_flags(tool.cfg, inherited),
         "RUST_BACKTRACE": "0",
     }
+
+
+def _flags(cfgs: list[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variable that hands the cfgs to rustc, behind the flags that are set already."""
+    if not cfgs:
+        return {}
+    encoded = environment.get("CARGO_ENCODED_RUSTFLAGS")
+    flags = encoded.split("\x1f") if encoded else environment.get("RUSTFLAGS", "").split()
+    flags += [word for cfg in cfgs for word in ("--cfg", cfg)]
+    return {"CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags)}
 
 
 def _run(
@@ -169,6 +215,7 @@ def _run(
     errors: Path,
     tool: RustAnalyzerSettings,
     environment: Mapping[str, str],
+    folder: Path | None,
 ) -> Outcome:
     with output.open("wb") as stdout, errors.open("wb") as stderr:
         outcome = run_supervised(
@@ -178,6 +225,7 @@ def _run(
             environment=environment,
             timeout_s=tool.timeout_s,
             memory_mb=tool.memory_mb,
+            cwd=folder,
         )
         os.fsync(stdout.fileno())
         return outcome

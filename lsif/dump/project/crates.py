@@ -1,0 +1,60 @@
+"""The crates of a rust-project.json.
+
+https://rust-analyzer.github.io/book/non_cargo_based_projects.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(slots=True)
+class Crate:
+    """One crate that rust-analyzer analyses."""
+
+    name: str
+    root: str
+    """Its root file, relative to the repository."""
+    edition: str
+    version: str = ""
+    cfgs: tuple[str, ...] = ()
+    env: dict[str, str] = field(default_factory=dict)
+    proc_macro: bool = False
+    """Its macros are never expanded: that would take a build."""
+    dependencies: dict[str, int] = field(default_factory=dict)
+    """Positions of other crates, by the name that this one's code uses."""
+
+    def to_json(self, repository: Path, left_out: list[str]) -> dict[str, object]:
+        """Return the crate as rust-analyzer reads it.
+
+        The whole repository is one source root: `#[path]` and `include!` may lead anywhere in it.
+        """
+        return {
+            "display_name": self.name,
+            "root_module": str(repository / self.root),
+            "edition": self.edition,
+            **({"version": self.version} if self.version else {}),
+            "deps": [{"crate": at, "name": name} for name, at in self.dependencies.items()],
+            "is_workspace_member": True,
+            "source": {"include_dirs": [str(repository)], "exclude_dirs": left_out},
+            "cfg": list(self.cfgs),
+            "env": self.env,
+            "is_proc_macro": self.proc_macro,
+        }
+
+
+def reaches(crates: list[Crate], start: int, goal: int) -> bool:
+    """Return whether the crate at `start` is the one at `goal` or depends on it."""
+    seen, waiting = {start}, [start]
+    while waiting:
+        at = waiting.pop()
+        if at == goal:
+            return True
+        new = set(crates[at].dependencies.values()) - seen
+        seen |= new
+        waiting += new
+    return False

@@ -1,0 +1,33 @@
+"""Makes a dump in the way that was chosen: with Cargo, or by a model of our own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lsif.dump.cargo_features import with_features
+from lsif.dump.project.static import model_folder, pinned_environment
+from lsif.dump.rust_analyzer import cargo_environment, write_dump
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from configs.settings import RustAnalyzerSettings
+    from lsif.dump.choice import Loading
+    from lsif.dump.rust_analyzer import DumpMade
+
+
+def make_dump(
+    repo: Path, output: Path, loading: Loading, tool: RustAnalyzerSettings, target: Path
+) -> DumpMade:
+    """Write the dump of the repository to `output`, as a whole or not at all.
+
+    Cargo builds in the folder `target`, not in the repository, unless CARGO_TARGET_DIR is set.
+    Raises what `write_dump` raises.
+    """
+    environment = cargo_environment(tool, target)
+    if loading.model is None:
+        with with_features(environment, repo, tool.features) as changed:
+            return write_dump(repo, output, tool, changed)
+    pinned = pinned_environment(environment, loading.sysroot)
+    with model_folder(loading.model, loading.sysroot, loading.sysroot_src) as folder:
+        return write_dump(repo, output, tool, pinned, folder)
