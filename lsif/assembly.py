@@ -57,7 +57,8 @@ class Assembler:
             if (path := path_of(uri)) is not None
         }
         chosen = inventory.choose(path for path in outlines if path.endswith(".rs"))
-        declaring = workers.submit(declared_modules, self._root, chosen)
+        for_tests = not inventory.source_items
+        declaring = workers.submit(declared_modules, self._root, chosen, for_tests)
         files = self._files(graph, outlines, inventory, path_of)
         self._count_references(graph, path_of)
         if not self._ledger.definitions:

@@ -46,17 +46,17 @@ def test_a_first_run_indexes_the_sample_and_accounts_for_it(
     first_run: dict[str, Any], data: Path
 ) -> None:
     assert first_run["project"] == "sample"
-    assert first_run["parse"]["structures"] == first_run["upload"]["points"] == 77
+    assert first_run["parse"]["structures"] == first_run["upload"]["points"] == 93
     assert first_run["parse"]["definitions"] == 77 + sum(first_run["parse"]["skipped"].values())
     assert [
         (embedding["vector"], embedding["texts"], embedding["dimension"])
         for embedding in first_run["embeddings"]
     ] == [
-        ("text", 77, 384),
-        ("code", 77, 384),
+        ("text", 93, 384),
+        ("code", 93, 384),
         ("blocks", 8, 384),
     ]
-    assert [embedding["embedded"] for embedding in first_run["embeddings"]][1:] == [77, 8]
+    assert [embedding["embedded"] for embedding in first_run["embeddings"]][1:] == [93, 8]
     assert list(first_run["seconds"]) == [
         "check",
         "parse",
@@ -66,7 +66,7 @@ def test_a_first_run_indexes_the_sample_and_accounts_for_it(
         "upload",
         "total",
     ]
-    assert len(points(data)) == 77
+    assert len(points(data)) == 93
     assert orjson.loads((data / "projects/sample/report.json").read_bytes()) == first_run
 
 
@@ -103,7 +103,7 @@ def test_a_second_run_embeds_nothing_and_gives_the_same_bytes_and_ids(
     records, before = (data / "projects/sample/structures.jsonl").read_bytes(), points(data)
     done = run_cli("ingest", *SOURCE, "--set", f"paths.data={data}", environment=prefect_home)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("nothing embedded again, 77 from the checkpoint") == 2
+    assert done.stdout.count("nothing embedded again, 93 from the checkpoint") == 2
     assert '-m flows search "how do I ..." --project sample --set' in done.stdout
     assert (data / "projects/sample/structures.jsonl").read_bytes() == records
     assert points(data) == before
@@ -182,13 +182,13 @@ def test_status_shows_what_is_indexed(
     (collection,) = orjson.loads(out)["collections"]
     assert (collection["collection"], collection["points"], collection["project"]) == (
         "sample",
-        77,
+        93,
         "sample",
     )
     assert collection["vectors"]["text"]["dimension"] == 384
     assert "all-MiniLM-L6-v2" in collection["vectors"]["code"]["description"]
     code, out, _ = run("status", "--set", f"paths.data={data}", capsys=capsys)
-    assert "points 77" in out
+    assert "points 93" in out
     code, out, _ = run("status", "--set", f"paths.data={data / 'nowhere'}", capsys=capsys)
     assert code == 0
     assert "Nothing is indexed" in out
@@ -242,11 +242,11 @@ def test_parse_writes_the_records_and_its_ledger(
     assert code == 0
     ledger = orjson.loads(out)
     assert (ledger["structures"], ledger["definitions"], ledger["snippets_checked"]) == (
-        77,
+        93,
         328,
-        77,
+        93,
     )
-    assert len(output.read_bytes().splitlines()) == 77
+    assert len(output.read_bytes().splitlines()) == 93
     blocks, report = tmp_path / "blocks.jsonl", tmp_path / "report.json"
     written = ("--blocks", str(blocks), "--report", str(report))
     code, out, _ = run(
@@ -254,7 +254,7 @@ def test_parse_writes_the_records_and_its_ledger(
     )
     assert orjson.loads(report.read_bytes()) == {**ledger, "blocks": 8}
     assert len(blocks.read_bytes().splitlines()) == 8
-    assert "77 structures of 328 definitions in 10 files" in out
+    assert "93 structures (77 of 328 definitions, 16 from the sources alone) in 10 files" in out
     assert "skipped, external: defined outside the root" in out
 
 
@@ -671,7 +671,7 @@ def test_an_interrupted_run_ends_at_once_and_leaves_no_server(
     )
     assert process.stderr is not None
     said = ""
-    while "text: 4 of 77 texts" not in said:
+    while "text: 4 of 93 texts" not in said:
         line = process.stderr.readline()
         assert line, said
         said += line
@@ -731,7 +731,7 @@ def test_one_damaged_collection_hides_no_other(
     assert code == 0
     first, second = orjson.loads(out)["collections"]
     assert "can't be opened" in first["error"]
-    assert second["points"] == 77
+    assert second["points"] == 93
     code, out, _ = run("search", "x", "--json", "--set", f"paths.data={own_data}", capsys=capsys)
     assert (code, orjson.loads(out)["project"]) == (0, "sample")
 
@@ -799,8 +799,8 @@ def test_the_checkpoint_is_shown_and_shrunk(
     code, out, _ = run("checkpoint", "stats", "--json", *where, capsys=capsys)
     assert code == 0
     assert [(folder["vectors"], folder["live"]) for folder in orjson.loads(out)] == [
-        (85, 85),
-        (77, 77),
+        (101, 101),
+        (93, 93),
     ]
     (data / "projects/sample/structures.jsonl").unlink()
     code, out, _ = run("checkpoint", "stats", *where, capsys=capsys)

@@ -101,8 +101,8 @@ def test_workers_of_a_scheduler_embed_into_a_bucket(
 
     first = ingest()
     assert [(one["embedded"], one["from_checkpoint"]) for one in first["embeddings"]] == [
-        (77, 0),
-        (77, 0),
+        (93, 0),
+        (93, 0),
         (8, 0),
     ]
     tasks = {one["stage"]: one["tasks"] for one in first["stages"]}

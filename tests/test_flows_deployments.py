@@ -269,7 +269,7 @@ def test_both_deployments_of_a_project_share_one_limit(server: Server) -> None:
 
 
 def test_a_scheduled_run_indexes_the_sources(indexed: dict[str, str], server: Server) -> None:
-    assert len(indexed) == 77
+    assert len(indexed) == 93
     run = server.runs_of("nightly-sample")[0]
     assert (run["name"], run["tags"]) == (
         "reindex-sample",
@@ -487,7 +487,7 @@ def test_a_process_serves_the_deployments_of_a_project_without_a_pool(
     assert server.finish(server.trigger("on-merge-served"))["type"] == "COMPLETED"
     assert (
         json.loads((server.data / "projects/served/report.json").read_bytes())["upload"]["points"]
-        == 77
+        == 93
     )
     process.terminate()
     assert process.wait(30) == 0

@@ -73,7 +73,7 @@ def test_a_job_indexes_and_the_next_one_uses_its_vectors_and_fails_where_verify_
     assert done.returncode == 0, done.stderr
     assert done.stderr.endswith(".ci/reindex: sample is indexed and verified\n")
     report = orjson.loads((tmp_path / "artifacts/report.json").read_bytes())
-    assert (report["upload"]["points"], report["embeddings"][1]["embedded"]) == (77, 77)
+    assert (report["upload"]["points"], report["embeddings"][1]["embedded"]) == (93, 93)
     assert orjson.loads((tmp_path / "artifacts/verify.json").read_bytes())["ok"]
     cache = (tmp_path / "cache.tar").read_bytes()
 

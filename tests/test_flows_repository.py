@@ -73,7 +73,7 @@ def test_a_url_is_indexed_and_the_second_run_makes_no_dump(
         git(sample_repository, "rev-parse", "HEAD"),
         False,
     )
-    assert first["upload"]["points"] == len(points(data)) == 77
+    assert first["upload"]["points"] == len(points(data)) == 93
     assert list(first["seconds"])[:4] == ["check", "checkout", "dump", "parse"]
     assert first["dump"]["reused"] is False
     assert first["dump"]["rust_analyzer"] == "rust-analyzer 1.85.1"

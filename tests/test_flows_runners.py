@@ -122,7 +122,7 @@ def test_a_worker_of_two_that_is_killed_costs_a_work_units_work_and_nothing_else
     report = ingest(of(tmp_path, *changes))
     watching.join(130)
     assert len(killed) == 1
-    assert [one.embedded for one in report.embeddings] == [77, 77, 8]
+    assert [one.embedded for one in report.embeddings] == [93, 93, 8]
     assert sum(one.tasks for one in report.stages if one.stage.startswith("embed")) == 20 + 20 + 2
     assert points(tmp_path) == points(indexed_sample)
     assert not list((tmp_path / "checkpoints").rglob("*.shard"))

@@ -170,7 +170,7 @@ def test_the_sample_is_indexed_and_searched(
     report = orjson.loads(
         lsif_ingest("ingest", "--dump", "sample.lsif", "--root", "sample", "--json")
     )
-    assert report["upload"]["points"] == 77
+    assert report["upload"]["points"] == 93
     assert (
         "<h1>Index of sample</h1>" in (elsewhere / "data/projects/sample/report.html").read_text()
     )
@@ -221,7 +221,7 @@ def test_a_deployment_runs(installed: Path, elsewhere: Path, server: dict[str, s
     finally:
         end(worker)
     report = json.loads((elsewhere / "data/projects/wheel/report.json").read_bytes())
-    assert report["upload"]["points"] == 77
+    assert report["upload"]["points"] == 93
     done = run(
         *(installed / "lsif-ingest", "undeploy", "--project", "wheel"),
         folder=elsewhere,

@@ -102,11 +102,11 @@ def _parsed(
 def _text(ledger: ParseLedger, output: Path) -> str:
     from lsif.ledger import SKIP_REASONS  # noqa: PLC0415 - as above
 
-    head = (
-        f"{output}: {ledger.structures:,} structures of {ledger.definitions:,} definitions "
-        f"in {ledger.files_read:,} files"
-    )
-    lines = [head]
+    dumped, alone = ledger.structures - ledger.from_source, ledger.from_source
+    total = f"{ledger.structures:,} structures"
+    whence = f"{dumped:,} of {ledger.definitions:,} definitions, {alone:,} from the sources alone"
+    what = f"{total} ({whence})" if alone else f"{total} of {ledger.definitions:,} definitions"
+    lines = [f"{output}: {what} in {ledger.files_read + ledger.files_from_source:,} files"]
     lines += [f"  {count:>8,}  {kind}" for kind, count in ledger.kinds.items()]
     lines += [
         f"  {count:>8,}  skipped, {reason}: {SKIP_REASONS[reason]}"

@@ -23,13 +23,24 @@ if TYPE_CHECKING:
     from lsif.rust.manifests import CrateRoot, Package
 
 
-def declared_modules(root: Path, paths: Iterable[str]) -> dict[str, list[DeclaredModule]]:
-    """Return the modules in files of their own that each file declares; files with none lack."""
+def declared_modules(
+    root: Path,
+    paths: Iterable[str],
+    for_tests: bool = False,  # noqa: FBT001, FBT002 - by a worker
+) -> dict[str, list[DeclaredModule]]:
+    """Return the modules in files of their own that each file declares; files with none lack.
+
+    With `for_tests` those suffice that only tests compile.
+    """
     found = {}
     for path in paths:
         try:
             data = read_inside(root, path)
-            declared = SourceFile(data).declared_modules() if declares_modules(data) else []
+            declared = (
+                SourceFile(data).declared_modules()
+                if declares_modules(data, for_tests=for_tests)
+                else []
+            )
         except (OSError, RuntimeError, UnicodeDecodeError):
             continue  # counted when the file is read for its items
         if declared:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from lsif.rust.declared import DeclaredModule
 
+_CFG_TEST = re.compile(rb"#\s*!?\s*\[\s*cfg\s*\([^\]]*\btest\b")
 _DECLARES_MODULE = re.compile(rb"\bmod\s+[^\s;{]+\s*;")
 _TEST_FOLDERS = frozenset({"tests", "benches"})
 _FOLDER_MODULES = frozenset({"mod.rs", "lib.rs", "main.rs"})
@@ -56,9 +57,15 @@ def module_path_by_file(path: str) -> str:
     return "::".join(part.replace("-", "_") for part in parts)
 
 
-def declares_modules(data: bytes) -> bool:
-    """Return whether the source may declare modules in other files; parsing is what takes time."""
-    return _DECLARES_MODULE.search(data) is not None
+def declares_modules(data: bytes, *, for_tests: bool) -> bool:
+    """Return whether the source may declare modules in other files; parsing is what takes time.
+
+    With `for_tests` only modules count that a cfg(test) may be about.
+    """
+    match = _CFG_TEST.search(data) if for_tests else None
+    if for_tests and match is None:
+        return False
+    return _DECLARES_MODULE.search(data, match.end() if match else 0) is not None
 
 
 def cfg_test_places(declared: Mapping[str, list[DeclaredModule]]) -> frozenset[str]:
