@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lsif.errors import DumpError
 from lsif.join import DumpedFile
-from lsif.paths import relative_path
+from lsif.paths import base_of, relative_path
 from lsif.reader.graph import Graph, Outline
 from lsif.reader.read import ReadLedger, read_tables
 from lsif.rust.module_tree import declared_modules, module_files
@@ -44,11 +44,12 @@ class Assembler:
     def assemble(self, inventory: Inventory, workers: Workers, *, max_bad_lines: int) -> Assembly:
         """Return the files to read. Raises DumpError if the dump is none, or empty."""
         graph = self._read_graph(workers, max_bad_lines)
+        base = base_of(graph.document_uris, graph.project_root, self._root)
         paths: dict[str, str | None] = {}
 
         def path_of(uri: str) -> str | None:
             if uri not in paths:
-                paths[uri] = relative_path(uri, graph.project_root, self._root)
+                paths[uri] = relative_path(uri, base, self._root)
             return paths[uri]
 
         outlines = {

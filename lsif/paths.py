@@ -6,7 +6,11 @@ import errno
 import posixpath
 import re
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _DRIVE = re.compile(r"/[A-Za-z]:(?:/|\Z)")
 
@@ -44,6 +48,22 @@ def relative_to_folder(folder: str, path: str) -> str | None:
     """
     joined = posixpath.normpath(posixpath.join(folder, path))
     return None if joined.startswith(("/", "../")) or joined == ".." else joined
+
+
+def base_of(uris: Iterable[str], project_root: str, root: Path) -> str:
+    """Return the URI of the folder that documents of these URIs are relative to.
+
+    That is `project_root`, unless no document is under it and some are under `root`: the folder of
+    a project model is not the folder of its sources.
+    """
+    there = (_uri_path(project_root) or root.as_posix()).rstrip("/") + "/"
+    here, found = root.as_posix().rstrip("/") + "/", False
+    for uri in uris:
+        path = _uri_path(uri) or ""
+        if path.startswith(there):
+            return project_root
+        found = found or path.startswith(here)
+    return root.as_uri() if found else project_root
 
 
 def read_source(path: Path) -> bytes:

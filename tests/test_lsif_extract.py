@@ -303,6 +303,16 @@ def test_a_dump_without_definitions_is_refused(
         parse(dump, SAMPLE, tmp_path / "out")
 
 
+def test_a_dump_of_a_model_needs_no_more_than_the_root(tmp_path: Path) -> None:
+    dump, root = tmp_path / "dump", SAMPLE.resolve()
+    text = SAMPLE_DUMP.read_bytes().replace(b"file:///src/sample", root.as_uri().encode())
+    model = f'"projectRoot":"{(tmp_path / "model").as_uri()}"'.encode()
+    dump.write_bytes(text.replace(f'"projectRoot":"{root.as_uri()}"'.encode(), model, 1))
+    parse(SAMPLE_DUMP, SAMPLE, tmp_path / "expected")
+    parse(dump, SAMPLE, tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "expected").read_bytes()
+
+
 def test_a_dump_of_another_repository_is_refused(tmp_path: Path) -> None:
     dump = tmp_path / "dump"
     dump.write_bytes(

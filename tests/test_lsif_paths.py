@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lsif.paths import read_source, relative_path
+from lsif.paths import base_of, read_source, relative_path
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,19 @@ def test_a_uri_is_a_path_only_under_the_root(
 def test_a_root_that_is_no_folder_is_the_one_at_hand(tmp_path: Path, project_root: str) -> None:
     root = tmp_path.resolve()
     assert relative_path((root / "a.rs").as_uri(), project_root, root) == "a.rs"
+
+
+@pytest.mark.parametrize(
+    ("uris", "expected"),
+    [
+        (["file:///model/a.rs", "file:///r/b.rs"], "file:///model"),
+        (["file:///std/a.rs", "file:///r/b.rs"], "file:///r"),
+        (["file:///std/a.rs", "file:///rr/b.rs", "https://r/b.rs"], "file:///model"),
+        ([], "file:///model"),
+    ],
+)
+def test_a_dump_of_a_model_is_relative_to_the_root(uris: list[str], expected: str) -> None:
+    assert base_of(uris, "file:///model", Path("/r")) == expected
 
 
 def test_only_regular_files_are_read(tmp_path: Path) -> None:

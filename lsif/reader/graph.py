@@ -94,6 +94,11 @@ class Graph:
         return len(self._tables.documents)
 
     @property
+    def document_uris(self) -> list[str]:
+        """URIs of all documents, those outside the project included."""
+        return [document.uri for document in self._tables.documents.values()]
+
+    @property
     def project_root(self) -> str:
         """URI of the dumped folder; empty if the dump has none."""
         roots = [uri.rstrip("/") for uri in self._tables.roots if uri.startswith(_FILE)]
