@@ -88,6 +88,10 @@ class Repeated:
                 )
                 yield block_draft(block, _moved(stored, turn))
 
+    def structure_count(self) -> int:
+        """See PointSource."""
+        return self._count
+
     def settle(self) -> None:
         """See PointSource."""
 

@@ -114,6 +114,10 @@ class Drawn:
         """See PointSource."""
         return iter(())
 
+    def structure_count(self) -> int:
+        """See PointSource."""
+        return self._count
+
     def settle(self) -> None:
         """See PointSource."""
 

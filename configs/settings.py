@@ -180,6 +180,7 @@ class StorageSettings(Section):
     publish: Literal["auto", "swap", "in_place"]
     keep_generations: Annotated[int, Field(ge=0, le=100)]
     max_refused: Annotated[int, Field(ge=0)]
+    min_share_of_last: Annotated[float, Field(ge=0, le=1)]
     batch_points: Annotated[int, Field(ge=1, le=10_000)]
     batch_mb: Annotated[int, Field(ge=1, le=1000)]
     streams: Annotated[int, Field(ge=1, le=32)]

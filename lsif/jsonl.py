@@ -47,6 +47,11 @@ def read_blocks(path: Path) -> Iterator[Block]:
     return _read(path, Block, "parse --blocks")
 
 
+def count_records(path: Path) -> int:
+    """Return how many records a file has. Raises StructuresError if it can't be read."""
+    return sum(1 for _ in read_lines(path))
+
+
 def _read(path: Path, record: type[J], command: str) -> Iterator[J]:
     for number, line in read_lines(path):
         try:

@@ -8,6 +8,7 @@ metadata              what a generation says of itself, and its name
 points                what should be stored: drafts of points, and where they come from
 sync, plan            what differs between the index and the drafts, and what to do about it
 write, upload         send it, verify it, publish it
+shrinkage             refuses to replace an index by a much smaller one
 live, open            the live generation; which of the two kinds of Qdrant is used
 embedded              Qdrant's engine in the process: a generation is a folder
 server                a Qdrant server or cluster: a generation is two collections

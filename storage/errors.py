@@ -4,6 +4,7 @@ StorageError
 ├── IndexMissing            there is no such collection
 ├── IndexDamaged            what is stored can't be read
 ├── IndexMismatch           the collection was made with other models, or is not this project's
+├── IndexShrinks            it would lose too much of what it has
 ├── IndexLocked             another process is writing it
 ├── IndexUnreachable        the server does not answer (a later try may succeed)
 ├── IndexUnready            the server does not get ready in time
@@ -28,6 +29,10 @@ class IndexDamaged(StorageError):
 
 class IndexMismatch(StorageError):
     """The collection was made with other models, or is not this project's."""
+
+
+class IndexShrinks(StorageError):
+    """The index would lose too much of what it has."""
 
 
 class IndexLocked(StorageError):

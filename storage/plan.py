@@ -30,6 +30,8 @@ class Plan:
     """Of structures, by name; empty if nothing is live."""
     base: Generation | None = None
     """The live generation that is changed or copied; None if everything is built."""
+    refused: str = ""
+    """Why a run would fail and change nothing; empty if it would not."""
 
 
 def make_plan(

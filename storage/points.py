@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
 
 from lsif.blocks import Block
-from lsif.jsonl import SequenceDigest, read_blocks, read_structures
+from lsif.jsonl import SequenceDigest, count_records, read_blocks, read_structures
 from lsif.structure import Structure
 from storage.errors import StorageError
 from storage.index import Point
@@ -110,6 +110,9 @@ class PointSource(Protocol):
         Raises StorageError if the records changed since their vectors were made.
         """
 
+    def structure_count(self) -> int:
+        """Return how many structures there are, without making their points."""
+
     def settle(self) -> None:
         """Return once all vectors are made. Raises if one could not be made."""
 
@@ -158,6 +161,10 @@ class FileSource:
                 f"{self._blocks} changed since its vectors were gathered; run again."
             )
 
+    def structure_count(self) -> int:
+        """See PointSource."""
+        return count_records(self._structures)
+
     def settle(self) -> None:
         """See PointSource."""
         for table in [
@@ -183,6 +190,10 @@ class RecordSource:
             block_draft(block, {})
             for block in (read_blocks(self._blocks) if self._blocks is not None else ())
         )
+
+    def structure_count(self) -> int:
+        """See PointSource."""
+        return count_records(self._structures)
 
     def settle(self) -> None:
         """See PointSource."""

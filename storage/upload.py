@@ -17,6 +17,7 @@ from storage.live import is_comparable
 from storage.maintenance.verify import is_sound
 from storage.plan import Strategy, make_plan
 from storage.schema import SCHEMA_VERSION
+from storage.shrinkage import check_shrinkage
 from storage.sync import Change, changes_between
 from storage.write import write
 
@@ -89,9 +90,11 @@ def publish_source(
 
     With `rebuild`, or if nothing is published yet, everything is sent. Raises the errors of
     storage.errors; the unfinished generation is removed then, and the live one is unchanged.
+    One of them is IndexShrinks: the source has too few structures, rebuild or not.
     """
     started = time.perf_counter()
     with index.writing(collection):
+        check_shrinkage(index, collection, metadata, source, settings.min_share_of_last)
         live = None if rebuild else _trusted(index, collection, metadata)
         plan = make_plan(index, live, source, settings)
         if plan.strategy == "unchanged" and plan.base is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -57,6 +58,25 @@ def test_a_plan_is_printed_and_nothing_done(
         if "metadata" in path.name
     )
     assert not list((data / "projects/sample").glob("plan-*"))
+
+
+def test_a_plan_predicts_that_too_few_structures_fail(
+    indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = shutil.copytree(indexed_sample, tmp_path / "data")
+    live = EmbeddedIndex(data / "qdrant").live("sample")
+    assert live is not None
+    live.describe(replace(live.metadata, structures=200))
+    live.close()
+    source = ("ingest", "--plan", *SOURCE, "--set", f"paths.data={data}")
+    code, out, err = run(*source, "--json", capsys=capsys)
+    assert (code, orjson.loads(out)["refused"].partition(",")[0]) == (
+        1,
+        "this run has 93 structures",
+    )
+    assert err.startswith("lsif-ingest: a run would fail: this run has 93 structures, which is")
+    code, out, _ = run(*source, "--set", "storage.min_share_of_last=0", "--json", capsys=capsys)
+    assert (code, orjson.loads(out)["refused"]) == (0, "")
 
 
 def test_an_index_is_verified(

@@ -176,6 +176,9 @@ class MadeUp:
     def blocks(self) -> Iterator[RecordDraft[Any]]:
         return iter(self._blocks.values())
 
+    def structure_count(self) -> int:
+        return len(self._structures)
+
     def settle(self) -> None:
         """All vectors are there."""
 

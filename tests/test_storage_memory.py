@@ -84,6 +84,9 @@ class Drawn:
     def blocks(self) -> Iterator[PointDraft]:
         return iter(())
 
+    def structure_count(self) -> int:
+        return self._count
+
     def settle(self) -> None:
         """All vectors are there."""
 

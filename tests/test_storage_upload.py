@@ -234,7 +234,7 @@ def test_structures_may_all_vanish(
     index: Index, structures: list[Structure], sync: Callable[..., Any]
 ) -> None:
     sync(structures)
-    report = sync([], publish="in_place")
+    report = sync([], publish="in_place", min_share_of_last=0)
     assert (report.points, report.blocks) == (0, 0)
     check(index, sync.last)  # type: ignore[attr-defined]
 

@@ -19,6 +19,7 @@ from flows.cli.arguments import (
 from flows.cli.output import print_result
 from flows.cli.termination import unwinding_on_sigterm
 from flows.source.source import Source
+from storage.errors import IndexShrinks
 
 if TYPE_CHECKING:
     import argparse
@@ -110,7 +111,10 @@ def _plan(workspace: Workspace, source: Source, *, as_json: bool) -> None:
     ]
     document: dict[str, Any] = {"way": planned.strategy}
     document |= {kind: changes.to_dict() for kind, changes in kinds.items()}
+    document["refused"] = planned.refused
     print_result(document, "\n".join(lines), as_json=as_json)
+    if planned.refused:
+        raise IndexShrinks(f"a run would fail: {planned.refused}")
 
 
 def search_command(project: ProjectWorkspace, config: Path | None, overrides: Sequence[str]) -> str:

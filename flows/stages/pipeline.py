@@ -7,7 +7,7 @@ difference.
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
@@ -19,6 +19,7 @@ from machine.git import git_state
 from search.opening import connect
 from storage.plan import Plan, make_plan
 from storage.points import RecordSource
+from storage.shrinkage import why_too_few
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,9 +117,14 @@ def plan_run(workspace: Workspace, source: Source) -> Plan:
         given = provide_input(source, project, folder, _plainly, rebuild=False)
         write_records(given, project, folder, _plainly)
         with closing(connect(project)) as index:
-            live = index.live(project.collection)
+            live, settings = index.live(project.collection), project.settings.storage
             records = RecordSource(folder.structures, folder.blocks)
-            return make_plan(index, live, records, project.settings.storage, named=True)
+            plan = make_plan(index, live, records, settings, named=True)
+            if live is None:
+                return plan
+            count = records.structure_count()
+            refused = why_too_few(live.metadata, given.identity, count, settings.min_share_of_last)
+            return replace(plan, refused=refused)
 
 
 def _plainly(_name: str, function: Callable[P, R], /) -> Callable[P, R]:

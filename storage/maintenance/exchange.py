@@ -63,6 +63,13 @@ class ExportedSource:
         """See PointSource."""
         return self._drafts(_FILES[1], BLOCKS)
 
+    def structure_count(self) -> int:
+        """See PointSource."""
+        try:
+            return int(pq.read_metadata(self._folder / _FILES[0]).num_rows)
+        except (OSError, pa.ArrowException) as exc:
+            raise _unreadable(self._folder / _FILES[0], exc) from exc
+
     def settle(self) -> None:
         """See PointSource."""
 
@@ -75,9 +82,7 @@ class ExportedSource:
                     orjson.loads(pq.read_schema(self._folder / name).metadata[_METADATA])
                 )
             except (OSError, pa.ArrowException, TypeError, KeyError, ValueError) as exc:
-                raise StorageError(
-                    f"{self._folder / name} can't be read: {exc}. Export again."
-                ) from exc
+                raise _unreadable(self._folder / name, exc) from exc
         return metadata
 
     def _drafts(self, name: str, kind: Kind[R]) -> Iterator[RecordDraft[R]]:
@@ -97,9 +102,11 @@ class ExportedSource:
                     }
                     yield RecordDraft(kind, kind.record(orjson.loads(payload)), vectors)
         except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as exc:
-            raise StorageError(
-                f"{self._folder / name} can't be read: {exc}. Export again."
-            ) from exc
+            raise _unreadable(self._folder / name, exc) from exc
+
+
+def _unreadable(path: Path, exc: Exception) -> StorageError:
+    return StorageError(f"{path} can't be read: {exc}. Export again.")
 
 
 def _export(points: Points[R], path: Path, kind: Kind[R], metadata: Metadata) -> int:
