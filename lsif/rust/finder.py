@@ -84,9 +84,12 @@ class RustFile:
                 path_there = hover.path.removesuffix("::<extern>")
                 if path_there.endswith(inner):
                     votes[path_there.removesuffix(inner)] += 1
-        if votes:
-            return min(votes, key=lambda candidate: (-votes[candidate], candidate))
         guess = self._module.path
+        if votes:
+            best = min(votes, key=lambda candidate: (-votes[candidate], candidate))
+            # A module of several crates keeps its name whichever of them the features leave out.
+            in_several = best.partition("::")[2] == guess.partition("::")[2]
+            return guess if self._module.is_declared and in_several else best
         if self._module.is_declared:
             return guess
         # No item of the file is in a module by itself: members' types say which crate, the file's
