@@ -101,6 +101,7 @@ class _Run:
             vectors={},
             branch=project.branch,
             source_items=given.source_items,
+            project_model=given.project_model,
         )
         parsed = write_records(given, project, project.folder, self._stage, plan.take)
         plan.finish()

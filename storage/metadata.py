@@ -52,6 +52,8 @@ class Metadata:
     schema_version: int = SCHEMA_VERSION
     source_items: bool = False
     """Whether it holds what no dump does; indexes of earlier versions do not."""
+    project_model: bool = False
+    """Whether rust_analyzer.project and features apply to it; they came later than some indexes."""
 
     @property
     def points(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from configs.settings import load_settings
 from embedding.models import fingerprints_of
@@ -31,11 +31,19 @@ _SERVER_ONLY = (
 """Settings of a server's collections; the embedded index has none of them."""
 
 
-def check_index(project: ProjectWorkspace, identity: str, *, rebuild: bool) -> bool:
+class MayHold(NamedTuple):
+    """What an index may hold: a live one that was made without it stays as it is."""
+
+    source_items: bool
+    """What no dump does."""
+    project_model: bool
+    """What rust_analyzer.project and features say, if they are left as they are by default."""
+
+
+def check_index(project: ProjectWorkspace, identity: str, *, rebuild: bool) -> MayHold:
     """Check that models and index are available, and that the index belongs to this source.
 
-    `identity` is the source's. Returns whether the index may hold what no dump does: a live one
-    that was made without it stays as it is. Raises ModelError, StorageError.
+    `identity` is the source's. Returns what the index may hold. Raises ModelError, StorageError.
     """
     collection, fingerprints = project.collection, fingerprints_of(project.structure_models)
     with closing(connect(project)) as index:
@@ -50,7 +58,9 @@ def check_index(project: ProjectWorkspace, identity: str, *, rebuild: bool) -> b
                 "Replace it: --rebuild; or keep both: --set project.name=NAME; "
                 "or use the configuration it was made with.",
             )
-    return live is None or live.metadata.source_items
+    if live is None:
+        return MayHold(source_items=True, project_model=True)
+    return MayHold(live.metadata.source_items, live.metadata.project_model)
 
 
 def check_source(live: Generation, collection: str, identity: str) -> None:

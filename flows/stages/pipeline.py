@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 from flows.locks import project_lock
 from flows.stages.check import check_index
 from flows.stages.records import import_records, parse_repository
-from flows.stages.sources import checkout, dump_repository
+from flows.stages.sources import HELD_BACK, checkout, dump_repository, held_back
 from machine.git import git_state
 from search.opening import connect
 from storage.plan import Plan, make_plan
@@ -57,6 +57,8 @@ class Input:
     """How the dump was made, if this run made it."""
     source_items: bool = False
     """Whether what no dump holds becomes records, too."""
+    project_model: bool = True
+    """Whether rust_analyzer.project and features apply; else the dump is made as for the index."""
 
 
 def provide_input(
@@ -72,12 +74,14 @@ def provide_input(
     The caller holds the project's lock. `folder` takes a dump that can't be cached.
     """
     identity = source.identity()
-    may_have_source_items = stage("check", check_index)(project, identity, rebuild=rebuild)
+    may_hold = stage("check", check_index)(project, identity, rebuild=rebuild)
     root = stage("checkout", checkout)(project, source) if source.is_checkout else source.folder
     state = git_state(root)
     dump, dumped = source.dump, None
     if source.repo is not None and root is not None:
-        dumped = stage("dump", dump_repository)(project, root, folder)
+        dumped = stage("dump", dump_repository)(
+            project, root, folder, as_before=not may_hold.project_model
+        )
         dump = Path(dumped.file)
     return Input(
         identity=identity,
@@ -86,7 +90,8 @@ def provide_input(
         dump=dump,
         structures=source.structures,
         dumped=dumped,
-        source_items=project.settings.parse.source_items and may_have_source_items,
+        source_items=project.settings.parse.source_items and may_hold.source_items,
+        project_model=may_hold.project_model,
     )
 
 
@@ -102,9 +107,12 @@ def write_records(
         return stage("import", import_records)(project, given.structures, folder, sink)
     if given.dump is None or given.root is None:
         raise ValueError("a dump needs the folder of its sources")
-    return stage("parse", parse_repository)(
+    parsed = stage("parse", parse_repository)(
         project, given.dump, given.root, folder, sink, source_items=given.source_items
     )
+    if given.dumped is None or given.project_model or not held_back(project.settings.rust_analyzer):
+        return parsed
+    return replace(parsed, notes=[*parsed.notes, HELD_BACK])
 
 
 def plan_run(workspace: Workspace, source: Source) -> Plan:

@@ -14,8 +14,14 @@ from lsif.dump.run import make_dump
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from configs.settings import RustAnalyzerSettings
     from configs.workspace import ProjectFolder, ProjectWorkspace, Workspace
     from flows.source.source import Source
+
+HELD_BACK = (
+    'this index was made when rust_analyzer.project was "cargo" and features "default", and stays '
+    "so; --rebuild adds what their defaults find now"
+)
 
 
 def checkout(project: ProjectWorkspace, source: Source) -> Path:
@@ -26,19 +32,29 @@ def checkout(project: ProjectWorkspace, source: Source) -> Path:
     return source.check_out(project.folder.checkout, project.settings.checkout)
 
 
-def dump_repository(project: ProjectWorkspace, repo: Path, folder: ProjectFolder) -> DumpReport:
+def dump_repository(
+    project: ProjectWorkspace, repo: Path, folder: ProjectFolder, *, as_before: bool = False
+) -> DumpReport:
     """Return a dump of the repository: a cached one, or a new one.
 
-    A dump that can't be cached is in `folder`: the project's own, or a plan's.
+    A dump that can't be cached is in `folder`: the project's own, or a plan's. With `as_before`
+    the defaults of rust_analyzer.project and features stand for what they were for older indexes.
     """
+    tool = project.settings.rust_analyzer
     return provide_dump(
         repo,
         project.folder.path,
         other=folder.dump,
-        tool=project.settings.rust_analyzer,
+        tool=tool.model_copy(update=held_back(tool)) if as_before else tool,
         target=project.target,
         data=project.data,
     )
+
+
+def held_back(tool: RustAnalyzerSettings) -> dict[str, str]:
+    """Return the settings that differ for an index that is older than they are."""
+    before = {"project": ("auto", "cargo"), "features": ("all", "default")}
+    return {key: old for key, (now, old) in before.items() if getattr(tool, key) == now}
 
 
 def dump_source(workspace: Workspace, source: Source, output: Path) -> float:
