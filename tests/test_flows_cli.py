@@ -279,6 +279,8 @@ def test_dump_runs_rust_analyzer_and_nothing_else(
         str(output),
         "--set",
         f"rust_analyzer.command={program}",
+        "--set",
+        "rust_analyzer.project=cargo",
         capsys=capsys,
     )
     assert code == 0

@@ -386,6 +386,7 @@ def held(server: Server) -> Iterator[dict[str, Any]]:
     program.chmod(0o755)
     hold.touch()
     settings = [f"rust_analyzer.command={program}", f"paths.data={server.folder / 'held'}"]
+    settings.append("rust_analyzer.project=cargo")
     yield {"dump": "", "root": "", "repository": str(server.repository), "overrides": settings}
     hold.unlink(missing_ok=True)
     pid.unlink(missing_ok=True)

@@ -31,7 +31,9 @@ def sample_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     git(folder, "commit", "--quiet", "-m", "first")
     programs = {
         "rust-analyzer": '[ "$1" = --version ] && echo "rust-analyzer 1.85.1" && exit; '
-        f"echo >>{tmp_path}/made; cat {SAMPLE_DUMP}",
+        f"echo >>{tmp_path}/made\n"
+        """root=$(sed -n 's#.*"include_dirs":\\["\\([^"]*\\)".*#\\1#p' $2/rust-project.json)\n"""
+        f'sed "s#/src/sample#$root#g" {SAMPLE_DUMP}',
         "cargo": "exit 1",
         "rustc": "exit 1",
     }

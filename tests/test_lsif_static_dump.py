@@ -93,6 +93,7 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         bin_ / "rust-analyzer",
         f'[ "$1" = --version ] && {{ pwd >{folder}/version; echo rust-analyzer 1.85.1; exit; }}\n'
         f"pwd >{folder}/cwd; env >{folder}/env; cp $2/rust-project.json {folder}/model\n"
+        f"ls $2/library >{folder}/library\n"
         'echo \'{"id":0,"label":"metaData","projectRoot":"file:///model"}\'; echo rest',
     )
     program(bin_ / "cargo", f"touch {folder}/cargo; exit ${{CARGO_STATUS:-101}}")
@@ -102,7 +103,9 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     for name in ("cargo", "rustc"):
         program(sysroot / "bin" / name, "exit 1")
-    (sysroot / "lib/rustlib/src/rust/library/core").mkdir(parents=True)
+    library = sysroot / "lib/rustlib/src/rust/library"
+    (library / "core").mkdir(parents=True)
+    (library / "Cargo.toml").touch()
     monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
     monkeypatch.setenv("RUSTC_WRAPPER", "sccache")
     for name in ("CARGO", "RUSTC", "RUST_SRC_PATH", "RUSTFLAGS", "RUSTUP_TOOLCHAIN"):
@@ -125,7 +128,9 @@ def test_a_static_dump_asks_no_cargo_and_runs_nothing_in_the_repository(
     assert {f"RUSTC={sysroot}/bin/rustc", f"CARGO={sysroot}/bin/cargo"} <= set(environment)
     assert f"RUSTUP_TOOLCHAIN={sysroot}" in environment
     assert "RUSTC_WRAPPER=sccache" not in environment
-    assert orjson.loads((said / "model").read_bytes())["sysroot"] == str(sysroot)
+    model = orjson.loads((said / "model").read_bytes())
+    assert (model["sysroot"], model["sysroot_src"]) == (str(sysroot), f"{folder}/library")
+    assert (said / "library").read_text() == "core\n"  # no manifest that Cargo would be asked about
     assert victim.changes == ""
     assert list(victim.traces.iterdir()) == []
     head, rest = Path(report.file).read_bytes().splitlines()

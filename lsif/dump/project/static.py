@@ -1,8 +1,8 @@
 """Has rust-analyzer load a model instead of the repository.
 
-Executed are rust-analyzer (with its macro server, which gets no macro), `rustc --print ...` and, by
-rust-analyzer, `cargo metadata` of the standard library; all of them outside of the repository, so
-that its rust-toolchain.toml and .cargo/config.toml can't name other programs.
+Executed are rust-analyzer (with its macro server, which gets no macro) and `rustc`, which is asked
+for its version, folder and cfgs; both of them outside of the repository, so that its
+rust-toolchain.toml and .cargo/config.toml can't name other programs.
 """
 
 from __future__ import annotations
@@ -34,8 +34,23 @@ def model_folder(model: ProjectModel, sysroot: str, sysroot_src: str) -> Iterato
     """Yield a folder outside of the repository with the model's rust-project.json."""
     with tempfile.TemporaryDirectory(prefix="lsif-ingest-") as name:
         folder = Path(name).resolve()
+        if sysroot_src and Path(sysroot_src, "Cargo.toml").is_file():
+            sysroot_src = str(_without_manifest(Path(sysroot_src), folder / "library"))
         (folder / "rust-project.json").write_bytes(model.to_json(sysroot, sysroot_src))
         yield folder
+
+
+def _without_manifest(library: Path, folder: Path) -> Path:
+    """Return a folder of links to the crates of the standard library.
+
+    rust-analyzer knows their dependencies. With the library's own manifest it would ask Cargo, and
+    without network find neither core nor alloc from std.
+    """
+    folder.mkdir()
+    for path in library.iterdir():
+        if path.is_dir():
+            (folder / path.name).symlink_to(path.resolve())
+    return folder
 
 
 def pinned_environment(environment: Mapping[str, str], sysroot: str) -> dict[str, str]:
