@@ -109,6 +109,7 @@ class ParseSettings(Section):
     max_stale_share: Annotated[float, Field(ge=0, le=1)]
     blocks_longer_than: Annotated[int, Field(ge=0)]
     source_items: bool
+    warn_index_share: Annotated[float, Field(ge=0, le=1)]
     exclude: list[str]
     include: list[str]
 

@@ -106,6 +106,7 @@ class _Run:
         parsed = write_records(given, project, project.folder, self._stage, plan.take)
         plan.finish()
         self._lanes.end()
+        metadata = replace(metadata, coverage=parsed.coverage)
         uploading = self._stage("upload", upload, lambda: plan.waited_s)
         return parsed, uploading(project, metadata, plan, rebuild=self._rebuild)
 

@@ -13,6 +13,7 @@ paths, join, builder         joins definitions and sources into records, file by
 file_records, inventory      the records of a file; what became of each file of the repository
 assembly, extract            what is known of each file, and the whole stage
 workers, ledger              on several cores, with each definition accounted for
+coverage                     how much of the repository the records cover
 errors                       what can go wrong
 jsonl, imports               reads and writes files of records; imports the tutorial's format
 """

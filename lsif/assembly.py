@@ -74,6 +74,8 @@ class Assembler:
                 known = files.get(path) or DumpedFile(
                     outlines.get(path) or Outline("rust"), [], in_dump=path in outlines
                 )
+                if not known.in_dump and not modules[path].is_declared:
+                    self._ledger.files_undeclared += 1
                 is_generated = inventory.selection.is_generated(path)
                 files[path] = known._replace(module=modules[path], is_generated=is_generated)
         return Assembly(graph.meta, files, cfg_test_places(declared))

@@ -96,6 +96,8 @@ class ParseLedger:
     """Rust files that the dump holds."""
     files_from_source: int = 0
     """Rust files that the dump does not hold."""
+    files_undeclared: int = 0
+    """Rust files that the dump does not hold and no module tree has."""
     files_excluded: int = 0
     """Rust files that settings or .gitattributes leave out."""
     files_unread: dict[str, int] = field(default_factory=dict)

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import LsifIngestError
@@ -132,6 +132,7 @@ class SearchService:
                 "created": metadata.created,
                 "structures": metadata.structures,
                 "blocks": metadata.blocks,
+                "coverage": None if metadata.coverage is None else asdict(metadata.coverage),
                 "models": {name: info.description for name, info in metadata.vectors.items()},
                 "modes": list(MODES),
                 "values": held.values,

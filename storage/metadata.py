@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from lsif.coverage import Coverage, read_coverage
 from storage.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ class Metadata:
     """Whether it holds what no dump does; indexes of earlier versions do not."""
     project_model: bool = False
     """Whether rust_analyzer.project and features apply to it; they came later than some indexes."""
+    coverage: Coverage | None = None
+    """Of the repository's Rust files; None if it is not known: records that were imported, another
+    language, an index of an earlier version."""
 
     @property
     def points(self) -> int:
@@ -96,4 +100,5 @@ def made_at(name: str, collection: str) -> datetime:
 def read_metadata(fields: dict[str, Any]) -> Metadata:
     """Return the metadata that `to_dict` gave. Raises TypeError or KeyError for other fields."""
     vectors = {name: VectorInfo(**info) for name, info in fields["vectors"].items()}
-    return Metadata(**{**fields, "vectors": vectors})
+    coverage = read_coverage(fields.get("coverage"))
+    return Metadata(**{**fields, "vectors": vectors, "coverage": coverage})

@@ -53,6 +53,9 @@ def test_every_check_runs_and_has_the_name_it_is_listed_by(settings: Settings) -
         "repository",
         "toolchain",
         "sources",
+        "manifests",
+        "features",
+        "project model",
     ]
     assert {
         finding.check: check().check

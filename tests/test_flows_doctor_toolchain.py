@@ -158,9 +158,9 @@ def test_cargo_runs_and_can_keep_what_it_fetches(
 # ---- A repository
 
 
-def test_a_repository_is_a_cargo_project_in_git(tmp_path: Path) -> None:
+def test_a_repository_is_a_cargo_project_in_git(tmp_path: Path, settings: Settings) -> None:
     repo = shutil.copytree(SAMPLE, tmp_path / "sample")
-    finding = doctor_toolchain.check_repository(repo)
+    finding = doctor_toolchain.check_repository(settings.rust_analyzer, repo)
     assert (finding.status, finding.found) == (
         "warning",
         f"{repo} is in no git repository, or has no commit",
@@ -173,24 +173,28 @@ def test_a_repository_is_a_cargo_project_in_git(tmp_path: Path) -> None:
         assert programs.ask(["git", "-C", str(repo), *command], timeout_s=60) == programs.Reply(
             0, "", ""
         )
-    finding = doctor_toolchain.check_repository(repo)
+    finding = doctor_toolchain.check_repository(settings.rust_analyzer, repo)
     assert (finding.status, finding.found.startswith(f"{repo} at ")) == ("ok", True)
     (repo / "src/lib.rs").write_text("")
-    assert doctor_toolchain.check_repository(repo).found.endswith(" with changes")
+    assert doctor_toolchain.check_repository(settings.rust_analyzer, repo).found.endswith(
+        " with changes"
+    )
     shutil.rmtree(repo)
     repo.mkdir()
-    finding = doctor_toolchain.check_repository(repo)
+    finding = doctor_toolchain.check_repository(settings.rust_analyzer, repo)
     assert (finding.status, finding.found) == ("failed", f"{repo} holds no Cargo.toml")
     assert (
-        doctor_toolchain.check_repository(tmp_path / "none").found
+        doctor_toolchain.check_repository(settings.rust_analyzer, tmp_path / "none").found
         == f"there is no folder {tmp_path / 'none'}"
     )
 
 
-def test_a_repository_of_another_user(program: Callable[[str, str], Path], tmp_path: Path) -> None:
+def test_a_repository_of_another_user(
+    program: Callable[[str, str], Path], tmp_path: Path, settings: Settings
+) -> None:
     repo = shutil.copytree(SAMPLE, tmp_path / "sample")
     program("git", "echo \"fatal: detected dubious ownership in repository at '/x'\" >&2; exit 128")
-    finding = doctor_toolchain.check_repository(repo)
+    finding = doctor_toolchain.check_repository(settings.rust_analyzer, repo)
     assert (finding.status, finding.advice) == (
         "warning",
         f"git config --global --add safe.directory {repo}",
@@ -240,9 +244,25 @@ def test_the_toolchain_that_a_repository_asks_for(
 def test_a_source_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     repo = shutil.copytree(SAMPLE, tmp_path / "sample")
     assert doctor_toolchain.check_sources(repo) == Finding(
-        "sources", "ok", "every .rs file is UTF-8"
+        "sources", "ok", "all 10 .rs files are UTF-8"
     )
     (repo / "src/old.rs").write_bytes(b"// caf\xe9\n")
     finding = doctor_toolchain.check_sources(repo)
     assert (finding.status, finding.found) == ("failed", "src/old.rs is not UTF-8")
     assert finding.advice.startswith(f"iconv -f latin1 -t utf-8 {repo}/src/old.rs")
+
+
+def test_a_folder_without_rust_has_no_good_sources(tmp_path: Path) -> None:
+    finding = doctor_toolchain.check_sources(tmp_path)
+    assert (finding.status, finding.found) == ("failed", f"there is no .rs file in {tmp_path}")
+    (tmp_path / "one.rs").write_text("")
+    assert doctor_toolchain.check_sources(tmp_path).found == "the .rs file is UTF-8"
+
+
+def test_a_folder_with_rust_but_without_cargo_is_enough_for_a_model_of_our_own(
+    tmp_path: Path, settings: Settings
+) -> None:
+    (tmp_path / "one.rs").write_text("")
+    assert doctor_toolchain.check_repository(settings.rust_analyzer, tmp_path).status != "failed"
+    own = changed(settings, "rust_analyzer.project=cargo").rust_analyzer
+    assert doctor_toolchain.check_repository(own, tmp_path).status == "failed"

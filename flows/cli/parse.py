@@ -95,7 +95,7 @@ def _parsed(
         output,
         project=project,
         blocks=blocks,
-        **workspace.settings.parse.model_dump(),
+        **workspace.settings.parse.model_dump(exclude={"warn_index_share"}),
     )
 
 

@@ -13,11 +13,13 @@ from flows.cli.arguments import (
     workspace_of,
 )
 from flows.cli.output import print_result
+from flows.report.coverage import analysis_text, definitions_text, files_text, folder_texts
 from machine.text import counted
 
 if TYPE_CHECKING:
     import argparse
 
+    from lsif.coverage import Coverage
     from search.opening import CollectionInfo
 
 
@@ -61,10 +63,25 @@ def _text(info: CollectionInfo, location: str) -> str:
     return (
         f"{head}"
         f"  points {counted(info.points, 'structure')}, {counted(metadata.blocks, 'block')}\n"
+        f"{_coverage_lines(metadata.coverage)}"
         f"{models}"
         f"  commit {commit}\n"
         f"  made   {metadata.created} as {info.generation}"
     )
+
+
+def _coverage_lines(coverage: Coverage | None) -> str:
+    """Return what is covered, if that is known; each line ends with a line feed."""
+    if coverage is None:
+        return ""
+    lines = [
+        f"files  {counted(coverage.files, 'Rust file')}: {files_text(coverage)}",
+        *(f"       {folder}" for folder in folder_texts(coverage)),
+        f"items  {definitions_text(coverage)}",
+    ]
+    if coverage.analysis is not None:
+        lines.append(f"crates {analysis_text(coverage.analysis)}")
+    return "".join(f"  {line}\n" for line in lines)
 
 
 def _is_of(collection: str, wanted: str) -> bool:

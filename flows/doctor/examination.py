@@ -41,6 +41,7 @@ def examine_workspace(workspace: Workspace, repo: Path | None) -> list[Finding]:
 def checks_of(workspace: Workspace, repo: Path | None) -> dict[str, Callable[[], Finding]]:
     """Return the checks by name, in the order in which they are shown."""
     from flows.doctor import (  # noqa: PLC0415 - takes half a second
+        coverage,
         data,
         index,
         models,
@@ -74,9 +75,14 @@ def checks_of(workspace: Workspace, repo: Path | None) -> dict[str, Callable[[],
         "leftovers": partial(index.check_leftovers, workspace),
     }
     if repo is not None:
-        checks["repository"] = partial(toolchain.check_repository, repo)
+        checks["repository"] = partial(toolchain.check_repository, settings.rust_analyzer, repo)
         checks["toolchain"] = partial(toolchain.check_toolchain, repo)
         checks["sources"] = partial(toolchain.check_sources, repo)
+        checks["manifests"] = partial(coverage.check_manifests, repo)
+        checks["features"] = partial(coverage.check_features, settings.rust_analyzer, repo)
+        checks["project model"] = partial(
+            coverage.check_project_model, settings.rust_analyzer, repo
+        )
     return checks
 
 

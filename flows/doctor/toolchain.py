@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.doctor.finding import Finding, of_error
-from lsif.dump.rust_analyzer import check_has_rust, not_utf8
+from lsif.dump.rust_analyzer import check_has_rust, check_project, not_utf8
 from lsif.errors import SourceError
+from lsif.listing import list_files
 from machine.disk import why_not_writable
 from machine.git import git_state
 from machine.programs import ask
@@ -97,11 +98,14 @@ def check_cargo(settings: RustAnalyzerSettings, repo: Path | None = None) -> Fin
     return Finding("cargo", "ok", f"{version}, dependencies are fetched, home {home}")
 
 
-def check_repository(repo: Path) -> Finding:
-    """Return whether the folder is a Cargo project, and its commit."""
+def check_repository(settings: RustAnalyzerSettings, repo: Path) -> Finding:
+    """Return whether the folder is a Cargo project (or holds Rust, if that is enough).
+
+    If it is, the finding has its commit.
+    """
     check = "repository"
     try:
-        check_has_rust(repo)
+        (check_project if settings.project == "cargo" else check_has_rust)(repo)
     except SourceError as exc:
         return of_error(check, exc)
     folder = shlex.quote(str(repo.resolve()))
@@ -139,9 +143,14 @@ def check_toolchain(repo: Path) -> Finding:
 
 def check_sources(repo: Path) -> Finding:
     """Return whether the Rust sources are UTF-8: rust-analyzer stops at the first that is not."""
-    path = not_utf8(repo) if repo.is_dir() else None
+    count = len(list_files(repo).rust) if repo.is_dir() else 0
+    if not count:
+        advice = "--repo DIR, the folder of a Rust project"
+        return Finding("sources", "failed", f"there is no .rs file in {repo}", advice)
+    path = not_utf8(repo)
     if path is None:
-        return Finding("sources", "ok", "every .rs file is UTF-8")
+        what = "the .rs file is UTF-8" if count == 1 else f"all {count:,} .rs files are UTF-8"
+        return Finding("sources", "ok", what)
     name = shlex.quote(str(repo / path))
     advice = f"iconv -f latin1 -t utf-8 {name} -o {name}.utf8 && mv {name}.utf8 {name}"
     return Finding("sources", "failed", f"{path} is not UTF-8", advice)

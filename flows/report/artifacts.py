@@ -22,10 +22,12 @@ from prefect.artifacts import (
 )
 from prefect.context import FlowRunContext, TaskRunContext
 
+from flows.report.coverage import analysis_text, definitions_text, files_text
 from machine.text import clean, counted
 
 if TYPE_CHECKING:
     from flows.report.model import IngestReport
+    from lsif.coverage import Coverage
 
 logger = logging.getLogger(__name__)
 
@@ -132,6 +134,8 @@ def report_markdown(report: IngestReport) -> str:
     """Return the report as Markdown; names are code, whatever they contain."""
     lines = [f"# Index of {_code(report.project)}", "", _summary(report)]
     lines += ["", "## What changed", "", *_change_lines(report)]
+    if report.parse.coverage is not None:
+        lines += ["", "## Coverage", "", *_coverage_lines(report.parse.coverage)]
     lines += ["", "## Stages", ""]
     lines += _table(["stage", "began, s", "wall, s", "busy, s", "tasks"])
     lines += [
@@ -173,6 +177,19 @@ def _change_lines(report: IngestReport) -> list[str]:
         if change.count > _NAMED:
             lines.append(f"  - and {change.count - min(_NAMED, len(change.names)):,} more")
     return lines
+
+
+def _coverage_lines(coverage: Coverage) -> list[str]:
+    lines = [f"- {counted(coverage.files, 'Rust file')}: {files_text(coverage)}"]
+    lines.append(f"- definitions: {definitions_text(coverage)}")
+    if coverage.analysis is not None:
+        lines.append(f"- {_code(analysis_text(coverage.analysis))}")
+    lines += ["", *_table(["folder", "files", "from the index", "from the source", "excluded"])]
+    return lines + [
+        f"| {_code(name)} | {counts.files:,} | {counts.files_from_index:,} "
+        f"| {counts.files_from_source:,} | {counts.files_excluded:,} |"
+        for name, counts in coverage.folders.items()
+    ]
 
 
 def _table(columns: list[str]) -> list[str]:

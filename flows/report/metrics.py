@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from flows.report.model import IngestReport
+    from lsif.coverage import Coverage
 
 
 def metrics_file(folder: Path, project: str) -> Path:
@@ -75,6 +76,8 @@ class _Gauges:
         self._family("structures", "Structures by kind.", "kind", largest(parse.kinds))
         what = "Definitions that are no structures, by reason."
         self._family("skipped_definitions", what, "reason", parse.skipped)
+        if parse.coverage is not None:
+            self._coverage(parse.coverage)
         self._texts(report)
         points = {"structures": upload.points, "blocks": upload.blocks}
         self._family("points", "Points in the index.", "of", points)
@@ -82,6 +85,25 @@ class _Gauges:
         changes = {name: change.count for name, change in upload.changes.items()}
         self._family("changed_structures", what, "change", changes)
         self._set("refused_points", "Points that Qdrant rejected.", len(upload.refused))
+
+    def _coverage(self, coverage: Coverage) -> None:
+        files = {
+            "index": coverage.files_from_index,
+            "source": coverage.files_from_source,
+            "excluded": coverage.files_excluded,
+            "unread": sum(coverage.files_unread.values()),
+            "not_in_dump": coverage.files_absent,
+        }
+        self._family("source_files", "Rust files by where their items come from.", "from", files)
+        definitions = {
+            "index": coverage.definitions_from_index,
+            "source": coverage.definitions_from_source,
+        }
+        what = "Definitions in Rust files by where they come from, without impl blocks."
+        self._family("definitions", what, "from", definitions)
+        if coverage.files_index_share is not None:
+            what = "Share of Rust files that are in the dump (0 to 1), of those not excluded."
+            self._set("files_index_share", what, coverage.files_index_share)
 
     def _texts(self, report: IngestReport) -> None:
         gauge = self._gauge(

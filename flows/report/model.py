@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from configs.workspace import BLOCKS_VECTOR
 from embedding.embed import EmbedReport  # noqa: TC001 - as the next
 from flows.errors import LedgerError
+from lsif.coverage import Coverage  # noqa: TC001 - as the next
 from lsif.dump.cache import DumpReport  # noqa: TC001 - as the next
 from storage.upload import UploadReport  # noqa: TC001 - pydantic, which reads reports back, needs it
 
@@ -39,6 +40,9 @@ class ParseReport:
     """Structures by crate, see `largest`; the crate is "" if it is unknown."""
     from_source: int = 0
     """Structures that are not in the dump, but in the sources; impl blocks are among them."""
+    coverage: Coverage | None = None
+    """Of the repository's Rust files; None if it is not known: records that were
+    imported, another language."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +136,7 @@ class IngestReport:
     def ledger(self) -> list[LedgerRow]:
         """Return what became of the definitions, step by step."""
         parse = self.parse
+        files = [] if parse.coverage is None else [_files_row(parse.coverage)]
         parsed = LedgerRow(
             "definitions → structures",
             parse.definitions,
@@ -156,7 +161,7 @@ class IngestReport:
             )
             for kind, records, points, rejected in self._uploaded()
         ]
-        return [parsed, *embedded, *uploaded]
+        return [*files, parsed, *embedded, *uploaded]
 
     def _records(self, embedding: EmbedReport) -> int:
         """Return how many records the vector is made of."""
@@ -170,6 +175,22 @@ class IngestReport:
             ("structures", parse.structures, upload.points, upload.refused_structures),
             ("blocks", parse.blocks, upload.blocks, rejected_blocks),
         ]
+
+
+def _files_row(coverage: Coverage) -> LedgerRow:
+    left_out = {
+        "excluded": coverage.files_excluded,
+        **coverage.files_unread,
+        "not_in_dump": coverage.files_absent,
+    }
+    return LedgerRow(
+        "Rust files → read",
+        coverage.files,
+        coverage.files_from_index + coverage.files_from_source,
+        {reason: count for reason, count in left_out.items() if count},
+        f"{coverage.files_from_index:,} from the index, {coverage.files_from_source:,} from the "
+        "source",
+    )
 
 
 class Run(NamedTuple):

@@ -17,29 +17,34 @@ from markupsafe import Markup
 
 from configs.workspace import RUNS
 from flows.report.charts import BAR_HEIGHT, COLUMNS_HEIGHT, WIDTH
+from flows.report.coverage import analysis_text, definitions_text, files_text
 from flows.report.model import largest
 from flows.report.rows import (
     CHANGES,
+    FILES,
     ORIGINS,
     change_rows,
     count_rows,
     differing,
     duration,
+    folder_rows,
     moment,
     stage_rows,
     time_axis_s,
     trends,
     vector_row,
 )
-from lsif.ledger import SKIP_REASONS
-from machine.text import clean
+from lsif.ledger import SKIP_REASONS, UNREAD_REASONS
+from machine.text import clean, counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from flows.report.model import Run
+    from lsif.coverage import Coverage
 
 _FOLDER = Path(__file__).parent
+_FILE_REASONS = {"not_in_dump": "parse.source_items is off, or was when the index was made"}
 
 
 def report_page(runs: Sequence[Run], *, links: bool) -> bytes:
@@ -62,6 +67,9 @@ def report_page(runs: Sequence[Run], *, links: bool) -> bytes:
         change_names=list(CHANGES),
         kinds=count_rows(report.parse.kinds),
         crates=count_rows(crates),
+        coverage_lines=_coverage_lines(report.parse.coverage),
+        file_names=list(FILES),
+        folders=folder_rows(report.parse.coverage.folders if report.parse.coverage else {}),
         end_s=time_axis_s(report),
         stages=stage_rows(report),
         origins=ORIGINS,
@@ -69,6 +77,16 @@ def report_page(runs: Sequence[Run], *, links: bool) -> bytes:
         trends=trends(runs),
     )
     return page.encode("utf-8", "replace")
+
+
+def _coverage_lines(coverage: Coverage | None) -> list[str]:
+    if coverage is None:
+        return []
+    lines = [
+        f"{counted(coverage.files, 'Rust file')}: {files_text(coverage)}.",
+        f"Definitions: {definitions_text(coverage)}.",
+    ]
+    return lines if coverage.analysis is None else [*lines, f"{analysis_text(coverage.analysis)}."]
 
 
 @cache
@@ -86,7 +104,7 @@ def _page_template() -> Template:
         bar_height=BAR_HEIGHT,
         columns_height=COLUMNS_HEIGHT,
         chart_width=WIDTH,
-        skip_reasons=SKIP_REASONS,
+        skip_reasons={**_FILE_REASONS, **UNREAD_REASONS, **SKIP_REASONS},
     )
     environment.filters.update(
         coordinate=_coordinate, duration=duration, largest=largest, moment=moment

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from embedding.embed import EmbedReport
     from flows.report.model import IngestReport, Run
+    from lsif.ledger import FolderLedger
     from storage.sync import Change
 
 _OPEN = 20
@@ -29,6 +30,15 @@ CHANGES = {
 """Colour and meaning of each change."""
 ORIGINS = {"embedded": "s1", "from the checkpoint": "s2", "duplicates": "s3"}
 """Where vectors come from, with the colour of each."""
+
+FILES = {
+    "from the index": "s1",
+    "from the source": "s2",
+    "excluded": "s3",
+    "unread": "s3",
+    "not in the dump": "s3",
+}
+"""What becomes of Rust files, with the colour of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,19 @@ class CountRow:
     name: str
     count: int
     share: float
+    title: str
+    chart: list[Rect]
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRow:
+    """What became of the Rust files of a folder at the top of the repository."""
+
+    name: str
+    counts: list[int]
+    """Files, then a count for each of FILES."""
+    share: str
+    """Of files that are not excluded: those from the index; "" if all are excluded."""
     title: str
     chart: list[Rect]
 
@@ -130,6 +153,34 @@ def count_rows(counts: Mapping[str, int]) -> list[CountRow]:
         title = f"{name}: {count:,} of {total:,}"
         chart = bar([Piece(0, count / most, "s1", title)])
         rows.append(CountRow(name, count, count / total, title, chart))
+    return rows
+
+
+def folder_rows(folders: Mapping[str, FolderLedger]) -> list[FolderRow]:
+    """Return the folders in their order; a chart's whole are the folder's files."""
+    rows = list[FolderRow]()
+    for name, folder in folders.items():
+        known = [
+            folder.files_from_index,
+            folder.files_from_source,
+            folder.files_excluded,
+            folder.files_unread,
+        ]
+        counts = [*known, folder.files - sum(known)]
+        total, begin, pieces = folder.files or 1, 0.0, list[Piece]()
+        for (what, style), count in zip(FILES.items(), counts, strict=True):
+            pieces.append(Piece(begin, count / total, style, f"{count:,} {what}"))
+            begin += count / total
+        wanted = folder.files - folder.files_excluded
+        rows.append(
+            FolderRow(
+                name=name,
+                counts=[folder.files, *counts],
+                share=f"{folder.files_from_index / wanted:.0%}" if wanted else "",
+                title=f"{name}: " + ", ".join(piece.title for piece in pieces),
+                chart=bar(pieces),
+            )
+        )
     return rows
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from flows.report.coverage import analysis_text, files_text
 from flows.report.model import tokens_a_second
 from machine.text import counted
 
@@ -42,6 +43,10 @@ def _rows(report: IngestReport) -> Iterator[_Row]:
     parse, upload = report.parse, report.upload
     if report.dump is not None:
         yield _Row("dump", f"{report.dump.megabytes:,.1f}", _dump_text(report.dump))
+        if parse.coverage is not None and parse.coverage.analysis is not None:
+            yield _Row("", "", analysis_text(parse.coverage.analysis))
+    if parse.coverage is not None:
+        yield _Row("Rust files", f"{parse.coverage.files:,}", files_text(parse.coverage))
     yield _Row("structures", f"{parse.structures:,}", _tally(parse.kinds))
     yield _Row("skipped", f"{sum(parse.skipped.values()):,}", _tally(parse.skipped))
     for embedding in report.embeddings:

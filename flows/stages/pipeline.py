@@ -108,7 +108,13 @@ def write_records(
     if given.dump is None or given.root is None:
         raise ValueError("a dump needs the folder of its sources")
     parsed = stage("parse", parse_repository)(
-        project, given.dump, given.root, folder, sink, source_items=given.source_items
+        project,
+        given.dump,
+        given.root,
+        folder,
+        sink,
+        source_items=given.source_items,
+        dumped=given.dumped,
     )
     if given.dumped is None or given.project_model or not held_back(project.settings.rust_analyzer):
         return parsed

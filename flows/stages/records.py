@@ -7,7 +7,9 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from flows.report.coverage import shortfall
 from flows.report.model import ParseReport, largest
+from lsif.coverage import Analysis, coverage_of
 from lsif.extract import parse_dump
 from lsif.imports import ImportLedger, import_structures
 from lsif.jsonl import write_records
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from configs.workspace import ProjectFolder, ProjectWorkspace
     from lsif.blocks import Block
+    from lsif.dump.cache import DumpReport
     from lsif.ledger import ParseLedger
     from lsif.structure import Structure
 
@@ -38,10 +41,12 @@ def parse_repository(
     sink: Sink | None = None,
     *,
     source_items: bool = False,
+    dumped: DumpReport | None = None,
 ) -> ParseReport:
     """Write the structures and blocks of a dump to the folder's files; give them to `sink`, too.
 
     With `source_items` those that only the sources have are among them, whatever the settings say.
+    `dumped` says how the dump was made, if that is known.
     """
     started = time.perf_counter()
     settings = project.settings.parse
@@ -52,7 +57,10 @@ def parse_repository(
         project=project.project,
         blocks=folder.blocks,
         sink=sink,
-        **{**settings.model_dump(), "source_items": source_items},
+        **{
+            **settings.model_dump(exclude={"warn_index_share"}),
+            "source_items": source_items,
+        },
     )
     remember_root(folder, root)
     seconds = time.perf_counter() - started
@@ -64,16 +72,22 @@ def parse_repository(
         ledger.files_read,
         seconds,
     )
+    coverage = coverage_of(ledger, _analysis(dumped))
+    notes = _notes(ledger, held_back=settings.source_items and not source_items)
+    if coverage is not None and (why := shortfall(coverage, settings.warn_index_share)):
+        logger.warning("%s", why)
+        notes.insert(0, why)
     return ParseReport(
         structures=ledger.structures,
         kinds=ledger.kinds,
         skipped=ledger.skipped,
         definitions=ledger.definitions,
-        notes=_notes(ledger, held_back=settings.source_items and not source_items),
+        notes=notes,
         seconds=seconds,
         blocks=ledger.blocks,
         crates=largest(ledger.crates),
         from_source=ledger.from_source,
+        coverage=coverage,
     )
 
 
@@ -109,6 +123,18 @@ def import_records(
         notes=notes,
         seconds=time.perf_counter() - started,
         crates=largest(crates),
+    )
+
+
+def _analysis(dumped: DumpReport | None) -> Analysis | None:
+    if dumped is None:
+        return None
+    return Analysis(
+        project=dumped.project,
+        dependencies=dumped.dependencies,
+        features=dumped.features,
+        cfgs=dumped.cfgs,
+        skipped_manifests=len(dumped.skipped_manifests),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from lsif.coverage import Coverage  # noqa: TC001 - pydantic needs it
 from search.projection import MAP_KEYS
 from search.record import record_docs, record_keys
 from search.sources import OUTLINE_KEYS
@@ -143,6 +144,7 @@ class StatusModel(Model):
     created: str
     structures: int
     blocks: int
+    coverage: Coverage | None
     models: dict[str, str]
     modes: list[str]
     values: dict[str, dict[str, int]]
