@@ -187,8 +187,16 @@ def test_status_shows_what_is_indexed(
     )
     assert collection["vectors"]["text"]["dimension"] == 384
     assert "all-MiniLM-L6-v2" in collection["vectors"]["code"]["description"]
+    assert collection["coverage"]["files_from_index"] == collection["coverage"]["files"] == 10
+    assert collection["coverage"]["folders"]["tests"]["from_index"] == 3
     code, out, _ = run("status", "--set", f"paths.data={data}", capsys=capsys)
     assert "points 93" in out
+    assert (
+        "  files  10 Rust files: 10 from the index (100%), 0 from the source\n"
+        "         src: 9 of 9 files from the index\n"
+        "         tests: 1 of 1 file from the index\n"
+        "  items  77 from the index (97%), 2 from the source; 14 impl blocks\n"
+    ) in out
     code, out, _ = run("status", "--set", f"paths.data={data / 'nowhere'}", capsys=capsys)
     assert code == 0
     assert "Nothing is indexed" in out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import orjson
@@ -17,6 +17,7 @@ from flows.report.page import report_page
 from flows.report.text import report_text
 from lsif.coverage import Analysis, Coverage
 from lsif.ledger import FolderLedger
+from search.web.models import StatusModel
 
 from reports import HOSTILE, made_report
 
@@ -125,6 +126,13 @@ def test_folders_are_named_where_there_are_several() -> None:
         "and 1 folder more",
     ]
     assert folder_texts(covered(folders={"src": FolderLedger(files=1)})) == []
+
+
+def test_the_status_of_the_api_has_it() -> None:
+    described = StatusModel.model_json_schema()["$defs"]["Coverage"]["properties"]
+    assert set(described) == set(asdict(covered()))
+    status = StatusModel.model_construct(coverage=covered())
+    assert status.model_dump(include={"coverage"}) == {"coverage": asdict(covered())}
 
 
 @pytest.mark.parametrize(("share", "least"), [(0.8, 0.8), (0.0, 0.0), (None, 1.0)])
