@@ -4,8 +4,9 @@
 
 Prints a table by kind, and each definition that is wrong or unexplained. A definition that is in
 the sources and not in the records is missing for a reason that the sources show: its file
-belongs to no crate (`file`), or a `cfg` applies to it or to something around it (`cfg`); else
-`other`. Macro calls are not expanded.
+belongs to no crate (`file`), or a `cfg` applies to it or to something around it (`cfg`), or it is
+spelled in a macro call among items or statements (`macro`); else `other`. Macro calls are not
+expanded; what they spell counts where it parses as an item by itself.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ KINDS = {
 }
 
 
+ITEM_PLACES = ("source_file", "declaration_list", "block")
+QUOTING = (b"quote", b"quote_spanned", b"parse_quote", b"parse_quote_spanned", b"stringify")
+
+
 class Definition(NamedTuple):
     """One definition of the sources; lines are 1-based and inclusive."""
 
@@ -47,6 +52,18 @@ class Definition(NamedTuple):
     line_from: int
     line_to: int
     under_cfg: bool
+    in_macro: bool
+
+
+class _Around(NamedTuple):
+    """What is around a definition."""
+
+    path: str
+    parser: tree_sitter.Parser
+    row: int = 0
+    """Row of the file in which the tree begins: that of a macro call's tokens, else 0."""
+    under_cfg: bool = False
+    in_macro: bool = False
 
 
 class Comparison(NamedTuple):
@@ -65,12 +82,11 @@ def walk(root: Path) -> Iterator[Definition]:
     parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_rust.language()))
     for path in sorted(root.rglob("*.rs")):
         data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-        yield from _walk_node(
-            parser.parse(data).root_node, path.relative_to(root).as_posix(), under_cfg=False
-        )
+        around = _Around(path.relative_to(root).as_posix(), parser)
+        yield from _walk_node(parser.parse(data).root_node, around)
 
 
-def _walk_node(node: tree_sitter.Node, path: str, *, under_cfg: bool) -> Iterator[Definition]:
+def _walk_node(node: tree_sitter.Node, around: _Around) -> Iterator[Definition]:
     """Yield the definitions below the node, each with the attributes and comments before it."""
     begins: int | None = None
     conditional = False
@@ -88,19 +104,39 @@ def _walk_node(node: tree_sitter.Node, path: str, *, under_cfg: bool) -> Iterato
         if child.type.endswith("_comment"):
             continue
         name = child.child_by_field_name("name")
-        if child.type in KINDS and name is not None and name.text != b"_":
+        inside = around._replace(under_cfg=around.under_cfg or conditional)
+        is_valid = not (around.in_macro and child.has_error)
+        if child.type in KINDS and name is not None and name.text != b"_" and is_valid:
             first = child.start_point.row if begins is None else begins
             yield Definition(
                 KINDS[child.type],
                 (name.text or b"").decode(),
-                path,
-                name.start_point.row + 1,
-                first + 1,
-                child.end_point.row + 1,
-                under_cfg or conditional,
+                around.path,
+                around.row + name.start_point.row + 1,
+                around.row + first + 1,
+                around.row + child.end_point.row + 1,
+                inside.under_cfg,
+                around.in_macro,
             )
-        yield from _walk_node(child, path, under_cfg=under_cfg or conditional)
+        if child.type == "macro_invocation":
+            yield from _walk_call(child, inside)
+        else:
+            yield from _walk_node(child, inside)
         begins, conditional = None, False
+
+
+def _walk_call(call: tree_sitter.Node, around: _Around) -> Iterator[Definition]:
+    """Yield the definitions that a macro call among items or statements spells."""
+    name = (call.child_by_field_name("macro") or call).text or b""
+    above = call.parent
+    if above is not None and above.type == "expression_statement":
+        above = above.parent
+    tokens = next((child for child in call.children if child.type == "token_tree"), None)
+    if tokens is None or above is None or above.type not in ITEM_PLACES or name in QUOTING:
+        return
+    text = (tokens.text or b"")[1:-1]
+    inside = around._replace(row=around.row + tokens.start_point.row, in_macro=True)
+    yield from _walk_node(around.parser.parse(text).root_node, inside)
 
 
 def compare(records: list[dict[str, Any]], root: Path) -> Comparison:
@@ -116,6 +152,8 @@ def compare(records: list[dict[str, Any]], root: Path) -> Comparison:
                 if definition.path not in files
                 else "cfg"
                 if definition.under_cfg
+                else "macro"
+                if definition.in_macro
                 else "other"
             )
             result.missing[reason][definition.kind] += 1
@@ -140,13 +178,17 @@ def main() -> int:
         if line
     ]
     result = compare(records, Path(sys.argv[2]))
-    print(f"{'kind':<12}{'found':>8}{'no crate':>10}{'cfg':>6}{'other':>7}{'wrong lines':>13}")
+    head = f"{'kind':<12}{'found':>8}{'no crate':>10}{'cfg':>6}{'macro':>7}{'other':>7}"
+    print(f"{head}{'wrong lines':>13}")
     wrong = Counter(definition.kind for definition, _ in result.wrong)
     for kind in dict.fromkeys(KINDS.values()):
-        missing = [result.missing[reason][kind] for reason in ("file", "cfg", "other")]
+        missing = [result.missing[reason][kind] for reason in ("file", "cfg", "macro", "other")]
         print(
-            f"{kind:<12}{result.found[kind]:>8}{missing[0]:>10}{missing[1]:>6}{missing[2]:>7}{wrong[kind]:>13}"
+            f"{kind:<12}{result.found[kind]:>8}{missing[0]:>10}{missing[1]:>6}{missing[2]:>7}"
+            f"{missing[3]:>7}{wrong[kind]:>13}"
         )
+    found, missed = result.found.total(), sum(map(Counter.total, result.missing.values()))
+    print(f"{found} of {found + missed} definitions are in the records, {len(result.wrong)} wrong")
     for definition, lines in result.wrong:
         print(f"wrong: {definition}, the record has {lines}")
     for definition in result.unexplained:
