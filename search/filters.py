@@ -83,8 +83,8 @@ class Filters:
             found.append(Condition(names[name], values))
         if self.tests != "include":
             found.append(Condition("is_test", (self.tests == "only",)))
-        if self.generated != "include":
-            found.append(Condition("generated", (self.generated == "only",)))
+        if self.generated != "include":  # points of earlier versions lack the field
+            found.append(Condition("generated", (True,), negated=self.generated == "exclude"))
         return tuple(found)
 
 

@@ -60,13 +60,17 @@ class Lookup:
             if around:
                 return min(around)[1]
         for field in ("symbol", "name"):
-            found = list(
-                points.select(("line", "context.file_path"), where=[Condition(field, (place,))])
+            named = list(
+                points.select(
+                    ("line", "context.file_path", "code_type"), where=[Condition(field, (place,))]
+                )
             )
+            # A type and its impl blocks have one name, which people mean the type by.
+            found = [row for row in named if row.values[2] != "Impl"] or named
             if len(found) == 1:
                 return found[0].id
             if found:
-                places = sorted(f"{file_path}:{line}" for _, (line, file_path) in found)[:_SHOWN]
+                places = sorted(f"{path}:{line}" for _, (line, path, _) in found)[:_SHOWN]
                 raise SearchError(
                     f"{len(found)} structures are called {place}: "
                     f"choose one by FILE:LINE, such as {', '.join(places)}."
