@@ -839,7 +839,7 @@ def test_a_store_that_others_may_use_is_not_shrunk_unasked(
     assert f"others may use {store}" in message
     assert "--shared-too" in message
     code, out, _ = run("checkpoint", "compact", "--shared-too", *where, capsys=capsys)
-    assert (code, out) == (0, "162 vectors dropped\n")
+    assert (code, out) == (0, "194 vectors dropped\n")
 
 
 def test_no_run_and_no_compaction_are_at_work_at_once(

@@ -54,8 +54,8 @@ def test_a_task_runner_that_a_caller_gives_embeds_all_work_units(
 ) -> None:
     report = ingest(of(tmp_path, 'cluster.runner="flow"'), ThreadPoolTaskRunner(max_workers=1))
     assert [(one.stage, one.tasks) for one in report.stages if one.stage.startswith("embed")] == [
-        ("embed text", 4),
-        ("embed code", 4),
+        ("embed text", 5),
+        ("embed code", 5),
         ("embed blocks", 1),
     ]
     assert points(tmp_path) == points(indexed_sample)
@@ -82,7 +82,11 @@ def test_a_work_unit_that_fails_for_a_passing_reason_is_tried_again_alone(
     monkeypatch.setattr(tasks.embed, "fn", flaky)
     ingest(of(tmp_path))
     assert sorted(embedded) == sorted(
-        [*(f"text {n}" for n in range(1, 5)), *(f"code {n}" for n in (1, 2, 2, 3, 4)), "blocks 1"]
+        [
+            *(f"text {n}" for n in range(1, 6)),
+            *(f"code {n}" for n in (1, 2, 2, 3, 4, 5)),
+            "blocks 1",
+        ]
     )
     assert points(tmp_path) == points(indexed_sample)
 
@@ -123,7 +127,7 @@ def test_a_worker_of_two_that_is_killed_costs_a_work_units_work_and_nothing_else
     watching.join(130)
     assert len(killed) == 1
     assert [one.embedded for one in report.embeddings] == [93, 93, 8]
-    assert sum(one.tasks for one in report.stages if one.stage.startswith("embed")) == 20 + 20 + 2
+    assert sum(one.tasks for one in report.stages if one.stage.startswith("embed")) == 24 + 24 + 2
     assert points(tmp_path) == points(indexed_sample)
     assert not list((tmp_path / "checkpoints").rglob("*.shard"))
     assert len(list((tmp_path / "checkpoints").rglob("*.parquet"))) == 42
@@ -175,12 +179,12 @@ def test_the_server_is_told_names_and_counts_no_texts_and_no_vectors(
         # Runs of tasks reach the database by events, after the flow's end.
         chosen = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run]))
         while (
-            len(tasks := client.read_task_runs(flow_run_filter=chosen)) < 12
+            len(tasks := client.read_task_runs(flow_run_filter=chosen)) < 14
             and time.monotonic() < deadline
         ):
             time.sleep(0.2)
         parameters = client.read_flow_run(flow_run).parameters
-    assert len(tasks) == 12  # check, parse, upload; nine work units
+    assert len(tasks) == 14  # check, parse, upload; eleven work units
     assert set(parameters) == {"source", "settings", "rebuild"}
     told = differs(before)
     assert flow_run.hex.encode() in told or str(flow_run).encode() in told
