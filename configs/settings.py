@@ -93,11 +93,8 @@ class RustAnalyzerSettings(Section):
     @field_validator("cfg")
     @classmethod
     def _cfgs_are_names(cls, cfgs: list[str]) -> list[str]:
-        for cfg in cfgs:
-            if not _CFG.fullmatch(cfg):
-                raise ValueError(
-                    f'expected names such as tokio_unstable or backend="linux", found {cfg!r}'
-                )
+        if not all(_CFG.fullmatch(cfg) for cfg in cfgs):
+            raise ValueError('expected names such as tokio_unstable or backend="linux"')
         return cfgs
 
 

@@ -69,6 +69,14 @@ def test_a_name_may_look_like_a_number(text: str) -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
+        ("rust_analyzer.project=x", "rust_analyzer.project: "),
+        ("rust_analyzer.features=some", 'rust_analyzer.features: expected "all", "default" or'),
+        ('rust_analyzer.features=["a b"]', 'rust_analyzer.features: expected "all", "default"'),
+        ("rust_analyzer.features=3", 'rust_analyzer.features: expected "all", "default" or'),
+        (
+            'rust_analyzer.cfg=["a=b"]',
+            "rust_analyzer.cfg: expected names such as tokio_unstable or backend=\"linux\", found ['a=b']",
+        ),
         ("search.limt=3", "unknown key search.limt"),
         ("search.limit=0", "search.limit"),
         ("search.limit=many", "search.limit"),
@@ -81,6 +89,24 @@ def test_a_name_may_look_like_a_number(text: str) -> None:
 def test_a_wrong_setting_is_refused_by_name(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(message)):
         load_settings(None, [override])
+
+
+def test_features_are_a_word_or_a_list() -> None:
+    def features(given: str) -> object:
+        return load_settings(overrides=[f"rust_analyzer.features={given}"]).rust_analyzer.features
+
+    assert features("default") == "default"
+    assert features('["net", "tokio/rt-multi-thread", "c++20"]') == [
+        "net",
+        "tokio/rt-multi-thread",
+        "c++20",
+    ]
+    assert features("[]") == []
+    cfgs = 'rust_analyzer.cfg=["tokio_unstable", "backend=\\"linux\\""]'
+    assert load_settings(overrides=[cfgs]).rust_analyzer.cfg == [
+        "tokio_unstable",
+        'backend="linux"',
+    ]
 
 
 def test_remote_code_must_be_pinned() -> None:
