@@ -434,6 +434,30 @@ def test_every_command_can_be_debugged() -> None:
         assert cli.command_line_parser(command).parse_args([*words, "--debug"]).debug
 
 
+def test_without_a_command_the_first_ones_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    first, ingest, *_ = err.splitlines()
+    assert first == "Name a command, such as"
+    assert ingest.split("  ")[1] == "lsif-ingest ingest --repo DIR"
+    assert ingest.endswith("  index a repository, a dump or a structures.jsonl")
+    assert err.endswith("`lsif-ingest COMMAND --help` explains one.\n")
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("ingst", "; did you mean ingest?"), ("stauts", "; did you mean status?"), ("xyz", ".")],
+)
+def test_a_mistyped_command_gets_a_suggestion(
+    word: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([word, "--json"]) == 2
+    assert capsys.readouterr().err == (
+        f"lsif-ingest: there is no command {word!r}{meant} `lsif-ingest --help` lists all.\n"
+    )
+
+
 def test_every_command_explains_itself_and_its_options(capsys: pytest.CaptureFixture[str]) -> None:
     for command in cli.COMMANDS:
         with pytest.raises(SystemExit, match="0"):

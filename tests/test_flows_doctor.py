@@ -145,7 +145,7 @@ def test_a_failed_check_is_exit_code_1_and_a_warning_is_not(
     program("cargo", "exit 3")
     assert run("doctor", *where, capsys=capsys)[0] == 0  # no repository needs it
     code, out, message = run("doctor", "--repo", str(SAMPLE), *where, capsys=capsys)
-    assert (code, message) == (1, "lsif-ingest: 1 of 21 checks failed: cargo.")
+    assert (code, message) == (1, "lsif-ingest: 1 of 24 checks failed: cargo.")
     assert "failed   cargo           cargo does not run: it exits with status 3\n" in out
     assert "                         > rustup default stable\n" in out
     code, out, _ = run("doctor", "--json", "--repo", str(SAMPLE), *where, capsys=capsys)

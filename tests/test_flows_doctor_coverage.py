@@ -49,12 +49,15 @@ def test_a_broken_manifest_is_named(repo: Path) -> None:
     assert "can't use core/Cargo.toml" in finding.found
 
 
-def test_a_folder_without_packages_is_a_warning(tmp_path: Path) -> None:
+def test_a_folder_without_packages_is_a_warning(tmp_path: Path, settings: Settings) -> None:
     finding = check_manifests(tmp_path)
     assert (finding.status, finding.found) == (
         "warning",
         "no Cargo.toml names a package; 0 .rs files",
     )
+    for folder in (tmp_path, tmp_path / "none"):
+        assert check_features(settings.rust_analyzer, folder).status == "skipped"
+        assert check_project_model(settings.rust_analyzer, folder).status == "skipped"
     assert check_manifests(tmp_path / "none").status == "skipped"
 
 

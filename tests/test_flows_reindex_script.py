@@ -204,7 +204,7 @@ def test_a_cache_that_can_not_be_saved_costs_the_job_a_warning_and_leaves_the_fo
     )
     assert done.stderr.endswith(".ci/reindex: sample is indexed and verified\n")
     assert [path.name for path in kept.iterdir()] == [name]
-    assert "restored 1 files" in reindex(tmp_path, **common).stderr
+    assert "restored 1 file with vectors" in reindex(tmp_path, **common).stderr
 
 
 def test_vectors_that_can_not_be_compacted_are_saved_as_they_are(tmp_path: Path) -> None:

@@ -925,7 +925,7 @@ def test_answers_that_the_index_can_not_find_are_reported(
         '{"query": "oldest", "answers": [{"file_path": "src/gone.rs", "name": "gone"}]}\n'
     )
     assert ask("evaluate", str(judged), "--mode", "bm25")[0] == 0
-    assert "1 files with answers are not in the index, such as src/gone.rs" in caplog.text
+    assert "1 file with answers is not in the index, such as src/gone.rs" in caplog.text
 
 
 # evaluate ----------------------------------------------------------------------------------------

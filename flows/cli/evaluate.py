@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from flows.cli.arguments import add_index, add_json, add_settings, workspace_of
 from flows.cli.output import print_result
 from flows.cli.search import open_chosen
+from machine.text import counted
 from search.answer import MODES
 
 if TYPE_CHECKING:
@@ -71,8 +72,9 @@ def _warn_of_absent_files(searcher: Searcher, queries: list[JudgedQuery]) -> Non
     absent = wanted - set(searcher.files())
     if absent:
         logger.warning(
-            "%d files with answers are not in the index, such as %s: no search can find them",
-            len(absent),
+            "%s with answers %s not in the index, such as %s: no search can find what is there",
+            counted(len(absent), "file"),
+            "is" if len(absent) == 1 else "are",
             min(absent),
         )
 

@@ -11,6 +11,7 @@ import argparse
 import logging
 import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -49,6 +50,14 @@ COMMANDS = {
     "prefect-server": (_DEPLOY, "start a Prefect server on this machine"),
 }
 """Each command's module in flows.cli, whose function `add_COMMAND` adds arguments, and its help."""
+_FIRST_COMMANDS = (
+    "ingest --repo DIR",
+    'search "how do I ..."',
+    "serve",
+    "status",
+    "doctor --repo DIR",
+)
+"""What a newcomer needs, with the arguments that each must have."""
 _PACKAGES = ("configs", "machine", "lsif", "embedding", "storage", "search", "flows")
 
 
@@ -56,6 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = next((word for word in words if not word.startswith("-")), "")
+    if not words or (command and command not in COMMANDS):
+        print(_no_command(command), file=sys.stderr)
+        return 2
     options = command_line_parser(command).parse_args(words)
     _set_up_logging(debug=options.debug)
     try:
@@ -93,6 +105,23 @@ def command_line_parser(command: str | None = None) -> argparse.ArgumentParser:
             loaded = import_module(f"flows.cli.{module}")
             getattr(loaded, f"add_{name.replace('-', '_')}")(own)
     return parser
+
+
+def _no_command(word: str) -> str:
+    """Return what to do instead of calling the program without a command, or with an unknown one.
+
+    >>> _no_command("x")
+    "lsif-ingest: there is no command 'x'. `lsif-ingest --help` lists all."
+    """
+    if word:
+        close = get_close_matches(word, COMMANDS, n=2)
+        meant = f"; did you mean {' or '.join(close)}?" if close else "."
+        return f"lsif-ingest: there is no command {word!r}{meant} `lsif-ingest --help` lists all."
+    lines = [
+        f"  lsif-ingest {name:<28}  {COMMANDS[name.split()[0]][1]}" for name in _FIRST_COMMANDS
+    ]
+    rest = "`lsif-ingest --help` lists all commands, `lsif-ingest COMMAND --help` explains one."
+    return "\n".join(["Name a command, such as", *lines, rest])
 
 
 def _stop_behind(exc: BaseException) -> KeyboardInterrupt | Terminated | None:

@@ -13,6 +13,7 @@ from flows.cli.termination import unwinding_on_sigterm
 from flows.errors import UsageError
 from flows.source.source import Source
 from machine.files import atomic_writer
+from machine.text import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -106,7 +107,7 @@ def _text(ledger: ParseLedger, output: Path) -> str:
     total = f"{ledger.structures:,} structures"
     whence = f"{dumped:,} of {ledger.definitions:,} definitions, {alone:,} from the sources alone"
     what = f"{total} ({whence})" if alone else f"{total} of {ledger.definitions:,} definitions"
-    lines = [f"{output}: {what} in {ledger.files_read + ledger.files_from_source:,} files"]
+    lines = [f"{output}: {what} in {counted(ledger.files_read + ledger.files_from_source, 'file')}"]
     lines += [f"  {count:>8,}  {kind}" for kind, count in ledger.kinds.items()]
     lines += [
         f"  {count:>8,}  skipped, {reason}: {SKIP_REASONS[reason]}"

@@ -54,6 +54,8 @@ def check_manifests(repo: Path) -> Finding:
 def check_features(settings: RustAnalyzerSettings, repo: Path) -> Finding:
     """Return which features are on by default, which are not, and which a run switches on."""
     check, packages = "features", _packages(repo)
+    if not packages:
+        return Finding(check, "skipped", f"there is no package in {repo}")
     every = _features(packages, active_features(packages, "all"))
     if not every:
         return Finding(check, "ok", "no package has any")
@@ -74,6 +76,9 @@ def check_project_model(settings: RustAnalyzerSettings, repo: Path) -> Finding:
     check, project = "project model", settings.project
     if not repo.is_dir():
         return Finding(check, "skipped", f"there is no folder {repo}")
+    tree = list_tree(repo)
+    if not tree.sources and not tree.manifests:
+        return Finding(check, "skipped", f"there is no Rust in {repo}")
     if project == "static":
         found = "static: from the manifests; types of dependencies are unknown"
         return Finding(check, "ok", found)
