@@ -24,9 +24,10 @@ def test_an_index_that_was_made_without_it_stays_as_it_is(tmp_path: Path) -> Non
         index_sample(tmp_path)
         workspace = workspace_of(tmp_path)
         project = workspace.for_project("sample", "")
-        assert not check_index(project, "file:///sample", rebuild=False)
-        assert check_index(project, "file:///sample", rebuild=True)
-        assert check_index(workspace.for_project("new", ""), "file:///sample", rebuild=False)
+        new = workspace.for_project("new", "")
+        assert not check_index(project, "file:///sample", rebuild=False).source_items
+        assert check_index(project, "file:///sample", rebuild=True).source_items
+        assert check_index(new, "file:///sample", rebuild=False).source_items
     kept, rebuilt = (
         parse_repository(project, SAMPLE_DUMP, SAMPLE, project.folder, source_items=given)
         for given in (False, True)
