@@ -399,6 +399,17 @@ def test_generated_code_is_marked_by_its_head_and_by_attributes(repository: Repo
     assert (block.generated, block.origin) == (True, "source")
 
 
+def test_what_prost_and_tonic_wrote_is_told_without_a_head(repository: Repository) -> None:
+    repository.hold("src/lib.rs", "mod a;\nmod b;\nmod c;\nfn here() {}\n", "here")
+    repository.write("src/a.rs", "#[derive(Clone, PartialEq, ::prost::Message)]\nstruct A {}\n")
+    repository.write("src/b.rs", "/// Generated client implementations.\npub mod b_client {}\n")
+    repository.write("src/c.rs", "#[derive(Clone, prost::Message)]\nstruct C {}\n")
+    found = repository.structures()
+    assert {one.name: one.generated for one in found.values()} == {
+        "here": False, "A": True, "b_client": True, "C": False,
+    }  # fmt: skip
+
+
 def test_files_that_settings_or_attributes_leave_out_are_counted(repository: Repository) -> None:
     repository.hold("src/lib.rs", "fn here() {}\n", "here")
     repository.hold("src/old/a.rs", "fn a() {}\n", "a", module="r::old::a")

@@ -22,6 +22,14 @@ if TYPE_CHECKING:
     from lsif.reader.hover import Hover
 
 
+_WRITTEN_BY_PROST = re.compile(
+    rb"\A.{0,4000}?(?:#\[derive\([^)]*::prost::(?:Message|Oneof|Enumeration)\)\]"
+    rb"|/// Generated (?:client|server) implementations\.)",
+    re.DOTALL,
+)
+"""prost before 0.12, and tonic, say nothing at the head; nobody else writes such paths."""
+
+
 class RustFile:
     """One Rust source."""
 
@@ -111,8 +119,8 @@ class RustFile:
         return is_test_path(self._path, self._test_modules)
 
     def is_generated(self) -> bool:
-        """Return whether the file's head says that a program wrote it."""
-        return has_generated_head(self._data)
+        """Return whether the file's head says that a program wrote it, or shows it."""
+        return has_generated_head(self._data) or _WRITTEN_BY_PROST.search(self._data) is not None
 
     def blocks(self) -> Iterator[SourceBlock]:
         """Yield the blocks of at least MIN_LINES lines, in no particular order."""
