@@ -521,3 +521,14 @@ def test_locked_needs_a_lock_that_fits(project: Project) -> None:
         RustAnalyzerError, match=r'network is "locked".*error: the lock file needs to be updated'
     ):
         project.dump()
+
+
+def test_what_cargo_says_is_told_with_its_causes(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    said = "    Updating crates.io index\nerror: failed\n\nCaused by:\n  a\n\nCaused by:\n  b\n"
+    write(project.answers / "said", said)
+    project.script("cargo", f"cat {project.answers}/said >&2; exit 101")
+    project.change(project="cargo", keep_dumps=0)
+    project.dump()
+    assert caplog.messages[0].endswith(": error: failed; a; b")

@@ -250,6 +250,33 @@ def test_crates_that_depend_on_each_other_make_no_circle(tmp_path: Path) -> None
     ]
 
 
+def test_a_crate_that_declares_a_file_of_another_encoding_is_left_out(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "a/Cargo.toml": package("a"),
+            "a/src/lib.rs": "pub mod deep;\n",
+            "a/src/deep/mod.rs": "mod latin;\n",
+            "a/src/unused.rs": "",
+            "b/Cargo.toml": package("b", '[dependencies]\na = { path = "../a" }\n'),
+            "b/src/lib.rs": "",
+            "b/tests/t.rs": "",
+        },
+    )
+    (tmp_path / "a/src/unused.rs").write_bytes(b"// \xff")
+    made = model(tmp_path)
+    assert len(made.crates) == 3
+    assert uses(made, "b/src/lib.rs") == {"a": "a/src/lib.rs"}
+    (tmp_path / "a/src/deep/latin.rs").write_bytes(b"// \xff")
+    made = model(tmp_path)
+    assert [crate.root for crate in made.crates] == ["b/src/lib.rs", "b/tests/t.rs"]
+    assert uses(made, "b/src/lib.rs") == {}
+    assert uses(made, "b/tests/t.rs") == {"b": "b/src/lib.rs"}
+    assert made.skipped == [
+        "a/src/deep/latin.rs: it is not UTF-8, so the crate of a/src/lib.rs is not analysed"
+    ]
+
+
 def test_nothing_outside_of_the_repository_is_read(tmp_path: Path) -> None:
     repo = tmp_path / "repo"
     write(tmp_path, {"out/Cargo.toml": package("out"), "out/src/lib.rs": ""})

@@ -78,9 +78,17 @@ def ask(
         return ToolOutput(None)
     status = -signal.SIGKILL if found.status is None else found.status
     lines = [line.strip() for line in found.error_text.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith(("error", "Caused by"))] or lines[-1:]
-    said = "; ".join(errors)[:500]
+    said = "; ".join(_errors(lines) or lines[-1:])[:500]
     return ToolOutput(status, found.out, said or f"{program} ended with status {status}")
+
+
+def _errors(lines: list[str]) -> list[str]:
+    """Return the errors and their causes, which Cargo writes below `Caused by:`."""
+    return [
+        line
+        for before, line in zip(["", *lines], lines, strict=False)
+        if line.startswith("error") or before == "Caused by:"
+    ]
 
 
 def find_tool(program: str) -> str | None:

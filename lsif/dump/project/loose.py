@@ -1,4 +1,4 @@
-"""Finds the root files of crates among Rust files that no manifest covers.
+"""Follows `mod` declarations: which files are roots of crates, and which crates read a file.
 
 A file that another one declares by `mod` is no root. Only words are looked for: what a comment
 declares costs a crate, and its file stays with the items that are found from the source.
@@ -37,6 +37,35 @@ def root_files(tree: Tree, paths: Iterable[str]) -> list[str]:
             roots.append(path)
             _cover(path, declared, covered)
     return sorted(roots)
+
+
+def unreadable_roots(tree: Tree, roots: Iterable[str]) -> dict[str, str]:
+    """Return the crates' root files that are not UTF-8 or declare such a file, and that file.
+
+    rust-analyzer ends with a panic at the first one that a crate declares.
+    """
+    unreadable = {path for path in tree.sources if not _is_utf8(tree, path)}
+    if not unreadable:
+        return {}
+    declared = {path: _declared(tree, path) for path in tree.sources}
+    found = dict[str, str]()
+    for root in roots:
+        covered = set[str]()
+        _cover(root, declared, covered)
+        if bad := min(covered & unreadable, default=""):
+            found[root] = bad
+    return found
+
+
+def _is_utf8(tree: Tree, path: str) -> bool:
+    try:
+        if tree.has(path):
+            (tree.root / path).read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    except OSError:
+        return True  # rust-analyzer leaves it out
+    return True
 
 
 def _cover(start: str, declared: dict[str, list[str]], covered: set[str]) -> None:

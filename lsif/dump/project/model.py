@@ -11,7 +11,7 @@ import orjson
 from lsif.dump.project.crates import Crate, reaches
 from lsif.dump.project.features import active_features, unknown_features
 from lsif.dump.project.foreign import ForeignProjectError, foreign_crates
-from lsif.dump.project.loose import root_files
+from lsif.dump.project.loose import root_files, unreadable_roots
 from lsif.dump.project.manifest import Manifests
 from lsif.dump.project.targets import Target, TargetFinder
 from lsif.dump.project.tree import Tree, list_tree
@@ -90,6 +90,7 @@ class _Making:
         self._connect()
         self._add_foreign()
         self._add_loose()
+        self._drop_unreadable()
         self.model.unknown_features = unknown_features(self._packages.values(), features)
         self.model.skipped = self._manifests.skipped
 
@@ -180,6 +181,18 @@ class _Making:
         for path in roots[:_MOST_LOOSE]:
             name = re.sub(r"\W", "_", path.rpartition("/")[2].removesuffix(".rs"))
             self._crates.append(Crate(name, path, "2021", cfgs=tuple(self.model.cfgs)))
+
+    def _drop_unreadable(self) -> None:
+        """Leave crates out that rust-analyzer can't read, and dependencies on them."""
+        bad = unreadable_roots(self._tree, [crate.root for crate in self._crates])
+        for root, path in bad.items():
+            self._manifests.skip(path, f"it is not UTF-8, so the crate of {root} is not analysed")
+        kept = [at for at, crate in enumerate(self._crates) if crate.root not in bad]
+        position = {at: number for number, at in enumerate(kept)}
+        self.model.crates = [self._crates[at] for at in kept]
+        for crate in self.model.crates:
+            dependencies = crate.dependencies.items()
+            crate.dependencies = {name: position[at] for name, at in dependencies if at in position}
 
 
 class _Covered:
