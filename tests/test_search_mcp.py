@@ -166,7 +166,7 @@ def test_the_schema_of_a_search_tells_every_choice_and_bound(service: SearchServ
     schema = ask(service, lambda client: client.list_tools()).tools[0].input_schema["properties"]
     assert list(schema) == [
         "query", "mode", "limit", "project", "crate", "path", "module", "kind", "visibility",
-        "owner", "trait", "tests",
+        "owner", "trait", "origin", "tests", "generated",
     ]  # fmt: skip
     assert (schema["query"]["minLength"], schema["query"]["maxLength"]) == (1, 20_000)
     assert (schema["limit"]["minimum"], schema["limit"]["maximum"], schema["limit"]["default"]) == (
@@ -176,8 +176,9 @@ def test_the_schema_of_a_search_tells_every_choice_and_bound(service: SearchServ
     )
     assert schema["mode"]["enum"] == ["hybrid", "merged", "text", "code", "bm25", "blocks"]
     assert schema["mode"]["default"] == "hybrid"
-    assert schema["tests"]["enum"] == ["include", "exclude", "only"]
-    for name in ("crate", "path", "module", "kind", "visibility", "owner", "trait"):
+    for name in ("tests", "generated"):
+        assert schema[name]["enum"] == ["include", "exclude", "only"]
+    for name in ("crate", "path", "module", "kind", "visibility", "owner", "trait", "origin"):
         assert schema[name]["type"] == "array"
         assert schema[name]["items"]["type"] == "string"
         assert schema[name]["maxItems"] == 50

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _LEFT_OUT = (
     *("file_path", "line_from", "line_to"),  # `place` says them
     *("crate", "module", "module_path", "trait_name", "visibility"),
-    *("is_test", "docstring", "references"),
+    *("is_test", "docstring", "generated", "origin", "references"),
 )
 """Keys of a structure that a hit does not have here: get_structure returns all."""
 _NAMES = {"code_type": "kind", "struct_name": "owner"}
