@@ -195,7 +195,7 @@ def test_status_shows_what_is_indexed(
         "  files  10 Rust files: 10 from the index (100%), 0 from the source\n"
         "         src: 9 of 9 files from the index\n"
         "         tests: 1 of 1 file from the index\n"
-        "  items  77 from the index (97%), 2 from the source; 14 impl blocks\n"
+        "  items  79 definitions: 77 from the index (97%), 2 from the source; 14 impl blocks\n"
     ) in out
     code, out, _ = run("status", "--set", f"paths.data={data / 'nowhere'}", capsys=capsys)
     assert code == 0

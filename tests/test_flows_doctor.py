@@ -55,7 +55,7 @@ def test_every_check_runs_and_has_the_name_it_is_listed_by(settings: Settings) -
         "sources",
         "manifests",
         "features",
-        "project model",
+        "crates",
     ]
     assert {
         finding.check: check().check

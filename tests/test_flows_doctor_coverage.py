@@ -9,7 +9,7 @@ import pytest
 from doctored import changed
 
 from configs.settings import Settings
-from flows.doctor.coverage import check_features, check_manifests, check_project_model
+from flows.doctor.coverage import check_crates, check_features, check_manifests
 from flows.doctor.finding import Finding
 
 pytestmark = pytest.mark.usefixtures("bare_environment")
@@ -57,7 +57,7 @@ def test_a_folder_without_packages_is_a_warning(tmp_path: Path, settings: Settin
     )
     for folder in (tmp_path, tmp_path / "none"):
         assert check_features(settings.rust_analyzer, folder).status == "skipped"
-        assert check_project_model(settings.rust_analyzer, folder).status == "skipped"
+        assert check_crates(settings.rust_analyzer, folder).status == "skipped"
     assert check_manifests(tmp_path / "none").status == "skipped"
 
 
@@ -78,7 +78,7 @@ def test_features_are_on_or_off(repo: Path, settings: Settings) -> None:
 def test_a_project_without_foreign_dependencies_needs_no_cargo(
     repo: Path, settings: Settings
 ) -> None:
-    assert check_project_model(settings.rust_analyzer, repo).found == (
+    assert check_crates(settings.rust_analyzer, repo).found == (
         "cargo: all dependencies are on this machine"
     )
 
@@ -90,7 +90,7 @@ def test_a_project_without_foreign_dependencies_needs_no_cargo(
         (["rust_analyzer.network=offline"], "static"),
         (
             ["rust_analyzer.network=offline", "rust_analyzer.project=cargo"],
-            "cargo without dependencies",
+            "cargo without dependencies, and features that need them off",
         ),
     ],
 )
@@ -103,24 +103,22 @@ def test_missing_dependencies_decide_on_the_model(
 ) -> None:
     (repo / "core/Cargo.toml").write_text('[package]\nname = "core"\n[dependencies]\nrand = "1"\n')
     own = changed(settings, *overrides).rust_analyzer
-    assert check_project_model(own, repo).found.endswith("there is no cargo to ask")
+    assert check_crates(own, repo).found.endswith("there is no cargo to ask")
     program("cargo", 'echo "error: no matching package named rand" >&2; exit 101')
-    finding = check_project_model(own, repo)
+    finding = check_crates(own, repo)
     assert (finding.status, finding.found) == (
         "warning",
         f"{model}: not all dependencies are on this machine: error: no matching package named rand",
     )
     assert finding.advice.startswith(f"cargo fetch --manifest-path {repo}/Cargo.toml; or ")
     program("cargo", 'test "$*" = "metadata --format-version 1 --offline --locked"')
-    assert check_project_model(own, repo).status == "ok"
+    assert check_crates(own, repo).status == "ok"
 
 
 def test_a_model_of_our_own_asks_nobody(repo: Path, settings: Settings) -> None:
     own = changed(settings, "rust_analyzer.project=static").rust_analyzer
-    assert check_project_model(own, repo).found.startswith("static: from the manifests")
-    found = check_project_model(settings.rust_analyzer, repo / "scripts")
-    assert found == Finding(
-        "project model", "ok", f"static: there is no Cargo.toml in {repo / 'scripts'}"
-    )
+    assert check_crates(own, repo).found.startswith("static: from the manifests")
+    found = check_crates(settings.rust_analyzer, repo / "scripts")
+    assert found == Finding("crates", "ok", f"static: there is no Cargo.toml in {repo / 'scripts'}")
     own = changed(settings, "rust_analyzer.project=cargo").rust_analyzer
-    assert check_project_model(own, repo / "scripts").status == "failed"
+    assert check_crates(own, repo / "scripts").status == "failed"

@@ -264,7 +264,9 @@ def open_index(double: QdrantDouble) -> Iterator[Callable[..., ServerIndex]]:
 def publish(
     index: Index, source: MadeUp, *, rebuild: bool = False, **changes: object
 ) -> UploadReport:
-    settings = load_settings().storage.model_copy(update={"publish": "in_place", **changes})
+    settings = load_settings().storage.model_copy(
+        update={"publish": "in_place", "min_share_of_last": 0, **changes}
+    )
     return publish_source(index, NAME, METADATA, source, settings, rebuild=rebuild)
 
 
@@ -503,7 +505,7 @@ def test_a_server_that_is_gone_for_good_is_not_waited_for_again_to_clean_up(
     old: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    double.fail(Status(status), times=None, after=26)
+    double.fail(Status(status), times=None, after=29)
     with pytest.raises(IndexUnreachable, match=rf"failed to write 10 points: HTTP {status}"):
         publish(open_index(retry_s=0.3), NEW, rebuild=True)
     assert [(one.method, re.sub(r".*/", "/", one.path)) for one in double.requests[-2:]] == [

@@ -80,7 +80,7 @@ def _coverage_lines(coverage: Coverage | None) -> str:
         f"items  {definitions_text(coverage)}",
     ]
     if coverage.analysis is not None:
-        lines.append(f"crates {analysis_text(coverage.analysis)}")
+        lines.append(f"       {analysis_text(coverage.analysis)}")
     return "".join(f"  {line}\n" for line in lines)
 
 

@@ -71,9 +71,9 @@ def check_features(settings: RustAnalyzerSettings, repo: Path) -> Finding:
     return Finding(check, "warning", found, '--set rust_analyzer.features="all"')
 
 
-def check_project_model(settings: RustAnalyzerSettings, repo: Path) -> Finding:
+def check_crates(settings: RustAnalyzerSettings, repo: Path) -> Finding:
     """Return how a run would load the project, and whether its dependencies are there."""
-    check, project = "project model", settings.project
+    check, project = "crates", settings.project
     if not repo.is_dir():
         return Finding(check, "skipped", f"there is no folder {repo}")
     tree = list_tree(repo)
@@ -90,7 +90,11 @@ def check_project_model(settings: RustAnalyzerSettings, repo: Path) -> Finding:
     why = _why_unresolved(repo)
     if not why:
         return Finding(check, "ok", "cargo: all dependencies are on this machine")
-    else_ = "cargo without dependencies" if project == "cargo" else "static"
+    else_ = (
+        "cargo without dependencies, and features that need them off"
+        if project == "cargo"
+        else "static"
+    )
     model = else_ if settings.network == "offline" else f"cargo if the network helps, else {else_}"
     found = f"{model}: not all dependencies are on this machine: {why}"
     fetch = f"cargo fetch --manifest-path {shlex.quote(str(repo / 'Cargo.toml'))}"

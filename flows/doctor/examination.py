@@ -80,9 +80,7 @@ def checks_of(workspace: Workspace, repo: Path | None) -> dict[str, Callable[[],
         checks["sources"] = partial(toolchain.check_sources, repo)
         checks["manifests"] = partial(coverage.check_manifests, repo)
         checks["features"] = partial(coverage.check_features, settings.rust_analyzer, repo)
-        checks["project model"] = partial(
-            coverage.check_project_model, settings.rust_analyzer, repo
-        )
+        checks["crates"] = partial(coverage.check_crates, settings.rust_analyzer, repo)
     return checks
 
 

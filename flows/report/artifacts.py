@@ -181,7 +181,7 @@ def _change_lines(report: IngestReport) -> list[str]:
 
 def _coverage_lines(coverage: Coverage) -> list[str]:
     lines = [f"- {counted(coverage.files, 'Rust file')}: {files_text(coverage)}"]
-    lines.append(f"- definitions: {definitions_text(coverage)}")
+    lines.append(f"- {definitions_text(coverage)}")
     if coverage.analysis is not None:
         lines.append(f"- {_code(analysis_text(coverage.analysis))}")
     lines += ["", *_table(["folder", "files", "from the index", "from the source", "excluded"])]

@@ -43,7 +43,9 @@ def folder_texts(coverage: Coverage, most: int = 10) -> list[str]:
 def definitions_text(coverage: Coverage) -> str:
     """Return where the definitions come from, in one line."""
     share = _percent(coverage.definitions_index_share)
+    total = coverage.definitions_from_index + coverage.definitions_from_source
     return (
+        f"{counted(total, 'definition')}: "
         f"{coverage.definitions_from_index:,} from the index{share}, "
         f"{coverage.definitions_from_source:,} from the source; "
         f"{counted(coverage.impls, 'impl block')}"
@@ -57,13 +59,13 @@ def analysis_text(analysis: Analysis) -> str:
     >>> analysis_text(
     ...     Analysis(project="cargo", dependencies="unresolved", features="all", cfgs=["loom"])
     ... )
-    'project model cargo (dependencies unresolved), features all, cfg loom'
+    'crates from cargo (dependencies unresolved), features all, cfg loom'
     """
-    model = analysis.project
-    if model == "cargo" and analysis.dependencies != "resolved":
-        model += f" (dependencies {analysis.dependencies})"
+    origin = "cargo" if analysis.project == "cargo" else "the manifests (static)"
+    if analysis.project == "cargo" and analysis.dependencies != "resolved":
+        origin += f" (dependencies {analysis.dependencies})"
     cfgs = f", cfg {' '.join(analysis.cfgs)}" if analysis.cfgs else ""
-    return f"project model {model}, features {analysis.features or 'none besides default'}{cfgs}"
+    return f"crates from {origin}, features {analysis.features or 'default'}{cfgs}"
 
 
 def shortfall(coverage: Coverage, least: float) -> str:

@@ -84,7 +84,7 @@ def _coverage_lines(coverage: Coverage | None) -> list[str]:
         return []
     lines = [
         f"{counted(coverage.files, 'Rust file')}: {files_text(coverage)}.",
-        f"Definitions: {definitions_text(coverage)}.",
+        f"{definitions_text(coverage)}.",
     ]
     return lines if coverage.analysis is None else [*lines, f"{analysis_text(coverage.analysis)}."]
 
