@@ -191,12 +191,16 @@ def test_a_repository_out_of_reach_is_tried_again_and_an_absent_ref_is_not(
 def test_a_checkout_without_a_cargo_project_is_refused(
     sample_repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (sample_repository / "notes").mkdir()
+    (sample_repository / "notes" / "a.md").touch()
+    git(sample_repository, "add", ".")
+    git(sample_repository, "commit", "--quiet", "-m", "notes")
     own = ("--set", f"paths.data={tmp_path / 'data'}")
     code, _, message = run(
-        "ingest", "--repo", f"file://{sample_repository}", "--subdir", "src", *own, capsys=capsys
+        "ingest", "--repo", f"file://{sample_repository}", "--subdir", "notes", *own, capsys=capsys
     )
     assert code == 1
-    assert "src holds no Cargo.toml" in message
+    assert "notes holds no Cargo.toml" in message
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,6 @@ def test_editions_versions_and_what_env_finds_may_come_from_the_workspace(tmp_pa
     core = crates(tmp_path)["core/src/lib.rs"]
     assert (core.edition, core.version) == ("2018", "0.3.0")
     expected = {
-        "CARGO_MANIFEST_DIR": str(tmp_path / "core"),
         "CARGO_PKG_NAME": "core-lib",
         "CARGO_PKG_VERSION": "0.3.0",
         "CARGO_PKG_VERSION_MINOR": "3",
@@ -139,6 +138,10 @@ def test_editions_versions_and_what_env_finds_may_come_from_the_workspace(tmp_pa
         "CARGO_CRATE_NAME": "engine",
     }
     assert core.env.items() >= expected.items()
+    written = core.to_json(tmp_path, [])
+    assert isinstance(written["env"], dict)
+    assert written["env"]["CARGO_MANIFEST_DIR"] == str(tmp_path / "core")
+    assert written["root_module"] == str(tmp_path / "core" / "src" / "lib.rs")
 
 
 def test_a_procedural_macro_has_no_library_to_load(tmp_path: Path) -> None:

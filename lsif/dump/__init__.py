@@ -1,4 +1,5 @@
-"""Makes dumps. Read rust_analyzer (runs it), cargo (asks Cargo first), cache (keeps dumps), inputs.
+"""Makes dumps. Read choice (with Cargo, or by a model), run and rust_analyzer (make one), cache.
 
-`inputs` finds everything that decides what a dump holds.
+`project` is the model, `cargo` asks Cargo first, `cargo_features` hands it features, `cache` keeps
+dumps, and `inputs` finds everything that decides what a dump holds.
 """

@@ -30,16 +30,20 @@ exec {cargo} "$@"
 
 @contextmanager
 def with_features(
-    environment: Mapping[str, str], repo: Path, features: str | list[str]
+    environment: Mapping[str, str], repo: Path, features: str | list[str], target: Path
 ) -> Iterator[dict[str, str]]:
-    """Yield the environment in which Cargo is asked for the features of the repository."""
+    """Yield the environment in which Cargo is asked for the features of the repository.
+
+    The script is in the folder `target`, as what Cargo builds and runs: /tmp may forbid that.
+    """
     flags, cargo = feature_flags(features), find_tool("cargo")
     if not flags or cargo is None:
         yield dict(environment)
         return
     given = environment.get("CARGO_HOME")
     home = Path(given) if given else Path.home() / ".cargo"
-    with tempfile.TemporaryDirectory(prefix="lsif-ingest-") as name:
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="cargo-", dir=target.absolute()) as name:
         programs = Path(name) / "bin"
         programs.mkdir()
         if (home / "bin").is_dir():

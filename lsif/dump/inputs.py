@@ -85,7 +85,8 @@ def key_of(
     configurations = [folder / ".cargo" for folder in places] + [cargo_home]
     dependencies, model = loading.dependencies, loading.model
     workspace = [] if dependencies.workspace is None else [dependencies.workspace]
-    project = b"" if model is None else model.to_json(loading.sysroot, loading.sysroot_src)
+    library = loading.sysroot, loading.sysroot_src
+    project = b"" if model is None else model.to_json(*library, Path("/"))  # wherever it is
     submodules = git_output(top, "submodule", "status", "--recursive") or ""
     parts = {
         "format": _FORMAT,

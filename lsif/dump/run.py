@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lsif.dump.cargo_features import with_features
 from lsif.dump.project.static import model_folder, pinned_environment
 from lsif.dump.rust_analyzer import cargo_environment, write_dump
+from lsif.errors import RustAnalyzerError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,9 +26,12 @@ def make_dump(
     Raises what `write_dump` raises.
     """
     environment = cargo_environment(tool, target)
-    if loading.model is None:
-        with with_features(environment, repo, tool.features) as changed:
-            return write_dump(repo, output, tool, changed)
-    pinned = pinned_environment(environment, loading.sysroot)
-    with model_folder(loading.model, loading.sysroot, loading.sysroot_src) as folder:
-        return write_dump(repo, output, tool, pinned, folder)
+    try:
+        if loading.model is None:
+            with with_features(environment, repo, tool.features, target) as changed:
+                return write_dump(repo, output, tool, changed)
+        pinned = pinned_environment(environment, loading.sysroot)
+        with model_folder(loading.model, loading.sysroot, loading.sysroot_src) as folder:
+            return write_dump(repo, output, tool, pinned, folder)
+    except OSError as exc:  # write_dump raises none
+        raise RustAnalyzerError(f"can't write {exc.filename}: {exc.strerror or exc}") from exc

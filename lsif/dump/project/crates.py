@@ -22,7 +22,10 @@ class Crate:
     edition: str
     version: str = ""
     cfgs: tuple[str, ...] = ()
+    package: str | None = None
+    """Folder of its manifest, relative to the repository; None if it has none."""
     env: dict[str, str] = field(default_factory=dict)
+    """What `env!` finds besides the manifest's place."""
     proc_macro: bool = False
     """Its macros are never expanded: that would take a build."""
     dependencies: dict[str, int] = field(default_factory=dict)
@@ -33,6 +36,11 @@ class Crate:
 
         The whole repository is one source root: `#[path]` and `include!` may lead anywhere in it.
         """
+        env = self.env
+        if self.package is not None:
+            folder = repository if self.package == "." else repository / self.package
+            manifest = {"DIR": str(folder), "PATH": str(folder / "Cargo.toml")}
+            env = {**env, **{f"CARGO_MANIFEST_{key}": value for key, value in manifest.items()}}
         return {
             "display_name": self.name,
             "root_module": str(repository / self.root),
@@ -42,7 +50,7 @@ class Crate:
             "is_workspace_member": True,
             "source": {"include_dirs": [str(repository)], "exclude_dirs": left_out},
             "cfg": list(self.cfgs),
-            "env": self.env,
+            "env": env,
             "is_proc_macro": self.proc_macro,
         }
 

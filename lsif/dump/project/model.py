@@ -45,13 +45,17 @@ class ProjectModel:
     unknown_features: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
-    def to_json(self, sysroot: str, sysroot_src: str) -> bytes:
-        """Return the rust-project.json; empty names leave the standard library out."""
-        folders = [str(self.root / path) for path in (".git", *self.left_out)]
+    def to_json(self, sysroot: str, sysroot_src: str, root: Path | None = None) -> bytes:
+        """Return the rust-project.json; empty names leave the standard library out.
+
+        With `root` it is that of the same repository elsewhere.
+        """
+        at = root or self.root
+        folders = [str(at / path) for path in (".git", *self.left_out)]
         project = {
             **({"sysroot": sysroot} if sysroot else {}),
             **({"sysroot_src": sysroot_src} if sysroot_src else {}),
-            "crates": [crate.to_json(self.root, folders) for crate in self.crates],
+            "crates": [crate.to_json(at, folders) for crate in self.crates],
         }
         return orjson.dumps(project)
 
@@ -117,7 +121,8 @@ class _Making:
             edition=target.edition,
             version=package.version if re.fullmatch(r"\d+\.\d+\.\d+", package.version) else "",
             cfgs=(*self.model.cfgs, *on),
-            env=_environment(self._tree.root, package, name),
+            package=package.folder,
+            env=_environment(package, name),
             proc_macro=target.proc_macro,
         )
 
@@ -208,15 +213,12 @@ class _Covered:
         return self._known[folder]
 
 
-def _environment(root: Path, package: Package, crate: str) -> dict[str, str]:
+def _environment(package: Package, crate: str) -> dict[str, str]:
     """Return what `env!` finds of a package."""
     major, minor, patch = [*re.findall(r"\d+", package.version), "0", "0", "0"][:3]
-    folder = root if package.folder == "." else root / package.folder
     return {
         "CARGO": "cargo",
         "CARGO_CRATE_NAME": crate,
-        "CARGO_MANIFEST_DIR": str(folder),
-        "CARGO_MANIFEST_PATH": str(folder / "Cargo.toml"),
         "CARGO_PKG_NAME": package.name,
         "CARGO_PKG_VERSION": package.version,
         "CARGO_PKG_VERSION_MAJOR": major,
