@@ -161,6 +161,7 @@ def test_the_command_that_searches_has_only_what_a_search_reads(tmp_path: Path) 
         command("--set", "cluster.workers=4", "--set", "rust_analyzer.network=offline")
         == "--project one"
     )
+    assert command("--set", "storage.min_share_of_last=0") == "--project one"
     assert (
         command("--set", "paths.data=/d", "--branch", "dev")
         == "--project one --branch dev --set paths.data=/d"

@@ -8,6 +8,8 @@ from pathlib import Path
 import orjson
 import pytest
 
+from configs.settings import Settings, load_settings
+from configs.workspace import Workspace
 from flows.report.artifacts import ledger_table, report_markdown
 from flows.report.coverage import folder_texts, shortfall
 from flows.report.history import read_report
@@ -15,10 +17,13 @@ from flows.report.metrics import write_metrics
 from flows.report.model import IngestReport, Run
 from flows.report.page import report_page
 from flows.report.text import report_text
+from flows.stages.records import parse_repository
 from lsif.coverage import Analysis, Coverage
+from lsif.dump.cache import DumpReport
 from lsif.ledger import FolderLedger
 from search.web.models import StatusModel
 
+from made_dump import Dump
 from reports import HOSTILE, made_report
 
 CARGO = Analysis(project="cargo", dependencies="resolved", features="all", cfgs=[])
@@ -171,3 +176,39 @@ def test_a_warning_names_the_reason_and_the_setting(
 
 def test_no_other_reason_is_guessed_where_no_module_tree_explains_all() -> None:
     assert "cfg" not in shortfall(covered(STATIC, files_undeclared=328), 0.8)
+
+
+def test_a_run_warns_in_its_notes_and_in_the_log(
+    tmp_path: Path, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    dump = Dump(tmp_path)
+    dump.source("src/lib.rs", "pub fn here() {}\n")
+    dump.define("src/lib.rs", 0, 7, 4, "r", "pub fn here()")
+    (dump.root / "src/net.rs").write_text("pub fn connect() {}\n")
+    dump.parse()
+    dumped = DumpReport(
+        "dump.lsif", 1.0, 1.0, False, "1.85", "unresolved", 1.0, project="cargo", features="all"
+    )
+
+    def notes(*overrides: str) -> list[str]:
+        own = load_settings(None, [f"paths.data={settings.paths.data}", *overrides])
+        project = Workspace(own).for_project("r")
+        report = parse_repository(
+            project,
+            tmp_path / "dump.lsif",
+            dump.root,
+            project.folder,
+            source_items=True,
+            dumped=dumped,
+        )
+        assert report.coverage is not None
+        assert report.coverage.analysis == replace(UNRESOLVED, features="all")
+        return report.notes
+
+    (note,) = notes()
+    assert note.startswith("only 1 of 2 Rust files (50%) is in the dump, less than parse.warn_in")
+    assert 'set rust_analyzer.project = "static"' in note
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        note
+    ]
+    assert notes("parse.warn_index_share=0.5") == []

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _READ_BY_SEARCH = ("paths", "storage", "search", "embedding")
 """Sections of the settings."""
+_OF_ONE_RUN = "storage.min_share_of_last"
+"""A key of these sections that no search reads, and that is given for a single run."""
 
 
 def add_ingest(parser: argparse.ArgumentParser) -> None:
@@ -123,7 +125,12 @@ def search_command(project: ProjectWorkspace, config: Path | None, overrides: Se
     It repeats only those settings that a search reads.
     """
     program = sys.argv[0] if sys.argv[0].endswith("lsif-ingest") else f"{sys.executable} -m flows"
-    read = [each for each in overrides if each.partition(".")[0].strip() in _READ_BY_SEARCH]
+    read = [
+        each
+        for each in overrides
+        if each.partition(".")[0].strip() in _READ_BY_SEARCH
+        and each.partition("=")[0].strip() != _OF_ONE_RUN
+    ]
     without_file = load_settings(None, read)
     needs_file = any(
         getattr(project.settings, section) != getattr(without_file, section)

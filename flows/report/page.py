@@ -68,7 +68,7 @@ def report_page(runs: Sequence[Run], *, links: bool) -> bytes:
         kinds=count_rows(report.parse.kinds),
         crates=count_rows(crates),
         coverage_lines=_coverage_lines(report.parse.coverage),
-        file_names=list(FILES),
+        file_styles=FILES,
         folders=folder_rows(report.parse.coverage.folders if report.parse.coverage else {}),
         end_s=time_axis_s(report),
         stages=stage_rows(report),
