@@ -500,3 +500,12 @@ def test_items_of_many_macro_calls_and_modules_are_all_found(repository: Reposit
     )
     repository.hold("src/lib.rs", f"fn here() {{}}\n{calls}", "here")
     assert len(repository.structures()) == 2 * count + 1
+
+
+def test_broken_sources_give_no_item_without_a_name(repository: Repository) -> None:
+    repository.hold(
+        "src/lib.rs", "fn here() {}\nimpl AsRef<u8> for \nfn (x) {}\nfn fine() {}\nstruct\n", "here"
+    )
+    found = repository.structures()
+    assert {"r::here", "r::fine"} <= set(found)
+    assert all(one.name.strip() for one in found.values())

@@ -72,13 +72,14 @@ def make_impl(
     data: bytes, node: Node, leading: list[Node], scope: Scope, *, is_test: bool
 ) -> SourceItem | None:
     """Return the impl block that the node is, without what is in it; None if it has no type."""
-    inside, written = impl_scope(node, scope), node.child_by_field_name("type")
-    if inside is None or written is None:
+    around = scope._replace(owner=None, trait_name=None)
+    inside, written = impl_scope(node, around), node.child_by_field_name("type")
+    if inside is None or written is None or not inside.owner:
         return None
     body = body_of(node)
     inner = inner_docs(body) if body is not None else None
     row_to = node.end_point.row if body is None else body.start_point.row
-    owner = inside.owner or ""
+    owner = inside.owner
     segment = inside.qualifiers[-1]
     return SourceItem(
         name=f"{inside.trait_name} for {owner}" if inside.trait_name else owner,

@@ -283,7 +283,7 @@ class SourceFile(Lines):
         """Add the node's item, if `strict` only a valid one; return whether it is test code."""
         is_test = scope.is_test or any(map(is_test_attribute, leading))
         name = node.child_by_field_name("name")
-        if name is not None and name.text == RESERVED:
+        if name is not None and name.text in (RESERVED, b""):  # none where the source is broken
             return is_test
         if _is_definition(node) and name is not None and not (strict and node.has_error):
             key = (name.start_point.row, name.start_point.column)
