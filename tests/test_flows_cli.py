@@ -36,6 +36,7 @@ from conftest import (
     SOURCE,
     children_of,
     cli_environment,
+    copied,
     points,
     run,
     run_cli,
@@ -86,9 +87,9 @@ def test_a_run_leaves_a_page_and_a_history_and_names_itself(
 
 
 def test_the_temporary_server_ends_with_the_whole_run_stored_and_registers_no_blocks(
-    first_run: dict[str, Any], prefect_home: dict[str, str]
+    first_run: dict[str, Any], first_home: dict[str, str]
 ) -> None:
-    home = Path(prefect_home["PREFECT_HOME"])
+    home = Path(first_home["PREFECT_HOME"])
     with closing(sqlite3.connect(home / "prefect.db")) as database:
         states = database.execute("SELECT name, state_type FROM flow_run").fetchall()
     assert states == [("ingest-sample", "COMPLETED")]
@@ -476,7 +477,7 @@ def test_a_project_may_be_named_to_every_command_about_one(command: str, tmp_pat
 @pytest.fixture
 def own_data(first_run: dict[str, Any], data: Path, tmp_path: Path) -> Path:
     """A copy of the first run's data that a test may change."""
-    return Path(shutil.copytree(data, tmp_path / "data"))
+    return copied(data, tmp_path / "data")
 
 
 def ingest(data: Path, *arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
@@ -794,7 +795,7 @@ def test_a_killed_run_is_finished_by_the_next(
 def test_the_checkpoint_is_shown_and_shrunk(
     indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = shutil.copytree(indexed_sample, tmp_path / "data")
+    data = copied(indexed_sample, tmp_path / "data")
     where = ("--set", f"paths.data={data}")
     code, out, _ = run("checkpoint", "stats", "--json", *where, capsys=capsys)
     assert code == 0
@@ -842,7 +843,7 @@ def test_no_run_and_no_compaction_are_at_work_at_once(
     from flows import locks
     from flows.stages import checkpoint
 
-    data = shutil.copytree(indexed_sample, tmp_path / "data")
+    data = copied(indexed_sample, tmp_path / "data")
     where = ("--set", f"paths.data={data}")
     own = settings.model_copy(
         update={"paths": settings.paths.model_copy(update={"data": str(data)})}
