@@ -5,6 +5,7 @@ Whole runs have their own process, or share one Prefect test server.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -365,11 +366,29 @@ def test_a_failed_flow_is_reported_once_and_without_traceback(
     assert (done.returncode, done.stdout) == (1, "")
     assert "Traceback" not in done.stderr
     assert done.stderr.count("is empty: rust-analyzer failed") == 1
-    (message,) = (line for line in done.stderr.splitlines() if not line.startswith("INFO flows"))
-    assert message.startswith(
+    others = [line for line in done.stderr.splitlines() if not line.startswith("INFO flows")]
+    assert len(others) == 1, others
+    assert others[0].startswith(
         f"lsif-ingest: {empty} is empty: rust-analyzer failed before it wrote anything. "
         "Make it again with"
     )
+
+
+@pytest.mark.parametrize(
+    ("logger", "level", "shown"),
+    [
+        ("prefect.flow_runs", logging.INFO, False),
+        ("prefect.flow_runs", logging.WARNING, True),
+        ("prefect.task_runs", logging.ERROR, False),
+        ("EventsWorker", logging.WARNING, False),  # "Still processing items", on a busy machine
+        ("flows.lanes", logging.INFO, True),
+    ],
+)
+def test_what_prefect_says_of_its_own_is_hidden(logger: str, level: int, *, shown: bool) -> None:
+    from flows.cli.main import _WithoutProgress
+
+    record = logging.LogRecord(logger, level, "", 0, "something", None, None)
+    assert _WithoutProgress().filter(record) is shown
 
 
 HEAVY = {"torch", "prefect", "transformers"}
