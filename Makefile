@@ -97,8 +97,10 @@ deploy: $(READY) ## have a Prefect server index REPO, or DUMP and ROOT, nightly:
 worker: $(READY) ## run what the Prefect server has scheduled: ARGS="--pool NAME --limit N"
 	@exec $(BIN)/lsif-ingest worker $(ARGS)
 
+# One more than there are cores: tests wait for processes that they start.
+WORKERS = $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() + 1, 4))')
 test: $(READY) ## run the tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 test-deployed: $(READY) ## run the slow tests: Prefect workers, Dask, an installed wheel (minutes)
 	$(BIN)/python -m pytest -m deployed $(ARGS)

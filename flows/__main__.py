@@ -6,17 +6,12 @@ import sys
 from pathlib import Path
 
 from flows.cli.main import main
-
-_YOUNG_OBJECTS = 50_000
-"""New objects before Python looks for unused cycles; its default is 700.
-
-Prefect and torch make a million objects that all stay.
-"""
+from machine.collector import collect_rarely
 
 
 def run() -> int:
     """Run the command line; return the exit code."""
-    gc.set_threshold(_YOUNG_OBJECTS)
+    collect_rarely()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by a daemon
             nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - to the end

@@ -25,6 +25,7 @@ from flows.stages.pipeline import Input, provide_input, write_records
 from flows.stages.upload import upload
 from flows.stages.vectors import plan_vectors
 from flows.tasks import EmbedTasks, as_task, retried
+from machine.collector import rare_collections
 from storage.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def ingest(source: Source, settings: Settings, *, rebuild: bool = False) -> Inge
     # The flow run keeps its tags, its tasks get none: see flows.tasks.
     with (
         TagsContext(current_tags=set()),
+        rare_collections(),
         project_lock(project),
         report_failure(settings.flow, project.collection, project.folder),
     ):

@@ -7,5 +7,6 @@ programs        runs a program to its end and returns what it prints
 supervisor      kills all that a program started, whatever happens to this process
 git             what git says about a folder
 secrets         the one redactor
+collector       Python's collector of unused cycles
 text            text made safe for a terminal
 """

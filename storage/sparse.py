@@ -71,12 +71,11 @@ def text_vector(text: str) -> SparseVector:
     counts = Counter(numbers)
     indices = sorted(counts)
     length = _K * (1 - _B + _B * len(numbers) / _AVERAGE_WORDS)
-    once = (_K + 1) / (1 + length)
-    weights = [
-        once if (count := counts[index]) == 1 else count * (_K + 1) / (count + length)
-        for index in indices
-    ]
-    return SparseVector(indices, array("f", weights).tolist())
+    # Few counts are different, and 32 bits is what the engine keeps of a weight.
+    different = sorted(set(counts.values()))
+    weights = array("f", [count * (_K + 1) / (count + length) for count in different])
+    weight_of = dict(zip(different, weights, strict=True))
+    return SparseVector(indices, [weight_of[count] for count in map(counts.get, indices)])  # type: ignore[index]
 
 
 def query_vector(query: str) -> SparseVector:

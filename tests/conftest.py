@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
+import psutil
 import pytest
+from fakes import FINGERPRINTS, FakeEncoder, embed_all
 from moto.server import ThreadedMotoServer
-from numpy.typing import NDArray
 from pyarrow import fs
 from qdrant_client import QdrantClient
 
 from configs.settings import Settings, load_settings
 from embedding.checkpoint import Checkpoint, as_keys
 from embedding.encoder import Fingerprint
-from embedding.plan import VectorPlan
 from embedding.text import RECIPES
 from embedding.vectors import VectorTable, gather
-from embedding.work_units import WorkUnit, embed_unit
 from flows.server.environment import set_prefect_defaults
 from flows.server.temporary import TemporaryServer
 from lsif.extract import parse_dump
-from lsif.jsonl import read_blocks, read_structures
+from lsif.jsonl import read_structures
 from lsif.structure import Structure
+from storage.embedded.disk import copy_file
 from storage.embedded.index import EmbeddedIndex
 from storage.index import Index
 from storage.metadata import Metadata, VectorInfo
@@ -52,38 +49,25 @@ if (
 ):  # as a shell starts what it runs in the background, and so its children
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+def has_room_in_memory() -> bool:
+    """Return whether temporary folders may be in memory: an index takes 300 MB for a while."""
+    return (
+        os.access("/dev/shm", os.W_OK)
+        and shutil.disk_usage("/dev/shm").free > 8e9
+        and psutil.virtual_memory().available > 12e9
+    )
+
+
+if has_room_in_memory():
+    # The embedded engine allots large sparse files and waits for the disk again and again.
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
+
 PROJECT_ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data"
 SAMPLE = DATA / "sample"
 SAMPLE_DUMP = DATA / "sample.lsif"
 S3_SECRET = "s3-secret-0451"  # noqa: S105 - looked for in every message
-
-
-class FakeEncoder:
-    """Makes a vector of norm 1 from a text's digest, and remembers the batches it was given."""
-
-    device, precision = "cpu", "fp32"
-
-    def __init__(self, dimension: int = 8, *, max_tokens: int = 0, texts_at_once: int = 4) -> None:
-        self.dimension = dimension
-        self.max_tokens = max_tokens
-        self.texts_at_once = texts_at_once
-        self.batches: list[list[str]] = []
-
-    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        return np.array([len(text) for text in texts], dtype=np.int64)
-
-    def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        self.batches.append(list(texts))
-        return np.stack([self.vector(text) for text in texts])
-
-    def encode_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return self.encode_documents(texts)
-
-    def vector(self, text: str) -> NDArray[np.float32]:
-        seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
-        vector = np.random.default_rng(seed).normal(size=self.dimension).astype(np.float32)
-        return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
 
 
 @pytest.fixture
@@ -116,40 +100,6 @@ def sample_structures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def structures(sample_structures: Path) -> list[Structure]:
     return list(read_structures(sample_structures))
-
-
-FINGERPRINTS = {
-    "text": Fingerprint("fake", "1", "tutorial-1", 0),
-    "code": Fingerprint("fake", "1", "snippet-1", 0),
-}
-ALL_FINGERPRINTS = {**FINGERPRINTS, "blocks": FINGERPRINTS["code"]}
-
-
-def embed_all(
-    structures: Path,
-    store: Path | str,
-    load: Callable[[], FakeEncoder],
-    fingerprints: Mapping[str, Fingerprint] = ALL_FINGERPRINTS,
-    *,
-    rows_per_file: int = 50,
-    blocks: Path | None = None,
-) -> VectorPlan:
-    """Embed what the checkpoint lacks as a run does, each work unit as soon as it is full."""
-    load = cache(load)
-
-    def embed(unit: WorkUnit) -> None:
-        checkpoint = Checkpoint(store, fingerprints[unit.vector])
-        plan.begin(unit)
-        plan.done(unit, embed_unit(checkpoint, unit, load))
-
-    plan = VectorPlan(fingerprints, str(store), embed, rows_per_file=rows_per_file, dtype="float32")
-    for structure in read_structures(structures):
-        plan.take([structure])
-    for block in read_blocks(blocks) if blocks is not None else ():
-        plan.take([], [block])
-    plan.finish()
-    plan.no_more()
-    return plan
 
 
 def vectors_of(
@@ -402,10 +352,16 @@ def harness(prefect_server: str) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def first_run(data: Path, prefect_home: dict[str, str]) -> dict[str, Any]:
+def first_home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Where Prefect keeps what it knows of `first_run`, and of no other run."""
+    return {"PREFECT_HOME": str(tmp_path_factory.mktemp("first-prefect"))}
+
+
+@pytest.fixture(scope="session")
+def first_run(data: Path, first_home: dict[str, str]) -> dict[str, Any]:
     """The report of a first run on the sample in its own process, with the temporary server."""
     done = run_cli(
-        "ingest", *SOURCE, "--json", "--set", f"paths.data={data}", environment=prefect_home
+        "ingest", *SOURCE, "--json", "--set", f"paths.data={data}", environment=first_home
     )
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
@@ -453,7 +409,12 @@ def a_file(tmp_path: Path) -> Path:
     return path
 
 
+def copied(data: Path, target: Path) -> Path:
+    """Return a copy of a data folder that a test may change; the holes of its files stay holes."""
+    return Path(shutil.copytree(data, target, copy_function=copy_file))
+
+
 @pytest.fixture
 def indexed(indexed_sample: Path, tmp_path: Path) -> Path:
     """A data folder with an index of the sample."""
-    return shutil.copytree(indexed_sample, tmp_path / "data")
+    return copied(indexed_sample, tmp_path / "data")

@@ -6,7 +6,6 @@ real: its vectors come from a fake encoder, which also replaces the model for qu
 
 from __future__ import annotations
 
-import shutil
 import socket
 import threading
 import time
@@ -32,7 +31,6 @@ from lsif.jsonl import read_blocks, read_structures, write_records
 from lsif.structure import Structure, with_digest
 from search.service import SearchService
 from search.web.app import make_app
-from storage.embedded.disk import copy_file
 from storage.metadata import Metadata
 
 from conftest import SAMPLE, SAMPLE_DUMP, FakeEncoder
@@ -131,11 +129,6 @@ def changed(structure: Structure, **changes: Any) -> Structure:
         name: changes.pop(name) for name in list(changes) if name in fields["context"]
     }
     return with_digest({**fields, **changes})
-
-
-def copied(data: Path, target: Path) -> Path:
-    """Return a copy of a data folder that a test may change."""
-    return Path(shutil.copytree(data, target, copy_function=copy_file))
 
 
 def _project(data: Path, name: str) -> ProjectWorkspace:

@@ -236,7 +236,7 @@ def test_vectors_are_normalised_float32() -> None:
 SLOW_RUN = """
     import sys, time
     from pathlib import Path
-    from conftest import FakeEncoder, embed_all
+    from fakes import FakeEncoder, embed_all
     from embedding.encoder import Fingerprint
 
     class SlowEncoder(FakeEncoder):

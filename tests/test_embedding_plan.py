@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import ALL_FINGERPRINTS, FakeEncoder
 from numpy.typing import NDArray
 
 from embedding.checkpoint import Checkpoint, as_keys
@@ -18,8 +19,6 @@ from embedding.plan import VectorPlan, gathered_vectors
 from embedding.vectors import VectorTable
 from embedding.work_units import STOP, WorkUnit, embed_unit, write_unit
 from lsif.jsonl import read_blocks, read_structures
-
-from conftest import ALL_FINGERPRINTS, FakeEncoder
 
 
 class Run:

@@ -138,6 +138,7 @@ def test_addresses_that_are_rejected(address: str, message: str) -> None:
     assert S3_SECRET not in str(caught.value)
 
 
+@pytest.mark.deployed
 def test_the_whole_program_keeps_its_vectors_in_a_bucket(
     bucket: str,
     s3_environment: dict[str, str],

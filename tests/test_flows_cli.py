@@ -5,6 +5,7 @@ Whole runs have their own process, or share one Prefect test server.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -36,6 +37,7 @@ from conftest import (
     SOURCE,
     children_of,
     cli_environment,
+    copied,
     points,
     run,
     run_cli,
@@ -86,9 +88,9 @@ def test_a_run_leaves_a_page_and_a_history_and_names_itself(
 
 
 def test_the_temporary_server_ends_with_the_whole_run_stored_and_registers_no_blocks(
-    first_run: dict[str, Any], prefect_home: dict[str, str]
+    first_run: dict[str, Any], first_home: dict[str, str]
 ) -> None:
-    home = Path(prefect_home["PREFECT_HOME"])
+    home = Path(first_home["PREFECT_HOME"])
     with closing(sqlite3.connect(home / "prefect.db")) as database:
         states = database.execute("SELECT name, state_type FROM flow_run").fetchall()
     assert states == [("ingest-sample", "COMPLETED")]
@@ -375,11 +377,29 @@ def test_a_failed_flow_is_reported_once_and_without_traceback(
     assert (done.returncode, done.stdout) == (1, "")
     assert "Traceback" not in done.stderr
     assert done.stderr.count("is empty: rust-analyzer failed") == 1
-    (message,) = (line for line in done.stderr.splitlines() if not line.startswith("INFO flows"))
-    assert message.startswith(
+    others = [line for line in done.stderr.splitlines() if not line.startswith("INFO flows")]
+    assert len(others) == 1, others
+    assert others[0].startswith(
         f"lsif-ingest: {empty} is empty: rust-analyzer failed before it wrote anything. "
         "Make it again with"
     )
+
+
+@pytest.mark.parametrize(
+    ("logger", "level", "shown"),
+    [
+        ("prefect.flow_runs", logging.INFO, False),
+        ("prefect.flow_runs", logging.WARNING, True),
+        ("prefect.task_runs", logging.ERROR, False),
+        ("EventsWorker", logging.WARNING, False),  # "Still processing items", on a busy machine
+        ("flows.lanes", logging.INFO, True),
+    ],
+)
+def test_what_prefect_says_of_its_own_is_hidden(logger: str, level: int, *, shown: bool) -> None:
+    from flows.cli.main import _WithoutProgress
+
+    record = logging.LogRecord(logger, level, "", 0, "something", None, None)
+    assert _WithoutProgress().filter(record) is shown
 
 
 HEAVY = {"torch", "prefect", "transformers"}
@@ -511,7 +531,7 @@ def test_a_project_may_be_named_to_every_command_about_one(command: str, tmp_pat
 @pytest.fixture
 def own_data(first_run: dict[str, Any], data: Path, tmp_path: Path) -> Path:
     """A copy of the first run's data that a test may change."""
-    return Path(shutil.copytree(data, tmp_path / "data"))
+    return copied(data, tmp_path / "data")
 
 
 def ingest(data: Path, *arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
@@ -829,7 +849,7 @@ def test_a_killed_run_is_finished_by_the_next(
 def test_the_checkpoint_is_shown_and_shrunk(
     indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = shutil.copytree(indexed_sample, tmp_path / "data")
+    data = copied(indexed_sample, tmp_path / "data")
     where = ("--set", f"paths.data={data}")
     code, out, _ = run("checkpoint", "stats", "--json", *where, capsys=capsys)
     assert code == 0
@@ -877,7 +897,7 @@ def test_no_run_and_no_compaction_are_at_work_at_once(
     from flows import locks
     from flows.stages import checkpoint
 
-    data = shutil.copytree(indexed_sample, tmp_path / "data")
+    data = copied(indexed_sample, tmp_path / "data")
     where = ("--set", f"paths.data={data}")
     own = settings.model_copy(
         update={"paths": settings.paths.model_copy(update={"data": str(data)})}

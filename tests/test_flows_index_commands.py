@@ -12,14 +12,14 @@ import pytest
 from lsif.jsonl import read_structures
 from storage.embedded.index import EmbeddedIndex
 
-from conftest import SAMPLE, SAMPLE_DUMP, SOURCE, points, run, run_cli
+from conftest import SAMPLE, SAMPLE_DUMP, SOURCE, copied, points, run, run_cli
 
 
 def test_a_plan_is_printed_and_nothing_done(
     indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, root = (
-        shutil.copytree(indexed_sample, tmp_path / "data"),
+        copied(indexed_sample, tmp_path / "data"),
         shutil.copytree(SAMPLE, tmp_path / "sample"),
     )
     source = ("--dump", str(SAMPLE_DUMP), "--root", str(root), "--set", f"paths.data={data}")
@@ -82,7 +82,7 @@ def test_a_plan_predicts_that_too_few_structures_fail(
 def test_an_index_is_verified(
     indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    where = ("--set", f"paths.data={shutil.copytree(indexed_sample, tmp_path / 'data')}")
+    where = ("--set", f"paths.data={copied(indexed_sample, tmp_path / 'data')}")
     code, out, _ = run("verify", *where, capsys=capsys)
     assert (code, out) == (
         0,
@@ -108,7 +108,7 @@ def test_an_index_is_verified(
 def test_a_rolled_back_index_is_distinguished_from_a_damaged_one(
     indexed_sample: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = shutil.copytree(indexed_sample, tmp_path / "data")
+    data = copied(indexed_sample, tmp_path / "data")
     where = ("--set", f"paths.data={data}")
     records, report = (
         data / "projects/sample/structures.jsonl",
@@ -224,7 +224,7 @@ def test_a_damaged_index_is_reported_and_the_next_run_repairs_it(
     prefect_home: dict[str, str],
 ) -> None:
     def damage(name: str) -> tuple[Path, tuple[str, str], Path]:
-        data = shutil.copytree(indexed_sample, tmp_path / name)
+        data = copied(indexed_sample, tmp_path / name)
         (generation,) = (path for path in (data / "qdrant/sample").iterdir() if path.is_dir())
         return data, ("--set", f"paths.data={data}"), generation
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fakes import ALL_FINGERPRINTS, FakeEncoder
 
 from embedding.checkpoint import Checkpoint
 from embedding.errors import CheckpointError, VectorError
@@ -16,8 +17,6 @@ from flows.report.model import StageTime
 from flows.stage_clock import StageClock
 from lsif.errors import DumpError
 from lsif.jsonl import read_blocks, read_structures
-
-from conftest import ALL_FINGERPRINTS, FakeEncoder
 
 
 class Stage:

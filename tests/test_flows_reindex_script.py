@@ -63,6 +63,7 @@ def reindex(folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.deployed
 def test_a_job_indexes_and_the_next_one_uses_its_vectors_and_fails_where_verify_does(
     tmp_path: Path, prefect_home: dict[str, str]
 ) -> None:

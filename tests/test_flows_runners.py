@@ -111,6 +111,7 @@ def _is_worker(process: psutil.Process) -> bool:
         return False
 
 
+@pytest.mark.deployed
 def test_a_worker_of_two_that_is_killed_costs_a_work_units_work_and_nothing_else(
     tmp_path: Path, indexed_sample: Path
 ) -> None:

@@ -24,7 +24,6 @@ import pytest
 import uvicorn
 from searchable import (
     Models,
-    copied,
     fake_models,
     index_sample,
     index_tutorial,
@@ -41,7 +40,7 @@ from search.hit import Hit
 from storage.embedded.index import EmbeddedIndex
 from storage.index import Generation
 
-from conftest import PROJECT_ROOT, SAMPLE, cli_environment, run, run_cli
+from conftest import PROJECT_ROOT, SAMPLE, cli_environment, copied, run, run_cli
 from made_up import made
 
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from searchable import (
     Models,
-    copied,
     document,
     fake_models,
     index_sample,
@@ -35,7 +34,7 @@ from storage.embedded.index import EmbeddedIndex
 from storage.errors import IndexDamaged, IndexMissing, StorageError
 from storage.index import StoredPoint
 
-from conftest import DATA
+from conftest import DATA, copied
 from made_up import made
 
 

@@ -25,7 +25,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from searchable import (
     Models,
     Site,
-    copied,
     document,
     fake_models,
     index_sample,
@@ -53,7 +52,7 @@ from search.web.models import (
     StructureModel,
 )
 
-from conftest import PROJECT_ROOT, SAMPLE
+from conftest import PROJECT_ROOT, SAMPLE, copied
 
 CACHE = (SAMPLE / "src/cache.rs").read_text().splitlines()
 ROUTES = [

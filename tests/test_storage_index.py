@@ -646,7 +646,7 @@ def test_a_full_disk_is_told_before_the_engine_writes_to_it(
     for begin in (lambda: index.create(COLLECTION, metadata), lambda: index.copy(COLLECTION, live)):
         with pytest.raises(
             StorageError,
-            match=r"the disk is full: .* needs 10\d\.\d MB .* 41.9 MB are free.*paths.data=DIR",
+            match=r"the disk is full: .* needs 1\d\d\.\d MB .* 41.9 MB are free.*paths.data=DIR",
         ):
             begin()
     free = 1 << 40

@@ -20,6 +20,8 @@ import pytest
 
 from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, cli_environment
 
+pytestmark = pytest.mark.deployed
+
 PACKAGES = ("configs", "machine", "lsif", "embedding", "storage", "search", "flows")
 
 
@@ -184,7 +186,6 @@ def test_the_sample_is_indexed_and_searched(
     assert "no constraints.txt" not in checks["packages"]["found"]  # the wheel carries it
 
 
-@pytest.mark.deployed
 def test_a_deployment_runs(installed: Path, elsewhere: Path, server: dict[str, str]) -> None:
     def ask(path: str, body: object = None) -> dict[str, object]:
         request = urllib.request.Request(  # noqa: S310 - our own server's

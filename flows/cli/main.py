@@ -143,6 +143,10 @@ def _stopped(exc: KeyboardInterrupt | Terminated, command: str) -> int:
     return 130 if by_terminal else EXIT_CODE
 
 
+_QUEUES_OF_PREFECT = ("APILogWorker", "EventsWorker")
+"""They warn, on a busy machine, that sending what is left takes a few seconds."""
+
+
 class _WithoutProgress(logging.Filter):
     """Hides Prefect's reports of progress and failure, which this program makes itself.
 
@@ -151,6 +155,8 @@ class _WithoutProgress(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the record is shown."""
+        if record.name in _QUEUES_OF_PREFECT:
+            return False
         return (
             not record.name.startswith("prefect")
             or record.levelno == logging.WARNING
