@@ -124,7 +124,7 @@ def choose_collection(index: Index, wanted: str) -> str:
     if not live:
         raise IndexMissing(
             f"there is no index at {index.location} (the working folder is {Path.cwd()}). "
-            "Make one: lsif-ingest ingest --repo DIR"
+            f"{IndexMissing.ADVICE}"
         )
     return max(live)[1]
 

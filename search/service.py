@@ -234,7 +234,7 @@ class SearchService:
         if state is None:
             raise IndexMissing(
                 f"there is no index {collection!r} at {self._watching().location}. "
-                "Make one: lsif-ingest ingest --repo DIR"
+                f"{IndexMissing.ADVICE}"
             )
         index = connect(self._workspace)
         try:

@@ -22,6 +22,8 @@ class StorageError(LsifIngestError):
 class IndexMissing(StorageError):
     """There is no such collection."""
 
+    ADVICE = "Make one: lsif-ingest ingest --repo DIR"
+
 
 class IndexDamaged(StorageError):
     """What is stored can't be read."""

@@ -23,7 +23,7 @@ def require_live(index: Index, collection: str) -> Generation:
         others = f"; indexed there: {found}" if found else ""
         raise IndexMissing(
             f"there is no index of {collection!r} at {index.location}{others}. "
-            "Make one: lsif-ingest ingest --repo DIR"
+            f"{IndexMissing.ADVICE}"
         )
     return generation
 

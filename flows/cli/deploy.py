@@ -28,6 +28,12 @@ def add_deploy(parser: argparse.ArgumentParser) -> None:
     _add_pool(parser)
     _add_source(parser)
     _add_when_and_where(parser)
+    parser.add_argument(
+        "--image",
+        default="",
+        metavar="IMAGE",
+        help="container image; required by pools of type docker and kubernetes",
+    )
     add_debug(parser)
     parser.set_defaults(run=_deploy)
 
@@ -37,7 +43,7 @@ def add_serve_flow(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
     _add_when_and_where(parser)
     add_debug(parser)
-    parser.set_defaults(run=_serve_flow, pool="", pool_type="process")
+    parser.set_defaults(run=_serve_flow, image="", pool="", pool_type="process")
 
 
 def add_undeploy(parser: argparse.ArgumentParser) -> None:
@@ -135,12 +141,6 @@ def _add_when_and_where(parser: argparse.ArgumentParser) -> None:
         default="",
         metavar="DIR",
         help="working folder of runs; holds their data (default: this folder; containers: /work)",
-    )
-    parser.add_argument(
-        "--image",
-        default="",
-        metavar="IMAGE",
-        help="container image; required by pools of type docker and kubernetes",
     )
 
 
