@@ -217,6 +217,19 @@ def test_cargo_is_asked_for_the_features_of_the_repository_only(
     assert (said / "programs").read_text().split() == ["cargo", "rustfmt"]
 
 
+def test_cargo_goes_with_default_features_if_others_need_what_is_missing(
+    victim: Victim, said: Path
+) -> None:
+    metadata = {"packages": [], "workspace_root": str(victim.repo)}
+    (said / "answer").write_bytes(orjson.dumps(metadata))
+    body = f'case "$*" in *--all-features*) echo error: no >&2; exit 101;; esac; cat {said}/answer'
+    program(said.parent / "bin" / "cargo", body)
+    program(said.parent / "bin" / "rust-analyzer", "cargo metadata >/dev/null && echo dump")
+    report = victim.dump("cargo")
+    assert (report.dependencies, report.features) == ("resolved", "default")
+    assert victim.dump("auto").project == "static"
+
+
 def test_cfgs_reach_rustc_behind_the_flags_that_are_set(
     victim: Victim, said: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

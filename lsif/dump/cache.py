@@ -103,7 +103,7 @@ def provide_dump(
             path = other.replace(ProjectFolder(folder).cached_dump(key, _content(other)))
     _prune(folder, tool.keep_dumps, path)
     megabytes, seconds = path.stat().st_size / 1e6, time.perf_counter() - started
-    model, features = loading.model, tool.features
+    model, features = loading.model, loading.features
     report = DumpReport(
         file=str(path),
         megabytes=megabytes,
@@ -136,7 +136,7 @@ def _cache_key(
         return "rust_analyzer.keep_dumps is 0", ""
     if reason := why_not(repo, loading):
         return reason, ""
-    versions = [version, loading.rustc, str(tool.features), *tool.cfg]
+    versions = [version, loading.rustc, str(loading.features), *tool.cfg]
     try:
         return "", key_of(repo, own, loading, versions, cargo_environment(tool, target))
     except UnknownInput as exc:

@@ -34,6 +34,8 @@ class Loading:
     dependencies: Dependencies
     model: ProjectModel | None = None
     """Given if `project` is `static`."""
+    features: str | list[str] = "all"
+    """Those that are asked for: as in the settings, unless Cargo can't have them."""
     sysroot: str = ""
     """The toolchain's folder, if there is a model."""
     sysroot_src: str = ""
@@ -65,20 +67,38 @@ def choose_loading(
     check_project(repo)
     rustc = toolchain(repo, tool, target)
     dependencies = find_dependencies(repo, tool, target, rustc)
-    if tool.project == "cargo" or dependencies.state == "resolved":
-        if dependencies.state == "unresolved":
-            logger.warning(
-                "Cargo can't resolve the dependencies; their types will be unknown, and features "
-                'are off (rust_analyzer.project = "static" would switch them on): %s',
-                dependencies.why,
-            )
-        return Loading("cargo", rustc, dependencies)
+    if dependencies.state == "resolved":
+        return Loading("cargo", rustc, dependencies, features=tool.features)
+    if tool.project == "cargo":
+        return _cargo_anyway(repo, tool, target, rustc, dependencies)
     if dependencies.state == "unresolved":
         logger.warning(
             "Cargo can't resolve the dependencies; their types will be unknown: %s",
             dependencies.why,
         )
     return _static(repo, tool, target, left_out, dependencies)
+
+
+def _cargo_anyway(
+    repo: Path, tool: RustAnalyzerSettings, target: Path, rustc: str, dependencies: Dependencies
+) -> Loading:
+    """Return a loading with Cargo, which can't resolve all that the features need."""
+    if dependencies.state == "unknown":
+        return Loading("cargo", rustc, dependencies, features=tool.features)
+    default = tool.model_copy(update={"features": "default"})
+    fewer = find_dependencies(repo, default, target, rustc)
+    if fewer.state == "resolved":
+        logger.warning(
+            "Cargo can resolve the dependencies of default features only, so only these are on: %s",
+            dependencies.why,
+        )
+        return Loading("cargo", rustc, fewer, features="default")
+    logger.warning(
+        "Cargo can't resolve the dependencies; their types will be unknown, and features "
+        'are off (rust_analyzer.project = "static" would switch them on): %s',
+        dependencies.why,
+    )
+    return Loading("cargo", rustc, dependencies, features=tool.features)
 
 
 def _static(
@@ -101,4 +121,4 @@ def _static(
     sysroot = ask("rustc", ["--print", "sysroot"], tool, target, NEUTRAL).text
     sources = library_sources(sysroot, find_program(tool))
     rustc = toolchain(NEUTRAL, tool, target)
-    return Loading("static", rustc, dependencies, model, sysroot, sources)
+    return Loading("static", rustc, dependencies, model, tool.features, sysroot, sources)

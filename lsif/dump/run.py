@@ -28,7 +28,7 @@ def make_dump(
     environment = cargo_environment(tool, target)
     try:
         if loading.model is None:
-            with with_features(environment, repo, tool.features, target) as changed:
+            with with_features(environment, repo, loading.features, target) as changed:
                 return write_dump(repo, output, tool, changed)
         pinned = pinned_environment(environment, loading.sysroot)
         with model_folder(loading.model, loading.sysroot, loading.sysroot_src) as folder:
