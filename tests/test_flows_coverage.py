@@ -153,9 +153,17 @@ def test_enough_files_are_no_warning(share: float | None, least: float) -> None:
     [
         (UNRESOLVED, {}, "the dependencies are unresolved, so features that need them are off"),
         (UNRESOLVED, {}, '(set rust_analyzer.project = "static", or let Cargo reach them)'),
-        (replace(CARGO, features="default"), {}, "of the features only default are on"),
-        (replace(CARGO, features=""), {}, "of the features only the default ones are on"),
-        (replace(CARGO, features="net"), {}, '(set rust_analyzer.features = "all")'),
+        (
+            replace(CARGO, features="default"),
+            {},
+            "only these features are on: default (set rust_analyzer.features",
+        ),
+        (replace(CARGO, features=""), {}, "only these features are on: default (set"),
+        (
+            replace(CARGO, features="net"),
+            {},
+            'net (set rust_analyzer.features = "all", or rust_analyzer.project = "static" if',
+        ),
         (STATIC, {}, "cfg of another platform or of a build flag leaves files out"),
         (CARGO, {}, "(set rust_analyzer.cfg to the names that the code asks for)"),
         (STATIC, {"files_undeclared": 328}, "328 files in no module tree (parse.exclude"),

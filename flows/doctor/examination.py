@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from configs.settings import RustAnalyzerSettings
     from configs.workspace import Workspace
 
 _DEADLINE_S = 20.0
@@ -41,7 +42,6 @@ def examine_workspace(workspace: Workspace, repo: Path | None) -> list[Finding]:
 def checks_of(workspace: Workspace, repo: Path | None) -> dict[str, Callable[[], Finding]]:
     """Return the checks by name, in the order in which they are shown."""
     from flows.doctor import (  # noqa: PLC0415 - takes half a second
-        coverage,
         data,
         index,
         models,
@@ -75,13 +75,23 @@ def checks_of(workspace: Workspace, repo: Path | None) -> dict[str, Callable[[],
         "leftovers": partial(index.check_leftovers, workspace),
     }
     if repo is not None:
-        checks["repository"] = partial(toolchain.check_repository, settings.rust_analyzer, repo)
-        checks["toolchain"] = partial(toolchain.check_toolchain, repo)
-        checks["sources"] = partial(toolchain.check_sources, repo)
-        checks["manifests"] = partial(coverage.check_manifests, repo)
-        checks["features"] = partial(coverage.check_features, settings.rust_analyzer, repo)
-        checks["crates"] = partial(coverage.check_crates, settings.rust_analyzer, repo)
+        checks |= _checks_of_repository(settings.rust_analyzer, repo)
     return checks
+
+
+def _checks_of_repository(
+    settings: RustAnalyzerSettings, repo: Path
+) -> dict[str, Callable[[], Finding]]:
+    from flows.doctor import coverage, toolchain  # noqa: PLC0415 - takes half a second
+
+    return {
+        "repository": partial(toolchain.check_repository, settings, repo),
+        "toolchain": partial(toolchain.check_toolchain, repo),
+        "sources": partial(toolchain.check_sources, repo),
+        "manifests": partial(coverage.check_manifests, repo),
+        "features": partial(coverage.check_features, settings, repo),
+        "crates": partial(coverage.check_crates, settings, repo),
+    }
 
 
 def examine(

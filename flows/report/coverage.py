@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 _FOLDERS = 3
 """Folders that a warning names."""
+_ELSEWHERE = (
+    "the dump was made elsewhere, maybe with features off or without dependencies "
+    "(rust_analyzer.project, rust_analyzer.features and rust_analyzer.cfg say what a dump made "
+    "here holds)"
+)
 
 
 def files_text(coverage: Coverage) -> str:
@@ -84,45 +89,39 @@ def shortfall(coverage: Coverage, least: float) -> str:
 
 def _reasons(coverage: Coverage) -> Iterator[str]:
     """Yield the reasons that are known, each with the setting to change; at least one."""
-    analysis, explained = coverage.analysis, False
-    if analysis is None:
-        explained = True
-        yield (
-            "the dump was made elsewhere, maybe with features off or without dependencies "
-            "(rust_analyzer.project, rust_analyzer.features and rust_analyzer.cfg say what a dump "
-            "made here holds)"
-        )
-    elif analysis.project == "cargo" and analysis.dependencies != "resolved":
-        explained = True
-        yield (
-            "the dependencies are unresolved, so features that need them are off "
-            '(set rust_analyzer.project = "static", or let Cargo reach them)'
-        )
-    if analysis is not None and analysis.features != "all":
-        explained = True
-        yield (
-            f"of the features only {analysis.features or 'the default ones'} are on "
-            '(set rust_analyzer.features = "all")'
-        )
-    if analysis is not None and analysis.skipped_manifests:
-        explained = True
-        yield (
-            f"skipped manifests, members and targets: {analysis.skipped_manifests:,} "
-            "(dump.skipped_manifests in report.json names them)"
-        )
-    undeclared, missing = (
-        coverage.files_undeclared,
-        coverage.files_from_source + coverage.files_absent,
-    )
+    known = [_ELSEWHERE] if coverage.analysis is None else list(_of_analysis(coverage.analysis))
+    yield from known
+    undeclared = coverage.files_undeclared
     if undeclared:
         yield (
             f"{counted(undeclared, 'file')} in no module tree "
             "(parse.exclude leaves out what is no code of yours)"
         )
-    if not explained and (missing > undeclared or not undeclared):
+    missing = coverage.files_from_source + coverage.files_absent
+    if not known and (missing > undeclared or not undeclared):
         yield (
             "cfg of another platform or of a build flag leaves files out "
             "(set rust_analyzer.cfg to the names that the code asks for)"
+        )
+
+
+def _of_analysis(analysis: Analysis) -> Iterator[str]:
+    is_cargos = analysis.project == "cargo"
+    if is_cargos and analysis.dependencies != "resolved":
+        yield (
+            "the dependencies are unresolved, so features that need them are off "
+            '(set rust_analyzer.project = "static", or let Cargo reach them)'
+        )
+    if analysis.features != "all":
+        otherwise = ', or rust_analyzer.project = "static" if Cargo lacks dependencies'
+        yield (
+            f"only these features are on: {analysis.features or 'default'} "
+            f'(set rust_analyzer.features = "all"{otherwise if is_cargos else ""})'
+        )
+    if analysis.skipped_manifests:
+        yield (
+            f"skipped manifests, members and targets: {analysis.skipped_manifests:,} "
+            "(dump.skipped_manifests in report.json names them)"
         )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from configs.workspace import ProjectFolder, ProjectWorkspace
     from lsif.blocks import Block
+    from lsif.coverage import Coverage
     from lsif.dump.cache import DumpReport
     from lsif.ledger import ParseLedger
     from lsif.structure import Structure
@@ -57,10 +58,8 @@ def parse_repository(
         project=project.project,
         blocks=folder.blocks,
         sink=sink,
-        **{
-            **settings.model_dump(exclude={"warn_index_share"}),
-            "source_items": source_items,
-        },
+        source_items=source_items,
+        **settings.model_dump(exclude={"warn_index_share", "source_items"}),
     )
     remember_root(folder, root)
     seconds = time.perf_counter() - started
@@ -74,9 +73,19 @@ def parse_repository(
     )
     coverage = coverage_of(ledger, _analysis(dumped))
     notes = _notes(ledger, held_back=settings.source_items and not source_items)
-    if coverage is not None and (why := shortfall(coverage, settings.warn_index_share)):
+    return _report(ledger, coverage, notes, seconds, settings.warn_index_share)
+
+
+def _report(
+    ledger: ParseLedger,
+    coverage: Coverage | None,
+    notes: list[str],
+    seconds: float,
+    warn_index_share: float,
+) -> ParseReport:
+    if coverage is not None and (why := shortfall(coverage, warn_index_share)):
         logger.warning("%s", why)
-        notes.insert(0, why)
+        notes = [why, *notes]
     return ParseReport(
         structures=ledger.structures,
         kinds=ledger.kinds,
