@@ -604,7 +604,7 @@ def test_another_model_is_rejected_without_rebuild(
             ("--dump", str(SAMPLE_DUMP), "--root", str(DATA)),
             "none of the dump's 10 files can be read",
         ),
-        (("--repo", str(DATA)), "holds no Cargo.toml"),
+        (("--repo", "DATA/checkpoints"), "holds no Cargo.toml"),
         (
             ("--repo", str(SAMPLE), "--set", "rust_analyzer.command=no-such-program"),
             "rustup component add rust-analyzer",

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("bare_environment")
 def test_the_embedded_index_is_read(settings: Settings, indexed: Path) -> None:
     finding = doctor_index.check_index(Workspace(settings))
     assert finding == Finding(
-        "index", "ok", f"Qdrant edge 0.9.0 at {indexed}/qdrant: 77 structures in sample"
+        "index", "ok", f"Qdrant edge 0.9.0 at {indexed}/qdrant: 93 structures in sample"
     )
     assert doctor_index.check_leftovers(Workspace(settings)) == Finding("leftovers", "ok", "none")
 

@@ -42,14 +42,14 @@ def test_a_plan_is_printed_and_nothing_done(
     live.structures.set_payloads([(moved_one.id, {"place": "[1]"})])
     live.close()
     code, out, _ = run("ingest", "--plan", *source, capsys=capsys)
-    assert "structures  1 added, 0 changed, 1 moved, 0 deleted, 75 unchanged" in out
+    assert "structures  1 added, 0 changed, 1 moved, 0 deleted, 91 unchanged" in out
     assert f"added    {gone.code_type} {gone.symbol}" in out
     code, out, _ = run("ingest", "--plan", "--json", *source, capsys=capsys)
     plan = orjson.loads(out)
     assert (plan["way"], list(plan["structures"]["added"]), plan["structures"]["unchanged"]) == (
         "synced",
         [gone.id],
-        75,
+        91,
     )
     assert records.read_bytes() == kept
     assert before == sorted(
@@ -86,7 +86,7 @@ def test_an_index_is_verified(
     code, out, _ = run("verify", *where, capsys=capsys)
     assert (code, out) == (
         0,
-        "sample: 77 structures and 8 blocks compared with 85 points, 162 vectors checked\n",
+        "sample: 93 structures and 8 blocks compared with 101 points, 194 vectors checked\n",
     )
     live = EmbeddedIndex(tmp_path / "data" / "qdrant").live("sample")
     assert live is not None
@@ -136,17 +136,17 @@ def test_an_index_travels_as_parquet(
         ("--set", f"paths.data={tmp_path / 'there'}"),
     )
     code, out, _ = run("export", "-o", str(tmp_path / "out"), *here, capsys=capsys)
-    assert (code, "77 structures and 8 blocks" in out) == (0, True)
+    assert (code, "93 structures and 8 blocks" in out) == (0, True)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "blocks.parquet",
         "structures.parquet",
     ]
     code, out, _ = run("import", str(tmp_path / "out"), "--json", *there, capsys=capsys)
     report = orjson.loads(out)
-    assert (code, report["points"], report["blocks"], report["way"]) == (0, 77, 8, "built")
+    assert (code, report["points"], report["blocks"], report["way"]) == (0, 93, 8, "built")
     assert points(tmp_path / "there") == points(indexed_sample)
     code, out, _ = run("verify", *there, capsys=capsys)
-    assert (code, "162 vectors checked" in out) == (0, True)
+    assert (code, "194 vectors checked" in out) == (0, True)
     records = "projects/sample/structures.jsonl"
     here_and_there = [
         sorted((folder / records).read_bytes().splitlines())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from importlib.metadata import distributions
@@ -14,6 +15,9 @@ from conftest import PROJECT_ROOT
 MAKEFILE = (PROJECT_ROOT / "Makefile").read_text()
 HOSTILE = "a b'\"; touch PWNED `touch PWNED` | & * ~ \\"
 """It holds no `$`, which make itself interprets on its command line."""
+
+
+HANDED_ON = ("MAKEFLAGS", "MAKEOVERRIDES", "MFLAGS", "ARGS")
 
 
 @pytest.fixture
@@ -39,8 +43,14 @@ def arguments(environment: Path, target: str, **variables: str) -> list[str]:
         str(PROJECT_ROOT),
         target,
     ]
+    # Without what `make test ARGS=...` hands on to what it starts.
+    own = {name: value for name, value in os.environ.items() if name not in HANDED_ON}
     done = subprocess.run(
-        [*command, f"VENV={environment}", *words], capture_output=True, text=True, check=True
+        [*command, f"VENV={environment}", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=own,
     )
     assert not (PROJECT_ROOT / "PWNED").exists()
     return done.stdout.splitlines()

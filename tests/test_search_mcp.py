@@ -757,5 +757,5 @@ def test_an_agent_asks_the_command_for_everything_over_standard_input_and_output
         "Doubling",
         answer["hits"][0]["snippet"],
     )
-    assert (status["project"], status["structures"]) == ("sample", 77)
+    assert (status["project"], status["structures"]) == ("sample", 93)
     assert "Traceback" not in (tmp_path / "stderr").read_text()

@@ -155,7 +155,7 @@ def test_filters_narrow_the_search(page: Page) -> None:
         page.evaluate(
             "[...document.querySelectorAll('#values-kind option')].map(option => option.label)[0]"
         )
-        == "Function (42)"
+        == "Function (44)"
     )
     page.fill("#filter-kind", "Struct")
     page.keyboard.press("Enter")
@@ -224,7 +224,7 @@ def test_similar_code_is_a_step_away(page: Page, site: Site) -> None:
 def test_the_map_shows_all_structures_and_links_to_them(page: Page, site: Site) -> None:
     opened(page, f"/?q={WAIT}")
     page.keyboard.press("m")
-    page.wait_for_selector("canvas[data-points='77']")
+    page.wait_for_selector("canvas[data-points='93']")
     settle(page)
     canvas = page.locator("canvas").bounding_box()
     assert canvas is not None
@@ -240,7 +240,7 @@ def test_the_map_shows_all_structures_and_links_to_them(page: Page, site: Site) 
     )
     assert coloured > 20
     page.click("text=The map as a list")
-    expect(page.locator(".map-list a")).to_have_count(77)
+    expect(page.locator(".map-list a")).to_have_count(93)
     page.locator(".map-list a").first.click()
     settle(page)
     assert "view=file" in page.url
@@ -250,7 +250,7 @@ def test_the_map_shows_all_structures_and_links_to_them(page: Page, site: Site) 
 
 def test_a_point_of_the_map_says_what_it_is_and_opens_its_file(page: Page, site: Site) -> None:
     opened(page, "/?view=map")
-    page.wait_for_selector("canvas[data-points='77']")
+    page.wait_for_selector("canvas[data-points='93']")
     box = page.locator("canvas").bounding_box()
     assert box is not None
     points = site.json("/api/map")["points"]
@@ -282,7 +282,7 @@ def distance_to_nearest(point: dict[str, Any], points: list[dict[str, Any]]) -> 
 
 def test_a_group_of_the_map_can_be_hidden(page: Page) -> None:
     opened(page, "/?view=map")
-    page.wait_for_selector("canvas[data-points='77']")
+    page.wait_for_selector("canvas[data-points='93']")
     settle(page)
     before = page.locator("canvas").screenshot()
     page.click(".legend button >> nth=0")

@@ -333,7 +333,7 @@ def test_the_status_has_the_values_that_can_be_filtered_on_the_commonest_first(
     assert status["modes"] == ["hybrid", "merged", "text", "code", "bm25", "blocks"]
     assert status["models"]["code"].startswith("packaged:all-MiniLM-L6-v2 (53aa51172d14")
     values = status["values"]
-    assert list(values) == ["crate", "module", "kind", "visibility", "owner", "trait"]
+    assert list(values) == ["crate", "module", "kind", "visibility", "owner", "trait", "origin"]
     assert list(values["crate"].items()) == [("sample", 74), ("area", 3)]
     assert list(values["module"].items()) == [("src", 50), ("geometry", 24), ("tests", 3)]
     assert list(values["kind"].items())[:2] == [("Function", 42), ("Module", 10)]

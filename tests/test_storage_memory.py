@@ -85,7 +85,7 @@ class Drawn:
         return iter(())
 
     def structure_count(self) -> int:
-        return self._count
+        return RECORDS
 
     def settle(self) -> None:
         """All vectors are there."""
