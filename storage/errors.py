@@ -8,8 +8,8 @@ StorageError
 ├── IndexLocked             another process is writing it
 ├── IndexUnreachable        the server does not answer (a later try may succeed)
 ├── IndexUnready            the server does not get ready in time
-├── RequestRefused          the server objects to what a request holds
-└── IndexRefused            the server refuses the API key
+├── RequestRejected         the server objects to what a request holds
+└── KeyRejected             the server rejects the API key
 """
 
 from configs.errors import LsifIngestError
@@ -58,9 +58,9 @@ class IndexUnready(StorageError):
     retryable = True
 
 
-class RequestRefused(StorageError):
+class RequestRejected(StorageError):
     """The server objects to what a request holds."""
 
 
-class IndexRefused(StorageError):
-    """The server refuses the API key."""
+class KeyRejected(StorageError):
+    """The server rejects the API key."""

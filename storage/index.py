@@ -252,7 +252,7 @@ class Index(Protocol):
     def health(self) -> Health:
         """Return its health.
 
-        Raises IndexMismatch if it is too old, IndexUnreachable, IndexRefused.
+        Raises IndexMismatch if it is too old, IndexUnreachable, KeyRejected.
         """
 
     def half_built(self) -> list[str]:

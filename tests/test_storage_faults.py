@@ -43,10 +43,10 @@ from storage.embedded.index import EmbeddedIndex
 from storage.errors import (
     IndexLocked,
     IndexMismatch,
-    IndexRefused,
     IndexUnreachable,
     IndexUnready,
-    RequestRefused,
+    KeyRejected,
+    RequestRejected,
     StorageError,
 )
 from storage.index import Generation, Index, StoredPoint
@@ -614,7 +614,7 @@ def test_changes_of_one_point_that_are_refused_end_the_run(
     double: QdrantDouble, open_index: Callable[..., ServerIndex], old: str
 ) -> None:
     double.fail(Status(400), path=WRITES["set payload"][1], times=None)
-    with pytest.raises(RequestRefused, match="failed to set 1 payloads: HTTP 400"):
+    with pytest.raises(RequestRejected, match="failed to set 1 payloads: HTTP 400"):
         publish(open_index(), NEW)
 
 
@@ -745,7 +745,7 @@ def test_a_key_that_is_refused_is_told_at_once(
     caplog.set_level(logging.DEBUG)
     double.api_key = "another"
     with pytest.raises(
-        IndexRefused, match=rf"\(HTTP {403 if key else 401}\); set QDRANT_API_KEY"
+        KeyRejected, match=rf"\(HTTP {403 if key else 401}\); set QDRANT_API_KEY"
     ) as caught:
         publish(open_index(key, retry_s=120.0), NEW)
     assert len(double.requests) == 1
@@ -770,7 +770,7 @@ def test_a_key_that_may_read_and_not_write_is_told_at_once(
         assert f"HTTP {status}" in caplog.text
         assert SECRET not in said(None, caplog)
         return
-    with pytest.raises(IndexRefused, match=rf"\(HTTP {status}\); set QDRANT_API_KEY") as caught:
+    with pytest.raises(KeyRejected, match=rf"\(HTTP {status}\); set QDRANT_API_KEY") as caught:
         publish(open_index(SECRET, retry_s=120.0, streams=1, batch_points=1000), NEW, rebuild=True)
     assert (
         len([one for one in double.requests if one.method == method and re.search(path, one.path)])

@@ -16,7 +16,7 @@ from qdrant_client import QdrantClient, models
 
 from configs.settings import Settings, load_settings
 from storage.embedded.index import EmbeddedIndex
-from storage.errors import IndexMismatch, IndexRefused, IndexUnreachable, StorageError
+from storage.errors import IndexMismatch, IndexUnreachable, KeyRejected, StorageError
 from storage.metadata import Metadata
 from storage.open import open_index
 from storage.server.connection import Connection, connect
@@ -75,8 +75,8 @@ def test_a_server_that_is_away_is_told_without_secrets() -> None:
 @pytest.mark.parametrize(
     ("status", "error", "message"),
     [
-        (401, IndexRefused, "QDRANT_API_KEY"),
-        (403, IndexRefused, "QDRANT_API_KEY"),
+        (401, KeyRejected, "QDRANT_API_KEY"),
+        (403, KeyRejected, "QDRANT_API_KEY"),
         (503, IndexUnreachable, "HTTP 503"),
         (404, StorageError, "HTTP 404.*told so"),
     ],

@@ -66,7 +66,8 @@ def check_features(settings: RustAnalyzerSettings, repo: Path) -> Finding:
         found += f", {len(others):,} not ({_first(others)})"
     off = [name for name in every if name not in on]
     if not off:
-        return Finding(check, "ok", f"{found}; a run switches all on")
+        condition = ", if Cargo can resolve what they need" if settings.project == "cargo" else ""
+        return Finding(check, "ok", f"{found}; a run switches all on{condition}")
     found += f"; a run leaves off {_first(off)}"
     return Finding(check, "warning", found, '--set rust_analyzer.features="all"')
 

@@ -21,7 +21,7 @@ from qdrant_client.http.exceptions import (
 )
 
 from machine.secrets import without_secrets
-from storage.errors import IndexRefused, IndexUnreachable, RequestRefused, StorageError
+from storage.errors import IndexUnreachable, KeyRejected, RequestRejected, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -193,7 +193,7 @@ class Connection:
         if status == _BUSY:
             self._reached = True
         if status in _REFUSED:
-            return IndexRefused(
+            return KeyRejected(
                 f"{self.location} refuses to {doing} (HTTP {status}); "
                 "set QDRANT_API_KEY to a key that may."
             )
@@ -203,7 +203,7 @@ class Connection:
         kind = (
             IndexUnreachable
             if status in _LATER
-            else RequestRefused
+            else RequestRejected
             if status in _BAD_REQUEST
             else StorageError
         )

@@ -21,7 +21,7 @@ _OLDEST = (1, 16)
 def ask_health(connection: Connection) -> Health:
     """Return the server's health.
 
-    Raises IndexMismatch if its version is too old, IndexUnreachable, IndexRefused.
+    Raises IndexMismatch if its version is too old, IndexUnreachable, KeyRejected.
     """
     check_version(connection)
     version = connection.call("ask for its version", _version_text, connection.client)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.models import InlineResponse2008
 
-from storage.errors import IndexDamaged, RequestRefused
+from storage.errors import IndexDamaged, RequestRejected
 from storage.index import Rejection, Row, ScoredPoint, StoredPoint, values_of
 from storage.points import batched
 from storage.schema import PLACE, R
@@ -194,7 +194,7 @@ class ServerPoints(Generic[R]):
         """Send the batch, or its halves if the server rejects it; return rejected points."""
         try:
             self._connection.call(f"write {len(batch.ids)} points", self._put, batch)
-        except RequestRefused as exc:
+        except RequestRejected as exc:
             if len(batch.ids) == 1:
                 return [Rejection(batch.ids[0], str(exc))]
             return [rejection for half in batch.halves() for rejection in self._send(half)]
@@ -216,7 +216,7 @@ class ServerPoints(Generic[R]):
                 operations,
                 wait=True,
             )
-        except RequestRefused:
+        except RequestRejected:
             if len(batch) == 1:
                 raise
             middle = len(batch) // 2
