@@ -123,6 +123,7 @@ lint: $(READY) ## check style, format and the layers of imports
 
 types: $(READY) ## check types
 	$(BIN)/mypy
+	$(BIN)/mypy benchmarks/*.py
 
 check: lint types test ## lint, types and test
 

@@ -29,6 +29,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest.mock import patch
 
 from bench_stage import DrawnEncoder
 from repeat_sample import repeat_sample
@@ -145,7 +146,7 @@ def running_server(home: Path) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
-        Path(sys.executable).with_name("prefect"),
+        str(Path(sys.executable).with_name("prefect")),
         "server",
         "start",
         "--host",
@@ -183,7 +184,7 @@ def fill(source: Sequence[str], data: Path, home: Path) -> None:
     from flows.stages import vectors  # noqa: PLC0415 - reads the environment
 
     encoder = DrawnEncoder()
-    vectors.shared_encoder = lambda *_: encoder
+    patch.object(vectors, "shared_encoder", lambda *_: encoder).start()
     sys.exit(cli.main(["ingest", *source, "--set", f"paths.data={data}"]))
 
 
@@ -286,11 +287,11 @@ def main() -> None:
         scratch = Path(name)
         if not options.repository:
             repeat_sample(scratch, MEGABYTES)
-        dump, root = options.repository or (scratch / "dump.lsif", scratch / "root")
+        made_up = [scratch / "dump.lsif", scratch / "root"]
+        repository: list[Path] = options.repository or made_up
         costs, what = measure(
             Bench(scratch, api_url),
-            dump.resolve(),
-            root.resolve(),
+            *(path.resolve() for path in repository),
             runs=options.runs,
             real=options.real_model,
         )

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ def random_encoder(layers: int, width: int, max_tokens: int, device: str) -> Sen
     """Return a BERT of random weights with the packaged model's tokenizer."""
     source = resolve_model(load_settings().embedding.text).source
     transformer = Transformer(source, max_seq_length=max_tokens)
-    config = BertConfig(
+    config = BertConfig(  # type: ignore[no-untyped-call]
         num_hidden_layers=layers,
         hidden_size=width,
         num_attention_heads=max(1, width // 64),
@@ -59,8 +60,11 @@ def random_encoder(layers: int, width: int, max_tokens: int, device: str) -> Sen
         attn_implementation="sdpa",
     )
     torch.manual_seed(0)
-    transformer.model = BertModel(config)
-    return SentenceTransformer(modules=[transformer, Pooling(width)], device=device)
+    transformer.model = BertModel(config)  # type: ignore[no-untyped-call]
+    model: SentenceTransformer = SentenceTransformer(
+        modules=[transformer, Pooling(width)], device=device
+    )
+    return model
 
 
 def texts_of(records: Path | None, count: int) -> list[str]:
@@ -96,7 +100,8 @@ def main() -> None:
     encoder = TorchEncoder(model, settings)
     texts = texts_of(options.records, options.texts)
     tokens = np.minimum(encoder.count_tokens(texts), options.max_tokens).astype(np.float64)
-    weights = sum(one.numel() for one in model[0].auto_model.encoder.parameters())
+    layers: Any = model[0]
+    weights = sum(parameter.numel() for parameter in layers.auto_model.encoder.parameters())
     flops = float((2 * weights * tokens + 4 * options.layers * tokens**2 * options.width).sum())
     encoder.encode_documents(texts[: min(len(texts), 512)])  # warm
     rate = matrix_rate(torch.device(device))

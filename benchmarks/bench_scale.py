@@ -26,6 +26,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import numpy as np
 from bench_stage import DIMENSION, DrawnEncoder, write_records
@@ -99,7 +100,7 @@ class Watch(threading.Thread):
 def run(structures: Path, data: Path) -> None:
     """Do one run in this process, and print as JSON what it took."""
     encoder = DigestEncoder()
-    vectors.shared_encoder = lambda *_: encoder  # type: ignore[assignment]
+    patch.object(vectors, "shared_encoder", lambda *_: encoder).start()
     settings = load_settings(None, [*SETTINGS, f"paths.data={data}"])
     watch = Watch()
     watch.start()

@@ -15,7 +15,6 @@ import argparse
 import os
 import platform
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -340,4 +339,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -53,7 +53,8 @@ class DrawnEncoder:
 
     def __init__(self) -> None:
         vectors = np.random.default_rng(0).normal(size=(8192, DIMENSION)).astype(np.float32)
-        self._vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        self._vectors: NDArray[np.float32] = vectors / norms
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Return a quarter of the number of characters."""
@@ -61,7 +62,8 @@ class DrawnEncoder:
 
     def encode_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return (len(texts), dimension) float32."""
-        return self._vectors[: len(texts)]
+        found: NDArray[np.float32] = self._vectors[: len(texts)]
+        return found
 
     encode_queries = encode_documents
 

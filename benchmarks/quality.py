@@ -126,7 +126,8 @@ class Repository:
                 f"embedding.text.recipe={recipe}",
             )
             sets = [word for override in overrides for word in ("--set", override)]
-            command = [*PROGRAM, "ingest", "--dump", dump, "--root", root, "--rebuild", *sets]
+            source = ["--dump", str(dump), "--root", str(root)]
+            command = [*PROGRAM, "ingest", *source, "--rebuild", *sets]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     def answers(self, way: Way) -> list[Answer]:
