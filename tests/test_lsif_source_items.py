@@ -14,6 +14,7 @@ import pytest
 
 from lsif.blocks import Block
 from lsif.comments import has_generated_head
+from lsif.errors import DumpError
 from lsif.extract import parse_dump
 from lsif.jsonl import read_structures
 from lsif.ledger import ParseLedger
@@ -428,6 +429,12 @@ def test_files_that_settings_or_attributes_leave_out_are_counted(repository: Rep
     assert (ledger.source_files, ledger.files_from_index, ledger.files_from_source) == (5, 1, 2)
     old = ledger.folders["src"]
     assert (old.files, old.files_excluded, old.from_index, old.from_source) == (3, 1, 1, 1)
+
+
+def test_a_run_that_leaves_all_files_out_says_so(repository: Repository) -> None:
+    repository.hold("src/lib.rs", "fn here() {}\n", "here")
+    with pytest.raises(DumpError, match=r"parse\.exclude.* leaves out\. parse\.include brings"):
+        repository.parse(source_items=True, exclude=["*"])
 
 
 def test_globs_are_those_of_gitignore() -> None:
