@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import pathspec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from configs.errors import ConfigError
+from configs.globs import compile_globs
 from configs.tables import merge, parse_override, read_toml, read_value
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class ParseSettings(Section):
     @field_validator("exclude", "include")
     @classmethod
     def _globs_are_valid(cls, globs: list[str]) -> list[str]:
-        pathspec.GitIgnoreSpec.from_lines(globs)  # raises ValueError
+        compile_globs(globs)  # raises ValueError
         return globs
 
 

@@ -208,6 +208,12 @@ class Extraction:
                 f"({ledger.first_stale[0]}): the sources have changed. "
                 "Make the dump again with `lsif-ingest dump`."
             )
+        if not indexed and self._skipped["excluded"]:
+            raise DumpError(
+                f"{self._dump} holds {ledger.definitions} definitions, and all that could be "
+                "structures are in files that parse.exclude, or linguist-vendored in "
+                ".gitattributes, leaves out. parse.include brings files back."
+            )
         if not indexed:
             raise DumpError(
                 f"{self._dump} holds {ledger.definitions} definitions, "

@@ -28,15 +28,13 @@ class Listing(NamedTuple):
 
 
 def list_files(root: Path) -> Listing:
-    """Return the Rust files under the root: those that git tracks.
+    """Return the Rust files under the root: those that git tracks, also in submodules.
 
     Where git tracks none, all but those in hidden folders, in node_modules, and in folders of
     build output, which have a CACHEDIR.TAG.
     """
-    # fsmonitor is a program that the repository's configuration names.
-    tracked = git_bytes(
-        root, "-c", "core.fsmonitor=false", "ls-files", "-z", "--", "*.rs", f"*{ATTRIBUTES_FILE}"
-    )
+    arguments = "ls-files", "-z", "--recurse-submodules", "--", "*.rs", f"*{ATTRIBUTES_FILE}"
+    tracked = git_bytes(root, *arguments)
     found = _sorted((tracked or b"").split(b"\0"))
     return found if found.rust else _sorted(map(os.fsencode, _walk(root)))
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import posixpath
 import re
+import tomllib
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_MOST_TOML = 4_000_000
+"""Bytes of a TOML file, which take seconds to read; no manifest is near it."""
 _DRIVE = re.compile(r"/[A-Za-z]:(?:/|\Z)")
 
 
@@ -79,12 +82,27 @@ def read_source(path: Path) -> bytes:
 def read_inside(root: Path, path: str) -> bytes:
     """Return the content of a file under `root` (resolved).
 
-    Raises OSError if it is no regular file, or a link that leaves the root.
+    Raises OSError if it is no regular file, or if a link on its path leaves the root, and
+    RuntimeError if links on it lead in a circle.
     """
     place = root / path
-    if place.is_symlink() and not place.resolve().is_relative_to(root):
+    if not place.resolve().is_relative_to(root):
         raise OSError(errno.EINVAL, "a link to a file outside the root", str(place))
     return read_source(place)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return what the file holds.
+
+    Raises OSError if it can't be read, and ValueError if it is not TOML or larger than 4 MB.
+    """
+    data = read_source(path)
+    if len(data) > _MOST_TOML:
+        raise ValueError(f"it is larger than {_MOST_TOML // 1_000_000} MB")
+    try:
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as exc:  # also integers of thousands of digits
+        raise ValueError(f"it is not TOML: {exc}") from exc
 
 
 def _uri_path(uri: str) -> str | None:

@@ -11,13 +11,14 @@ from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-import pathspec
-
-from lsif.paths import read_source
+from configs.globs import compile_globs
+from lsif.paths import read_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    import pathspec
 
 ATTRIBUTES_FILE = ".gitattributes"
 
@@ -49,8 +50,8 @@ class Selection:
         These come as (path relative to the root, text), a folder's before those inside it.
         Raises ValueError if a glob is none.
         """
-        self._exclude = pathspec.GitIgnoreSpec.from_lines(exclude)
-        self._include = pathspec.GitIgnoreSpec.from_lines(include)
+        self._exclude = compile_globs(exclude)
+        self._include = compile_globs(include)
         self._vendored = list(_attributes(attributes, _VENDORED))
         self._generated = list(_attributes(attributes, _GENERATED))
 
@@ -70,7 +71,7 @@ def read_attributes(root: Path, paths: Iterable[str]) -> list[tuple[str, str]]:
     found = []
     for path in sorted(paths, key=lambda path: path.count("/")):
         try:
-            found.append((path, read_source(root / path).decode("utf-8", "replace")))
+            found.append((path, read_inside(root, path).decode("utf-8", "replace")))
         except (OSError, RuntimeError):
             continue  # what can't be read says nothing
     return found
@@ -84,10 +85,19 @@ def _attributes(files: Sequence[tuple[str, str]], name: str) -> Iterable[_Attrib
             state = _state(match["rest"], name) if match is not None else None
             if match is None or state is None:
                 continue
-            pattern = match["plain"] or match["quoted"]
-            if not pattern.startswith("!"):  # git has no such patterns here
-                globs = pathspec.GitIgnoreSpec.from_lines([pattern])
+            globs = _globs(match["plain"] or match["quoted"])
+            if globs is not None:
                 yield _Attribute("" if folder == "." else f"{folder}/", globs, state)
+
+
+def _globs(pattern: str) -> pathspec.GitIgnoreSpec | None:
+    """Return the pattern of a .gitattributes; None if it is none, which git passes over, too."""
+    if pattern.startswith("!"):  # git has no such patterns here
+        return None
+    try:
+        return compile_globs([pattern])
+    except ValueError:
+        return None
 
 
 @cache

@@ -25,6 +25,8 @@ _OF_ANOTHER_REPOSITORY = (
     "GIT_WORK_TREE",
 )
 """What git sets for its hooks; a run that a hook starts is about the folder that it was given."""
+_OPTIONS = ("--no-optional-locks", "-c", "core.fsmonitor=false")
+"""fsmonitor is a program that the repository's own configuration may name."""
 
 
 def git_environment() -> dict[str, str]:
@@ -43,7 +45,7 @@ def git_bytes(folder: Path, *arguments: str, timeout_s: float | None = None) -> 
     git = shutil.which("git")
     if git is None:
         return None
-    command = [git, "--no-optional-locks", "-C", str(folder), *arguments]
+    command = [git, *_OPTIONS, "-C", str(folder), *arguments]
     try:
         found = run_program(command, environment=git_environment(), timeout_s=timeout_s)
     except OSError:

@@ -109,6 +109,13 @@ def test_features_are_a_word_or_a_list() -> None:
     ]
 
 
+@pytest.mark.parametrize("glob", ["\\", r"[\--]"])
+@pytest.mark.parametrize("key", ["exclude", "include"])
+def test_a_glob_that_is_none_is_refused(key: str, glob: str) -> None:
+    with pytest.raises(ConfigError, match=f"parse.{key}"):
+        load_settings(overrides=[f"parse.{key}=['{glob}']"])
+
+
 def test_remote_code_must_be_pinned() -> None:
     with pytest.raises(ConfigError, match="pin it with revision"):
         load_settings(

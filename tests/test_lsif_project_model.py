@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from lsif.dump.project.model import ProjectModel, make_model
 def write(root: Path, files: dict[str, str]) -> None:
     for path, text in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text)
+        (root / path).write_bytes(os.fsencode(text))
 
 
 def package(name: str, rest: str = "") -> str:
@@ -229,6 +230,9 @@ def test_what_can_not_be_used_is_named_and_the_rest_goes_on(tmp_path: Path) -> N
             '[package]\nname = "a"\n[lib]\npath = "../../x.rs"\n'
             '[[bin]]\nname = "b"\npath = "/etc/passwd"\n'
         ),
+        f"x = {'1' * 5000}",
+        f"x = {'[' * 5000}",
+        '[package]\nname = "a"\nversion = "01.2.3"\n[lib]\nedition = "2099"\n',
         '[package]\nname = "a"\nedition = "2099"\n[dependencies]\n"1-x" = { path = "b" }\n',
     ],
 )
@@ -239,6 +243,36 @@ def test_odd_manifests_break_nothing(tmp_path: Path, text: str) -> None:
     assert "b/src/lib.rs" in {crate.root for crate in made.crates}
     assert all(crate.edition in ("2015", "2018", "2021", "2024") for crate in made.crates)
     assert all(not crate.root.startswith(("/", "..")) for crate in made.crates)
+    assert all(crate.version in ("", "0.0.0", "1.2.3") for crate in made.crates)
+
+
+def test_a_manifest_of_many_megabytes_is_not_parsed(tmp_path: Path) -> None:
+    with (tmp_path / "Cargo.toml").open("wb") as file:
+        file.truncate(5_000_000)
+    write(tmp_path, {"a.rs": ""})
+    assert model(tmp_path).skipped == ["Cargo.toml: it is larger than 4 MB"]
+
+
+def test_a_target_outside_of_the_repository_is_told(tmp_path: Path) -> None:
+    outside = '[[bin]]\nname = "b"\npath = "../../x.rs"\n'
+    write(tmp_path, {"Cargo.toml": package("a", outside), "src/lib.rs": ""})
+    assert model(tmp_path).skipped == ["Cargo.toml: the file of bin b is outside of the repository"]
+
+
+@pytest.mark.parametrize("in_git", [False, True])
+def test_files_whose_names_are_not_utf8_are_told(tmp_path: Path, in_git: bool) -> None:
+    write(tmp_path, {"Cargo.toml": package("a"), "src/lib.rs": "", ".gitignore": "/\udcff\n"})
+    if in_git:
+        subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    for path in ("src/bin/\udcff.rs", "b\udcff/Cargo.toml", "\udcff/target/CACHEDIR.TAG"):
+        write(tmp_path, {path: ""})
+    made = model(tmp_path)
+    assert [crate.root for crate in made.crates] == ["src/lib.rs"]
+    assert sorted(made.skipped) == [
+        "b\ufffd/Cargo.toml: its name is not UTF-8",
+        "src/bin/\ufffd.rs: its name is not UTF-8",
+    ]
+    assert made.to_json("", "")
 
 
 def test_crates_that_depend_on_each_other_make_no_circle(tmp_path: Path) -> None:
@@ -385,6 +419,26 @@ def test_a_project_file_of_the_repository_names_no_program_and_nothing_outside(
     assert 'feature="x"' in made.crates[0].cfgs
     assert b"evil" not in made.to_json("", "")
     assert made.manifests == ["tool/rust-project.json"]
+
+
+def test_what_rust_analyzer_would_reject_is_not_in_a_model() -> None:
+    crate = Crate(
+        "a", "a.rs", "2099", "1.02.3", ("x", "a=b", '=""', 'a="'), dependencies={"my-b": 1}
+    )
+    assert (crate.edition, crate.version, crate.cfgs) == ("2024", "", ("x",))
+    assert crate.dependencies == {"my_b": 1}
+    assert Crate("a", "a.rs", "2018", "1.0.20", ('f="x=y"',)).to_json(Path("/r"), []) == {
+        "display_name": "a",
+        "root_module": "/r/a.rs",
+        "edition": "2018",
+        "version": "1.0.20",
+        "deps": [],
+        "is_workspace_member": True,
+        "source": {"include_dirs": ["/r"], "exclude_dirs": []},
+        "cfg": ['f="x=y"'],
+        "env": {},
+        "is_proc_macro": False,
+    }
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"crates": 3}', '{"crates": [3, {}]}'])

@@ -14,14 +14,17 @@ import pytest
 
 from lsif.blocks import Block
 from lsif.comments import has_generated_head
+from lsif.errors import DumpError
 from lsif.extract import parse_dump
 from lsif.jsonl import read_structures
 from lsif.ledger import ParseLedger
 from lsif.listing import list_files
+from lsif.paths import read_inside
 from lsif.reader.graph import Graph
 from lsif.rust.module_tree import declared_modules, module_files
-from lsif.selection import Selection
+from lsif.selection import Selection, read_attributes
 from lsif.structure import Structure
+from machine.git import git_output
 from storage.schema import structure_payload
 
 from conftest import SAMPLE, SAMPLE_DUMP
@@ -428,6 +431,12 @@ def test_files_that_settings_or_attributes_leave_out_are_counted(repository: Rep
     assert (old.files, old.files_excluded, old.from_index, old.from_source) == (3, 1, 1, 1)
 
 
+def test_a_run_that_leaves_all_files_out_says_so(repository: Repository) -> None:
+    repository.hold("src/lib.rs", "fn here() {}\n", "here")
+    with pytest.raises(DumpError, match=r"parse\.exclude.* leaves out\. parse\.include brings"):
+        repository.parse(source_items=True, exclude=["*"])
+
+
 def test_globs_are_those_of_gitignore() -> None:
     only = Selection(["/*", "!/crates/"])
     assert not only.leaves_out("crates/a/src/lib.rs")
@@ -435,6 +444,26 @@ def test_globs_are_those_of_gitignore() -> None:
     assert Selection(["gen"]).leaves_out("a/gen/b.rs")
     assert not Selection(["/gen"]).leaves_out("a/gen/b.rs")
     assert Selection(["**/pb/*.rs"], ["/a/pb/"]).leaves_out("b/pb/x.rs")
+
+
+@pytest.mark.parametrize("pattern", ["\\", "*\\", r"[\--]", "!a.rs", "[[a]"])
+def test_an_odd_pattern_of_an_attributes_file_is_passed_over(pattern: str) -> None:
+    lines = f"{pattern} linguist-vendored\nb.rs linguist-vendored\n"
+    selection = Selection((), (), [(".gitattributes", lines)])
+    assert [path for path in ("a.rs", "b.rs") if selection.leaves_out(path)] == ["b.rs"]
+
+
+def test_nothing_is_read_through_a_folder_that_leads_out_of_the_root(tmp_path: Path) -> None:
+    root, outside = tmp_path.resolve() / "root", tmp_path / "outside"
+    for folder in (root, outside):
+        folder.mkdir()
+    (outside / "a.rs").write_text("fn secret() {}\n")
+    (outside / "attributes").write_text("* linguist-vendored\n")
+    (root / "src").symlink_to(outside)
+    (root / ".gitattributes").symlink_to(outside / "attributes")
+    with pytest.raises(OSError, match="a link to a file outside the root"):
+        read_inside(root, "src/a.rs")
+    assert read_attributes(root, [".gitattributes"]) == []
 
 
 def test_unreadable_files_are_counted_and_named(repository: Repository, tmp_path: Path) -> None:
@@ -480,6 +509,29 @@ def test_the_files_are_those_that_git_tracks(tmp_path: Path) -> None:
     assert list_files(tmp_path) == (["a.rs", "sub/b.rs"], [".gitattributes"], 0)
     assert list_files(tmp_path / "sub").rust == ["b.rs"]
     assert list_files(tmp_path / "target").rust == []
+
+
+def test_the_files_of_submodules_are_listed_and_no_program_of_the_configuration_runs(
+    tmp_path: Path,
+) -> None:
+    inner, outer = tmp_path / "inner", tmp_path / "outer"
+    for folder in (inner, outer):
+        folder.mkdir()
+        (folder / "a.rs").write_text("")
+    ran = tmp_path / "ran"
+    for folder, command in (
+        (inner, ("init", "-q")),
+        (inner, ("add", ".")),
+        (inner, ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x")),
+        (outer, ("init", "-q")),
+        (outer, ("add", ".")),
+        (outer, ("-c", "protocol.file.allow=always", "submodule", "-q", "add", str(inner), "sub")),
+        (outer, ("config", "core.fsmonitor", f"touch {ran}; echo")),
+    ):
+        subprocess.run(["git", *command], cwd=folder, check=True, capture_output=True)
+    assert list_files(outer).rust == ["a.rs", "sub/a.rs"]
+    assert git_output(outer, "status", "--porcelain")
+    assert not ran.exists()
 
 
 def test_a_dump_of_another_language_brings_no_rust_with_it(repository: Repository) -> None:

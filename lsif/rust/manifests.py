@@ -7,11 +7,10 @@ dependencies that may not be there, and stops at the first manifest that it can'
 from __future__ import annotations
 
 import logging
-import tomllib
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
-from lsif.paths import read_source, relative_to_folder
+from lsif.paths import read_toml, relative_to_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Set
@@ -67,8 +66,8 @@ def read_packages(root: Path, files: Set[str]) -> Iterator[Package]:
         if not manifest.is_file() or not manifest.resolve().is_relative_to(root):
             continue
         try:
-            table: Table = tomllib.loads(read_source(manifest).decode("utf-8"))
-        except (OSError, RuntimeError, ValueError, RecursionError) as exc:
+            table: Table = read_toml(manifest)
+        except (OSError, ValueError) as exc:
             logger.warning("%s: %s; its modules are named by their places", manifest, exc)
             continue
         package = table.get("package")

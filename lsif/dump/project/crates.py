@@ -5,16 +5,26 @@ https://rust-analyzer.github.io/book/non_cargo_based_projects.html
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+EDITIONS = ("2015", "2018", "2021", "2024")
+_NUMBER = r"(?:0|[1-9][0-9]{0,17})"
+_VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}")
+_CFG = re.compile(r'[^=]+(?:=".*")?', re.DOTALL)
+
 
 @dataclass(slots=True)
 class Crate:
-    """One crate that rust-analyzer analyses."""
+    """One crate that rust-analyzer analyses.
+
+    rust-analyzer rejects a whole model for one version, edition, cfg or name that it can't read,
+    so none of these gets into it.
+    """
 
     name: str
     root: str
@@ -30,6 +40,14 @@ class Crate:
     """Its macros are never expanded: that would take a build."""
     dependencies: dict[str, int] = field(default_factory=dict)
     """Positions of other crates, by the name that this one's code uses."""
+
+    def __post_init__(self) -> None:
+        if self.edition not in EDITIONS:
+            self.edition = EDITIONS[-1]
+        if not _VERSION.fullmatch(self.version):
+            self.version = ""
+        self.cfgs = tuple(cfg for cfg in self.cfgs if _CFG.fullmatch(cfg))
+        self.dependencies = {name.replace("-", "_"): at for name, at in self.dependencies.items()}
 
     def to_json(self, repository: Path, left_out: list[str]) -> dict[str, object]:
         """Return the crate as rust-analyzer reads it.

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from lsif.dump.project.crates import Crate
+from lsif.dump.project.crates import EDITIONS, Crate
 from lsif.dump.project.manifest import inside
 
 if TYPE_CHECKING:
     from lsif.dump.project.tree import Tree
 
 _MOST_BYTES = 256_000_000
-_EDITIONS = ("2015", "2018", "2021", "2024")
 
 
 class ForeignProjectError(Exception):
@@ -76,7 +75,7 @@ def _crate(about: dict[str, object], root: str, positions: dict[int, int]) -> Cr
     return Crate(
         name=name if isinstance(name, str) else root.rpartition("/")[2].removesuffix(".rs"),
         root=root,
-        edition=edition if isinstance(edition, str) and edition in _EDITIONS else "2021",
+        edition=edition if isinstance(edition, str) and edition in EDITIONS else "2021",
         version=version if isinstance(version, str) else "",
         cfgs=tuple(cfg for cfg in cfgs if isinstance(cfg, str)) if isinstance(cfgs, list) else (),
         proc_macro=about.get("is_proc_macro") is True,

@@ -7,10 +7,12 @@ name programs to run. https://doc.rust-lang.org/cargo/reference/manifest.html
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
+
+from lsif.dump.project.crates import EDITIONS
+from lsif.paths import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +29,6 @@ _TABLES: dict[str, DependencyKind] = {
     "build-dependencies": "build",
     "build_dependencies": "build",
 }
-_EDITIONS = ("2015", "2018", "2021", "2024")
 
 
 class ManifestError(Exception):
@@ -97,6 +98,8 @@ class Manifests:
         self.skipped.append(f"{path}: {reason}")
 
     def _read_all(self) -> None:
+        for path in self._tree.misnamed:
+            self.skip(path, "its name is not UTF-8")
         for path in self._tree.manifests:
             try:
                 self._tables[_folder(path)] = self._parse(path)
@@ -116,11 +119,11 @@ class Manifests:
         if not self._tree.has(path):
             raise ManifestError("it is no file of this repository")
         try:
-            return tomllib.loads((self._tree.root / path).read_bytes().decode("utf-8-sig"))
+            return read_toml(self._tree.root / path)
         except OSError as exc:
             raise ManifestError(exc.strerror or str(exc)) from exc
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as exc:
-            raise ManifestError(f"it is not TOML: {exc}") from exc
+        except ValueError as exc:
+            raise ManifestError(str(exc)) from exc
 
     def _check_members(self, folder: str, table: Table) -> None:
         for member in _strings(_table(table, "workspace").get("members")):
@@ -150,7 +153,7 @@ class Manifests:
             folder=folder,
             name=name,
             version=text("version") or "0.0.0",
-            edition=edition if edition in _EDITIONS else _EDITIONS[-1],
+            edition=edition if edition in EDITIONS else EDITIONS[-1],
             table=table,
             section=section,
             features={key: _strings(value) for key, value in _table(table, "features").items()},

@@ -119,7 +119,7 @@ class _Making:
             name=name,
             root=target.path,
             edition=target.edition,
-            version=package.version if re.fullmatch(r"\d+\.\d+\.\d+", package.version) else "",
+            version=package.version,
             cfgs=(*self.model.cfgs, *on),
             package=package.folder,
             env=_environment(package, name),

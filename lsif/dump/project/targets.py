@@ -67,9 +67,9 @@ class TargetFinder:
             *self._build_script(package),
         ):
             if not self._tree.has(target.path):
+                where = f"missing: {target.path}" if target.path else "outside of the repository"
                 self._manifests.skip(
-                    package.manifest,
-                    f"the file of {target.kind} {target.name} is missing: {target.path}",
+                    package.manifest, f"the file of {target.kind} {target.name} is {where}"
                 )
             else:
                 found.setdefault(target.path, target)

@@ -23,13 +23,18 @@ class Tree:
     """Files named rust-project.json."""
     sources: set[str] = field(default_factory=set)
     """Files that end in .rs."""
+    misnamed: list[str] = field(default_factory=list)
+    """Files that would be among these, but whose paths are not UTF-8; what is not is replaced."""
     left_out: list[str] = field(default_factory=list)
     """Folders that rust-analyzer must not look at: ignored ones and build output."""
 
     def add(self, path: str) -> None:
         """Add a file, if it is one that counts."""
         name = path.rpartition("/")[2]
-        if name == MANIFEST:
+        if not _is_utf8(path):
+            if name in (MANIFEST, FOREIGN) or name.endswith(".rs"):
+                self.misnamed.append(os.fsencode(path).decode("utf-8", "replace"))
+        elif name == MANIFEST:
             self.manifests.append(path)
         elif name == FOREIGN:
             self.foreign.append(path)
@@ -56,7 +61,7 @@ def list_tree(root: Path) -> Tree:
         _list_by_walking(tree)
     tree.manifests.sort(key=_by_depth)
     tree.foreign.sort(key=_by_depth)
-    tree.left_out.sort()
+    tree.left_out = sorted(filter(_is_utf8, tree.left_out))  # a model has no other names
     return tree
 
 
@@ -98,6 +103,15 @@ def _is_left_out(folder: Path) -> bool:
         or folder.is_symlink()
         or (folder / "CACHEDIR.TAG").is_file()
     )
+
+
+def _is_utf8(path: str) -> bool:
+    """Return whether the path, as the file system's encoding gives it, is UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _by_depth(path: str) -> tuple[int, str]:
