@@ -129,15 +129,20 @@ def plan_run(workspace: Workspace, source: Source) -> Plan:
     project = source.workspace(workspace)
     with project_lock(project), project.folder.plan() as folder:
         given = provide_input(source, project, folder, _plainly, rebuild=False)
-        write_records(given, project, folder, _plainly)
+        parsed = write_records(given, project, folder, _plainly)
         with closing(connect(project)) as index:
             live, settings = index.live(project.collection), project.settings.storage
             records = RecordSource(folder.structures, folder.blocks)
             plan = make_plan(index, live, records, settings, named=True)
             if live is None:
                 return plan
-            count = records.structure_count()
-            refused = why_too_few(live.metadata, given.identity, count, settings.min_share_of_last)
+            new = replace(
+                live.metadata,
+                source=given.identity,
+                structures=records.structure_count(),
+                coverage=parsed.coverage,
+            )
+            refused = why_too_few(live.metadata, new, settings.min_share_of_last)
             return replace(plan, refused=refused)
 
 

@@ -41,8 +41,18 @@ async function showHome(signal) {
   $("home").replaceChildren(
     h("h2", null, "Find code by what it does"),
     h("p", null, `${plural(status.structures, "structure")} of `, version(status)),
+    ...coverageNote(status.coverage),
     h("p", { class: "label" }, "For example"),
     h("ul", { class: "examples" }, EXAMPLES.map(example)));
+}
+
+// Returns a paragraph on where the Rust files come from; none if that is not known.
+function coverageNote(coverage) {
+  if (!coverage) return [];
+  const files = plural(coverage.files, "Rust file");
+  const index = coverage.files_from_index, source = coverage.files_from_source;
+  return [h("p", null, `${files}: ${index} from the index, ${source} from the source`,
+    coverage.files_excluded ? `, ${coverage.files_excluded} excluded` : "")];
 }
 
 function clearViews() {
