@@ -65,7 +65,8 @@ class Assembler:
         if not self._ledger.definitions:
             raise DumpError(
                 f"{self._dump} holds no definition. "
-                "Is the repository a Cargo project with Rust files in its crates?"
+                "Is the repository a Cargo project with Rust files in its crates? "
+                "If they are for another platform, switch them on: rust_analyzer.cfg."
             )
         declared = declaring.result()
         if inventory.source_items:
