@@ -9,7 +9,7 @@ work_units                    texts that are embedded together, on any machine
 embed, plan                   which vectors are missing, and the work units that make them
 vectors                       tables of vectors in the order of the records, for the upload
 compaction                    drops the vectors that no record refers to
-models                        finds and loads models
+hub, models                   finds and loads models
 batching, encoders            how a model runs; see the package encoders
 reranker                      a cross-encoder for the first hits of a search
 errors                        what can go wrong

@@ -21,6 +21,7 @@ from embedding.encoder import Fingerprint
 from embedding.encoders.int8 import INT8
 from embedding.encoders.parallel import ParallelEncoder
 from embedding.errors import ModelError, first_line
+from embedding.hub import ADVICE, has_weights, resolve_on_hub
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,15 +32,6 @@ if TYPE_CHECKING:
     from embedding.encoder import Encoder
 
 logger = logging.getLogger(__name__)
-
-_WEIGHTS = (
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)
-"""Files of a hub model; one of them has its weights, or the names of the files that do."""
-_ADVICE = f'Check embedding.<vector>.model; "{PACKAGED_PREFIX}all-MiniLM-L6-v2" needs no download.'
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +78,7 @@ def resolve_model(settings: ModelSettings) -> ResolvedModel:
     elif Path(settings.model).is_dir():
         source, content = settings.model, _digest_folder(Path(settings.model))
     else:
-        commit = content = _resolve_on_hub(settings)
+        commit = content = resolve_on_hub(settings)
         source = settings.model
     fingerprint = Fingerprint(
         model=settings.model,
@@ -113,12 +105,7 @@ def is_downloaded(found: ResolvedModel) -> bool:
     """Return whether the model's weights are on this machine."""
     if found.revision is None:
         return True
-    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415 - needed for hub models only
-
-    kept = (
-        try_to_load_from_cache(found.source, name, revision=found.revision) for name in _WEIGHTS
-    )
-    return any(isinstance(path, str) for path in kept)
+    return has_weights(found.source, found.revision)
 
 
 def load_encoder(
@@ -192,7 +179,7 @@ def _load_one(
         model = torch_encoder.load_sentence_transformer(source, revision, settings)
     except Exception as exc:  # the model libraries raise errors of any type
         about_device = "CUDA" in str(exc) or "device" in str(exc)
-        advice = "Check embedding.<vector>.device." if about_device else _ADVICE
+        advice = "Check embedding.<vector>.device." if about_device else ADVICE
         raise ModelError(
             f"model {settings.model} can't be loaded on {settings.device}: "
             f"{first_line(exc)}. {advice}"
@@ -233,20 +220,6 @@ def _resolve_packaged(name: str) -> tuple[Path, str]:
             f"{packaged.weights_sha256}. Don't use it."
         )
     return folder, digest
-
-
-def _resolve_on_hub(settings: ModelSettings) -> str:
-    """Return the commit of the model's revision, from the Hub or from an earlier download."""
-    from huggingface_hub import hf_hub_download  # noqa: PLC0415 - needed for hub models only
-
-    try:
-        config = hf_hub_download(settings.model, "config.json", revision=settings.revision or None)
-    except Exception as exc:  # network, permission, name and cache errors of three libraries
-        raise ModelError(
-            f"model {settings.model} is not a local folder and could not be downloaded from the "
-            f"Hugging Face Hub: {first_line(exc)}. {_ADVICE}"
-        ) from exc
-    return Path(config).parent.name
 
 
 def _limit_tokens(model: SentenceTransformer, settings: ModelSettings) -> None:

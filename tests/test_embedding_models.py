@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -156,6 +157,32 @@ def test_a_model_that_is_not_available_is_named(tmp_path: Path) -> None:
     found = resolve_model(settings(model=str(tmp_path / "broken")))
     with pytest.raises(ModelError, match="can't be loaded"):
         load_encoder(found.source, found.revision, found.settings)
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    import huggingface_hub
+    from huggingface_hub.utils import reset_sessions
+
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        port = nobody_listens.getsockname()[1]
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{port}")
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+        reset_sessions()
+        began = time.monotonic()
+        with pytest.raises(ModelError) as failed:
+            resolve_model(settings(model="nobody/nothing"))
+    reset_sessions()
+    assert str(failed.value) == (
+        "model nobody/nothing is not a local folder and could not be downloaded from the Hugging "
+        "Face Hub: 127.0.0.1 can't be reached (ConnectionError). Check embedding.<vector>.model; "
+        '"packaged:all-MiniLM-L6-v2" needs no download.'
+    )
+    assert time.monotonic() - began < 0.9  # the library would wait 1 s, then try again
+    assert not [record for record in caplog.records if record.name.startswith("huggingface_hub")]
 
 
 def test_threads_that_ask_at_once_get_the_one_encoder(

@@ -108,7 +108,7 @@ def test_a_hub_out_of_reach_is_one_clear_finding(
     assert doctor_models.go_without_hub(Workspace(settings)) == ""  # no model is of the hub
     monkeypatch.setenv("HF_HUB_OFFLINE", "")
     why = doctor_models.go_without_hub(Workspace(own))
-    assert why == "127.0.0.1 can't be reached (ConnectError)"
+    assert why == "127.0.0.1 can't be reached (ConnectionError)"
     assert huggingface_hub.constants.HF_HUB_OFFLINE
     began = time.monotonic()
     finding = doctor_models.check_model(Workspace(own), "text", why)

@@ -169,8 +169,9 @@ def _set_up_logging(*, debug: bool) -> None:
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
     if not debug:
         handler.addFilter(_WithoutProgress())
-        # The final message says what it failed to find.
-        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+        # The final message says what it failed to find. The library sets its level at its import.
+        os.environ.setdefault("HF_HUB_VERBOSITY", "error")
+    logging.getLogger("huggingface_hub").propagate = False  # it has a handler of its own
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     for package in _PACKAGES:
         logging.getLogger(package).setLevel(logging.DEBUG if debug else logging.INFO)

@@ -8,10 +8,10 @@ import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from configs.settings import PACKAGED_PREFIX
 from embedding.errors import ModelError
+from embedding.hub import go_offline, why_unreachable
 from embedding.models import PACKAGED_MODELS, is_downloaded, resolve_model
 from flows.doctor.finding import Finding, of_error
 from flows.doctor.packages import install_extra, pip_install
@@ -38,17 +38,9 @@ def go_without_hub(workspace: Workspace) -> str:
     models = workspace.structure_models.values()
     if os.environ.get("HF_HUB_OFFLINE") or not any(map(_is_of_hub, models)):
         return ""
-    import httpx  # noqa: PLC0415 - only if a hub is asked
-
-    hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-    try:
-        httpx.head(hub, timeout=_HUB_S)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
-        os.environ["HF_HUB_OFFLINE"] = "1"
-        if "huggingface_hub" in sys.modules:  # it has read its environment
-            sys.modules["huggingface_hub"].constants.HF_HUB_OFFLINE = True
-        return f"{urlsplit(hub).hostname or hub} can't be reached ({type(exc).__name__})"
-    return ""
+    if unreachable := why_unreachable(_HUB_S):
+        go_offline()
+    return unreachable
 
 
 def check_model(workspace: Workspace, vector: str, hub: str = "") -> Finding:
