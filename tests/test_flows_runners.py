@@ -131,7 +131,7 @@ def test_a_worker_of_two_that_is_killed_costs_a_work_units_work_and_nothing_else
     assert sum(one.tasks for one in report.stages if one.stage.startswith("embed")) == 24 + 24 + 2
     assert points(tmp_path) == points(indexed_sample)
     assert not list((tmp_path / "checkpoints").rglob("*.shard"))
-    assert len(list((tmp_path / "checkpoints").rglob("*.parquet"))) == 42
+    assert len(list((tmp_path / "checkpoints").rglob("*.parquet"))) == 50
 
 
 def test_a_work_unit_that_fails_for_good_leaves_no_generation_and_keeps_what_was_embedded(
