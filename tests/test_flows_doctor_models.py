@@ -99,12 +99,14 @@ def test_a_hub_out_of_reach_is_one_clear_finding(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import huggingface_hub
+    from huggingface_hub.utils import reset_sessions
 
     own = changed(settings, "embedding.text.model=someone/model")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9/hub")
     assert doctor_models.go_without_hub(Workspace(own)) == ""  # the user said so: HF_HUB_OFFLINE
     monkeypatch.setenv("HF_HUB_OFFLINE", "")
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    reset_sessions()  # one that was made offline stays so
     assert doctor_models.go_without_hub(Workspace(settings)) == ""  # no model is of the hub
     monkeypatch.setenv("HF_HUB_OFFLINE", "")
     why = doctor_models.go_without_hub(Workspace(own))
