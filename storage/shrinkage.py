@@ -9,38 +9,26 @@ source is one: the two have nothing to do with each other.
 
 from __future__ import annotations
 
-import logging
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from machine.text import counted
-from storage.errors import IndexShrinks, StorageError
+from storage.errors import IndexShrinks
 
 if TYPE_CHECKING:
-    from storage.index import Index
+    from storage.index import Generation
     from storage.metadata import Metadata
     from storage.points import PointSource
 
-logger = logging.getLogger(__name__)
-
 
 def check_shrinkage(
-    index: Index, collection: str, metadata: Metadata, source: PointSource, min_share: float
+    live: Generation, metadata: Metadata, source: PointSource, min_share: float
 ) -> None:
-    """Raise IndexShrinks if the source has too few structures to replace the published index.
+    """Raise IndexShrinks if the source has too few structures to replace the live generation.
 
     `metadata` is that of the new generation.
     """
-    if not min_share:
-        return
-    try:
-        live = index.live(collection)
-    except StorageError as exc:  # a damaged index must be replaceable
-        logger.warning("can't compare with the size of the index of %s: %s", collection, exc)
-        return
-    if live is None:
-        return
     new = replace(metadata, structures=source.structure_count())
     if why := why_too_few(live.metadata, new, min_share):
         raise IndexShrinks(why)

@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from storage.errors import StorageError
+from storage.errors import IndexUnreachable, IndexUnready, KeyRejected, StorageError
 from storage.live import is_comparable
 from storage.maintenance.verify import is_sound
 from storage.plan import Strategy, make_plan
@@ -94,9 +94,12 @@ def publish_source(
     """
     started = time.perf_counter()
     with index.writing(collection):
-        check_shrinkage(index, collection, metadata, source, settings.min_share_of_last)
-        live = None if rebuild else _trusted(index, collection, metadata)
-        plan = make_plan(index, live, source, settings)
+        min_share = settings.min_share_of_last
+        live = _live(index, collection, rebuild=rebuild) if min_share or not rebuild else None
+        if live is not None and min_share:
+            check_shrinkage(live, metadata, source, min_share)
+        base = live if live is not None and not rebuild and _is_trusted(live, metadata) else None
+        plan = make_plan(index, base, source, settings)
         if plan.strategy == "unchanged" and plan.base is not None:
             # Counted again: its metadata is older than its points if a sync in place was cut off.
             structures, blocks = plan.structures.unchanged, plan.blocks.unchanged
@@ -152,15 +155,30 @@ def _report(
     )
 
 
-def _trusted(index: Index, collection: str, metadata: Metadata) -> Generation | None:
-    """Return the live generation; None if it was made with other models, or is damaged."""
-    live = index.live(collection)
-    if live is None or not is_comparable(live.metadata, metadata):
+def _live(index: Index, collection: str, *, rebuild: bool) -> Generation | None:
+    """Return the live generation; None if there is none, or a rebuild replaces an unreadable one.
+
+    Raises StorageError, also for a rebuild if it is the server that does not answer.
+    """
+    try:
+        return index.live(collection)
+    except (IndexUnreachable, IndexUnready, KeyRejected):
+        raise
+    except StorageError as exc:
+        if not rebuild:
+            raise
+        logger.warning("can't compare with the size of the index of %s: %s", collection, exc)
         return None
+
+
+def _is_trusted(live: Generation, metadata: Metadata) -> bool:
+    """Return whether the live generation was made with the same models, and is sound."""
+    if not is_comparable(live.metadata, metadata):
+        return False
     if not is_sound(live, sample=_PROBE):
         logger.warning("%s is damaged: it is built again", live.name)
-        return None
-    return live
+        return False
+    return True
 
 
 def _carry_out(

@@ -264,9 +264,7 @@ def open_index(double: QdrantDouble) -> Iterator[Callable[..., ServerIndex]]:
 def publish(
     index: Index, source: MadeUp, *, rebuild: bool = False, **changes: object
 ) -> UploadReport:
-    settings = load_settings().storage.model_copy(
-        update={"publish": "in_place", "min_share_of_last": 0, **changes}
-    )
+    settings = load_settings().storage.model_copy(update={"publish": "in_place", **changes})
     return publish_source(index, NAME, METADATA, source, settings, rebuild=rebuild)
 
 
@@ -505,7 +503,7 @@ def test_a_server_that_is_gone_for_good_is_not_waited_for_again_to_clean_up(
     old: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    double.fail(Status(status), times=None, after=29)
+    double.fail(Status(status), times=None, after=31)
     with pytest.raises(IndexUnreachable, match=rf"failed to write 10 points: HTTP {status}"):
         publish(open_index(retry_s=0.3), NEW, rebuild=True)
     assert [(one.method, re.sub(r".*/", "/", one.path)) for one in double.requests[-2:]] == [
@@ -733,6 +731,15 @@ class Echo(Status):
         super().__init__(
             code, headers or {}, f'{{"status": {{"error": "api-key: {SECRET} is no good"}}}}'
         )
+
+
+def test_a_rebuild_takes_no_refused_key_for_a_damaged_index(
+    double: QdrantDouble, open_index: Callable[..., ServerIndex]
+) -> None:
+    double.api_key = "another"
+    with pytest.raises(KeyRejected):
+        publish(open_index(None, retry_s=120.0), NEW, rebuild=True)
+    assert len(double.requests) == 1
 
 
 @pytest.mark.parametrize("key", [None, SECRET])
