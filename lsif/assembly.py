@@ -99,13 +99,10 @@ class Assembler:
     ) -> dict[str, DumpedFile]:
         """Return the files with definitions under the root; count all definitions."""
         files: dict[str, DumpedFile] = {}
-        excluded: dict[str, bool] = {}
         for definition in graph.definitions(lambda uri: path_of(uri) is not None):
             self._ledger.definitions += 1
             path = path_of(definition.document_uri) or ""
-            if path not in excluded:
-                excluded[path] = inventory.selection.leaves_out(path)
-            if excluded[path]:
+            if inventory.selection.leaves_out(path):
                 self._skipped["excluded"] += 1
                 continue
             if path not in files:

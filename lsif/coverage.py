@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 from lsif.ledger import FolderLedger
@@ -110,13 +110,7 @@ def _share(part: int, whole: int) -> float | None:
 
 
 def _sum(folders: Iterable[FolderLedger]) -> FolderLedger:
-    total = FolderLedger()
-    for counts in folders:
-        for counter in fields(FolderLedger):
-            setattr(
-                total, counter.name, getattr(total, counter.name) + getattr(counts, counter.name)
-            )
-    return total
+    return FolderLedger(*map(sum, zip(*map(astuple, folders), strict=True)))
 
 
 def _largest(folders: Mapping[str, FolderLedger]) -> dict[str, FolderLedger]:

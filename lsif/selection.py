@@ -54,12 +54,17 @@ class Selection:
         self._include = compile_globs(include)
         self._vendored = list(_attributes(attributes, _VENDORED))
         self._generated = list(_attributes(attributes, _GENERATED))
+        self._left_out: dict[str, bool] = {}
+        """By path: a dump's files and the repository's are asked for, mostly the same."""
 
     def leaves_out(self, path: str) -> bool:
         """Return whether the file is excluded, or vendored by .gitattributes, and not included."""
-        return (
-            self._exclude.match_file(path) or _holds(self._vendored, path)
-        ) and not self._include.match_file(path)
+        known = self._left_out.get(path)
+        if known is None:
+            known = self._left_out[path] = (
+                self._exclude.match_file(path) or _holds(self._vendored, path)
+            ) and not self._include.match_file(path)
+        return known
 
     def is_generated(self, path: str) -> bool:
         """Return whether .gitattributes says that a program wrote the file."""

@@ -6,13 +6,12 @@ name programs to run. https://doc.rust-lang.org/cargo/reference/manifest.html
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 from lsif.dump.project.crates import EDITIONS
-from lsif.paths import read_toml
+from lsif.paths import read_toml, relative_to_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -214,10 +213,9 @@ def inside(folder: str | None, path: str) -> str | None:
     >>> inside("crates/a", "../b"), inside("a", "../../x")
     ('crates/b', None)
     """
-    if folder is None or PurePosixPath(path).is_absolute() or "\0" in path:
+    if folder is None or "\0" in path:
         return None
-    joined = os.path.normpath(os.path.join(folder, path.replace("\\", "/")))  # noqa: PTH118 - `..`
-    return None if joined.split("/")[0] == ".." else joined
+    return relative_to_folder(folder, path.replace("\\", "/"))
 
 
 def _wants_default(given: Table, own: Table) -> bool:
