@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from configs.settings import PACKAGED_PREFIX
 from embedding.errors import ModelError, first_line
+from machine.proxies import why_out_of_reach
 
 if TYPE_CHECKING:
     from configs.settings import ModelSettings
@@ -55,6 +56,8 @@ def why_unreachable(timeout_s: float) -> str:
     from huggingface_hub import get_session  # noqa: PLC0415 - for hub models only
 
     hub = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
+    if why := why_out_of_reach(hub, os.environ):
+        return f"{urlsplit(hub).hostname or hub} can't be reached: {why}"
     try:
         # With the library's own session: another one may trust other certificates.
         get_session().head(hub, timeout=timeout_s)

@@ -82,6 +82,4 @@ def _start_server() -> TemporaryServer:
     """Start a server for the life of this process; threads and workers of Prefect see it, too."""
     server = TemporaryServer()
     os.environ["PREFECT_API_URL"] = server.api_url
-    for name in ("no_proxy", "NO_PROXY"):
-        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1")))
     return server

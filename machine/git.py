@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
 from machine.programs import run_program
+from machine.proxies import given_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,9 @@ _OPTIONS = ("--no-optional-locks", "-c", "core.fsmonitor=false")
 def git_environment() -> dict[str, str]:
     """Return this process's environment, with English messages and no other repository in it."""
     inherited = {
-        name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_REPOSITORY
+        name: value
+        for name, value in given_environment(os.environ).items()
+        if name not in _OF_ANOTHER_REPOSITORY
     }
     return {**inherited, "LC_ALL": "C"}
 

@@ -11,6 +11,7 @@ import httpx
 
 from flows.errors import FlowError, ServerUnreachable
 from flows.server.environment import server_may_be_named
+from machine.proxies import client_options, why_out_of_reach
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,8 +62,18 @@ def configured() -> Api | None:
 def require_answer() -> None:
     """Raise FlowError, with what to do, if a server is configured and does not answer."""
     api = configured()
-    if api is not None and urlsplit(api.url).hostname != CLOUD:
+    if api is None:
+        return
+    if urlsplit(api.url).hostname == CLOUD:
+        _require_reach(api)
+    else:
         ask(api, "GET", "/health")
+
+
+def _require_reach(api: Api) -> None:
+    """Raise ServerUnreachable if the environment's proxy for the server can't be used."""
+    if why := why_out_of_reach(api.url, os.environ):
+        raise ServerUnreachable(f"Prefect at {api.location} can't be reached: {why}")
 
 
 def _values() -> dict[str, str]:
@@ -83,9 +94,15 @@ def _values() -> dict[str, str]:
 
 def ask(api: Api, method: str, path: str, body: object = None) -> Any:
     """Return the answer. Raises FlowError without credentials: no URL, no exception in it."""
+    _require_reach(api)
     try:
         answer = httpx.request(
-            method, api.url + path, json=body, headers=dict(api.headers), timeout=_ANSWER_S
+            method,
+            api.url + path,
+            json=body,
+            headers=dict(api.headers),
+            timeout=_ANSWER_S,
+            **client_options(api.url, os.environ),
         )
     except httpx.TimeoutException:
         raise ServerUnreachable(

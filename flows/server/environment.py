@@ -9,6 +9,8 @@ import os
 import tomllib
 from pathlib import Path
 
+from machine.proxies import ask_this_machine_directly, set_unusable_aside
+
 PACKAGES = ("machine", "lsif", "embedding", "storage", "search", "flows")
 """Loggers whose records go to the Prefect server."""
 
@@ -25,10 +27,13 @@ _DEFAULTS = {
 def set_prefect_defaults() -> None:
     """Put our defaults into the environment, from where Prefect and its processes read them.
 
-    Call it before Prefect is imported. What the environment sets already stays.
+    Call it before Prefect is imported. What the environment sets already stays, except proxies that
+    Prefect's client fails on, or would use for this machine.
     """
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+    set_unusable_aside(os.environ)
+    ask_this_machine_directly(os.environ)
 
 
 def prefect_home() -> Path:

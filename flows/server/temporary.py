@@ -22,6 +22,7 @@ import urllib.error
 import urllib.request
 
 from flows.errors import FlowError
+from machine.proxies import without_proxies
 
 _STARTUP_S = 120
 """A busy machine with a new database takes half a minute."""
@@ -76,7 +77,7 @@ class TemporaryServer:
                 **_SETTINGS,
                 **{
                     name: value
-                    for name, value in os.environ.items()
+                    for name, value in without_proxies(os.environ).items()
                     if not name.startswith("QDRANT_")
                 },
             },

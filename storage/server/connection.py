@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import time
 import warnings
@@ -20,6 +21,7 @@ from qdrant_client.http.exceptions import (
     UnexpectedResponse,
 )
 
+from machine.proxies import client_options, is_this_machine, why_out_of_reach
 from machine.secrets import without_secrets
 from storage.errors import IndexUnreachable, KeyRejected, RequestRejected, StorageError
 
@@ -43,8 +45,8 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 10.0
 def connect(url: str, api_key: str | None, settings: StorageSettings) -> QdrantClient:
     """Return a client of the server; nothing is sent yet.
 
-    Raises StorageError if the URL is malformed, or the key would travel unencrypted to another
-    host.
+    Raises StorageError if the URL is malformed, the key would travel unencrypted to another host,
+    or the environment's proxy for it can't be used.
     """
     location = safe_location(url)
     if api_key is not None and not (
@@ -58,13 +60,15 @@ def connect(url: str, api_key: str | None, settings: StorageSettings) -> QdrantC
     if (
         secret
         and location.startswith("http://")
-        and not _is_this_machine(url)
+        and not is_this_machine(url)
         and not settings.allow_key_over_http
     ):
         raise StorageError(
             f"the API key or password would travel unencrypted to {location}; "
             "use https, or --set storage.allow_key_over_http=true"
         )
+    if why := why_out_of_reach(url, os.environ):
+        raise StorageError(f"{location} can't be reached: {why}")
     try:
         with warnings.catch_warnings():
             # A warning about a key over plain HTTP: decided above.
@@ -74,10 +78,12 @@ def connect(url: str, api_key: str | None, settings: StorageSettings) -> QdrantC
                 api_key=api_key,
                 timeout=settings.timeout_s,
                 prefer_grpc=settings.prefer_grpc,
+                grpc_options={"grpc.enable_http_proxy": 0} if is_this_machine(url) else None,
                 check_compatibility=False,
                 limits=httpx.Limits(
                     max_connections=None, max_keepalive_connections=settings.streams + 1
                 ),
+                **client_options(url, os.environ),
             )
     except Exception as exc:  # noqa: BLE001 - whatever the client says of a URL, it may quote the credentials in it
         raise StorageError(
@@ -111,11 +117,6 @@ def _seconds_until(date: str) -> float:
         return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
     except ValueError:
         return 0.0
-
-
-def _is_this_machine(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 class Connection:
