@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from lsif.coverage import Coverage, read_coverage
+from storage.errors import IndexMismatch
 from storage.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -69,7 +71,10 @@ class Metadata:
         return asdict(self)
 
 
+BLOCKS_SUFFIX = "--blocks"
+"""Behind a name on a server: its collection of blocks."""
 _TIME = "%Y%m%dT%H%M%S%f"
+_GENERATION = re.compile(r"(?P<collection>.+)--(?P<time>\d{8}T\d{12})(-[0-9a-f]{8})?")
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -87,14 +92,32 @@ def generation_name(collection: str, metadata: Metadata, others: Iterable[str]) 
 
 def made_at(name: str, collection: str) -> datetime:
     """Return when the generation was made; the year 1 if it is not the collection's."""
-    prefix = f"{collection}--"
-    if not name.startswith(prefix):
+    found = _GENERATION.fullmatch(name)
+    if found is None or found["collection"] != collection:
         return _NEVER
-    time = name.removeprefix(prefix).partition("-")[0]
     try:
-        return datetime.strptime(time, _TIME).replace(tzinfo=UTC)
+        return datetime.strptime(found["time"], _TIME).replace(tzinfo=UTC)
     except ValueError:
         return _NEVER
+
+
+def is_generation(name: str, collection: str) -> bool:
+    """Return whether `generation_name` may have given the name for the collection."""
+    return made_at(name, collection) != _NEVER
+
+
+def require_own_names(collection: str) -> None:
+    """Raise IndexMismatch if the collection could have a name that is made from another one's.
+
+    Those of `foo` on a server are `foo`, `foo--blocks`, `foo--<time>-<digest>` and the same with
+    `--blocks`. The embedded index refuses the same names, so that each can move to a server.
+    """
+    if collection.endswith(BLOCKS_SUFFIX) or _GENERATION.fullmatch(collection):
+        other = collection.rpartition("--")[0]
+        raise IndexMismatch(
+            f"an index can't be named {collection!r}: on a Qdrant server that is a name of what "
+            f"belongs to an index {other!r}. Choose another name: --project NAME or --branch NAME."
+        )
 
 
 def read_metadata(fields: dict[str, Any]) -> Metadata:

@@ -17,7 +17,7 @@ from qdrant_client import QdrantClient, models
 from configs.settings import Settings, load_settings
 from storage.embedded.index import EmbeddedIndex
 from storage.errors import IndexMismatch, IndexUnreachable, KeyRejected, StorageError
-from storage.metadata import Metadata
+from storage.metadata import Metadata, generation_name, is_generation
 from storage.open import open_index
 from storage.server.connection import Connection, connect
 from storage.server.index import ServerIndex
@@ -201,3 +201,71 @@ def test_the_environment_decides_which_end_is_used(settings: Settings, tmp_path:
     assert isinstance(server, ServerIndex)
     assert server.location == "http://localhost:6333"
     server.close()
+
+
+RESERVED = (
+    "foo--blocks",
+    "foo@dev--blocks",
+    "foo--blocks--blocks",
+    "foo--20260101T000000000000-0123abcd",
+    "foo--20260101T000000000000-0123abcd--blocks",
+)
+FREE = ("foo", "foo@dev", "blocks", "foo-blocks", "foo--block", "foo--20260101T000000", "foo--a")
+
+
+@pytest.mark.parametrize("name", RESERVED)
+def test_a_name_that_is_made_from_another_ones_is_refused_by_either_index(
+    name: str, tmp_path: Path
+) -> None:
+    client = QdrantClient(":memory:")
+    for index in (server_index(client, "http://memory"), EmbeddedIndex(tmp_path)):
+        with (
+            pytest.raises(IndexMismatch, match=f"can't be named '{name}'.*Choose another name"),
+            index.writing(name),
+        ):
+            pass
+    assert (client.get_collections().collections, list(tmp_path.iterdir())) == ([], [])
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_a_name_that_nothing_is_made_of_is_free(name: str, tmp_path: Path) -> None:
+    for index in (server_index(QdrantClient(":memory:"), "http://x"), EmbeddedIndex(tmp_path)):
+        with index.writing(name):
+            pass
+
+
+@pytest.mark.parametrize("other", ["theirs", "foo--blocks--20260101T000000000000-0123abcd"])
+@pytest.mark.parametrize("alias", ["foo", "foo--blocks"])
+def test_an_alias_of_another_index_is_never_taken(other: str, alias: str) -> None:
+    client = QdrantClient(":memory:")
+    client.create_collection(other, vectors_config={})
+    create = models.CreateAlias(collection_name=other, alias_name=alias)
+    client.update_collection_aliases([models.CreateAliasOperation(create_alias=create)])
+    index = server_index(client, "http://memory")
+    with (
+        pytest.raises(
+            IndexMismatch,
+            match=f"has an alias '{alias}' of collection '{other}', which is not of the index 'foo'",
+        ),
+        index.writing("foo"),
+    ):
+        pass
+    assert [found.collection_name for found in client.get_aliases().aliases] == [other]
+
+
+@pytest.mark.parametrize("theirs", ["foo", "foo--blocks"])
+def test_a_collection_of_others_is_found_before_the_work(theirs: str) -> None:
+    client = QdrantClient(":memory:")
+    client.create_collection(theirs, vectors_config={})
+    with (
+        pytest.raises(IndexMismatch, match=f"has a collection '{theirs}', which is not of"),
+        server_index(client, "http://memory").writing("foo"),
+    ):
+        pass
+
+
+def test_generations_belong_to_the_collection_before_their_last_time(metadata: Metadata) -> None:
+    inner = generation_name("foo--20260101T000000000000-0123abcd", metadata, [])
+    assert not is_generation(inner, "foo")
+    assert is_generation(inner, "foo--20260101T000000000000-0123abcd")
+    assert is_generation(generation_name("foo", metadata, []), "foo")

@@ -37,7 +37,7 @@ from storage.embedded.generation import (
 from storage.embedded.points import WAY_OUT
 from storage.errors import IndexDamaged, IndexLocked, IndexMissing, StorageError
 from storage.index import Health
-from storage.metadata import generation_name
+from storage.metadata import generation_name, require_own_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,8 +108,14 @@ class EmbeddedIndex:
     def writing(self, collection: str) -> Iterator[None]:
         """Hold the collection for writing; the lock ends with the process.
 
-        Raises IndexLocked if another process holds it.
+        Raises IndexLocked if another process holds it, IndexMismatch if its name is reserved.
         """
+        require_own_names(collection)
+        with self._locked(collection):
+            yield
+
+    @contextmanager
+    def _locked(self, collection: str) -> Iterator[None]:
         folder = self._root / collection
         with ExitStack() as stack:
             try:
@@ -202,7 +208,7 @@ class EmbeddedIndex:
             ]
             with suppress(IndexLocked):  # it is being built
                 if incomplete:
-                    with self.writing(collection):
+                    with self._locked(collection):
                         found += incomplete
         return found
 

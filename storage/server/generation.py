@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qdrant_client import models
 
 from storage.errors import IndexUnready
+from storage.metadata import BLOCKS_SUFFIX
 from storage.schema import BLOCKS, STRUCTURES
 from storage.server.points import ServerPoints
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 METADATA_KEY = "lsif_ingest"
 """Key of the generation's metadata in that of the structures' collection."""
-BLOCKS_SUFFIX = "--blocks"
 
 
 class ServerGeneration:

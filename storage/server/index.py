@@ -16,10 +16,17 @@ from qdrant_client import models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from storage.errors import IndexMismatch, StorageError
-from storage.metadata import generation_name, made_at, read_metadata
+from storage.metadata import (
+    BLOCKS_SUFFIX,
+    generation_name,
+    is_generation,
+    made_at,
+    read_metadata,
+    require_own_names,
+)
 from storage.schema import BLOCKS, STRUCTURES
 from storage.server.create import create_collection
-from storage.server.generation import BLOCKS_SUFFIX, METADATA_KEY, ServerGeneration
+from storage.server.generation import METADATA_KEY, ServerGeneration
 from storage.server.health import ask_health, check_version
 
 if TYPE_CHECKING:
@@ -91,11 +98,14 @@ class ServerIndex:
         return None
 
     @contextmanager
-    def writing(self, collection: str) -> Iterator[None]:  # noqa: ARG002 - the interface's name
+    def writing(self, collection: str) -> Iterator[None]:
         """Hold nothing: several runs may write at once.
 
-        Each builds a generation of its own; the last to publish wins.
+        Each builds a generation of its own; the last to publish wins. Raises IndexMismatch if one
+        of the collection's names is another's.
         """
+        require_own_names(collection)
+        self._require_unused(collection)
         yield
 
     def create(self, collection: str, metadata: Metadata) -> Generation:
@@ -182,9 +192,7 @@ class ServerIndex:
         names = sorted({found.name.removesuffix(BLOCKS_SUFFIX) for found in existing})
         owners = [(name.rpartition("--")[0], name) for name in names]
         made = [
-            (collection, name)
-            for collection, name in owners
-            if made_at(name, collection) > made_at("", collection)
+            (collection, name) for collection, name in owners if is_generation(name, collection)
         ]
         return [
             abandoned
@@ -195,6 +203,26 @@ class ServerIndex:
     def close(self) -> None:
         """Close the connection."""
         self._connection.client.close()
+
+    def _require_unused(self, collection: str) -> None:
+        """Raise IndexMismatch if the server has another's collection or alias of these names."""
+        aliases = self._all_aliases()
+        for suffix in ("", BLOCKS_SUFFIX):
+            name = collection + suffix
+            named = aliases.get(name)
+            if named is None:
+                unused, what = not self._exists(name), f"a collection {name!r}"
+            else:
+                own = named.endswith(suffix) and is_generation(
+                    named.removesuffix(suffix), collection
+                )
+                unused = own or (not suffix and self._metadata(named) is not None)
+                what = f"an alias {name!r} of collection {named!r}"
+            if not unused:
+                raise IndexMismatch(
+                    f"{self.location} has {what}, which is not of the index {collection!r}. "
+                    "Choose another name: --project NAME or --branch NAME"
+                )
 
     def _move_aliases(self, changes: list[Any], collection: str, name: str) -> None:
         try:
@@ -259,7 +287,7 @@ class ServerIndex:
         ).collections
         names = {entry.name.removesuffix(BLOCKS_SUFFIX) for entry in found}
         return sorted(
-            (name for name in names if made_at(name, collection) > made_at("", collection)),
+            (name for name in names if is_generation(name, collection)),
             key=lambda name: made_at(name, collection),
         )
 
