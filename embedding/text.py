@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import inflection
 
+from lsif.identifiers import composed, identifiers_in, parts_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -20,10 +22,6 @@ if TYPE_CHECKING:
 
 _IDENTIFIERS_KEPT = 1 << 14
 """How many identifiers' words are remembered: most of a repository's come again and again."""
-_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\d_A-Z]+[0-9]*|[A-Z]+[0-9]*|[0-9]+")
-_IDENTIFIER = re.compile(r"[^\W\d]\w*")
-_ASCII_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-"""The same for ASCII text, in half of the time."""
 _COMMENT = re.compile(r"//[^\n]*")
 _FENCED = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _LINK_TARGET = re.compile(r"\]\([^)]*\)|\]\[[^\]]*\]")
@@ -97,9 +95,8 @@ def _body_words(code: str) -> list[str]:
     """Return the first distinct words of more than two letters in the code's identifiers."""
     found: dict[str, None] = {}
     seen = set[str]()
-    identifiers = (_ASCII_IDENTIFIER if code.isascii() else _IDENTIFIER).findall
     for line in code.split("\n"):  # most bodies have enough words in their first few lines
-        for identifier in identifiers(line):
+        for identifier in identifiers_in(line):
             if identifier not in seen:
                 seen.add(identifier)
                 found.update(_long_words(identifier))
@@ -125,7 +122,7 @@ def _split(identifier: str) -> str:
     >>> _split("HTTPServer::f32_vec")
     'http server f32 vec'
     """
-    return " ".join(_WORD.findall(identifier)).lower()
+    return " ".join(parts_of(composed(identifier))).lower()
 
 
 RECIPES: dict[str, Callable[[Structure], str]] = {

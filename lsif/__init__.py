@@ -3,11 +3,13 @@
 Read it in the order in which data passes through it:
 
 record, structure, blocks    the record: what comes out at the end, and everything else passes on
+identifiers                  what an identifier is, and which spellings are one name
 dump/                        makes a dump, or finds one that can be used again
 reader/                      reads a dump; nothing outside knows the file format
 items, lines, comments       what every language's finder returns and uses
 rust/                        finds the definitions in Rust sources, and the modules that they are in
 other/                       finds them in sources of other languages
+build_output                 which files under the root a build wrote
 selection, listing           which files there are, which are left out, which a program wrote
 paths, join, builder         joins definitions and sources into records, file by file
 file_records, inventory      the records of a file; what became of each file of the repository

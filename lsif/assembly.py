@@ -57,6 +57,10 @@ class Assembler:
             for uri, outline in graph.outlines(lambda uri: path_of(uri) is not None).items()
             if (path := path_of(uri)) is not None
         }
+        inventory.leave_out_output(outlines)
+        outlines = {
+            path: outline for path, outline in outlines.items() if not inventory.is_output(path)
+        }
         chosen = inventory.choose(path for path in outlines if path.endswith(".rs"))
         for_tests = not inventory.source_items
         declaring = workers.submit(declared_modules, self._root, chosen, for_tests)
@@ -102,6 +106,9 @@ class Assembler:
         for definition in graph.definitions(lambda uri: path_of(uri) is not None):
             self._ledger.definitions += 1
             path = path_of(definition.document_uri) or ""
+            if inventory.is_output(path):
+                self._skipped["build_output"] += 1
+                continue
             if inventory.selection.leaves_out(path):
                 self._skipped["excluded"] += 1
                 continue

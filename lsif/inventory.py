@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lsif.build_output import build_output
 from lsif.items import EXAMPLES
 from lsif.ledger import FolderLedger
 from lsif.listing import list_files
@@ -41,9 +42,21 @@ class Inventory:
         self.selection = Selection(exclude, include, attributes)
         self.listed = listing.rust
         """Paths relative to the root, the files that are left out among them."""
+        self._root = root
+        self._output: frozenset[str] = frozenset()
         if listing.misnamed:
             ledger.source_files += listing.misnamed
             ledger.files_unread["misnamed"] = listing.misnamed
+
+    def leave_out_output(self, documents: Iterable[str]) -> None:
+        """Find out which of the dump's documents are output of a build; see `is_output`."""
+        sources = frozenset(self.listed)
+        others = [path for path in documents if path not in sources]
+        self._output = build_output(self._root, others)
+
+    def is_output(self, path: str) -> bool:
+        """Return whether a document of the dump is output of a build, and not included."""
+        return path in self._output and not self.selection.includes(path)
 
     def choose(self, dumped: Iterable[str]) -> list[str]:
         """Return the Rust files to read, sorted; count those that are not.

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 SKIP_REASONS = {
     "external": "defined outside the root: the standard library, dependencies, build output",
+    "build_output": "a build wrote its file under the root, or git ignores it",
     "excluded": "its file is left out by parse.exclude or .gitattributes",
     "file_missing": "its file is not under the root",
     "file_unreadable": "its file is not UTF-8 or can't be read",

@@ -6,10 +6,11 @@ A byte order mark takes no column.
 
 from __future__ import annotations
 
-import re
+from lsif.identifiers import identifier_at
 
 _BOM = b"\xef\xbb\xbf"
-_IDENTIFIER = re.compile(r"((?:r#)?\w+)")
+_LONGEST_NAME = 4096
+"""Bytes of an identifier that are looked at: a line may have millions."""
 _UNIT_BYTES = {"utf-16": 2, "utf-32": 4}
 
 
@@ -42,12 +43,10 @@ class Lines:
     def identifier_at(self, row: int, column: int) -> str | None:
         """Return the identifier that begins at the byte column."""
         line = self.line(row)
-        match = (
-            _IDENTIFIER.match(line[column:].decode("utf-8", "replace"))
-            if line is not None
-            else None
-        )
-        return match[1] if match else None
+        if line is None:
+            return None
+        end = column + _LONGEST_NAME
+        return identifier_at(line[column:end].decode("utf-8", "replace")) or None
 
     def snippet(self, row_from: int, row_to: int) -> str:
         """Return the rows, both inclusive, as they are in the file, each ended by a newline."""

@@ -6,14 +6,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from lsif.build_output import CACHE_TAG, is_cargo_output
 from lsif.selection import ATTRIBUTES_FILE
 from machine.git import git_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_CACHE_TAG = "CACHEDIR.TAG"
-"""Marks folders such as Cargo's target: https://bford.info/cachedir/"""
 _LEFT_OUT = frozenset({"node_modules"})
 
 
@@ -31,7 +30,7 @@ def list_files(root: Path) -> Listing:
     """Return the Rust files under the root: those that git tracks, also in submodules.
 
     Where git tracks none, all but those in hidden folders, in node_modules, and in folders of
-    build output, which have a CACHEDIR.TAG.
+    build output: those with a CACHEDIR.TAG, and those that Cargo's build scripts write to.
     """
     arguments = "ls-files", "-z", "--recurse-submodules", "--", "*.rs", f"*{ATTRIBUTES_FILE}"
     tracked = git_bytes(root, *arguments)
@@ -56,7 +55,7 @@ def _sorted(paths: Iterable[bytes]) -> Listing:
 
 def _walk(root: Path) -> Iterator[str]:
     for folder, folders, files in os.walk(root):
-        if _CACHE_TAG in files:
+        if CACHE_TAG in files:
             folders.clear()
             continue
         folders[:] = [
@@ -64,4 +63,6 @@ def _walk(root: Path) -> Iterator[str]:
         ]
         for name in files:
             if name.endswith(".rs") or name == ATTRIBUTES_FILE:
-                yield (Path(folder) / name).relative_to(root).as_posix()
+                path = (Path(folder) / name).relative_to(root).as_posix()
+                if not is_cargo_output(path):
+                    yield path

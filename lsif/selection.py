@@ -66,6 +66,10 @@ class Selection:
             ) and not self._include.match_file(path)
         return known
 
+    def includes(self, path: str) -> bool:
+        """Return whether the settings bring the file back, whatever leaves it out."""
+        return self._include.match_file(path)
+
     def is_generated(self, path: str) -> bool:
         """Return whether .gitattributes says that a program wrote the file."""
         return _holds(self._generated, path)

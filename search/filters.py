@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+from lsif.identifiers import spellings
 from search.errors import SearchError
 from storage.index import Condition
 from storage.schema import PATHS
@@ -35,6 +36,8 @@ BLOCK_FIELDS = {**STRUCTURE_FIELDS, "module": "module", "owner": "struct_name"}
 _WILD = re.compile(r"[*?]")
 _NOTHING = re.compile(r"(?!)")
 _ROOT = ("", ".")
+_NAMES = frozenset({"owner", "trait"})
+"""Filters whose values are names in sources, which spell them in several ways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Filters:
         found = []
         for name, given in self.given().items():
             values = _resolve(given, files) if name == "path" else given
+            if name in _NAMES:
+                values = tuple(spelling for value in given for spelling in spellings(value))
             if not values:
                 return None
             found.append(Condition(names[name], values))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from lsif.identifiers import is_same, spellings
 from search.errors import SearchError, StructureMissing
 from storage.index import Condition
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lsif.structure import Structure
-    from storage.index import Generation, StoredPoint
+    from storage.index import Generation, Row, StoredPoint
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHOWN = 5
@@ -59,18 +62,13 @@ class Lookup:
             ]
             if around:
                 return min(around)[1]
-        for field in ("symbol", "name"):
-            named = list(
-                points.select(
-                    ("line", "context.file_path", "code_type"), where=[Condition(field, (place,))]
-                )
-            )
+        for named in self._named(place):
             # A type and its impl blocks have one name, which people mean the type by.
             found = [row for row in named if row.values[2] != "Impl"] or named
             if len(found) == 1:
                 return found[0].id
             if found:
-                places = sorted(f"{path}:{line}" for _, (line, path, _) in found)[:_SHOWN]
+                places = sorted(f"{path}:{line}" for _, (line, path, *_) in found)[:_SHOWN]
                 raise SearchError(
                     f"{len(found)} structures are called {place}: "
                     f"choose one by FILE:LINE, such as {', '.join(places)}."
@@ -78,6 +76,20 @@ class Lookup:
         raise StructureMissing(
             f"the index has no structure {place!r}; expected FILE:LINE, an id, a symbol or a name."
         )
+
+    def _named(self, place: str) -> Iterator[list[Row]]:
+        """Yield the structures with that symbol, with that name, and with others' spellings of it.
+
+        Their values are line, file, code_type and symbol.
+        """
+        last = place.rpartition("::")[2]
+        for field, values in (("symbol", (place,)), ("name", (place,)), ("name", spellings(last))):
+            rows = self.generation.structures.select(
+                ("line", "context.file_path", "code_type", "symbol"),
+                where=[Condition(field, values)],
+            )
+            is_path = last != place and field == "name"
+            yield [row for row in rows if not is_path or is_same(str(row.values[3]), place)]
 
     def files(self) -> list[str]:
         """Return the paths of all files with structures, sorted."""

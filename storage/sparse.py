@@ -8,7 +8,6 @@ here, because most identifiers recur and their numbers can be remembered.
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import Counter
 from functools import cache
@@ -17,12 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import qdrant_edge as edge
 
+from lsif.identifiers import names_and_numbers, parts_of, plain_name, runs_in
+
 if TYPE_CHECKING:
     from lsif.structure import Structure
 
-_IDENTIFIER = re.compile(r"[^\W\d]\w*|\d+")
-_PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W\d_A-Z]+[0-9]*|[A-Z]+[0-9]*|[0-9]+")
-_RUN = re.compile(r"\w+")
 _BLANKS = "".join(
     chr(code) if chr(code).isalnum() or chr(code) == "_" else " " for code in range(128)
 )
@@ -61,7 +59,8 @@ def document_vector(structure: Structure) -> SparseVector:
 
 def text_vector(text: str) -> SparseVector:
     """Return the sparse vector of a document's text."""
-    runs = text.translate(_BLANKS).split() if text.isascii() else _RUN.findall(text)
+    text = plain_name(text)
+    runs = text.translate(_BLANKS).split() if text.isascii() else runs_in(text)
     if not text.isascii() and not all(map(str.isascii, runs)):
         # The engine may split words of other scripts further.
         return _plain(_model().embed_document(" ".join(words(text))))
@@ -95,8 +94,8 @@ def words(text: str) -> list[str]:
     ['http', 'server', 'httpserver', 'f32', 'vec', 'f32vec']
     """
     found: list[str] = []
-    for identifier in _IDENTIFIER.findall(text):
-        parts = [part.lower() for part in _PART.findall(identifier)]
+    for name in names_and_numbers(plain_name(text)):
+        parts = [part.lower() for part in parts_of(name)]
         found += parts
         if len(parts) > 1:
             found.append("".join(parts))

@@ -511,6 +511,61 @@ def test_the_files_are_those_that_git_tracks(tmp_path: Path) -> None:
     assert list_files(tmp_path / "target").rust == []
 
 
+OUTPUT = "target/debug/build/r-0123456789abcdef/out/made.rs"
+
+
+def test_what_a_build_wrote_under_the_root_is_no_source(repository: Repository) -> None:
+    repository.hold("src/lib.rs", "pub fn own() {}\n", "own")
+    for path in (
+        OUTPUT,
+        "target/x86_64-unknown-linux-gnu/release/build/r/out/made.rs",
+        "elsewhere/debug/build/r-0123456789abcdef/out/deep/made.rs",
+        "elsewhere/debug/build/r/0123456789abcdef/out/made.rs",
+        "tagged/debug/made.rs",
+    ):
+        repository.hold(path, "pub fn made() {}\n", "made")
+    repository.write("tagged/CACHEDIR.TAG", "")
+    # Neither is in such a folder: Cargo's has more levels, and a root is wanted wherever it is.
+    repository.hold("src/build/out/kept.rs", "pub fn kept() {}\n", "kept")
+    repository.write("CACHEDIR.TAG", "")
+    ledger, structures = repository.parse()
+    assert {structure.name for structure in structures} == {"own", "kept"}
+    assert ledger.skipped == {"build_output": 5}
+    assert ledger.source_files == 2
+
+
+def test_of_files_that_no_dump_holds_those_of_build_scripts_are_left_out(
+    repository: Repository,
+) -> None:
+    repository.hold("src/lib.rs", "pub fn own() {}\n", "own")
+    repository.write(OUTPUT, "pub fn made() {}\n")
+    assert set(repository.structures()) == {"r::own"}
+
+
+def test_what_git_ignores_is_no_source_unless_it_is_tracked_or_included(
+    repository: Repository,
+) -> None:
+    for path in ("src/lib.rs", "made/a.rs", "made/déjà vu.rs", "made/forced.rs", "new.rs"):
+        repository.hold(path, "pub fn f() {}\n", "f")
+    repository.write(".gitignore", "/made\n")
+    for command in (("init", "-q"), ("add", "src", ".gitignore"), ("add", "-f", "made/forced.rs")):
+        subprocess.run(["git", *command], cwd=repository.root, check=True, capture_output=True)
+    ledger, structures = repository.parse()
+    paths = {structure.context.file_path for structure in structures}
+    assert paths == {"src/lib.rs", "made/forced.rs", "new.rs"}
+    assert ledger.skipped == {"build_output": 2}
+    ledger, structures = repository.parse(include=["made/a.rs"])
+    assert "made/a.rs" in {structure.context.file_path for structure in structures}
+    assert ledger.skipped == {"build_output": 1}
+
+
+def test_a_root_that_git_ignores_is_wanted_as_a_whole(repository: Repository) -> None:
+    repository.hold("src/lib.rs", "pub fn f() {}\n", "f")
+    (repository.folder / ".gitignore").write_text("*\n")
+    subprocess.run(["git", "init", "-q"], cwd=repository.folder, check=True)
+    assert [structure.name for structure in repository.parse()[1]] == ["f"]
+
+
 def test_the_files_of_submodules_are_listed_and_no_program_of_the_configuration_runs(
     tmp_path: Path,
 ) -> None:

@@ -941,6 +941,30 @@ def test_a_place_is_resolved_to_the_innermost_structure_there(
 
 
 @pytest.mark.parametrize(
+    ("place", "symbol"),
+    [
+        ("r#gen", "made_up::r#gen"),
+        ("gen", "made_up::r#gen"),
+        ("made_up::gen", "made_up::r#gen"),
+        ("caf\u00e9", "made_up::cafe\u0301"),
+        ("made_up::caf\u00e9", "made_up::cafe\u0301"),
+        ("r#plain", "made_up::plain"),
+    ],
+)
+def test_a_name_is_found_however_it_is_spelled(place: str, symbol: str, build: Build) -> None:
+    spelled = [made(name) for name in ("r#gen", "cafe\u0301", "plain")]
+    (wanted,) = (made.id for made in spelled if made.structure.symbol == symbol)
+    assert searcher_of(build(spelled)).resolve(place) == wanted
+
+
+@pytest.mark.parametrize("owner", ["Caf\u00e9", "Cafe\u0301"])
+def test_an_owner_is_found_however_it_is_spelled(owner: str, build: Build) -> None:
+    searcher = searcher_of(build([made("a", struct_name="Cafe\u0301"), made("b")]))
+    answer = searcher.search("a", filters=Filters(owner=(owner,)))
+    assert [hit.name for hit in answer.hits] == ["a"]
+
+
+@pytest.mark.parametrize(
     "place",
     [
         "src/a.rs:51",

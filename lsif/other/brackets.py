@@ -21,7 +21,10 @@ _REST = rb"""
   | (?P<open> [(\[{] ) | (?P<close> [)\]}] ) | (?P<end> ; ) | (?P<line> \n )
   | (?P<value> (?<![=!<>])=(?![=>]) )
 """
-_CHARACTERS_AND_LIFETIMES = rb"| '(?:\\[^\n]+?|[^'\\\n\x80-\xff]|[\x80-\xff]{2,4})' | '[A-Za-z_]\w*"
+_CHARACTERS_AND_LIFETIMES = rb"""
+  | '(?:\\[^\n]+?|[^'\\\n\x80-\xff]|[\x80-\xff]{2,4})'
+  | '(?:r\#)?[A-Za-z_\x80-\xff][\w\x80-\xff]*
+"""
 _TOKENS = {
     True: re.compile(_STRINGS + _CHARACTERS_AND_LIFETIMES + _REST, re.DOTALL | re.VERBOSE),
     False: re.compile(_STRINGS + rb"| '(?:\\.|[^'\\\n])*'" + _REST, re.DOTALL | re.VERBOSE),

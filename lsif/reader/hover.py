@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import orjson
 
+from lsif.identifiers import identifier_at
 from lsif.structure import CodeType  # noqa: TC001 - Hover's fields are read at run time
 
 _FENCE = "```"
@@ -20,8 +21,8 @@ _OPEN, _CLOSE = "```rust\n", "\n```"
 _KEYWORD = re.compile(
     r"^(?:pub(?:\([^)]*\))?\s+)?(?:default\s+)?"
     r"(?:(?:const|async|unsafe|safe|gen|auto|extern(?:\s+\"[^\"]*\")?)\s+)*"
-    r"(?:(?P<macro>macro_rules!|macro)|(?P<keyword>fn|struct|enum|union|trait|type|const|static|mod)\b)"
-    r"\s+(?:mut\s+)?(?P<name>(?:r#)?\w+)",
+    r"(?:(?P<macro>macro_rules!|macro)|(?P<keyword>fn|struct|enum|union|trait|type|const|static|mod|proc_macro)\b)"
+    r"\s+(?:mut\s+)?(?=[^\W\d]|[^\0-\x7f])",
 )
 _CODE_TYPES: dict[str, CodeType] = {
     "fn": "Function",
@@ -33,7 +34,11 @@ _CODE_TYPES: dict[str, CodeType] = {
     "const": "Const",
     "static": "Static",
     "mod": "Module",
+    "proc_macro": "Function",
 }
+
+
+_PROC_MACRO = "proc_macro "
 
 
 class Hover(NamedTuple):
@@ -45,6 +50,12 @@ class Hover(NamedTuple):
     code_type: CodeType | None
     """None for fields and variants, whose declarations have no keyword."""
     name: str | None
+    """Of a function that is a derive macro, the macro's."""
+
+    @property
+    def is_proc_macro(self) -> bool:
+        """Whether it is a function that is a procedural macro; only that and the name are known."""
+        return self.declaration.startswith(_PROC_MACRO)
 
 
 NO_ITEM = Hover(None, "", None, None, None)
@@ -100,20 +111,31 @@ def _parse_other(value: str) -> Hover | None:
     return Hover(None, code.strip(), docs.strip().removeprefix("---").strip() or None, None, None)
 
 
+def own_declaration(hover: Hover) -> str:
+    """Return the declaration without the line for its `impl` or trait that it may begin with."""
+    return hover.declaration[_own_line(hover.declaration)[0] :]
+
+
 def _classify(declaration: str) -> tuple[CodeType | None, str | None]:
-    """Return the kind and name that the declaration spells.
+    """Return the kind and name that the declaration spells."""
+    match = _own_line(declaration)[1]
+    if match is None:
+        return None, None
+    code_type: CodeType = "Macro" if match["macro"] else _CODE_TYPES[match["keyword"]]
+    return code_type, identifier_at(match.string, match.end()) or None
+
+
+def _own_line(declaration: str) -> tuple[int, re.Match[str] | None]:
+    """Return where the line that spells kind and name begins, and its match.
 
     A member's declaration may begin with a line for its `impl` or trait; then the second line
     counts.
     """
     lines = declaration.split("\n", 2)[:2]
-    matches = [match for line in lines if (match := _KEYWORD.match(line))]
-    if not matches:
-        return None, None
-    match = matches[0]
-    if len(matches) > 1 and (
-        match["keyword"] == "trait" and matches[1]["keyword"] in ("fn", "const", "type")
-    ):
-        match = matches[1]
-    code_type: CodeType = "Macro" if match["macro"] else _CODE_TYPES[match["keyword"]]
-    return code_type, match["name"]
+    first = _KEYWORD.match(lines[0])
+    second = _KEYWORD.match(lines[1]) if len(lines) > 1 else None
+    is_member = second is not None and (
+        first is None
+        or (first["keyword"] == "trait" and second["keyword"] in ("fn", "const", "type"))
+    )
+    return (len(lines[0]) + 1, second) if is_member else (0, first)

@@ -7,5 +7,6 @@ declared, syntax      one file: the modules it declares, and which item's name i
 modules               which module a file is by its place, and which files only tests compile
 manifests             the crates of Cargo's packages
 module_tree           which module a file is by what declares it
+hover_paths           which module a file is, and whose members a macro's items are, by the dump
 finder                which items the definitions of a dump are, and which it does not have
 """

@@ -27,7 +27,7 @@ _ESCAPE = re.compile(
 _LAST_CHARACTER, _SURROGATES = 0x10FFFF, range(0xD800, 0xE000)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}
 _TEST_ATTRIBUTE = re.compile(
-    r"^#\s*\[\s*(?:\w+\s*::\s*)*"
+    r"^#\s*\[\s*(?:[^\s:\[\](),=]+\s*::\s*)*(?:r#)?"
     r"(?:test|bench|rstest|test_case|quickcheck|proptest|wasm_bindgen_test)\b(?!\s*=)"
 )
 _CFG = re.compile(r"^#\s*!?\s*\[\s*cfg\s*\((.*)\)\s*\]$", re.DOTALL)

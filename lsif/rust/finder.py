@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from lsif.comments import has_generated_head
+from lsif.identifiers import is_same, spellings
 from lsif.items import FILE_MODULE, Findings, FoundItem, SourceItem
 from lsif.lines import squeeze
 from lsif.other.finder import OutlinedFile
 from lsif.reader.graph import Outline
+from lsif.reader.hover import own_declaration
+from lsif.rust.hover_paths import kinds_by_path, member_of, module_path
 from lsif.rust.modules import ModuleFile, is_test_path, module_path_by_file
 from lsif.rust.syntax import SourceFile
 
@@ -52,6 +54,15 @@ class RustFile:
                 findings.found.append(found)
             elif found is not None:
                 findings.skipped[found] += 1
+        in_call = self._source.is_in_call
+        if any(in_call(found.row, found.column) for found in findings.found):
+            module, kinds = self.module_path(findings, definitions), kinds_by_path(definitions)
+            findings.found = [
+                found._replace(item=member_of(found.item, found.hover, module, kinds))
+                if found.hover is not None and in_call(found.row, found.column)
+                else found
+                for found in findings.found
+            ]
         return findings
 
     def others(self, places: Container[tuple[int, int]]) -> Iterator[FoundItem]:
@@ -68,51 +79,11 @@ class RustFile:
                 yield FoundItem(None, 0, FILE_MODULE, module)
 
     def module_path(self, findings: Findings, definitions: list[Definition]) -> str:
-        """Return the path of the file's own module, as most of its definitions have it.
-
-        A hover's path is the module's for the module itself and for free items. For members it is
-        the type's, which may be defined elsewhere. A file in several crates has several paths;
-        among equally frequent ones the first in the alphabet counts.
-        """
-        votes: Counter[str] = Counter()
-        for definition in definitions:
-            hover, place = definition.hover, definition.range
-            if hover is not None and hover.code_type == "Module" and place.end_line > place.line:
-                # The module's own hover decides.
-                votes[f"{hover.path}::{hover.name}"] += len(findings.found) + 1
-        for found in findings.found:
-            hover = found.hover
-            if (
-                hover is not None
-                and hover.path is not None
-                and not found.item.qualifiers
-                and found.column != FILE_MODULE
-            ):
-                inner = "".join(f"::{name}" for name in found.item.modules)
-                path_there = hover.path.removesuffix("::<extern>")
-                if path_there.endswith(inner):
-                    votes[path_there.removesuffix(inner)] += 1
-        guess = self._module.path
-        if votes:
-            best = min(votes, key=lambda candidate: (-votes[candidate], candidate))
-            # A module of several crates keeps its name whichever of them the features leave out.
-            in_several = best.partition("::")[2] == guess.partition("::")[2]
-            return guess if self._module.is_declared and in_several else best
-        if self._module.is_declared:
-            return guess
-        # No item of the file is in a module by itself: members' types say which crate, the file's
-        # path says the rest.
-        crates = Counter(
-            hover.path.partition("::")[0]
-            for found in findings.found
-            if (hover := found.hover) is not None and hover.path is not None
-        )
-        crate = min(
-            crates,
-            key=lambda candidate: (-crates[candidate], candidate),
-            default=guess.partition("::")[0],
-        )
-        return "::".join((crate, *guess.split("::")[1:]))
+        """Return the path of the file's own module, as most of its definitions have it."""
+        in_call = self._source.is_in_call
+        plain = [found for found in findings.found if not in_call(found.row, found.column)]
+        others = [found for found in findings.found if in_call(found.row, found.column)]
+        return module_path(self._module, definitions, plain, others)
 
     def is_test(self) -> bool:
         """Return whether path or declaration of the file says that it is for tests only."""
@@ -145,7 +116,12 @@ class RustFile:
         column = source.byte_column(place.line, place.column, encoding)
         item = source.item_at(place.line, column) if column is not None else None
         expected = _expected_name(definition)
-        if column is None or (item is not None and expected is not None and item.name != expected):
+        is_other = item is not None and expected is not None and not is_same(item.name, expected)
+        if is_other and item is not None and hover is not None and hover.is_proc_macro:
+            # `#[proc_macro_derive(Name)]`: the dump calls the function by the macro's name.
+            written = squeeze(source.snippet(item.row_from, item.row)).replace("( ", "(")
+            is_other = f"({expected}" not in written
+        if column is None or is_other:
             there = source.identifier_at(place.line, column) if column is not None else None
             findings.skip_stale(definition, expected, there)
             return None
@@ -172,7 +148,7 @@ class RustFile:
         if hover is None or hover.code_type is None or hover.name is None:
             return "no_extent"
         there = source.identifier_at(row, column)
-        if there != hover.name:
+        if there is None or not is_same(there, hover.name):
             if source.stands_in(row, column, "attribute_item"):
                 return "derived"
             if not _spans_a_name(definition, hover.name):
@@ -180,9 +156,11 @@ class RustFile:
             findings.skip_stale(definition, hover.name, there)
             return None
         call = source.macro_call_at(row, column)
+        if call is not None and hover.code_type == "Module" and hover.docs is None:
+            return "undocumented_module"
         if call is not None:
             item = SourceItem(
-                name=hover.name,
+                name=there,
                 code_type=hover.code_type,
                 row=row,
                 row_from=call.row_from,
@@ -253,16 +231,17 @@ def _spans_a_name(definition: Definition, name: str) -> bool:
     Items that a macro made without their name have the whole call as their range.
     """
     place = definition.range
-    return (
-        place.end_line == place.line
-        and place.end_column - place.column == len(name.encode("utf-16-le")) // 2
-    )
+    lengths = {len(spelling.encode("utf-16-le")) // 2 for spelling in spellings(name)}
+    return place.end_line == place.line and place.end_column - place.column in lengths
 
 
 def _hover_signature(hover: Hover) -> str:
-    return squeeze(hover.declaration).removeprefix(_hover_visibility(hover, default="")).lstrip()
+    declaration = squeeze(own_declaration(hover))
+    return declaration.removeprefix(_hover_visibility(hover, default="")).lstrip()
 
 
 def _hover_visibility(hover: Hover, *, default: str = "private") -> str:
-    match = re.match(r"pub(?:\([^)]*\))?(?=\s)", hover.declaration)
+    if hover.is_proc_macro:  # rustc accepts no other
+        return "pub"
+    match = re.match(r"pub(?:\([^)]*\))?(?=\s)", own_declaration(hover))
     return match[0] if match else default

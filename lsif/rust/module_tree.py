@@ -10,6 +10,7 @@ from collections import deque
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from lsif.identifiers import plain_name
 from lsif.paths import read_inside, relative_to_folder
 from lsif.rust.manifests import read_packages
 from lsif.rust.modules import ModuleFile, declares_modules, module_path_by_file
@@ -94,7 +95,7 @@ def _places(path: str, child: DeclaredModule, *, owns_folder: bool) -> Iterator[
         if place is not None:
             yield place, True
     if not child.has_fixed_path:
-        name = child.name.removeprefix("r#")
+        name = plain_name(child.name)
         yield (folder / f"{name}.rs").as_posix(), False
         yield (folder / name / "mod.rs").as_posix(), True
 

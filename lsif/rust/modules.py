@@ -6,6 +6,8 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
+from lsif.identifiers import plain_name
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Set
     from pathlib import Path
@@ -87,7 +89,7 @@ def cfg_test_places(declared: Mapping[str, list[DeclaredModule]]) -> frozenset[s
                 file = (folder if module.modules else posix.parent) / module.paths[0]
                 found |= {file.as_posix(), file.with_suffix("").as_posix()}
             else:
-                place = (folder / module.name.removeprefix("r#")).as_posix()
+                place = (folder / plain_name(module.name)).as_posix()
                 found |= {place, f"{place}.rs"}
     return frozenset(found)
 

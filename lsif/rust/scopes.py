@@ -42,9 +42,7 @@ def inner_scope(node: Node, around: Scope, *, is_test: bool) -> Scope | None:
         return None
     text = text_of(name)
     if node.type == "mod_item":
-        body = body_of(node)
-        is_test = is_test or (body is not None and has_test_attribute_inside(body))
-        return scope._replace(modules=(*scope.modules, text), is_test=is_test)
+        return _module_scope(node, scope, text)
     if node.type == "const_item":  # const _: () = { items };
         return scope
     if node.type == "function_item":
@@ -58,6 +56,15 @@ def inner_scope(node: Node, around: Scope, *, is_test: bool) -> Scope | None:
             member_visibility=members,
         )
     return None
+
+
+def _module_scope(node: Node, scope: Scope, name: str) -> Scope | None:
+    """Return the scope inside a module; None if its items are in another file."""
+    body = body_of(node)
+    if body is None:
+        return None
+    is_test = scope.is_test or has_test_attribute_inside(body)
+    return scope._replace(modules=(*scope.modules, name), is_test=is_test)
 
 
 def impl_scope(node: Node, scope: Scope) -> Scope | None:

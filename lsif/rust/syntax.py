@@ -78,6 +78,7 @@ class SourceFile(Lines):
         self._impls: dict[tuple[int, int], _Impl] = {}
         self._declared: dict[int, DeclaredModule] = {}
         self._looked_into: dict[int, LookedInto] = {}
+        self._in_calls: set[tuple[int, int]] = set()
         self._tree = parser().parse(self.data)
         self._unread: list[tuple[Node, Scope] | None] = []
         self._unread_starts: list[tuple[int, int]] = []
@@ -129,6 +130,10 @@ class SourceFile(Lines):
             item = self._items.get((row, column))
         return item
 
+    def is_in_call(self, row: int, column: int) -> bool:
+        """Return whether an item or call was found at the position, in the tokens of a call."""
+        return (row, column) in self._in_calls
+
     def macro_call_at(self, row: int, column: int) -> MacroCall | None:
         """Return the outermost macro call around the position."""
         call = enclosing(self._tree.root_node, row, column, "macro_invocation")
@@ -140,6 +145,7 @@ class SourceFile(Lines):
             else call
         )
         leading = attached(statement, self._siblings(statement))
+        self._in_calls.add((row, column))
         scope = scope_of(call, self._scopes)
         is_test = scope.is_test or any(is_test_attribute(node) for node in leading)
         return MacroCall(
@@ -287,6 +293,8 @@ class SourceFile(Lines):
             return is_test
         if _is_definition(node) and name is not None and not (strict and node.has_error):
             key = (name.start_point.row, name.start_point.column)
+            if strict:
+                self._in_calls.add(key)
             if key not in self._items:
                 self._items[key] = make_item(self.data, node, name, leading, scope, is_test=is_test)
         elif node.type == "mod_item" and name is not None:

@@ -13,7 +13,7 @@ const TOKEN = new RegExp([
   String.raw`(?<string>[bc]?r(?<hashes>#*)"[^]*?(?:"\k<hashes>|$)`
     + String.raw`|[bc]?"[^"\\]*(?:\\[^][^"\\]*)*(?:"|\\?$)`
     + String.raw`|b?'(?:\\(?:u\{[^}'\n]*\}|x[0-9a-fA-F]{2}|[^\n])|[^'\\\n])')`,
-  String.raw`(?<lifetime>'[\p{XIDS}_]\p{XIDC}*)`,
+  String.raw`(?<lifetime>'(?:r#)?[\p{XIDS}_]\p{XIDC}*)`,
   String.raw`(?<number>\d[\d_]*(?:\.\d[\d_]*)?(?:[eE][+\-]?\d[\d_]*)?\p{XIDC}*)`,
   String.raw`(?<name>(?:r#)?[\p{XIDS}_]\p{XIDC}*)(?<macro>!(?!=))?`,
 ].join("|"), "yu");

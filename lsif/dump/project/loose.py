@@ -10,6 +10,8 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from lsif.identifiers import plain_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 _DECLARED = re.compile(
     rb'(?:#\s*\[\s*path\s*=\s*"([^"\n]+)"\s*\]\s*)?'
-    rb"(?:pub\s*(?:\([^)]*\)\s*)?)?\bmod\s+(?:r#)?(\w+)\s*;"
+    rb"(?:pub\s*(?:\([^)]*\)\s*)?)?\bmod\s+([^\s;{]+)\s*;"
 )
 _ROOTS = ("lib.rs", "main.rs", "mod.rs")
 _MOST_BYTES = 4_000_000
@@ -93,7 +95,7 @@ def _declared(tree: Tree, path: str) -> list[str]:
         if given:
             files.append(_join(folder, os.fsdecode(given)))
             continue
-        word = os.fsdecode(module)
+        word = plain_name(os.fsdecode(module))
         for place in dict.fromkeys((beside, folder)):  # a crate's root declares files beside it
             files += [_join(place, f"{word}.rs"), _join(place, f"{word}/mod.rs")]
     return [file for file in files if file in tree.sources]

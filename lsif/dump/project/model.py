@@ -15,6 +15,7 @@ from lsif.dump.project.loose import root_files, unreadable_roots
 from lsif.dump.project.manifest import Manifests
 from lsif.dump.project.targets import Target, TargetFinder
 from lsif.dump.project.tree import Tree, list_tree
+from lsif.identifiers import is_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +28,6 @@ _CFGS = ("debug_assertions", "test")
 """What `cargo test` sets; rust-analyzer asks rustc for those of the target."""
 _MOST_LOOSE = 2000
 """Maximum number of crates made of files without a manifest: each takes memory."""
-_IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 
 @dataclass(slots=True)
@@ -132,7 +132,11 @@ class _Making:
             for folder, at in self._libraries.items():
                 for dependency in self._packages[folder].dependencies:
                     goal = self._library_of(dependency)
-                    if dependency.kind != kind or goal is None or not _is_name(dependency.name):
+                    if (
+                        dependency.kind != kind
+                        or goal is None
+                        or not is_identifier(dependency.name)
+                    ):
                         continue
                     if not reaches(self._crates, goal, at):
                         self._crates[at].dependencies.setdefault(self._name(dependency, goal), goal)
@@ -227,7 +231,3 @@ def _environment(package: Package, crate: str) -> dict[str, str]:
         "CARGO_PKG_VERSION_PRE": package.version.partition("-")[2],
         **{f"CARGO_PKG_{key.upper()}": value for key, value in package.about.items()},
     }
-
-
-def _is_name(text: str) -> bool:
-    return _IDENTIFIER.fullmatch(text) is not None

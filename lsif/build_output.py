@@ -1,0 +1,68 @@
+"""Which files under a root are output of a build: no sources, though an indexer reads them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from machine.git import git_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+CACHE_TAG = "CACHEDIR.TAG"
+"""Marks folders such as Cargo's target: https://bford.info/cachedir/"""
+_CARGO_OUTPUT = re.compile(
+    r"(?:\A|/)(?:target/(?:[^/]+/){1,2}build/[^/]+(?:/[^/]+)?|build/[^/]+[-/][0-9a-f]{16})/out/"
+)
+"""What build scripts write (OUT_DIR): `target/debug/build/NAME-HASH/out/`, whatever the target
+folder is called if there is a hash."""
+_PATHS_OF_A_CALL = 500
+
+
+def is_cargo_output(path: str) -> bool:
+    """Return whether a build script wrote the file, by its path relative to the root.
+
+    >>> is_cargo_output("target/debug/build/serde-0123456789abcdef/out/private.rs")
+    True
+    """
+    return _CARGO_OUTPUT.search(path) is not None
+
+
+def build_output(root: Path, paths: Iterable[str]) -> frozenset[str]:
+    """Return those of the paths, relative to the root, that are output of a build.
+
+    Such are a build script's files, files in folders with a CACHEDIR.TAG, and, where git knows the
+    root, files that it ignores. `paths` should not have those that git tracks.
+    """
+    tagged: dict[str, bool] = {".": False}  # a root inside such a folder is wanted
+
+    def is_tagged(folder: PurePosixPath) -> bool:
+        name = folder.as_posix()
+        if name not in tagged:
+            tagged[name] = (root / folder / CACHE_TAG).is_file() or is_tagged(folder.parent)
+        return tagged[name]
+
+    found: set[str] = set()
+    others: list[str] = []
+    for path in paths:
+        if is_cargo_output(path) or is_tagged(PurePosixPath(path).parent):
+            found.add(path)
+        else:
+            others.append(path)
+    return frozenset(found | _ignored(root, others))
+
+
+def _ignored(root: Path, paths: list[str]) -> set[str]:
+    """Return the paths that git ignores; none if it ignores the root itself, or there is no git."""
+    found: set[str] = set()
+    for at in range(0, len(paths), _PATHS_OF_A_CALL):
+        some = paths[at : at + _PATHS_OF_A_CALL]
+        arguments = "-c", "core.quotePath=false", "check-ignore", "--", ".", *some
+        lines = (git_bytes(root, *arguments) or b"").decode("utf-8", "replace").split("\n")
+        if "." in lines:
+            return set()
+        found.update(lines)
+    return found.intersection(paths)

@@ -1,0 +1,4 @@
+//! Summer.
+
+/// Sun.
+pub fn soleil_levé() {}

@@ -1,0 +1,4 @@
+//! Made.
+
+/// Seed.
+pub fn seed() {}
