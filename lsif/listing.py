@@ -30,7 +30,7 @@ def list_files(root: Path) -> Listing:
     """Return the Rust files under the root: those that git tracks, also in submodules.
 
     Where git tracks none, all but those in hidden folders, in node_modules, and in folders of
-    build output: those with a CACHEDIR.TAG, and those that Cargo's build scripts write to.
+    build output, which have a CACHEDIR.TAG. What Cargo's build scripts write is never among them.
     """
     arguments = "ls-files", "-z", "--recurse-submodules", "--", "*.rs", f"*{ATTRIBUTES_FILE}"
     tracked = git_bytes(root, *arguments)
@@ -47,7 +47,8 @@ def _sorted(paths: Iterable[bytes]) -> Listing:
             misnamed += path.endswith(b".rs")
             continue
         if name.endswith(".rs"):
-            rust.append(name)
+            if not is_cargo_output(name):  # even if it was committed
+                rust.append(name)
         elif name.rpartition("/")[2] == ATTRIBUTES_FILE:
             attributes.append(name)
     return Listing(rust, attributes, misnamed)
@@ -63,6 +64,4 @@ def _walk(root: Path) -> Iterator[str]:
         ]
         for name in files:
             if name.endswith(".rs") or name == ATTRIBUTES_FILE:
-                path = (Path(folder) / name).relative_to(root).as_posix()
-                if not is_cargo_output(path):
-                    yield path
+                yield (Path(folder) / name).relative_to(root).as_posix()
