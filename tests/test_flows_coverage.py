@@ -166,6 +166,7 @@ def test_enough_files_are_no_warning(share: float | None, least: float) -> None:
         ),
         (STATIC, {}, "cfg of another platform or of a build flag leaves files out"),
         (CARGO, {}, "(set rust_analyzer.cfg to the names that the code asks for)"),
+        (CARGO, {}, "or the workspace leaves out their crates, as those it excludes (set"),
         (STATIC, {"files_undeclared": 328}, "328 files in no module tree (parse.exclude"),
         (replace(STATIC, skipped_manifests=2), {}, "skipped manifests, members and targets: 2"),
         (None, {}, "the dump was made elsewhere"),

@@ -245,7 +245,7 @@ def test_an_alias_of_another_index_is_never_taken(other: str, alias: str) -> Non
     with (
         pytest.raises(
             IndexMismatch,
-            match=f"has an alias '{alias}' of collection '{other}', which is not of the index 'foo'",
+            match=f"alias '{alias}' of collection '{other}', which is not of the index 'foo'",
         ),
         index.writing("foo"),
     ):

@@ -15,7 +15,7 @@ from lsif.dump.rust_analyzer import check_has_rust, check_project, not_utf8
 from lsif.errors import SourceError
 from lsif.listing import list_files
 from machine.disk import why_not_writable
-from machine.git import git_state
+from machine.git import git_state, is_distrusted
 from machine.programs import ask
 
 if TYPE_CHECKING:
@@ -109,15 +109,14 @@ def check_repository(settings: RustAnalyzerSettings, repo: Path) -> Finding:
     except SourceError as exc:
         return of_error(check, exc)
     folder = shlex.quote(str(repo.resolve()))
+    if is_distrusted(repo):
+        found = f"{repo} belongs to another user, so git does not trust it"
+        advice = f"git config --global --add safe.directory {folder}"
+        return Finding(check, "warning", found, advice)
     state = git_state(repo)
     if state.commit is not None:
         changes = " with changes" if state.dirty else ""
         return Finding(check, "ok", f"{repo} at {state.commit[:12]}{changes}")
-    said = ask(["git", "-C", str(repo), "rev-parse", "HEAD"])
-    if said is not None and "dubious ownership" in said.error:
-        found = f"{repo} belongs to another user, so git reports nothing about it"
-        advice = f"git config --global --add safe.directory {folder}"
-        return Finding(check, "warning", found, advice)
     found = f"{repo} is in no git repository, or has no commit"
     return Finding(check, "warning", found, f"git -C {folder} init")
 

@@ -103,6 +103,11 @@ def _reasons(coverage: Coverage) -> Iterator[str]:
             "cfg of another platform or of a build flag leaves files out "
             "(set rust_analyzer.cfg to the names that the code asks for)"
         )
+        if coverage.analysis is not None and coverage.analysis.project == "cargo":
+            yield (
+                "or the workspace leaves out their crates, as those it excludes "
+                '(set rust_analyzer.project = "static", which reads every Cargo.toml)'
+            )
 
 
 def _of_analysis(analysis: Analysis) -> Iterator[str]:

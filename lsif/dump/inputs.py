@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsif.dump.rust_analyzer import ARGUMENTS
-from machine.git import git_output
+from machine.git import git_output, is_distrusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,6 +40,8 @@ def why_not(repo: Path, loading: Loading) -> str:
     top = git_output(repo, "rev-parse", "--show-toplevel")
     if top is None or git_output(repo, "rev-parse", "HEAD") is None:
         return "the sources are in no git repository"
+    if is_distrusted(repo):
+        return "git does not trust the sources, because another user owns them"
     # Cargo writes the Cargo.lock where it is absent or old; its content is part of the key.
     status = git_output(
         Path(top.strip()),
