@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lsif.items import SourceItem
-from lsif.rust.docs import docstring, first_row, inner_docs
+from lsif.rust.docs import docstring, inner_docs
 from lsif.rust.scopes import Scope, body_of, impl_scope
 from lsif.rust.signature import signature, text_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+    from lsif.rust.reading import Reading
     from lsif.structure import CodeType
 
 CODE_TYPES: dict[str, CodeType] = {
@@ -35,10 +36,10 @@ CODE_TYPES: dict[str, CodeType] = {
 
 
 def make_item(
-    data: bytes, node: Node, name: Node, leading: list[Node], scope: Scope, *, is_test: bool
+    reading: Reading, node: Node, name: Node, leading: list[Node], scope: Scope, *, is_test: bool
 ) -> SourceItem:
     """Return the item that the node is; `leading` are its docs and attributes."""
-    code_type = CODE_TYPES[node.type]
+    code_type = reading.kind_of(name) or CODE_TYPES[node.type]
     row_to = node.end_point.row
     body = body_of(node)
     inside = (
@@ -48,14 +49,14 @@ def make_item(
     )
     if code_type == "Module" and body is not None:  # its items are structures of their own
         row_to = inside[1] if inside is not None else body.start_point.row
-    written, own = signature(node, data)
-    if code_type == "Macro":
+    written, own = _signature(reading, node)
+    if node.type == "macro_definition":
         own = "pub" if any(b"macro_export" in (above.text or b"") for above in leading) else None
     return SourceItem(
         name=text_of(name),
         code_type=code_type,
         row=name.start_point.row,
-        row_from=first_row(node, leading),
+        row_from=reading.first_row(leading[0] if leading else node),
         row_to=row_to,
         signature=written,
         docstring=docstring(leading, inside[2] if inside is not None else None),
@@ -69,11 +70,11 @@ def make_item(
 
 
 def make_impl(
-    data: bytes, node: Node, leading: list[Node], scope: Scope, *, is_test: bool
+    reading: Reading, node: Node, leading: list[Node], scope: Scope, *, is_test: bool
 ) -> SourceItem | None:
     """Return the impl block that the node is, without what is in it; None if it has no type."""
     around = scope._replace(owner=None, trait_name=None)
-    inside, written = impl_scope(node, around), node.child_by_field_name("type")
+    inside, written = impl_scope(reading.data, node, around), node.child_by_field_name("type")
     if inside is None or written is None or not inside.owner:
         return None
     body = body_of(node)
@@ -85,9 +86,9 @@ def make_impl(
         name=f"{inside.trait_name} for {owner}" if inside.trait_name else owner,
         code_type="Impl",
         row=written.start_point.row,
-        row_from=first_row(node, leading),
+        row_from=reading.first_row(leading[0] if leading else node),
         row_to=row_to if inner is None else inner[1],
-        signature=signature(node, data)[0],
+        signature=_signature(reading, node)[0],
         docstring=docstring(leading, inner[2] if inner is not None else None),
         visibility="",
         owner=inside.owner,
@@ -97,3 +98,8 @@ def make_impl(
         qualifiers=scope.qualifiers,
         segment=segment if inside.trait_name else f"impl {segment}",
     )
+
+
+def _signature(reading: Reading, node: Node) -> tuple[str, str | None]:
+    cuts = reading.cuts(node.start_byte, node.end_byte)
+    return signature(node, reading.data, reading.start_of(node), cuts)

@@ -28,8 +28,11 @@ class Scope(NamedTuple):
     is_test: bool = False
 
 
-def inner_scope(node: Node, around: Scope, *, is_test: bool) -> Scope | None:
-    """Return the scope that the node opens for items inside it, None if it has none."""
+def inner_scope(data: bytes, node: Node, around: Scope, *, is_test: bool) -> Scope | None:
+    """Return the scope that the node opens for items inside it, None if it has none.
+
+    `data` is the source.
+    """
     name = node.child_by_field_name("name")
     scope = Scope(
         node.start_byte, node.end_byte, around.modules, around.qualifiers, is_test=is_test
@@ -37,7 +40,7 @@ def inner_scope(node: Node, around: Scope, *, is_test: bool) -> Scope | None:
     if node.type == "foreign_mod_item":
         return scope
     if node.type == "impl_item":
-        return impl_scope(node, scope)
+        return impl_scope(data, node, scope)
     if name is None or name.text == RESERVED:
         return None
     text = text_of(name)
@@ -67,21 +70,26 @@ def _module_scope(node: Node, scope: Scope, name: str) -> Scope | None:
     return scope._replace(modules=(*scope.modules, name), is_test=is_test)
 
 
-def impl_scope(node: Node, scope: Scope) -> Scope | None:
+def impl_scope(data: bytes, node: Node, scope: Scope) -> Scope | None:
     """Return the scope inside an impl block; None if the block has no type."""
     self_type, trait = node.child_by_field_name("type"), node.child_by_field_name("trait")
     if self_type is None:
         return None
-    written, owner = squeeze(text_of(self_type)), base_name(self_type)
+    written, owner = squeeze(_spelled(data, self_type)), base_name(self_type)
     if trait is None:
         return scope._replace(qualifiers=(*scope.qualifiers, written), owner=owner)
-    qualifier = f"<{written} as {squeeze(text_of(trait))}>"
+    qualifier = f"<{written} as {squeeze(_spelled(data, trait))}>"
     return scope._replace(
         qualifiers=(*scope.qualifiers, qualifier),
         owner=owner,
         trait_name=base_name(trait),
         member_visibility="inherited",
     )
+
+
+def _spelled(data: bytes, node: Node) -> str:
+    """Return the node as the source has it; the tree may be of a copy."""
+    return data[node.start_byte : node.end_byte].decode("utf-8")
 
 
 def has_test_attribute_inside(body: Node) -> bool:

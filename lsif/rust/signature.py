@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lsif.lines import squeeze
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from tree_sitter import Node
 
@@ -33,18 +33,22 @@ _BODIES = {
 }
 
 
-def signature(node: Node, data: bytes) -> tuple[str, str | None]:
+def signature(
+    node: Node, data: bytes, start: int | None = None, cuts: Iterable[tuple[int, int]] = ()
+) -> tuple[str, str | None]:
     """Return the item's declaration, and its visibility as in the source, None if there is none.
 
     The declaration lacks visibility, attributes, comments and body. Fields and variants stay; the
     value of a constant or static counts as its body. `data` is the node's source. The visibility
-    has no white space but around `in`.
+    has no white space but around `in`. `start` and `cuts` are where it begins, and what is left
+    out, too, where the node does not have that.
     """
     kind, spelled = node.type, None
     if kind == "macro_definition":
         name = node.child_by_field_name("name")
         return f"macro_rules! {text_of(name)}" if name is not None else "macro_rules!", None
-    start, end, body = node.start_byte, node.end_byte, _BODIES.get(kind)
+    start = node.start_byte if start is None else start
+    end, body = node.end_byte, _BODIES.get(kind)
     for child in node.children:
         part = child.type
         if part == "visibility_modifier":
@@ -53,9 +57,11 @@ def signature(node: Node, data: bytes) -> tuple[str, str | None]:
             end = child.start_byte
             break
     pieces, position = [], start
-    for cut_start, cut_end in _cuts(node, data, start, end):
-        pieces.append(data[position:cut_start])
-        position = cut_end
+    left_out = _cuts(node, data, start, end)
+    for cut_start, cut_end in sorted([*left_out, *cuts]) if cuts else left_out:
+        if position <= cut_start < end:
+            pieces.append(data[position:cut_start])
+            position = cut_end
     pieces.append(data[position:end])
     return squeeze(b" ".join(pieces).decode("utf-8")).rstrip(";").rstrip().removesuffix(
         ","

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import tree_sitter
 
 from lsif.lines import Lines
-from lsif.rust.calls import LookedInto, MacroCall, calls_with_items, parse_inside
+from lsif.rust.calls import LookedInto, MacroCall, calls_with_items
 from lsif.rust.declared import declared_module
 from lsif.rust.docs import (
     attached,
@@ -29,9 +29,9 @@ from lsif.rust.grammar import (
     blocks_in,
     enclosing,
     item_query,
-    parser,
 )
 from lsif.rust.nodes import CODE_TYPES, make_impl, make_item
+from lsif.rust.reading import Reading
 from lsif.rust.scopes import (
     RESERVED,
     Scope,
@@ -79,7 +79,8 @@ class SourceFile(Lines):
         self._declared: dict[int, DeclaredModule] = {}
         self._looked_into: dict[int, LookedInto] = {}
         self._in_calls: set[tuple[int, int]] = set()
-        self._tree = parser().parse(self.data)
+        self._reading = Reading(self.data)
+        self._tree = self._reading.tree
         self._unread: list[tuple[Node, Scope] | None] = []
         self._unread_starts: list[tuple[int, int]] = []
         self._last_parent: tuple[int, list[Node]] = (0, [])
@@ -95,7 +96,7 @@ class SourceFile(Lines):
         yield from self._items.items()
         for place, found in self._impls.items():
             item = make_impl(
-                self.data, found.node, found.leading, found.scope, is_test=found.is_test
+                self._reading, found.node, found.leading, found.scope, is_test=found.is_test
             )
             if item is not None:
                 yield place, item
@@ -179,7 +180,7 @@ class SourceFile(Lines):
         inside = self._looked_into.get(call.start_byte)
         if inside is None:
             tokens = next((child for child in call.children if child.type == "token_tree"), None)
-            tree = parse_inside(self.data, tokens)
+            tree = self._reading.inside(tokens)
             self._last_parent = (0, [])  # of another tree
             inside = self._looked_into[call.start_byte] = LookedInto(tree, [scope])
             self._collect(tree.root_node, [scope], inside.scopes, strict=True)
@@ -218,7 +219,7 @@ class SourceFile(Lines):
             if kind in ITEM_NODES:
                 is_test = self._add(child, leading, scope)
                 body = body_of(child) if kind in _CONTAINERS and depth < _NESTING else None
-                inner = inner_scope(child, scope, is_test=is_test) if body is not None else None
+                inner = inner_scope(self.data, child, scope, is_test=is_test) if body is not None else None
                 if inner is not None and body is not None:
                     self._walk(body, inner, depth + 1)
                 else:
@@ -268,7 +269,7 @@ class SourceFile(Lines):
             is_test = self._add(
                 node, attached(node, self._siblings(node)), scopes[-1], strict=strict
             )
-            inner = inner_scope(node, scopes[-1], is_test=is_test)
+            inner = inner_scope(self.data, node, scopes[-1], is_test=is_test)
             if inner is not None and len(scopes) <= _NESTING:
                 scopes.append(inner)
                 opened.append(inner)
@@ -296,7 +297,7 @@ class SourceFile(Lines):
             if strict:
                 self._in_calls.add(key)
             if key not in self._items:
-                self._items[key] = make_item(self.data, node, name, leading, scope, is_test=is_test)
+                self._items[key] = make_item(self._reading, node, name, leading, scope, is_test=is_test)
         elif node.type == "mod_item" and name is not None:
             if name.start_byte not in self._declared:
                 module = declared_module(node, name, leading, scope.modules, is_test=is_test)

@@ -1,0 +1,61 @@
+"""A copy of a Rust source that differs where the grammar does not know the syntax.
+
+It is as long as the source, so that positions in it are positions in the source.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lsif.rust.code import Code, blanked
+
+if TYPE_CHECKING:
+    from lsif.structure import CodeType
+
+
+class Readable:
+    """The copy, and what it lacks."""
+
+    def __init__(self, data: bytes) -> None:
+        self.code = Code(data)
+        """Of the source, not of the copy."""
+        self.text = bytearray(data)
+        self.left = bytearray(self.code.text)
+        """The code of the copy."""
+        self.starts: dict[int, int] = {}
+        """Where items begin in the source, by where they begin in the copy, if that differs."""
+        self.kinds: dict[int, CodeType] = {}
+        """Kinds of items that the copy declares as something else, by the start of the name."""
+        self.cuts: list[tuple[int, int]] = []
+        """Attributes inside items that are no longer in the copy."""
+        self.unread: set[int] = set()
+        """Where the names of items begin that the grammar could not read."""
+        self._words: list[tuple[int, int]] = []
+
+    def drop(self, start: int, end: int) -> None:
+        """Blank the range."""
+        self.text[start:end] = blanked(self.text[start:end])
+        self.left[start:end] = blanked(self.left[start:end])
+
+    def drop_code(self, start: int, end: int) -> None:
+        """Blank the range but for its comments."""
+        self.code.blank(self.text, start, end)
+        self.left[start:end] = blanked(self.left[start:end])
+
+    def drop_word(self, start: int, end: int) -> None:
+        """Blank a word that an item begins with; `link_words` tells the item of it."""
+        self.drop(start, end)
+        self._words.append((start, end))
+
+    def put(self, start: int, text: bytes) -> None:
+        """Write over the text from there."""
+        self.text[start : start + len(text)] = text
+        self.left[start : start + len(text)] = text
+
+    def link_words(self) -> None:
+        """Record where the items that begin with dropped words begin in the source."""
+        left = bytes(self.left)
+        for start, end in sorted(self._words):
+            rest = left[end : end + 1000]
+            self.starts.setdefault(end + len(rest) - len(rest.lstrip()), start)
+        self._words.clear()
