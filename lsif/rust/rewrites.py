@@ -59,12 +59,12 @@ _WORDS = tuple(
         rb"(?<=[<,])\s*const\s*(?=\{)",
         rb"(?<=[<,])\s*-(?=\s*\d)",
         rb"(?<=,)\s*\.\.(?=\s*\})",
-        rb"(?<=\d)_*f(?:16|128)\b",
+        rb"(?<![\w\x80-\xff])\d[\d_]*(?:\.[\d_]*)?(?:[eE][+-]?[\d_]+)?(f(?:16|128))\b",
         rb"\bbox\s+(?=[A-Za-z_&(])",
         rb"\$\s*(?=[{$])|[~`\\]",
     )
 )
-"""Words inside an item. Those that other code may have, too, change no structure."""
+"""Words inside an item, or their group. Where other code has them, too, no structure changes."""
 _IMPL = re.compile(rb"\bimpl\b")
 _CONST = re.compile(rb"\s*const\s+(?=[^{])")
 _REPLACED = (
@@ -108,7 +108,7 @@ def _each(
     drop: Callable[[int, int], None],
 ) -> None:
     for match in pattern.finditer(copy.code.text, start, end):
-        drop(*match.span())
+        drop(*match.span(match.lastindex or 0))
 
 
 def _declare_macros(copy: Readable, start: int, end: int) -> None:
