@@ -220,7 +220,9 @@ def _in_call(before: str) -> bool:
 def report(result: Agreement) -> None:
     """Print the comparison."""
     total = result.agreed.total()
-    print(f"rust-analyzer symbols: {total} agree, {len(result.unexplained)} differ without a reason")
+    print(
+        f"rust-analyzer symbols: {total} agree, {len(result.unexplained)} differ without a reason"
+    )
     print(f"  {result.files} files in {result.seconds:.1f} s; {dict(result.agreed)}")
     for reason, count in result.explained.most_common():
         print(f"  {count:>7} {reason}")

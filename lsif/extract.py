@@ -173,6 +173,12 @@ class Extraction:
         ledger.impls += joined.kinds["Impl"]
         ledger.snippets_checked += joined.kinds.total()
         ledger.blocks += joined.block_count
+        ledger.files_mended += joined.is_mended
+        ledger.by_brackets += len(joined.by_brackets)
+        ledger.first_by_brackets += [
+            f"{joined.path}:{line}"
+            for line in joined.by_brackets[: EXAMPLES - len(ledger.first_by_brackets)]
+        ]
         ledger.first_stale += joined.stale[: EXAMPLES - len(ledger.first_stale)]
         if not joined.in_dump:
             return

@@ -42,6 +42,9 @@ class SourceItem(NamedTuple):
     """Between module and name in the symbol: functions, `Type<T>`, `<Type as Trait>`, classes."""
     segment: str | None = None
     """The last part of the symbol, where it is not the name."""
+    by_brackets: bool = False
+    """Whether brackets say where it ends, since the grammar of its language can't read all of it.
+    Set for Rust only."""
 
 
 class FoundItem(NamedTuple):
@@ -95,6 +98,9 @@ class Finder(Protocol):
 
     def is_generated(self) -> bool:
         """Return whether the file's head says that a program wrote it."""
+
+    def is_mended(self) -> bool:
+        """Return whether it has syntax that the grammar does not know, if there is a grammar."""
 
     def blocks(self) -> Iterator[SourceBlock]:
         """Yield the blocks of at least MIN_LINES lines, in no particular order."""

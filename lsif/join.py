@@ -83,6 +83,10 @@ class JoinedFile:
     """Structures by crate."""
     from_source: int = 0
     """Structures that the dump does not hold."""
+    is_mended: bool = False
+    """Whether it has syntax that the grammar does not know."""
+    by_brackets: list[int] = field(default_factory=list)
+    """Lines of the structures that brackets delimit, since the grammar can't read all of them."""
     block_count: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     """Definitions by the reason why they are no structures."""
@@ -114,6 +118,7 @@ def join_file(context: JoinContext, path: str, dumped: DumpedFile) -> JoinedFile
         data if joined.from_dump else read_source(context.root / path),
         structures,
     )
+    joined.is_mended = source.is_mended()
     joined.from_source = sum(structure.origin == "source" for structure in structures)
     joined.kinds.update([structure.code_type for structure in structures])
     joined.crates.update([structure.crate for structure in structures])
@@ -170,7 +175,7 @@ def finder(context: JoinContext, path: str, data: bytes, dumped: DumpedFile) -> 
     """
     outline = dumped.outline
     if outline.language == "rust" or (not outline.language and path.endswith(".rs")):
-        return RustFile(path, data, context.test_modules, dumped.module)
+        return RustFile(path, data, context.test_modules, dumped.module, outline)
     return OutlinedFile(context.project, path, data, outline)
 
 
@@ -233,6 +238,9 @@ def _structures(
                 definition = first.definition.with_references_of(found.definition)
                 places[found.row, found.column] = first._replace(definition=definition)
     others = list(source.others(places)) if context.source_items else []
+    joined.by_brackets = [
+        found.item.row + 1 for found in (*places.values(), *others) if found.item.by_brackets
+    ]
     builder = RecordBuilder(context.project, source, joined.path, module, is_generated=is_generated)
     in_order = sorted(
         [*places.values(), *others],

@@ -105,6 +105,13 @@ class ParseLedger:
     """Rust files by the reason why they could not be read; UNREAD_REASONS explains each."""
     first_unread: list[str] = field(default_factory=list)
     """The first three of them, as `path: reason`."""
+    files_mended: int = 0
+    """Rust files with syntax that the grammar does not know, read from a copy without it."""
+    by_brackets: int = 0
+    """Structures whose lines are those of their brackets and folding ranges, since the grammar
+    could not read all of them."""
+    first_by_brackets: list[str] = field(default_factory=list)
+    """The first three of them, as `file:line`."""
     from_source: int = 0
     """Structures that the dump does not hold, those of impl blocks included."""
     impls: int = 0

@@ -23,6 +23,7 @@ class Lines:
         self.data = data[self._bom :]
         """Without a byte order mark."""
         self._lines = data.split(b"\n")
+        self._starts: list[int] | None = None
 
     def byte_column(self, row: int, column: int, encoding: str) -> int | None:
         """Return the byte column of a column in units of `encoding`, None if there is none."""
@@ -39,6 +40,12 @@ class Lines:
             return len(units[: column * unit].decode(f"{encoding}-le").encode("utf-8"))
         except UnicodeDecodeError:  # in the middle of a surrogate pair
             return None
+
+    def offset(self, row: int, column: int) -> int:
+        """Return the offset in `data` of a byte column."""
+        if self._starts is None:
+            self._starts = [0, *(match.end() for match in re.finditer(rb"\n", self.data))]
+        return self._starts[row] + column
 
     def identifier_at(self, row: int, column: int) -> str | None:
         """Return the identifier that begins at the byte column."""

@@ -119,6 +119,10 @@ class OutlinedFile:
         """Return whether the file's head says that a program wrote it."""
         return has_generated_head(self._data)
 
+    def is_mended(self) -> bool:
+        """Return False: only Rust's grammar is helped."""
+        return False
+
     def blocks(self) -> Iterator[SourceBlock]:
         """Yield folding ranges, of at least MIN_LINES lines, of loops, conditions and closures."""
         for fold in self._outline.folding_ranges:

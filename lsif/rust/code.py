@@ -26,6 +26,7 @@ _BLOCK_COMMENT_END = re.compile(rb"/\*|\*/")
 _BRACKET = re.compile(rb"[()\[\]{}]")
 _BLANKS = b" \t\r\n\x0b\x0c"
 _VISIBLE = re.compile(rb"[^\s]")
+_ANGLE = re.compile(rb"[-=]>|[<>;{]")
 _CLOSING = {b")": b"(", b"]": b"[", b"}": b"{"}
 WORD = rb"(?:r\#)?[A-Za-z_\x80-\xff][\w\x80-\xff]*"
 """An identifier. All bytes of characters outside ASCII belong to words."""
@@ -107,15 +108,12 @@ def after_generics(text: bytes, position: int, end: int) -> int:
     if at >= end or text[at] != ord(b"<"):
         return position
     depth = 0
-    for at in range(at, end):
-        if text[at] == ord(b"<"):
-            depth += 1
-        elif text[at] == ord(b">") and text[at - 1] not in b"-=":
-            depth -= 1
-            if not depth:
-                return at + 1
-        elif text[at] in b";{":
+    for match in _ANGLE.finditer(text, at, end):
+        if match[0] in (b";", b"{"):
             break
+        depth += {b"<": 1, b">": -1}.get(match[0], 0)
+        if not depth:
+            return match.end()
     return position
 
 

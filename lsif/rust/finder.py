@@ -9,12 +9,12 @@ from lsif.comments import has_generated_head
 from lsif.identifiers import is_same, spellings
 from lsif.items import FILE_MODULE, Findings, FoundItem, SourceItem
 from lsif.lines import squeeze
-from lsif.other.finder import OutlinedFile
 from lsif.reader.graph import Outline
 from lsif.reader.hover import own_declaration
 from lsif.rust.hover_paths import kinds_by_path, member_of, module_path
 from lsif.rust.modules import ModuleFile, is_test_path, module_path_by_file
 from lsif.rust.syntax import SourceFile
+from lsif.rust.witness import Witness
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Set
@@ -32,17 +32,26 @@ _WRITTEN_BY_PROST = re.compile(
 """prost before 0.12, and tonic, say nothing at the head; nobody else writes such paths."""
 
 
+_NO_OUTLINE = Outline("rust")
+
+
 class RustFile:
     """One Rust source."""
 
     def __init__(
-        self, path: str, data: bytes, test_modules: Set[str], module: ModuleFile | None = None
+        self,
+        path: str,
+        data: bytes,
+        test_modules: Set[str],
+        module: ModuleFile | None = None,
+        outline: Outline = _NO_OUTLINE,
     ) -> None:
         """Parse the file; `module` is what it is by the module tree, if that is known."""
         self._path = path
         self._module = module or ModuleFile(module_path_by_file(path), None, is_declared=False)
         self._data = data
         self._source = SourceFile(data)
+        self._witness = Witness(path, data, outline)
         self._test_modules = test_modules
 
     def find(self, definitions: list[Definition], encoding: str) -> Findings:
@@ -70,7 +79,7 @@ class RustFile:
         for (row, column), item in self._source.items():
             is_left_out = item.name == "_" or (item.code_type == "Module" and not item.docstring)
             if (row, column) not in places and not is_left_out:
-                yield FoundItem(None, row, column, item)
+                yield self._checked(FoundItem(None, row, column, item), "utf-8")
         visibility = self._module.visibility
         if visibility is not None and (0, FILE_MODULE) not in places:
             name = self._module.path.rpartition("::")[2]
@@ -92,6 +101,10 @@ class RustFile:
     def is_generated(self) -> bool:
         """Return whether the file's head says that a program wrote it, or shows it."""
         return has_generated_head(self._data) or _WRITTEN_BY_PROST.search(self._data) is not None
+
+    def is_mended(self) -> bool:
+        """Return whether the source has syntax that the grammar does not know."""
+        return self._source.is_mended
 
     def blocks(self) -> Iterator[SourceBlock]:
         """Yield the blocks of at least MIN_LINES lines, in no particular order."""
@@ -129,7 +142,13 @@ class RustFile:
             return self._find_unspelled(definition, column, encoding, findings)
         if item.code_type == "Module" and item.docstring is None:
             return "undocumented_module"
-        return FoundItem(definition, place.line, column, item)
+        return self._checked(FoundItem(definition, place.line, column, item), encoding)
+
+    def _checked(self, found: FoundItem, encoding: str) -> FoundItem:
+        """Return the item; where the grammar guessed, as far as something else confirms it."""
+        if self._source.needs_witness(found.row, found.column):
+            return self._witness.checked(found, encoding, self._module.path)
+        return found
 
     def _find_file_module(self, definition: Definition, hover: Hover) -> FoundItem | str:
         """Return a module in a file of its own as an item that consists of its documentation."""
@@ -180,24 +199,18 @@ class RustFile:
     def _find_by_brackets(
         self, definition: Definition, column: int, encoding: str
     ) -> FoundItem | str:
-        """Return an item that the grammar has no rule for (`macro` 2.0, an alias of traits).
-
-        Its brackets say where it ends.
-        """
-        outlined = (
-            OutlinedFile("", self._path, self._data, Outline("rust"))
-            .find([definition], encoding)
-            .found
-        )
-        if not outlined:
+        """Return an item that the grammar has no rule for; its brackets say where it ends."""
+        outlined = self._witness.item_of(definition, encoding)
+        if outlined is None:
             return "no_extent"
         modules, qualifiers = self._source.scope_at(definition.range.line, column)
-        visibility = outlined[0].item.visibility or "private"
-        return outlined[0]._replace(
-            item=outlined[0].item._replace(
-                modules=modules, qualifiers=qualifiers, visibility=visibility
-            )
+        item = outlined.item._replace(
+            modules=modules,
+            qualifiers=qualifiers,
+            visibility=outlined.item.visibility or "private",
+            by_brackets=True,
         )
+        return outlined._replace(item=item)
 
 
 def _expected_name(definition: Definition) -> str | None:

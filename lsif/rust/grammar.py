@@ -13,13 +13,28 @@ import tree_sitter
 import tree_sitter_rust
 
 from lsif.blocks import KINDS, MIN_LINES, SourceBlock
-from lsif.rust.nodes import CODE_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tree_sitter import Node
 
+    from lsif.structure import CodeType
+
+CODE_TYPES: dict[str, CodeType] = {
+    "function_item": "Function",
+    "function_signature_item": "Function",
+    "struct_item": "Struct",
+    "enum_item": "Enum",
+    "union_item": "Union",
+    "trait_item": "Trait",
+    "type_item": "TypeAlias",
+    "associated_type": "TypeAlias",
+    "const_item": "Const",
+    "static_item": "Static",
+    "macro_definition": "Macro",
+    "mod_item": "Module",
+}
 ITEM_NODES = frozenset({*CODE_TYPES, "impl_item", "foreign_mod_item"})
 MAY_BE_ITEM = re.compile(
     rb"\b(?:const|enum|fn|impl|macro_rules|mod|static|struct|trait|type|union)\b"

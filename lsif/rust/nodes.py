@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lsif.items import SourceItem
 from lsif.rust.docs import docstring, inner_docs
+from lsif.rust.grammar import CODE_TYPES
 from lsif.rust.scopes import Scope, body_of, impl_scope
 from lsif.rust.signature import signature, text_of
 
@@ -17,22 +18,6 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
     from lsif.rust.reading import Reading
-    from lsif.structure import CodeType
-
-CODE_TYPES: dict[str, CodeType] = {
-    "function_item": "Function",
-    "function_signature_item": "Function",
-    "struct_item": "Struct",
-    "enum_item": "Enum",
-    "union_item": "Union",
-    "trait_item": "Trait",
-    "type_item": "TypeAlias",
-    "associated_type": "TypeAlias",
-    "const_item": "Const",
-    "static_item": "Static",
-    "macro_definition": "Macro",
-    "mod_item": "Module",
-}
 
 
 def make_item(
@@ -66,6 +51,7 @@ def make_item(
         is_test=is_test,
         modules=scope.modules,
         qualifiers=scope.qualifiers,
+        by_brackets=not reading.is_read(name.start_byte),
     )
 
 
@@ -97,6 +83,7 @@ def make_impl(
         modules=scope.modules,
         qualifiers=scope.qualifiers,
         segment=segment if inside.trait_name else f"impl {segment}",
+        by_brackets=not reading.is_read(written.start_byte),
     )
 
 

@@ -34,7 +34,8 @@ class Reading:
         self.is_mended = self.tree.root_node.has_error
         """Whether the source has syntax that the grammar does not know."""
         self._copy: Readable | None = None
-        self._disputed: set[int] = set()
+        self.disputed: set[int] = set()
+        """Where the names of items begin about which brackets contradict the tree."""
         if self.is_mended:
             self._mend()
         self.is_broken = self.tree.root_node.has_error
@@ -78,9 +79,7 @@ class Reading:
 
     def is_read(self, start: int) -> bool:
         """Return whether the grammar read all of the item whose name begins there."""
-        return start not in self._disputed and (
-            self._copy is None or start not in self._copy.unread
-        )
+        return self._copy is None or start not in self._copy.unread
 
     def _mend(self) -> None:
         """Read a copy, if that is better."""
@@ -91,7 +90,7 @@ class Reading:
             if tree.root_node.has_error:
                 isolate(copy, 0, len(self.data))
                 tree = parser().parse(bytes(copy.text))
-            self._disputed = set(_disputed(copy, tree))
+            self.disputed = set(_disputed(copy, tree))
         if _size_of_errors(tree.root_node) < _size_of_errors(self.tree.root_node):
             self._copy, self.tree, self.text = copy, tree, bytes(copy.text)
 

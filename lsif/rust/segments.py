@@ -29,7 +29,9 @@ _HEAD = re.compile(
     + rb")?",
     re.VERBOSE,
 )
-_CALL = re.compile(rb"(?:::\s*)?" + WORD + rb"(?:\s*::\s*" + WORD + rb")*\s*!\s*(?:" + WORD + rb"\s*)?(?=[({\[])")
+_CALL = re.compile(
+    rb"(?:::\s*)?" + WORD + rb"(?:\s*::\s*" + WORD + rb")*\s*!\s*(?:" + WORD + rb"\s*)?(?=[({\[])"
+)
 _PART = re.compile(rb"[-=]>|[({\[)}\];<>=]")
 _NESTED = re.compile(
     rb"(?:pub\b(?:\s*\([^()]*\))?\s*)?"
@@ -39,7 +41,9 @@ _NESTED = re.compile(
     + rb"|macro_rules\s*!|impl\b)",
     re.VERBOSE,
 )
-_IN_BRACES = frozenset({b"fn", b"struct", b"enum", b"union", b"trait", b"impl", b"mod", b"extern", b"macro"})
+_IN_BRACES = frozenset(
+    {b"fn", b"struct", b"enum", b"union", b"trait", b"impl", b"mod", b"extern", b"macro"}
+)
 _NAMELESS = frozenset({b"impl", b"use", b"extern"})
 CONTAINERS = frozenset({b"mod", b"impl", b"trait", b"extern"})
 """Keywords of what has other items in its braces."""

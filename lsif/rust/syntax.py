@@ -24,13 +24,14 @@ from lsif.rust.docs import (
     is_test_attribute,
 )
 from lsif.rust.grammar import (
+    CODE_TYPES,
     ITEM_NODES,
     MAY_BE_ITEM,
     blocks_in,
     enclosing,
     item_query,
 )
-from lsif.rust.nodes import CODE_TYPES, make_impl, make_item
+from lsif.rust.nodes import make_impl, make_item
 from lsif.rust.reading import Reading
 from lsif.rust.scopes import (
     RESERVED,
@@ -86,6 +87,18 @@ class SourceFile(Lines):
         self._last_parent: tuple[int, list[Node]] = (0, [])
         is_test = has_test_attribute_inside(self._tree.root_node)
         self._walk(self._tree.root_node, Scope(0, len(self.data) + 1, is_test=is_test))
+
+    @property
+    def is_mended(self) -> bool:
+        """Whether the source has syntax that the grammar does not know."""
+        return self._reading.is_mended
+
+    def needs_witness(self, row: int, column: int) -> bool:
+        """Return whether the grammar may have guessed at the item whose name begins there."""
+        reading = self._reading
+        return reading.is_broken or bool(
+            reading.disputed and self.offset(row, column) in reading.disputed
+        )
 
     def items(self) -> Iterator[tuple[tuple[int, int], SourceItem]]:
         """Yield all items, those in macro calls included, with row and byte column of their names.
@@ -219,7 +232,11 @@ class SourceFile(Lines):
             if kind in ITEM_NODES:
                 is_test = self._add(child, leading, scope)
                 body = body_of(child) if kind in _CONTAINERS and depth < _NESTING else None
-                inner = inner_scope(self.data, child, scope, is_test=is_test) if body is not None else None
+                inner = (
+                    inner_scope(self.data, child, scope, is_test=is_test)
+                    if body is not None
+                    else None
+                )
                 if inner is not None and body is not None:
                     self._walk(body, inner, depth + 1)
                 else:
@@ -297,7 +314,9 @@ class SourceFile(Lines):
             if strict:
                 self._in_calls.add(key)
             if key not in self._items:
-                self._items[key] = make_item(self._reading, node, name, leading, scope, is_test=is_test)
+                self._items[key] = make_item(
+                    self._reading, node, name, leading, scope, is_test=is_test
+                )
         elif node.type == "mod_item" and name is not None:
             if name.start_byte not in self._declared:
                 module = declared_module(node, name, leading, scope.modules, is_test=is_test)
