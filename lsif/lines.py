@@ -6,6 +6,8 @@ A byte order mark takes no column.
 
 from __future__ import annotations
 
+import re
+
 from lsif.identifiers import identifier_at
 
 _BOM = b"\xef\xbb\xbf"
