@@ -1,10 +1,12 @@
-"""Where declarations end, by brackets and by indentation."""
+"""Where declarations end, by brackets."""
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from lsif.other.brackets import Bounds, Brackets, find_indented, without_comments
+from lsif.other.brackets import Bounds, Brackets
 
 
 def declared(source: str, language: str, *, has_body: bool) -> str:
@@ -130,55 +132,82 @@ def test_what_is_asked_first_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize(
-    ("declaration", "after"),
-    [
-        ("def name():\n    a\n\n    b", "\nc\n"),
-        ("def name():\n    a", ""),
-        ("def name():\n    a", "\n\n\n"),
-        ("def name(): # c: d\n    a", "\nc\n"),
-        ("def name(\n    a: int,\n) -> int:\n    a", "\nc\n"),
-        ("class name:\n\tdef f():\n\t\ta\n\n\tb", "\nclass C:\n\ta"),
-        ("if a:\n    def name():\n        b", "\n    c\n"),
-        ("def name():\n    größe", "\n€"),
-    ],
-)
-@pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_an_indented_body_ends_before_a_line_that_is_not_deeper(
-    declaration: str, after: str, newline: str
-) -> None:
-    data = (declaration + after).replace("\n", newline).encode()
-    at = data.index(b"name")
-    found = find_indented(data, at, at + 4)
-    assert data[: found.end].decode() == declaration.replace("\n", newline)
-    assert found.value is None
-
-
-def test_an_indented_body_begins_after_the_line_of_the_colon() -> None:
-    assert find_indented(b"def f():\n  a\n", 0, 5) == Bounds(None, 9, 12)
-    assert find_indented(b"def f():\r\n  a\r\n", 0, 5) == Bounds(None, 10, 13)
-    assert find_indented(b"def f():", 0, 5) == Bounds(None, 8, 8)
-
-
-@pytest.mark.parametrize(
     ("source", "expected"),
     [
         (b"", b""),
-        (b"a /* b */ c // d", b"a   c  "),
-        (b"a // b\r\nc", b"a  \nc"),
-        (b"a/**/b", b"a b"),
-        (b"a /* b", b"a  "),
+        (b"a /* b */ c // d", b"a         c     "),
+        (b"a // b\r\nc", b"a     \r\nc"),
+        (b"a/*\n*/b", b"a  \n  b"),
+        (b"a /* b", b"a     "),
         (b"a / b * c", b"a / b * c"),
-        (b"/* // */ a", b"  a"),
-        (b"// /* a\nb", b" \nb"),
+        (b"/* // */ a", b"         a"),
+        (b"// /* a\nb", b"       \nb"),
         (b'f(u = "http://h/*")', b'f(u = "http://h/*")'),
-        (b'f("\\"// a") // b', b'f("\\"// a")  '),
-        (b"f('\"') /* \" */ a", b"f('\"')   a"),
-        (b'/* " */ a /* " */', b"  a  "),
-        (b'f(" // a\nb // c', b'f(" // a\nb  '),
-        (b"f(`http://h\n//`) // c", b"f(`http://h\n//`)  "),
+        (b'f("\\"// a") // b', b'f("\\"// a")     '),
+        (b"f('\"') /* \" */ a", b"f('\"')         a"),
+        (b'/* " */ a /* " */', b"        a        "),
+        (b'f(" // a\nb // c', b'f("     \nb     '),
+        (b"f(`http://h\n//`) // c", b"f(`http://h\n//`)     "),
         (b'"\\' * 100_000, b'"\\' * 100_000),
         (b"`\\" * 100_000, b"`\\" * 100_000),
+        (b"'\\" * 100_000, b"'\\" * 100_000),
+        (b"x/*" * 100_000, b"x" + b" " * 299_999),
     ],
 )
 def test_comments_become_blanks_and_strings_stay(source: bytes, expected: bytes) -> None:
-    assert without_comments(source) == expected
+    assert Brackets(source, "java").code == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "language", "expected"),
+    [
+        (b"a /* b /* c */ d */ e", "kotlin", b"a                   e"),
+        (b"a /* b /* c */ d */ e", "java", b"a              d */ e"),
+        (b"a /* b /* c", "swift", b"a          "),
+        (b"a # b", "ruby", b"a    "),
+        (b"#[a] # b // c", "php", b"#[a]         "),
+        (b"#if a // b", "c", b"#if a     "),
+        (b"a = 1'000; // it's", "cpp", b"a = 1'000;        "),
+        (b"a // b", "ruby", b"a // b"),
+    ],
+)
+def test_what_a_comment_is_hangs_on_the_language(
+    source: bytes, language: str, expected: bytes
+) -> None:
+    assert Brackets(source, language).code == expected
+
+
+@pytest.mark.parametrize(
+    "declaration",
+    [
+        "name = 1 // a comment ends with +",
+        "name = 1 /* or with = */",
+        "name = 1\n",
+        "name = a +\n// a comment between\n  b",
+        "name = a // why\n  + b",
+    ],
+)
+def test_comments_do_not_decide_where_a_value_ends(declaration: str) -> None:
+    source = f"{declaration}\n// about the other\nother = 2"
+    assert declared(source, "go", has_body=False) == declaration.rstrip("\n")
+
+
+def test_an_equals_sign_among_generics_begins_no_value() -> None:
+    found = Brackets(b"name<U = V> = 3", "go").find_bounds(4, has_body=False)
+    assert found == Bounds(12, None, 15)
+    found = Brackets(b"name < b = 3", "go").find_bounds(4, has_body=False)
+    assert found == Bounds(9, None, 12)
+
+
+@pytest.mark.parametrize(
+    ("line", "language"),
+    [
+        ('"\\', "java"), ("'\\", "java"), ("`\\", "go"), ("'\\", "ruby"), ("/*", "kotlin"),
+        ('r#"', "rust"), ("<\n", "java"), ("name =\n\n", "java"),
+    ],
+)  # fmt: skip
+def test_what_is_never_closed_takes_no_longer(line: str, language: str) -> None:
+    source = line.encode() * 20_000
+    began = time.process_time()
+    Brackets(source, language).find_bounds(4, has_body=False)
+    assert time.process_time() - began < 2

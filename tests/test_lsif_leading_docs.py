@@ -26,6 +26,10 @@ ABOVE = [
     ("/**\n * A.\n **/\n", 0, "A."),
     ("/** A.\n */\n/// B.\n", 0, "A.\nB."),
     ("/* A. */\n", 1, None),
+    ("/**/\n", 1, None),
+    ("/***/\n", 1, None),
+    ("/*** A. ***/\n", 1, None),
+    ("/// A.\n/**/\n", 2, None),
     ("/*\n * A.\n */\n", 3, None),
     ("int a; /** A. */\n", 1, None),
     ("/** A. */ int a; /** B. */\n", 1, None),
@@ -72,6 +76,54 @@ def test_in_go_all_line_comments_are_docs() -> None:
     lines = Lines(b"package a\n\n// F does\n// it.\nfunc F() {}\n")
     assert documentation_above(lines, 4, "go") == (2, "F does\nit.")
     assert documentation_above(lines, 4, "c") == (4, None)
+
+
+@pytest.mark.parametrize(
+    ("comment", "language", "docs"),
+    [
+        ("//! A.", "c", "A."),
+        ("/*! A. */", "c", "A."),
+        ("/*! A. */", "java", None),
+        ("///< of what is before", "c", None),
+        ("/**< of what is before */", "c", None),
+        ("/// A.", "java", "A."),
+        ('/// <reference path="a.d.ts" />', "typescript", None),
+        ("/* A. */", "go", "A."),
+        ("//go:noinline", "go", None),
+        ("//nolint:all", "go", None),
+        ("// line of text", "go", "line of text"),
+        ("# A.", "python", None),
+    ],
+)
+def test_what_documentation_is_hangs_on_the_language(
+    comment: str, language: str, docs: str | None
+) -> None:
+    lines = Lines(f"{comment}\nf\n".encode())
+    assert documentation_above(lines, 1, language)[1] == docs
+
+
+def test_a_directive_of_go_belongs_to_the_function_below_it() -> None:
+    lines = Lines(b"// F does it.\n//go:noinline\nfunc F() {}\n")
+    assert documentation_above(lines, 2, "go") == (0, "F does it.")
+
+
+@pytest.mark.parametrize(
+    ("above", "inline", "expected"),
+    [
+        ("", "/** A. */ ", (0, "A.")),
+        ("/** A. */\n", "/* b */ ", (0, "A.")),
+        ("/** A. */\n", "/** B. */ ", (0, "A.\nB.")),
+        ("", "/* a */ /** B. */ ", (0, "B.")),
+        ("", "/**/ ", (0, None)),
+        ("/** A.\n * B.\n", " */ ", (0, "A.\nB.")),
+        ("/* a\n", "*/ ", (1, None)),
+    ],
+)
+def test_docs_may_stand_before_a_declaration_in_its_line(
+    above: str, inline: str, expected: tuple[int, str | None]
+) -> None:
+    lines = Lines(f"{above}{inline}void f();\n".encode())
+    assert documentation_above(lines, above.count("\n"), "c", inline) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,11 @@
 """Finds definitions in sources of other languages than Rust.
 
-grammars              declarations of languages that have a grammar here
-brackets, kinds       where a declaration ends and what it is, for all other languages
+declaration           what was found, whoever found it
+c, go, java, javascript, python, nodes    what a name declares, by a language's grammar
+grammars              which language has which grammar and rules
+lexer, brackets       strings, comments and brackets of any language; where a declaration ends
+kinds, outlined       what a declaration is by its hover, tag and words, where no grammar says it
+parsed                declarations by a grammar; where it had to guess, others are asked
 leading_docs          documentation and attributes above a declaration
 finder                which declarations the definitions of a dump are
 """

@@ -16,25 +16,26 @@ from lsif.blocks import MIN_LINES, SourceBlock
 from lsif.comments import has_generated_head
 from lsif.items import Findings, FoundItem, SourceItem
 from lsif.lines import Lines, squeeze
-from lsif.other.brackets import INDENTED, Brackets, find_indented, without_comments
-from lsif.other.grammars import Declaration, Syntax, has_grammar
-from lsif.other.kinds import kind_of, why_no_item, words_before
-from lsif.other.leading_docs import ATTRIBUTES, documentation_above
+from lsif.other.grammars import GRAMMARS
+from lsif.other.kinds import why_no_item
+from lsif.other.leading_docs import ATTRIBUTES, documentation_above, documentation_before
+from lsif.other.lexer import C_FAMILY
+from lsif.other.outlined import BY_INDENTATION, OutlinedSource
+from lsif.other.parsed import ParsedSource
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-    from lsif.reader.elements import Extent, FoldingRange, Tag
+    from lsif.other.declaration import Declaration, Span
+    from lsif.reader.elements import Extent, FoldingRange
     from lsif.reader.graph import Definition, Outline
-    from lsif.reader.hover import Hover
 
-_DECORATORS = re.compile(r"\A(?:@[\w.]+(?:\([^()]*\))?\s+)+")
+_DECORATORS = re.compile(r"\A(?:(?:@[\w.]+(?:\([^()]*\))?|\[[^\[\]]*\]|\[\[[^\[\]]*\]\])\s+)+")
 _MODIFIERS = re.compile(
     r"(?:\b(?P<visibility>export|public|private|protected|internal|pub(?:\([^)]*\))?)\s+|\b(?:default|declare)\s+)*"
 )
 _OPENING = re.compile(r"\s*(?:=>)?\s*\{?\Z")
 _MEMBERS = frozenset({"Class", "Interface", "Struct", "Trait", "Enum", "Union"})
-_WITHOUT_BODY = frozenset({"Const", "Static", "TypeAlias"})
 _HEAD_ONLY = frozenset({"Function", "Class", "Interface", "Trait", "Module", "Macro"})
 """Kinds whose body is no part of the signature."""
 _INDEX_FILES = frozenset({"index", "main", "mod", "__init__"})
@@ -61,11 +62,9 @@ class OutlinedFile:
         for fold in outline.folding_ranges:
             if not fold.is_comment:
                 self._folds.setdefault(fold.line, []).append(fold.end_line)
-        self._brackets: Brackets | None = None
         self._symbols = {(symbol.line, symbol.column): symbol.tag for symbol in outline.symbols}
-        self._syntax = (
-            Syntax(self._data, outline.language) if has_grammar(outline.language) else None
-        )
+        kind = ParsedSource if outline.language in GRAMMARS else OutlinedSource
+        self._source: ParsedSource | OutlinedSource = kind(self._data, outline, self._starts)
 
     def find(self, definitions: list[Definition], encoding: str) -> Findings:
         """Return which items the definitions are, and why the others are none."""
@@ -73,20 +72,20 @@ class OutlinedFile:
         candidates = (self._find(definition, encoding, findings) for definition in definitions)
         in_order = sorted(
             (declared for declared in candidates if declared is not None),
-            key=lambda declared: (declared.declaration.start, -declared.declaration.end),
+            key=lambda declared: (declared.declaration.head, -declared.declaration.end),
         )
         around: list[_Declared] = []
+        has_braces = self._outline.language not in BY_INDENTATION
         for declared in in_order:
             while around and around[-1].declaration.end <= declared.name_start:
                 around.pop()
-            found = self._item(declared, around)
+            holds = not around or around[-1].is_around(declared, has_braces=has_braces)
+            found = self._item(declared, around if holds else around[:-1])
             if isinstance(found, FoundItem):
                 findings.found.append(found)
             else:
                 findings.skipped[found] += 1
-            if (isinstance(found, FoundItem) or found == "undocumented_module") and (
-                not around or around[-1].name_start != declared.name_start
-            ):
+            if holds and (isinstance(found, FoundItem) or found == "undocumented_module"):
                 around.append(declared)
         return findings
 
@@ -176,62 +175,12 @@ class OutlinedFile:
         ):
             findings.skip_stale(definition, tag.text if tag is not None else None, name)
             return None
-        if self._syntax is not None:
-            declaration = self._syntax.declaration_at(start, end)
-        else:
-            extent = (
-                self._extent(tag.extent, encoding)
-                if tag is not None and tag.extent is not None
-                else None
-            )
-            declaration = self._outlined(definition.hover, tag, extent, start, end)
+        extent = self._extent(tag.extent if tag is not None else None, encoding)
+        declaration = self._source.declaration_at((start, end), definition.hover, tag, extent)
         if declaration is None:
             findings.skipped[why_no_item(definition.hover, tag)] += 1
             return None
         return _Declared(definition, name, start, declaration)
-
-    def _outlined(
-        self,
-        hover: Hover | None,
-        tag: Tag | None,
-        extent: tuple[int, int] | None,
-        start: int,
-        end: int,
-    ) -> Declaration | None:
-        """Return what the indexer says the name at start..end declares, None if nothing."""
-        before = words_before(self._data, start)
-        kind = kind_of(hover, tag, self._data[before:start].decode("utf-8", "replace"))
-        if kind is None:
-            return None
-        if self._outline.language in INDENTED:
-            bounds = find_indented(self._data, before, end)
-        else:
-            if self._brackets is None:
-                self._brackets = Brackets(self._data, self._outline.language)
-            bounds = self._brackets.find_bounds(end, has_body=kind not in _WITHOUT_BODY)
-        head = min(before, extent[0]) if extent is not None else before
-        if extent is not None:
-            last = extent[1]
-        else:
-            last = (
-                bounds.end
-                if kind in _WITHOUT_BODY
-                else self._folded(bounds.body, bounds.end, start)
-            )
-        return Declaration(kind, head, head, bounds.value, bounds.body, last)
-
-    def _folded(self, body: int | None, end: int, name_start: int) -> int:
-        """Return the end of the folding range that the body begins.
-
-        This is `end` if there is no such range or it says the same.
-        """
-        row = self._row(body if body is not None else name_start)
-        ends = self._folds.get(row, [])
-        lexed = self._row(max(end - 1, 0))
-        last = max(ends, default=lexed)
-        if lexed in ends or (body is None and last <= lexed):
-            return end
-        return self._starts[last + 1] - 1 if last + 1 < len(self._starts) else len(self._data)
 
     def _item(self, declared: _Declared, around: list[_Declared]) -> FoundItem | str:
         """Return the declaration's item, or why it is none.
@@ -240,14 +189,10 @@ class OutlinedFile:
         """
         declaration, hover = declared.declaration, declared.definition.hover
         kinds = [outer.declaration.code_type for outer in around]
-        if declaration.code_type in ("Const", "Static") and kinds and kinds[-1] == "Function":
+        if kinds and kinds[-1] == "Function" and self._is_local(declaration):
             return "local"
-        row, first = self._row(declared.name_start), self._row(declaration.start)
-        row_from, docs = first, None
-        before = without_comments(self._data[self._starts[first] : declaration.start]).strip()
-        # Otherwise what is above belongs to what is before.
-        if not before or before.startswith(ATTRIBUTES):
-            row_from, docs = documentation_above(self._lines, first, self._outline.language)
+        row = self._row(declared.name_start)
+        row_from, docs = self._documentation(declaration)
         if docs is None and hover is not None:
             docs = hover.docs
         if declaration.code_type == "Module" and docs is None:
@@ -267,14 +212,28 @@ class OutlinedFile:
             signature=signature,
             docstring=docs,
             visibility=visibility,
-            owner=around[-1].name if kinds and kinds[-1] in _MEMBERS else None,
+            owner=declaration.owner
+            or (around[-1].name if kinds and kinds[-1] in _MEMBERS else None),
             modules=modules,
-            qualifiers=tuple(
-                outer.name for outer in around if outer.declaration.code_type != "Module"
+            qualifiers=(
+                *(outer.name for outer in around if outer.declaration.code_type != "Module"),
+                *((declaration.owner,) if declaration.owner is not None else ()),
             ),
         )
         column = declared.name_start - self._starts[row]
         return FoundItem(declared.definition, row, column, item)
+
+    def _documentation(self, declaration: Declaration) -> tuple[int, str | None]:
+        """Return the first row of what belongs to the declaration, and its documentation."""
+        first = self._row(declaration.start)
+        before = slice(self._starts[first], declaration.start)
+        code = self._source.code[before].strip()
+        inline = self._data[before].decode("utf-8", "replace")
+        language = self._outline.language
+        if code and not code.startswith(ATTRIBUTES):  # what is above belongs to that
+            return first, declaration.docs or documentation_before(inline, language)
+        row_from, docs = documentation_above(self._lines, first, language, inline)
+        return row_from, declaration.docs or docs
 
     def _signature(self, declared: _Declared) -> tuple[str, str]:
         """Return the declaration and its visibility.
@@ -287,16 +246,40 @@ class OutlinedFile:
             end = declaration.body
         elif declaration.code_type in ("Const", "Static") and declaration.value is not None:
             end = declaration.value
-        text = squeeze(
-            without_comments(self._data[declaration.head : end]).decode("utf-8", "replace")
-        )
-        text = _DECORATORS.sub("", text)
-        match = _MODIFIERS.match(text)
+        text, match = squeeze(self._code_of(declaration, end)), None
+        if declaration.visibility is None:
+            text = _DECORATORS.sub("", text)
+            match = _MODIFIERS.match(text)
         text = text[match.end() :] if match is not None else text
-        visibility = (match["visibility"] if match is not None else None) or ""
-        return _OPENING.sub("", text).rstrip(";,=: "), visibility
+        visibility = (
+            declaration.visibility or (match["visibility"] if match is not None else "") or ""
+        )
+        return _OPENING.sub("", text).rstrip(";,=: \\"), visibility or ""
 
-    def _extent(self, extent: Extent, encoding: str) -> tuple[int, int] | None:
+    def _code_of(self, declaration: Declaration, end: int) -> str:
+        """Return the declaration's code up to `end`, without comments and what is left out."""
+        spans = [*([declaration.shared] if declaration.shared else []), (declaration.head, end)]
+        pieces = []
+        for start, stop in spans:
+            at = start
+            for left_out in declaration.left_out:
+                if start <= left_out[0] and left_out[1] <= stop:
+                    pieces.append(self._source.code[at : left_out[0]])
+                    at = left_out[1]
+            pieces.append(self._source.code[at:stop])
+        return b" ".join(pieces).decode("utf-8", "replace")
+
+    def _is_local(self, declaration: Declaration) -> bool:
+        """Return whether what is declared in a function is a variable or a mere prototype."""
+        return declaration.code_type in ("Const", "Static") or (
+            declaration.code_type == "Function"
+            and declaration.body is None
+            and self._outline.language in C_FAMILY
+        )
+
+    def _extent(self, extent: Extent | None, encoding: str) -> Span | None:
+        if extent is None:
+            return None
         start = self._offset(extent.line, extent.column, encoding)
         end = self._offset(extent.end_line, extent.end_column, encoding)
         return (start, end) if start is not None and end is not None and start < end else None
@@ -317,3 +300,13 @@ class _Declared(NamedTuple):
     name: str
     name_start: int
     declaration: Declaration
+
+    def is_around(self, other: _Declared, *, has_braces: bool) -> bool:
+        """Return whether the other, whose name is before its end, is inside it.
+
+        Not inside are another name of the same value, and the same function in another branch of a
+        condition. What is inside braces ends before them. Those of `namespace A.B` have one body.
+        """
+        mine, others = self.declaration, other.declaration
+        is_same = mine.end == others.end and has_braces
+        return self.name_start != other.name_start and (not is_same or mine.code_type == "Module")

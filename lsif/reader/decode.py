@@ -32,6 +32,14 @@ from lsif.reader.elements import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_LANGUAGES = {
+    "c#": "csharp", "c++": "cpp", "cc": "cpp", "cs": "csharp", "cxx": "cpp", "golang": "go",
+    "js": "javascript", "jsx": "javascriptreact", "kt": "kotlin", "objc": "objective-c",
+    "py": "python", "python3": "python", "rb": "ruby", "rs": "rust", "ts": "typescript",
+    "tsx": "typescriptreact",
+}  # fmt: skip
+"""Identifiers by the other names that indexers use; lsif-py writes `py`."""
+
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
 """What a malformed line or object raises."""
 
@@ -70,9 +78,15 @@ def _document(fields: dict[str, Any]) -> Document:
     return Document(
         _id(fields["id"]),
         str(fields["uri"]),
-        str(fields.get("languageId") or ""),
+        _language(str(fields.get("languageId") or "")),
         str(contents) if contents is not None else None,
     )
+
+
+def _language(name: str) -> str:
+    """Return the language's identifier for a name that some indexer has for it."""
+    name = name.strip().lower()
+    return _LANGUAGES.get(name, name)
 
 
 def _range(fields: dict[str, Any]) -> Range:
