@@ -9,8 +9,9 @@ from lsif.join import DumpedFile
 from lsif.paths import base_of, relative_path
 from lsif.reader.graph import Graph, Outline
 from lsif.reader.read import ReadLedger, read_tables
-from lsif.rust.module_tree import declared_modules, module_files
+from lsif.rust.module_tree import module_files, survey
 from lsif.rust.modules import cfg_test_places, package_folder
+from lsif.rust.traits import TraitDocs
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -63,7 +64,7 @@ class Assembler:
         }
         chosen = inventory.choose(path for path in outlines if path.endswith(".rs"))
         for_tests = not inventory.source_items
-        declaring = workers.submit(declared_modules, self._root, chosen, for_tests)
+        surveying = workers.submit(survey, self._root, chosen, for_tests)
         files = self._files(graph, outlines, inventory, path_of)
         self._count_references(graph, path_of)
         if not self._ledger.definitions:
@@ -72,9 +73,10 @@ class Assembler:
                 "Is the repository a Cargo project with Rust files in its crates? "
                 "If they are for another platform, switch them on: rust_analyzer.cfg."
             )
-        declared = declaring.result()
+        declared, traits = surveying.result()
         if inventory.source_items:
             modules = module_files(self._root, set(chosen), declared)
+            trait_docs = TraitDocs(traits, modules)
             for path in chosen:
                 known = files.get(path) or DumpedFile(
                     outlines.get(path) or Outline("rust"), [], in_dump=path in outlines
@@ -82,7 +84,9 @@ class Assembler:
                 if not known.in_dump and not modules[path].is_declared:
                     self._ledger.files_undeclared += 1
                 is_generated = inventory.selection.is_generated(path)
-                files[path] = known._replace(module=modules[path], is_generated=is_generated)
+                files[path] = known._replace(
+                    module=modules[path], is_generated=is_generated, trait_docs=trait_docs.of(path)
+                )
         return Assembly(graph.meta, files, cfg_test_places(declared))
 
     def _read_graph(self, workers: Workers, max_bad_lines: int) -> Graph:

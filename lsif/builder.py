@@ -10,7 +10,11 @@ from lsif.items import FILE_MODULE
 from lsif.structure import Context, Structure, make_id
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from lsif.items import Finder, FoundItem
+    from lsif.reader.hover import Hover
+    from lsif.rust.traits import Members
 
 
 class RecordBuilder:
@@ -21,34 +25,41 @@ class RecordBuilder:
         project: str,
         source: Finder,
         path: str,
-        module: str,
         *,
+        trait_docs: Mapping[str, Members] | None,
         is_generated: bool,
     ) -> None:
+        """`trait_docs` are the docs that members of impls inherit, None if hovers have them."""
+        self.source = source
         self._project = project
-        self._source = source
         self._path = path
-        self._module = module
+        self._trait_docs = trait_docs
         self._is_test = source.is_test()
         self._is_generated = is_generated
         posix = PurePosixPath(path)
         self._folder, self._file_name = posix.parent.name or project, posix.name
-        self._ordinals: Counter[str] = Counter()
 
-    def structure(self, found: FoundItem) -> Structure:
-        """Return the record of an item; must be called in the order of lines."""
+    def structures(self, items: Iterable[FoundItem], module: str) -> list[Structure]:
+        """Return the records of the items, which are in the order of lines.
+
+        `module` is the path of the file's own module.
+        """
+        ordinals: Counter[str] = Counter()
+        return [self._structure(found, module, ordinals) for found in items]
+
+    def _structure(self, found: FoundItem, module: str, ordinals: Counter[str]) -> Structure:
         item, path, project = found.item, self._path, self._project
         # A module in a file of its own is an item of its parent, as an inline one is.
         module_path = (
-            self._module.rpartition("::")[0]
+            module.rpartition("::")[0]
             if found.column == FILE_MODULE
-            else "::".join((self._module, *item.modules))
+            else "::".join((module, *item.modules))
         )
         symbol = "::".join((module_path, *item.qualifiers, item.segment or item.name))
-        ordinal = self._ordinals[symbol]
-        self._ordinals[symbol] += 1
-        crate = self._module.partition("::")[0]
-        inherited_docs, definition = _inherited_docs(found), found.definition
+        ordinal = ordinals[symbol]
+        ordinals[symbol] += 1
+        crate = module.partition("::")[0]
+        inherited_docs, definition = self._inherited_docs(found), found.definition
         return Structure(
             name=item.name,
             signature=item.signature,
@@ -62,7 +73,7 @@ class RecordBuilder:
                 file_path=path,
                 file_name=self._file_name,
                 struct_name=item.owner,
-                snippet=self._source.snippet(item.row_from, item.row_to),
+                snippet=self.source.snippet(item.row_from, item.row_to),
             ),
             id=make_id(project, crate, symbol, path, ordinal),
             symbol=symbol,
@@ -78,19 +89,21 @@ class RecordBuilder:
             referencing_files=definition.referencing_files if definition else 0,
         )
 
+    def _inherited_docs(self, found: FoundItem) -> str | None:
+        """Return the docs of the trait's member for an undocumented member of a trait's impl."""
+        item = found.item
+        if item.docstring is not None or item.visibility != "inherited":
+            return None
+        if self._trait_docs is None:
+            return _hover_docs(found.hover)
+        return self._trait_docs.get(item.trait_name or "", {}).get(item.name)
 
-def _inherited_docs(found: FoundItem) -> str | None:
-    """Return the docs of the trait's member for an undocumented member of a trait's impl.
+
+def _hover_docs(hover: Hover | None) -> str | None:
+    """Return what a hover documents.
 
     For an alias rust-analyzer shows the docs of the type behind it, and says so; these are not
     the alias's own.
     """
-    hover = found.hover
-    if (
-        found.item.docstring is not None
-        or found.item.visibility != "inherited"
-        or hover is None
-        or hover.docs is None
-    ):
-        return None
-    return None if hover.docs.startswith("*This is the documentation for*") else hover.docs
+    docs = hover.docs if hover is not None else None
+    return None if docs and docs.startswith("*This is the documentation for*") else docs

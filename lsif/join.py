@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from lsif.reader.graph import Outline
     from lsif.reader.hover import Hover
     from lsif.rust.modules import ModuleFile
+    from lsif.rust.traits import Members
     from lsif.structure import Structure
     from lsif.workers import Workers
 
@@ -62,6 +63,8 @@ class DumpedFile(NamedTuple):
     """What it is in its crate, if it is Rust and that is known."""
     is_generated: bool = False
     """Whether .gitattributes says that a program wrote it."""
+    trait_docs: dict[str, Members] | None = None
+    """Docs of the members of the traits that it implements; None if the dump's hovers have them."""
 
 
 @dataclass
@@ -111,8 +114,14 @@ def join_file(context: JoinContext, path: str, dumped: DumpedFile) -> JoinedFile
         reason = "file_missing" if isinstance(exc, FileNotFoundError) else "file_unreadable"
         joined.skipped[reason] += len(definitions)
         return joined
-    is_generated = dumped.is_generated or source.is_generated()
-    structures = _structures(context, source, joined, definitions, is_generated=is_generated)
+    builder = RecordBuilder(
+        context.project,
+        source,
+        path,
+        trait_docs=dumped.trait_docs,
+        is_generated=dumped.is_generated or source.is_generated(),
+    )
+    structures = _structures(context, builder, joined, definitions)
     _check_snippets(
         context.root / path,
         data if joined.from_dump else read_source(context.root / path),
@@ -218,13 +227,12 @@ def _unread_reason(exc: Exception) -> str:
 
 def _structures(
     context: JoinContext,
-    source: Finder,
+    builder: RecordBuilder,
     joined: JoinedFile,
     definitions: list[Definition],
-    *,
-    is_generated: bool,
 ) -> list[Structure]:
     """Return the structures in the order of their lines; other definitions are counted."""
+    source = builder.source
     findings = source.find(sorted(definitions, key=_preference), context.encoding)
     joined.skipped += findings.skipped
     joined.stale = [f"{joined.path}:{stale}" for stale in findings.stale]
@@ -241,12 +249,11 @@ def _structures(
     joined.by_brackets = [
         found.item.row + 1 for found in (*places.values(), *others) if found.item.by_brackets
     ]
-    builder = RecordBuilder(context.project, source, joined.path, module, is_generated=is_generated)
     in_order = sorted(
         [*places.values(), *others],
         key=lambda found: (found.item.row_from, found.row, found.column),
     )
-    return [builder.structure(found) for found in in_order]
+    return builder.structures(in_order, module)
 
 
 def _check_snippets(path: Path, data: bytes, structures: list[Structure]) -> None:

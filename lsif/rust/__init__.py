@@ -9,7 +9,8 @@ isolate, reading      what can't be read taken out, item by item; a source as th
 declared, syntax      one file: the modules it declares, and which item's name is at a position
 modules               which module a file is by its place, and which files only tests compile
 manifests             the crates of Cargo's packages
-module_tree           which module a file is by what declares it
+traits                docs of traits that members of impls inherit
+module_tree           which module a file is by what declares it, and its traits
 hover_paths           which module a file is, and whose members a macro's items are, by the dump
 witness               what else says something of an item where the grammar had to guess
 finder                which items the definitions of a dump are, and which it does not have

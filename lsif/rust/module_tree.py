@@ -1,6 +1,6 @@
-"""The module tree of a repository: which module of which crate each Rust file is.
+"""Surveys a repository: which module of which crate each Rust file is, and its traits.
 
-It begins at the crates' root files and follows `mod name;`, whatever its cfg says.
+The module tree begins at the crates' root files and follows `mod name;`, whatever its cfg says.
 https://doc.rust-lang.org/reference/items/modules.html#module-source-filenames
 """
 
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lsif.identifiers import plain_name
 from lsif.paths import read_inside, relative_to_folder
 from lsif.rust.manifests import read_packages
 from lsif.rust.modules import ModuleFile, declares_modules, module_path_by_file
 from lsif.rust.syntax import SourceFile
+from lsif.rust.traits import file_traits, may_have_documented_traits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Set
@@ -22,31 +23,47 @@ if TYPE_CHECKING:
 
     from lsif.rust.declared import DeclaredModule
     from lsif.rust.manifests import CrateRoot, Package
+    from lsif.rust.traits import FileTraits
 
 
-def declared_modules(
+class Survey(NamedTuple):
+    """What the files of a repository say of each other; files that say nothing lack."""
+
+    declared: dict[str, list[DeclaredModule]]
+    """The modules in files of their own that each file declares."""
+    traits: dict[str, FileTraits]
+
+
+def survey(
     root: Path,
     paths: Iterable[str],
     for_tests: bool = False,  # noqa: FBT001, FBT002 - by a worker
-) -> dict[str, list[DeclaredModule]]:
-    """Return the modules in files of their own that each file declares; files with none lack.
+) -> Survey:
+    """Return what the files say of modules and traits.
 
-    With `for_tests` those suffice that only tests compile.
+    With `for_tests` only modules that only tests compile are wanted, and no traits.
     """
-    found = {}
+    found = Survey({}, {})
     for path in paths:
         try:
-            data = read_inside(root, path)
-            declared = (
-                SourceFile(data).declared_modules()
-                if declares_modules(data, for_tests=for_tests)
-                else []
-            )
+            _add_file(found, path, read_inside(root, path), for_tests=for_tests)
         except (OSError, RuntimeError, UnicodeDecodeError):
             continue  # counted when the file is read for its items
-        if declared:
-            found[path] = declared
     return found
+
+
+def _add_file(found: Survey, path: str, data: bytes, *, for_tests: bool) -> None:
+    text = "" if for_tests else data.decode("utf-8")
+    declares = declares_modules(data, for_tests=for_tests)
+    defines = not for_tests and may_have_documented_traits(text)
+    source = SourceFile(data) if declares or defines else None
+    declared = source.declared_modules() if source is not None and declares else []
+    if declared:
+        found.declared[path] = declared
+    items = [item for _, item in source.items()] if source is not None and defines else []
+    traits = None if for_tests else file_traits(text, items)
+    if traits is not None:
+        found.traits[path] = traits
 
 
 def module_files(
