@@ -4,6 +4,7 @@ Read it in the order in which data passes through it:
 
 record, structure, blocks    the record: what comes out at the end, and everything else passes on
 identifiers                  what an identifier is, and which spellings are one name
+manifests/                   what a repository's Cargo.toml files say
 dump/                        makes a dump, or finds one that can be used again
 reader/                      reads a dump; nothing outside knows the file format
 items, lines, comments       what every language's finder returns and uses

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from lsif.items import Finder, FoundItem
     from lsif.reader.hover import Hover
-    from lsif.rust.traits import Members
 
 
 class RecordBuilder:
@@ -26,7 +25,7 @@ class RecordBuilder:
         source: Finder,
         path: str,
         *,
-        trait_docs: Mapping[str, Members] | None,
+        trait_docs: Mapping[str, Mapping[str, str]] | None,
         is_generated: bool,
     ) -> None:
         """`trait_docs` are the docs that members of impls inherit, None if hovers have them."""

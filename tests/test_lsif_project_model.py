@@ -11,8 +11,8 @@ import pytest
 
 from lsif.dump.project.crates import Crate
 from lsif.dump.project.features import Features
-from lsif.dump.project.manifest import inside
 from lsif.dump.project.model import ProjectModel, make_model
+from lsif.manifests.manifest import inside
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -107,6 +107,25 @@ WORKSPACE = {
     "macros/Cargo.toml": package("long-macros", "[lib]\nproc-macro = true\n"),
     "macros/src/lib.rs": "",
 }
+
+
+@pytest.mark.parametrize(
+    ("edition", "rest", "expected"),
+    [
+        ("2015", "", {"one", "two"}),
+        ("2015", '[[test]]\nname = "one"\n', {"one"}),
+        ("2015", "autotests = true\n[[test]]\nname = 'one'\n", {"one", "two"}),
+        ("2018", '[[test]]\nname = "one"\n', {"one", "two"}),
+        ("2018", "autotests = false\n[[test]]\nname = 'one'\n", {"one"}),
+    ],
+)
+def test_in_the_first_edition_named_targets_are_all_of_their_kind(
+    tmp_path: Path, edition: str, rest: str, expected: set[str]
+) -> None:
+    """https://doc.rust-lang.org/cargo/reference/cargo-targets.html#target-auto-discovery"""
+    manifest = package("r", rest).replace("2021", edition)
+    write(tmp_path, {"Cargo.toml": manifest, "tests/one.rs": "", "tests/two.rs": ""})
+    assert {crate.name for crate in model(tmp_path).crates} == expected
 
 
 def test_crates_depend_on_each_other_by_the_names_that_the_manifests_give(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from flows.doctor.finding import Finding
 from lsif.dump.project.features import active_features
-from lsif.dump.project.manifest import Manifests
-from lsif.dump.project.tree import list_tree
+from lsif.manifests.manifest import Manifests
+from lsif.manifests.tree import list_tree
 from machine.programs import ask
 from machine.text import counted
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from configs.settings import RustAnalyzerSettings
-    from lsif.dump.project.manifest import Package
+    from lsif.manifests.manifest import Package
 
 _CARGO_S = 15.0
 """Seconds that Cargo has to resolve the dependencies."""

@@ -8,7 +8,6 @@ readable, rewrites    a copy of a source; the syntax in it that the grammar does
 isolate, reading      what can't be read taken out, item by item; a source as the grammar reads it
 declared, syntax      one file: the modules it declares, and which item's name is at a position
 modules               which module a file is by its place, and which files only tests compile
-manifests             the crates of Cargo's packages
 traits                docs of traits that members of impls inherit
 module_tree           which module a file is by what declares it, and its traits
 hover_paths           which module a file is, and whose members a macro's items are, by the dump

@@ -1,29 +1,32 @@
 """Surveys a repository: which module of which crate each Rust file is, and its traits.
 
 The module tree begins at the crates' root files and follows `mod name;`, whatever its cfg says.
-https://doc.rust-lang.org/reference/items/modules.html#module-source-filenames
 """
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from lsif.identifiers import plain_name
-from lsif.paths import read_inside, relative_to_folder
-from lsif.rust.manifests import read_packages
-from lsif.rust.modules import ModuleFile, declares_modules, module_path_by_file
+from lsif.manifests.manifest import Manifests
+from lsif.manifests.targets import TargetFinder
+from lsif.manifests.tree import tree_around
+from lsif.paths import read_inside
+from lsif.rust.modules import ModuleFile, declares_modules, module_path_by_file, module_places
 from lsif.rust.syntax import SourceFile
 from lsif.rust.traits import file_traits, may_have_documented_traits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Set
+    from collections.abc import Iterable, Mapping, Set
     from pathlib import Path
 
     from lsif.rust.declared import DeclaredModule
-    from lsif.rust.manifests import CrateRoot, Package
     from lsif.rust.traits import FileTraits
+
+
+logger = logging.getLogger(__name__)
 
 
 class Survey(NamedTuple):
@@ -74,21 +77,42 @@ def module_files(
     A file of several crates belongs to the first of them in the alphabet. What no crate declares is
     named by its place in the package, else in the repository.
     """
-    packages = {package.folder: package for package in read_packages(root, files)}
-    roots = sorted(crate for package in packages.values() for crate in package.roots)
+    roots, crates = _crates(root, files)
     found = _declared_files(roots, files, declared)
     for path in files:
         if path not in found:
-            found[path] = ModuleFile(_path_by_place(path, packages), None, is_declared=False)
+            found[path] = ModuleFile(_path_by_place(path, crates), None, is_declared=False)
     return found
 
 
+def _crates(root: Path, files: Set[str]) -> tuple[list[tuple[str, str]], dict[str, str]]:
+    """Return names and root files of all crates, sorted, and the main crate of each package.
+
+    Packages are named by their folders. The main crate is the library, else it is named as the
+    package. A manifest that can't be read is logged.
+    """
+    tree = tree_around(root, files)
+    manifests = Manifests(tree)
+    for path, reason in manifests.unreadable.items():
+        logger.warning("%s: %s; its modules are named by their places", path, reason)
+    finder = TargetFinder(tree, manifests)
+    roots, crates = [], {}
+    for folder, package in manifests.packages.items():
+        crates[folder] = package.name.replace("-", "_")
+        for target in finder.targets(package):
+            crate = target.name.replace("-", "_")
+            roots.append((crate, target.path))
+            if target.kind == "lib":
+                crates[folder] = crate
+    return sorted(roots), crates
+
+
 def _declared_files(
-    roots: Iterable[CrateRoot], files: Set[str], declared: Mapping[str, list[DeclaredModule]]
+    roots: Iterable[tuple[str, str]], files: Set[str], declared: Mapping[str, list[DeclaredModule]]
 ) -> dict[str, ModuleFile]:
     found: dict[str, ModuleFile] = {}
-    for crate in roots:
-        waiting = deque([(crate.path, ModuleFile(crate.crate, None), True)])
+    for crate, root_file in roots:
+        waiting = deque([(root_file, ModuleFile(crate, None), True)])
         while waiting:
             path, module, owns_folder = waiting.popleft()
             if path in found or path not in files:
@@ -96,31 +120,15 @@ def _declared_files(
             found[path] = module
             for child in declared.get(path, ()):
                 inner = "::".join((module.path, *child.modules, child.name))
-                for place, owns in _places(path, child, owns_folder=owns_folder):
+                for place, owns in module_places(path, child, owns_folder=owns_folder):
                     waiting.append((place, ModuleFile(inner, child.visibility), owns))
     return found
 
 
-def _places(path: str, child: DeclaredModule, *, owns_folder: bool) -> Iterator[tuple[str, bool]]:
-    """Yield the files that a declared module may be in, and whether each owns its folder."""
-    posix = PurePosixPath(path)
-    folder = (posix.parent if owns_folder else posix.with_suffix("")).joinpath(*child.modules)
-    # Outside inline modules the path is relative to the file's own folder.
-    base = folder if child.modules else posix.parent
-    for given in child.paths:
-        place = relative_to_folder(base.as_posix(), given)
-        if place is not None:
-            yield place, True
-    if not child.has_fixed_path:
-        name = plain_name(child.name)
-        yield (folder / f"{name}.rs").as_posix(), False
-        yield (folder / name / "mod.rs").as_posix(), True
-
-
-def _path_by_place(path: str, packages: Mapping[str, Package]) -> str:
+def _path_by_place(path: str, crates: Mapping[str, str]) -> str:
     for folder in PurePosixPath(path).parents:
-        package = packages.get(folder.as_posix())
-        if package is not None:
+        crate = crates.get(folder.as_posix())
+        if crate is not None:
             inside = PurePosixPath(path).relative_to(folder).as_posix().removeprefix("src/")
-            return module_path_by_file(f"{package.crate}/src/{inside}")
+            return module_path_by_file(f"{crate}/src/{inside}")
     return module_path_by_file(path)

@@ -7,9 +7,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from lsif.identifiers import plain_name
+from lsif.paths import relative_to_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Set
+    from collections.abc import Iterator, Mapping, Set
     from pathlib import Path
 
     from lsif.rust.declared import DeclaredModule
@@ -70,27 +71,41 @@ def declares_modules(data: bytes, *, for_tests: bool) -> bool:
     return _DECLARES_MODULE.search(data, match.end() if match else 0) is not None
 
 
+def module_places(
+    path: str, module: DeclaredModule, *, owns_folder: bool
+) -> Iterator[tuple[str, bool]]:
+    """Yield the files that a declared module may be in, and whether each owns its folder.
+
+    A file that owns its folder has the files of its modules beside it, any other has them in a
+    folder of its own name. `path` is the declaring file.
+    https://doc.rust-lang.org/reference/items/modules.html#module-source-filenames
+    """
+    posix = PurePosixPath(path)
+    folder = (posix.parent if owns_folder else posix.with_suffix("")).joinpath(*module.modules)
+    # Outside inline modules the path is relative to the file's own folder.
+    base = folder if module.modules else posix.parent
+    for given in module.paths:
+        place = relative_to_folder(base.as_posix(), given)
+        if place is not None:
+            yield place, True
+    if not module.has_fixed_path:
+        name = plain_name(module.name)
+        yield (folder / f"{name}.rs").as_posix(), False
+        yield (folder / name / "mod.rs").as_posix(), True
+
+
 def cfg_test_places(declared: Mapping[str, list[DeclaredModule]]) -> frozenset[str]:
     """Return the files that a `mod name;` under `cfg(test)` declares, and their modules' folders.
 
     `declared` are the modules that each file declares.
-    https://doc.rust-lang.org/reference/items/modules.html#module-source-filenames
     """
     found: set[str] = set()
     for path, modules in declared.items():
-        posix = PurePosixPath(path)
-        beside = posix.parent if posix.name in _FOLDER_MODULES else posix.with_suffix("")
+        owns_folder = PurePosixPath(path).name in _FOLDER_MODULES
         for module in modules:
-            if not module.is_test:
-                continue
-            folder = beside.joinpath(*module.modules)
-            if module.paths:
-                # Outside inline modules the path is relative to the file's own folder.
-                file = (folder if module.modules else posix.parent) / module.paths[0]
-                found |= {file.as_posix(), file.with_suffix("").as_posix()}
-            else:
-                place = (folder / plain_name(module.name)).as_posix()
-                found |= {place, f"{place}.rs"}
+            if module.is_test:
+                for place, _ in module_places(path, module, owns_folder=owns_folder):
+                    found |= {place, place.removesuffix(".rs").removesuffix("/mod")}
     return frozenset(found)
 
 

@@ -9,10 +9,11 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lsif.manifests.manifest import EDITIONS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-EDITIONS = ("2015", "2018", "2021", "2024")
 _NUMBER = r"(?:0|[1-9][0-9]{0,17})"
 _VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}")
 _CFG = re.compile(r'[^=]+(?:=".*")?', re.DOTALL)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lsif.dump.project.manifest import Dependency, Package
+    from lsif.manifests.manifest import Dependency, Package
 
 Features = str | list[str]
 """`all`, `default`, or names besides the default ones: `name` or `package/name`."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from lsif.dump.project.crates import EDITIONS, Crate
-from lsif.dump.project.manifest import inside
+from lsif.dump.project.crates import Crate
+from lsif.manifests.manifest import EDITIONS, inside
 
 if TYPE_CHECKING:
-    from lsif.dump.project.tree import Tree
+    from lsif.manifests.tree import Tree
 
 _MOST_BYTES = 256_000_000
 

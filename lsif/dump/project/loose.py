@@ -15,7 +15,7 @@ from lsif.identifiers import plain_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lsif.dump.project.tree import Tree
+    from lsif.manifests.tree import Tree
 
 _DECLARED = re.compile(
     rb'(?:#\s*\[\s*path\s*=\s*"([^"\n]+)"\s*\]\s*)?'

@@ -12,17 +12,17 @@ from lsif.dump.project.crates import Crate, reaches
 from lsif.dump.project.features import active_features, unknown_features
 from lsif.dump.project.foreign import ForeignProjectError, foreign_crates
 from lsif.dump.project.loose import root_files, unreadable_roots
-from lsif.dump.project.manifest import Manifests
-from lsif.dump.project.targets import Target, TargetFinder
-from lsif.dump.project.tree import Tree, list_tree
 from lsif.identifiers import is_identifier
+from lsif.manifests.manifest import Manifests
+from lsif.manifests.targets import Target, TargetFinder
+from lsif.manifests.tree import Tree, list_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from lsif.dump.project.features import Features
-    from lsif.dump.project.manifest import Dependency, Package
+    from lsif.manifests.manifest import Dependency, Package
 
 _CFGS = ("debug_assertions", "test")
 """What `cargo test` sets; rust-analyzer asks rustc for those of the target."""

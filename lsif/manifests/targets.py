@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from lsif.dump.project.manifest import inside
+from lsif.manifests.manifest import EDITIONS, inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lsif.dump.project.manifest import Manifests, Package
-    from lsif.dump.project.tree import Tree
+    from lsif.manifests.manifest import Manifests, Package
+    from lsif.manifests.tree import Tree
 
 TargetKind = Literal["lib", "bin", "example", "test", "bench", "build"]
 _FOLDERS: dict[TargetKind, str] = {
@@ -84,8 +84,9 @@ class TargetFinder:
 
     def _of_kind(self, package: Package, kind: TargetKind) -> Iterator[Target]:
         folder, main = self._default(package, _FOLDERS[kind]), self._default(package, "src/main.rs")
-        tables = package.table.get(kind)
-        for table in tables if isinstance(tables, list) else []:
+        listed = package.table.get(kind)
+        tables = listed if isinstance(listed, list) else []
+        for table in tables:
             name = table.get("name") if isinstance(table, dict) else None
             if not isinstance(name, str):
                 self._manifests.skip(
@@ -97,7 +98,9 @@ class TargetFinder:
                 default = main
             yield self._target(package, kind, table, name, default)
         automatic = "autobenches" if kind == "bench" else f"auto{kind}s"
-        if package.section.get(automatic) is False:
+        # In the first edition files are no targets by themselves if the manifest names any.
+        is_automatic = not (package.edition == EDITIONS[0] and tables)
+        if package.section.get(automatic, is_automatic) is False:
             return
         if kind == "bin" and main in self._tree.sources:
             yield self._target(package, kind, {}, package.name, main)

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
-from lsif.dump.project.crates import EDITIONS
 from lsif.paths import read_toml, relative_to_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lsif.dump.project.tree import Tree
+    from lsif.manifests.tree import Tree
 
 Table = dict[str, Any]
 """What TOML holds; only this module and `targets` read it."""
+EDITIONS = ("2015", "2018", "2021", "2024")
 DependencyKind = Literal["normal", "dev", "build"]
 _TABLES: dict[str, DependencyKind] = {
     "dependencies": "normal",
@@ -88,6 +88,8 @@ class Manifests:
         """By folder."""
         self.skipped: list[str] = []
         """`path: reason` of manifests, members and targets that can't be used."""
+        self.unreadable: dict[str, str] = {}
+        """Reasons why manifests can't be used, by path."""
         self._tree = tree
         self._tables: dict[str, Table] = {}
         self._read_all()
@@ -103,7 +105,7 @@ class Manifests:
             try:
                 self._tables[_folder(path)] = self._parse(path)
             except ManifestError as exc:
-                self.skip(path, str(exc))
+                self._skip_manifest(path, exc)
         for folder, table in self._tables.items():
             self._check_members(folder, table)
             section = table.get("package", table.get("project"))
@@ -112,7 +114,11 @@ class Manifests:
             try:
                 self.packages[folder] = self._package(folder, table, section)
             except ManifestError as exc:
-                self.skip(_manifest(folder), str(exc))
+                self._skip_manifest(_manifest(folder), exc)
+
+    def _skip_manifest(self, path: str, exc: ManifestError) -> None:
+        self.unreadable[path] = str(exc)
+        self.skip(path, str(exc))
 
     def _parse(self, path: str) -> Table:
         if not self._tree.has(path):

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from machine.git import git_output
+
+if TYPE_CHECKING:
+    from collections.abc import Set
 
 MANIFEST, FOREIGN = "Cargo.toml", "rust-project.json"
 _BUILT = ("target", "node_modules")
@@ -62,6 +66,16 @@ def list_tree(root: Path) -> Tree:
     tree.manifests.sort(key=_by_depth)
     tree.foreign.sort(key=_by_depth)
     tree.left_out = sorted(filter(_is_utf8, tree.left_out))  # a model has no other names
+    return tree
+
+
+def tree_around(root: Path, sources: Set[str]) -> Tree:
+    """Return the tree of these Rust files, with the manifests in their folders and above them."""
+    tree = Tree(root.resolve(), sources=set(sources))
+    parents = {PurePosixPath(path).parent for path in sources}
+    folders = {folder.as_posix() for parent in parents for folder in (parent, *parent.parents)}
+    manifests = (MANIFEST if folder == "." else f"{folder}/{MANIFEST}" for folder in folders)
+    tree.manifests = sorted(filter(tree.has, manifests), key=_by_depth)
     return tree
 
 
