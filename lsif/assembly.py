@@ -67,7 +67,7 @@ class Assembler:
         surveying = workers.submit(survey, self._root, chosen, for_tests)
         files = self._files(graph, outlines, inventory, path_of)
         self._count_references(graph, path_of)
-        if not self._ledger.definitions:
+        if not self._ledger.definitions and not (inventory.source_items and chosen):
             raise DumpError(
                 f"{self._dump} holds no definition. "
                 "Is the repository a Cargo project with Rust files in its crates? "

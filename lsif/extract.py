@@ -214,13 +214,13 @@ class Extraction:
                 f"({ledger.first_stale[0]}): the sources have changed. "
                 "Make the dump again with `lsif-ingest dump`."
             )
-        if not indexed and self._skipped["excluded"]:
+        if not ledger.structures and self._skipped["excluded"]:
             raise DumpError(
                 f"{self._dump} holds {ledger.definitions} definitions, and all that could be "
                 "structures are in files that parse.exclude, or linguist-vendored in "
                 ".gitattributes, leaves out. parse.include brings files back."
             )
-        if not indexed:
+        if not ledger.structures:
             raise DumpError(
                 f"{self._dump} holds {ledger.definitions} definitions, "
                 f"none of them a structure under {self._root}: "

@@ -148,6 +148,16 @@ def test_enough_files_are_no_warning(share: float | None, least: float) -> None:
     assert shortfall(covered(files_index_share=share), least) == ""
 
 
+def test_a_dump_without_any_definition_is_a_warning_whatever_its_files() -> None:
+    nothing = covered(CARGO, files_index_share=1.0, definitions_index_share=0.0)
+    assert shortfall(nothing, 0.8) == (
+        "the dump holds none of 6,296 definitions, so nothing is known of their references: "
+        "cfg of another platform or of a build flag leaves files out "
+        "(set rust_analyzer.cfg to the names that the code asks for)"
+    )
+    assert shortfall(nothing, 0.0) == ""
+
+
 @pytest.mark.parametrize(
     ("analysis", "changes", "reason"),
     [

@@ -433,6 +433,15 @@ def test_files_that_settings_or_attributes_leave_out_are_counted(repository: Rep
     assert (old.files, old.files_excluded, old.from_index, old.from_source) == (3, 1, 1, 1)
 
 
+def test_a_crate_of_another_platform_is_found_whole(repository: Repository) -> None:
+    repository.hold("src/lib.rs", "#![cfg(windows)]\n/// Starts.\npub fn start() {}\n")
+    ledger, structures = repository.parse(source_items=True)
+    assert [(one.symbol, one.origin) for one in structures] == [("r::start", "source")]
+    assert (ledger.definitions, ledger.files_from_index) == (0, 1)
+    with pytest.raises(DumpError, match="holds no definition"):
+        repository.parse()
+
+
 def test_a_run_that_leaves_all_files_out_says_so(repository: Repository) -> None:
     repository.hold("src/lib.rs", "fn here() {}\n", "here")
     with pytest.raises(DumpError, match=r"parse\.exclude.* leaves out\. parse\.include brings"):

@@ -74,12 +74,19 @@ def analysis_text(analysis: Analysis) -> str:
 
 
 def shortfall(coverage: Coverage, least: float) -> str:
-    """Return why fewer files than this share come from the index; empty if as many do."""
-    share = coverage.files_index_share
+    """Return why fewer files than this share, or no definitions, come from the index.
+
+    Empty if enough do.
+    """
+    share, reasons = coverage.files_index_share, "; ".join(_reasons(coverage))
+    if least and coverage.definitions_index_share == 0:
+        return (
+            f"the dump holds none of {counted(coverage.definitions_from_source, 'definition')}, "
+            f"so nothing is known of their references: {reasons}"
+        )
     if share is None or share >= least:
         return ""
     wanted = coverage.files - coverage.files_excluded
-    reasons = "; ".join(_reasons(coverage))
     return (
         f"only {coverage.files_from_index:,} of {counted(wanted, 'Rust file')} ({share:.0%}) "
         f"{'is' if coverage.files_from_index == 1 else 'are'} in the dump, "
