@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from lsif.identifiers import plain_name
 from lsif.items import FILE_MODULE
 from lsif.structure import Context, Structure, make_id
 
@@ -95,7 +96,9 @@ class RecordBuilder:
             return None
         if self._trait_docs is None:
             return _hover_docs(found.hover)
-        return self._trait_docs.get(item.trait_name or "", {}).get(item.name)
+        return self._trait_docs.get(plain_name(item.trait_name or ""), {}).get(
+            plain_name(item.name)
+        )
 
 
 def _hover_docs(hover: Hover | None) -> str | None:

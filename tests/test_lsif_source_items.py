@@ -323,6 +323,17 @@ def parse_sample(folder: Path) -> dict[str, Structure]:
     return by_symbol(list(read_structures(output)))
 
 
+def test_what_a_macro_makes_in_an_impl_is_a_member_of_its_type(repository: Repository) -> None:
+    text = "struct A;\nimpl Read for A {\n    made!(get);\n}\nmade!(put);\n"
+    repository.source("src/lib.rs", text)
+    repository.define("src/lib.rs", 2, 10, 3, "r::A", "fn get()")
+    repository.define("src/lib.rs", 4, 6, 3, "r::A", "fn put()")
+    found = repository.structures()
+    member, other = found["r::<A as Read>::get"], found["r::A::put"]
+    assert (member.context.struct_name, member.trait_name) == ("A", "Read")
+    assert (other.context.struct_name, other.trait_name) == ("A", None)
+
+
 def test_impl_blocks_are_structures_without_their_members(repository: Repository) -> None:
     repository.hold(
         "src/lib.rs",

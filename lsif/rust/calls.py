@@ -30,8 +30,7 @@ class MacroCall(NamedTuple):
     row_from: int
     row_to: int
     is_test: bool
-    modules: tuple[str, ...]
-    qualifiers: tuple[str, ...]
+    scope: Scope
 
 
 class LookedInto(NamedTuple):

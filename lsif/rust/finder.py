@@ -188,8 +188,10 @@ class RustFile:
                 docstring=hover.docs,
                 visibility=_hover_visibility(hover),
                 is_test=call.is_test,
-                modules=call.modules,
-                qualifiers=call.qualifiers,
+                modules=call.scope.modules,
+                qualifiers=call.scope.qualifiers,
+                owner=call.scope.owner,
+                trait_name=call.scope.trait_name,
             )
             return FoundItem(definition, row, column, item)
         if source.stands_in(row, column, "impl_item"):

@@ -162,13 +162,7 @@ class SourceFile(Lines):
         self._in_calls.add((row, column))
         scope = scope_of(call, self._scopes)
         is_test = scope.is_test or any(is_test_attribute(node) for node in leading)
-        return MacroCall(
-            first_row(statement, leading),
-            statement.end_point.row,
-            is_test,
-            scope.modules,
-            scope.qualifiers,
-        )
+        return MacroCall(first_row(statement, leading), statement.end_point.row, is_test, scope)
 
     def stands_in(self, row: int, column: int, node_type: str) -> bool:
         """Return whether a node of the type, or an impl's header, is around the position."""

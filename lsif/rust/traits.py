@@ -12,6 +12,8 @@ from collections import defaultdict
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
+from lsif.identifiers import plain_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
     from lsif.rust.modules import ModuleFile
 
 Members = dict[str, str]
-"""Docs of a trait's members by their names."""
+"""Docs of a trait's members by their names. This module has all names as `plain_name` does."""
 
+_NAME = r"[^\s!-/:-@\[-^`{-~]+"
+"""An identifier or number: no blanks and no signs."""
 _TRAIT = re.compile(
-    r"^[ \t]*(?:pub(?:\([^)\n]*\))?\s+)?(?:(?:unsafe|const|auto)\s+)*trait\s+((?:r#)?\w+)",
+    rf"^[ \t]*(?:pub(?:\([^)\n]*\))?\s+)?(?:(?:unsafe|const|auto)\s+)*trait\s+({_NAME})",
     re.MULTILINE,
 )
 """At the beginning of a line, as the next ones, since comments speak of traits, too."""
@@ -32,7 +36,8 @@ _IMPL = re.compile(r"^[ \t]*(?:(?:unsafe|default)\s+)*impl\b([^{};]*)", re.MULTI
 _FOR = re.compile(r"\sfor\s+(?!<)")
 """The `for` of an impl, not that of `for<'a> Fn(&'a T)`."""
 _USE = re.compile(r"^[ \t]*(?:pub(?:\([^)\n]*\))?\s+)?use\s+([^;]*)", re.MULTILINE)
-_TOKEN = re.compile(r"\w+|::|[{},]")
+_TOKEN = re.compile(rf"{_NAME}|::|[{{}},]")
+_LAST_PATH = re.compile(rf"(?:{_NAME}\s*::\s*)*{_NAME}\s*\Z")
 _LONGEST_PATH = 30
 """Segments of a path; more stand in broken sources only."""
 _STANDARD = frozenset({("std",), ("core",), ("alloc",)})
@@ -68,13 +73,15 @@ def may_have_documented_traits(text: str) -> bool:
 
 def file_traits(text: str, items: Iterable[SourceItem]) -> FileTraits | None:
     """Return what a source says of traits, None if it says nothing; `items` may be empty."""
+    text = plain_name(text)
     defined: dict[str, Members] = {
         name: {} for name in (_TRAIT.findall(text) if "trait" in text else ())
     }
     for item in items:
         is_member = item.trait_name is not None and item.visibility != "inherited"
         if is_member and item.docstring is not None:
-            defined.setdefault(item.trait_name or "", {}).setdefault(item.name, item.docstring)
+            members = defined.setdefault(plain_name(item.trait_name or ""), {})
+            members.setdefault(plain_name(item.name), item.docstring)
     parts = (_FOR.split(header, maxsplit=1) for header in _IMPL.findall(text))
     paths = (_last_path(before) for before, *after in parts if after)
     implemented = frozenset(filter(None, paths))
@@ -164,7 +171,7 @@ def _last_path(text: str) -> str:
     while end and (depth or text[end - 1] == ">"):
         depth += {">": 1, "<": -1}.get(text[end - 1], 0)
         end -= 1
-    match = re.search(r"(?:(?:r#)?\w+\s*::\s*)*(?:r#)?\w+\s*\Z", text[:end])
+    match = _LAST_PATH.search(text, 0, end)
     return re.sub(r"\s", "", match[0]) if match else ""
 
 
