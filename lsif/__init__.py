@@ -12,6 +12,7 @@ rust/                        finds the definitions in Rust sources, and the modu
 other/                       finds them in sources of other languages
 build_output                 which files under the root a build wrote
 selection, listing           which files there are, which are left out, which a program wrote
+snippets                     the source that a record shows, bounded by the size of its file
 paths, join, builder         joins definitions and sources into records, file by file
 file_records, inventory      the records of a file; what became of each file of the repository
 assembly, extract            what is known of each file, and the whole stage

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lsif.record import OUTSIDE_DIGEST, JsonLine, digest_of, uuid5
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from lsif.structure import Structure
 
@@ -67,10 +67,12 @@ class Block(JsonLine):
     line_from: int = field(metadata=OUTSIDE_DIGEST)
     line_to: int = field(metadata=OUTSIDE_DIGEST)
     snippet: str
-    """The file's lines line_from..line_to, each ended by a newline."""
+    """The file's lines line_from..line_to, each ended by a newline; their beginning if
+    `snippet_from` is not 0."""
     generated: bool = field(default=False, metadata=OUTSIDE_DIGEST)
     """As its structure, like the next."""
     origin: str = field(default="index", metadata=OUTSIDE_DIGEST)
+    snippet_from: int = field(default=0, metadata=OUTSIDE_DIGEST)
 
     @property
     def digest(self) -> str:
@@ -78,8 +80,15 @@ class Block(JsonLine):
         return digest_of(self)
 
 
-def blocks_of(structures: Iterable[Structure], found: Iterable[SourceBlock]) -> Iterator[Block]:
-    """Yield the blocks inside a file's structures, in the order of their lines."""
+def blocks_of(
+    structures: Iterable[Structure],
+    found: Iterable[SourceBlock],
+    snippet_of: Callable[[SourceBlock], tuple[str, bool]],
+) -> Iterator[Block]:
+    """Yield the blocks inside a file's structures, in the order of their lines.
+
+    `snippet_of` returns a block's lines, and whether they are only the beginning.
+    """
     waiting = sorted(structures, key=lambda structure: (-structure.line_from, structure.line_to))
     around: list[Structure] = []
     ordinals: dict[tuple[str, str], int] = {}
@@ -94,9 +103,7 @@ def blocks_of(structures: Iterable[Structure], found: Iterable[SourceBlock]) -> 
         if owner is None or (owner.line_from, owner.line_to) == (line_from, line_to):
             continue
         ordinal = ordinals[owner.id, block.kind] = ordinals.get((owner.id, block.kind), -1) + 1
-        lines = owner.context.snippet.split("\n")[
-            line_from - owner.line_from : line_to - owner.line_from + 1
-        ]
+        snippet, is_cut = snippet_of(block)
         yield Block(
             id=uuid5(_NAMESPACE, f"{owner.id}\0{block.kind}\0{ordinal}"),
             structure_id=owner.id,
@@ -111,7 +118,8 @@ def blocks_of(structures: Iterable[Structure], found: Iterable[SourceBlock]) -> 
             file_path=owner.context.file_path,
             line_from=line_from,
             line_to=line_to,
-            snippet="".join(f"{line}\n" for line in lines),
+            snippet=snippet,
             generated=owner.generated,
             origin=owner.origin,
+            snippet_from=line_from if is_cut else 0,
         )

@@ -179,6 +179,7 @@ class Extraction:
             f"{joined.path}:{line}"
             for line in joined.by_brackets[: EXAMPLES - len(ledger.first_by_brackets)]
         ]
+        ledger.snippets_cut += joined.snippets_cut
         ledger.first_stale += joined.stale[: EXAMPLES - len(ledger.first_stale)]
         if not joined.in_dump:
             return

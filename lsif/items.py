@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
     from lsif.blocks import SourceBlock
+    from lsif.lines import Lines
     from lsif.reader.graph import Definition
     from lsif.reader.hover import Hover
     from lsif.structure import CodeType
@@ -45,6 +46,8 @@ class SourceItem(NamedTuple):
     by_brackets: bool = False
     """Whether brackets say where it ends, since the grammar of its language can't read all of it.
     Set for Rust only."""
+    extent: tuple[int, int] | None = None
+    """Offsets in the source of its first byte and behind its last; None if only rows are known."""
 
 
 class FoundItem(NamedTuple):
@@ -105,5 +108,6 @@ class Finder(Protocol):
     def blocks(self) -> Iterator[SourceBlock]:
         """Yield the blocks of at least MIN_LINES lines, in no particular order."""
 
-    def snippet(self, row_from: int, row_to: int) -> str:
-        """Return the rows, both inclusive, as they are in the file, each ended by a newline."""
+    @property
+    def lines(self) -> Lines:
+        """The file's lines."""

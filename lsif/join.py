@@ -17,6 +17,7 @@ from lsif.other.finder import OutlinedFile
 from lsif.paths import read_inside, read_source
 from lsif.reader.graph import Definition
 from lsif.rust.finder import RustFile
+from lsif.snippets import block_snippets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +92,8 @@ class JoinedFile:
     by_brackets: list[int] = field(default_factory=list)
     """Lines of the structures that brackets delimit, since the grammar can't read all of them."""
     block_count: int = 0
+    snippets_cut: int = 0
+    """Structures and blocks whose snippet is a part of their lines."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Definitions by the reason why they are no structures."""
     stale: list[str] = field(default_factory=list)
@@ -122,17 +125,16 @@ def join_file(context: JoinContext, path: str, dumped: DumpedFile) -> JoinedFile
         is_generated=dumped.is_generated or source.is_generated(),
     )
     structures = _structures(context, builder, joined, definitions)
-    _check_snippets(
-        context.root / path,
-        data if joined.from_dump else read_source(context.root / path),
-        structures,
-    )
+    if not joined.from_dump:
+        _check_snippets(context.root / path, data, structures)
     joined.is_mended = source.is_mended()
     joined.from_source = sum(structure.origin == "source" for structure in structures)
     joined.kinds.update([structure.code_type for structure in structures])
     joined.crates.update([structure.crate for structure in structures])
     blocks = _blocks(context.blocks_longer_than, source, structures)
     joined.block_count = len(blocks)
+    joined.snippets_cut = sum(structure.snippet_from > 0 for structure in structures)
+    joined.snippets_cut += sum(block.snippet_from > 0 for block in blocks)
     joined.records = FileRecords.made(structures, blocks)
     return joined
 
@@ -146,7 +148,11 @@ def _blocks(longer_than: int | None, source: Finder, structures: list[Structure]
         for structure in structures
         if structure.line_to - structure.line_from + 1 > longer_than
     }
-    return [block for block in blocks_of(structures, source.blocks()) if block.structure_id in long]
+    if not long:
+        return []
+    found = list(source.blocks())
+    blocks = blocks_of(structures, found, block_snippets(source.lines, found))
+    return [block for block in blocks if block.structure_id in long]
 
 
 def join_files(
@@ -257,9 +263,15 @@ def _structures(
 
 
 def _check_snippets(path: Path, data: bytes, structures: list[Structure]) -> None:
-    """Compare each snippet with the file's lines as they are now. Raises SourceError."""
-    lines = data.decode("utf-8", "replace").split("\n")
+    """Compare each snippet with the file's lines as they are now. Raises SourceError.
+
+    `data` is what the file held before.
+    """
+    now = read_source(path)
+    lines = now.decode("utf-8", "replace").split("\n")
     for structure in structures:
+        if structure.snippet_from and now == data:
+            continue
         expected = "\n".join(lines[structure.line_from - 1 : structure.line_to]) + "\n"
         if structure.context.snippet != expected:
             raise SourceError(

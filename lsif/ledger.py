@@ -89,6 +89,8 @@ class ParseLedger:
     """The first three definitions that are not where the dump says, as `file:line: ...`."""
     snippets_checked: int = 0
     """Structures whose snippet was compared with the file's lines, read again."""
+    snippets_cut: int = 0
+    """Structures and blocks whose snippet is only a part of their lines: see Structure."""
     source_files: int = 0
     """Rust files under the root: those that git tracks (all where it tracks none), and those that
     the dump holds. They are the files from the index, from the source, excluded and unread; with

@@ -7,13 +7,25 @@ A byte order mark takes no column.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
+from functools import cached_property
+from typing import NamedTuple
 
 from lsif.identifiers import identifier_at
 
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_NAME = 4096
 """Bytes of an identifier that are looked at: a line may have millions."""
+_SHORT = 1000
 _UNIT_BYTES = {"utf-16": 2, "utf-32": 4}
+
+
+class _Place(NamedTuple):
+    """A column in units of an encoding, and in bytes."""
+
+    row: int
+    column: int
+    byte: int
 
 
 class Lines:
@@ -25,29 +37,24 @@ class Lines:
         self.data = data[self._bom :]
         """Without a byte order mark."""
         self._lines = data.split(b"\n")
-        self._starts: list[int] | None = None
+        self._is_ascii = self.data.isascii()
+        self._last = _Place(0, 0, 0)
 
     def byte_column(self, row: int, column: int, encoding: str) -> int | None:
         """Return the byte column of a column in units of `encoding`, None if there is none."""
         line = self.line(row)
         if line is None:
             return None
-        if line.isascii() or encoding == "utf-8":
+        if encoding == "utf-8" or self._is_ascii or (len(line) < _SHORT and line.isascii()):
             return column if column <= len(line) else None
-        unit = _UNIT_BYTES[encoding]
-        units = line.decode("utf-8").encode(f"{encoding}-le")
-        if column * unit > len(units):
-            return None
-        try:
-            return len(units[: column * unit].decode(f"{encoding}-le").encode("utf-8"))
-        except UnicodeDecodeError:  # in the middle of a surrogate pair
-            return None
-
-    def offset(self, row: int, column: int) -> int:
-        """Return the offset in `data` of a byte column."""
-        if self._starts is None:
-            self._starts = [0, *(match.end() for match in re.finditer(rb"\n", self.data))]
-        return self._starts[row] + column
+        # Most columns are asked for in their order, and a line may be as long as the file.
+        begin = self._last
+        if begin.row != row or begin.column > column:
+            begin = _Place(row, 0, 0)
+        at = _advance(line, begin.byte, column - begin.column, encoding)
+        if at is not None:
+            self._last = _Place(row, column, at)
+        return at
 
     def identifier_at(self, row: int, column: int) -> str | None:
         """Return the identifier that begins at the byte column."""
@@ -61,11 +68,43 @@ class Lines:
         """Return the rows, both inclusive, as they are in the file, each ended by a newline."""
         return (b"\n".join(self._lines[row_from : row_to + 1]) + b"\n").decode("utf-8")
 
+    def size(self, row_from: int, row_to: int) -> int:
+        """Return the size in bytes of the rows, both inclusive."""
+        return self.offset(row_to + 1) - self.offset(row_from)
+
+    def offset(self, row: int, column: int = 0) -> int:
+        """Return the offset in `data` of a byte column; its end for rows that the file lacks."""
+        return self._starts[row] + column if row < len(self._starts) else len(self.data)
+
+    def row_of(self, offset: int) -> int:
+        """Return the row that the byte of `data` is in."""
+        return bisect_right(self._starts, offset) - 1
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [0, *(match.end() for match in re.finditer(rb"\n", self.data))]
+
     def line(self, row: int) -> bytes | None:
         """Return the row without line feed and byte order mark, None if the file ends before it."""
         if row >= len(self._lines):
             return None
-        return self._lines[row][self._bom :] if row == 0 else self._lines[row]
+        return self._lines[row][self._bom :] if row == 0 and self._bom else self._lines[row]
+
+
+def _advance(line: bytes, begin: int, columns: int, encoding: str) -> int | None:
+    """Return the byte column that is so many columns behind the byte column `begin`.
+
+    None if there is no such column, or if it is in the middle of a character.
+    """
+    size = columns * _UNIT_BYTES[encoding]
+    # A column has at most 4 bytes of UTF-8.
+    near = line[begin : begin + 4 * columns].decode("utf-8", "ignore").encode(f"{encoding}-le")
+    if size > len(near):
+        return None
+    try:
+        return begin + len(near[:size].decode(f"{encoding}-le").encode("utf-8"))
+    except UnicodeDecodeError:  # in the middle of a surrogate pair
+        return None
 
 
 def squeeze(text: str) -> str:

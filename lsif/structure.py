@@ -39,7 +39,7 @@ class Context(JsonLine):
     """The type of the surrounding impl, without generics; in a trait's body, the trait."""
     snippet: str
     """The file's lines line_from..line_to as they are, carriage returns included, each ended by a
-    newline."""
+    newline. A part of them if `snippet_from` is not 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +87,9 @@ class Structure(JsonLine):
     """Number of places that refer to it, as far as the dump knows them; 0 if it is not in it."""
     referencing_files: int = field(default=0, metadata=OUTSIDE_DIGEST)
     """Number of files with such places."""
+    snippet_from: int = field(default=0, metadata=OUTSIDE_DIGEST)
+    """Line that the snippet begins in, maybe in its middle, if it is only a part of the lines; else
+    0. The snippets of a file are together at most a multiple of its size."""
     digest: str = field(default="", metadata=OUTSIDE_DIGEST)
     """32 hex digits, computed if not given. Structures of one digest embed and search alike."""
 

@@ -115,8 +115,13 @@ class Hit:
 
     @property
     def snippet(self) -> str:
-        """Its source: the lines of its extent, each ended by a newline."""
+        """Its source: the lines of its extent, each ended by a newline, or a part of them."""
         return self.structure.context.snippet
+
+    @property
+    def first_line(self) -> int:
+        """Line that the snippet begins in: `line_from`, unless it is a part."""
+        return self.structure.snippet_from or self.line_from
 
     @property
     def is_test(self) -> bool:

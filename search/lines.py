@@ -52,7 +52,7 @@ def with_lines(hits: Sequence[Hit], query: str) -> list[Hit]:
 
 def _best(hit: Hit, texts: list[str], scores: list[float]) -> tuple[LineMatch, ...]:
     matches = [
-        LineMatch(hit.line_from + number, score, text)
+        LineMatch(hit.first_line + number, score, text)
         for number, (text, score) in enumerate(zip(texts, scores, strict=True))
         if score >= _LEAST_SCORE
     ]

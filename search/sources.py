@@ -121,8 +121,10 @@ class Sources:
                 return replace(view, origin=origin, complete=True, lines=shown)
         for structure in structures:
             snippet = structure.context.snippet.removesuffix("\n").split("\n")
-            first = structure.line_from - 1
-            view.lines[first : first + len(snippet)] = [line.rstrip("\r") for line in snippet]
+            first = (structure.snippet_from or structure.line_from) - 1
+            for row, line in enumerate(snippet, start=first):
+                if view.lines[row] is None or not structure.snippet_from:
+                    view.lines[row] = line.rstrip("\r")
         return view
 
     def _texts(
@@ -171,5 +173,9 @@ def _decoded(content: bytes) -> str | None:
 
 def _is_at_its_lines(structure: Structure, lines: list[str]) -> bool:
     """Return whether the lines of the file are the structure's snippet where it should be."""
+    if structure.snippet_from:  # a part, whose first and last line may be parts, too
+        rows = structure.context.snippet.removesuffix("\n").split("\n")
+        there = lines[structure.snippet_from - 1 :][: len(rows)]
+        return len(there) == len(rows) and all(map(str.__contains__, there, rows))
     found = "".join(f"{line}\n" for line in lines[structure.line_from - 1 : structure.line_to])
     return found == structure.context.snippet

@@ -66,8 +66,8 @@ PAYLOAD = (
     b'"snippet":"/// Makes room.\\nfn grow(&mut self) {\\n}\\n\\n"},'
     b'"id":"00000000-0000-0000-0000-000000000001","symbol":"cache::Cache::grow",'
     b'"crate":"sample","module_path":"sample::cache","trait_name":null,"visibility":"pub",'
-    b'"is_test":true,"docs_inherited":false,"generated":false,"origin":"index","references":7,"referencing_files":2,'
-    b'"digest":"00000000000000000000000000000000","place":"12,11,14,False,index,7,2",'
+    b'"is_test":true,"docs_inherited":false,"generated":false,"origin":"index","references":7,"referencing_files":2,"snippet_from":0,'
+    b'"digest":"00000000000000000000000000000000","place":"12,11,14,False,index,7,2,0",'
     b'"paths":["src","src/cache","src/cache/mod.rs"]}'
 )
 BLOCK = Block(
@@ -92,8 +92,8 @@ BLOCK_PAYLOAD = (
     b'"code_type":"Function","crate":"sample","module":"cache","struct_name":"Cache",'
     b'"trait_name":null,"visibility":"pub","is_test":false,"file_path":"src/cache/mod.rs",'
     b'"line_from":12,"line_to":14,"snippet":"for x in y {\\n}\\n",'
-    b'"generated":false,"origin":"index",'
-    b'"digest":"' + BLOCK.digest.encode() + b'","place":"12,14,False,index",'
+    b'"generated":false,"origin":"index","snippet_from":0,'
+    b'"digest":"' + BLOCK.digest.encode() + b'","place":"12,14,False,index,0",'
     b'"paths":["src","src/cache","src/cache/mod.rs"]}'
 )
 

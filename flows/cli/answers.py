@@ -71,7 +71,9 @@ def _source_lines(hit: Hit, most: int) -> list[Text]:
     marked = {match.line for match in hit.lines} or {
         line for lines in hit.ranges for line in _numbers(lines)
     }
-    shown = sorted(marked)[:most] if marked else list(range(hit.line, hit.line_to + 1))[:most]
+    marked &= set(range(hit.first_line, hit.first_line + len(texts)))
+    first = max(hit.line, hit.first_line)
+    shown = sorted(marked or range(first, hit.first_line + len(texts)))[:most]
     coloured = (
         Syntax("", hit.file_path.rpartition(".")[2] or "text", theme="ansi_dark")
         .highlight("\n".join(texts))
@@ -82,7 +84,7 @@ def _source_lines(hit: Hit, most: int) -> list[Text]:
     for line in shown:
         row = Text(f"{_INDENT}{'>' if line in marked else ' '} ", style="bold yellow")
         row.append(f"{line:>{width}}  ", style="dim")
-        lines.append(row.append_text(coloured[line - hit.line_from]))
+        lines.append(row.append_text(coloured[line - hit.first_line]))
     return lines
 
 

@@ -172,6 +172,11 @@ def _notes(ledger: ParseLedger, *, held_back: bool) -> list[str]:
             "dependencies (no network, nothing vendored), so `references` counts only those "
             "inside a package"
         )
+    if ledger.snippets_cut:
+        notes.append(
+            f"{ledger.snippets_cut} snippets are only a part of their lines, because many "
+            "definitions share these or they are very long"
+        )
     if ledger.first_stale:
         notes.append(
             f"{ledger.skipped['source_changed']} definitions are not where the dump says: "

@@ -45,6 +45,8 @@ _BLOCK_HEAD = re.compile(
     rb"\s*(?:\}\s*)?(?P<word>for|foreach|while|loop|match|switch|if|unsafe|async|do)\b"
 )
 _BLOCK_KINDS = {b"foreach": "for", b"switch": "match", b"do": "loop"}
+_LOOKED_AT = 1000
+"""Bytes before a declaration in its line: a line may be as long as the file."""
 _CLOSURE_HEAD = re.compile(rb"(?:=>\s*\{?|\bfunction\s*\([^)]*\)\s*\{|\|[^|]*\|\s*\{)\s*\Z")
 
 
@@ -138,9 +140,10 @@ class OutlinedFile:
             elif _CLOSURE_HEAD.search(head):
                 yield SourceBlock("closure", fold.line, fold.end_line)
 
-    def snippet(self, row_from: int, row_to: int) -> str:
-        """Return the rows, both inclusive, as they are in the file, each ended by a newline."""
-        return self._lines.snippet(row_from, row_to)
+    @property
+    def lines(self) -> Lines:
+        """The file's lines."""
+        return self._lines
 
     def _after_else(self, block: FoldingRange) -> int:
         """Return the last row of a block with the `else` that follows it."""
@@ -197,10 +200,11 @@ class OutlinedFile:
             docs = hover.docs
         if declaration.code_type == "Module" and docs is None:
             return "undocumented_module"
-        row_to = max(row, self._row(max(declaration.end - 1, 0)))
+        end = declaration.end
+        row_to = max(row, self._row(max(end - 1, 0)))
         if declaration.code_type == "Module" and declaration.body is not None:
             # Its items are structures of their own.
-            row_to = self._row(declaration.body)
+            row_to, end = self._row(declaration.body), declaration.body + 1
         signature, visibility = self._signature(declared)
         modules = tuple(outer.name for outer in around if outer.declaration.code_type == "Module")
         item = SourceItem(
@@ -219,6 +223,7 @@ class OutlinedFile:
                 *(outer.name for outer in around if outer.declaration.code_type != "Module"),
                 *((declaration.owner,) if declaration.owner is not None else ()),
             ),
+            extent=(declaration.start, end),
         )
         column = declared.name_start - self._starts[row]
         return FoundItem(declared.definition, row, column, item)
@@ -226,7 +231,8 @@ class OutlinedFile:
     def _documentation(self, declaration: Declaration) -> tuple[int, str | None]:
         """Return the first row of what belongs to the declaration, and its documentation."""
         first = self._row(declaration.start)
-        before = slice(self._starts[first], declaration.start)
+        begin = max(self._starts[first], declaration.start - _LOOKED_AT)
+        before = slice(begin, declaration.start)
         code = self._source.code[before].strip()
         inline = self._data[before].decode("utf-8", "replace")
         language = self._outline.language

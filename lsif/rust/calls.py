@@ -31,6 +31,8 @@ class MacroCall(NamedTuple):
     row_to: int
     is_test: bool
     scope: Scope
+    extent: tuple[int, int]
+    """Offsets of its first byte and behind its last."""
 
 
 class LookedInto(NamedTuple):

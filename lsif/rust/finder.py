@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Set
 
     from lsif.blocks import SourceBlock
+    from lsif.lines import Lines
     from lsif.reader.graph import Definition
     from lsif.reader.hover import Hover
 
@@ -110,9 +111,10 @@ class RustFile:
         """Yield the blocks of at least MIN_LINES lines, in no particular order."""
         return self._source.blocks()
 
-    def snippet(self, row_from: int, row_to: int) -> str:
-        """Return the rows, both inclusive, as they are in the file, each ended by a newline."""
-        return self._source.snippet(row_from, row_to)
+    @property
+    def lines(self) -> Lines:
+        """The file's lines."""
+        return self._source
 
     def _find(
         self, definition: Definition, encoding: str, findings: Findings
@@ -192,6 +194,7 @@ class RustFile:
                 qualifiers=call.scope.qualifiers,
                 owner=call.scope.owner,
                 trait_name=call.scope.trait_name,
+                extent=call.extent,
             )
             return FoundItem(definition, row, column, item)
         if source.stands_in(row, column, "impl_item"):

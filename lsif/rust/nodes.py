@@ -52,6 +52,7 @@ def make_item(
         modules=scope.modules,
         qualifiers=scope.qualifiers,
         by_brackets=not reading.is_read(name.start_byte),
+        extent=_extent(reading, node, leading, body if code_type == "Module" else None),
     )
 
 
@@ -84,7 +85,16 @@ def make_impl(
         qualifiers=scope.qualifiers,
         segment=segment if inside.trait_name else f"impl {segment}",
         by_brackets=not reading.is_read(written.start_byte),
+        extent=_extent(reading, node, leading, body),
     )
+
+
+def _extent(
+    reading: Reading, node: Node, leading: list[Node], body: Node | None
+) -> tuple[int, int]:
+    """Return where an item begins and ends; that is where `body` begins, if one is given."""
+    start = reading.start_of(leading[0] if leading else node)
+    return start, node.end_byte if body is None else body.start_byte + 1
 
 
 def _signature(reading: Reading, node: Node) -> tuple[str, str | None]:

@@ -162,7 +162,9 @@ class SourceFile(Lines):
         self._in_calls.add((row, column))
         scope = scope_of(call, self._scopes)
         is_test = scope.is_test or any(is_test_attribute(node) for node in leading)
-        return MacroCall(first_row(statement, leading), statement.end_point.row, is_test, scope)
+        extent = (leading[0] if leading else statement).start_byte, statement.end_byte
+        row_from, row_to = first_row(statement, leading), statement.end_point.row
+        return MacroCall(row_from, row_to, is_test, scope, extent)
 
     def stands_in(self, row: int, column: int, node_type: str) -> bool:
         """Return whether a node of the type, or an impl's header, is around the position."""

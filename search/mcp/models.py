@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _LEFT_OUT = (
     *("file_path", "line_from", "line_to"),  # `place` says them
+    "snippet_from",  # `cut` says it
     *("crate", "module", "module_path", "trait_name", "visibility"),
     *("is_test", "docstring", "generated", "origin", "references"),
 )
@@ -93,8 +94,10 @@ def _cut(hit: Hit) -> tuple[str, str | None]:
     """Return the first lines of the snippet, and where it was cut."""
     whole = hit.snippet.removesuffix("\n")
     shown = "\n".join(whole.split("\n")[:SNIPPET_LINES])[:SNIPPET]
+    last = hit.first_line + shown.count("\n")
     if shown == whole:
-        return hit.snippet, None
-    last = hit.line_from + shown.count("\n")
+        part = f"the snippet is a part of lines {hit.line_from}-{hit.line_to}, from line "
+        part += f"{hit.first_line} to {last}; the index has no more of it"
+        return hit.snippet, part if hit.structure.snippet_from else None
     where = f"the snippet ends in line {last} of {hit.line_from}-{hit.line_to}"
     return shown, f"{where}; get_structure returns all of it"

@@ -54,7 +54,7 @@ function docs({ docstring }) {
 function snippet(hit, name) {
   if (!hit.snippet) return [];
   const lines = hit.snippet.replace(/\n$/, "").split("\n");
-  const block = codeBlock(lines, hit.line_from, `Code of ${name}`);
+  const block = codeBlock(lines, hit.snippet_from || hit.line_from, `Code of ${name}`);
   mark(block, hit.ranges);
   const button = fold(block);
   return button ? [block, button] : [block];
