@@ -26,7 +26,8 @@ _BLOCK_COMMENT_END = re.compile(rb"/\*|\*/")
 _BRACKET = re.compile(rb"[()\[\]{}]")
 _BLANKS = b" \t\r\n\x0b\x0c"
 _VISIBLE = re.compile(rb"[^\s]")
-_ANGLE = re.compile(rb"[-=]>|[<>;{]")
+_ANGLE = re.compile(rb"[-=]>|[<>;{]|\bimpl\b")
+_LONGEST_GENERICS = 10_000
 _CLOSING = {b")": b"(", b"]": b"[", b"}": b"{"}
 WORD = rb"(?:r\#)?[A-Za-z_\x80-\xff][\w\x80-\xff]*"
 """An identifier. All bytes of characters outside ASCII belong to words."""
@@ -108,8 +109,8 @@ def after_generics(text: bytes, position: int, end: int) -> int:
     if at >= end or text[at] != ord(b"<"):
         return position
     depth = 0
-    for match in _ANGLE.finditer(text, at, end):
-        if match[0] in (b";", b"{"):
+    for match in _ANGLE.finditer(text, at, min(end, at + _LONGEST_GENERICS)):
+        if match[0] in (b";", b"{", b"impl"):
             break
         depth += {b"<": 1, b">": -1}.get(match[0], 0)
         if not depth:

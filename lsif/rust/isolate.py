@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from lsif.rust.code import WORD, after_generics
 from lsif.rust.grammar import parser
 from lsif.rust.segments import CALL, CONTAINERS, UNKNOWN, Segment, nested_items, segments
+from lsif.rust.signature import spelled_visibility
 
 if TYPE_CHECKING:
     from lsif.rust.code import Code
     from lsif.rust.readable import Readable
 
-_DEPTH = 100
+_DEPTH = 30
 _AROUND = (b"mod m{", b"\n}")
 _HEADS = {b"fn": b"fn f()", b"struct": b"struct S", b"enum": b"enum E", b"union": b"union U"}
 _FIELD_VALUE = re.compile(rb"(?<![<>=!])=(?![=>])[^,{}]*")
@@ -86,6 +87,8 @@ def _mend(copy: Readable, segment: Segment, depth: int) -> None:
         _drop_body(copy, segment, depth)
     if segment.keyword not in (CALL, b"use") and not _is_clean(copy, segment):
         _drop_header(copy, segment)
+        if segment.visibility_end > segment.start and not _is_clean(copy, segment):
+            _drop_visibility(copy, segment)
     if not _is_clean(copy, segment):
         _drop_whole(copy, segment)
 
@@ -159,6 +162,14 @@ def _drop_header(copy: Readable, segment: Segment) -> None:
             copy.put(segment.value, b"=A")
 
 
+def _drop_visibility(copy: Readable, segment: Segment) -> None:
+    """Drop the visibility: the grammar knows none before `type name;`, for example."""
+    start, end = segment.start, segment.visibility_end
+    copy.drop(start, end)
+    if segment.name is not None:
+        copy.visibilities[segment.name[0]] = spelled_visibility(copy.code.text[start:end])
+
+
 def _drop_impl_header(copy: Readable, segment: Segment) -> None:
     """Leave trait and type, without their paths and generics if these can't be read."""
     start, body = segment.keyword_start + len(segment.keyword), segment.body
@@ -180,6 +191,7 @@ def _drop_impl_header(copy: Readable, segment: Segment) -> None:
         copy.drop(*part)
         if words:
             copy.put(part[0] + words[-1].start(), words[-1][0])
+            copy.unread.add(part[0] + words[-1].start())
 
 
 def _impl_parts(code: Code, start: int, end: int) -> tuple[tuple[int, int] | None, tuple[int, int]]:

@@ -47,7 +47,7 @@ def make_item(
         docstring=docstring(leading, inside[2] if inside is not None else None),
         owner=scope.owner,
         trait_name=scope.trait_name,
-        visibility=own or scope.member_visibility or "private",
+        visibility=own or reading.visibility_of(name) or scope.member_visibility or "private",
         is_test=is_test,
         modules=scope.modules,
         qualifiers=scope.qualifiers,

@@ -26,6 +26,8 @@ class Readable:
         """Where items begin in the source, by where they begin in the copy, if that differs."""
         self.kinds: dict[int, CodeType] = {}
         """Kinds of items that the copy declares as something else, by the start of the name."""
+        self.visibilities: dict[int, str] = {}
+        """Visibilities that the copy lacks, by the start of the name."""
         self.cuts: list[tuple[int, int]] = []
         """Attributes inside items that are no longer in the copy."""
         self.unread: set[int] = set()

@@ -7,6 +7,7 @@ A source that it can read costs nothing more. Else a copy is read in which that 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from lsif.rust.calls import parse_inside
@@ -50,12 +51,13 @@ class Reading:
             or NEW_SYNTAX.search(self.data, tokens.start_byte, tokens.end_byte) is None
         ):
             return tree
-        copy = self._copy or Readable(self.data)
+        if self._copy is None:
+            self._copy = Readable(self.data)
+        copy = self._copy
         rewrite(copy, tokens.start_byte + 1, tokens.end_byte - 1)
         rewritten = parse_inside(bytes(copy.text), tokens)
         if _size_of_errors(rewritten.root_node) >= _size_of_errors(tree.root_node):
             return tree
-        self._copy = copy
         return rewritten
 
     def start_of(self, node: Node) -> int:
@@ -72,10 +74,17 @@ class Reading:
         """Return the kind of the item with that name, None if it is that of the node."""
         return None if self._copy is None else self._copy.kinds.get(name.start_byte)
 
+    def visibility_of(self, name: Node) -> str | None:
+        """Return the visibility of the item with that name, None if the node has it."""
+        return None if self._copy is None else self._copy.visibilities.get(name.start_byte)
+
     def cuts(self, start: int, end: int) -> list[tuple[int, int]]:
         """Return where attributes inside the range are that the tree does not have."""
-        cuts = () if self._copy is None else self._copy.cuts
-        return sorted(cut for cut in cuts if start <= cut[0] < end)
+        if self._copy is None or not self._copy.cuts:
+            return []
+        cuts = self._copy.cuts
+        cuts.sort()
+        return cuts[bisect_left(cuts, (start, 0)) : bisect_left(cuts, (end, 0))]
 
     def is_read(self, start: int) -> bool:
         """Return whether the grammar read all of the item whose name begins there."""

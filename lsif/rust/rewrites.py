@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lsif.rust.readable import Readable
+    from lsif.rust.segments import Segment
 
 NEW_SYNTAX = re.compile(
     rb"\b(?:safe|auto|macro|gen|final|become|yeet|bikeshed|builtin|super)\s|unsafe\s+static\b"
@@ -30,10 +31,10 @@ _ITEM_WORDS = tuple(
     for pattern in (
         rb"\bsafe\s+(?=(?:unsafe\s+)?(?:extern\s+)?(?:fn|static)\b)",
         rb"\bunsafe\s+(?=static\s+(?:mut\s+)?[A-Za-z_])",
-        rb"\b(?:const|auto)\s+(?=(?:(?:const|unsafe|auto)\s+)*trait\b)",
-        rb"\bimpl\s*\([^()]*\)\s*(?=(?:(?:const|unsafe|auto)\s+)*trait\b)",
-        rb"\b(?:gen|final|crate)\s+(?=(?:(?:const|async|unsafe|gen|extern|safe)\s+)*fn\s)",
-        rb"\b(?:default|const)\s+(?=(?:(?:const|unsafe)\s+)*impl\b)",
+        rb"\b(?:const|auto)\s+(?=(?:(?:const|unsafe|auto)\s+){0,4}trait\b)",
+        rb"\bimpl\s*\([^()]*\)\s*(?=(?:(?:const|unsafe|auto)\s+){0,4}trait\b)",
+        rb"\b(?:gen|final|crate)\s+(?=(?:(?:const|async|unsafe|gen|extern|safe)\s+){0,8}fn\s)",
+        rb"\b(?:default|const)\s+(?=(?:(?:const|unsafe)\s+){0,4}impl\b)",
         rb"\b(?:default|final)\s+(?=(?:const\s+[A-Za-z_]|type\s))",
         rb"\btype\s+(?=const\s)",
         rb"\bunsafe\s+(?=mod\s+[A-Za-z_])",
@@ -47,15 +48,15 @@ _WORDS = tuple(
         rb"~\s*const\b",
         rb"\[\s*const\s*\]",
         rb"(?<=[:+])\s*const\s+(?=[A-Za-z:(])",
-        rb"\basync\s+(?=(?:for\s*<[^<>]*>\s*)?(?:\w+\s*::\s*)*(?:Async)?Fn(?:Mut|Once)?\b)",
+        rb"\basync\s+(?=(?:for\s*<[^<>]*>\s*)?(?:\w+\s*::\s*){0,8}(?:Async)?Fn(?:Mut|Once)?\b)",
         rb"\bunsafe\s*<[^<>]*>",
         rb"(?<=&)\s*pin\s+(?:const\b|(?=mut\b))",
         rb"(?<=\bdyn)\s*\*(?=\s*[\w:])",
         rb"\bbuiltin\s*#",
-        rb"\bbikeshed\b[^{};]*(?=\{)",
+        rb"\bbikeshed\b[^{};]{0,300}(?=\{)",
         rb"(?<=\basync)\s+gen\b",
-        rb"\bfor\s*<[^<>]*>\s*(?=(?:(?:const|static|async|move)\s+)*\|)",
-        rb"\bconst\s+(?=(?:(?:static|async|move)\s+)*\|)",
+        rb"\bfor\s*<[^<>]*>\s*(?=(?:(?:const|static|async|move)\s+){0,4}\|)",
+        rb"\bconst\s+(?=(?:(?:static|async|move)\s+){0,4}\|)",
         rb"(?<=[<,])\s*const\s*(?=\{)",
         rb"(?<=[<,])\s*-(?=\s*\d)",
         rb"(?<=,)\s*\.\.(?=\s*\})",
@@ -113,31 +114,36 @@ def _each(
 
 def _declare_macros(copy: Readable, start: int, end: int) -> None:
     """Have `macro name(..) { .. }` as traits without members; both words have five letters."""
-    if copy.code.pairs is None:
-        return
-    for match in _MACRO.finditer(copy.code.text, start, end):
-        segment = next_segment(copy.code, match.start(), end)
-        if segment is None or segment.name is None or segment.body is None:
-            continue
-        copy.put(match.start(), b"trait")
-        copy.drop_code(segment.name[1], segment.body)
-        copy.drop_code(segment.body + 1, segment.end - 1)
-        copy.kinds[segment.name[0]] = "Macro"
+    for segment in _segments_at(_MACRO, copy, start, end):
+        if segment.body is not None and segment.name is not None:
+            copy.put(segment.keyword_start, b"trait")
+            copy.drop_code(segment.name[1], segment.body)
+            copy.drop_code(segment.body + 1, segment.end - 1)
+            copy.kinds[segment.name[0]] = "Macro"
 
 
 def _declare_trait_aliases(copy: Readable, start: int, end: int) -> None:
     """Have `trait A<T> = B + C where ..;` as an alias of a type."""
+    for segment in _segments_at(_TRAIT, copy, start, end):
+        if segment.body is None and segment.value is not None and segment.name is not None:
+            copy.put(segment.keyword_start, b"type ")
+            copy.drop_code(segment.name[1], segment.end - 1)
+            copy.put(segment.value, b"=A")
+            copy.kinds[segment.name[0]] = "Trait"
+
+
+def _segments_at(
+    pattern: re.Pattern[bytes], copy: Readable, start: int, end: int
+) -> Iterator[Segment]:
+    """Yield the items that begin with the pattern; none if brackets are not in pairs."""
     if copy.code.pairs is None:
         return
-    for match in _TRAIT.finditer(copy.code.text, start, end):
+    while (match := pattern.search(copy.code.text, start, end)) is not None:
         segment = next_segment(copy.code, match.start(), end)
-        if segment is None or segment.name is None or segment.value is None or segment.body:
-            continue
-        copy.put(match.start(), b"type ")
-        last = segment.end - 1
-        copy.drop_code(segment.name[1], last)
-        copy.put(segment.value, b"=A")
-        copy.kinds[segment.name[0]] = "Trait"
+        if segment is None:
+            return
+        yield segment
+        start = max(segment.end if segment.body is None else segment.body, match.end())
 
 
 def _drop_attributes(copy: Readable, start: int, end: int) -> None:

@@ -20,13 +20,13 @@ _MODIFIER = rb"""(?:
     (?:default|const|async|unsafe|safe|gen|auto|final|extern|crate(?!\s*::)|type(?=\s+const\b))\b\s*
   | impl\s*\([^()]*\)\s*
 )"""
+_KEYWORD = rb"""(?P<keyword>
+    (?:fn|struct|enum|union|trait|impl|mod|type|const|static|use|macro|extern)\b
+  | macro_rules\s*!
+)"""
 _HEAD = re.compile(
-    rb"(?P<visibility>pub\b(?:\s*\([^()]*\))?\s*)?(?P<modifiers>"
-    + _MODIFIER
-    + rb"*)(?P<keyword>(?:fn|struct|enum|union|trait|impl|mod|type|const|static|use|macro|extern)\b"
-    + rb"|macro_rules\s*!)\s*(?:(?P<mutable>mut)\s+)?(?P<name>"
-    + WORD
-    + rb")?",
+    rb"(?P<visibility>pub\b(?:\s*\([^()]*\))?\s*)?"
+    + (_MODIFIER + rb"{0,8}" + _KEYWORD + rb"\s*(?:mut\s+)?(?P<name>" + WORD + rb")?"),
     re.VERBOSE,
 )
 _CALL = re.compile(
@@ -36,7 +36,7 @@ _PART = re.compile(rb"[-=]>|[({\[)}\];<>=]")
 _NESTED = re.compile(
     rb"(?:pub\b(?:\s*\([^()]*\))?\s*)?"
     + _MODIFIER
-    + rb"*(?:(?:fn|struct|enum|union|trait|mod|type|const|static|macro)\s+(?:mut\s+)?"
+    + rb"{0,8}(?:(?:fn|struct|enum|union|trait|mod|type|const|static|macro)\s+(?:mut\s+)?"
     + WORD
     + rb"|macro_rules\s*!|impl\b)",
     re.VERBOSE,
@@ -45,6 +45,8 @@ _IN_BRACES = frozenset(
     {b"fn", b"struct", b"enum", b"union", b"trait", b"impl", b"mod", b"extern", b"macro"}
 )
 _NAMELESS = frozenset({b"impl", b"use", b"extern"})
+_LONGEST_HEAD = 10_000
+"""Number of brackets and signs in the longest header that is looked at."""
 CONTAINERS = frozenset({b"mod", b"impl", b"trait", b"extern"})
 """Keywords of what has other items in its braces."""
 CALL, UNKNOWN = b"!", b""
@@ -181,7 +183,10 @@ def _item_end(
     """Return the item's end, and where its body and its value begin."""
     text, pairs = code.text, code.pairs or {}
     angles, value = 0, None
-    while (part := _PART.search(text, position, limit)) is not None:
+    for _ in range(_LONGEST_HEAD):
+        part = _PART.search(text, position, limit)
+        if part is None:
+            break
         at, position = part.span()
         symbol = part[0]
         if symbol in (b"(", b"[", b"{"):

@@ -52,7 +52,10 @@ def signature(
     for child in node.children:
         part = child.type
         if part == "visibility_modifier":
-            start, spelled = child.end_byte, _spelled(data[child.start_byte : child.end_byte])
+            start, spelled = (
+                child.end_byte,
+                spelled_visibility(data[child.start_byte : child.end_byte]),
+            )
         elif part == body or (part == "=" and kind in _VALUED):
             end = child.start_byte
             break
@@ -72,11 +75,13 @@ def visibility(node: Node) -> str | None:
     """Return the item's visibility as `signature` does, None if the source has none."""
     for child in node.children:
         if child.type == "visibility_modifier":
-            return _spelled(child.text or b"")
+            return spelled_visibility(child.text or b"")
     return None
 
 
-def _spelled(text: bytes) -> str:
+def spelled_visibility(text: bytes) -> str:
+    """Return a visibility without white space but around `in`."""
+    text = text.strip()
     return "pub" if text == b"pub" else _PARENTHESIS.sub(r"\1", squeeze(text.decode("utf-8")))
 
 
