@@ -199,7 +199,8 @@ def _why_unknown(record: dict[str, Any], lines: list[str]) -> str:
     """Return why a record is no symbol of rust-analyzer's."""
     if record["code_type"] == "Module":
         return "module in a file of its own"
-    text = "\n".join(lines[: record["line"]])
+    line = lines[record["line"] - 1]
+    text = "\n".join([*lines[: record["line"] - 1], line[: line.find(_name(record))]])
     return "in a macro call" if _in_call(text) else "unknown"
 
 

@@ -16,7 +16,7 @@ _TOKEN = re.compile(
   | (?P<literal>
         (?<![\w\x80-\xff])(?:[bc]?r)(?P<hashes>\#*)".*?"(?P=hashes)
       | (?:(?<![\w\x80-\xff])[bc])?"(?:\\.|[^"\\])*"
-      | '(?:\\[^\n]+?|[^'\\\n\x80-\xff]|[\xc0-\xff][\x80-\xbf]{1,3})'
+      | (?:(?<![\w\x80-\xff])b)?'(?:\\[^\n]+?|[^'\\\n\x80-\xff]|[\xc0-\xff][\x80-\xbf]{1,3})'
     )
   | '[A-Za-z_\x80-\xff][\w\x80-\xff]*               # a lifetime
     """,
@@ -69,20 +69,21 @@ class Code:
 
     def blank(self, text: bytearray, start: int, end: int) -> None:
         """Blank the range of the text, which is as long as the source, but for its comments."""
-        for comment_start, comment_end in self.comments[
-            max(bisect_left(self.comments, (start, 0)) - 1, 0) :
-        ]:
-            if comment_start >= end:
-                break
-            if comment_end > start:
-                text[start:comment_start] = blanked(text[start:comment_start])
-                start = comment_end
+        for comment_start, comment_end in self.comments_in(start, end):
+            text[start:comment_start] = blanked(text[start:comment_start])
+            start = comment_end
         text[start:end] = blanked(text[start:end])
 
     @cached_property
     def openings(self) -> dict[int, int]:
         """The offset of each opening bracket by that of the closing one."""
         return {closing: opening for opening, closing in (self.pairs or {}).items()}
+
+    def comments_in(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Return the comments in the range, in order."""
+        return self.comments[
+            bisect_left(self.comments, (start, 0)) : bisect_left(self.comments, (end, 0))
+        ]
 
     def skip_blank(self, position: int, end: int) -> int:
         """Return the offset of the first code from the position, `end` if there is none."""

@@ -178,9 +178,10 @@ def _drop_impl_header(copy: Readable, segment: Segment) -> None:
     trait, written = _impl_parts(copy.code, start, body)
     copy.unread.add(written[0])
     parts = [part for part in (trait, written) if part is not None]
+    before = bytes(copy.text)
     copy.drop_code(start, body)
     for part in parts:
-        copy.put(part[0], copy.code.text[slice(*part)])
+        copy.put(part[0], before[slice(*part)])
     if trait is not None:
         copy.put(trait[1] + 1, b"for")
     if _is_clean(copy, segment):

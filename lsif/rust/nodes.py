@@ -98,5 +98,5 @@ def _extent(
 
 
 def _signature(reading: Reading, node: Node) -> tuple[str, str | None]:
-    cuts = reading.cuts(node.start_byte, node.end_byte)
-    return signature(node, reading.data, reading.start_of(node), cuts)
+    start = reading.start_of(node)
+    return signature(node, reading.data, start, reading.cuts(start, node.end_byte))

@@ -29,7 +29,7 @@ class Readable:
         self.visibilities: dict[int, str] = {}
         """Visibilities that the copy lacks, by the start of the name."""
         self.cuts: list[tuple[int, int]] = []
-        """Attributes inside items that are no longer in the copy."""
+        """Attributes and comments of items that the tree of the copy does not have there."""
         self.unread: set[int] = set()
         """Where the names of items begin that the grammar could not read."""
         self._words: list[tuple[int, int]] = []
@@ -59,5 +59,7 @@ class Readable:
         left = bytes(self.left)
         for start, end in sorted(self._words):
             rest = left[end : end + 1000]
-            self.starts.setdefault(end + len(rest) - len(rest.lstrip()), start)
+            begin = end + len(rest) - len(rest.lstrip())
+            self.starts.setdefault(begin, start)
+            self.cuts += self.code.comments_in(start, begin)
         self._words.clear()

@@ -82,15 +82,14 @@ def _agreed(item: SourceItem, other: SourceItem) -> SourceItem:
 def _with_owner(item: SourceItem, hover: Hover, module: str) -> SourceItem:
     """Return the item with its owner by the hover's path, where the tree has another.
 
-    A path ends with the owner if there is one, but does not say which module an impl is in.
+    A path ends with the owner if there is one, but does not say which module an impl is in. Crates
+    are not compared: a file may be in several.
     """
-    path = (hover.path or "").removesuffix("::<extern>")
-    inner = "::".join((module, *item.modules))
-    last = path.rpartition("::")[2].partition("<")[0]
-    if item.owner is not None and last == item.owner:
-        return item
-    if item.owner is not None and path in (module, inner):
-        return item._replace(owner=None, trait_name=None, qualifiers=(), by_brackets=True)
-    if item.owner is None and path.rpartition("::")[0] == inner and not item.qualifiers:
+    path = (hover.path or "").removesuffix("::<extern>").split("::")[1:]
+    around = [*module.split("::")[1:], *item.modules]
+    last = path[-1].partition("<")[0] if path else None
+    if item.owner is None and path[:-1] == around and last is not None and not item.qualifiers:
         return item._replace(owner=last, qualifiers=(last,), by_brackets=True)
+    if item.owner is not None and item.owner != last and around[: len(path)] == path:
+        return item._replace(owner=None, trait_name=None, qualifiers=(), by_brackets=True)
     return item
