@@ -174,6 +174,25 @@ def test_filters_narrow_the_search(page: Page) -> None:
     assert "kind=" not in page.url
 
 
+def test_origin_and_generated_code_are_filters(page: Page, site: Site) -> None:
+    hits = site.json("/api/search", q=FIGURE, origin="source", generated="exclude")["hits"]
+    opened(page, f"/?q={FIGURE}")
+    page.click("#filters > summary")
+    page.fill("#filter-origin", "source")
+    page.keyboard.press("Enter")
+    settle(page)
+    page.select_option("#generated", "exclude")
+    settle(page)
+    assert "origin=source" in page.url
+    assert "generated=exclude" in page.url
+    assert page.locator(".hit").count() == len(hits)
+    assert page.inner_text("#filter-count") == "2"
+    page.click("#tokens button:has-text('generated')")
+    settle(page)
+    assert page.input_value("#generated") == "include"
+    assert "generated=" not in page.url
+
+
 def test_it_says_when_there_is_no_good_match(page: Page) -> None:
     opened(page, "/?q=rainbow ponies")
     assert "No good match" in page.inner_text("#notice")

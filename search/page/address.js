@@ -1,7 +1,11 @@
 // The address is the state: every view is drawn from location.search alone. So reload, back,
 // forward and a link opened in a new tab all show the same.
 
-export const FILTERS = ["crate", "path", "module", "kind", "visibility", "owner", "trait"];
+export const FILTERS = [
+  "crate", "path", "module", "kind", "visibility", "owner", "trait", "origin",
+];
+// Filters that are a choice: include, exclude or only.
+export const CHOICES = ["tests", "generated"];
 export const SIMILAR_MODES = ["hybrid", "text", "code"];
 
 // What is shown now: view is home, search, similar, file or map.
@@ -49,6 +53,6 @@ export function similarAddress(id) {
   const params = new URLSearchParams({ similar: id });
   const mode = route.params.get("mode");
   if (SIMILAR_MODES.includes(mode)) params.set("mode", mode);
-  copyParams([...FILTERS, "tests"], params);
+  copyParams([...FILTERS, ...CHOICES], params);
   return address(params);
 }

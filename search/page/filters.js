@@ -1,20 +1,22 @@
 // The filters: what is typed into their fields, and the buttons that remove them.
 
-import { FILTERS } from "./address.js";
+import { CHOICES, FILTERS } from "./address.js";
 import { $, h } from "./dom.js";
 
 let active = new Map(); // filter -> values
 let onChange = () => {};
 
+const chosen = () => CHOICES.filter((name) => $(name).value !== "include");
+
 export function fillFilters(params) {
   active = new Map(FILTERS.map((name) => [name, params.getAll(name).filter(Boolean)]));
-  $("tests").value = params.get("tests") || "include";
+  for (const name of CHOICES) $(name).value = params.get(name) || "include";
   drawTokens();
 }
 
 export function addFilterParams(params) {
   for (const [name, values] of active) values.forEach((value) => params.append(name, value));
-  if ($("tests").value !== "include") params.set("tests", $("tests").value);
+  for (const name of chosen()) params.set(name, $(name).value);
 }
 
 // Suggests the values that the index has, most frequent first.
@@ -42,22 +44,22 @@ function token(name, value, remove) {
 
 function clearFilters() {
   active = new Map(FILTERS.map((name) => [name, []]));
-  $("tests").value = "include";
+  for (const name of CHOICES) $(name).value = "include";
   onChange();
   $("q").focus();
 }
 
 export function drawTokens() {
-  const tests = $("tests");
   const remove = (name, value) => {
     active.set(name, active.get(name).filter((other) => other !== value));
   };
   const all = [...active].flatMap(([name, values]) => (
     values.map((value) => token(name, value, () => remove(name, value)))
   ));
-  if (tests.value !== "include") {
-    const text = tests.selectedOptions[0].text;
-    all.push(token("tests", text, () => { tests.value = "include"; }));
+  for (const name of chosen()) {
+    const select = $(name);
+    const text = select.selectedOptions[0].text;
+    all.push(token(name, text, () => { select.value = "include"; }));
   }
   const props = { type: "button", id: "clear-filters", onclick: clearFilters };
   $("filter-count").textContent = String(all.length);
@@ -66,7 +68,7 @@ export function drawTokens() {
 }
 
 function add({ target: input }) {
-  if (!input.matches("input")) return; // tests is a select
+  if (!input.matches("input")) return; // the choices are selects
   const value = input.value.trim();
   const values = active.get(input.name);
   input.value = "";
@@ -77,7 +79,7 @@ function add({ target: input }) {
 
 export function startFilters(changed) {
   onChange = changed;
-  $("tests").addEventListener("change", changed);
+  for (const name of CHOICES) $(name).addEventListener("change", changed);
   const grid = $("filter-grid");
   grid.addEventListener("change", add);
   // If a suggestion is chosen with the mouse, the change event comes only when the focus leaves.

@@ -1,6 +1,6 @@
 // The list of hits, of a search or of what is similar to a structure.
 
-import { FILTERS, copyParams, fileAddress, route, similarAddress } from "./address.js";
+import { CHOICES, FILTERS, copyParams, fileAddress, route, similarAddress } from "./address.js";
 import { request } from "./api.js";
 import { codeBlock, fold, mark } from "./code.js";
 import { $, h, plural } from "./dom.js";
@@ -137,7 +137,7 @@ function searchParams() {
   const params = new URLSearchParams(isSimilar
     ? { id: route.params.get("similar") }
     : { q: route.params.get("q") });
-  copyParams(["project", "mode", "limit", "tests", ...FILTERS], params);
+  copyParams(["project", "mode", "limit", ...CHOICES, ...FILTERS], params);
   if (!isSimilar) copyParams(["group_by", "group_size"], params);
   return params;
 }
