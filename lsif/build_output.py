@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from machine.git import git_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
 CACHE_TAG = "CACHEDIR.TAG"
 """Marks folders such as Cargo's target: https://bford.info/cachedir/"""
@@ -29,6 +29,28 @@ def is_cargo_output(path: str) -> bool:
     True
     """
     return _CARGO_OUTPUT.search(path) is not None
+
+
+def walk_sources(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield each folder that may hold sources, with its files and the folders in it that do not.
+
+    These are hidden folders, links, node_modules and folders with a CACHEDIR.TAG. Folders are
+    relative to the root and end in `/`, but for the root itself, which is empty.
+    """
+    for place, folders, files in os.walk(root):
+        here = Path(place).relative_to(root).as_posix()
+        left_out = [name for name in folders if _is_no_source(Path(place, name))]
+        folders[:] = sorted(set(folders).difference(left_out))
+        yield ("" if here == "." else f"{here}/"), sorted(files), sorted(left_out)
+
+
+def _is_no_source(folder: Path) -> bool:
+    return (
+        folder.name.startswith(".")
+        or folder.name == "node_modules"
+        or folder.is_symlink()
+        or (folder / CACHE_TAG).is_file()
+    )
 
 
 def build_output(root: Path, paths: Iterable[str]) -> frozenset[str]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from lsif.build_output import CACHE_TAG, is_cargo_output
+from lsif.build_output import is_cargo_output, walk_sources
 from lsif.selection import ATTRIBUTES_FILE
 from machine.git import git_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-_LEFT_OUT = frozenset({"node_modules"})
+    from pathlib import Path
 
 
 class Listing(NamedTuple):
@@ -55,13 +53,7 @@ def _sorted(paths: Iterable[bytes]) -> Listing:
 
 
 def _walk(root: Path) -> Iterator[str]:
-    for folder, folders, files in os.walk(root):
-        if CACHE_TAG in files:
-            folders.clear()
-            continue
-        folders[:] = [
-            name for name in folders if not name.startswith(".") and name not in _LEFT_OUT
-        ]
+    for folder, files, _ in walk_sources(root):
         for name in files:
             if name.endswith(".rs") or name == ATTRIBUTES_FILE:
-                yield (Path(folder) / name).relative_to(root).as_posix()
+                yield f"{folder}{name}"

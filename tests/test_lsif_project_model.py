@@ -472,13 +472,16 @@ def test_ignored_folders_and_build_output_are_left_out(tmp_path: Path) -> None:
     write(tmp_path, {"Cargo.toml": package("a"), "src/lib.rs": "", ".gitignore": "/out\n"})
     for folder in ("target/x", "out", ".hidden"):
         write(tmp_path, {f"{folder}/Cargo.toml": package("b"), f"{folder}/src/lib.rs": ""})
+    write(tmp_path, {"target/CACHEDIR.TAG": "", "src/bin/target/main.rs": ""})
     walked = model(tmp_path)
-    assert [crate.root for crate in walked.crates] == ["src/lib.rs", "out/src/lib.rs"]
+    assert [crate.root for crate in walked.crates] == [
+        "src/lib.rs", "src/bin/target/main.rs", "out/src/lib.rs",
+    ]  # fmt: skip
     assert walked.left_out == ["target"]
     write(tmp_path, {".gitignore": "/out\n/target\n.hidden\n"})
     subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
     listed = make_model(tmp_path, "all", [], [tmp_path / "data", tmp_path, Path("/elsewhere")])
-    assert [crate.root for crate in listed.crates] == ["src/lib.rs"]
+    assert [crate.root for crate in listed.crates] == ["src/lib.rs", "src/bin/target/main.rs"]
     assert sorted(listed.left_out) == [".hidden", "data", "out", "target"]
 
 

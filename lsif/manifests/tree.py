@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from lsif.build_output import walk_sources
 from machine.git import git_output
 
 if TYPE_CHECKING:
     from collections.abc import Set
 
 MANIFEST, FOREIGN = "Cargo.toml", "rust-project.json"
-_BUILT = ("target", "node_modules")
 
 
 @dataclass(slots=True)
@@ -100,23 +100,10 @@ def _list_by_git(tree: Tree) -> bool:
 
 
 def _list_by_walking(tree: Tree) -> None:
-    for place, folders, files in os.walk(tree.root):
-        here = Path(place).relative_to(tree.root).as_posix()
-        prefix = "" if here == "." else f"{here}/"
-        left_out = [name for name in folders if _is_left_out(Path(place, name))]
-        tree.left_out += [f"{prefix}{name}" for name in left_out if not name.startswith(".")]
-        folders[:] = sorted(set(folders) - set(left_out))
-        for name in sorted(files):
-            tree.add(f"{prefix}{name}")
-
-
-def _is_left_out(folder: Path) -> bool:
-    return (
-        folder.name.startswith(".")
-        or folder.name in _BUILT
-        or folder.is_symlink()
-        or (folder / "CACHEDIR.TAG").is_file()
-    )
+    for folder, files, left_out in walk_sources(tree.root):
+        tree.left_out += [f"{folder}{name}" for name in left_out if not name.startswith(".")]
+        for name in files:
+            tree.add(f"{folder}{name}")
 
 
 def _is_utf8(path: str) -> bool:
