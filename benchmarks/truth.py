@@ -7,6 +7,9 @@ the sources and not in the records is missing for a reason that the sources show
 belongs to no crate (`file`), or a `cfg` applies to it or to something around it (`cfg`), or it is
 spelled in a macro call among items or statements (`macro`); else `other`. Macro calls are not
 expanded; what they spell counts where it parses as an item by itself.
+
+The walk has the parser's grammar. Where rust-analyzer is installed, its symbols, of a grammar of
+its own, are compared, too: see symbols.py.
 """
 
 from __future__ import annotations
@@ -193,6 +196,18 @@ def main() -> int:
         print(f"wrong: {definition}, the record has {lines}")
     for definition in result.unexplained:
         print(f"missing: {definition}")
+    return _compare_symbols(records)
+
+
+def _compare_symbols(records: list[dict[str, Any]]) -> int:
+    """Compare with rust-analyzer, if there is one."""
+    import symbols  # noqa: PLC0415 - tests import this module where benchmarks is no folder of sys.path
+
+    command = symbols.find_analyzer()
+    if command is None:
+        print("rust-analyzer symbols: not compared, since no rust-analyzer was found")
+        return 0
+    symbols.report(symbols.compare(records, Path(sys.argv[2]), command))
     return 0
 
 

@@ -3,8 +3,8 @@
     python benchmarks/truth_crates.py [DIR ...]
 
 Without folders, two crates are fetched from Debian's packages (requires apt-get). rust-analyzer
-is taken from RUST_ANALYZER or PATH. The exit code is 1 if a definition has wrong lines, or if
-more than 0.5% are missing without a reason.
+is taken from RUST_ANALYZER or PATH. The exit code is 1 if a definition has wrong lines, if more
+than 0.5% are missing without a reason, or if `rust-analyzer symbols` says otherwise without one.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ import tempfile
 from pathlib import Path
 
 from crates import fetch, make_records
+from symbols import compare as compare_symbols
+from symbols import find_analyzer
+from symbols import report as report_symbols
 from truth import compare
 
 SHARE_MISSING = 0.005
@@ -43,7 +46,13 @@ def check(root: Path, folder: Path) -> bool:
         print(f"  wrong: {definition}, the record has {lines}")
     for definition in result.unexplained:
         print(f"  missing: {definition}")
-    return unique and not result.wrong and unexplained <= SHARE_MISSING * (found + unexplained)
+    analyzer = find_analyzer()
+    agreement = compare_symbols(structures, root, analyzer) if analyzer is not None else None
+    if agreement is not None:
+        report_symbols(agreement)
+    few_missing = unexplained <= SHARE_MISSING * (found + unexplained)
+    agrees = agreement is None or not agreement.unexplained
+    return unique and not result.wrong and few_missing and agrees
 
 
 def main() -> int:

@@ -113,6 +113,8 @@ def _text(ledger: ParseLedger, output: Path) -> str:
         f"  {count:>8,}  skipped, {reason}: {SKIP_REASONS[reason]}"
         for reason, count in ledger.skipped.items()
     ]
+    if ledger.by_brackets:
+        lines.append(f"  {ledger.by_brackets:>8,}  structures end where their brackets do")
     if ledger.snippets_cut:
         lines.append(f"  {ledger.snippets_cut:>8,}  snippets are a part of their lines")
     return "\n".join(lines)

@@ -177,6 +177,11 @@ def _notes(ledger: ParseLedger, *, held_back: bool) -> list[str]:
             f"{ledger.snippets_cut} snippets are only a part of their lines, because many "
             "definitions share these or they are very long"
         )
+    if ledger.by_brackets:
+        notes.append(
+            f"{ledger.by_brackets} structures end where their brackets do, because the grammar "
+            f"can't read all of them: {', '.join(ledger.first_by_brackets)}"
+        )
     if ledger.first_stale:
         notes.append(
             f"{ledger.skipped['source_changed']} definitions are not where the dump says: "
