@@ -1,6 +1,6 @@
 """Damaged dumps: each ends in a clear error or a counted skip.
 
-`make bench NAME=fuzz` runs 10,000 cases.
+`make bench NAME=fuzz` makes 10,000 of each indexer's dump.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 import pytest
@@ -20,17 +21,38 @@ from lsif.jsonl import read_structures
 
 from conftest import DATA, SAMPLE, SAMPLE_DUMP
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
-LINES = SAMPLE_DUMP.read_bytes().splitlines(keepends=True)
-OTHER_LINES = [
-    orjson.dumps(one) + b"\n" for one in orjson.loads((DATA / "typescript.json").read_bytes())
-]
-"""Of another indexer: tags, outlines, folds, copies of files."""
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
+"""Dumps of each indexer."""
 
 Lines = list[bytes]
 Mutation = Callable[[Lines], Lines]
 
-line_numbers = st.integers(0, len(LINES) - 1)
+
+class Dump(NamedTuple):
+    lines: Lines
+    root: Path
+
+
+DUMPS = {
+    "rust-analyzer": Dump(SAMPLE_DUMP.read_bytes().splitlines(keepends=True), SAMPLE),
+    # tags, outlines, folds, copies of files
+    "lsif-tsc": Dump(
+        [
+            orjson.dumps(each) + b"\n"
+            for each in orjson.loads((DATA / "typescript.json").read_bytes())
+        ],
+        DATA / "typescript",
+    ),
+    **{
+        folder.name: Dump((folder / "dump.lsif").read_bytes().splitlines(keepends=True), folder)
+        for folder in sorted((DATA / "indexers").iterdir())
+    },
+}
+SOURCES = [b"src/cache.rs", b"/retry.rs", b"src/queue.ts", b"shop/cart.py", b"src/Till.java",
+           b"lib/till.js", b"src/index.ts", b"src/till.c", b"till.go"]  # fmt: skip
+LANGUAGES = [b'"rust"', b'"typescript"', b'"javascript"', b'"py"', b'"java"', b'"c"', b'"go"']
+
+line_numbers = st.integers(0, max(len(dump.lines) for dump in DUMPS.values()) - 1)
 
 
 def delete(at: int) -> Mutation:
@@ -103,16 +125,7 @@ mutations = st.one_of(
     ),
     st.builds(
         rename,
-        st.sampled_from(
-            [
-                b"src/cache.rs",
-                b"file:///src/sample/src",
-                b"/retry.rs",
-                b"src/queue.ts",
-                b'"typescript"',
-                b'"rust"',
-            ]
-        ),
+        st.sampled_from([*SOURCES, *LANGUAGES, b"file:///src/sample/src"]),
         st.sampled_from(
             [
                 b"../../etc/passwd",
@@ -121,6 +134,9 @@ mutations = st.one_of(
                 b"src",
                 b"/etc/passwd",
                 b"a%00b",
+                *SOURCES,
+                *LANGUAGES,
+                b'"cpp"',
                 b"\xff\xfe",
                 b"",
             ]
@@ -129,6 +145,7 @@ mutations = st.one_of(
 )
 
 
+@pytest.mark.parametrize("indexer", DUMPS)
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -138,9 +155,9 @@ mutations = st.one_of(
         HealthCheck.data_too_large,
     ],
 )
-@given(changes=st.lists(mutations, min_size=1, max_size=6), is_rust=st.booleans())
+@given(changes=st.lists(mutations, min_size=1, max_size=6))
 def test_a_damaged_dump_ends_in_an_error_or_a_counted_skip(
-    changes: list[Mutation], is_rust: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    changes: list[Mutation], indexer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[Path] = []
     read_bytes = Path.read_bytes
@@ -149,7 +166,7 @@ def test_a_damaged_dump_ends_in_an_error_or_a_counted_skip(
         opened.append(self)
         return read_bytes(self)
 
-    lines, root = (LINES, SAMPLE) if is_rust else (OTHER_LINES, DATA / "typescript")
+    lines, root = DUMPS[indexer]
     for change in changes:
         lines = change(lines) if lines else lines
     dump, output = tmp_path / "dump.lsif", tmp_path / "structures.jsonl"

@@ -219,10 +219,7 @@ class OutlinedFile:
             owner=declaration.owner
             or (around[-1].name if kinds and kinds[-1] in _MEMBERS else None),
             modules=modules,
-            qualifiers=(
-                *(outer.name for outer in around if outer.declaration.code_type != "Module"),
-                *((declaration.owner,) if declaration.owner is not None else ()),
-            ),
+            qualifiers=tuple(_qualifiers(declared, around)),
             extent=(declaration.start, end),
         )
         column = declared.name_start - self._starts[row]
@@ -316,3 +313,14 @@ class _Declared(NamedTuple):
         mine, others = self.declaration, other.declaration
         is_same = mine.end == others.end and has_braces
         return self.name_start != other.name_start and (not is_same or mine.code_type == "Module")
+
+
+def _qualifiers(declared: _Declared, around: list[_Declared]) -> Iterator[str]:
+    """Yield the names between module and name, those of types that methods stand outside of too."""
+    for outer in around:
+        if outer.declaration.code_type != "Module":
+            if outer.declaration.owner is not None:
+                yield outer.declaration.owner
+            yield outer.name
+    if declared.declaration.owner is not None:
+        yield declared.declaration.owner
