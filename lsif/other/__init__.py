@@ -6,6 +6,6 @@ grammars              which language has which grammar and rules
 lexer, brackets       strings, comments and brackets of any language; where a declaration ends
 kinds, outlined       what a declaration is by its hover, tag and words, where no grammar says it
 parsed                declarations by a grammar; where it had to guess, others are asked
-leading_docs          documentation and attributes above a declaration
+leading_docs, signatures    documentation above a declaration; its signature and visibility
 finder                which declarations the definitions of a dump are
 """

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from lsif.blocks import MIN_LINES, SourceBlock
 from lsif.comments import has_generated_head
 from lsif.items import Findings, FoundItem, SourceItem
-from lsif.lines import Lines, squeeze
+from lsif.lines import Lines
 from lsif.other.grammars import GRAMMARS
 from lsif.other.kinds import why_no_item
 from lsif.other.leading_docs import ATTRIBUTES, documentation_above, documentation_before
 from lsif.other.lexer import C_FAMILY
 from lsif.other.outlined import BY_INDENTATION, OutlinedSource
 from lsif.other.parsed import ParsedSource
+from lsif.other.signatures import signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -30,14 +31,7 @@ if TYPE_CHECKING:
     from lsif.reader.elements import Extent, FoldingRange
     from lsif.reader.graph import Definition, Outline
 
-_DECORATORS = re.compile(r"\A(?:(?:@[\w.]+(?:\([^()]*\))?|\[[^\[\]]*\]|\[\[[^\[\]]*\]\])\s+)+")
-_MODIFIERS = re.compile(
-    r"(?:\b(?P<visibility>export|public|private|protected|internal|pub(?:\([^)]*\))?)\s+|\b(?:default|declare)\s+)*"
-)
-_OPENING = re.compile(r"\s*(?:=>)?\s*\{?\Z")
 _MEMBERS = frozenset({"Class", "Interface", "Struct", "Trait", "Enum", "Union"})
-_HEAD_ONLY = frozenset({"Function", "Class", "Interface", "Trait", "Module", "Macro"})
-"""Kinds whose body is no part of the signature."""
 _INDEX_FILES = frozenset({"index", "main", "mod", "__init__"})
 _TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "benches"})
 _TEST_FILE = re.compile(r"(?:^test_|[._-](?:test|spec)$|Tests?$)")
@@ -205,7 +199,7 @@ class OutlinedFile:
         if declaration.code_type == "Module" and declaration.body is not None:
             # Its items are structures of their own.
             row_to, end = self._row(declaration.body), declaration.body + 1
-        signature, visibility = self._signature(declared)
+        signature, visibility = signature_of(declaration, self._source.code)
         modules = tuple(outer.name for outer in around if outer.declaration.code_type == "Module")
         item = SourceItem(
             name=declared.name,
@@ -237,40 +231,6 @@ class OutlinedFile:
             return first, declaration.docs or documentation_before(inline, language)
         row_from, docs = documentation_above(self._lines, first, language, inline)
         return row_from, declaration.docs or docs
-
-    def _signature(self, declared: _Declared) -> tuple[str, str]:
-        """Return the declaration and its visibility.
-
-        Decorators, visibility, comments and body are left out of the declaration.
-        """
-        declaration = declared.declaration
-        end = declaration.end
-        if declaration.code_type in _HEAD_ONLY and declaration.body is not None:
-            end = declaration.body
-        elif declaration.code_type in ("Const", "Static") and declaration.value is not None:
-            end = declaration.value
-        text, match = squeeze(self._code_of(declaration, end)), None
-        if declaration.visibility is None:
-            text = _DECORATORS.sub("", text)
-            match = _MODIFIERS.match(text)
-        text = text[match.end() :] if match is not None else text
-        visibility = (
-            declaration.visibility or (match["visibility"] if match is not None else "") or ""
-        )
-        return _OPENING.sub("", text).rstrip(";,=: \\"), visibility or ""
-
-    def _code_of(self, declaration: Declaration, end: int) -> str:
-        """Return the declaration's code up to `end`, without comments and what is left out."""
-        spans = [*([declaration.shared] if declaration.shared else []), (declaration.head, end)]
-        pieces = []
-        for start, stop in spans:
-            at = start
-            for left_out in declaration.left_out:
-                if start <= left_out[0] and left_out[1] <= stop:
-                    pieces.append(self._source.code[at : left_out[0]])
-                    at = left_out[1]
-            pieces.append(self._source.code[at:stop])
-        return b" ".join(pieces).decode("utf-8", "replace")
 
     def _is_local(self, declaration: Declaration) -> bool:
         """Return whether what is declared in a function is a variable or a mere prototype."""
