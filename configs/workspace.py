@@ -6,7 +6,8 @@
     ├── models/           what takes long to derive from a model
     ├── qdrant/           the embedded index, one folder per collection
     ├── target/           what Cargo builds
-    ├── prefect/          Prefect's home in .ci/reindex; it has reindex-* beside it, too
+    ├── prefect/          an empty database for temporary Prefect servers; .ci/reindex has Prefect's
+    │                     home there, and reindex-* beside it
     └── projects/
         ├── .vectors.lock     shared by runs, exclusive for a compaction of vectors
         └── COLLECTION/       one folder per index: see ProjectFolder
@@ -158,6 +159,11 @@ class Workspace:
     def target(self) -> Path:
         """The folder that Cargo builds in."""
         return self.data / _TARGET
+
+    @property
+    def prefect_folder(self) -> Path:
+        """What a temporary Prefect server keeps for the next one."""
+        return self.data / _PREFECT
 
     @property
     def projects_folder(self) -> Path:

@@ -10,10 +10,17 @@ from configs.workspace import Workspace
 from flows.errors import UsageError
 from flows.runners import make_task_runner
 from flows.server.api import require_answer
-from flows.server.environment import server_may_be_named, set_prefect_defaults
+from flows.server.environment import (
+    prefect_home,
+    server_may_be_named,
+    set_prefect_defaults,
+)
 from flows.server.temporary import TemporaryServer
+from machine.disk import why_not_writable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from prefect.task_runners import TaskRunner
 
     from configs.settings import ClusterSettings, Settings
@@ -32,7 +39,9 @@ def run_ingest(
     _require_runner(settings.cluster, task_runner)
     set_prefect_defaults()
     # If Prefect is imported already, a caller may have chosen a server by its settings.
-    server = None if "prefect" in sys.modules or server_may_be_named() else _start_server()
+    workspace = source.workspace(Workspace(settings))
+    kept = workspace.prefect_folder
+    server = None if "prefect" in sys.modules or server_may_be_named() else _start_server(kept)
     # Imported late: Prefect takes a second, in which the server starts, and reads the environment.
     from prefect import tags  # noqa: PLC0415
     from prefect.context import refresh_global_settings_context  # noqa: PLC0415
@@ -43,12 +52,11 @@ def run_ingest(
     )
 
     if server is None and not PREFECT_API_URL.value():
-        server = _start_server()
+        server = _start_server(kept)
         refresh_global_settings_context()  # Prefect's own threads know no other
     from flows.ingest import ingest  # noqa: PLC0415 - while the server starts
     from flows.report.publish import report_failure  # noqa: PLC0415
 
-    workspace = source.workspace(Workspace(settings))
     with report_failure(settings.flow, workspace.collection, workspace.folder):
         _wait_for(server)
         # Nobody watches a temporary server for lost runs, and the end of its heartbeat takes a flow
@@ -78,8 +86,11 @@ def _wait_for(server: TemporaryServer | None) -> None:
         server.wait()
 
 
-def _start_server() -> TemporaryServer:
+def _start_server(kept: Path) -> TemporaryServer:
     """Start a server for the life of this process; threads and workers of Prefect see it, too."""
-    server = TemporaryServer()
+    server = TemporaryServer(kept)
     os.environ["PREFECT_API_URL"] = server.api_url
+    if why_not_writable(prefect_home()):
+        os.environ.setdefault("PREFECT_PROFILES_PATH", str(prefect_home() / "profiles.toml"))
+        os.environ["PREFECT_HOME"] = str(server.home)
     return server

@@ -45,12 +45,16 @@ _warned: set[str] = set()
 
 def git_environment() -> dict[str, str]:
     """Return this process's environment, with English messages and no other repository in it."""
-    inherited = {
+    return {**environment_for_programs(), "LC_ALL": "C"}
+
+
+def environment_for_programs() -> dict[str, str]:
+    """Return this process's environment: proxies as the user gave them, no other repository."""
+    return {
         name: value
         for name, value in given_environment(os.environ).items()
         if name not in _OF_ANOTHER_REPOSITORY
     }
-    return {**inherited, "LC_ALL": "C"}
 
 
 def git_bytes(folder: Path, *arguments: str, timeout_s: float | None = None) -> bytes | None:

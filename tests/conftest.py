@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from flows.server.temporary import TemporaryServer
 from lsif.extract import parse_dump
 from lsif.jsonl import read_structures
 from lsif.structure import Structure
+from machine.files import temporary_beside
 from storage.embedded.disk import copy_file
 from storage.embedded.index import EmbeddedIndex
 from storage.index import Index
@@ -64,6 +67,7 @@ if has_room_in_memory():
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", "/dev/shm")
 
 PROJECT_ROOT = Path(__file__).parent.parent
+PREFECT_KEPT = PROJECT_ROOT / ".pytest_cache/prefect"
 DATA = Path(__file__).parent / "data"
 SAMPLE = DATA / "sample"
 SAMPLE_DUMP = DATA / "sample.lsif"
@@ -216,13 +220,43 @@ def run_cli(
     *arguments: str, environment: dict[str, str] | None = None, cwd: Path = PROJECT_ROOT
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line as a user would, in a process of its own."""
+    data = next(
+        (Path(cwd, word[11:]) for word in arguments if word.startswith("paths.data=")), None
+    )
+    with sharing_the_empty_database(data if arguments[0] == "ingest" else None):
+        return _run_cli(arguments, environment or {}, cwd)
+
+
+@contextmanager
+def sharing_the_empty_database(data: Path | None) -> Iterator[None]:
+    """Give the data folder what temporary Prefect servers of other runs kept: it takes 5 s to make.
+
+    The other way round, too. It is shared by all processes of tests.
+    """
+    kept = PREFECT_KEPT / f"empty-{version('prefect')}.db"
+    own = None if data is None else data / "prefect" / kept.name
+    if own is not None and kept.is_file() and not own.exists() and data is not None:
+        with suppress(OSError):
+            own.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(kept, own)
+    yield
+    if own is not None and own.is_file() and not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_beside(kept)
+        shutil.copyfile(own, temporary)
+        temporary.replace(kept)
+
+
+def _run_cli(
+    arguments: tuple[str, ...], environment: dict[str, str], cwd: Path
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "flows", *arguments],
         capture_output=True,
         text=True,
         check=False,
         cwd=cwd,
-        env=cli_environment(environment or {}),
+        env=cli_environment(environment),
         timeout=300,
     )
 
@@ -312,24 +346,28 @@ def bucket(s3_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 @pytest.fixture(scope="session")
-def server_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the database of `prefect_server`."""
-    return tmp_path_factory.mktemp("prefect-server")
-
-
-@pytest.fixture(scope="session")
-def prefect_server(server_home: Path) -> Iterator[str]:
-    """The address of a server, with its own database, for flows that run in this process."""
+def started_server() -> Iterator[TemporaryServer]:
+    """A server, with its own database, for flows that run in this process."""
     from prefect.logging.configuration import setup_logging
 
     # A first flow would do it in the middle of a test, and drop the handler that captures records.
     setup_logging()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_HOME", str(server_home))
-        server = TemporaryServer()
+    server = TemporaryServer(PREFECT_KEPT)
     server.wait()
-    yield server.api_url
+    yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def prefect_server(started_server: TemporaryServer) -> str:
+    """The server's address."""
+    return started_server.api_url
+
+
+@pytest.fixture(scope="session")
+def server_home(started_server: TemporaryServer) -> Path:
+    """The folder of the database of `prefect_server`."""
+    return started_server.home
 
 
 @pytest.fixture(scope="module")
@@ -353,8 +391,10 @@ def harness(prefect_server: str) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def first_home(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Where Prefect keeps what it knows of `first_run`, and of no other run."""
-    return {"PREFECT_HOME": str(tmp_path_factory.mktemp("first-prefect"))}
+    """The home of Prefect in `first_run`, with a database that no server can open."""
+    home = tmp_path_factory.mktemp("first-prefect")
+    (home / "prefect.db").write_text("of a later version")
+    return {"PREFECT_HOME": str(home)}
 
 
 @pytest.fixture(scope="session")

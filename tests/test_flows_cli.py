@@ -87,16 +87,16 @@ def test_a_run_leaves_a_page_and_a_history_and_names_itself(
     assert "Newest run of this project" in (folder / f"runs/{name}.html").read_text()
 
 
-def test_the_temporary_server_ends_with_the_whole_run_stored_and_registers_no_blocks(
-    first_run: dict[str, Any], first_home: dict[str, str]
+def test_a_run_leaves_the_users_prefect_alone_and_keeps_an_empty_database(
+    first_run: dict[str, Any], first_home: dict[str, str], data: Path
 ) -> None:
     home = Path(first_home["PREFECT_HOME"])
-    with closing(sqlite3.connect(home / "prefect.db")) as database:
-        states = database.execute("SELECT name, state_type FROM flow_run").fetchall()
-    assert states == [("ingest-sample", "COMPLETED")]
-    assert not (
-        home / "memo_store.toml"
-    ).exists()  # in which Prefect notes that blocks are registered
+    assert [path.name for path in home.glob("*.db*")] == ["prefect.db"]
+    assert (home / "prefect.db").read_text() == "of a later version"
+    assert not (home / "memo_store.toml").exists()  # in which Prefect notes registered blocks
+    (kept,) = (data / "prefect").iterdir()
+    with closing(sqlite3.connect(kept)) as database:
+        assert database.execute("SELECT count(*) FROM flow_run").fetchone() == (0,)
 
 
 def test_a_second_run_embeds_nothing_and_gives_the_same_bytes_and_ids(

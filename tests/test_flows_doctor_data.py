@@ -97,23 +97,24 @@ def test_a_bucket_is_written_to_and_left_as_it_was(
 def test_room_on_the_disk(
     settings: Settings, a_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = {"data": 50e9, "prefect": 50e9}
+    free = {"data": 50e9, "temporary": 50e9}
+    monkeypatch.setattr(doctor_data.tempfile, "gettempdir", lambda: "/the/temporary")
     monkeypatch.setattr(
         doctor_data,
         "free_bytes",
-        lambda folder: int(free["prefect" if folder.name == "prefect" else "data"]),
+        lambda folder: int(free["temporary" if folder.name == "temporary" else "data"]),
     )
     assert doctor_data.check_disk(Workspace(settings)) == Finding(
         "disk",
         "ok",
-        "50.0 GB free for data, 50.0 GB for temporary files, 50.0 GB for Prefect",
+        "50.0 GB free for data, 50.0 GB for temporary files",
     )
     free["data"] = 1.9e9
     little = doctor_data.check_disk(Workspace(settings))
     assert (little.status, little.advice) == ("warning", "free some space, or --set paths.data=DIR")
-    free.update(data=50e9, prefect=0.1e9)
+    free.update(data=50e9, temporary=0.1e9)
     none = doctor_data.check_disk(Workspace(settings))
-    assert (none.status, none.advice) == ("failed", "export PREFECT_HOME=DIR")
+    assert (none.status, none.advice) == ("failed", "export TMPDIR=DIR")
     unwritable = doctor_data.check_disk(Workspace(changed(settings, f"paths.data={a_file}")))
     assert (unwritable.status, unwritable.found) == (
         "failed",

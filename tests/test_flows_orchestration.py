@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
@@ -16,7 +19,7 @@ from configs.settings import Settings
 from flows.errors import ClusterError, FlowError, UsageError
 from flows.orchestration import run_ingest
 from flows.runners import make_task_runner, why_no_scheduler
-from flows.server.temporary import TemporaryServer
+from flows.server.temporary import TemporaryServer, _copied
 from flows.source.source import Source
 
 from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, SOURCE, cli_environment, points, run_cli
@@ -44,6 +47,49 @@ def test_a_server_is_reached_without_the_proxy_and_runs_nothing_of_the_working_f
     finally:
         server.stop()
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_server_has_a_database_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is said of the user's: it is damaged, named by a variable, or of another version."""
+    home, kept = tmp_path / "home", tmp_path / "kept"
+    home.mkdir()
+    (home / "prefect.db").write_text("damaged")
+    monkeypatch.setenv("PREFECT_HOME", str(home))
+    monkeypatch.setenv("PREFECT_API_DATABASE_CONNECTION_URL", "postgresql+asyncpg://127.0.0.1:9/x")
+    monkeypatch.setenv("PREFECT_SERVER_DATABASE_CONNECTION_URL", f"sqlite+aiosqlite:///{home}/x/y")
+    kept.mkdir()
+    name = f"empty-{version('prefect')}.db"
+    (kept / name).write_text("damaged, too")
+    (kept / "empty-1.0.db").write_text("of an earlier version")
+    for _ in range(2):  # the second begins with the copy that the first kept
+        server = TemporaryServer(kept)
+        try:
+            server.wait()
+        finally:
+            server.stop()
+        assert not server.home.exists()
+        assert [path.name for path in kept.iterdir()] == [name]
+    assert [path.read_text() for path in home.iterdir()] == ["damaged"]
+
+
+def test_an_empty_database_that_is_none_is_not_used(tmp_path: Path) -> None:
+    target, kept = tmp_path / "target.db", tmp_path / "kept.db"
+    assert not _copied(None, target)
+    assert not _copied(kept, target)
+    kept.write_bytes(b"SQLite format 3\0" + bytes(5000))
+    assert not _copied(kept, target)
+    kept.unlink()
+    for script, usable in (
+        ("CREATE TABLE flow_run (id)", False),  # as a migration leaves it that was cut off
+        ("CREATE TABLE alembic_version (version_num)", True),
+        ("INSERT INTO flow_run VALUES (1)", False),
+    ):
+        with closing(sqlite3.connect(kept)) as database, database:
+            database.execute(script)
+        assert _copied(kept, target) == usable
+    assert not target.exists()
 
 
 def test_a_server_that_ends_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

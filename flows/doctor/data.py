@@ -11,7 +11,6 @@ from embedding.checkpoint import ASIDE, SUFFIX, read_schema
 from embedding.errors import CheckpointError
 from embedding.store import Store
 from flows.doctor.finding import Finding, of_error
-from flows.server.environment import prefect_home
 from machine.disk import free_bytes, taken_bytes, why_not_writable
 from machine.locks import is_locked
 from machine.text import counted
@@ -83,7 +82,6 @@ def check_disk(workspace: Workspace) -> Finding:
     places = {
         "data": (data, max(_LITTLE, required), "free some space, or --set paths.data=DIR"),
         "temporary files": (Path(tempfile.gettempdir()), _TOO_LITTLE, "export TMPDIR=DIR"),
-        "Prefect": (prefect_home(), _TOO_LITTLE, "export PREFECT_HOME=DIR"),
     }
     free = {name: free_bytes(folder) for name, (folder, _, _) in places.items()}
     (first, size), *others = free.items()

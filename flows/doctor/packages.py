@@ -17,7 +17,6 @@ import configs
 from flows.doctor.finding import Finding
 from flows.runners import DASK_PORT, why_no_scheduler
 from flows.server.environment import prefect_home
-from machine.disk import why_not_writable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,17 +56,13 @@ def check_packages(
 def check_prefect(
     installed: Callable[[str], str] = version, constraints: Path | None = None
 ) -> Finding:
-    """Return whether Prefect's version and those of its partners fit, and its home is writable."""
-    home = prefect_home()
-    if reason := why_not_writable(home):
-        found = f"PREFECT_HOME {home} can't be written: {reason}"
-        return Finding("prefect", "failed", found, "export PREFECT_HOME=DIR")
+    """Return whether Prefect's version and those of its partners fit."""
     required = [package for package in _requirements() if _is_of_prefect(package)]
     finding = _compare("prefect", required, installed, constraints, "")
     if finding.status != "ok":
         return finding
     versions = ", ".join(f"{name} {installed(name)}" for name in _OF_PREFECT)
-    return Finding("prefect", "ok", f"{versions}; home {home}")
+    return Finding("prefect", "ok", f"{versions}; home {prefect_home()}")
 
 
 def check_dask(cluster: ClusterSettings, installed: Callable[[str], str] = version) -> Finding:

@@ -37,7 +37,7 @@ def set_prefect_defaults() -> None:
 
 
 def prefect_home() -> Path:
-    """Return the folder of Prefect's database and profiles."""
+    """Return the user's folder of Prefect's profiles and of the database of a server that stays."""
     return Path(os.environ.get("PREFECT_HOME") or "~/.prefect").expanduser()
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from lsif.dump.project.static import set_project_root
 from lsif.errors import RustAnalyzerError, RustAnalyzerMissing, SourceError
 from machine.files import temporary_beside
-from machine.proxies import given_environment
+from machine.git import environment_for_programs
 from machine.supervisor import Outcome, run_supervised
 
 if TYPE_CHECKING:
@@ -189,9 +189,7 @@ def _projects_in(repo: Path) -> list[str]:
 def cargo_environment(tool: RustAnalyzerSettings, target: Path) -> dict[str, str]:
     """Return the environment of rust-analyzer and Cargo: this process's without secrets."""
     inherited = {
-        name: value
-        for name, value in given_environment(os.environ).items()
-        if not _SECRET.match(name)
+        name: value for name, value in environment_for_programs().items() if not _SECRET.match(name)
     }
     network = {"CARGO_NET_OFFLINE": "true"} if tool.network == "offline" else {}
     return {
