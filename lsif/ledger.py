@@ -13,7 +13,8 @@ SKIP_REASONS = {
     "dangling": "an id between the definition and its position is not in the dump",
     "no_hover": "the dump says nothing about it",
     "local": "a local, parameter, generic, lifetime, label, builtin type or attribute",
-    "field_or_variant": "a field or variant, part of its struct or enum",
+    "field_or_variant": "a field or variant, part of its struct or enum; "
+    "with rust-analyzer 0.0.340 also a generic",
     "crate_root": "a crate as a whole",
     "whole_file": "a file as a whole, as some indexers define it",
     "import": "an import's name for what is defined elsewhere",

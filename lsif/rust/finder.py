@@ -169,17 +169,14 @@ class RustFile:
         if hover is None or hover.code_type is None or hover.name is None:
             return "no_extent"
         there = source.identifier_at(row, column)
-        if there is None or not is_same(there, hover.name):
-            if source.stands_in(row, column, "attribute_item"):
-                return "derived"
-            if not _spans_a_name(definition, hover.name):
-                return "macro_made"
+        reason = self._why_no_item(definition, hover, hover.name, column)
+        if reason == "source_changed":
             findings.skip_stale(definition, hover.name, there)
             return None
+        if reason is not None:
+            return reason
         call = source.macro_call_at(row, column)
-        if call is not None and hover.code_type == "Module" and hover.docs is None:
-            return "undocumented_module"
-        if call is not None:
+        if call is not None and there is not None:
             item = SourceItem(
                 name=there,
                 code_type=hover.code_type,
@@ -200,6 +197,23 @@ class RustFile:
         if source.stands_in(row, column, "impl_item"):
             return "self_type"
         return self._find_by_brackets(definition, column, encoding)
+
+    def _why_no_item(
+        self, definition: Definition, hover: Hover, name: str, column: int
+    ) -> str | None:
+        """Return why what the dump calls `name` is no item; None if the source spells one there."""
+        source, row = self._source, definition.range.line
+        if source.names_macro(row, column):  # 0.0.340 has the macro's name, 1.85 the whole call
+            return "macro_made"
+        there = source.identifier_at(row, column)
+        if there is None or not is_same(there, name):
+            if source.stands_in(row, column, "attribute_item"):
+                return "derived"
+            return "source_changed" if _spans_a_name(definition, name) else "macro_made"
+        if source.stands_in(row, column, "type_parameters"):  # a constant of 0.0.340
+            return "local"
+        is_bare = hover.code_type == "Module" and hover.docs is None
+        return "undocumented_module" if is_bare else None
 
     def _find_by_brackets(
         self, definition: Definition, column: int, encoding: str

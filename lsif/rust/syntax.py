@@ -7,6 +7,7 @@ a row range are inclusive.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 _CONTAINERS = frozenset({"mod_item", "impl_item", "trait_item", "foreign_mod_item"})
 """Nodes whose bodies are items and nothing else."""
+_CALLED = re.compile(rb"(?:[\w:]|[\x80-\xff])+!(?!=)\s*[({\[]")
 _NESTING = 200
 """Nesting of modules, functions and impls that open scopes of their own; real code has a dozen."""
 _MACRO_DEPTH = 8
@@ -165,6 +167,16 @@ class SourceFile(Lines):
         extent = (leading[0] if leading else statement).start_byte, statement.end_byte
         row_from, row_to = first_row(statement, leading), statement.end_point.row
         return MacroCall(row_from, row_to, is_test, scope, extent)
+
+    def names_macro(self, row: int, column: int) -> bool:
+        """Return whether a call of a macro begins at the position, in tokens, too."""
+        call = enclosing(self._tree.root_node, row, column, "macro_invocation", innermost=True)
+        if call is None:
+            return False
+        if (call.start_point.row, call.start_point.column) == (row, column):
+            return True
+        at = self.offset(row, column)
+        return _CALLED.match(self.data, at) is not None
 
     def stands_in(self, row: int, column: int, node_type: str) -> bool:
         """Return whether a node of the type, or an impl's header, is around the position."""
