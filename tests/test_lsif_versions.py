@@ -18,9 +18,8 @@ NEWER_DUMP = DATA / "sample-0.0.340.lsif.zst"
 
 def parse(dump: Path, output: Path) -> tuple[ParseLedger, dict[str, dict[str, Any]]]:
     """Return the ledger, and the records of the sample by id."""
-    ledger = parse_dump(
-        dump, SAMPLE, output, project="sample", max_bad_lines=0, max_stale_share=0, source_items=True
-    )  # fmt: skip
+    limits: Any = {"max_bad_lines": 0, "max_stale_share": 0.0}
+    ledger = parse_dump(dump, SAMPLE, output, project="sample", source_items=True, **limits)
     return ledger, {record.id: asdict(record) for record in read_structures(output)}
 
 
@@ -50,7 +49,8 @@ def test_a_constant_generic_is_no_item_though_the_newer_version_gives_it_a_path(
 
 
 def test_what_a_macro_makes_without_its_name_is_at_the_macros_name(tmp_path: Path) -> None:
-    text = "measure! { Metres }\nouter! { inner! { a } }\nsame! {}\n\npath::made! {}\nfn last() {}\n"
+    calls = "measure! { Metres }\nouter! { inner! { a } }\nsame! {}\n\npath::made! {}\n"
+    text = f"{calls}fn last() {{}}\n"
     dump = Dump(tmp_path)
     dump.source("src/lib.rs", text)
     # Names that are as long as the macro's with its exclamation mark, or are the macro's.
