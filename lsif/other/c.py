@@ -1,16 +1,13 @@
-"""Declarations of C: functions, types, macros, and variables of a file."""
+"""Declarations of C and C++: functions, types, macros, and variables of a file."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from lsif.other.declaration import Declaration
-from lsif.other.nodes import is_inside, is_name_of, place_in_list, start_of
+from lsif.other.nodes import is_inside, is_name_of, place_in_list, start_of, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tree_sitter import Node
 
     from lsif.structure import CodeType
@@ -19,6 +16,12 @@ _TAGGED: dict[str, CodeType] = {
     "struct_specifier": "Struct",
     "union_specifier": "Union",
     "enum_specifier": "Enum",
+    "class_specifier": "Class",
+}
+_NAMED: dict[str, CodeType] = {
+    "alias_declaration": "TypeAlias",
+    "concept_definition": "Trait",
+    "namespace_definition": "Module",
 }
 _MACROS = frozenset({"preproc_def", "preproc_function_def"})
 _DECLARATORS = frozenset(
@@ -29,16 +32,17 @@ _DECLARATORS = frozenset(
         "init_declarator",
         "parenthesized_declarator",
         "pointer_declarator",
+        "reference_declarator",
     }
 )
-_STATEMENTS = frozenset({"declaration", "function_definition", "type_definition"})
-_TOP = ("translation_unit", "preproc_", "declaration_list")
-_TYPE_HOLDERS = frozenset({"declaration", "type_definition", "field_declaration"})
-_DIRECTIVE = re.compile(
-    rb"[ \t]*\#[ \t]*(?P<word>if|ifdef|ifndef|elif|elifdef|elifndef|else|endif)\b"
+_STATEMENTS = frozenset(
+    {"declaration", "field_declaration", "function_definition", "type_definition"}
 )
-_NEVER = re.compile(rb"[ \t]*\#[ \t]*if[ \t]+(?:0|false)\b")
-_NOT_NEWLINE = re.compile(rb"[^\r\n]")
+_TOP = ("translation_unit", "preproc_", "declaration_list", "template_declaration")
+_SPECIFIERS = frozenset({"storage_class_specifier", "type_qualifier"})
+_NAMES = frozenset({"destructor_name", "qualified_identifier", "template_function"})
+_INITIALIZERS = frozenset({"field_initializer_list"})
+_TYPE_HOLDERS = frozenset({"declaration", "type_definition", "field_declaration"})
 
 
 class _Declarator(NamedTuple):
@@ -52,6 +56,8 @@ class _Declarator(NamedTuple):
     outermost: Node
     statement: Node | None
     """What all this is in."""
+    owner: str | None = None
+    """The last name before `::`."""
 
 
 def declared_by(name: Node) -> Declaration | None:
@@ -59,6 +65,8 @@ def declared_by(name: Node) -> Declaration | None:
     node = name.parent
     if node is None:
         return None
+    if node.type == "template_type" and node.parent is not None and is_name_of(name, node):
+        name, node = node, node.parent  # a specialization
     if node.type in _TAGGED and is_name_of(name, node):
         return _tagged(node)
     if node.type in _MACROS and is_name_of(name, node):
@@ -66,6 +74,12 @@ def declared_by(name: Node) -> Declaration | None:
         last = node.child_by_field_name("value")
         end = last.end_byte if last is not None else head_end
         return Declaration("Macro", node.start_byte, node.start_byte, None, head_end, end)
+    if node.type == "nested_namespace_specifier":
+        name, node = node, node.parent or node
+    if node.type in _NAMED and is_name_of(name, node):
+        start = _whole(node).start_byte
+        body = start_of(node.child_by_field_name("body"))
+        return Declaration(_NAMED[node.type], start, start, None, body, node.end_byte)
     return _variable(name)
 
 
@@ -79,29 +93,41 @@ def _variable(name: Node) -> Declaration | None:
     if found.outermost not in members:
         return None
     if statement.type == "function_definition":
-        body = statement.child_by_field_name("body")
-        start = statement.start_byte
-        return Declaration("Function", start, start, None, start_of(body), statement.end_byte)
+        initializers = [child for child in statement.children if child.type in _INITIALIZERS]
+        body = initializers[0] if initializers else statement.child_by_field_name("body")
+        start, end = _whole(statement).start_byte, statement.end_byte
+        return Declaration("Function", start, start, None, start_of(body), end, found.owner)
     return _listed(found, statement, members)
 
 
 def _listed(found: _Declarator, statement: Node, members: list[Node]) -> Declaration | None:
     """Return what one of the declarators of a statement declares."""
-    kind: CodeType
-    if statement.type == "type_definition":
-        kind = "TypeAlias"
-    elif is_inside(statement, ("function_definition",)):
+    kind, body = _kind(found, statement), None
+    if found.value is not None and found.value.type == "lambda_expression":
+        kind, body = "Function", start_of(found.value.child_by_field_name("body"))
+    if kind is None:
         return None
-    elif found.is_function:
-        kind = "Function"
-    else:
-        qualifiers = {child.text for child in statement.children if child.type == "type_qualifier"}
-        is_constant = found.is_constant or (b"const" in qualifiers and not found.is_pointer)
-        kind = "Const" if is_constant else "Static"
     end, shared = place_in_list(statement, found.outermost, members)
-    head = found.outermost.start_byte if shared is not None else statement.start_byte
-    value = start_of(found.value)
-    return Declaration(kind, statement.start_byte, head, value, None, end, shared=shared)
+    start = _whole(statement).start_byte
+    head = found.outermost.start_byte if shared is not None else start
+    value = start_of(found.value or statement.child_by_field_name("default_value"))
+    return Declaration(kind, start, head, value, body, end, found.owner, shared)
+
+
+def _kind(found: _Declarator, statement: Node) -> CodeType | None:
+    """Return what one of the declarators of a statement is; None for locals and fields."""
+    if statement.type == "type_definition":
+        return "TypeAlias"
+    is_field = statement.type == "field_declaration"
+    if not is_field and is_inside(statement, ("compound_statement", "function_definition")):
+        return None
+    if found.is_function:
+        return "Function"
+    words = {child.text for child in statement.children if child.type in _SPECIFIERS}
+    if is_field and b"static" not in words:
+        return None
+    is_constant = {b"const", b"constexpr"} & words and not found.is_pointer
+    return "Const" if is_constant or found.is_constant else "Static"
 
 
 def _tagged(node: Node) -> Declaration | None:
@@ -112,15 +138,23 @@ def _tagged(node: Node) -> Declaration | None:
     stands_alone = outer is not None and outer.type.startswith(_TOP)
     if body is None and not stands_alone:
         return None
-    start = holder.start_byte if holder is not None else node.start_byte
-    return Declaration(
-        _TAGGED[node.type], start, node.start_byte, None, start_of(body), node.end_byte
-    )
+    start = _whole(holder or node).start_byte
+    head = node.start_byte if holder is not None else start
+    return Declaration(_TAGGED[node.type], start, head, None, start_of(body), node.end_byte)
+
+
+def _whole(node: Node) -> Node:
+    """Return the template that the node declares, else the node."""
+    parent = node.parent
+    while parent is not None and parent.type == "template_declaration":
+        node, parent = parent, parent.parent
+    return node
 
 
 def _declarator(name: Node) -> _Declarator | None:
     """Return the name as it is declared; None if it is a parameter, a value or a length."""
-    inner, node = name, name.parent
+    inner, owner = _qualified(name)
+    node = inner.parent
     nearest, is_constant, is_pointer, value = "", False, False, None
     while node is not None and node.type in _DECLARATORS:
         field = node.child_by_field_name("declarator")
@@ -141,60 +175,17 @@ def _declarator(name: Node) -> _Declarator | None:
             is_pointer = True
         inner, node = node, node.parent
     return _Declarator(
-        nearest == "function_declarator", is_constant, is_pointer, value, inner, node
+        nearest == "function_declarator", is_constant, is_pointer, value, inner, node, owner
     )
 
 
-def branches(code: bytes) -> Iterator[bytes]:
-    """Yield the source with only the first branch of each `#if`, then with only the last.
-
-    Lines and offsets stay: what is left out becomes blanks. `code` has no comments. Where branches
-    open a bracket each that one line closes, no grammar understands all of them at once.
-    """
-    lines = code.splitlines(keepends=True)
-    words = [_directive(line) for line in lines]
-    groups = list(_conditionals(words))
-    for last in (False, True):
-        kept: set[int] = set()
-        for group in groups:
-            branches_alive = group[1:] if _NEVER.match(lines[group[0]]) else group
-            kept.update(branches_alive[-1:] if last else branches_alive[:1])
-        yield b"".join(_without_others(lines, words, kept))
-
-
-def _directive(line: bytes) -> str:
-    """Return "if", "else" or "endif" for a line that begins, parts or ends a condition."""
-    match = _DIRECTIVE.match(line)
-    if match is None:
-        return ""
-    word = match["word"].decode()
-    return "if" if word.startswith("if") else "else" if word.startswith("el") else "endif"
-
-
-def _conditionals(words: list[str]) -> Iterator[list[int]]:
-    """Yield for each condition the numbers of the lines that begin its branches."""
-    around: list[list[int]] = []
-    for number, word in enumerate(words):
-        if word == "if":
-            around.append([number])
-        elif word == "else" and around:
-            around[-1].append(number)
-        elif word == "endif" and around:
-            yield around.pop()
-    yield from around
-
-
-def _without_others(lines: list[bytes], words: list[str], kept: set[int]) -> Iterator[bytes]:
-    """Yield the lines; directives, and branches whose first line is not kept, are blanks."""
-    taken: list[bool] = []
-    left_out = 0  # conditions around the line whose branch is not kept
-    goes_on = False
-    for number, (line, word) in enumerate(zip(lines, words, strict=True)):
-        if word in ("else", "endif") and taken:
-            left_out -= not taken.pop()
-        if word in ("if", "else"):
-            taken.append(number in kept)
-            left_out += not taken[-1]
-        is_directive = bool(word) or goes_on
-        goes_on = is_directive and line.rstrip(b"\r\n").endswith(b"\\")
-        yield _NOT_NEWLINE.sub(b" ", line) if is_directive or left_out else line
+def _qualified(name: Node) -> tuple[Node, str | None]:
+    """Return the name with what C++ writes before it, `A<T>::~name`, and the last type there."""
+    owner, node = None, name.parent
+    while node is not None and node.type in _NAMES:
+        if node.type == "qualified_identifier" and is_name_of(name, node):
+            scope = node.child_by_field_name("scope")
+            inner = scope.child_by_field_name("name") if scope is not None else None
+            owner = owner or text_of(inner or scope) or None
+        name, node = node, node.parent
+    return name, owner

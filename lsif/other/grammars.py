@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import tree_sitter
 import tree_sitter_c
+import tree_sitter_cpp
 import tree_sitter_go
 import tree_sitter_java
 import tree_sitter_javascript
 import tree_sitter_python
 import tree_sitter_typescript
 
-from lsif.other import c, go, java, javascript, python
+from lsif.other import c, go, java, javascript, preprocessor, python
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -34,10 +35,12 @@ class Grammar(NamedTuple):
     """Makes sources of one that conditions of a preprocessor divide."""
 
 
+_C, _CPP = tree_sitter_c.language, tree_sitter_cpp.language
 _TSX = tree_sitter_typescript.language_tsx
 _JAVASCRIPT = Grammar((tree_sitter_javascript.language, _TSX), javascript.declared_by)
 GRAMMARS = {
-    "c": Grammar((tree_sitter_c.language,), c.declared_by, c.branches),
+    "c": Grammar((_C, _CPP), c.declared_by, preprocessor.branches),
+    "cpp": Grammar((_CPP, _C), c.declared_by, preprocessor.branches),
     "go": Grammar((tree_sitter_go.language,), go.declared_by),
     "java": Grammar((tree_sitter_java.language,), java.declared_by),
     "javascript": _JAVASCRIPT,
