@@ -36,6 +36,9 @@ _WRITTEN_BY_PROST = re.compile(
 _NO_OUTLINE = Outline("rust")
 
 
+_VISIBILITY = re.compile(r"pub(?:\([^)]*\))?(?=\s)")
+
+
 class RustFile:
     """One Rust source."""
 
@@ -67,8 +70,9 @@ class RustFile:
         in_call = self._source.is_in_call
         if any(in_call(found.row, found.column) for found in findings.found):
             module, kinds = self.module_path(findings, definitions), kinds_by_path(definitions)
+            inline = self._source.inline_modules()
             findings.found = [
-                found._replace(item=member_of(found.item, found.hover, module, kinds))
+                found._replace(item=member_of(found.item, found.hover, module, kinds, inline))
                 if found.hover is not None and in_call(found.row, found.column)
                 else found
                 for found in findings.found
@@ -269,11 +273,13 @@ def _spans_a_name(definition: Definition, name: str) -> bool:
 
 def _hover_signature(hover: Hover) -> str:
     declaration = squeeze(own_declaration(hover))
-    return declaration.removeprefix(_hover_visibility(hover, default="")).lstrip()
+    match = _VISIBILITY.match(declaration)
+    return declaration[match.end() :].lstrip() if match else declaration
 
 
-def _hover_visibility(hover: Hover, *, default: str = "private") -> str:
+def _hover_visibility(hover: Hover) -> str:
     if hover.is_proc_macro:  # rustc accepts no other
         return "pub"
-    match = re.match(r"pub(?:\([^)]*\))?(?=\s)", own_declaration(hover))
-    return match[0] if match else default
+    match = _VISIBILITY.match(own_declaration(hover))
+    # `pub(in ...)` is what 0.0.340 says of what is private to a function.
+    return match[0] if match and "..." not in match[0] else "private"

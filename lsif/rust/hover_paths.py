@@ -1,7 +1,7 @@
 """What the paths in hovers say: which module a file is, and whose members a macro's items are.
 
-A hover's path is the module's for the module itself and for free items. For members it is that of
-the module with their impl, and behind it the name of their type or trait.
+A hover's path is the module's for the module itself and for free items. For members it ends with
+the name of their type or trait, which may be defined elsewhere.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from lsif.identifiers import is_same, plain_name
 from lsif.items import FILE_MODULE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Set
 
     from lsif.items import FoundItem, SourceItem
     from lsif.reader.graph import Definition
     from lsif.reader.hover import Hover
     from lsif.rust.modules import ModuleFile
+
+    Modules = tuple[str, ...]
 
 _SEPARATOR = "::"
 
@@ -94,33 +96,54 @@ def kinds_by_path(definitions: Iterable[Definition]) -> dict[str, str]:
     }
 
 
-def member_of(item: SourceItem, hover: Hover, file: str, kinds: dict[str, str]) -> SourceItem:
+def member_of(
+    item: SourceItem, hover: Hover, file: str, kinds: Mapping[str, str], inline: Set[Modules]
+) -> SourceItem:
     """Return an item of a macro call with the modules and the owner that its hover's path names.
 
-    `file` is the path of the file's own module. The tokens of the call don't show what the macro
-    puts around them.
+    The tokens of the call don't show what the macro puts around them. `file` is the path of the
+    file's own module, `kinds` are those of its definitions by path, and `inline` the modules in it
+    that the source spells.
     """
-    here = (file, *item.modules)
     path = _path_of(hover).split(_SEPARATOR)
-    around = plain_name(_SEPARATOR.join(here)).split(_SEPARATOR)
-    inside = path[len(around) :]
-    if not inside or list(map(plain_name, path[: len(around)])) != around:
+    names = [plain_name(name) for name in path]
+    here = plain_name(_SEPARATOR.join((file, *item.modules))).split(_SEPARATOR)
+    at = len(here)
+    if names[1:at] == here[1:]:  # a file may be in several crates
+        while at < len(path) and _is_made(path[:at], path[at], kinds, inline, file):
+            at += 1
+        item = item._replace(modules=(*item.modules, *path[len(here) : at]))
+        if at >= len(path):
+            return item
+    elif not _may_be_type(path, kinds):
         return item
-    kind = kinds.get(plain_name(_SEPARATOR.join(path)))
-    if kind == "Module":
-        return item._replace(modules=(*item.modules, *inside))
-    *modules, owner = inside
-    outer = item.qualifiers
+    owner, outer = path[-1], item.qualifiers
     if item.owner is not None:
         if is_same(item.owner, owner):
             return item
         outer = item.qualifiers[:-1]
+    is_trait = kinds.get(_SEPARATOR.join(names)) == "Trait"
     return item._replace(
-        modules=(*item.modules, *modules),
-        qualifiers=(*outer, owner),
-        owner=owner,
-        trait_name=owner if kind == "Trait" else None,
+        qualifiers=(*outer, owner), owner=owner, trait_name=owner if is_trait else None
     )
+
+
+def _is_made(
+    around: list[str], name: str, kinds: Mapping[str, str], inline: Set[Modules], file: str
+) -> bool:
+    """Return whether the name inside the module is that of a module that a macro made."""
+    path = [*around, name]
+    own = tuple(path[len(file.split(_SEPARATOR)) :])
+    return kinds.get(plain_name(_SEPARATOR.join(path))) == "Module" and own not in inline
+
+
+def _may_be_type(path: list[str], kinds: Mapping[str, str]) -> bool:
+    """Return whether the path may be that of a type of another module.
+
+    rust-analyzer 1.85 has the type's own path, 0.0.340 that of the module with the impl.
+    """
+    kind, name = kinds.get(plain_name(_SEPARATOR.join(path))), path[-1]
+    return kind != "Module" if kind else not name.islower()
 
 
 def _path_of(hover: Hover) -> str:

@@ -146,6 +146,10 @@ class SourceFile(Lines):
             item = self._items.get((row, column))
         return item
 
+    def inline_modules(self) -> set[tuple[str, ...]]:
+        """Return the modules, outermost first, that the file spells outside of macro calls."""
+        return {scope.modules for scope in self._scopes}
+
     def is_in_call(self, row: int, column: int) -> bool:
         """Return whether an item or call was found at the position, in the tokens of a call."""
         return (row, column) in self._in_calls
