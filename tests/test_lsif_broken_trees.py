@@ -5,6 +5,7 @@ All rows were compared with `rust-analyzer symbols`, where rust-analyzer knows t
 
 from __future__ import annotations
 
+import random
 import time
 from pathlib import Path
 
@@ -42,6 +43,14 @@ impl Z {
     fn method(&self) {}
 }
 """
+TOKENS = (
+    "fn f", "const", "trait A", "impl", "impl<T>", "for B", "{", "}", "(", ")", "[", "]", ";", "=",
+    "<", ">", "->", "safe", "unsafe", "static X", "macro m", "mod m", "type T", "struct S", "#[a]",
+    "enum E", "// c\n", "/* d */", "/// doc\n", '"s"', "'c'", "'a", 'extern "C"', "pub(crate)",
+    "gen", "default", "where", "|x|", "1f16", "~", "[const]", "macro_rules! q", "m!", "\n", "$", 'r#"x"#',
+    "\u00e9", "&pin mut", "do yeet", "become", "super let", "crate", "builtin #",
+    "{ }", "( )", "{}",
+)  # fmt: skip
 FIRST = 6
 """Line of the construct in the frame."""
 
@@ -152,13 +161,15 @@ def framed(construct: str) -> list[str]:
          ["Trait A -1-4", "Function A::f 2-2", "Const A::N 3-3"]),
         ("impl X {\n    reuse A::{b, c} { self.0 }\n    fn f() {}\n}", ["Function X::f 3-3"]),
         ("reuse a::b;", []),
+        ("$($x)*", []),
+        ("weird impl A for B {\n    fn f() {}\n}", ["Function <B as A>::f 2-2"]),
         # What nobody has heard of yet.
         ("fn f(a: u8 is 1..) @weird -> u8 {\n    fn g() {}\n}",
          ["Function f -1-3", "Function f::g 2-2"]),
         ("fn f() {\n    x <~> y;\n    #[cfg(a)]\n    fn g() {\n        ??? }\n    z @@ 1\n}",
          ["Function f -1-7", "Function f::g 3-5"]),
         ("mod m {\n    wibble fn f() {}\n    fn g() {}\n    enum E { A ~~ 3 }\n}",
-         ["Module m -1-1", "Function m::g 3-3", "Enum m::E 4-4"]),
+         ["Module m -1-1", "Function m::f 2-2", "Function m::g 3-3", "Enum m::E 4-4"]),
         ("impl<T> ?? weird Foo<T> for a::Bar<T>\nwhere ??\n{\n    fn f() {}\n}",
          ["Function <Bar as Foo>::f 4-4"]),
         ("const C: [u8; 3] ?= { 4 };", ["Const C -1-1"]),
@@ -193,7 +204,10 @@ def test_what_the_grammar_does_not_know_harms_no_neighbour(
          "trait A<T> = B<T> + 'static where T: C", "pub"),
         ("gen fn f<T: ~const A>() { yield 1 }", "f", "gen fn f<T: ~const A>()", "private"),
         ("pub fn f(a: u8 is 1..) -> u8 { 1 }", "f", "fn f(a: u8 is 1..) -> u8", "pub"),
-        ("pub wibble(crate) fn f() {}", "f", None, None),
+        ("fn f() { do\nyeet 3; }", "f", "fn f()", "private"),
+        ("trait A =\n//c\nB;", "A", "trait A = B", "private"),
+        ("pub\nfn f\n(a @@ b)\n{}", "f", "fn f (a @@ b)", "pub"),
+        ("pub wibble(x) const fn f() {}", "f", "wibble(x) const fn f()", "pub"),
         ("const C: u8 ?? = 3;", "C", "const C: u8 ??", "private"),
         ("type A = ??;", "A", "type A = ??", "private"),
         ("struct S { /// D.\n #[serde(x)] unsafe a: u8, // note\n }", "S",
@@ -373,3 +387,18 @@ def test_code_has_neither_comments_nor_literals_and_the_same_length() -> None:
 def test_the_grammar_still_lacks_what_is_rewritten() -> None:
     # With a newer tree-sitter-rust the rewriting may be needless.
     assert parser().parse(b"const trait A {}").root_node.has_error
+
+
+def test_any_tokens_are_read_without_a_change_of_positions() -> None:
+    for seed in range(150):
+        chance = random.Random(seed)  # noqa: S311 - no secret
+        data = " ".join(chance.choices(TOKENS, k=chance.randrange(1, 60))).encode()
+        source = reading.Reading(data)
+        assert (len(source.text), source.text.count(b"\n")) == (len(data), data.count(b"\n"))
+        assert all(item.row_from <= item.row <= item.row_to for _, item in SourceFile(data).items())
+
+
+@pytest.mark.parametrize("fence", ["---", "----"])
+def test_the_manifest_of_a_script_is_no_code(fence: str) -> None:
+    head = f"#!/usr/bin/env -S cargo 'x\n{fence}cargo\n[dependencies] {{ fn no() {{ 'a\n{fence}\n"
+    assert rows(f"{head}/// Docs.\nfn main() {{}}\n") == ["Function main 5-6"]

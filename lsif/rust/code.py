@@ -22,6 +22,12 @@ _TOKEN = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
+_HEAD = re.compile(
+    rb"(?P<shebang>#!(?!\s*\[)[^\n]*\n)?\s*"
+    rb"(?P<frontmatter>(?P<fence>-{3,})[^\n]*\n(?:.*?\n)?(?P=fence)[ \t\r]*(?:\n|\Z))?",
+    re.DOTALL,
+)
+"""What may stand before the code of a script."""
 _BLOCK_COMMENT_END = re.compile(rb"/\*|\*/")
 _BRACKET = re.compile(rb"[()\[\]{}]")
 _BLANKS = b" \t\r\n\x0b\x0c"
@@ -40,7 +46,11 @@ class Code:
         text = bytearray(data)
         self.comments: list[tuple[int, int]] = []
         """Where the comments are, in order."""
-        position = 0
+        head = _HEAD.match(data)
+        self.frontmatter = head.span("frontmatter") if head and head["frontmatter"] else (0, 0)
+        """Where the manifest of a script is: https://rust-lang.github.io/rfcs/3503-frontmatter.html"""
+        position = head.end() if head is not None else 0
+        text[:position] = blanked(data[:position])
         while (match := _TOKEN.search(data, position)) is not None:
             start, position = match.span()
             if match["block"] is not None:

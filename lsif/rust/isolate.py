@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _DEPTH = 30
 _AROUND = (b"mod m{", b"\n}")
+_TYPED = {b"fn": b"()", b"const": b":A", b"static": b":A"}
+"""What the grammar expects behind the name."""
 _HEADS = {b"fn": b"fn f()", b"struct": b"struct S", b"enum": b"enum E", b"union": b"union U"}
 _FIELD_VALUE = re.compile(rb"(?<![<>=!])=(?![=>])[^,{}]*")
 _WORD = re.compile(WORD)
@@ -154,12 +156,9 @@ def _drop_header(copy: Readable, segment: Segment) -> None:
         after = segment.name[1]
         copy.unread.add(segment.name[0])
         _drop_with_attributes(copy, after, stop)
-        if keyword == b"fn":
-            copy.put(after, b"()")
-        if keyword in (b"const", b"static"):
-            copy.put(after, b":A")
+        copy.put_tokens(after, segment.value or stop, _TYPED.get(keyword, b""))
         if segment.value is not None:
-            copy.put(segment.value, b"=A")
+            copy.put_tokens(segment.value, stop, b"=A")
 
 
 def _drop_visibility(copy: Readable, segment: Segment) -> None:
@@ -183,7 +182,7 @@ def _drop_impl_header(copy: Readable, segment: Segment) -> None:
     for part in parts:
         copy.put(part[0], before[slice(*part)])
     if trait is not None:
-        copy.put(trait[1] + 1, b"for")
+        copy.put(copy.code.skip_blank(trait[1], body), b"for")
     if _is_clean(copy, segment):
         return
     for part in parts:

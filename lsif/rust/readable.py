@@ -5,12 +5,16 @@ It is as long as the source, so that positions in it are positions in the source
 
 from __future__ import annotations
 
+import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from lsif.rust.code import Code, blanked
 
 if TYPE_CHECKING:
     from lsif.structure import CodeType
+
+_FREE = re.compile(rb"[^\r\n]")
 
 
 class Readable:
@@ -50,9 +54,25 @@ class Readable:
         self._words.append((start, end))
 
     def put(self, start: int, text: bytes) -> None:
-        """Write over the text from there."""
+        """Write over the text from there, as far as there is any."""
+        text = text[: max(len(self.text) - start, 0)]
         self.text[start : start + len(text)] = text
         self.left[start : start + len(text)] = text
+
+    def put_tokens(self, start: int, end: int, tokens: bytes) -> None:
+        """Write tokens of one character each over the range, but over no line end or comment.
+
+        Nothing is written if there is no room for all.
+        """
+        room = bytearray(self.text[start:end])
+        for comment_start, comment_end in self.code.comments_in(start, end):
+            room[comment_start - start : comment_end - start] = b"\n" * (
+                comment_end - comment_start
+            )
+        free = [start + match.start() for match in islice(_FREE.finditer(room), len(tokens))]
+        if len(free) == len(tokens):
+            for at, token in zip(free, tokens, strict=True):
+                self.put(at, bytes([token]))
 
     def link_words(self) -> None:
         """Record where the items that begin with dropped words begin in the source."""

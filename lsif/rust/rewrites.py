@@ -81,6 +81,8 @@ _EXPRESSION_BEFORE = re.compile(rb"(?:[=|&+*/?-]|=>|\b(?:return|break|yield|beco
 
 def rewrite(copy: Readable, start: int, end: int) -> None:
     """Rewrite the range of the copy."""
+    if start == 0:
+        copy.drop(*copy.code.frontmatter)
     for rule in (_drop_words, _declare_macros, _declare_trait_aliases, _drop_attributes):
         rule(copy, start, end)
     copy.link_words()
@@ -98,7 +100,8 @@ def _drop_words(copy: Readable, start: int, end: int) -> None:
     for pattern, text in _REPLACED:
         for match in list(pattern.finditer(copy.left, start, end)):
             copy.drop(*match.span())
-            copy.put(match.start(), text)
+            if b"\n" not in match[0]:
+                copy.put(match.start(), text)
 
 
 def _each(
@@ -128,7 +131,7 @@ def _declare_trait_aliases(copy: Readable, start: int, end: int) -> None:
         if segment.body is None and segment.value is not None and segment.name is not None:
             copy.put(segment.keyword_start, b"type ")
             copy.drop_code(segment.name[1], segment.end - 1)
-            copy.put(segment.value, b"=A")
+            copy.put_tokens(segment.value, segment.end - 1, b"=A")
             copy.kinds[segment.name[0]] = "Trait"
 
 

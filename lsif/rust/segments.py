@@ -44,6 +44,9 @@ _NESTED = re.compile(
 _IN_BRACES = frozenset(
     {b"fn", b"struct", b"enum", b"union", b"trait", b"impl", b"mod", b"extern", b"macro"}
 )
+_VISIBILITY = re.compile(rb"pub\b(?:\s*\([^()]*\))?\s*")
+_BRACKETS = ((b"(", b")"), (b"[", b"]"), (b"{", b"}"))
+_BEFORE_HEAD = (b" ", b"\t", b"\n", b"\r", b")", b"]")
 _NAMELESS = frozenset({b"impl", b"use", b"extern"})
 _LONGEST_HEAD = 10_000
 """Number of brackets and signs in the longest header that is looked at."""
@@ -161,7 +164,38 @@ def _other(code: Code, leading: int, start: int, limit: int) -> Segment:
         end, body = _call_end(code, call.end(), limit)
         return Segment(leading, start, end, CALL, start, None, body, None, start)
     end, body, value = _item_end(code, start, limit, b"fn")
+    later = _item_after_unknown(code, leading, start, end if body is None else body)
+    if later is not None:
+        return later
     return Segment(leading, start, max(end, start + 1), UNKNOWN, start, None, body, value, start)
+
+
+def _item_after_unknown(code: Code, leading: int, start: int, end: int) -> Segment | None:
+    """Return the item that begins with unknown words, or these alone if it is in another line."""
+    text = code.text
+    head = _HEAD.search(text, start, end)
+    while head is not None and (
+        (head["name"] is None and head["keyword"] != b"impl")
+        or head["keyword"] in (b"use", b"extern")
+        or _is_open(text[start : head.start()])
+        or text[head.start() - 1 : head.start()] not in _BEFORE_HEAD
+    ):
+        head = _HEAD.search(text, head.start() + 1, end)
+    if head is None:
+        return None
+    begin = _attributes_start(code, head.start(), start)
+    unknown = code.before(begin, start)
+    if b"\n" in text[unknown:begin]:
+        return Segment(leading, start, unknown, UNKNOWN, start, None, None, None, start)
+    item = next_segment(code, head.start("keyword"), len(text))
+    visible = _VISIBILITY.match(text, start, end)
+    visibility_end = visible.end() if visible is not None else start
+    return item and item._replace(leading=leading, start=start, visibility_end=visibility_end)
+
+
+def _is_open(text: bytes) -> bool:
+    """Return whether a bracket of the text is not closed in it."""
+    return any(text.count(opening) != text.count(closing) for opening, closing in _BRACKETS)
 
 
 def _call_end(code: Code, position: int, limit: int) -> tuple[int, int | None]:
