@@ -47,7 +47,8 @@ TOKENS = (
     "fn f", "const", "trait A", "impl", "impl<T>", "for B", "{", "}", "(", ")", "[", "]", ";", "=",
     "<", ">", "->", "safe", "unsafe", "static X", "macro m", "mod m", "type T", "struct S", "#[a]",
     "enum E", "// c\n", "/* d */", "/// doc\n", '"s"', "'c'", "'a", 'extern "C"', "pub(crate)",
-    "gen", "default", "where", "|x|", "1f16", "~", "[const]", "macro_rules! q", "m!", "\n", "$", 'r#"x"#',
+    "gen", "default", "where", "|x|", "1f16", "~", "[const]", "macro_rules! q", "m!", "\n", "$",
+    'r#"x"#',
     "\u00e9", "&pin mut", "do yeet", "become", "super let", "crate", "builtin #",
     "{ }", "( )", "{}",
 )  # fmt: skip
