@@ -15,7 +15,8 @@ import tree_sitter_javascript
 import tree_sitter_python
 import tree_sitter_typescript
 
-from lsif.other import c, go, java, javascript, preprocessor, python
+from lsif.other import c, go, java, javascript, python
+from lsif.other.preprocessor import branches, with_macros
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -33,14 +34,16 @@ class Grammar(NamedTuple):
     declared_by: Callable[[Node], Declaration | None]
     branches: Callable[[bytes], Iterator[bytes]] | None = None
     """Makes sources of one that conditions of a preprocessor divide."""
+    with_macros: Callable[[Declaration, bytes], Declaration] | None = None
+    """Adds what macros hide from the grammar."""
 
 
 _C, _CPP = tree_sitter_c.language, tree_sitter_cpp.language
 _TSX = tree_sitter_typescript.language_tsx
 _JAVASCRIPT = Grammar((tree_sitter_javascript.language, _TSX), javascript.declared_by)
 GRAMMARS = {
-    "c": Grammar((_C, _CPP), c.declared_by, preprocessor.branches),
-    "cpp": Grammar((_CPP, _C), c.declared_by, preprocessor.branches),
+    "c": Grammar((_C, _CPP), c.declared_by, branches, with_macros),
+    "cpp": Grammar((_CPP, _C), c.declared_by, branches, with_macros),
     "go": Grammar((tree_sitter_go.language,), go.declared_by),
     "java": Grammar((tree_sitter_java.language,), java.declared_by),
     "javascript": _JAVASCRIPT,

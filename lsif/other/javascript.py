@@ -63,6 +63,16 @@ _VALUE_KINDS: dict[str, CodeType] = {
     "class": "Class",
 }
 """Values that are what the name declares."""
+_AROUND_VALUES = frozenset(
+    {
+        "as_expression",
+        "assignment_expression",
+        "non_null_expression",
+        "parenthesized_expression",
+        "satisfies_expression",
+    }
+)
+"""Nodes that are the value in them: `(f)`, `f as T`, `b = f`."""
 _ONLY_FUNCTIONS = frozenset(
     {"assignment_expression", "field_definition", "pair", "public_field_definition"}
 )
@@ -90,11 +100,15 @@ _NAMES_IN = frozenset({"string", "computed_property_name", "nested_identifier"})
 def declared_by(name: Node) -> Declaration | None:
     """Return what the name declares, None if nothing."""
     node = _declaring_node(name)
+    if node is not None and node.type in _VALUE_KINDS:
+        return _named_value(node)
     kind = _KINDS.get(node.type) if node is not None else None
     if node is None or kind is None:
         return None
     value, body = _value(node), node.child_by_field_name("body")
     if value is not None and value.type in _VALUE_KINDS:
+        if _is_module(node) and value.child_by_field_name("name") is not None:
+            return None  # `module.exports = function f() {}` is f
         kind, body = _VALUE_KINDS[value.type], value.child_by_field_name("body")
         value = None
     elif node.type in _ONLY_FUNCTIONS or (node.type == "variable_declarator" and _is_local(node)):
@@ -117,6 +131,29 @@ def declared_by(name: Node) -> Declaration | None:
     return Declaration(
         kind, start, head, start_of(value), start_of(body), end, owner=owner, shared=shared
     )
+
+
+def _named_value(node: Node) -> Declaration | None:
+    """Return a function or class with a name that is set to no other name.
+
+    Such are `module.exports = function f() {}` and `memo(function f() {})`.
+    """
+    outer, inner = node.parent, node
+    while outer is not None and outer.type in _AROUND_VALUES - {"assignment_expression"}:
+        inner, outer = outer, outer.parent
+    whole = inner
+    if outer is not None and outer.type in _KINDS and _value(outer) == node:
+        if not _is_module(outer):
+            return None
+        whole = _unwrapped(outer)
+    body = start_of(node.child_by_field_name("body"))
+    kind = _VALUE_KINDS[node.type]
+    return Declaration(kind, whole.start_byte, node.start_byte, None, body, whole.end_byte)
+
+
+def _is_module(node: Node) -> bool:
+    """Return whether the node sets all that a module exports."""
+    return text_of(node.child_by_field_name("left")) in ("module.exports", "exports")
 
 
 def _declaring_node(name: Node) -> Node | None:
@@ -157,8 +194,8 @@ def _namespace(name: Node) -> Node | None:
 def _value(node: Node) -> Node | None:
     """Return what the name is set to: of `a = b = f`, it is f for both."""
     value = node.child_by_field_name("right") or node.child_by_field_name("value")
-    while value is not None and value.type == "assignment_expression":
-        value = value.child_by_field_name("right")
+    while value is not None and value.type in _AROUND_VALUES:
+        value = value.child_by_field_name("right") or next(iter(value.named_children), None)
     return value
 
 

@@ -58,6 +58,15 @@ class ParsedSource:
 
         `extent` is where the indexer says that the declaration is.
         """
+        found = self._declaration_at(name, hover, tag, extent)
+        if found is None or self._grammar.with_macros is None:
+            return found
+        return self._grammar.with_macros(found, self.code)
+
+    def _declaration_at(
+        self, name: Span, hover: Hover | None, tag: Tag | None, extent: Span | None
+    ) -> Declaration | None:
+        """Return what the first tree says that guesses nothing, else the indexer or brackets."""
         guessed: Declaration | None = None
         written = self._data[slice(*name)]
         for tree in self._each_tree():

@@ -1,4 +1,4 @@
-"""Conditions of C's preprocessor: sources of one that they divide."""
+"""What C's preprocessor hides from a grammar: branches of conditions, macros in declarations."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lsif.other.declaration import Declaration
+
 _DIRECTIVE = re.compile(
     rb"[ \t]*\#[ \t]*(?P<word>if|ifdef|ifndef|elif|elifdef|elifndef|else|endif)\b"
 )
+_WORDS_BEFORE = re.compile(rb"(?:\A|[;{}])[ \t]*(?P<words>\w[\w \t*]*)\Z")
+_BRACKET_MACRO = re.compile(rb"\w*(?:BEGIN|END|OPEN|CLOSE)(?:_\w*)?[ \t]*\r?\n\s*")
+"""A line as `__BEGIN_DECLS`, which opens or closes a bracket."""
+_LOOKED_AT = 200
 _NEVER = re.compile(rb"[ \t]*\#[ \t]*if[ \t]+(?:0|false)\b")
 _NOT_NEWLINE = re.compile(rb"[^\r\n]")
 
@@ -68,3 +74,23 @@ def _without_others(lines: list[bytes], words: list[str], kept: set[int]) -> Ite
         is_directive = bool(word) or goes_on
         goes_on = is_directive and line.rstrip(b"\r\n").endswith(b"\\")
         yield _NOT_NEWLINE.sub(b" ", line) if is_directive or left_out else line
+
+
+def with_macros(declaration: Declaration, code: bytes) -> Declaration:
+    """Return the declaration with the words before it in its line, without a bracket's macro.
+
+    A grammar takes the first of two words before a name for a type: of `API void CALL f()` it has
+    `CALL f()`, and of a line `__BEGIN_DECLS` it makes the type of the next one.
+    """
+    start = declaration.start
+    if declaration.shared is not None or declaration.head != start:
+        return declaration
+    bracket = _BRACKET_MACRO.match(code, start, declaration.end)
+    if bracket is not None:
+        return declaration._replace(start=bracket.end(), head=bracket.end())
+    line = max(code.rfind(b"\n", 0, start) + 1, start - _LOOKED_AT)
+    before = _WORDS_BEFORE.search(code[line:start])
+    if before is None:
+        return declaration
+    begin = line + before.start("words")
+    return declaration._replace(start=begin, head=begin)
