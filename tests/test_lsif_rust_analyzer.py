@@ -158,6 +158,32 @@ def test_the_highest_memory_and_a_fall_back_are_told(tmp_path: Path) -> None:
     assert dump(script(tmp_path, f"{warned}; echo dump"), tmp_path / "dump.lsif").fell_back
 
 
+NOISE = "Encountered enclosing definition with no name"
+
+
+def noisy(times: int) -> str:
+    """Return shell that says what newer rust-analyzers do, with other fields each time."""
+    line = f"2026-01-02T03:04:05.678Z ERROR {NOISE} def=Module(Module {{ id: Id(%s) }})"
+    return f"for n in $(seq {times}); do printf '{line}\\n' $n; done >&2"
+
+
+def test_a_message_that_is_repeated_is_told_once_with_its_number(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    once = "echo ' WARN said once' >&2"
+    dump(script(tmp_path, f"{noisy(300)}; {once}; echo dump"), tmp_path / "dump.lsif")
+    told = [record.getMessage() for record in caplog.records if "said" in record.getMessage()]
+    assert told == [f"rust-analyzer said 300 times: {NOISE}"]
+
+
+def test_a_message_that_is_repeated_hides_no_cause_of_a_failure(tmp_path: Path) -> None:
+    body = f"echo 'error: boom' >&2; {noisy(300)}; exit 1"
+    with pytest.raises(RustAnalyzerError, match="failed with exit status 1: error: boom | ") as bad:
+        dump(script(tmp_path, body), tmp_path / "dump.lsif")
+    assert str(bad.value).count(NOISE) == 1
+
+
 @pytest.mark.parametrize(
     ("network", "seen"), [("as_is", "unset"), ("offline", "true"), ("locked", "unset")]
 )

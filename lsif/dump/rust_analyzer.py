@@ -7,6 +7,7 @@ on this machine.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -16,17 +17,21 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lsif.dump.messages import read_messages
 from lsif.dump.project.static import set_project_root
 from lsif.errors import RustAnalyzerError, RustAnalyzerMissing, SourceError
 from machine.files import temporary_beside
 from machine.git import environment_for_programs
 from machine.supervisor import Outcome, run_supervised
+from machine.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from configs.settings import RustAnalyzerSettings
+
+logger = logging.getLogger(__name__)
 
 ARGUMENTS = ("lsif",)
 """rust-analyzer's, before the folder."""
@@ -39,15 +44,13 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 """Environment variables that no build script needs. Cargo needs its own for private registries."""
-_FELL_BACK = b"returning succeeded result with `--no-deps`"
+_FELL_BACK = "returning succeeded result with `--no-deps`"
 """Newer versions warn so if Cargo could not resolve the dependencies; 1.85 says nothing."""
 
 _MOST_NAMED, _MOST_LOOKED_AT = 3, 2000
 """Folders that a message names, and that are looked at for it."""
 _PROJECTS = ("Cargo.toml", "rust-project.json")
 _NO_SOURCES = ("target", "node_modules", "vendor")
-_LAST_WORDS = 4000
-"""Bytes of rust-analyzer's standard error that are looked at after a failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ def write_dump(
         if outcome.exceeded:
             raise RustAnalyzerError(_limit_passed(outcome, tool))
         if outcome.status != 0 or temporary.stat().st_size == 0:
-            last_words = _last_words(errors).rstrip(".")
+            last_words = read_messages(errors).last_words().rstrip(".")
             said = (
                 f"`{tool.command} lsif {repo}` {_how_it_ended(outcome.status)}: {last_words}. "
                 f"{_advice(last_words, repo)}"
@@ -101,7 +104,10 @@ def write_dump(
         if folder is not None:
             set_project_root(temporary, repo.resolve())
         temporary.replace(output)
-        return DumpMade(outcome.peak_mb, _FELL_BACK in errors.read_bytes())
+        messages = read_messages(errors)
+        for message, count in messages.repeated():
+            logger.info("rust-analyzer said %s: %s", counted(count, "time"), message)
+        return DumpMade(outcome.peak_mb, any(_FELL_BACK in message for message in messages.counts))
     except OSError as exc:
         raise RustAnalyzerError(f"can't write {output}: {exc.strerror or exc}") from exc
     finally:
@@ -250,23 +256,6 @@ def _how_it_ended(status: int) -> str:
     if status == 0:
         return "wrote nothing"
     return f"was ended by signal {-status}" if status < 0 else f"failed with exit status {status}"
-
-
-def _last_words(errors: Path) -> str:
-    """Return the panic's message, else the last lines of standard error, in one line."""
-    with errors.open("rb") as file:
-        file.seek(max(0, errors.stat().st_size - _LAST_WORDS))
-        text = file.read().decode("utf-8", "replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    lines = [
-        line
-        for line in lines
-        if not line.startswith(("Generating LSIF", "note: run with", "Caused by:", "stderr:"))
-    ]
-    for number, line in enumerate(lines):
-        if "panicked at" in line:
-            return " ".join(lines[number : number + 2])[:500]
-    return " | ".join(lines[-3:])[:500] or "it said nothing"
 
 
 def _advice(last_words: str, repo: Path) -> str:
