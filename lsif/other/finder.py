@@ -271,7 +271,8 @@ class _Declared(NamedTuple):
         condition. What is inside braces ends before them. Those of `namespace A.B` have one body.
         """
         mine, others = self.declaration, other.declaration
-        is_same = mine.end == others.end and has_braces
+        has_its_body = mine.body is not None and mine.body == others.body
+        is_same = has_its_body or (mine.end == others.end and has_braces)
         return self.name_start != other.name_start and (not is_same or mine.code_type == "Module")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import TYPE_CHECKING
 
 from lsif.other.declaration import Declaration
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from lsif.structure import CodeType
 
 _KINDS: dict[str, CodeType] = {"function_definition": "Function", "class_definition": "Class"}
+_RAW = frozenset("rR")
+_ESCAPE = re.compile(r"""\\(["'\\\n])""")
+"""What a backslash takes for itself in documentation; it leaves out a newline."""
 _NO_DOCS = frozenset("bBfFtT")
 """Prefixes of strings that Python takes for no documentation."""
 
@@ -45,10 +49,14 @@ def _lambda(name: Node, node: Node) -> Declaration | None:
     value = node.child_by_field_name("right")
     if node.type != "assignment" or not is_name_of(name, node, "left"):
         return None
+    while value is not None and value.type == "assignment":  # as in `f = g = lambda: 0`
+        value = value.child_by_field_name("right")
     if value is None or value.type != "lambda":
         return None
-    body = value.child_by_field_name("body")
-    start, end = node.start_byte, node.end_byte
+    body, end = value.child_by_field_name("body"), node.end_byte
+    while node.parent is not None and node.parent.type == "assignment":
+        node = node.parent
+    start = node.start_byte
     return Declaration("Function", start, start, None, start_of(body), end)
 
 
@@ -77,4 +85,7 @@ def _docstring(body: Node | None) -> str | None:
     if not _NO_DOCS.isdisjoint(text_of(opening)) or closing.type != "string_end":
         return None
     text = (string.text or b"")[len(opening.text or b"") : -len(closing.text or b"")]
-    return inspect.cleandoc(text.decode("utf-8", "replace").replace("\r\n", "\n")) or None
+    docs = text.decode("utf-8", "replace").replace("\r\n", "\n")
+    if _RAW.isdisjoint(text_of(opening)):
+        docs = _ESCAPE.sub(lambda match: match[1].strip("\n"), docs)
+    return inspect.cleandoc(docs) or None
