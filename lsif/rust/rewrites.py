@@ -46,7 +46,7 @@ _WORDS = tuple(
     re.compile(pattern)
     for pattern in (
         rb"~\s*const\b",
-        rb"\[\s*const\s*\]",
+        rb"(?<=[\s:+(,=<&])\[\s*const\s*\](?=\s*[A-Za-z_:(?])",
         rb"(?<=[:+])\s*const\s+(?=[A-Za-z:(])",
         rb"\basync\s+(?=(?:for\s*<[^<>]*>\s*)?(?:\w+\s*::\s*){0,8}(?:Async)?Fn(?:Mut|Once)?\b)",
         rb"\bunsafe\s*<[^<>]*>",
@@ -72,10 +72,14 @@ _REPLACED = (
     (re.compile(rb"\bbecome(?=\s)"), b"return"),
     (re.compile(rb"\bdo\s+yeet\b"), b"return"),
     (re.compile(rb"(?<=&)_(?=\s*[),])"), b"A"),
+    (re.compile(rb"\btry(?=\s*!\s*[(\[{])"), b"tri"),  # a macro until the edition of 2018
+    (re.compile(rb"(?<=<)raw(?=>)"), b"Raw"),
 )
 _MACRO = re.compile(rb"(?<![\w#$])macro\s+" + WORD + rb"\s*[({]")
 _TRAIT = re.compile(rb"\btrait\s+" + WORD)
 _ATTRIBUTE = re.compile(rb"#\s*\[")
+_FIELD_AFTER = re.compile(rb"\s*" + WORD + rb"\s*:(?!:)")
+"""In patterns of structs, where the grammar knows no attributes. Definitions can do without."""
 _EXPRESSION_BEFORE = re.compile(rb"(?:[=|&+*/?-]|=>|\b(?:return|break|yield|become|else|in))\Z")
 
 
@@ -153,6 +157,7 @@ def _drop_attributes(copy: Readable, start: int, end: int) -> None:
     """Drop attributes of closures and other expressions where the grammar expects none."""
     for opening, closing in _attributes_in_expressions(copy, start, end):
         copy.drop(opening, closing)
+        copy.cuts.append((opening, closing))
 
 
 def _attributes_in_expressions(copy: Readable, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -160,7 +165,11 @@ def _attributes_in_expressions(copy: Readable, start: int, end: int) -> Iterator
     if code.pairs is None:
         return
     for match in _ATTRIBUTE.finditer(code.text, start, end):
-        before = code.before(match.start(), start)
-        if before == last or _EXPRESSION_BEFORE.search(code.text, max(before - 8, start), before):
-            last = code.pairs[match.end() - 1] + 1
-            yield match.start(), last
+        before, after = code.before(match.start(), start), code.pairs[match.end() - 1] + 1
+        if (
+            before == last
+            or _EXPRESSION_BEFORE.search(code.text, max(before - 8, start), before)
+            or _FIELD_AFTER.match(code.text, after, end)
+        ):
+            last = after
+            yield match.start(), after
