@@ -165,7 +165,7 @@ def framed(construct: str) -> list[str]:
          ["Function f -1-6", "Function f::g 4-4"]),
         ("fn f() {\n    match x { A { #[a] b: c, #[d] b: e, .. } => {} }\n    fn g() {}\n}",
          ["Function f -1-4", "Function f::g 3-3"]),
-        ("fn f() {\n    x.parse::<Token![const]>() ?? Token![~];\n}\nfn g() {\n    Token![const]\n}",
+        ("fn f() {\n    p::<Token![const]>() ?? Token![~];\n}\nfn g() {\n    Token![const]\n}",
          ["Function f -1-3", "Function g 4-6"]),
         ("struct S\nwhere\n    u8: Copy;", ["Struct S -1-3"]),
         ("impl !A {}", []),
