@@ -25,6 +25,7 @@ from lsif.reader.hover import Hover, parse_hover
 from lsif.structure import Structure
 
 from conftest import DATA, SAMPLE, SAMPLE_DUMP
+from marked_source import rows as rows_of
 
 DUMP = DATA / "typescript.json"
 ROOT = DATA / "typescript"
@@ -481,3 +482,12 @@ def test_a_hover_of_open_fences_is_read_in_one_go() -> None:
     began = time.perf_counter()
     assert parse_hover("```a\n" * 400_000) is not None
     assert time.perf_counter() - began < 5
+
+
+def test_a_member_in_its_types_line_is_inside_it() -> None:
+    hovers = {"A": "class A", "f": "public void f(int x)"}
+    source = "public class «A» { public void «f»(int x) { } }\n"
+    assert rows_of("csharp", source, hovers) == [
+        "Class A - 1-1 public | class A | -",
+        "Function A::f A 1-1 public | void f(int x) | -",
+    ]

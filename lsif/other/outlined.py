@@ -142,7 +142,7 @@ class OutlinedSource:
         ends = self._folds.get(row, [])
         lexed = self._row(max(bounds.end - 1, 0))
         last = max(ends, default=lexed)
-        if lexed in ends or (bounds.body is None and last <= lexed):
+        if not ends or lexed in ends or (bounds.body is None and last <= lexed):
             return bounds.end
         return self._starts[last + 1] - 1 if last + 1 < len(self._starts) else len(self._data)
 
