@@ -38,7 +38,9 @@ _NESTED = re.compile(
     + _MODIFIER
     + rb"{0,8}(?:(?:fn|struct|enum|union|trait|mod|type|const|static|macro)\s+(?:mut\s+)?"
     + WORD
-    + rb"|macro_rules\s*!|impl\b)",
+    + rb"|macro_rules\s*!|impl\b)|(?<![\w\x80-\xff])"
+    + WORD
+    + rb"\s*!\s*(?P<call>[({\[])",
     re.VERBOSE,
 )
 _IN_BRACES = frozenset(
@@ -129,16 +131,21 @@ def next_segment(code: Code, position: int, limit: int) -> Segment | None:
 
 
 def nested_items(code: Code, start: int, end: int) -> Iterator[Segment]:
-    """Yield the items among the statements in the range, those in blocks of any depth included."""
+    """Yield items and macro calls among the statements in the range, in blocks of any depth, too.
+
+    What the brackets of macro calls contain is left out.
+    """
     position = start
     while (match := _NESTED.search(code.text, position, end)) is not None:
         position = match.end()
+        if match["call"] is not None:
+            position = (code.pairs or {}).get(match.start("call"), match.start("call")) + 1
         begin = _attributes_start(code, match.start(), start)
         before = code.before(begin, start)
         if before > start and code.text[before - 1] not in b"{};":
             continue  # in the midst of an expression or a type
         segment = next_segment(code, begin, end)
-        if segment is not None and segment.keyword not in (CALL, UNKNOWN):
+        if segment is not None and segment.keyword != UNKNOWN:
             yield segment
             position = max(position, segment.end)
 
