@@ -167,7 +167,7 @@ def framed(construct: str) -> list[str]:
          ["Function f -1-4", "Function f::g 3-3"]),
         ("fn f() {\n    p::<Token![const]>() ?? Token![~];\n}\nfn g() {\n    Token![const]\n}",
          ["Function f -1-3", "Function g 4-6"]),
-        ("fn f() {\n    x ~~ quote! { fn no() {} };\n    m! { fn g() {} }\n    if !x { fn h() {} } }",
+        ("fn f() {\n    x ~~ q! { fn no() {} };\n    m! { fn g() {} }\n    if !x { fn h() {} } }",
          ["Function f -1-4", "Function f::g 3-3", "Function f::h 4-4"]),
         ("struct S\nwhere\n    u8: Copy;", ["Struct S -1-3"]),
         ("impl !A {}", []),
