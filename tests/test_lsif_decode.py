@@ -88,6 +88,10 @@ def test_a_group_and_a_source_are_roots_if_they_name_a_folder(
     [
         ({"uri": "file:///a"}, Document(1, "file:///a", "", None)),
         ({"uri": "u", "languageId": "go"}, Document(1, "u", "go", None)),
+        ({"uri": "u", "languageId": "py"}, Document(1, "u", "python", None)),
+        ({"uri": "u", "languageId": " C++ "}, Document(1, "u", "cpp", None)),
+        ({"uri": "u", "languageId": "TSX"}, Document(1, "u", "typescriptreact", None)),
+        ({"uri": "u", "languageId": "Fortran"}, Document(1, "u", "fortran", None)),
         ({"uri": "u", "languageId": None, "contents": None}, Document(1, "u", "", None)),
         ({"uri": "u", "contents": ""}, Document(1, "u", "", "")),
         ({"uri": "u", "contents": "Zg=="}, Document(1, "u", "", "Zg==")),

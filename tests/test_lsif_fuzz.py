@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -18,10 +19,13 @@ from hypothesis import strategies as st
 from lsif.errors import LsifError
 from lsif.extract import parse_dump
 from lsif.jsonl import read_structures
+from lsif.other.finder import OutlinedFile
+from lsif.reader.graph import Outline
 
 from conftest import DATA, SAMPLE, SAMPLE_DUMP
+from marked_source import definitions_in
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "40"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
 """Dumps of each indexer."""
 
 Lines = list[bytes]
@@ -81,8 +85,6 @@ def renumber(at: int, digits: int, value: int) -> Mutation:
     """Put another number in the place of one that stands in the line."""
 
     def mutate(lines: Lines) -> Lines:
-        import re
-
         line = lines[at % len(lines)]
         places = list(re.finditer(rb"\d+", line))
         if not places:
@@ -191,3 +193,40 @@ def test_a_damaged_dump_ends_in_an_error_or_a_counted_skip(
                 == ledger.snippets_checked
             )
     assert all(path.resolve().is_relative_to(root.resolve()) for path in opened)
+
+
+SNIPPETS = [
+    b"{", b"}", b"(", b")", b'"', b"'", b"`", b"/*", b"*/", b"//", b"#", b"\n", b"\\", b"<", b"@",
+    b"#if 0\n", b"#else\n", b"#endif\n", b";", b"\t", b"\0", b"\r", b"\xc3\xa9", b"",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path", sorted((DATA / "languages").glob("*.txt")), ids=lambda path: path.stem
+)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    changes=st.lists(
+        st.tuples(
+            st.integers(0, 2**16), st.integers(0, 2**16), st.integers(0, 40),
+            st.sampled_from(SNIPPETS),
+        ),
+        max_size=8,
+    )
+)  # fmt: skip
+def test_each_definition_of_a_damaged_source_is_found_or_counted(
+    changes: list[tuple[int, int, int, bytes]], path: Path
+) -> None:
+    source = path.read_text().replace("«", "").replace("»", "").encode()
+    start = changes[0][1] % len(source) if changes else 0
+    source = source[start : start + 1500].decode("utf-8", "replace").encode()
+    definitions = definitions_in(source, re.compile(rb"[A-Za-z_]\w*"))
+    for place, _, length, text in changes:
+        at = place % max(len(source), 1)
+        source = source[:at] + text + source[at + length :]
+    data = source.decode("utf-8", "replace").encode()
+    findings = OutlinedFile("p", "a.x", data, Outline(path.stem)).find(definitions, "utf-8")
+    assert len(findings.found) + findings.skipped.total() == len(definitions)
+    rows = data.count(b"\n") + 1
+    for each in findings.found:
+        assert 0 <= each.item.row_from <= each.item.row <= each.item.row_to < rows

@@ -16,11 +16,10 @@ import pytest
 from lsif.extract import parse_dump
 from lsif.jsonl import read_structures
 from lsif.other.finder import OutlinedFile
-from lsif.reader.elements import Range
-from lsif.reader.graph import Definition, Outline
+from lsif.reader.graph import Outline
 
 from conftest import DATA
-from marked_source import find, rows
+from marked_source import definitions_in, find, rows
 
 DUMPS = sorted((DATA / "indexers").iterdir())
 FILES = sorted((DATA / "languages").glob("*.txt"))
@@ -91,13 +90,7 @@ def test_a_dump_gives_exactly_the_table_of_its_folder(folder: Path, tmp_path: Pa
 )  # fmt: skip
 def test_what_is_never_closed_takes_no_longer(language: str, line: str) -> None:
     text = "".join(line % number for number in range(500)).encode()
-    names = [(match.start(), match.group()) for match in re.finditer(rb"f\d{4}", text)]
-    definitions = []
-    for at, name in names:
-        row = text.count(b"\n", 0, at)
-        column = at - (text.rfind(b"\n", 0, at) + 1)
-        place = Range(at, row, column, row, column + len(name))
-        definitions.append(Definition("file:///p/a", place, None, 0, 0))
+    definitions = definitions_in(text, re.compile(rb"f\d{4}"))
     began = time.process_time()
     findings = OutlinedFile("p", "a.x", text, Outline(language)).find(definitions, "utf-8")
     assert len(findings.found) + findings.skipped.total() == 500
