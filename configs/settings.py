@@ -24,6 +24,8 @@ PACKAGED_PREFIX = "packaged:"
 """Prefix of a model that an installed Python package contains; it needs no download."""
 
 
+_LONGEST_NAME = 180
+"""Bytes; with what is put before and behind it, a name of a file or collection has at most 255."""
 _FEATURE = re.compile(r"[\w+][\w+.-]*(/[\w+][\w+.-]*)?")
 _CFG = re.compile(r'[^\W\d]\w*(="[^"\\\x00-\x1f]*")?')
 
@@ -48,6 +50,16 @@ class ProjectSettings(Section):
                 "expected only letters, digits and _ . -, the first one a letter or digit"
             )
         return name
+
+    @model_validator(mode="after")
+    def _names_are_short(self) -> ProjectSettings:
+        size = len(f"{self.name}@{self.branch}".encode())
+        if size > _LONGEST_NAME:
+            raise ValueError(
+                f"project and branch have {size:,} bytes together; "
+                f"a name of an index has at most {_LONGEST_NAME}"
+            )
+        return self
 
 
 class PathSettings(Section):
@@ -152,6 +164,7 @@ class ModelSettings(Section):
 class EmbeddingSettings(Section):
     """The two named vectors."""
 
+    threads: Annotated[int, Field(ge=0, le=1024)]
     text: ModelSettings
     code: ModelSettings
 
@@ -250,6 +263,7 @@ class FlowSettings(Section):
 
     retries: Annotated[int, Field(ge=0, le=20)]
     retry_delay_s: Annotated[float, Field(ge=0)]
+    niceness: Annotated[int, Field(ge=0, le=19)]
     keep_reports: Annotated[int, Field(ge=0, le=1000)]
     metrics_folder: str
 
@@ -312,6 +326,8 @@ def _describe(error: dict[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         return f"unknown key {where}"
     found = error["input"]
+    if isinstance(found, BaseModel | dict):  # all of a section's keys: the problem says which
+        return f"{where}: {str(error['msg']).removeprefix('Value error, ')}"
     # An address may contain credentials.
     shown = "an address" if isinstance(found, str) and "://" in found else repr(found)
     problem = str(error["msg"]).removeprefix("Value error, ")

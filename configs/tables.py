@@ -10,6 +10,8 @@ from configs.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
+_TOO_MUCH = "it has a number of thousands of digits, or hundreds of brackets inside each other"
+
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the file as a table. Raises ConfigError."""
@@ -17,8 +19,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as exc:
         raise ConfigError(f"there is no configuration file {path}.") from exc
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+    except OSError as exc:
+        raise ConfigError(f"{path} can't be read: {exc.strerror or exc}") from exc
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         raise ConfigError(f"{path} can't be read as TOML: {exc}") from exc
+    except (ValueError, RecursionError) as exc:
+        raise ConfigError(f"{path} can't be read as TOML: {_TOO_MUCH}.") from exc
 
 
 def read_value(text: str) -> object:
@@ -27,6 +33,8 @@ def read_value(text: str) -> object:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    except (ValueError, RecursionError) as exc:
+        raise ConfigError(f"a value of --set can't be read: {_TOO_MUCH}.") from exc
 
 
 def merge(table: dict[str, Any], changes: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from embedding.encoders.int8 import INT8
 from embedding.encoders.parallel import ParallelEncoder
 from embedding.errors import ModelError, first_line
 from embedding.hub import ADVICE, has_weights, resolve_on_hub
+from machine.processors import wait_without_spinning
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,6 +121,7 @@ def load_encoder(
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     # One primitive per shape of a batch; the default of 1,024 takes 200 MB.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128")
+    wait_without_spinning(os.environ)  # in workers, which others may have started
     from embedding.encoders import torch as torch_encoder  # noqa: PLC0415 - takes seconds
 
     gpus = (

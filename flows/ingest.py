@@ -26,6 +26,7 @@ from flows.stages.upload import upload
 from flows.stages.vectors import plan_vectors
 from flows.tasks import EmbedTasks, as_task, retried
 from machine.collector import rare_collections
+from machine.processors import be_nice, compute_with
 from storage.metadata import Metadata
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def _run_name() -> str:
 def ingest(source: Source, settings: Settings, *, rebuild: bool = False) -> IngestReport:
     """Index the source; return what was done. `rebuild` replaces an index of other models."""
     project = source.workspace(Workspace(settings))
+    be_nice(settings.flow.niceness)
+    compute_with(settings.embedding.threads)
     # The flow run keeps its tags, its tasks get none: see flows.tasks.
     with (
         TagsContext(current_tags=set()),

@@ -17,6 +17,7 @@ from flows.server.environment import (
 )
 from flows.server.temporary import TemporaryServer
 from machine.disk import why_not_writable
+from machine.processors import be_nice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,6 +38,7 @@ def run_ingest(
     if it is missing, FlowError if no Prefect server is available.
     """
     _require_runner(settings.cluster, task_runner)
+    be_nice(settings.flow.niceness)  # before anything is started
     set_prefect_defaults()
     # If Prefect is imported already, a caller may have chosen a server by its settings.
     workspace = source.workspace(Workspace(settings))

@@ -11,6 +11,7 @@ from lsif.blocks import Block
 from lsif.errors import StructuresError
 from lsif.structure import Structure
 from machine.files import atomic_writer
+from machine.text import why_malformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,7 +37,7 @@ def read_structures(path: Path) -> Iterator[Structure]:
 
     Raises StructuresError with the line's number if one is malformed.
     """
-    return _read(path, Structure, "parse")
+    return _read(path, Structure)
 
 
 def read_blocks(path: Path) -> Iterator[Block]:
@@ -44,7 +45,7 @@ def read_blocks(path: Path) -> Iterator[Block]:
 
     Raises StructuresError with the line's number if one is malformed.
     """
-    return _read(path, Block, "parse --blocks")
+    return _read(path, Block)
 
 
 def count_records(path: Path) -> int:
@@ -52,13 +53,14 @@ def count_records(path: Path) -> int:
     return sum(1 for _ in read_lines(path))
 
 
-def _read(path: Path, record: type[J], command: str) -> Iterator[J]:
+def _read(path: Path, record: type[J]) -> Iterator[J]:
     for number, line in read_lines(path):
         try:
             yield record.from_dict(orjson.loads(line))
         except (ValueError, TypeError, KeyError) as exc:
             raise StructuresError(
-                f"{path}, line {number}: {exc}. Write it again with `lsif-ingest {command}`."
+                f"{path}, line {number}: {why_malformed(exc)}. Write it again: lsif-ingest ingest, "
+                "with the arguments of the last run."
             ) from exc
 
 

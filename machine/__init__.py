@@ -8,6 +8,7 @@ supervisor      kills all that a program started, whatever happens to this proce
 git             what git says about a folder
 proxies         which proxy of the environment is for which address
 secrets         the one redactor
+processors      how many threads compute, how they wait, how nice they are
 collector       Python's collector of unused cycles
 text            text made safe for a terminal
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from json import JSONDecodeError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What moves the cursor, changes colours or turns text around: sources must not do that."""
@@ -11,6 +12,29 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 def clean(text: str) -> str:
     """Return the text with characters that would steer a terminal replaced."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def why_malformed(exc: Exception) -> str:
+    """Return what is wrong with a stored JSON document, in words of JSON and not of Python.
+
+    >>> why_malformed(KeyError("id")), why_malformed(TypeError("'int' object is not iterable"))
+    ('the key id is missing', 'a value is of another type than expected')
+    """
+    said = " ".join(str(exc).split())
+    names = ", ".join(re.findall(r"'(\w+)'", said))
+    if isinstance(exc, OSError):
+        return exc.strerror or said
+    if isinstance(exc, KeyError):
+        return f"the key {names or said} is missing"
+    if isinstance(exc, TypeError | AttributeError):
+        if "missing" in said and names:
+            return f"these keys are missing: {names}"
+        if "unexpected keyword" in said and names:
+            return f"the key {names} is unknown"
+        return "a value is of another type than expected"
+    if "UTF-8" in said or isinstance(exc, UnicodeError):
+        return "it is not UTF-8"
+    return f"it is not JSON: {said}" if isinstance(exc, JSONDecodeError) else said
 
 
 def counted(number: int, noun: str) -> str:

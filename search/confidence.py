@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from machine.files import atomic_writer
+from machine.text import why_malformed
 from search.errors import CalibrationError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def read_calibration(path: Path) -> Calibration:
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as exc:
         raise CalibrationError(
-            f"{path} can't be read as a calibration: {exc}. "
+            f"{path} can't be read as a calibration: {why_malformed(exc)}. "
             "Create one with `lsif-ingest evaluate --calibrate`."
         ) from exc
 

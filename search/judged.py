@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError, model
 
 from search.errors import EvaluationError
 from search.hit import LineRange
+from search.limits import ENGINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,7 +96,7 @@ def read_queries(path: Path) -> list[JudgedQuery]:
 
 def _parse_query(line: bytes, where: str) -> JudgedQuery:
     try:
-        return JudgedQuery.model_validate_json(line.decode("utf-8"))
+        judged = JudgedQuery.model_validate_json(line.decode("utf-8"))
     except UnicodeDecodeError as exc:
         raise EvaluationError(
             f"{where}: expected UTF-8, "
@@ -104,6 +105,12 @@ def _parse_query(line: bytes, where: str) -> JudgedQuery:
     except ValidationError as exc:
         problems = "; ".join(_describe(dict(error)) for error in exc.errors()[:3])
         raise EvaluationError(f"{where}: {problems}.") from exc
+    if len(judged.query) > ENGINE.query:
+        raise EvaluationError(
+            f"{where}: the query has {len(judged.query):,} characters; "
+            f"expected at most {ENGINE.query:,}."
+        )
+    return judged
 
 
 def _describe(error: dict[str, Any]) -> str:

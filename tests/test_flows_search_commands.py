@@ -1121,7 +1121,7 @@ def test_a_project_that_was_not_indexed_is_reported_with_those_that_were(ask: As
     [
         (("search", " \t"), "the query is empty"),
         (("search", "x" * 20_001), "the query has 20,001 characters; expected at most 20,000."),
-        (("search", "\udcff"), "the query is not valid UTF-8."),
+        (("search", "\udcff"), r"the argument '\xff' is not UTF-8."),
         (
             ("search", "x", "--filter", "crate"),
             "--filter takes FIELD=VALUE with crate, path, module",

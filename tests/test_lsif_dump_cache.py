@@ -16,6 +16,7 @@ import pytest
 
 from configs.settings import load_settings
 from lsif.dump.cache import DumpReport, provide_dump
+from lsif.dump.cargo import failed_build_scripts
 from lsif.errors import RustAnalyzerError
 
 
@@ -532,3 +533,41 @@ def test_what_cargo_says_is_told_with_its_causes(
     project.change(project="cargo", keep_dumps=0)
     project.dump()
     assert caplog.messages[0].endswith(": error: failed; a; b")
+
+
+def test_a_build_script_that_failed_is_told_by_its_times(tmp_path: Path) -> None:
+    def ran(name: str, started: float, output: float | None) -> None:
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        for file, when in (("invoked.timestamp", started), ("output", output)):
+            if when is not None:
+                (folder / file).touch()
+                os.utime(folder / file, (when, when))
+
+    ran("debug/build/good-1-0123", 1000.5, 1000.5)
+    ran("debug/build/bad-one-0123", 1000.5, None)
+    ran("debug/build/bad-once-0123", 1000.5, 900.0)  # it succeeded before
+    ran("debug/build/former-0123", 900.0, None)
+    ran("x86_64-unknown-linux-gnu/debug/build/bad-0123", 1000.5, None)
+    assert failed_build_scripts(tmp_path, 1000.0) == ["bad", "bad-once", "bad-one"]
+    assert failed_build_scripts(tmp_path / "none", 1000.0) == []
+
+
+def test_the_dump_of_a_failed_build_script_is_not_kept(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    ran = "$CARGO_TARGET_DIR/debug/build/native-0123"
+    project.script(
+        "rust-analyzer",
+        f'[ "$1" = --version ] && exec echo x; mkdir -p {ran}; touch {ran}/invoked.timestamp; '
+        f"[ -e {project.answers}/protoc ] && cp -p {ran}/invoked.timestamp {ran}/output; echo x",
+    )
+    made = project.dump()
+    assert (made.not_kept, project.files()) == ("build scripts failed: native", ["dump.lsif"])
+    (warning,) = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert warning == (
+        "the build scripts of native failed: what they generate is unknown, and the dump is not "
+        f"kept. `cargo check` in {project.repo} says why"
+    )
+    project.answer("protoc", "is there now")
+    assert (project.dump().not_kept, project.dump().reused) == ("", True)

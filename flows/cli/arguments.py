@@ -12,6 +12,7 @@ import orjson
 from configs.settings import load_settings
 from configs.workspace import Workspace, collection_name, project_name
 from flows.errors import UsageError
+from machine.processors import compute_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,19 +125,25 @@ def output_path(text: str) -> Path:
     path = Path(text)
     if text == "-":
         raise argparse.ArgumentTypeError("expected a file; standard output can't be used here")
-    if path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text} is a folder")
-    if not path.absolute().parent.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {path.absolute().parent}")
+    try:
+        if path.is_dir():
+            raise argparse.ArgumentTypeError(f"{text} is a folder")
+        if not path.absolute().parent.is_dir():
+            raise argparse.ArgumentTypeError(f"there is no folder {path.absolute().parent}")
+    except OSError as exc:
+        raise argparse.ArgumentTypeError(f"{text[:100]}...: {exc.strerror}") from exc
     return path
 
 
 def workspace_of(options: argparse.Namespace) -> Workspace:
-    """Return the workspace of a command.
+    """Return the workspace of a command, which computes with the threads of its settings.
 
     Raises ConfigError, or UsageError if an option and --set contradict each other.
     """
     overrides = list(options.overrides)
+    for text in (*overrides, options.project if "project" in options else ""):
+        if not text.isascii() and text != text.encode("utf-8", "replace").decode("utf-8"):
+            raise UsageError(f"expected UTF-8 in options and settings, found {text!r}.")
     named = {override.partition("=")[0].strip() for override in overrides}
     for option in ("project", "branch"):
         value = getattr(options, option, "")
@@ -151,7 +158,9 @@ def workspace_of(options: argparse.Namespace) -> Workspace:
                     f"leave one of them out."
                 )
         overrides.append(f"project.{key}={orjson.dumps(value).decode()}")
-    return Workspace(load_settings(options.config, overrides))
+    settings = load_settings(options.config, overrides)
+    compute_with(settings.embedding.threads)
+    return Workspace(settings)
 
 
 def named_collection(workspace: Workspace) -> str:

@@ -8,8 +8,10 @@ command that is called is imported, so that `lsif-ingest search` does not wait f
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import os
+import re
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -58,6 +60,10 @@ _FIRST_COMMANDS = (
     "doctor --repo DIR",
 )
 """What a newcomer needs, with the arguments that each must have."""
+_ASKING = frozenset({"-h", "--help", "--version"})
+"""Options that need no command."""
+_TAKES_ANY_PATH = ("dump", "parse")
+"""Commands whose files may have names of any bytes; what others name is stored as text."""
 _PACKAGES = ("configs", "machine", "lsif", "embedding", "storage", "search", "flows")
 
 
@@ -65,8 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = next((word for word in words if not word.startswith("-")), "")
-    if not words or (command and command not in COMMANDS):
-        print(_no_command(command), file=sys.stderr)
+    if refusal := _refusal(words, command):
+        print(refusal, file=sys.stderr)
         return 2
     options = command_line_parser(command).parse_args(words)
     _set_up_logging(debug=options.debug)
@@ -82,6 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader went away; there is no one left to report to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as exc:
+        return _fail(exc, 2 if exc.errno == errno.ENAMETOOLONG else 1, debug=options.debug)
     except Exception as exc:  # a defect of this program or of a library
         stop = _stop_behind(exc)
         return _fail(exc, 1, debug=options.debug) if stop is None else _stopped(stop, command)
@@ -105,6 +113,15 @@ def command_line_parser(command: str | None = None) -> argparse.ArgumentParser:
             loaded = import_module(f"flows.cli.{module}")
             getattr(loaded, f"add_{name.replace('-', '_')}")(own)
     return parser
+
+
+def _refusal(words: list[str], command: str) -> str:
+    """Return why the words are no call of the program, "" if they may be one."""
+    if command not in COMMANDS and (command or not _ASKING.intersection(words)):
+        return clean(_shortened(_no_command(command)))
+    if command not in _TAKES_ANY_PATH and (word := next(filter(_is_no_text, words), "")):
+        return f"lsif-ingest: {_no_text(word)}"
+    return ""
 
 
 def _no_command(word: str) -> str:
@@ -141,6 +158,28 @@ def _stopped(exc: KeyboardInterrupt | Terminated, command: str) -> int:
             file=sys.stderr,
         )
     return 130 if by_terminal else EXIT_CODE
+
+
+_LONGEST_WORD = 300
+"""Characters of a word that a message shows whole; no path is that long by accident."""
+
+
+def _shortened(text: str) -> str:
+    """Return the text with very long words cut short."""
+    return re.sub(
+        rf"\S{{{_LONGEST_WORD},}}", lambda word: f"{word[0][:100]}... ({len(word[0]):,})", text
+    )
+
+
+def _is_no_text(word: str) -> bool:
+    """Return whether the word has bytes that are not UTF-8, which Python makes surrogates."""
+    return not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word)
+
+
+def _no_text(word: str) -> str:
+    """Return what to say of an argument that is not UTF-8."""
+    shown = _shortened(os.fsencode(word).decode("utf-8", "backslashreplace"))
+    return f"the argument '{clean(shown)}' is not UTF-8."
 
 
 _QUEUES_OF_PREFECT = ("APILogWorker", "EventsWorker")
@@ -183,7 +222,9 @@ def _fail(exc: BaseException, code: int, *, debug: bool) -> int:
     message = (
         " ".join(str(exc).split())
         if isinstance(exc, LsifIngestError)
+        else f"{_shortened(str(exc.filename))}: no path is that long."
+        if isinstance(exc, OSError) and exc.errno == errno.ENAMETOOLONG
         else f"{type(exc).__name__}: {exc}; --debug shows where"
     )
-    print(f"lsif-ingest: {clean(message)}", file=sys.stderr)
+    print(f"lsif-ingest: {clean(_shortened(message))}", file=sys.stderr)
     return code

@@ -13,7 +13,9 @@ from flows.cli.arguments import (
     workspace_of,
 )
 from flows.cli.output import print_result
+from flows.errors import UsageError
 from flows.report.coverage import analysis_text, definitions_text, files_text, folder_texts
+from machine.disk import existing
 from machine.text import counted
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ def _status(options: argparse.Namespace) -> None:
     from storage.live import require_live  # noqa: PLC0415 - with the above
 
     workspace = workspace_of(options)
+    if not (nearest := existing(workspace.data)).is_dir():
+        raise UsageError(f"{nearest} is no folder. Choose another: --set paths.data=DIR")
     wanted = named_collection(workspace) if options.project or options.branch else ""
     with closing(connect(workspace)) as index:
         location, collections = index.location, describe_collections(index)

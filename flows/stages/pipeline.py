@@ -16,6 +16,7 @@ from flows.stages.check import check_index
 from flows.stages.records import import_records, parse_repository
 from flows.stages.sources import HELD_BACK, checkout, dump_repository, held_back
 from machine.git import git_state
+from machine.processors import be_nice
 from search.opening import connect
 from storage.plan import Plan, make_plan
 from storage.points import RecordSource
@@ -127,6 +128,7 @@ def plan_run(workspace: Workspace, source: Source) -> Plan:
     The records go into a folder of their own, which is removed.
     """
     project = source.workspace(workspace)
+    be_nice(project.settings.flow.niceness)
     with project_lock(project), project.folder.plan() as folder:
         given = provide_input(source, project, folder, _plainly, rebuild=False)
         parsed = write_records(given, project, folder, _plainly)

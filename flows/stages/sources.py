@@ -10,6 +10,7 @@ from flows.locks import project_lock
 from lsif.dump.cache import DumpReport, provide_dump
 from lsif.dump.choice import choose_loading
 from lsif.dump.run import make_dump
+from machine.processors import be_nice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +64,7 @@ def dump_source(workspace: Workspace, source: Source, output: Path) -> float:
     if source.folder is not None:
         return _dump(workspace, source.folder, output)
     project = source.workspace(workspace)
+    be_nice(project.settings.flow.niceness)
     with project_lock(project):
         return _dump(workspace, checkout(project, source), output)
 

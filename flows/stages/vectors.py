@@ -10,6 +10,7 @@ from embedding.errors import ModelError
 from embedding.models import fingerprints_of, resolve_model, shared_encoder
 from embedding.plan import VectorPlan
 from embedding.work_units import UnitReport, WorkUnit, embed_unit
+from machine.processors import be_nice, compute_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,8 @@ def embed(workspace: Workspace, unit: WorkUnit) -> UnitReport:
 
     Any machine can do it that reaches the checkpoint and has the model. Raises ModelError.
     """
+    be_nice(workspace.settings.flow.niceness)  # a worker may be anywhere
+    compute_with(workspace.settings.embedding.threads)
     found = resolve_model(workspace.models[unit.vector])
     dtype = workspace.settings.checkpoint.numbers
     checkpoint = Checkpoint(workspace.store, found.fingerprint, dtype)

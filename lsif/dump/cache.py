@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from configs.settings import RustAnalyzerSettings
+    from lsif.dump.rust_analyzer import DumpMade
 
 logger = logging.getLogger(__name__)
 
@@ -93,13 +94,10 @@ def provide_dump(
     else:
         made = make_dump(repo, other, loading, tool, target)
         peak_mb = made.peak_mb
-        if key and (made.fell_back or cache_key() != ("", key)):
-            not_kept = (
-                "rust-analyzer went without the dependencies"
-                if made.fell_back
-                else "the sources changed meanwhile"
-            )
-        elif key:
+        not_kept = not_kept or _why_incomplete(made)
+        if key and not not_kept and cache_key() != ("", key):
+            not_kept = "the sources changed meanwhile"
+        elif key and not not_kept:
             path = other.replace(ProjectFolder(folder).cached_dump(key, _content(other)))
     _prune(folder, tool.keep_dumps, path)
     megabytes, seconds = path.stat().st_size / 1e6, time.perf_counter() - started
@@ -121,6 +119,13 @@ def provide_dump(
     )
     _log(report)
     return report
+
+
+def _why_incomplete(made: DumpMade) -> str:
+    """Return what the dump lacks that the next one may have; "" if nothing is known."""
+    if made.fell_back:
+        return "rust-analyzer went without the dependencies"
+    return f"build scripts failed: {', '.join(made.failed_scripts)}" if made.failed_scripts else ""
 
 
 def _cache_key(

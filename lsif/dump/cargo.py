@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 State = Literal["resolved", "unresolved", "unknown"]
 """Of the dependencies; unknown: Cargo was not asked, or there is none."""
+_SAME_TIME_S = 1.0
+"""Seconds; some file systems keep no more exact times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,23 @@ def find_tool(program: str) -> str | None:
         or shutil.which(Path.home() / ".cargo" / "bin" / program)
     )
     return None if found is None else str(found)
+
+
+def failed_build_scripts(target: Path, since: float) -> list[str]:
+    """Return the packages whose build scripts were started after `since` and failed; sorted.
+
+    rust-analyzer does not say so. Cargo notes the start in a file beside the script's output, which
+    it writes once the script succeeds, with the time of the start.
+    """
+    failed = set()
+    for place in ("debug/build", "*/debug/build"):  # the second with a target platform
+        for started in target.glob(f"{place}/*/invoked.timestamp"):
+            with suppress(OSError):
+                began, output = started.stat().st_mtime, started.with_name("output")
+                succeeded = output.is_file() and output.stat().st_mtime >= began
+                if began >= since - _SAME_TIME_S and not succeeded:
+                    failed.add(started.parent.name.rpartition("-")[0])
+    return sorted(failed)
 
 
 def toolchain(repo: Path, tool: RustAnalyzerSettings, target: Path) -> str:

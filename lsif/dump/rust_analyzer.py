@@ -14,7 +14,7 @@ import shutil
 import uuid
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lsif.dump.messages import read_messages
@@ -61,6 +61,8 @@ class DumpMade:
     """Highest resident memory, in 10^6 bytes, of rust-analyzer and all that it started."""
     fell_back: bool
     """Whether rust-analyzer said that it works without the dependencies."""
+    failed_scripts: list[str] = field(default_factory=list)
+    """Packages whose build scripts failed: what those generate is unknown in the dump."""
 
 
 def write_dump(

@@ -17,13 +17,18 @@ import anyio
 import anyio.to_thread
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
-from mcp_types import ListToolsResult
+from mcp.shared.message import SessionMessage
+from mcp_types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, ListToolsResult
+from pydantic import ValidationError
 
 from configs.errors import LsifIngestError
 from search.mcp.texts import INSTRUCTIONS
 from search.mcp.tools import call_tool, describe_tools
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterable
+
+    from anyio.abc import ObjectSendStream
     from mcp.server.context import ServerRequestContext
     from mcp_types import CallToolRequestParams, CallToolResult, PaginatedRequestParams
 
@@ -82,7 +87,36 @@ async def _serve(server: Server[Any], service: SearchService) -> None:
             # The group waits for the models at the end: libraries crash if a load is cut off.
             async with anyio.create_task_group() as loading:
                 loading.start_soon(anyio.to_thread.run_sync, _warm_up, service)
-                await server.run(incoming, outgoing, server.create_initialization_options())
+                write, read = anyio.create_memory_object_stream[Any](0)
+                loading.start_soon(answer_what_is_no_message, incoming, write, outgoing)
+                with read:
+                    await server.run(read, outgoing, server.create_initialization_options())
+
+
+async def answer_what_is_no_message(
+    incoming: AsyncIterable[Any], server: ObjectSendStream[Any], outgoing: Any
+) -> None:
+    """Pass each message on to the server; answer a line that holds none by an error.
+
+    The SDK drops such a line, and its client would wait for an answer forever.
+    """
+    async with server:
+        async for item in incoming:
+            if not isinstance(item, Exception):
+                await server.send(item)
+                continue
+            is_json = isinstance(item, ValidationError) and all(
+                error["type"] != "json_invalid" for error in item.errors()
+            )
+            code, what = (
+                (INVALID_REQUEST, "this is no JSON-RPC message")
+                if is_json
+                else (PARSE_ERROR, "this is not JSON in UTF-8")
+            )
+            problem = JSONRPCError(
+                jsonrpc="2.0", id=None, error=ErrorData(code=code, message=f"{what}.")
+            )
+            await outgoing.send(SessionMessage(problem))
 
 
 def _warm_up(service: SearchService) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from machine.files import atomic_writer
+from machine.text import why_malformed
 from storage.embedded.points import WAY_OUT, create_shard, load_shard
 from storage.errors import IndexMissing, StorageError
 from storage.metadata import read_metadata
@@ -60,6 +61,17 @@ class EmbeddedGeneration:
         """Open a generation that was built before. Raises IndexMissing if it can't be opened."""
         try:
             metadata = read_metadata(orjson.loads((folder / METADATA).read_bytes()))
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            raise IndexMissing(
+                f"{folder / METADATA} can't be read: {why_malformed(exc)}. {WAY_OUT}"
+            ) from exc
+        except OSError as exc:
+            if isinstance(exc, PermissionError):
+                raise StorageError(f"{folder} can't be opened: {exc.strerror}.") from exc
+            raise IndexMissing(
+                f"{folder / METADATA} can't be read: {why_malformed(exc)}. {WAY_OUT}"
+            ) from exc
+        try:
             structures = load_shard(folder / SHARDS[0], STRUCTURES)
             blocks = load_shard(folder / SHARDS[1], BLOCKS)
         except Exception as exc:  # the engine raises plain Exception

@@ -25,6 +25,7 @@ import orjson
 from machine.disk import taken_bytes
 from machine.files import atomic_writer
 from machine.locks import LockHeld, file_lock
+from machine.text import why_malformed
 from storage.embedded.disk import EMPTY, copy_file, require_room
 from storage.embedded.generation import (
     METADATA,
@@ -233,7 +234,7 @@ class EmbeddedIndex:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as exc:
-            raise IndexDamaged(f"{path} can't be read: {exc}. {WAY_OUT}") from exc
+            raise IndexDamaged(f"{path} can't be read: {why_malformed(exc)}. {WAY_OUT}") from exc
 
     def _generations(self, collection: str) -> list[Path]:
         """Return the folders of all generations, oldest first."""

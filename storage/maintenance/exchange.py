@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from machine.files import atomic_writer
+from machine.text import why_malformed
 from storage.errors import StorageError
 from storage.metadata import read_metadata
 from storage.points import RecordDraft
@@ -106,7 +107,7 @@ class ExportedSource:
 
 
 def _unreadable(path: Path, exc: Exception) -> StorageError:
-    return StorageError(f"{path} can't be read: {exc}. Export again.")
+    return StorageError(f"{path} can't be read: {why_malformed(exc)}. Export again.")
 
 
 def _export(points: Points[R], path: Path, kind: Kind[R], metadata: Metadata) -> int:
