@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 
+_PAUSE_S = 0.05
 _LEFT_BEHIND_S = 24 * 3600
 """Age from which a temporary file counts as that of a killed run."""
 
@@ -22,6 +24,23 @@ _LEFT_BEHIND_S = 24 * 3600
 def temporary_beside(path: Path) -> Path:
     """Return a name beside `path` that no other writer uses, on no machine."""
     return path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+
+
+def remove_folder(path: Path, *, patience_s: float = 10.0) -> None:
+    """Remove the folder, even if a process that is being ended still makes and removes files in it.
+
+    A run that was killed is such a case: what it started ends a moment later. Raises OSError if the
+    folder can't be removed within `patience_s` seconds.
+    """
+    deadline = time.monotonic() + patience_s
+    while path.exists():
+        try:
+            shutil.rmtree(path)
+        except OSError as exc:
+            passing = isinstance(exc, FileNotFoundError) or exc.errno == errno.ENOTEMPTY
+            if not passing or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE_S)
 
 
 def remove_leftovers(folder: Path, *, age_s: float = _LEFT_BEHIND_S) -> None:

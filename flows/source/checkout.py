@@ -12,17 +12,17 @@ import os
 import re
 import shutil
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from flows.errors import CheckoutError, RepositoryUnreachable
 from flows.source.git_url import is_url, protocols
+from machine.files import remove_folder
 from machine.git import git_environment, git_output
 from machine.programs import run_program
 from machine.secrets import without_credentials
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from configs.settings import CheckoutSettings
 
 logger = logging.getLogger(__name__)
@@ -90,6 +90,14 @@ def check_git() -> None:
         )
 
 
+def _remove_locks(git: Path) -> None:
+    """Remove the locks of git's that were killed; one that is just ending may remove its own."""
+    for folder, _, names in os.walk(git):  # which passes over folders that go away meanwhile
+        for name in names:
+            if name.endswith(".lock"):
+                Path(folder, name).unlink(missing_ok=True)
+
+
 class _Damaged(Exception):
     """Git failed, perhaps because of the checkout's state."""
 
@@ -116,14 +124,12 @@ class _Checkout:
         """
         git = self._folder / ".git"
         if not again and git.is_dir() and self._origin() == self._url:
-            for lock in git.rglob("*.lock"):
-                if not lock.is_dir():  # .git/modules may have a folder of that name
-                    lock.unlink()
+            _remove_locks(git)
             return True
         if self._folder.is_symlink() or self._folder.is_file():
             self._folder.unlink()
         elif self._folder.exists():
-            shutil.rmtree(self._folder)
+            remove_folder(self._folder)
         self._folder.mkdir(parents=True)
         self._must("init", "--quiet", "--template=")
         # The last step: without it, the next run begins again.

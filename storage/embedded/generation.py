@@ -63,13 +63,13 @@ class EmbeddedGeneration:
             metadata = read_metadata(orjson.loads((folder / METADATA).read_bytes()))
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise IndexMissing(
-                f"{folder / METADATA} can't be read: {why_malformed(exc)}. {WAY_OUT}"
+                f"{folder} can't be opened: {METADATA}: {why_malformed(exc)}. {WAY_OUT}"
             ) from exc
         except OSError as exc:
             if isinstance(exc, PermissionError):
                 raise StorageError(f"{folder} can't be opened: {exc.strerror}.") from exc
             raise IndexMissing(
-                f"{folder / METADATA} can't be read: {why_malformed(exc)}. {WAY_OUT}"
+                f"{folder} can't be opened: {METADATA}: {why_malformed(exc)}. {WAY_OUT}"
             ) from exc
         try:
             structures = load_shard(folder / SHARDS[0], STRUCTURES)
