@@ -267,13 +267,14 @@ class _Declared(NamedTuple):
     def is_around(self, other: _Declared, *, has_braces: bool) -> bool:
         """Return whether the other, whose name is before its end, is inside it.
 
-        Not inside are another name of the same value, and the same function in another branch of a
-        condition. What is inside braces ends before them. Those of `namespace A.B` have one body.
+        Not inside are another name of the same value, the same function in another branch of a
+        condition, and the type in C's `typedef struct a {} b`. What is inside braces ends before
+        them. Those of `namespace A.B` have one body.
         """
         mine, others = self.declaration, other.declaration
         has_its_body = mine.body is not None and mine.body == others.body
         is_same = has_its_body or (mine.end == others.end and has_braces)
-        return self.name_start != other.name_start and (not is_same or mine.code_type == "Module")
+        return self.name_start < other.name_start and (not is_same or mine.code_type == "Module")
 
 
 def _qualifiers(declared: _Declared, around: list[_Declared]) -> Iterator[str]:
