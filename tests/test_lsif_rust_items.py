@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from lsif.reader.elements import Range, Tag
 from lsif.reader.graph import Definition
 from lsif.reader.hover import Hover, parse_hover
 from lsif.rust.finder import RustFile
+
+from made_dump import Dump
 
 
 def find(source: str, name: str, said: Hover | None, tag: Tag | None = None) -> Findings:
@@ -121,3 +124,34 @@ def test_many_macro_calls_take_no_longer_than_many_items() -> None:
     began = time.perf_counter()
     assert len(file.find(calls, "utf-16").found) == 3000
     assert time.perf_counter() - began < 20
+
+
+def module_dump(folder: Path, text: str, end: tuple[int, int], declaration: str) -> Dump:
+    """Return a dump of a file and of what it is as a module: its range is the file."""
+    dump = Dump(folder)
+    dump.source("src/made.rs", text)
+    dump.define("src/made.rs", 0, 0, end[1], "r", declaration, end_line=end[0])
+    at = text.index("fn f") + 3
+    row, begin = text.count("\n", 0, at), text.rfind("\n", 0, at) + 1
+    dump.define("src/made.rs", row, at - begin, 1, "r::made", "pub fn f()")
+    return dump
+
+
+@pytest.mark.parametrize("ending", ["", "\n"])
+def test_a_file_of_one_line_is_a_module_too(ending: str, tmp_path: Path) -> None:
+    text = f'#![doc = "Made."] pub fn f() {{}}{ending}'
+    end = (1, 0) if ending else (0, len(text))
+    ledger, structures = module_dump(tmp_path, text, end, "mod made").parse()
+    # rust-analyzer 1.85 never says that a module in a file of its own is public.
+    assert [(each.symbol, each.code_type, each.visibility) for each in structures] == [
+        ("r::made", "Module", ""),
+        ("r::made::f", "Function", "pub"),
+    ]
+    assert not ledger.skipped
+
+
+def test_a_module_that_a_call_at_the_beginning_makes_is_not_the_file(tmp_path: Path) -> None:
+    text = "modules! {\n    a\n}\npub fn f() {}\n"
+    ledger, structures = module_dump(tmp_path, text, (2, 1), "mod hidden").parse()
+    assert [each.name for each in structures] == ["f"]
+    assert ledger.skipped == {"macro_made": 1}

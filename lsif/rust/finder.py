@@ -11,7 +11,7 @@ from lsif.items import FILE_MODULE, Findings, FoundItem, SourceItem
 from lsif.lines import squeeze
 from lsif.reader.graph import Outline
 from lsif.reader.hover import own_declaration
-from lsif.rust.hover_paths import kinds_by_path, member_of, module_path
+from lsif.rust.hover_paths import is_file_module, kinds_by_path, member_of, module_path
 from lsif.rust.modules import ModuleFile, is_test_path, module_path_by_file
 from lsif.rust.syntax import SourceFile
 from lsif.rust.witness import Witness
@@ -125,12 +125,7 @@ class RustFile:
     ) -> FoundItem | str | None:
         """Return the definition's item or why it has none; None if it is counted already."""
         source, hover, place = self._source, definition.hover, definition.range
-        if (
-            hover is not None
-            and hover.code_type == "Module"
-            and (place.line, place.column) == (0, 0)
-            and place.end_line > 0
-        ):
+        if hover is not None and is_file_module(definition) and not source.names_macro(0, 0):
             return self._find_file_module(definition, hover)
         column = source.byte_column(place.line, place.column, encoding)
         item = source.item_at(place.line, column) if column is not None else None
@@ -158,7 +153,7 @@ class RustFile:
 
     def _find_file_module(self, definition: Definition, hover: Hover) -> FoundItem | str:
         """Return a module in a file of its own as an item that consists of its documentation."""
-        visibility = self._module.visibility or _hover_visibility(hover)
+        visibility = self._module.visibility or _hover_visibility(hover).removeprefix("private")
         item = _file_module(self._source, hover.name or "", visibility)
         return FoundItem(definition, 0, FILE_MODULE, item) if item else "undocumented_module"
 
@@ -231,7 +226,7 @@ class RustFile:
             modules=modules,
             qualifiers=qualifiers,
             visibility=outlined.item.visibility or "private",
-            by_brackets=True,
+            by_brackets=outlined.item.code_type != "Module",  # `mod name;` is read
         )
         return outlined._replace(item=item)
 

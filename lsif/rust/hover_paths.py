@@ -39,9 +39,8 @@ def module_path(
     """
     votes = _votes(plain)
     for definition in definitions:
-        hover, place = definition.hover, definition.range
-        if hover is not None and hover.code_type == "Module" and place.end_line > place.line:
-            # The module's own hover decides.
+        hover = definition.hover
+        if hover is not None and is_file_module(definition):  # the module's own hover decides
             votes[f"{hover.path}::{hover.name}"] += len(plain) + 1
     if not votes and not module.is_declared:
         votes = _votes(from_macros)
@@ -69,6 +68,16 @@ def module_path(
         default=guess.partition(_SEPARATOR)[0],
     )
     return _SEPARATOR.join((crate, *guess.split(_SEPARATOR)[1:]))
+
+
+def is_file_module(definition: Definition) -> bool:
+    """Return whether the definition is that of a file as a module.
+
+    Its range is the file; that of any other module is behind a word, or begins with a macro's name.
+    """
+    hover, place = definition.hover, definition.range
+    is_module = hover is not None and hover.code_type == "Module"
+    return is_module and (place.line, place.column) == (0, 0)
 
 
 def _votes(items: Iterable[FoundItem]) -> Counter[str]:

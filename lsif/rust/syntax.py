@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 _CONTAINERS = frozenset({"mod_item", "impl_item", "trait_item", "foreign_mod_item"})
 """Nodes whose bodies are items and nothing else."""
 _CALLED = re.compile(rb"(?:[\w:]|[\x80-\xff])+!(?!=)\s*[({\[]")
+_PARENTS = 4
+"""Parents whose children are remembered: of a call, and of what is in it. All trees stay."""
 _NESTING = 200
 """Nesting of modules, functions and impls that open scopes of their own; real code has a dozen."""
 _MACRO_DEPTH = 8
@@ -86,7 +88,7 @@ class SourceFile(Lines):
         self._tree = self._reading.tree
         self._unread: list[tuple[Node, Scope] | None] = []
         self._unread_starts: list[tuple[int, int]] = []
-        self._last_parent: tuple[int, list[Node]] = (0, [])
+        self._last_parents: dict[int, list[Node]] = {}
         is_test = has_test_attribute_inside(self._tree.root_node)
         self._walk(self._tree.root_node, Scope(0, len(self.data) + 1, is_test=is_test))
 
@@ -206,7 +208,6 @@ class SourceFile(Lines):
         if inside is None:
             tokens = next((child for child in call.children if child.type == "token_tree"), None)
             tree = self._reading.inside(tokens)
-            self._last_parent = (0, [])  # of another tree
             inside = self._looked_into[call.start_byte] = LookedInto(tree, [scope])
             self._collect(tree.root_node, [scope], inside.scopes, strict=True)
         return inside
@@ -311,9 +312,11 @@ class SourceFile(Lines):
         parent = node.parent
         if parent is None:
             return [node]
-        if self._last_parent[0] != parent.id:
-            self._last_parent = parent.id, parent.children
-        return self._last_parent[1]
+        known = self._last_parents.pop(parent.id, None)
+        if known is None and len(self._last_parents) >= _PARENTS:
+            self._last_parents.pop(next(iter(self._last_parents)))
+        children = self._last_parents[parent.id] = known if known is not None else parent.children
+        return children
 
     def _add(self, node: Node, leading: list[Node], scope: Scope, *, strict: bool = False) -> bool:
         """Add the node's item, if `strict` only a valid one; return whether it is test code."""
