@@ -232,7 +232,8 @@ def _why_unknown(record: dict[str, Any], lines: list[str]) -> str:
     if (record["code_type"], record["name"]) == ("Macro", "try"):
         return "a macro try, whose name is a keyword to rust-analyzer"
     line = lines[record["line"] - 1]
-    text = "\n".join([*lines[: record["line"] - 1], line[: line.find(_name(record))]])
+    name = re.search(rf"(?<!\w){re.escape(_name(record))}(?!\w)", line)
+    text = "\n".join([*lines[: record["line"] - 1], line[: name.start() if name else None]])
     return "in a macro call" if _in_call(text) else "unknown"
 
 
