@@ -7,16 +7,26 @@ names that are no items.
 
 from __future__ import annotations
 
+import _pydecimal as decimal_in_python
+import argparse
+import ast
+import dataclasses
+import doctest
+import enum
 import re
 import time
+import typing
+from asyncio import tasks
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from lsif.extract import parse_dump
 from lsif.jsonl import read_structures
 from lsif.other.finder import OutlinedFile
-from lsif.reader.graph import Outline
+from lsif.reader.elements import Range
+from lsif.reader.graph import Definition, Outline
 
 from conftest import DATA
 from marked_source import definitions_in, find, rows
@@ -95,3 +105,33 @@ def test_what_is_never_closed_takes_no_longer(language: str, line: str) -> None:
     findings = OutlinedFile("p", "a.x", text, Outline(language)).find(definitions, "utf-8")
     assert len(findings.found) + findings.skipped.total() == 500
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "module", [argparse, ast, dataclasses, decimal_in_python, doctest, enum, tasks, typing]
+)
+def test_python_is_read_as_its_own_parser_reads_it(module: ModuleType) -> None:
+    """The parser of CPython does not share the grammar."""
+    text = Path(str(module.__file__)).read_text(encoding="utf-8")
+    lines = text.split("\n")
+    expected, definitions = {}, []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            row = node.lineno - 1
+            column = lines[row].index(node.name, node.col_offset + len("def"))
+            place = Range(len(definitions), row, column, row, column + len(node.name))
+            definitions.append(Definition("file:///p/a", place, None, 0, 0))
+            kind = "Class" if isinstance(node, ast.ClassDef) else "Function"
+            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+            docs = (ast.get_docstring(node) or "").strip() or None
+            expected[row, column] = (node.name, kind, first, node.end_lineno, docs)
+    source = OutlinedFile("p", "a.py", text.encode(), Outline("python"))
+    found = {}
+    for each in source.find(definitions, "utf-8").found:
+        item, end = each.item, each.item.row_to + 1
+        while not lines[end - 1].partition("#")[0].strip():  # comments are in no tree of CPython
+            end -= 1
+        docs = (item.docstring or "").strip() or None
+        found[each.row, each.column] = (item.name, item.code_type, item.row_from + 1, end, docs)
+    assert found == expected
+    assert len(found) > 40
