@@ -186,7 +186,7 @@ def table(costs: dict[tuple[str, int, str], list[Cost]], records: int, rounds: i
         "OMP_WAIT_POLICY=PASSIVE, which this program sets. embed: snippets by the packaged model,",
         "in one process. here, processes, dask: whole runs, two workers. serve: a search while",
         f"{CLIENTS} clients ask, and the server's processor time for all, start included.",
-        "Made by `make bench NAME=busy`.",
+        "The load says whether others used the machine meanwhile. Made by `make bench NAME=busy`.",
         "",
         "| work | other busy processes | spin: wall | CPU | sleep: wall | CPU |",
         "|---|--:|--:|--:|--:|--:|",

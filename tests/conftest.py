@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -223,28 +223,38 @@ def run_cli(
     data = next(
         (Path(cwd, word[11:]) for word in arguments if word.startswith("paths.data=")), None
     )
-    with sharing_the_empty_database(data if arguments[0] == "ingest" else None):
+    if data is None or arguments[0] != "ingest":
         return _run_cli(arguments, environment or {}, cwd)
+    give_empty_database(data)
+    done = _run_cli(arguments, environment or {}, cwd)
+    _keep_empty_database(data)
+    return done
 
 
-@contextmanager
-def sharing_the_empty_database(data: Path | None) -> Iterator[None]:
-    """Give the data folder what temporary Prefect servers of other runs kept: it takes 5 s to make.
+def give_empty_database(data: Path) -> None:
+    """Give the data folder an empty database of Prefect that another test made: it takes 5 s.
 
-    The other way round, too. It is shared by all processes of tests.
+    A run that makes one keeps it for all processes of tests.
     """
-    kept = PREFECT_KEPT / f"empty-{version('prefect')}.db"
-    own = None if data is None else data / "prefect" / kept.name
-    if own is not None and kept.is_file() and not own.exists() and data is not None:
+    kept, own = _empty_databases(data)
+    if kept.is_file() and not own.exists():
         with suppress(OSError):
             own.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(kept, own)
-    yield
-    if own is not None and own.is_file() and not kept.exists():
+
+
+def _keep_empty_database(data: Path) -> None:
+    kept, own = _empty_databases(data)
+    if own.is_file() and not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
         temporary = temporary_beside(kept)
         shutil.copyfile(own, temporary)
         temporary.replace(kept)
+
+
+def _empty_databases(data: Path) -> tuple[Path, Path]:
+    name = f"empty-{version('prefect')}.db"
+    return PREFECT_KEPT / name, data / "prefect" / name
 
 
 def _run_cli(

@@ -38,6 +38,7 @@ from conftest import (
     children_of,
     cli_environment,
     copied,
+    give_empty_database,
     points,
     run,
     run_cli,
@@ -715,6 +716,7 @@ def test_an_interrupted_run_ends_at_once_and_leaves_no_server(
         "--set",
         "checkpoint.rows_per_file=4",
     ]
+    give_empty_database(own)
     process = subprocess.Popen(
         [sys.executable, "-m", "flows", *arguments],
         cwd=PROJECT_ROOT,
@@ -822,6 +824,7 @@ def test_a_killed_run_is_finished_by_the_next(
         "--set",
         "checkpoint.rows_per_file=8",
     ]
+    give_empty_database(own)
     process = subprocess.Popen(
         [sys.executable, "-m", "flows", *arguments],
         cwd=PROJECT_ROOT,

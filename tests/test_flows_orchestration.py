@@ -22,7 +22,16 @@ from flows.runners import make_task_runner, why_no_scheduler
 from flows.server.temporary import TemporaryServer, _copied
 from flows.source.source import Source
 
-from conftest import PROJECT_ROOT, SAMPLE, SAMPLE_DUMP, SOURCE, cli_environment, points, run_cli
+from conftest import (
+    PROJECT_ROOT,
+    SAMPLE,
+    SAMPLE_DUMP,
+    SOURCE,
+    cli_environment,
+    give_empty_database,
+    points,
+    run_cli,
+)
 
 UNUSED = "127.0.0.1:9"
 
@@ -165,6 +174,7 @@ def test_worker_processes_that_are_killed_and_those_whose_run_is(
     data, log = tmp_path / "data", tmp_path / "log"
     slow = ("--set", "checkpoint.rows_per_file=8", "--set", "embedding.text.batch_tokens=1")
     two = ("--set", "cluster.runner=processes", "--set", "cluster.workers=2")
+    give_empty_database(data)
     with log.open("wb") as file:
         process = subprocess.Popen(
             [
