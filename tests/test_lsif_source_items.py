@@ -331,6 +331,7 @@ def test_what_a_macro_makes_in_an_impl_is_a_member_of_its_type(repository: Repos
     found = repository.structures()
     member, other = found["r::<A as Read>::get"], found["r::A::put"]
     assert (member.context.struct_name, member.trait_name) == ("A", "Read")
+    assert (member.visibility, other.visibility) == ("inherited", "private")
     assert (other.context.struct_name, other.trait_name) == ("A", None)
 
 

@@ -184,7 +184,7 @@ class RustFile:
                 row_to=call.row_to,
                 signature=_hover_signature(hover),
                 docstring=hover.docs,
-                visibility=_hover_visibility(hover),
+                visibility=call.scope.member_visibility or _hover_visibility(hover),
                 is_test=call.is_test,
                 modules=call.scope.modules,
                 qualifiers=call.scope.qualifiers,
