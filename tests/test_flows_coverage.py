@@ -153,7 +153,9 @@ def test_a_dump_without_any_definition_is_a_warning_whatever_its_files() -> None
     assert shortfall(nothing, 0.8) == (
         "the dump holds none of 6,296 definitions, so nothing is known of their references: "
         "cfg of another platform or of a build flag leaves files out "
-        "(set rust_analyzer.cfg to the names that the code asks for)"
+        "(set rust_analyzer.cfg to the names that the code asks for); or the workspace leaves out "
+        'their crates, as those it excludes (set rust_analyzer.project = "static", which reads '
+        "every Cargo.toml)"
     )
     assert shortfall(nothing, 0.0) == ""
 

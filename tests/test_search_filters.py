@@ -128,8 +128,8 @@ def test_conditions_are_on_the_fields_of_structures_and_of_blocks() -> None:
         Condition("context.module", ("m",)),
         Condition("code_type", ("Enum",)),
         Condition("visibility", ("pub",)),
-        Condition("context.struct_name", ("O",)),
-        Condition("trait_name", ("T",)),
+        Condition("context.struct_name", ("O", "r#O")),
+        Condition("trait_name", ("T", "r#T")),
         Condition("is_test", (True,)),
     )
     found = filters.conditions(BLOCK_FIELDS, none)
