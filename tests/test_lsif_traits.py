@@ -53,6 +53,8 @@ def test_a_trait_of_the_same_file(tmp_path: Path, header: str) -> None:
         ("use std::{fmt, one};\nimpl one::Sink for A {}", None),
         ("use futures::Sink;\nimpl Sink for A {}", None),
         ("impl core::one::Sink for A {}", None),
+        ("use futures::one::Sink;\nimpl Sink for A {}", None),  # a dependency's module
+        ("use futures::one;\nimpl one::Sink for A {}", None),
         ("impl one::Sink for A {}\nimpl two::Sink for A {}", None),  # one name, two traits
         ("/// Like impl Sink for A.\nfn f() {}", None),
         ("impl A { fn put(&self) {} }", None),
@@ -69,6 +71,28 @@ def test_a_trait_is_the_one_that_the_path_names(
     }
     found = docs_of(tmp_path, files, "src/user.rs")
     assert found == ({} if expected is None else {"Sink": expected})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("impl std::fmt::Sink for A {}", None),
+        ("impl ::futures::Sink for A {}", None),
+        ("impl self::Sink for A {}", "Own."),
+        ("impl Sink<[u8; 4], [T; 2]> for A {}", "Own."),
+        ("mod m {\n    pub trait Sink { fn put(&self); }\n}\nimpl m::Sink for A {}", None),
+    ],
+)
+def test_a_trait_that_has_the_name_of_one_in_the_same_file(
+    tmp_path: Path, text: str, expected: str | None
+) -> None:
+    found = docs_of(tmp_path, {"src/lib.rs": f"{SINK.format('Own.')}{text}\n"})
+    assert found == ({} if expected is None else {"Sink": expected})
+
+
+def test_a_trait_in_a_module_of_the_same_file(tmp_path: Path) -> None:
+    text = f"pub mod inner {{\n{SINK.format('Own.')}}}\nimpl inner::Sink for A {{}}\n"
+    assert docs_of(tmp_path, {"src/lib.rs": text}) == {"Sink": "Own."}
 
 
 def test_a_trait_of_another_crate_of_the_repository(tmp_path: Path) -> None:
@@ -110,10 +134,14 @@ def test_the_nearest_of_several_traits_is_meant(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["\nimpl<", "\nimpl ", "\nuse a ", "\ntrait T ", " for ", ">", "\nimpl A<"]
+    "part", ["\nimpl<", "\nimpl ", "\nimpl [", "\nuse a ", "\ntrait T ", " for ", ">", "\nimpl A<"]
 )
 def test_any_text_is_searched_in_linear_time(part: str) -> None:
     """A quadratic search would take hours."""
     traits = file_traits(f"impl<F: for<'a> Fn(&'a u8)> Sink for F {{}}{part * 200_000} for ", [])
     assert traits is not None
     assert "Sink" in traits.implemented
+
+
+def test_a_word_without_end_is_searched_in_linear_time() -> None:
+    assert file_traits(f"impl Sink for A {{}}\nimpl {'a' * 300_000}- for A {{}}\n", []) is not None

@@ -14,14 +14,15 @@ _TOKEN = re.compile(
     (?P<line> //[^\n]* )
   | (?P<block> /\* )
   | (?P<literal>
-        (?<![\w\x80-\xff])(?:[bc]?r)(?P<hashes>\#*)".*?"(?P=hashes)
-      | (?:(?<![\w\x80-\xff])[bc])?"(?:\\.|[^"\\])*"
+        (?<![\w\x80-\xff])(?:[bc]?r)(?P<hashes>\#*)".*?(?:"(?P=hashes)|\Z)
+      | (?:(?<![\w\x80-\xff])[bc])?"(?:\\.|[^"\\])*(?:"|\\?\Z)
       | (?:(?<![\w\x80-\xff])b)?'(?:\\[^\n]+?|[^'\\\n\x80-\xff]|[\xc0-\xff][\x80-\xbf]{1,3})'
     )
   | '[A-Za-z_\x80-\xff][\w\x80-\xff]*               # a lifetime
     """,
     re.DOTALL | re.VERBOSE,
 )
+"""A string without an end is all that follows: looking for its end again and again takes long."""
 _HEAD = re.compile(
     rb"(?P<shebang>#!(?!\s*\[)[^\n]*\n)?\s*"
     rb"(?P<frontmatter>(?P<fence>-{3,})[^\n]*\n(?:.*?\n)?(?P=fence)[ \t\r]*(?:\n|\Z))?",

@@ -35,6 +35,7 @@ class Reading:
         self.is_mended = self.tree.root_node.has_error
         """Whether the source has syntax that the grammar does not know."""
         self._copy: Readable | None = None
+        self._sorted_cuts = 0
         self.disputed: set[int] = set()
         """Where the names of items begin about which brackets contradict the tree."""
         if self.is_mended:
@@ -83,7 +84,9 @@ class Reading:
         if self._copy is None or not self._copy.cuts:
             return []
         cuts = self._copy.cuts
-        cuts.sort()
+        if self._sorted_cuts != len(cuts):
+            cuts.sort()
+            self._sorted_cuts = len(cuts)
         return cuts[bisect_left(cuts, (start, 0)) : bisect_left(cuts, (end, 0))]
 
     def is_read(self, start: int) -> bool:

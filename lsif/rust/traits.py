@@ -31,8 +31,13 @@ _TRAIT = re.compile(
 )
 """At the beginning of a line, as the next ones, since comments speak of traits, too."""
 _DOCS = re.compile(r"///|/\*\*|#\s*\[\s*(?:doc|cfg_attr)\b")
-_IMPL = re.compile(r"^[ \t]*(?:(?:unsafe|default)\s+)*impl\b([^{};]*)", re.MULTILINE)
-"""The header; what is no header matches as well, so that the search is linear."""
+_IMPL = re.compile(
+    r"^[ \t]*(?:(?:unsafe|default)\s+)*impl\b((?:[^{};\[]|\[(?:[^\[\]{}\n]{0,99}\])?)*)",
+    re.MULTILINE,
+)
+"""The header, arrays in generics included; what is no header matches as well, so that the search is
+linear."""
+_MODULE = re.compile(rf"^[ \t]*(?:pub(?:\([^)\n]*\))?\s+)?mod\s+({_NAME})\s*\{{", re.MULTILINE)
 _FOR = re.compile(r"\sfor\s+(?!<)")
 """The `for` of an impl, not that of `for<'a> Fn(&'a T)`."""
 _USE = re.compile(r"^[ \t]*(?:pub(?:\([^)\n]*\))?\s+)?use\s+([^;]*)", re.MULTILINE)
@@ -40,6 +45,8 @@ _TOKEN = re.compile(rf"{_NAME}|::|[{{}},]")
 _LAST_PATH = re.compile(rf"(?:{_NAME}\s*::\s*)*{_NAME}\s*\Z")
 _LONGEST_PATH = 30
 """Segments of a path; more stand in broken sources only."""
+_LONGEST_TEXT = 1000
+"""Characters of a path, likewise."""
 _STANDARD = frozenset({("std",), ("core",), ("alloc",)})
 _LOCAL = frozenset({"crate", "self", "super"})
 _PRELUDE = frozenset(
@@ -63,6 +70,8 @@ class FileTraits(NamedTuple):
     """Paths of the traits in the headers of its impls, without generics."""
     imported: dict[str, tuple[str, ...]]
     """The paths, as their segments, by which the first names of those paths are imported."""
+    modules: frozenset[str] = frozenset()
+    """Modules in the file itself, by which those paths may begin."""
 
 
 def may_have_documented_traits(text: str) -> bool:
@@ -77,11 +86,17 @@ def file_traits(text: str, items: Iterable[SourceItem]) -> FileTraits | None:
     defined: dict[str, Members] = {
         name: {} for name in (_TRAIT.findall(text) if "trait" in text else ())
     }
+    places: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for item in items:
+        if item.code_type == "Trait":
+            places[plain_name(item.name)].add(item.modules)
         is_member = item.trait_name is not None and item.visibility != "inherited"
         if is_member and item.docstring is not None:
             members = defined.setdefault(plain_name(item.trait_name or ""), {})
             members.setdefault(plain_name(item.name), item.docstring)
+    for name, modules in places.items():
+        if len(modules) > 1:  # two traits of one name: an impl may mean either
+            defined[name] = {}
     parts = (_FOR.split(header, maxsplit=1) for header in _IMPL.findall(text))
     paths = (_last_path(before) for before, *after in parts if after)
     implemented = frozenset(filter(None, paths))
@@ -93,7 +108,8 @@ def file_traits(text: str, items: Iterable[SourceItem]) -> FileTraits | None:
         for name, segments in _imports(tree):
             if name in first_words:  # modules of tests come last, and have imports of their own
                 imported.setdefault(name, segments)
-    return FileTraits(defined, implemented, imported)
+    inner = first_words.intersection(_MODULE.findall(text) if defined else ())
+    return FileTraits(defined, implemented, imported, frozenset(inner))
 
 
 class TraitDocs:
@@ -106,6 +122,7 @@ class TraitDocs:
         for path, traits in files.items():
             for name in traits.defined:
                 self._places[name].append(path)
+        self._crates = {self._crate(path) for path in modules}
 
     def of(self, path: str) -> dict[str, Members]:
         """Return the docs of the members of the traits that the file implements, by trait.
@@ -124,7 +141,13 @@ class TraitDocs:
         traits = self._files[path]
         *around, name = written.split("::")
         first = around[0] if around else name
-        if name in traits.defined and (not around or first not in traits.imported):
+        if name in traits.defined and (
+            not around
+            or (
+                first not in traits.imported
+                and (first in traits.modules or first in _LOCAL or first in self._names(path))
+            )
+        ):
             return traits.defined[name]
         segments = (*traits.imported.get(first, ()), *around)
         place = self._place(path, name, segments)
@@ -148,9 +171,12 @@ class TraitDocs:
             for place in places
         }
         best = [place for place, rank in ranks.items() if rank == max(ranks.values())]
-        if len(best) != 1 or (not _LOCAL.issuperset(segments[:1]) and not ranks[best[0]][0]):
+        if len(best) != 1:
             return None
-        return best[0]
+        # The path begins in this repository, not in a dependency that has such a module, too.
+        known = (_LOCAL, self._crates, self._names(best[0]))
+        begins_here = not segments or any(segments[0] in names for names in known)
+        return best[0] if begins_here and (not modules or ranks[best[0]][0]) else None
 
     def _names(self, place: str) -> set[str]:
         """Return what a path to the file's items may have among its segments."""
@@ -171,7 +197,7 @@ def _last_path(text: str) -> str:
     while end and (depth or text[end - 1] == ">"):
         depth += {">": 1, "<": -1}.get(text[end - 1], 0)
         end -= 1
-    match = _LAST_PATH.search(text, 0, end)
+    match = _LAST_PATH.search(text, max(end - _LONGEST_TEXT, 0), end)
     return re.sub(r"\s", "", match[0]) if match else ""
 
 
