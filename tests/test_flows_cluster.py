@@ -106,11 +106,11 @@ def test_workers_of_a_scheduler_embed_into_a_bucket(
         (8, 0),
     ]
     tasks = {one["stage"]: one["tasks"] for one in first["stages"]}
-    assert (tasks["embed text"], tasks["embed code"], tasks["embed blocks"]) == (8, 8, 1)
+    assert (tasks["embed text"], tasks["embed code"], tasks["embed blocks"]) == (10, 10, 1)
     assert points(data) == points(indexed_sample)
     assert not (data / "checkpoints").exists()
     said = [(tmp_path / f"worker_{number}.log").read_text() for number in (1, 2)]
-    assert sum(one.count("- Finished in state Completed()") for one in said) == 17
+    assert sum(one.count("- Finished in state Completed()") for one in said) == 21
     assert all("Task run 'embed" in one for one in said), said
     assert S3_SECRET not in "".join(said)
 
