@@ -188,6 +188,9 @@ def framed(construct: str) -> list[str]:
         ("union U {\n    a ?: u8\n}", ["Union U -1-3"]),
         ("macro_rules! m {\n    () => { ${count($x)} $$ ` ~ }\n}", ["Macro m -1-3"]),
         ("m! { ~ $ ` \\ }", []),
+        # Types that are named as words of the language are.
+        ("impl union {\n    fn f() {}\n}", ["Function union::f 2-2"]),
+        ("impl<T> From<default> for gen {\n    fn f() {}\n}", ["Function <gen as From>::f 2-2"]),
         # Strings and comments that look like code.
         ("const trait A { /* } fn x() { */ // }\n    fn f() -> [u8; 3]; // {\n}",
          ["Trait A -1-3", "Function A::f 2-2"]),
@@ -356,7 +359,21 @@ def test_last_lines_of_a_broken_source_are_those_of_folding_ranges() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["const ", "trait a ", "impl<", "macro a(", "for<", "safe fn ", "fn a<", "#[a] ", "'a ", "/*"],
+    [
+        "const ",
+        "trait a ",
+        "impl<",
+        "macro a(",
+        "for<",
+        "safe fn ",
+        "fn a<",
+        "#[a] ",
+        "'a ",
+        "/*",
+        'r#" ',
+        '"\\"',
+        "fn f() { #[a] || 3 } ",
+    ],
 )
 def test_hostile_repetitions_take_time_in_proportion(text: str) -> None:
     began = time.process_time()

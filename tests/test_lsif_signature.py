@@ -102,7 +102,8 @@ def test_the_visibility_is_apart_and_has_one_spelling(
     ],
 )
 def test_a_types_name_has_no_path_no_reference_and_no_generics(written: str, expected: str) -> None:
-    alias = parser().parse(f"type T = {written};".encode()).root_node.named_children[0]
+    source = f"type T = {written};".encode()
+    alias = parser().parse(source).root_node.named_children[0]
     node = alias.child_by_field_name("type")
     assert node is not None
-    assert base_name(node) == expected
+    assert base_name(node, source) == expected

@@ -26,6 +26,8 @@ _TYPED = {b"fn": b"()", b"const": b":A", b"static": b":A"}
 _HEADS = {b"fn": b"fn f()", b"struct": b"struct S", b"enum": b"enum E", b"union": b"union U"}
 _FIELD_VALUE = re.compile(rb"(?<![<>=!])=(?![=>])[^,{}]*")
 _WORD = re.compile(WORD)
+_CONTEXTUAL = re.compile(rb"\b(?:auto|default|final|gen|raw|safe|union)\b")
+"""Words that may be names of types, but not for the grammar."""
 _ATTRIBUTE = re.compile(rb"#\s*\[")
 _ATTRIBUTE_PATH = re.compile(rb"\s*(?:" + WORD + rb"\s*(?:::\s*)?)+")
 _BEFORE_TRAIT = re.compile(rb"(?:(?:const\b|[!?~])\s*)+")
@@ -192,6 +194,10 @@ def _drop_impl_header(copy: Readable, segment: Segment) -> None:
         if words:
             copy.put(part[0] + words[-1].start(), words[-1][0])
             copy.unread.add(part[0] + words[-1].start())
+    if not _is_clean(copy, segment):
+        for part in parts:
+            for match in _CONTEXTUAL.finditer(copy.text, *part):
+                copy.put(match.start(), b"A" * len(match[0]))
 
 
 def _impl_parts(code: Code, start: int, end: int) -> tuple[tuple[int, int] | None, tuple[int, int]]:

@@ -75,14 +75,14 @@ def impl_scope(data: bytes, node: Node, scope: Scope) -> Scope | None:
     self_type, trait = node.child_by_field_name("type"), node.child_by_field_name("trait")
     if self_type is None:
         return None
-    written, owner = squeeze(_spelled(data, self_type)), base_name(self_type)
+    written, owner = squeeze(_spelled(data, self_type)), base_name(self_type, data)
     if trait is None:
         return scope._replace(qualifiers=(*scope.qualifiers, written), owner=owner)
     qualifier = f"<{written} as {squeeze(_spelled(data, trait))}>"
     return scope._replace(
         qualifiers=(*scope.qualifiers, qualifier),
         owner=owner,
-        trait_name=base_name(trait),
+        trait_name=base_name(trait, data),
         member_visibility="inherited",
     )
 

@@ -85,8 +85,8 @@ def spelled_visibility(text: bytes) -> str:
     return "pub" if text == b"pub" else _PARENTHESIS.sub(r"\1", squeeze(text.decode("utf-8")))
 
 
-def base_name(node: Node) -> str:
-    """Return a type's name without path, references and generics.
+def base_name(node: Node, data: bytes) -> str:
+    """Return a type's name without path, references and generics, as the source `data` has it.
 
     Types without a name are returned as written, on one line.
 
@@ -95,8 +95,9 @@ def base_name(node: Node) -> str:
     inner: Node | None = node
     while inner is not None:
         node, inner = inner, _inside(inner)
-    text = text_of(node)
-    return text if node.type in ("type_identifier", "identifier") else squeeze(text)
+    if node.type in ("type_identifier", "identifier"):
+        return data[node.start_byte : node.end_byte].decode("utf-8")
+    return squeeze(text_of(node))
 
 
 def _inside(node: Node) -> Node | None:
