@@ -125,6 +125,8 @@ def test_modules_of_files_come_from_their_declarations(repository: Repository) -
         mod outer { mod inner; #[path = "odd.rs"] mod strange; }
         #[path = "elsewhere/file.rs"]
         mod moved;
+        #[path = r#"elsewhere/raw.rs"#]
+        mod written;
         #[cfg_attr(windows, path = "win.rs")]
         mod sys;
         fn here() {}
@@ -138,6 +140,7 @@ def test_modules_of_files_come_from_their_declarations(repository: Repository) -
     repository.write("src/outer/odd.rs", "fn e() {}\n")
     repository.write("src/elsewhere/file.rs", "mod beside;\nfn f() {}\n")
     repository.write("src/elsewhere/beside.rs", "fn g() {}\n")
+    repository.write("src/elsewhere/raw.rs", "fn k() {}\n")
     repository.write("src/sys.rs", "fn h() {}\n")
     repository.write("src/win.rs", "fn h() {}\n")
     repository.write("src/lost/file.rs", "fn i() {}\n")
@@ -154,6 +157,7 @@ def test_modules_of_files_come_from_their_declarations(repository: Repository) -
         "r::outer::strange::e": "src/outer/odd.rs",
         "r::moved::f": "src/elsewhere/file.rs",
         "r::moved::beside::g": "src/elsewhere/beside.rs",
+        "r::written::k": "src/elsewhere/raw.rs",
         "r::sys::h": "src/sys.rs",
         "r::sys::h:1": "src/win.rs",
         "r::lost::file::i": "src/lost/file.rs",

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
-_PATH = re.compile(r'#\s*\[\s*path\s*=\s*"([^"]*)"\s*\]')
-_CONDITIONAL_PATH = re.compile(r'#\s*\[\s*cfg_attr\s*\(.*\bpath\s*=\s*"([^"]*)"', re.DOTALL)
+_PATH = re.compile(r'#\s*\[\s*path\s*=\s*(?:r#*)?"([^"]*)"#*\s*\]')
+_CONDITIONAL_PATH = re.compile(r'#\s*\[\s*cfg_attr\s*\(.*\bpath\s*=\s*(?:r#*)?"([^"]*)"', re.DOTALL)
 
 
 class DeclaredModule(NamedTuple):
