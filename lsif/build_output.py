@@ -78,7 +78,44 @@ def build_output(root: Path, paths: Iterable[str]) -> frozenset[str]:
 
 
 def _ignored(root: Path, paths: list[str]) -> set[str]:
-    """Return the paths that git ignores; none if it ignores the root itself, or there is no git."""
+    """Return the paths that git ignores; none if it ignores the root itself, or there is no git.
+
+    git refuses a call with a path in a submodule or beyond a link, so a checkout inside the root is
+    asked about its own paths, and the root about the checkout.
+    """
+    places: dict[str, str | None] = {".": "."}
+
+    def checkout_of(folder: PurePosixPath) -> str | None:
+        """Return the outermost checkout around the folder; None if a link is on the way."""
+        name = folder.as_posix()
+        if name not in places:
+            around, here = checkout_of(folder.parent), root / folder
+            if around is None or here.is_symlink():
+                places[name] = None
+            else:
+                places[name] = name if around == "." and (here / ".git").exists() else around
+        return places[name]
+
+    inner: dict[str, list[str]] = {}
+    asked: list[str] = []
+    for path in paths:
+        place = checkout_of(PurePosixPath(path).parent)
+        if place == ".":
+            asked.append(path)
+        elif place is not None:
+            inner.setdefault(place, []).append(path)
+    found = _ignored_by(root, [*asked, *inner])
+    for place, own in inner.items():
+        if place in found:
+            found.update(own)
+        else:
+            names = [path.removeprefix(f"{place}/") for path in own]
+            found.update(f"{place}/{name}" for name in _ignored(root / place, names))
+    return found.intersection(paths)
+
+
+def _ignored_by(root: Path, paths: list[str]) -> set[str]:
+    """Return the paths that the checkout ignores; none if it ignores its root."""
     found: set[str] = set()
     for at in range(0, len(paths), _PATHS_OF_A_CALL):
         some = paths[at : at + _PATHS_OF_A_CALL]

@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from lsif.blocks import Block
+from lsif.build_output import build_output
 from lsif.comments import has_generated_head
 from lsif.errors import DumpError
 from lsif.extract import parse_dump
@@ -643,3 +644,18 @@ def test_broken_sources_give_no_item_without_a_name(repository: Repository) -> N
     found = repository.structures()
     assert {"r::here", "r::fine"} <= set(found)
     assert all(one.name.strip() for one in found.values())
+
+
+def test_git_is_asked_about_ignored_files_in_spite_of_submodules_and_links(tmp_path: Path) -> None:
+    """It refuses a call with a path in one, and knows no ignored file of it."""
+    for folder in (tmp_path, tmp_path / "part"):
+        folder.mkdir(exist_ok=True)
+        (folder / ".gitignore").write_text("made.rs\n")
+        (folder / "kept.rs").touch()
+        for command in (("init", "-q"), ("add", "kept.rs"), ("commit", "-q", "-m", "x")):
+            who = ("-c", "user.name=a", "-c", "user.email=a@b")
+            subprocess.run(["git", *who, *command], cwd=folder, check=True)
+    subprocess.run(["git", "add", "part"], cwd=tmp_path, check=True, stderr=subprocess.DEVNULL)
+    (tmp_path / "link").symlink_to("part")
+    paths = ["made.rs", "new.rs", "part/made.rs", "part/new.rs", "link/made.rs"]
+    assert build_output(tmp_path, paths) == {"made.rs", "part/made.rs"}
