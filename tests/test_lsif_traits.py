@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lsif.rust.module_tree import module_files, survey
+from lsif.rust.modules import ModuleFile
 from lsif.rust.traits import TraitDocs, file_traits
 
 MANIFEST = '[package]\nname = "{}"\nedition = "2021"\n'
@@ -145,3 +146,14 @@ def test_any_text_is_searched_in_linear_time(part: str) -> None:
 
 def test_a_word_without_end_is_searched_in_linear_time() -> None:
     assert file_traits(f"impl Sink for A {{}}\nimpl {'a' * 300_000}- for A {{}}\n", []) is not None
+
+
+def test_many_traits_of_one_name_take_little_time() -> None:
+    """A search for the highest rank once for each of them would take minutes."""
+    traits = file_traits("trait Sink {}\n", [])
+    user = file_traits("use super::*;\nimpl Sink for A {}\n", [])
+    assert traits is not None
+    assert user is not None
+    files = {"src/user.rs": user} | {f"src/m{number}.rs": traits for number in range(5000)}
+    modules = dict.fromkeys(files, ModuleFile("r", None))
+    assert TraitDocs(files, modules).of("src/user.rs") == {}

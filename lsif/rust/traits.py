@@ -123,6 +123,7 @@ class TraitDocs:
             for name in traits.defined:
                 self._places[name].append(path)
         self._crates = {self._crate(path) for path in modules}
+        self._known_names: dict[str, set[str]] = {}
 
     def of(self, path: str) -> dict[str, Members]:
         """Return the docs of the members of the traits that the file implements, by trait.
@@ -170,7 +171,8 @@ class TraitDocs:
             )
             for place in places
         }
-        best = [place for place, rank in ranks.items() if rank == max(ranks.values())]
+        highest = max(ranks.values(), default=None)
+        best = [place for place, rank in ranks.items() if rank == highest]
         if len(best) != 1:
             return None
         # The path begins in this repository, not in a dependency that has such a module, too.
@@ -180,7 +182,10 @@ class TraitDocs:
 
     def _names(self, place: str) -> set[str]:
         """Return what a path to the file's items may have among its segments."""
-        return {self._crate(place), *PurePosixPath(place).with_suffix("").parts}
+        if place not in self._known_names:
+            parts = PurePosixPath(place).with_suffix("").parts
+            self._known_names[place] = {self._crate(place), *parts}
+        return self._known_names[place]
 
     def _crate(self, path: str) -> str:
         return self._modules[path].path.partition("::")[0]
