@@ -70,7 +70,8 @@ def build_output(root: Path, paths: Iterable[str]) -> frozenset[str]:
     found: set[str] = set()
     others: list[str] = []
     for path in paths:
-        if is_cargo_output(path) or is_tagged(PurePosixPath(path).parent):
+        # From the outermost folder inwards, since a dump may name thousands within each other.
+        if is_cargo_output(path) or [is_tagged(folder) for folder in _folders(path)][-1]:
             found.add(path)
         else:
             others.append(path)
@@ -99,7 +100,7 @@ def _ignored(root: Path, paths: list[str]) -> set[str]:
     inner: dict[str, list[str]] = {}
     asked: list[str] = []
     for path in paths:
-        place = checkout_of(PurePosixPath(path).parent)
+        place = [checkout_of(folder) for folder in _folders(path)][-1]
         if place == ".":
             asked.append(path)
         elif place is not None:
@@ -112,6 +113,11 @@ def _ignored(root: Path, paths: list[str]) -> set[str]:
             names = [path.removeprefix(f"{place}/") for path in own]
             found.update(f"{place}/{name}" for name in _ignored(root / place, names))
     return found.intersection(paths)
+
+
+def _folders(path: str) -> list[PurePosixPath]:
+    """Return the folders around the path, the root first."""
+    return list(PurePosixPath(path).parents)[::-1]
 
 
 def _ignored_by(root: Path, paths: list[str]) -> set[str]:

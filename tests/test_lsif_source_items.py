@@ -659,3 +659,7 @@ def test_git_is_asked_about_ignored_files_in_spite_of_submodules_and_links(tmp_p
     (tmp_path / "link").symlink_to("part")
     paths = ["made.rs", "new.rs", "part/made.rs", "part/new.rs", "link/made.rs"]
     assert build_output(tmp_path, paths) == {"made.rs", "part/made.rs"}
+
+
+def test_a_path_may_have_any_number_of_folders(tmp_path: Path) -> None:
+    assert build_output(tmp_path, ["a/" * 1500 + "x.rs"]) == frozenset()
