@@ -96,7 +96,9 @@ def test_an_index_is_verified(
     code, out, err = run("verify", *where, "--json", capsys=capsys)
     assert (code, orjson.loads(out)["missing"]) == (1, 1)
     assert (
-        "1 missing, 0 different, 0 unexpected, 0 bad vectors. Repair it: lsif-ingest ingest" in err
+        "1 missing, 0 different, 0 unexpected, 0 bad vectors. Perhaps the last run was stopped "
+        "before it was done. Repair it: lsif-ingest ingest with the arguments of the last run"
+        in err
     )
     code, out, _ = run("verify", *where, capsys=capsys)
     assert f"missing: {first.code_type} {first.symbol}" in out
@@ -120,7 +122,7 @@ def test_a_rolled_back_index_is_distinguished_from_a_damaged_one(
     code, _, err = run("verify", *where, capsys=capsys)
     assert (
         code,
-        err.endswith("Repair it: lsif-ingest ingest"),
+        err.endswith("Repair it: lsif-ingest ingest with the arguments of the last run"),
     ) == (1, True)
     later = {**orjson.loads(report.read_bytes()), "started": "2126-11-25T03:15:00+00:00"}
     report.write_bytes(orjson.dumps(later))

@@ -66,6 +66,13 @@ def test_what_it_writes_becomes_the_dump(tmp_path: Path) -> None:
             ),
             "rustup component add",
         ),
+        (
+            (
+                "echo \"error: 'rust-analyzer' is not installed for the custom toolchain "
+                "'/toolchains/stable'.\" >&2; exit 1"
+            ),
+            "rustup component add",
+        ),
     ],
 )
 def test_a_failure_quotes_its_last_words_and_leaves_no_file(

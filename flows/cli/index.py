@@ -74,6 +74,9 @@ def add_import(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_import)
 
 
+_UNFINISHED = "Perhaps the last run was stopped before it was done. "
+
+
 def _verify(options: argparse.Namespace) -> None:
     from flows.stages.index import verify_index, was_rolled_back  # noqa: PLC0415 - a second
 
@@ -101,8 +104,10 @@ def _verify(options: argparse.Namespace) -> None:
             f"{found} The index was rolled back, and the records are those of a later run: "
             "the next `lsif-ingest ingest` rolls forward again."
         )
-    rebuild = " --rebuild" if report.bad_vectors else ""
-    raise VerifyError(f"{found} Repair it: lsif-ingest ingest{rebuild}")
+    why, rebuild = ("", " --rebuild") if report.bad_vectors else (_UNFINISHED, "")
+    raise VerifyError(
+        f"{found} {why}Repair it: lsif-ingest ingest{rebuild} with the arguments of the last run"
+    )
 
 
 def _rollback(options: argparse.Namespace) -> None:

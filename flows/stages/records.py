@@ -14,6 +14,7 @@ from lsif.extract import parse_dump
 from lsif.imports import ImportLedger, import_structures
 from lsif.jsonl import write_records
 from machine.files import atomic_writer
+from machine.text import counted
 from search.sources import remember_root
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def import_records(
     started, ledger = time.perf_counter(), ImportLedger()
     kinds, crates = Counter[str](), Counter[str]()
 
-    def counted() -> Iterator[Structure]:
+    def imported() -> Iterator[Structure]:
         for structure in import_structures(structures, project.project, ledger):
             kinds[structure.code_type] += 1
             crates[structure.crate] += 1
@@ -118,12 +119,16 @@ def import_records(
                 sink((structure,), ())
             yield structure
 
-    write_records(folder.structures, counted())
+    write_records(folder.structures, imported())
     with atomic_writer(folder.blocks):
         pass  # the tutorial's format has none
     remember_root(folder, None)
     skipped = ledger.skipped
-    notes = [f"{skipped} lines skipped: {'; '.join(ledger.first_skipped)}"] if skipped else []
+    notes = (
+        [f"{counted(skipped, 'line')} skipped: {'; '.join(ledger.first_skipped)}"]
+        if skipped
+        else []
+    )
     return ParseReport(
         structures=ledger.structures,
         kinds=dict(sorted(kinds.items())),

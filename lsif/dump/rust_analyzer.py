@@ -260,10 +260,16 @@ def _how_it_ended(status: int) -> str:
     return f"was ended by signal {-status}" if status < 0 else f"failed with exit status {status}"
 
 
+_NOT_INSTALLED = (
+    "unavailable for the active toolchain", "unknown binary", "is not installed for the",
+)  # fmt: skip
+"""How rustup says that the toolchain has no rust-analyzer."""
+
+
 def _advice(last_words: str, repo: Path) -> str:
     """Return what to do about a failure with these last words; empty if unknown."""
     words = last_words.lower()
-    if "unavailable for the active toolchain" in words or "unknown binary" in words:
+    if any(text in words for text in _NOT_INSTALLED):
         return _INSTALL
     if "toolchain" in words:
         return (

@@ -75,7 +75,9 @@ class EmbeddedGeneration:
             structures = load_shard(folder / SHARDS[0], STRUCTURES)
             blocks = load_shard(folder / SHARDS[1], BLOCKS)
         except Exception as exc:  # the engine raises plain Exception
-            if isinstance(exc, PermissionError) or "permission denied" in str(exc).lower():
+            if isinstance(exc, PermissionError) or any(
+                text in str(exc).lower() for text in ("permission denied", "read-only file system")
+            ):
                 raise StorageError(
                     f"{folder} can't be opened: the engine needs permission to write there ({exc})."
                 ) from exc

@@ -77,6 +77,8 @@ def verify(
     def note(problem: str, found: Sequence[str]) -> None:
         wrong[problem] += len(found)
         problems.extend(f"{problem.replace('_', ' ')}: {item}" for item in found[:_NAMED])
+        if len(found) > _NAMED:
+            problems.append(f"{problem.replace('_', ' ')}: {len(found) - _NAMED:,} more")
 
     for name, points, drafts, kind in (
         ("structures", generation.structures, structures, STRUCTURES),
