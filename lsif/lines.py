@@ -80,6 +80,14 @@ class Lines:
         """Return the row that the byte of `data` is in."""
         return bisect_right(self._starts, offset) - 1
 
+    def end_of(self, row: int) -> int:
+        """Return the offset in `data` where the row ends, line feed excluded.
+
+        It is the end of the data for rows that the file lacks.
+        """
+        is_last = row + 1 >= len(self._starts)
+        return len(self.data) if is_last else self._starts[row + 1] - 1
+
     @cached_property
     def _starts(self) -> list[int]:
         return [0, *(match.end() for match in re.finditer(rb"\n", self.data))]

@@ -8,7 +8,6 @@ where its brackets or folding ranges end.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -52,15 +51,11 @@ class OutlinedFile:
         self._path = PurePosixPath(path)
         self._lines = Lines(data)
         self._data = self._lines.data
-        self._starts = [0, *(match.end() for match in re.finditer(rb"\n", self._data))]
         self._outline = outline
-        self._folds: dict[int, list[int]] = {}
-        for fold in outline.folding_ranges:
-            if not fold.is_comment:
-                self._folds.setdefault(fold.line, []).append(fold.end_line)
+        self._folds = outline.folds()
         self._symbols = {(symbol.line, symbol.column): symbol.tag for symbol in outline.symbols}
         kind = ParsedSource if outline.language in GRAMMARS else OutlinedSource
-        self._source: ParsedSource | OutlinedSource = kind(self._data, outline, self._starts)
+        self._source: ParsedSource | OutlinedSource = kind(self._lines, outline)
 
     def find(self, definitions: list[Definition], encoding: str) -> Findings:
         """Return which items the definitions are, and why the others are none."""
@@ -188,17 +183,17 @@ class OutlinedFile:
         kinds = [outer.declaration.code_type for outer in around]
         if kinds and kinds[-1] == "Function" and self._is_local(declaration):
             return "local"
-        row = self._row(declared.name_start)
+        row = self._lines.row_of(declared.name_start)
         row_from, docs = self._documentation(declaration)
         if docs is None and hover is not None:
             docs = hover.docs
         if declaration.code_type == "Module" and docs is None:
             return "undocumented_module"
         end = declaration.end
-        row_to = max(row, self._row(max(end - 1, 0)))
+        row_to = max(row, self._lines.row_of(max(end - 1, 0)))
         if declaration.code_type == "Module" and declaration.body is not None:
             # Its items are structures of their own.
-            row_to, end = self._row(declaration.body), declaration.body + 1
+            row_to, end = self._lines.row_of(declaration.body), declaration.body + 1
         signature, visibility = signature_of(declaration, self._source.code)
         modules = tuple(outer.name for outer in around if outer.declaration.code_type == "Module")
         item = SourceItem(
@@ -216,13 +211,13 @@ class OutlinedFile:
             qualifiers=tuple(_qualifiers(declared, around)),
             extent=(declaration.start, end),
         )
-        column = declared.name_start - self._starts[row]
+        column = declared.name_start - self._lines.offset(row)
         return FoundItem(declared.definition, row, column, item)
 
     def _documentation(self, declaration: Declaration) -> tuple[int, str | None]:
         """Return the first row of what belongs to the declaration, and its documentation."""
-        first = self._row(declaration.start)
-        begin = max(self._starts[first], declaration.start - _LOOKED_AT)
+        first = self._lines.row_of(declaration.start)
+        begin = max(self._lines.offset(first), declaration.start - _LOOKED_AT)
         before = slice(begin, declaration.start)
         code = self._source.code[before].strip()
         inline = self._data[before].decode("utf-8", "replace")
@@ -250,10 +245,7 @@ class OutlinedFile:
     def _offset(self, row: int, column: int, encoding: str) -> int | None:
         """Return the offset of a place, None if the file has no such place."""
         at = self._lines.byte_column(row, column, encoding)
-        return self._starts[row] + at if at is not None else None
-
-    def _row(self, offset: int) -> int:
-        return bisect_right(self._starts, offset) - 1
+        return self._lines.offset(row, at) if at is not None else None
 
 
 class _Declared(NamedTuple):

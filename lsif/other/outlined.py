@@ -6,7 +6,6 @@ Offsets are in bytes.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from lsif.other.declaration import Declaration, Span
 from lsif.other.kinds import kind_of, kind_without_keyword, words_before
 
 if TYPE_CHECKING:
+    from lsif.lines import Lines
     from lsif.reader.elements import Tag
     from lsif.reader.graph import Outline
     from lsif.reader.hover import Hover
@@ -34,14 +34,11 @@ _OWNER_BYTES = 200
 class OutlinedSource:
     """A source whose declarations its indexer and its brackets say."""
 
-    def __init__(self, data: bytes, outline: Outline, starts: list[int]) -> None:
-        self._data = data
+    def __init__(self, lines: Lines, outline: Outline) -> None:
+        self._lines = lines
+        self._data = lines.data
         self._outline = outline
-        self._starts = starts
-        self._folds: dict[int, list[int]] = {}
-        for fold in outline.folding_ranges:
-            if not fold.is_comment:
-                self._folds.setdefault(fold.line, []).append(fold.end_line)
+        self._folds = outline.folds()
 
     @property
     def code(self) -> bytes:
@@ -60,7 +57,7 @@ class OutlinedSource:
         `extent` is where the indexer says that the declaration is.
         """
         start, end = name
-        line = self._starts[self._row(start)]
+        line = self._lines.offset(self._lines.row_of(start))
         if _DEFINE.match(self._data, line, start):
             directive = _DIRECTIVE.match(self._data, start)
             last = directive.end() if directive is not None else end
@@ -105,7 +102,7 @@ class OutlinedSource:
 
     def _find_indented(self, head: int, name_end: int) -> Bounds:
         """Return the bounds of a declaration whose body is indented deeper than its line."""
-        line = self._data[self._starts[self._row(head)] : name_end]
+        line = self._data[self._lines.offset(self._lines.row_of(head)) : name_end]
         indent = len(line) - len(line.lstrip(b" \t"))
         found = _HEAD_END.search(self.code, name_end)
         body = end = found.end() if found is not None else len(self._data)
@@ -138,13 +135,10 @@ class OutlinedSource:
 
         This is the bounds' end if there is no such range or it says the same.
         """
-        row = self._row(bounds.body if bounds.body is not None else name_start)
+        row = self._lines.row_of(bounds.body if bounds.body is not None else name_start)
         ends = self._folds.get(row, [])
-        lexed = self._row(max(bounds.end - 1, 0))
+        lexed = self._lines.row_of(max(bounds.end - 1, 0))
         last = max(ends, default=lexed)
         if not ends or lexed in ends or (bounds.body is None and last <= lexed):
             return bounds.end
-        return self._starts[last + 1] - 1 if last + 1 < len(self._starts) else len(self._data)
-
-    def _row(self, offset: int) -> int:
-        return bisect_right(self._starts, offset) - 1
+        return self._lines.end_of(last)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
+    from lsif.lines import Lines
     from lsif.other.declaration import Declaration, Span
     from lsif.other.grammars import Grammar, Load
     from lsif.reader.elements import Tag
@@ -37,10 +38,10 @@ _MAX_STEPS = 50
 class ParsedSource:
     """A source in a language that has a grammar."""
 
-    def __init__(self, data: bytes, outline: Outline, starts: list[int]) -> None:
-        self._data = data
+    def __init__(self, lines: Lines, outline: Outline) -> None:
+        self._lines = lines
+        self._data = data = lines.data
         self._outline = outline
-        self._starts = starts
         self._grammar = GRAMMARS[outline.language]
         load = self._grammar.languages[0]
         self._trees = [_Tree(self._grammar, load, data)]
@@ -83,7 +84,7 @@ class ParsedSource:
 
     @cached_property
     def _outlined(self) -> OutlinedSource:
-        return OutlinedSource(self._data, self._outline, self._starts)
+        return OutlinedSource(self._lines, self._outline)
 
     def _each_tree(self) -> Iterator[_Tree]:
         """Yield the trees of the source; each is made when it is first wanted."""

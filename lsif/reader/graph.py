@@ -78,6 +78,14 @@ class Outline(NamedTuple):
     contents: str | None = None
     """The file's content, base64; None where the dump does not hold it."""
 
+    def folds(self) -> dict[int, list[int]]:
+        """Return the last rows of the folding ranges by their first row, comments left out."""
+        found: dict[int, list[int]] = {}
+        for fold in self.folding_ranges:
+            if not fold.is_comment:
+                found.setdefault(fold.line, []).append(fold.end_line)
+        return found
+
 
 class Graph:
     """A dump's definitions."""
