@@ -253,6 +253,7 @@ class SearchSettings(Section):
     rrf_k: Annotated[int, Field(ge=1, le=1000)]
     weights: WeightSettings
     test_weight: Annotated[float, Field(ge=0, le=1)]
+    impl_weight: Annotated[float, Field(ge=0, le=1)]
     no_answer_below: Annotated[float, Field(ge=0, le=1)]
     calibration: str
     rerank: RerankSettings

@@ -7,13 +7,14 @@ demo, and `hybrid` fuses all (search.fusion). Only the best structures are read,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from search import limits
 from search.answer import GROUPINGS, MODES, Answer, Stopwatch, group_hits
+from search.asked import Asked, asked_by
 from search.confidence import evidence
 from search.encoding import QueryModels
 from search.errors import SearchError
@@ -21,6 +22,8 @@ from search.filters import Filters
 from search.fusion import deduplicate, hits_of, merge, normalised_scores, reciprocal_ranks
 from search.lines import with_lines
 from search.lookup import Lookup
+from search.ranking import ordered
+from search.related import related
 from search.retrievers import RETRIEVERS_OF, SIMILAR, Query
 from storage.sparse import query_vector
 
@@ -53,6 +56,7 @@ class _Request:
     """Hits, or groups of hits."""
     group_by: GroupBy | None
     group_size: int
+    asked: Asked = field(default_factory=lambda: Asked("words"))
     without: str = ""
     """Id of a structure that is left out."""
 
@@ -117,6 +121,7 @@ class Searcher(Lookup):
         limits.validate_query(query)
         limits.validate_name("mode", mode, MODES)
         request = self._request(query, mode, limit, group_by, group_size)
+        request = replace(request, asked=asked_by(query))
         clock = Stopwatch()
         with clock.phase("encode"):
             vectors = {name: self._models.vector(name, query) for name in self._retrievers(mode)}
@@ -215,7 +220,7 @@ class Searcher(Lookup):
         while True:
             depth = max(wanted, self._settings.candidates)
             rankings = query.run(self.generation, depth)
-            hits, left_out = self._ranked(rankings, request.mode, wanted, query.clock)
+            hits, left_out = self._ranked(query, request, rankings, wanted)
             hits = [hit for hit in hits if hit.id != request.without]
             if self._settings.rerank.model and hits and not request.without:
                 hits = self._reranked(hits, request.text, query.clock)
@@ -227,25 +232,23 @@ class Searcher(Lookup):
 
     def _ranked(
         self,
+        query: Query,
+        request: _Request,
         rankings: Mapping[Retriever, list[Candidate]],
-        mode: Mode,
         wanted: int,
-        clock: Stopwatch,
     ) -> tuple[list[Hit], bool]:
         """Return hits, best first, some more than wanted; and whether candidates are left out."""
-        if mode == "merged":
-            return self._merged(rankings, wanted, clock)
+        if request.mode == "merged":
+            return self._merged(rankings, wanted, query.clock)
         settings = self._settings
         ranked = self._fused({name: deduplicate(found) for name, found in rankings.items()})
         first = ranked[: max(2 * wanted, settings.rerank.top, _LEAST_READ)]
-        hits = hits_of(first, self._records(first, clock), rankings)
-        if mode == "hybrid":
-            hits = [
-                replace(hit, score=hit.score * settings.test_weight) if hit.is_test else hit
-                for hit in hits
-            ]
-            hits.sort(key=lambda hit: -hit.score)
-        return hits, len(first) < len(ranked)
+        if request.mode != "hybrid":
+            hits = hits_of(first, self._records(first, query.clock), rankings)
+            return hits, len(first) < len(ranked)
+        found = [*first, *related(self.generation, query, request.asked, rankings, first)]
+        hits = hits_of(found, self._records(found, query.clock), rankings)
+        return ordered(hits, request.text, request.asked, settings), len(first) < len(ranked)
 
     def _merged(
         self, rankings: Mapping[Retriever, list[Candidate]], wanted: int, clock: Stopwatch

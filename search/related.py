@@ -1,0 +1,58 @@
+"""Structures that a query asks for by a name: candidates beside those that the retrievers find."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lsif.identifiers import spellings
+from search.asked import spellings_by_convention
+from search.fusion import Candidate
+from storage.index import Condition
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from search.asked import Asked
+    from search.fusion import Retriever
+    from search.retrievers import Query
+    from storage.index import Generation
+
+_MOST = 100
+"""Candidates at most: hundreds of functions may be called `new`."""
+
+
+def related(
+    generation: Generation,
+    query: Query,
+    asked: Asked,
+    rankings: Mapping[Retriever, Sequence[Candidate]],
+    known: Iterable[Candidate],
+) -> list[Candidate]:
+    """Return the candidates that are not known already, at most 100, with the score 0.
+
+    They are definitions of the name, implementations of the trait, or structures with its word.
+    """
+    if query.structures is None or not asked.path:
+        return []
+    with query.clock.phase("qdrant"):
+        if asked.kind == "callers":
+            ids: Iterable[str] = (candidate.id for candidate in rankings.get("bm25", ()))
+        elif asked.kind == "implementations":
+            ids = _implementations(generation, query, asked.name)
+        else:
+            names = spellings_by_convention(asked.name)
+            ids = _where(generation, query, Condition("name", names))
+        seen = {candidate.id for candidate in known}
+        new = [Candidate(found, 0.0) for found in dict.fromkeys(ids) if found not in seen]
+    return new[:_MOST]
+
+
+def _implementations(generation: Generation, query: Query, trait: str) -> Iterator[str]:
+    of_trait = Condition("trait_name", spellings(trait))
+    yield from _where(generation, query, of_trait, Condition("code_type", ("Impl",)))
+
+
+def _where(generation: Generation, query: Query, *conditions: Condition) -> Iterator[str]:
+    where = [*(query.structures or ()), *conditions]
+    rows = generation.structures.select(("is_test", "context.file_path", "line"), where=where)
+    yield from (row.id for row in sorted(rows, key=lambda row: row.values))
