@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from search.asked import QueryKind
     from search.hit import Hit
 
 Mode: TypeAlias = Literal["hybrid", "merged", "text", "code", "bm25", "blocks"]
@@ -42,6 +43,8 @@ class Answer:
 
     query: str
     mode: Mode
+    query_kind: QueryKind
+    """What the query asks for, which orders the hits of mode hybrid."""
     project: str
     branch: str
     commit: str | None
@@ -64,6 +67,7 @@ class Answer:
         return {
             "query": self.query,
             "mode": self.mode,
+            "query_kind": self.query_kind,
             "project": self.project,
             "branch": self.branch,
             "commit": self.commit,

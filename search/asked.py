@@ -149,12 +149,13 @@ def _is_spelt_as_code(text: str) -> bool:
     return "_" in text or "::" in text or text not in (text.lower(), text.capitalize())
 
 
+_WHO = r"(?:who|what|which (?:code|functions?|methods?))"
 _WHAT = r"(?:the )?(?:function |method |fn |macro |trait |type |struct |enum )?"
 _NAME = r"`?(?P<name>[\w#]+(?:::[\w#]+)*)(?:\(\)|!)?`?"
 _REST = r"(?: trait| function| method| macro)?\s*[?.]?"
 _RELATIONS: dict[QueryKind, tuple[str, ...]] = {
     "callers": (
-        rf"(?:who|what|which (?:code|functions?|methods?)) (?:calls?|invokes?|uses?) {_WHAT}{_NAME}",
+        rf"{_WHO} (?:calls?|invokes?|uses?) {_WHAT}{_NAME}",
         rf"(?:all )?(?:the )?(?:callers|users|call sites|uses|usages) of {_WHAT}{_NAME}",
         rf"(?:all )?(?:the )?calls (?:of|to) {_WHAT}{_NAME}",
         rf"where (?:is|are) {_WHAT}{_NAME} (?:called|invoked|used)(?: from)?",

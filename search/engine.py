@@ -7,7 +7,7 @@ demo, and `hybrid` fuses all (search.fusion). Only the best structures are read,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,7 @@ from search.filters import Filters
 from search.fusion import deduplicate, hits_of, merge, normalised_scores, reciprocal_ranks
 from search.lines import with_lines
 from search.lookup import Lookup
-from search.ranking import ordered
+from search.ranking import Relation, ordered
 from search.related import related
 from search.retrievers import RETRIEVERS_OF, SIMILAR, Query
 from storage.sparse import query_vector
@@ -51,12 +51,12 @@ class _Request:
 
     text: str
     """The query, or the symbol of the structure whose neighbours are searched."""
+    asked: Asked
     mode: Mode
     limit: int
     """Hits, or groups of hits."""
     group_by: GroupBy | None
     group_size: int
-    asked: Asked = field(default_factory=lambda: Asked("words"))
     without: str = ""
     """Id of a structure that is left out."""
 
@@ -120,8 +120,7 @@ class Searcher(Lookup):
         """
         limits.validate_query(query)
         limits.validate_name("mode", mode, MODES)
-        request = self._request(query, mode, limit, group_by, group_size)
-        request = replace(request, asked=asked_by(query))
+        request = self._request(query, asked_by(query), mode, limit, group_by, group_size)
         clock = Stopwatch()
         with clock.phase("encode"):
             vectors = {name: self._models.vector(name, query) for name in self._retrievers(mode)}
@@ -155,7 +154,8 @@ class Searcher(Lookup):
         vectors: dict[Retriever, Vector] = {
             name: np.array(stored.vectors[name], dtype=np.float32) for name in SIMILAR[mode]
         }
-        request = self._request(stored.record.symbol, mode, limit, group_by, group_size)
+        symbol, asked = stored.record.symbol, Asked("words")
+        request = self._request(symbol, asked, mode, limit, group_by, group_size)
         query = Query.of(vectors, filters or Filters(), self.files, clock)
         answer = self._answer(query, replace(request, without=structure_id))
         return replace(answer, latency_ms=clock.read())
@@ -163,6 +163,7 @@ class Searcher(Lookup):
     def _request(
         self,
         text: str,
+        asked: Asked,
         mode: Mode,
         limit: int | None,
         group_by: GroupBy | None,
@@ -173,6 +174,7 @@ class Searcher(Lookup):
             limits.validate_name("group", group_by, GROUPINGS)
         return _Request(
             text=text,
+            asked=asked,
             mode=mode,
             limit=limits.within("limit", limit, settings.limit, most.hits),
             group_by=group_by,
@@ -199,6 +201,7 @@ class Searcher(Lookup):
         return Answer(
             query=request.text,
             mode=request.mode,
+            query_kind=request.asked.kind,
             project=metadata.project,
             branch=metadata.branch,
             commit=metadata.commit,
@@ -223,7 +226,7 @@ class Searcher(Lookup):
             hits, left_out = self._ranked(query, request, rankings, wanted)
             hits = [hit for hit in hits if hit.id != request.without]
             if self._settings.rerank.model and hits and not request.without:
-                hits = self._reranked(hits, request.text, query.clock)
+                hits = self._reranked(hits, request, query.clock)
             shown, groups = request.choose(hits)
             more = left_out or any(len(ranking) >= depth for ranking in rankings.values())
             if request.is_full(shown, groups) or not more or wanted >= limits.DEPTH:
@@ -276,12 +279,17 @@ class Searcher(Lookup):
             return reciprocal_ranks(rankings, weights, self._settings.rrf_k)
         return normalised_scores(rankings, weights)
 
-    def _reranked(self, hits: list[Hit], text: str, clock: Stopwatch) -> list[Hit]:
+    def _reranked(self, hits: list[Hit], request: _Request, clock: Stopwatch) -> list[Hit]:
         """Return the hits with the first few in the order of a cross-encoder."""
         first, rest = hits[: self._settings.rerank.top], hits[self._settings.rerank.top :]
         with clock.phase("encode"):
-            scores = self._models.scores(text, first)
-        ranked = [replace(hit, score=score) for hit, score in zip(first, scores, strict=True)]
+            scores = self._models.scores(request.text, first)
+        asked = request.asked if request.mode == "hybrid" else Asked("words")
+        relation = Relation.of(asked, first)
+        ranked = [
+            replace(hit, score=score + relation.lift(hit))
+            for hit, score in zip(first, scores, strict=True)
+        ]
         return sorted(ranked, key=lambda hit: -hit.score) + rest
 
     def _records(self, found: Iterable[Candidate], clock: Stopwatch) -> dict[str, Structure]:

@@ -9,8 +9,9 @@ queries (benchmarks/quality).
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from lsif.identifiers import identifiers_in, is_same, names_and_numbers
@@ -29,27 +30,30 @@ _SIMILAR_NAME, _LEAST_SIMILAR = 10.0, 0.7
 """What the same name adds to a score, and the similarity, 0 to 1, from which a name adds to it."""
 _LITERAL = 15.0
 """What a string with all words of the literal adds to a score."""
-_TYPES = frozenset({"Struct", "Enum", "Union", "Trait", "TypeAlias", "Class", "Interface"})
+TYPES = frozenset({"Struct", "Enum", "Union", "Trait", "TypeAlias", "Class", "Interface"})
 _ASIDE = frozenset({"test", "tests", "benches", "benchmarks", "examples", "fuzz"})
 """Folders of code that uses the code which people look for."""
-_ASKED_ASIDE = re.compile(r"(?i)\b(?:tests?|tested|testing|examples?|bench(?:es|marks?|marking)?)\b")
+_ASKED_ASIDE = re.compile(
+    r"(?i)\b(?:tests?|tested|testing|examples?|bench(?:es|marks?|marking)?)\b"
+)
 _ASKED_IMPL = re.compile(r"(?i)\bimpl(?:s|ements?|ementations?|ementing)?\b")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
-_OF_NO_OWNER = frozenset({"crate", "self", "super", "Self"})
+_NO_OWNER = frozenset({"crate", "self", "super", "Self"})
 
 
-def ordered(hits: Iterable[Hit], query: str, asked: Asked, settings: SearchSettings) -> list[Hit]:
+def ordered(hits: Sequence[Hit], query: str, asked: Asked, settings: SearchSettings) -> list[Hit]:
     """Return the hits with their final scores, best first."""
     aside = 1.0 if _ASKED_ASIDE.search(query) else settings.test_weight
     impl = 1.0 if _ASKED_IMPL.search(query) else settings.impl_weight
     literal = [word.lower() for word in names_and_numbers(asked.literal)]
     similar = _Similarity(asked)
+    relation = Relation.of(asked, hits)
     final = []
     for hit in hits:
         score = hit.score * (aside if is_aside(hit) else 1) * (impl if _is_impl(hit) else 1)
         score += _SIMILAR_NAME * similar.to(hit) + _LITERAL * _literal_share(literal, hit)
-        final.append(replace(hit, score=score + _LIFT * closeness(hit, asked)))
+        final.append(replace(hit, score=score + relation.lift(hit)))
     return sorted(final, key=lambda hit: -hit.score)
 
 
@@ -59,62 +63,92 @@ def is_aside(hit: Hit) -> bool:
     return hit.is_test or hit.structure.generated or not _ASIDE.isdisjoint(folders)
 
 
-def closeness(hit: Hit, asked: Asked) -> int:
-    """Return how closely the hit is what the query asks for by a name; 0 if it is not."""
-    if asked.kind == "identifier":
-        return _closeness_of_definition(hit, asked)
-    if asked.kind == "implementations":
-        return _closeness_of_implementation(hit, asked.name)
-    return _closeness_of_caller(hit, asked) if asked.kind == "callers" else 0
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Which hits a query asks for by a name: definitions, implementations or callers of it."""
+
+    asked: Asked
+    implementors: frozenset[str] = frozenset()
+    """Names of the types that implement the trait that the query asks about."""
+
+    @classmethod
+    def of(cls, asked: Asked, hits: Iterable[Hit]) -> Relation:
+        """Return what the query asks for; the hits tell which types implement a trait."""
+        if asked.kind != "implementations":
+            return cls(asked)
+        owners = (hit.structure.context.struct_name for hit in hits if _implements(hit, asked.name))
+        return cls(asked, frozenset(owner for owner in owners if owner))
+
+    def lift(self, hit: Hit) -> float:
+        """Return what is added to the hit's score: 0 if the query does not ask for it by a name.
+
+        It is more than any fused score, and the more the closer the hit is to what is asked for.
+        """
+        closeness = {
+            "identifier": self._definition,
+            "implementations": self._implementation,
+            "callers": self._caller,
+        }.get(self.asked.kind)
+        return 0.0 if closeness is None else _LIFT * _binary(closeness(hit), hit)
+
+    def _definition(self, hit: Hit) -> tuple[bool, ...]:
+        """Prefer, in this order, the very spelling, the kind asked for, types, all but modules."""
+        asked = self.asked
+        if folded(hit.name) != folded(asked.name) or _is_impl(hit) or not self._is_in_path(hit):
+            return ()
+        return (
+            is_same(hit.name, asked.name),
+            hit.code_type == asked.code_type,
+            hit.code_type in TYPES,
+            hit.code_type != "Module",
+        )
+
+    def _is_in_path(self, hit: Hit) -> bool:
+        """Return whether the modules, types and traits that the query names are the hit's."""
+        own = {folded(name) for name in identifiers_in(f"{hit.structure.crate} {hit.symbol}")}
+        return all(folded(name) in own for name in self.asked.path[:-1] if name not in _NO_OWNER)
+
+    def _implementation(self, hit: Hit) -> tuple[bool, ...]:
+        """Prefer impl blocks to the types that they are of, or that derive the trait."""
+        trait = self.asked.name
+        if _implements(hit, trait):
+            return True, False
+        derived = rf"#\[derive\([^)]*\b{re.escape(trait)}\b"
+        is_implementor = hit.name in self.implementors or re.search(derived, hit.snippet)
+        return (False, True) if hit.code_type in TYPES and is_implementor else ()
+
+    def _caller(self, hit: Hit) -> tuple[bool, ...]:
+        """Prefer calls by the owner's name, then other calls, to mentions."""
+        asked = self.asked
+        if hit.code_type not in {"Function", "Macro"} or folded(hit.name) == folded(asked.name):
+            return ()
+        code, name = _COMMENT.sub("", hit.snippet), re.escape(asked.name)
+        if re.search(rf"\b{name}\b", code) is None:
+            return ()
+        owner = f"{re.escape(asked.path[-2])}(?:::)?(?:<[^()]*>)?::" if asked.path[1:] else ""
+        return (
+            re.search(rf"\b{owner}{name}\b", code) is not None,
+            re.search(rf"\b{name}(?:!|(?:::<[^()]*>)?\()", code) is not None,
+        )
 
 
-def _closeness_of_definition(hit: Hit, asked: Asked) -> int:
-    """Prefer, in this order: the spelling, the kind asked for, types, all but modules, no tests."""
-    if folded(hit.name) != folded(asked.name) or _is_impl(hit) or not _is_in_path(hit, asked):
-        return 0
-    preferred = (
-        is_same(hit.name, asked.name),
-        hit.code_type == asked.code_type,
-        hit.code_type in _TYPES,
-        hit.code_type != "Module",
-        not is_aside(hit),
-    )
-    return 1 + int("".join(str(int(fact)) for fact in preferred), 2)
+def _binary(facts: tuple[bool, ...], hit: Hit) -> int:
+    """Return 0 if there are no facts, else a number that earlier facts make larger than later ones.
 
-
-def _is_in_path(hit: Hit, asked: Asked) -> bool:
-    """Return whether the modules, types and traits that the query names are the hit's."""
-    own = {folded(name) for name in identifiers_in(f"{hit.structure.crate} {hit.symbol}")}
-    return all(folded(name) in own for name in asked.path[:-1] if name not in _OF_NO_OWNER)
-
-
-def _closeness_of_implementation(hit: Hit, trait: str) -> int:
-    """Prefer impl blocks to types that derive the trait."""
-    if _is_impl(hit):
-        found = hit.structure.trait_name
-        return 4 + (not is_aside(hit)) if found is not None and is_same(found, trait) else 0
-    derived = rf"#\[derive\([^)]*\b{re.escape(trait)}\b"
-    if hit.code_type in _TYPES and re.search(derived, hit.snippet):
-        return 2 + (not is_aside(hit))
-    return 0
-
-
-def _closeness_of_caller(hit: Hit, asked: Asked) -> int:
-    """Prefer calls with the owner's name, then other calls, then mentions; no tests."""
-    name = re.escape(asked.name)
-    if hit.code_type not in {"Function", "Macro"} or folded(hit.name) == folded(asked.name):
-        return 0
-    code = _COMMENT.sub("", hit.snippet)
-    if re.search(rf"\b{name}\b", code) is None:
-        return 0
-    is_called = re.search(rf"\b{name}(?:!|(?:::<[^()]*>)?\()", code) is not None
-    owner = re.escape(asked.path[-2]) if len(asked.path) > 1 else None
-    by_owner = owner is None or re.search(rf"\b{owner}(?:::)?(?:<[^()]*>)?::{name}\b", code)
-    return 2 + 4 * bool(by_owner) + 2 * is_called + (not is_aside(hit))
+    Whether the hit is no test is the last fact.
+    """
+    ordered_facts = (True, *facts, not is_aside(hit)) if facts else ()
+    return sum(fact << place for place, fact in enumerate(reversed(ordered_facts)))
 
 
 def _is_impl(hit: Hit) -> bool:
     return hit.code_type == "Impl"
+
+
+def _implements(hit: Hit, trait: str) -> bool:
+    """Return whether the hit is an impl block of the trait."""
+    found = hit.structure.trait_name
+    return _is_impl(hit) and found is not None and is_same(found, trait)
 
 
 class _Similarity:
@@ -149,7 +183,7 @@ def _shared(literal: Sequence[str], text: str) -> float:
     words = [word.lower() for word in names_and_numbers(text)]
     if len(literal) == 1:
         return float(words == list(literal))
-    pairs = set(zip(words, words[1:], strict=False))
-    held = [pair in pairs for pair in zip(literal, literal[1:], strict=False)]
+    pairs = set(pairwise(words))
+    held = [pair in pairs for pair in pairwise(literal)]
     inside = zip([False, *held], [*held, False], strict=True)
     return sum(left or right for left, right in inside) / len(literal)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lsif.identifiers import spellings
 from search.asked import spellings_by_convention
 from search.fusion import Candidate
+from search.ranking import TYPES
 from storage.index import Condition
 
 if TYPE_CHECKING:
@@ -48,11 +49,18 @@ def related(
 
 
 def _implementations(generation: Generation, query: Query, trait: str) -> Iterator[str]:
-    of_trait = Condition("trait_name", spellings(trait))
-    yield from _where(generation, query, of_trait, Condition("code_type", ("Impl",)))
+    """Yield the impl blocks of a trait, then their types."""
+    of_trait = Condition("trait_name", spellings(trait)), Condition("code_type", ("Impl",))
+    yield from _where(generation, query, *of_trait)
+    names = generation.structures.select(("context.struct_name",), where=of_trait)
+    types = tuple({str(row.values[0]) for row in names if row.values[0]})
+    if types:
+        is_type = Condition("code_type", tuple(sorted(TYPES)))
+        yield from _where(generation, query, Condition("name", types), is_type)
 
 
-def _where(generation: Generation, query: Query, *conditions: Condition) -> Iterator[str]:
+def _where(generation: Generation, query: Query, *conditions: Condition) -> list[str]:
+    """Return the ids that meet the conditions and the query's filters, tests last."""
     where = [*(query.structures or ()), *conditions]
     rows = generation.structures.select(("is_test", "context.file_path", "line"), where=where)
-    yield from (row.id for row in sorted(rows, key=lambda row: row.values))
+    return [row.id for row in sorted(rows, key=lambda row: row.values)]

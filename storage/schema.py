@@ -33,6 +33,7 @@ SPARSE = "bm25"
 """The named sparse vector of each structure's point; see storage.sparse."""
 
 KEYWORD_FIELDS = (
+    "name",
     "code_type",
     "crate",
     "context.module",

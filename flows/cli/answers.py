@@ -31,7 +31,7 @@ def print_answer(answer: Answer, *, lines_shown: int) -> None:
     certainty = "" if answer.confidence is None else f", confidence {answer.confidence:.0%}"
     console.print(
         f"{counted(len(answer.hits), 'hit')} in {clean(answer.project)}{commit}, "
-        f"mode {answer.mode}{certainty}"
+        f"mode {answer.mode}{_asked(answer)}{certainty}"
     )
     if not answer.has_answer:
         nearest = "this is what comes nearest" if answer.hits else "nothing was found"
@@ -43,6 +43,12 @@ def print_answer(answer: Answer, *, lines_shown: int) -> None:
             console.print(Text(clean(groups[hit.id]), style="bold magenta"))
         console.print()
         _print_hit(console, number, hit, lines_shown)
+
+
+def _asked(answer: Answer) -> str:
+    """Return what the query was taken to ask for, as far as that decides the order."""
+    known = answer.mode == "hybrid" and answer.query_kind != "words"
+    return f" ({answer.query_kind})" if known else ""
 
 
 def _print_hit(console: Console, number: int, hit: Hit, lines_shown: int) -> None:

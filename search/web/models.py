@@ -74,6 +74,7 @@ class AnswerModel(Model):
 
     query: str
     mode: str
+    query_kind: str
     project: str
     branch: str
     commit: str | None
