@@ -117,7 +117,7 @@ _CODE_TYPES = {
 """What a name is of, by the word before or behind it."""
 _GENERICS = re.compile(r"(?:::)?<[^<>]*>")
 _CALL = re.compile(r"(?:\(\s*\)|!)$")
-_PATH_SEPARATOR = re.compile(r"::|[.#]")
+_PATH_SEPARATOR = re.compile(r"::|\.|(?<!\br)#")
 _WORDS_OF_TWO = 2
 
 

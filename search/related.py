@@ -31,18 +31,19 @@ def related(
 ) -> list[Candidate]:
     """Return the candidates that are not known already, at most 100, with the score 0.
 
-    They are definitions of the name, implementations of the trait, or structures with its word.
+    They are definitions of the name, implementations of the trait, or sources with its word.
     """
     if query.structures is None or not asked.path:
         return []
     with query.clock.phase("qdrant"):
-        if asked.kind == "callers":
-            ids: Iterable[str] = (candidate.id for candidate in rankings.get("bm25", ()))
-        elif asked.kind == "implementations":
-            ids = _implementations(generation, query, asked.name)
-        else:
+        ids: list[str] = []
+        if asked.kind == "identifier":
             names = spellings_by_convention(asked.name)
             ids = _where(generation, query, Condition("name", names))
+        elif asked.kind == "implementations":
+            ids = list(_implementations(generation, query, asked.name))
+        if asked.kind != "identifier":  # callers and `derive` are known by the words in the source
+            ids += [candidate.id for candidate in rankings.get("bm25", ())]
         seen = {candidate.id for candidate in known}
         new = [Candidate(found, 0.0) for found in dict.fromkeys(ids) if found not in seen]
     return new[:_MOST]
