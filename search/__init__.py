@@ -4,6 +4,7 @@ Reading order:
     answer, hit, record, errors      what comes back: hits, each a structure as flat JSON
     limits, filters, retrievers      what may be asked; one query through the retrievers
     fusion, lines, confidence        one ranking of several; lines that match; how sure it is
+    asked, related, ranking          what a query asks for, which decides the order of the hits
     lookup, encoding, engine         structures by name; models that read a query; the searcher
     sources, projection              the text of indexed files; the map of the structures
     opening, service                 from settings to a searcher; searchers that stay open

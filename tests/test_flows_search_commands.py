@@ -55,6 +55,7 @@ A_HIT = Hit(made("made", lines=(1, 1), crate="made").structure, 0.5, {"text": 0.
 AN_ANSWER = Answer(
     "x",
     "text",
+    "words",
     "made",
     "",
     None,
