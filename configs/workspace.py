@@ -23,14 +23,15 @@ import os
 import re
 import tempfile
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.settings import SNIPPET_RECIPE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from typing import Self
 
     from configs.settings import ModelSettings, Settings
 
@@ -187,6 +188,11 @@ class Workspace:
         code = self.settings.embedding.code
         snippets = code.model_copy(update={"recipe": SNIPPET_RECIPE})
         return {**self.structure_models, BLOCKS_VECTOR: snippets}
+
+    def with_models(self, models: Mapping[str, ModelSettings]) -> Self:
+        """Return the workspace with other models of the named vectors of structures."""
+        embedding = self.settings.embedding.model_copy(update=dict(models))
+        return replace(self, settings=self.settings.model_copy(update={"embedding": embedding}))
 
     def project_folder(self, collection: str) -> ProjectFolder:
         """Return the files of the index of that name."""

@@ -11,6 +11,7 @@ import importlib.util
 import logging
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -55,6 +56,12 @@ PACKAGED_MODELS = {
 }
 
 
+AUTO = "auto"
+"""The setting that leaves the choice of a model to this version and the index."""
+AUTO_MODELS = (f"{PACKAGED_PREFIX}all-MiniLM-L6-v2",)
+"""What "auto" has stood for, the newest first: a new index gets the first."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
     """A model that is available, but not loaded."""
@@ -68,11 +75,13 @@ class ResolvedModel:
 
 
 def resolve_model(settings: ModelSettings) -> ResolvedModel:
-    """Return where the model is, and its fingerprint.
+    """Return where the model is, and its fingerprint; "auto" is the newest default.
 
     Raises ModelError if it is not available, or if its weights are not the published ones.
     """
     commit: str | None = None
+    if settings.model == AUTO:
+        settings = settings.model_copy(update={"model": AUTO_MODELS[0]})
     if settings.model.startswith(PACKAGED_PREFIX):
         folder, content = _resolve_packaged(settings.model.removeprefix(PACKAGED_PREFIX))
         source = str(folder)
@@ -100,6 +109,31 @@ def fingerprints_of(models: Mapping[str, ModelSettings]) -> dict[str, Fingerprin
     Raises ModelError if a model is not available.
     """
     return {vector: resolve_model(model).fingerprint for vector, model in models.items()}
+
+
+def kept_models(
+    models: Mapping[str, ModelSettings], made_with: Mapping[str, str]
+) -> dict[str, ModelSettings]:
+    """Return the models with "auto" replaced by what an index was made with.
+
+    `made_with` has the digest of each vector's fingerprint. If "auto" never stood for the index's
+    model, the newest default replaces it.
+    """
+    return {
+        vector: _kept_model(settings, made_with.get(vector, ""))
+        for vector, settings in models.items()
+    }
+
+
+def _kept_model(settings: ModelSettings, made_with: str) -> ModelSettings:
+    if settings.model != AUTO:
+        return settings
+    choices = [settings.model_copy(update={"model": name}) for name in AUTO_MODELS]
+    for choice in choices:
+        with suppress(ModelError):  # its package may be gone
+            if resolve_model(choice).fingerprint.digest == made_with:
+                return choice
+    return choices[0]
 
 
 def is_downloaded(found: ResolvedModel) -> bool:

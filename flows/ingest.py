@@ -20,7 +20,7 @@ from flows.report.publish import publish_report, report_failure
 from flows.runners import end_workers
 from flows.source.source import Source  # noqa: TC001 - Prefect reads the flow's annotations
 from flows.stage_clock import StageClock
-from flows.stages.check import settings_without_effect
+from flows.stages.check import kept_back, settings_without_effect
 from flows.stages.pipeline import Input, provide_input, write_records
 from flows.stages.upload import upload
 from flows.stages.vectors import plan_vectors
@@ -68,33 +68,38 @@ class _Run:
     def __init__(self, source: Source, project: ProjectWorkspace, *, rebuild: bool) -> None:
         self._source, self._project, self._rebuild = source, project, rebuild
         self._began, self._clock = datetime.now(UTC).isoformat(timespec="seconds"), StageClock()
-        progress = Progress(project.collection, "embed")
-        embed = EmbedTasks(project)
-        self._lanes = Lanes(
-            embed.begin, lambda plan: progress.update(*plan.progress), embed.stopped
-        )
 
     def report(self) -> IngestReport:
         """Run all stages; return what was done."""
-        project, settings = self._project, self._project.settings
+        configured, settings = self._project, self._project.settings
         given = provide_input(
-            self._source, project, project.folder, self._stage, rebuild=self._rebuild
+            self._source, configured, configured.folder, self._stage, rebuild=self._rebuild
         )
-        plan = plan_vectors(project, self._lanes.give)
+        project = self._project = configured.with_models(given.models)
+        lanes = self._make_lanes()
+        plan = plan_vectors(project, lanes.give)
         try:
-            parsed, uploaded = self._lanes.run(plan, lambda: self._bring_records(plan, given))
+            parsed, uploaded = lanes.run(plan, lambda: self._bring_records(plan, lanes, given))
         except BaseException:
             end_workers(settings.cluster)
             raise
         finally:
             plan.close()
-        notes = [*parsed.notes, *settings_without_effect(settings.storage)]
+        kept = kept_back(configured, given.models)
+        notes = [*parsed.notes, *kept, *settings_without_effect(settings.storage)]
         report = self._make_report(given, plan, replace(parsed, notes=notes), uploaded)
         report.check()
         publish_report(report, project.folder, settings.flow)
         return report
 
-    def _bring_records(self, plan: VectorPlan, given: Input) -> tuple[ParseReport, UploadReport]:
+    def _make_lanes(self) -> Lanes:
+        progress = Progress(self._project.collection, "embed")
+        embed = EmbedTasks(self._project)
+        return Lanes(embed.begin, lambda plan: progress.update(*plan.progress), embed.stopped)
+
+    def _bring_records(
+        self, plan: VectorPlan, lanes: Lanes, given: Input
+    ) -> tuple[ParseReport, UploadReport]:
         """Write the records, whose texts the plan takes as they come; upload them with vectors."""
         project = self._project
         metadata = Metadata(
@@ -110,7 +115,7 @@ class _Run:
         )
         parsed = write_records(given, project, project.folder, self._stage, plan.take)
         plan.finish()
-        self._lanes.end()
+        lanes.end()
         metadata = replace(metadata, coverage=parsed.coverage)
         uploading = self._stage("upload", upload, lambda: plan.waited_s)
         return parsed, uploading(project, metadata, plan, rebuild=self._rebuild)

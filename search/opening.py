@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from embedding.models import fingerprints_of, resolve_model, shared_encoder, shared_query_encoder
+from embedding.models import (
+    fingerprints_of,
+    kept_models,
+    resolve_model,
+    shared_encoder,
+    shared_query_encoder,
+)
 from embedding.reranker import load_reranker
 from search.confidence import CALIBRATION, read_calibration
 from search.engine import Searcher
@@ -67,7 +73,8 @@ def open_searcher(
     Raises IndexMissing or IndexMismatch.
     """
     generation = require_live(index, collection)
-    models, settings = workspace.structure_models, workspace.settings.search
+    settings = workspace.settings.search
+    models = kept_models(workspace.structure_models, generation.metadata.fingerprints)
     fingerprints = fingerprints_of(models)
     check_fingerprints(
         generation,

@@ -53,8 +53,5 @@ def check_fingerprints(
 
 def is_comparable(first: Metadata, second: Metadata) -> bool:
     """Return whether vectors and payloads of the two may be in one collection."""
-    prints = [
-        {name: info.fingerprint for name, info in metadata.vectors.items()}
-        for metadata in (first, second)
-    ]
-    return prints[0] == prints[1] and first.schema_version == second.schema_version
+    is_same_schema = first.schema_version == second.schema_version
+    return is_same_schema and first.fingerprints == second.fingerprints

@@ -66,6 +66,11 @@ class Metadata:
         """Points of both kinds."""
         return self.structures + self.blocks
 
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """Digest of what determines each named vector of structures."""
+        return {name: info.fingerprint for name, info in self.vectors.items()}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the metadata as plain data."""
         return asdict(self)

@@ -86,8 +86,7 @@ def _calibrate(searcher: Searcher, queries: list[JudgedQuery], path: Path) -> No
     for mode in MODES:
         evidences = [searcher.search(query.query, mode).evidence for query in queries]
         modes[mode] = fit(evidences, [bool(query.answers) for query in queries])
-    models = {name: info.fingerprint for name, info in searcher.generation.metadata.vectors.items()}
-    Calibration(models, modes).write(path)
+    Calibration(searcher.generation.metadata.fingerprints, modes).write(path)
     logger.info(
         'the confidence was fitted to %d queries: use it with --set search.calibration="%s"',
         len(queries),

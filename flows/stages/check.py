@@ -7,13 +7,15 @@ from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from configs.settings import load_settings
-from embedding.models import fingerprints_of
+from embedding.models import fingerprints_of, kept_models, resolve_model
 from search.opening import connect
 from storage.errors import IndexMismatch
 from storage.live import check_fingerprints
 
 if TYPE_CHECKING:
-    from configs.settings import StorageSettings
+    from collections.abc import Mapping
+
+    from configs.settings import ModelSettings, StorageSettings
     from configs.workspace import ProjectWorkspace
     from storage.index import Generation
 
@@ -38,6 +40,8 @@ class MayHold(NamedTuple):
     """What no dump does."""
     project_model: bool
     """What rust_analyzer.project and features say, if they are left as they are by default."""
+    models: Mapping[str, ModelSettings]
+    """By named vector: "auto" stands for the model that the index was made with."""
 
 
 def check_index(project: ProjectWorkspace, identity: str, *, rebuild: bool) -> MayHold:
@@ -45,22 +49,35 @@ def check_index(project: ProjectWorkspace, identity: str, *, rebuild: bool) -> M
 
     `identity` is the source's. Returns what the index may hold. Raises ModelError, StorageError.
     """
-    collection, fingerprints = project.collection, fingerprints_of(project.structure_models)
+    collection, models = project.collection, project.structure_models
+    fingerprints_of(models)  # fails if one is not available
     with closing(connect(project)) as index:
         with index.writing(collection):
             live = None if rebuild else index.live(collection)
+        models = kept_models(models, live.metadata.fingerprints if live is not None else {})
         if live is not None:
             check_source(live, collection, identity)
             check_fingerprints(
                 live,
-                fingerprints,
+                fingerprints_of(models),
                 collection,
                 "Replace it: --rebuild; or keep both: --set project.name=NAME; "
                 "or use the configuration it was made with.",
             )
     if live is None:
-        return MayHold(source_items=True, project_model=True)
-    return MayHold(live.metadata.source_items, live.metadata.project_model)
+        return MayHold(source_items=True, project_model=True, models=models)
+    return MayHold(live.metadata.source_items, live.metadata.project_model, models)
+
+
+def kept_back(project: ProjectWorkspace, models: Mapping[str, ModelSettings]) -> list[str]:
+    """Return a note on models that the index keeps although new indexes get another one."""
+    newest = {name: resolve_model(model) for name, model in project.structure_models.items()}
+    return [
+        f"the index keeps its model {kept.model} for {name}; --rebuild gives it "
+        f"{newest[name].settings.model}, the default of this version"
+        for name, kept in models.items()
+        if kept.model != newest[name].settings.model
+    ]
 
 
 def check_source(live: Generation, collection: str, identity: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from embedding.errors import CheckpointError, ModelError
-from embedding.models import fingerprints_of
+from embedding.models import fingerprints_of, kept_models
 from embedding.plan import gathered_vectors
 from flows.errors import FlowError
 from flows.locks import project_lock
@@ -48,7 +48,8 @@ def verify_index(workspace: Workspace, collection: str) -> VerifyReport:
         )
     with closing(connect(workspace)) as index:
         live = require_live(index, collection)
-        with _vectors_of(workspace, folder) as source:
+        models = kept_models(workspace.structure_models, live.metadata.fingerprints)
+        with _vectors_of(workspace.with_models(models), folder) as source:
             return verify(live, source.structures, source.blocks)
 
 

@@ -7,7 +7,7 @@ difference.
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
@@ -23,8 +23,9 @@ from storage.points import RecordSource
 from storage.shrinkage import why_too_few
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from configs.settings import ModelSettings
     from configs.workspace import ProjectFolder, ProjectWorkspace, Workspace
     from flows.report.model import ParseReport
     from flows.source.source import Source
@@ -60,6 +61,8 @@ class Input:
     """Whether what no dump holds becomes records, too."""
     project_model: bool = True
     """Whether rust_analyzer.project and features apply; else the dump is made as for the index."""
+    models: Mapping[str, ModelSettings] = field(default_factory=dict)
+    """What embeds, by named vector."""
 
 
 def provide_input(
@@ -93,6 +96,7 @@ def provide_input(
         dumped=dumped,
         source_items=project.settings.parse.source_items and may_hold.source_items,
         project_model=may_hold.project_model,
+        models=may_hold.models,
     )
 
 
