@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from search.judged import judge
+from search.judged import at_level, judge, judge_loosely, ranked_at_level
 from search.statistics import auroc, bootstrap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from search.judged import JudgedQuery, Located
+    from search.judged import JudgedQuery, Level, Located
     from search.statistics import Comparison
 
 ALL = "all"
 """The kind under which the queries of every kind are summed up."""
 
-_HEADINGS = ("mode", "kind", "n", "Hit@1", "Hit@5", "Hit@10", "MRR", "NDCG@10", "R@5", "R@10")
+_HEADINGS = (
+    *("mode", "kind", "n", "Hit@1", "Hit@5", "Hit@10"),
+    *("MRR", "NDCG@10", "loose", "R@5", "R@10"),
+)
 _COMPARED = {"ndcg_at_10": "NDCG@10", "mrr": "MRR"}
 
 
@@ -38,10 +41,14 @@ class RankedHits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The judged answer of one mode to a query: the gains of its hits, best first (`judge`)."""
+    """The judged answer of one mode to a query. Values are per hit, best hit first."""
 
     query: JudgedQuery
+    """With the answers of the level (`at_level`)."""
     gains: tuple[float, ...]
+    """An answer counts once (`judge`)."""
+    loose_gains: tuple[float, ...]
+    """An answer counts each time (`judge_loosely`)."""
     confidence: float | None = None
 
     @property
@@ -50,7 +57,11 @@ class Judgement:
         return next((rank for rank, gain in enumerate(self.gains, start=1) if gain), None)
 
     def metrics(self) -> dict[str, float]:
-        """Return every metric, 0 to 1, by its name in Summary; none if the query has no answers."""
+        """Return every metric by its name in Summary; none if the query has no answers.
+
+        All are 0 to 1, but for `ndcg_loose`: hits that share an answer can pass the ideal, in
+        which each answer stands once. It is not cut off, as its authors do not do that.
+        """
         relevances = sorted((answer.relevance for answer in self.query.answers), reverse=True)
         if not relevances:
             return {}
@@ -61,6 +72,7 @@ class Judgement:
                 default=0.0,
             ),
             "ndcg_at_10": min(1.0, _dcg(self.gains) / _dcg(relevances)),  # rounding may pass 1
+            "ndcg_loose": _dcg(self.loose_gains) / _dcg(relevances),
             **{
                 f"recall_at_{cut}": sum(gain > 0 for gain in self.gains[:cut]) / len(relevances)
                 for cut in (5, 10)
@@ -68,13 +80,21 @@ class Judgement:
         }
 
     def to_row(self, mode: str) -> dict[str, Any]:
-        """Return the query's row of a report; ndcg_at_10 is None if it has no answers."""
+        """Return the query's row of a report; both NDCG are None if it has no answers."""
         row = {"query": self.query.query, "kind": self.query.kind, "mode": mode, "rank": self.rank}
+        metrics = self.metrics()
         return {
             **row,
-            "ndcg_at_10": self.metrics().get("ndcg_at_10"),
+            **{name: metrics.get(name) for name in ("ndcg_at_10", "ndcg_loose")},
             "confidence": self.confidence,
         }
+
+
+def judge_reply(query: JudgedQuery, reply: RankedHits, level: Level = "structure") -> Judgement:
+    """Return the reply judged at a level."""
+    query, hits = at_level(query, level), ranked_at_level(reply.hits, level)
+    gains, loose_gains = tuple(judge(query, hits)), tuple(judge_loosely(query, hits))
+    return Judgement(query, gains, loose_gains, reply.confidence)
 
 
 def _dcg(gains: Sequence[float]) -> float:
@@ -95,6 +115,8 @@ class Summary:
     hit_at_10: float
     mrr: float
     ndcg_at_10: float
+    ndcg_loose: float
+    """NDCG@10 if an answer counts for every hit that matches it; may exceed 1."""
     recall_at_5: float
     recall_at_10: float
 
@@ -126,6 +148,7 @@ def summarise(judgements: Iterable[Judgement]) -> dict[str, Summary]:
 class Evaluation:
     """How good the answers are, by mode; comparisons (by mode, metric) are with the first mode."""
 
+    level: Level
     summaries: dict[str, dict[str, Summary]]
     auroc: dict[str, float | None]
     comparisons: dict[str, dict[str, Comparison]]
@@ -141,7 +164,7 @@ class Evaluation:
         return {**asdict(replace(self, judgements={})), "judgements": rows}
 
     def to_text(self) -> str:
-        """Return a table with a row per mode and kind, then a line per AUROC and comparison."""
+        """Return a table with a row per mode and kind, then AUROC, comparisons and the level."""
         table: list[Sequence[str]] = [_HEADINGS]
         for mode, kind, summary in (
             (mode, *item) for mode, kinds in self.summaries.items() for item in kinds.items()
@@ -150,7 +173,7 @@ class Evaluation:
             table.append((mode, kind, str(n), *(f"{mean:.3f}" for mean in means)))
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         layout = "  ".join(
-            f"{{:{side}{width}}}" for side, width in zip("<<>>>>>>>>", widths, strict=True)
+            f"{{:{side}{width}}}" for side, width in zip("<<>>>>>>>>>", widths, strict=True)
         )
         lines = [layout.format(*row) for row in table]
         lines += [
@@ -162,15 +185,18 @@ class Evaluation:
                 f"{against}: {_COMPARED[metric]} {comparison}"
                 for metric, comparison in named.items()
             ]
-        return "\n".join(lines)
+        return "\n".join([*lines, f"judged by {self.level}"])
 
 
 def evaluate(
-    queries: Sequence[JudgedQuery], search: Callable[[str, str], RankedHits], modes: Sequence[str]
+    queries: Sequence[JudgedQuery],
+    search: Callable[[str, str], RankedHits],
+    modes: Sequence[str],
+    level: Level = "structure",
 ) -> Evaluation:
     """Return how good the answers of each mode are; each calls `search(query, mode)` once."""
     judgements = {
-        mode: [_judge_reply(query, search(query.query, mode)) for query in queries]
+        mode: [judge_reply(query, search(query.query, mode), level) for query in queries]
         for mode in modes
     }
     metrics = {
@@ -178,8 +204,9 @@ def evaluate(
         for mode, judged in judgements.items()
     }
     return Evaluation(
+        level=level,
         summaries={mode: summarise(judged) for mode, judged in judgements.items()},
-        auroc={mode: _auroc(judged) for mode, judged in judgements.items()},
+        auroc={mode: auroc_of(judged) for mode, judged in judgements.items()},
         comparisons={
             mode: _compare(metrics[modes[0]], metrics[mode]) for mode in modes[1:] if metrics[mode]
         },
@@ -187,11 +214,8 @@ def evaluate(
     )
 
 
-def _judge_reply(query: JudgedQuery, reply: RankedHits) -> Judgement:
-    return Judgement(query, tuple(judge(query, reply.hits)), reply.confidence)
-
-
-def _auroc(judgements: Sequence[Judgement]) -> float | None:
+def auroc_of(judgements: Iterable[Judgement]) -> float | None:
+    """Return how well the confidence tells queries with answers from others; None if unknown."""
     sure = [
         (judgement.confidence, bool(judgement.query.answers))
         for judgement in judgements

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, TypeAlias, get_args
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, model_validator
 
@@ -13,6 +14,10 @@ from search.limits import ENGINE
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+Level: TypeAlias = Literal["structure", "file", "line"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+"""How exactly a hit has to be an answer: see `at_level`."""
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 _Line = Annotated[int, Field(ge=1)]
@@ -136,6 +141,46 @@ def matches(hit: Located, answer: KnownAnswer) -> bool:
     )
 
 
+def at_level(query: JudgedQuery, level: Level) -> JudgedQuery:
+    """Return the query with the answers that its hits are compared with.
+
+    `structure`: as they are. `line`: those with lines lose their names, so that any hit that
+    overlaps the lines is right. `file`: one whole file for all answers in it, as relevant as the
+    best of them.
+    """
+    if level == "structure":
+        return query
+    answers = query.answers
+    if level == "line":
+        nameless = (
+            answer if answer.lines is None else answer.model_copy(update={"name": None})
+            for answer in answers
+        )
+        return query.model_copy(update={"answers": tuple(nameless)})
+    best: dict[str, float] = {}
+    for answer in answers:
+        best[answer.file_path] = max(answer.relevance, best.get(answer.file_path, 0.0))
+    files = (
+        KnownAnswer(file_path=path, line_from=1, line_to=sys.maxsize, relevance=relevance)
+        for path, relevance in best.items()
+    )
+    return query.model_copy(update={"answers": tuple(files)})
+
+
+def ranked_at_level(hits: Iterable[Located], level: Level) -> list[Located]:
+    """Return the ranking that is judged: at level `file`, only the first hit of each file.
+
+    Benchmarks that rank files do the same, such as
+    https://github.com/MinishLab/semble/blob/0332378/benchmarks/baselines/colgrep.py
+    """
+    if level != "file":
+        return list(hits)
+    first: dict[str, Located] = {}
+    for hit in hits:
+        first.setdefault(hit.file_path, hit)
+    return list(first.values())
+
+
 def judge(query: JudgedQuery, hits: Iterable[Located]) -> list[float]:
     """Return the gain of each hit.
 
@@ -146,3 +191,15 @@ def judge(query: JudgedQuery, hits: Iterable[Located]) -> list[float]:
         best = next((place for place, answer in enumerate(answers) if matches(hit, answer)), None)
         gains.append(0.0 if best is None else answers.pop(best).relevance)
     return gains
+
+
+def judge_loosely(query: JudgedQuery, hits: Iterable[Located]) -> list[float]:
+    """Return the relevance of the best answer that each hit matches, or 0.
+
+    An answer counts for each hit that matches it. This is the rule of
+    https://github.com/Muvon/octocode/blob/8a7b947/benchmark/score.py, there by lines.
+    """
+    return [
+        max((answer.relevance for answer in query.answers if matches(hit, answer)), default=0.0)
+        for hit in hits
+    ]

@@ -960,9 +960,9 @@ def test_answers_are_measured_by_mode_and_kind(ask: Ask, queries: Path) -> None:
     )
     assert code == 0
     assert out.splitlines()[:3] == [
-        "mode  kind   n  Hit@1  Hit@5  Hit@10    MRR  NDCG@10    R@5   R@10",
-        "bm25  all    2  0.500  1.000   1.000  0.750    0.815  1.000  1.000",
-        "bm25  words  2  0.500  1.000   1.000  0.750    0.815  1.000  1.000",
+        "mode  kind   n  Hit@1  Hit@5  Hit@10    MRR  NDCG@10  loose    R@5   R@10",
+        "bm25  all    2  0.500  1.000   1.000  0.750    0.815  0.815  1.000  1.000",
+        "bm25  words  2  0.500  1.000   1.000  0.750    0.815  0.815  1.000  1.000",
     ]
     assert [line.split()[:2] for line in out.splitlines()[1:5]] == [
         ["bm25", "all"],
@@ -971,6 +971,12 @@ def test_answers_are_measured_by_mode_and_kind(ask: Ask, queries: Path) -> None:
         ["text", "words"],
     ]
     assert "text against bm25: MRR" in out
+
+
+def test_answers_are_measured_at_a_level(ask: Ask, queries: Path) -> None:
+    document = answer(ask, "evaluate", str(queries), "--mode", "bm25", "--level", "file")
+    assert document["level"] == "file"
+    assert document["summaries"]["bm25"]["all"]["hit_at_1"] == 1.0  # each first hit's file is right
 
 
 def test_all_modes_are_measured_unless_some_are_named_and_json_has_every_query(

@@ -13,9 +13,18 @@ from hypothesis import strategies as st
 
 from search import statistics
 from search.errors import EvaluationError
-from search.evaluate import Judgement, evaluate, summarise
+from search.evaluate import Judgement, auroc_of, evaluate, judge_reply, summarise
 from search.hit import LineRange
-from search.judged import JudgedQuery, KnownAnswer, judge, matches, read_queries
+from search.judged import (
+    JudgedQuery,
+    KnownAnswer,
+    at_level,
+    judge,
+    judge_loosely,
+    matches,
+    ranked_at_level,
+    read_queries,
+)
 from search.statistics import Comparison, auroc, bootstrap
 
 
@@ -53,7 +62,7 @@ def judged(*relevances: float, kind: str = "") -> JudgedQuery:
 def judgement(
     gains: list[float], relevances: list[float], kind: str = "", confidence: float | None = None
 ) -> Judgement:
-    return Judgement(judged(*relevances, kind=kind), tuple(gains), confidence)
+    return Judgement(judged(*relevances, kind=kind), tuple(gains), tuple(gains), confidence)
 
 
 def write(path: Path, *records: Any) -> Path:
@@ -319,6 +328,87 @@ def test_no_answer_is_credited_twice(
             assert gain in {answer.relevance for answer in answers if matches(place, answer)}
 
 
+def test_an_answer_counts_for_every_hit_by_the_looser_rule() -> None:
+    query = JudgedQuery(query="q", answers=(answer("b", 2.0), answer(relevance=3.0, line=4)))
+    hits = [found("a", (5, 9)), found("b", (5, 9)), found("b", (5, 9)), found("b", (1, 4))]
+    assert judge_loosely(query, hits) == [0.0, 2.0, 2.0, 3.0]
+    assert judge_loosely(judged(), hits) == [0.0, 0.0, 0.0, 0.0]
+
+
+# Levels
+
+TWO_FILES = JudgedQuery(
+    query="q",
+    kind="words",
+    answers=(
+        answer("one", 3.0, line_from=10, line_to=20),
+        answer("two", 1.0),
+        answer("three", 2.0, file_path="b.rs", line=5),
+    ),
+)
+
+
+def test_at_the_level_of_structures_a_query_stays_as_it_is() -> None:
+    hits = [found("one"), found("two")]
+    assert at_level(TWO_FILES, "structure") is TWO_FILES
+    assert ranked_at_level(hits, "structure") == hits
+
+
+def test_at_the_level_of_lines_names_count_only_where_no_lines_are_known() -> None:
+    hits = [
+        found("other", (20, 30)),  # overlaps the first answer
+        found("two", (40, 50)),  # has the name of the second
+        found("three", (6, 9), "b.rs"),  # misses line 5
+        found("module", (1, 99), "b.rs"),  # holds it
+    ]
+    assert ranked_at_level(hits, "line") == hits
+    assert judge(at_level(TWO_FILES, "line"), hits) == [3.0, 1.0, 0.0, 2.0]
+    assert judge(TWO_FILES, hits) == [0.0, 1.0, 0.0, 0.0]
+
+
+def test_at_the_level_of_files_a_file_is_one_answer_and_one_hit() -> None:
+    query = at_level(TWO_FILES, "file")
+    assert [(answer.file_path, answer.relevance) for answer in query.answers] == [
+        ("a.rs", 3.0),
+        ("b.rs", 2.0),
+    ]
+    assert (query.query, query.kind) == ("q", "words")
+    hits = [
+        found("x", (1, 2), "c.rs"),
+        found("x", (70, 80)),
+        found("one"),
+        found("y", (1, 2), "b.rs"),
+    ]
+    ranked = ranked_at_level(hits, "file")
+    assert ranked == [hits[0], hits[1], hits[3]]
+    assert judge(query, ranked) == [0.0, 3.0, 2.0]
+
+
+def test_a_query_without_answers_has_none_at_any_level() -> None:
+    assert [at_level(judged(), level).answers for level in ("line", "file")] == [(), ()]
+
+
+def test_a_reply_is_judged_at_a_level_by_both_rules() -> None:
+    reply = FoundReply([found("x", (1, 10)), found("one", (10, 20)), found("y", (20, 30))], 0.7)
+    by_structure, by_line, by_file = (
+        judge_reply(TWO_FILES, reply, level) for level in ("structure", "line", "file")
+    )
+    assert (by_structure.gains, by_structure.loose_gains) == ((0, 3, 0), (0, 3, 0))
+    assert (by_line.gains, by_line.loose_gains) == ((3, 0, 0), (3, 3, 3))
+    assert (by_file.gains, by_file.loose_gains) == ((3,), (3,))
+    assert by_file.confidence == 0.7
+    # Ideal by lines: 3 + 2 / log2 3 + 1 / log2 4 = 4.761860; by files: 3 + 2 / log2 3 = 4.261860
+    # By the looser rule: 3 (1 + 1 / log2 3 + 1 / log2 4) = 6.392789, more than the ideal
+    assert by_structure.metrics()["ndcg_at_10"] == pytest.approx(0.397490, abs=1e-6)
+    assert by_line.metrics()["ndcg_at_10"] == pytest.approx(0.630006, abs=1e-6)
+    assert by_line.metrics()["ndcg_loose"] == pytest.approx(1.342499, abs=1e-6)
+    assert by_file.metrics()["ndcg_at_10"] == pytest.approx(0.703918, abs=1e-6)
+    assert (by_structure.metrics()["recall_at_10"], by_file.metrics()["recall_at_10"]) == (
+        1 / 3,
+        1 / 2,
+    )
+
+
 # Metrics of one query
 
 
@@ -345,6 +435,7 @@ def test_metrics_of_two_answers_of_three_at_ranks_2_and_6() -> None:
             "hit_at_10": 1.0,
             "mrr": 0.5,
             "ndcg_at_10": 0.463242,
+            "ndcg_loose": 0.463242,
             "recall_at_5": 1 / 3,
             "recall_at_10": 2 / 3,
         },
@@ -375,6 +466,12 @@ def test_rounding_makes_no_ranking_better_than_the_ideal() -> None:
     assert judgement([less, less, more], [more, less, less]).metrics()["ndcg_at_10"] == 1.0
 
 
+def test_hits_that_share_an_answer_pass_the_ideal_by_the_looser_rule() -> None:
+    shared = Judgement(judged(2.0), (2.0, 0.0), (2.0, 2.0))
+    assert shared.metrics()["ndcg_at_10"] == 1.0
+    assert shared.metrics()["ndcg_loose"] == pytest.approx(1.630930, abs=1e-6)  # 1 + 1 / log2 3
+
+
 def test_a_query_without_answers_has_no_metrics() -> None:
     assert judgement([0.0], []).metrics() == {}
 
@@ -391,6 +488,7 @@ def test_metrics_are_between_0_and_1(relevances: list[float], data: st.DataObjec
         )
     )
     metrics = judgement(gains, relevances).metrics()
+    assert metrics.pop("ndcg_loose") == pytest.approx(metrics["ndcg_at_10"])
     assert all(0 <= value <= 1 for value in metrics.values())
     assert metrics["hit_at_1"] <= metrics["mrr"] <= metrics["hit_at_10"]
     assert metrics["recall_at_5"] <= metrics["recall_at_10"]
@@ -437,6 +535,7 @@ def test_a_summary_is_the_mean_over_queries_with_answers_by_kind() -> None:
             "hit_at_10": 1.0,
             "mrr": 0.75,
             "ndcg_at_10": 0.815465,
+            "ndcg_loose": 0.815465,
             "recall_at_5": 1.0,
             "recall_at_10": 1.0,
         },
@@ -472,6 +571,14 @@ def test_auroc_counts_pairs_and_ties_half() -> None:
 def test_auroc_needs_both_sides() -> None:
     assert auroc([], [0.5]) is None
     assert auroc([0.5], []) is None
+
+
+def test_the_confidence_of_judgements_is_compared_where_it_is_known() -> None:
+    sure, unknown, unsure = (judgement([], [1.0], confidence=known) for known in (0.9, None, 0.2))
+    without = judgement([], [], confidence=0.5)
+    assert auroc_of([sure, unknown, unsure, without]) == 0.5
+    assert auroc_of([sure, unknown, without]) == 1.0
+    assert auroc_of([unknown, without]) is None
 
 
 CONFIDENCES = st.lists(
@@ -646,23 +753,33 @@ def test_modes_are_compared_with_the_first() -> None:
 
 def test_the_text_is_a_table_then_auroc_then_comparisons() -> None:
     assert evaluate(QUERIES, search, ["hybrid", "merged"]).to_text().splitlines() == [
-        "mode    kind   n  Hit@1  Hit@5  Hit@10    MRR  NDCG@10    R@5   R@10",
-        "hybrid  all    2  1.000  1.000   1.000  1.000    1.000  1.000  1.000",
-        "hybrid  words  1  1.000  1.000   1.000  1.000    1.000  1.000  1.000",
-        "hybrid  code   1  1.000  1.000   1.000  1.000    1.000  1.000  1.000",
-        "merged  all    2  0.000  0.500   0.500  0.250    0.315  0.500  0.500",
-        "merged  words  1  0.000  1.000   1.000  0.500    0.631  1.000  1.000",
-        "merged  code   1  0.000  0.000   0.000  0.000    0.000  0.000  0.000",
+        "mode    kind   n  Hit@1  Hit@5  Hit@10    MRR  NDCG@10  loose    R@5   R@10",
+        "hybrid  all    2  1.000  1.000   1.000  1.000    1.000  1.000  1.000  1.000",
+        "hybrid  words  1  1.000  1.000   1.000  1.000    1.000  1.000  1.000  1.000",
+        "hybrid  code   1  1.000  1.000   1.000  1.000    1.000  1.000  1.000  1.000",
+        "merged  all    2  0.000  0.500   0.500  0.250    0.315  0.315  0.500  0.500",
+        "merged  words  1  0.000  1.000   1.000  0.500    0.631  0.631  1.000  1.000",
+        "merged  code   1  0.000  0.000   0.000  0.000    0.000  0.000  0.000  0.000",
         "hybrid: AUROC 0.500",
         "merged against hybrid: NDCG@10 -0.685 [-1.000, -0.369], p < 0.01: real",
         "merged against hybrid: MRR -0.750 [-1.000, -0.500], p < 0.01: real",
+        "judged by structure",
     ]
+
+
+def test_all_modes_are_judged_at_the_level() -> None:
+    by_file = evaluate(QUERIES, search, ["hybrid", "merged"], "file")
+    assert by_file.summaries["merged"]["all"].hit_at_1 == 0.5  # any hit in a.rs
+    assert by_file.summaries["hybrid"]["code"].recall_at_10 == 1.0  # its answers share the file
+    assert by_file.to_text().splitlines()[-1] == "judged by file"
+    assert by_file.to_dict()["level"] == "file"
 
 
 def test_the_dict_is_plain_data_with_a_row_for_each_query_and_mode() -> None:
     data = evaluate(QUERIES, search, ["hybrid", "merged"]).to_dict()
     assert json.loads(json.dumps(data)) == data
-    assert set(data) == {"summaries", "auroc", "comparisons", "judgements"}
+    assert set(data) == {"level", "summaries", "auroc", "comparisons", "judgements"}
+    assert data["level"] == "structure"
     assert data["summaries"]["merged"]["words"]["mrr"] == 0.5
     assert data["auroc"] == {"hybrid": 0.5, "merged": None}
     assert data["comparisons"]["merged"]["mrr"] == {
@@ -679,6 +796,7 @@ def test_the_dict_is_plain_data_with_a_row_for_each_query_and_mode() -> None:
             "mode": "hybrid",
             "rank": 1,
             "ndcg_at_10": 1.0,
+            "ndcg_loose": 1.0,
             "confidence": 0.4,
         },
         {
@@ -687,6 +805,7 @@ def test_the_dict_is_plain_data_with_a_row_for_each_query_and_mode() -> None:
             "mode": "hybrid",
             "rank": None,
             "ndcg_at_10": None,
+            "ndcg_loose": None,
             "confidence": 0.5,
         },
         {
@@ -695,6 +814,7 @@ def test_the_dict_is_plain_data_with_a_row_for_each_query_and_mode() -> None:
             "mode": "merged",
             "rank": 2,
             "ndcg_at_10": pytest.approx(0.63093),
+            "ndcg_loose": pytest.approx(0.63093),
             "confidence": None,
         },
     ]
@@ -704,7 +824,10 @@ def test_the_dict_is_plain_data_with_a_row_for_each_query_and_mode() -> None:
 def test_queries_that_should_find_nothing_leave_nothing_to_compare() -> None:
     evaluation = evaluate(QUERIES[2:], search, ["hybrid", "merged"])
     assert (evaluation.summaries, evaluation.comparisons) == ({"hybrid": {}, "merged": {}}, {})
-    assert evaluation.to_text() == "mode  kind  n  Hit@1  Hit@5  Hit@10  MRR  NDCG@10  R@5  R@10"
+    assert evaluation.to_text().splitlines() == [
+        "mode  kind  n  Hit@1  Hit@5  Hit@10  MRR  NDCG@10  loose  R@5  R@10",
+        "judged by structure",
+    ]
     assert len(evaluation.to_dict()["judgements"]) == 2
 
 
@@ -716,4 +839,5 @@ def test_one_mode_is_compared_with_nothing() -> None:
         "merged",
         "merged",
         "merged",
+        "judged",
     ]

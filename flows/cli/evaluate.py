@@ -12,6 +12,7 @@ from flows.cli.output import print_result
 from flows.cli.search import open_chosen
 from machine.text import counted
 from search.answer import MODES
+from search.judged import LEVELS, read_queries
 
 if TYPE_CHECKING:
     import argparse
@@ -39,6 +40,13 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         help="mode to measure; may be repeated (default: all)",
     )
     parser.add_argument(
+        "--level",
+        choices=LEVELS,
+        default=LEVELS[0],
+        help="what makes a hit right: name and lines of an answer (structure, the default), its "
+        "lines under any name (line), or its file (file; then a file counts once)",
+    )
+    parser.add_argument(
         "--calibrate",
         type=Path,
         metavar="FILE",
@@ -51,8 +59,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from search.evaluate import evaluate  # noqa: PLC0415 - with the next 0.1 s
-    from search.judged import read_queries  # noqa: PLC0415
+    from search.evaluate import evaluate  # noqa: PLC0415 - 0.1 s
 
     workspace, calibration = workspace_of(options), options.calibrate
     queries, modes = read_queries(options.queries), list(dict.fromkeys(options.modes or MODES))
@@ -62,7 +69,10 @@ def _evaluate(options: argparse.Namespace) -> None:
         if calibration is not None:
             _calibrate(searcher, queries, calibration)
         measured = evaluate(
-            queries, lambda query, mode: searcher.search(query, cast("Mode", mode), limit=10), modes
+            queries,
+            lambda query, mode: searcher.search(query, cast("Mode", mode), limit=10),
+            modes,
+            options.level,
         )
     print_result(measured.to_dict(), measured.to_text(), as_json=options.json)
 
