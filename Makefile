@@ -57,7 +57,7 @@ endif
 endif
 
 TARGETS := help setup ingest search serve status verify deploy worker test test-deployed bench \
-	lint types check browser clean clean-data
+	quality lint types check browser clean clean-data
 .DEFAULT_GOAL := help
 .PHONY: $(TARGETS)
 
@@ -115,6 +115,9 @@ else
 	$(BIN)/python $(or $(wildcard benchmarks/bench_$(NAME).py),benchmarks/$(subst -,_,$(NAME)).py) \
 		$(or $(ARGS),$(ARGS_$(NAME)))
 endif
+
+quality: $(READY) ## measure search quality with judged queries (half an hour): ARGS="--half test"
+	$(BIN)/python benchmarks/quality.py $(ARGS)
 
 lint: $(READY) ## check style, format and the layers of imports
 	$(BIN)/ruff check .

@@ -14,10 +14,10 @@ PACKAGES = ("librust-regex-dev", "librust-rayon-dev")
 PROGRAM = (sys.executable, "-m", "flows")
 
 
-def fetch(folder: Path) -> list[Path]:
+def fetch(folder: Path, packages: tuple[str, ...] = PACKAGES) -> list[Path]:
     """Return the folders of the crates in the packages, unpacked under `folder`. Needs apt-get."""
     subprocess.run(
-        ["apt-get", "-oAPT::Sandbox::User=root", "download", "-qq", *PACKAGES],
+        ["apt-get", "-oAPT::Sandbox::User=root", "download", "-qq", *packages],
         cwd=folder,
         check=True,
     )
