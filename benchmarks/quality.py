@@ -48,8 +48,9 @@ class Bench:
         model = (f"embedding.{name}.model={options.model}" for name in ("text", "code"))
         self._overrides = (*(model if options.model else ()), *options.sets)
         self._local = dict(_local_copy(given) for given in options.repo)
-        self._rebuild = options.rebuild
         self._data = data
+        self._rebuild = options.rebuild
+        self._made: set[str] = set()
         self.indexes = [
             QualityIndex(repository, data, self._overrides)
             for repository in read_repositories()
@@ -73,16 +74,18 @@ class Bench:
 
     def measured(self) -> str:
         """Return when this is measured, with which models, and on what machine."""
-        models = self.indexes[0].workspace().structure_models.values()
+        models = fingerprints_of(self.indexes[0].workspace().structure_models).values()
         names = " and ".join(dict.fromkeys(model.model for model in models))
         machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores"
         return f"{datetime.now(UTC):%Y-%m-%d}, {names}, {machine}"
 
     def prepare(self, index: QualityIndex) -> None:
-        """Make the index, unless it was made before."""
-        if self._rebuild or not index.exists():
-            _say(f"{index.collection}: indexing ...")
-            index.make(sources_of(index.repository, self._local, self._data))
+        """Make the index, unless it was made before; with --rebuild, unless this run made it."""
+        if index.collection in self._made or (index.exists() and not self._rebuild):
+            return
+        _say(f"{index.collection}: indexing ...")
+        index.make(sources_of(index.repository, self._local, self._data))
+        self._made.add(index.collection)
 
     def replies(self) -> list[Reply]:
         """Return what is found for all queries."""
@@ -121,7 +124,7 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add = parser.add_argument
     add("--half", choices=(*HALVES, BOTH), default=BOTH)
@@ -129,16 +132,28 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, metavar="DIR", help="where indexes are kept for the next time")
     add("--rebuild", action="store_true", help="index again what --data has")
     add("--model", metavar="NAME", help="another encoder for both vectors")
-    add("--set", action="append", default=[], dest="sets", metavar="SECTION.KEY=VALUE")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        dest="sets",
+        metavar="SECTION.KEY=VALUE",
+        help="another setting; one of the index other than model and recipe needs --rebuild",
+    )
     add("--ablation", action="store_true", help="what each choice gains, on the development half")
     add("--calibrate", action="store_true", help="write search/calibration.json")
     add("--write-former", action="store_true", help="keep the numbers as the former release's")
-    return parser
+    options = parser.parse_args()
+    if options.half == HALVES[1] and (options.ablation or options.calibrate):
+        parser.error("--ablation and --calibrate make choices, which the test half must not make")
+    if options.half != BOTH and options.write_former:
+        parser.error("--write-former keeps the numbers of both halves")
+    return options
 
 
 def main() -> None:
     """Measure."""
-    options = _parser().parse_args()
+    options = _options()
     with tempfile.TemporaryDirectory() as temporary:
         data = (options.data or Path(temporary)).resolve()
         data.mkdir(parents=True, exist_ok=True)

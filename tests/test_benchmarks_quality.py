@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import re
@@ -367,3 +368,33 @@ def test_a_local_copy_of_an_unknown_repository_is_refused(
         SystemExit, match=r"^--repo a=.*: expected NAME=DIR, a folder for one of re"
     ):
         module("quality").main()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["test", "--ablation"], ["test", "--calibrate"], ["development", "--write-former"]],
+)
+def test_the_test_half_makes_no_choice_and_the_former_release_has_both_halves(
+    words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["quality.py", "--half", *words])
+    with pytest.raises(SystemExit) as stopped:
+        module("quality").main()
+    assert stopped.value.code == 2
+
+
+def test_an_index_is_made_once_a_run_also_with_rebuild(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quality, sources = module("quality"), module("quality_sources")
+    made: list[Path] = []
+    monkeypatch.setattr(sources.QualityIndex, "make", lambda _self, root: made.append(root))
+    monkeypatch.setattr(sources.QualityIndex, "exists", lambda _self: True)
+    monkeypatch.setattr(quality, "read_repositories", lambda: [A_PACKAGE])
+    given = {"half": "both", "model": None, "sets": [], "repo": [f"a-1.0={tmp_path}"]}
+    for rebuild, times in ((False, 0), (True, 1)):
+        bench = quality.Bench(argparse.Namespace(**given, rebuild=rebuild), tmp_path)
+        bench.prepare(bench.indexes[0])
+        bench.prepare(bench.indexes[0])
+        assert len(made) == times
+    assert made == [tmp_path]
