@@ -24,7 +24,6 @@ import platform
 import sys
 import tempfile
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from quality_ablation import ablation
@@ -35,7 +34,6 @@ from quality_repositories import HALVES, read_repositories
 from quality_sources import QualityIndex, sources_of
 
 from embedding.models import fingerprints_of
-from machine.git import git_output
 
 RESULTS = Path(__file__).parent / "results"
 BOTH = "both"
@@ -106,12 +104,6 @@ class Bench:
         return {name: fingerprint.digest for name, fingerprint in fingerprints.items()}
 
 
-def release() -> str:
-    """Return the version and commit of what is measured."""
-    commit = git_output(Path(__file__).parent, "rev-parse", "--short=8", "HEAD") or "unknown"
-    return f"{version('lsif-ingest')} at {commit.strip()}"
-
-
 def _local_copy(given: str) -> tuple[str, Path]:
     name, _, folder = given.partition("=")
     known = [repository.name for repository in read_repositories()]
@@ -142,7 +134,7 @@ def _options() -> argparse.Namespace:
     )
     add("--ablation", action="store_true", help="what each choice gains, on the development half")
     add("--calibrate", action="store_true", help="write search/calibration.json")
-    add("--write-former", action="store_true", help="keep the numbers as the former release's")
+    add("--write-former", metavar="RELEASE", help="keep the numbers as those of this release")
     options = parser.parse_args()
     if options.half == HALVES[1] and (options.ablation or options.calibrate):
         parser.error("--ablation and --calibrate make choices, which the test half must not make")
@@ -168,7 +160,7 @@ def measure(bench: Bench, options: argparse.Namespace) -> None:
         replies = bench.replies()  # with the new confidence
     _publish(quality_page(replies, read_former(), measured), "quality.md", write=bench.is_whole)
     if options.write_former:
-        Former.of(replies, f"{release()}, measured on {measured}").write()
+        Former.of(replies, f"{options.write_former}, measured on {measured}").write()
     if options.ablation:
         text = ablation_page(ablation(bench.development, bench.prepare), measured)
         _publish(text, "quality-ablation.md", write=bench.is_default)

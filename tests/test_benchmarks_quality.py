@@ -372,7 +372,7 @@ def test_a_local_copy_of_an_unknown_repository_is_refused(
 
 @pytest.mark.parametrize(
     "words",
-    [["test", "--ablation"], ["test", "--calibrate"], ["development", "--write-former"]],
+    [["test", "--ablation"], ["test", "--calibrate"], ["development", "--write-former", "0.1.0"]],
 )
 def test_the_test_half_makes_no_choice_and_the_former_release_has_both_halves(
     words: list[str], monkeypatch: pytest.MonkeyPatch
