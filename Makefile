@@ -56,8 +56,8 @@ $(error make bench NAME=... takes one of: $(BENCHES); found: $(or $(NAME),nothin
 endif
 endif
 
-TARGETS := help setup ingest search serve status verify deploy worker test test-deployed bench \
-	quality lint types check browser clean clean-data
+TARGETS := help setup ingest search serve status verify deploy worker tune test test-deployed \
+	test-tune bench quality lint types check browser clean clean-data
 .DEFAULT_GOAL := help
 .PHONY: $(TARGETS)
 
@@ -97,6 +97,10 @@ deploy: $(READY) ## have a Prefect server index REPO, or DUMP and ROOT, nightly:
 worker: $(READY) ## run what the Prefect server has scheduled: ARGS="--pool NAME --limit N"
 	@exec $(BIN)/lsif-ingest worker $(ARGS)
 
+tune: $(READY) ## install the extra `tune` (110 MB) and train: ARGS="structures.jsonl ... -o DIR"
+	$(PIP) --editable '.[tune]'
+	@$(BIN)/lsif-ingest tune $(ARGS)
+
 # One more than there are cores: tests wait for processes that they start.
 WORKERS = $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() + 1, 4))')
 test: $(READY) ## run the tests
@@ -104,6 +108,11 @@ test: $(READY) ## run the tests
 
 test-deployed: $(READY) ## run the slow tests: Prefect workers, Dask, an installed wheel (minutes)
 	$(BIN)/python -m pytest -m deployed $(ARGS)
+
+# Not in `test`: with the extra installed, each process that loads a model takes 94 MB more.
+test-tune: $(READY) ## install the extra `tune` (110 MB) and run the tests that train a model
+	$(PIP) --editable '.[tune]'
+	$(BIN)/python -m pytest tests/test_embedding_tuning.py $(ARGS)
 
 bench: $(READY) ## run benchmark NAME=parse|embed|... with ARGS (minutes); without NAME: list
 ifneq ($(EXTRAS_$(NAME)),)

@@ -12,5 +12,6 @@ compaction                    drops the vectors that no record refers to
 hub, models                   finds and loads models
 batching, encoders            how a model runs; see the package encoders
 reranker                      a cross-encoder for the first hits of a search
+tuning                        trains a model; see the package
 errors                        what can go wrong
 """

@@ -42,6 +42,7 @@ COMMANDS = {
     "rollback": ("index", "switch back to the previous generation of the index"),
     "export": ("index", "write an index with its vectors to Parquet files"),
     "import": ("index", "make an index from an export, without model and sources"),
+    "tune": ("tune", "train an encoder on the records of projects"),
     "checkpoint": ("checkpoint", "show or shrink the store of embedded vectors"),
     "doctor": ("doctor", "check what a run needs, and say how to get what is missing"),
     "deploy": (_DEPLOY, "have a Prefect server index a project nightly and on merge"),
@@ -153,10 +154,10 @@ def _stopped(exc: KeyboardInterrupt | Terminated, command: str) -> int:
     by_terminal = isinstance(exc, KeyboardInterrupt)
     if COMMANDS[command][0] != _DEPLOY:
         what = "interrupted" if by_terminal else "ended by SIGTERM"
-        print(
-            f"lsif-ingest: {what}; finished embeddings are saved, run again to resume",
-            file=sys.stderr,
+        saved = (
+            "the state of some minutes ago is" if command == "tune" else "finished embeddings are"
         )
+        print(f"lsif-ingest: {what}; {saved} saved, run again to resume", file=sys.stderr)
     return 130 if by_terminal else EXIT_CODE
 
 

@@ -7,6 +7,6 @@ records     parse a dump, or import a structures.jsonl
 vectors     which texts have to be embedded; embeds a work unit
 upload      records and vectors to an index that is verified and published
 
-Besides the stages, what commands do with finished work: index (verify, roll back, export, import)
-and checkpoint (inspect, compact).
+Besides the stages, what commands do with finished work: index (verify, roll back, export, import),
+checkpoint (inspect, compact) and tune (train an encoder on records).
 """

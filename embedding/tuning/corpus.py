@@ -1,0 +1,124 @@
+"""The pairs of all projects that a model learns from, and those it is tested on."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from embedding.tuning.pairs import Pair, pairs_of, without_docs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from lsif.structure import Structure
+
+_COMMENTS = re.compile(r"//[^\n]*")
+_FORM = re.compile(r"\bpub\b(?:\((?:crate|super|self|in [^)]*)\))?|[\s,]+")
+"""What differs between copies: visibility, and what a formatter changes."""
+_OF_ITEMS = 0.1
+"""Share of the items that is held back where there is only one project."""
+
+
+@dataclass(slots=True)
+class Corpus:
+    """Pairs by project. No body and no question is in it twice, in whatever project."""
+
+    learned: dict[str, list[Pair]] = field(default_factory=dict)
+    held_back: dict[str, list[Pair]] = field(default_factory=dict)
+    """What a model is tested on while it is trained; it learns nothing from it."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """What is in neither, by the reason why: pairs (`known body`, `known question`, `excluded`),
+    or documentation from which no pair was made."""
+
+    def count(self) -> int:
+        """Return the number of pairs to learn from."""
+        return sum(map(len, self.learned.values()))
+
+    def kinds(self) -> Counter[str]:
+        """Return the number of pairs to learn from, by kind."""
+        return Counter(pair.kind for pairs in self.learned.values() for pair in pairs)
+
+    def of_one_project(self) -> bool:
+        """Return whether what was held back is of the very project that is learned."""
+        return bool(self.learned.keys() & self.held_back.keys())
+
+
+def make_corpus(
+    projects: Mapping[str, Iterable[Structure]],
+    excluded: Iterable[Structure] = (),
+    *,
+    held_back: float = 0.05,
+    seed: int = 0,
+) -> Corpus:
+    """Return the pairs of the projects' records.
+
+    The share `held_back` of the projects (0 to 1; at least one if there are two) is for testing.
+    Of a single project a tenth of the items is. What has the body of an `excluded` structure is
+    left out wherever it stands.
+    """
+    rng = random.Random(seed)  # noqa: S311 - no secret
+    names = sorted(projects)
+    tested = set(rng.sample(names, _tested_count(len(names), held_back)))
+    known, corpus = _Known({body_hash(structure) for structure in excluded}), Corpus()
+    for name in names:
+        kept = list(known.new_pairs(list(projects[name]), rng, corpus.left_out))
+        if kept:
+            (corpus.held_back if name in tested else corpus.learned)[name] = kept
+    if len(names) == 1 and held_back:
+        for name, pairs in corpus.learned.items():
+            corpus.learned[name], corpus.held_back[name] = _split(pairs, rng)
+    return corpus
+
+
+class _Known:
+    """Bodies and questions that projects before have had."""
+
+    def __init__(self, forbidden: set[bytes]) -> None:
+        self._forbidden = forbidden
+        self._bodies, self._questions = set[bytes](), set[str]()
+
+    def new_pairs(
+        self, structures: list[Structure], rng: random.Random, left_out: Counter[str]
+    ) -> Iterator[Pair]:
+        """Yield the pairs of a project that are not known; count the others."""
+        bodies = {structure.id: body_hash(structure) for structure in structures}
+        for pair in pairs_of(structures, rng, left_out=left_out):
+            body, question = bodies[pair.item], pair.question.lower()
+            if body in self._forbidden:
+                left_out["excluded"] += 1
+            elif body in self._bodies:
+                left_out["known body"] += 1
+            elif pair.kind != "name" and question in self._questions:
+                left_out["known question"] += 1
+            else:
+                self._questions.add(question)
+                yield pair
+        self._bodies.update(bodies.values())
+
+
+def body_hash(structure: Structure) -> bytes:
+    """Return a hash of the structure's source without its name, docs, comments and form.
+
+    A copy has the same, whatever it is called and however it is formatted.
+    """
+    code = _COMMENTS.sub("", without_docs(structure).context.snippet)
+    nameless = re.sub(rf"\b{re.escape(structure.name)}\b", "", code)
+    return hashlib.blake2b(_FORM.sub("", nameless).encode(), digest_size=16).digest()
+
+
+def _tested_count(projects: int, share: float) -> int:
+    return min(projects - 1, max(1, round(projects * share))) if projects > 1 and share else 0
+
+
+def _split(pairs: list[Pair], rng: random.Random) -> tuple[list[Pair], list[Pair]]:
+    """Return the pairs of most items, and those of the items that are held back."""
+    items = sorted({pair.item for pair in pairs})
+    tested = set(rng.sample(items, round(len(items) * _OF_ITEMS)))
+    return (
+        [pair for pair in pairs if pair.item not in tested],
+        [pair for pair in pairs if pair.item in tested],
+    )

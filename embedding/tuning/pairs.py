@@ -1,0 +1,219 @@
+"""Pairs of a question and the item that answers it, from the records of one project.
+
+A question is what people wrote about an item: a paragraph of its documentation, its name as words,
+a comment in its body. The item is shown as an index shows it, by either recipe, but without what
+the question was taken from: a model that finds the same words again has learned nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from embedding.text import words
+from embedding.tuning.asking import as_asked
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterable, Iterator
+
+    from lsif.structure import Structure
+
+Kind = Literal["docs", "more docs", "name", "comment"]
+
+
+class Pair(NamedTuple):
+    """A question and its item."""
+
+    question: str
+    text: str
+    """The item as words, as the recipe for `text` vectors renders it."""
+    code: str
+    """The item's source."""
+    kind: Kind
+    item: str
+    """Id of the structure."""
+
+
+class _Asked(NamedTuple):
+    """A question, and what is left of its item without what the question was taken from."""
+
+    question: str
+    kind: Kind
+    item: Structure
+
+
+_KINDS = frozenset(
+    {"Function", "Struct", "Enum", "Union", "Trait", "TypeAlias", "Const", "Static", "Macro"}
+)
+_DOCS = re.compile(r"^[^\S\n]*(?://[/!]|#!?\[doc\b)[^\n]*\n", re.MULTILINE)
+_BLOCK_DOCS = re.compile(r"^[^\S\n]*/\*[*!].*?\*/[^\S\n]*\n", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
+_LINK = re.compile(r"\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])?")
+_MARKS = re.compile(r"[`*]|^#+ ", re.MULTILINE)
+_POINTER = re.compile(r"(?i)^(?:see|same as|refer to|like|ditto|todo|fixme|deprecated|hack)\b")
+_COMMENT = re.compile(r"(?:^[^\S\n]*//(?![/!])[^\n]*\n)+", re.MULTILINE)
+_WORD = re.compile(r"[A-Za-z][a-z]+|[A-Z]+(?![a-z])")
+_FEWEST_WORDS, _MOST_WORDS = 4, 60
+"""Of a question."""
+_FEWEST_NEW_WORDS = 3
+"""Of a question, that are not in the item's name."""
+_FEWEST_OF_NAME = 2
+_LINES_OF_BODY, _LINES_OF_NAMED = 2, 5
+"""Fewest lines of a function, and of an item whose name is asked for."""
+_MOST_CHARACTERS = 2000
+"""Of an item; a model reads the beginning."""
+_OF_NAMES = 0.4
+"""Share of the items whose name is asked for: more than these would outnumber the documentation."""
+_ENGLISH = 0.97
+"""Least share of ASCII in a question."""
+_HIDDEN_NAME = "it"
+
+
+def pairs_of(
+    structures: Iterable[Structure],
+    rng: random.Random,
+    *,
+    hidden: float = 0.3,
+    left_out: Counter[str] | None = None,
+) -> Iterator[Pair]:
+    """Yield the pairs of one project.
+
+    In the share `hidden` of pairs (0 to 1) the item's name is hidden, and in those whose question
+    is the name. Documentation from which no question is made is counted in `left_out` by reason;
+    tests, generated code, modules and impl blocks are no items.
+    """
+    items = [
+        structure
+        for structure in structures
+        if structure.code_type in _KINDS and not structure.is_test and not structure.generated
+    ]
+    reasons = Counter[str]() if left_out is None else left_out
+    firsts = Counter(_paragraphs(structure.docstring or "")[0] for structure in items)
+    for structure in items:
+        bare = without_docs(structure)
+        if structure.code_type == "Function" and _lines(bare) < _LINES_OF_BODY:
+            reasons["function without a body"] += 1
+            continue
+        for asked in _asked_of(structure, bare, firsts, rng, reasons):
+            hide = asked.kind == "name" or rng.random() < hidden
+            shown = without_name(asked.item) if hide else asked.item
+            yield Pair(
+                asked.question,
+                words(shown)[:_MOST_CHARACTERS],
+                shown.context.snippet[:_MOST_CHARACTERS],
+                asked.kind,
+                structure.id,
+            )
+
+
+def _asked_of(
+    structure: Structure,
+    bare: Structure,
+    firsts: Counter[str],
+    rng: random.Random,
+    reasons: Counter[str],
+) -> Iterator[_Asked]:
+    yield from _by_docs(structure, bare, firsts, rng, reasons)
+    name = [word.lower() for word in _WORD.findall(structure.name)]
+    if (
+        len(name) >= _FEWEST_OF_NAME
+        and _lines(bare) >= _LINES_OF_NAMED
+        and rng.random() < _OF_NAMES
+    ):
+        yield _Asked(" ".join(name), "name", rng.choice((bare, structure)))
+    if structure.code_type == "Function":
+        yield from _by_comment(structure, bare, rng)
+
+
+def _by_docs(
+    structure: Structure,
+    bare: Structure,
+    firsts: Counter[str],
+    rng: random.Random,
+    reasons: Counter[str],
+) -> Iterator[_Asked]:
+    """Yield the first paragraph for the item without docs, one more for the item with the first."""
+    if not structure.docstring:
+        return
+    if structure.docs_inherited:
+        reasons["docs of a trait's member"] += 1
+        return
+    first, *rest = _paragraphs(structure.docstring)
+    why_not = "docs of several items" if firsts[first] > 1 else _why_no_question(first, structure)
+    if why_not:
+        reasons[why_not] += 1
+    else:
+        yield _Asked(as_asked(first, rng), "docs", bare)
+    more = [text for text in rest if not _why_no_question(text, structure)]
+    if more:
+        told = replace(bare, docstring=first, digest="")
+        yield _Asked(as_asked(rng.choice(more), rng), "more docs", told)
+
+
+def _by_comment(structure: Structure, bare: Structure, rng: random.Random) -> Iterator[_Asked]:
+    """Yield one of the comments in a function's body, for the function without that comment."""
+    code = bare.context.snippet
+    found = [match for match in _COMMENT.finditer(code) if not _why_no_question(_comment(match))]
+    if found:
+        match = rng.choice(found)
+        context = replace(bare.context, snippet=code[: match.start()] + code[match.end() :])
+        docs = rng.choice((None, structure.docstring))
+        item = replace(bare, context=context, docstring=docs, digest="")
+        yield _Asked(_comment(match), "comment", item)
+
+
+def without_docs(structure: Structure) -> Structure:
+    """Return the structure without its documentation, also in its snippet."""
+    snippet = _BLOCK_DOCS.sub("", _DOCS.sub("", structure.context.snippet))
+    context = replace(structure.context, snippet=snippet)
+    return replace(structure, docstring=None, context=context, digest="")
+
+
+def without_name(structure: Structure) -> Structure:
+    """Return the structure with another name, wherever its own stands."""
+    pattern = re.compile(rf"\b{re.escape(structure.name)}\b")
+
+    def hide(text: str) -> str:
+        return pattern.sub(_HIDDEN_NAME, text)
+
+    return replace(
+        structure,
+        name=_HIDDEN_NAME,
+        docstring=None if structure.docstring is None else hide(structure.docstring),
+        signature=hide(structure.signature),
+        context=replace(structure.context, snippet=hide(structure.context.snippet)),
+        digest="",
+    )
+
+
+def _lines(structure: Structure) -> int:
+    return structure.context.snippet.count("\n")
+
+
+def _paragraphs(docs: str) -> list[str]:
+    """Return the paragraphs of Markdown in one line each, without code and marks; at least one."""
+    plain = _MARKS.sub("", _LINK.sub(r"\1", _FENCED.sub(" ", docs)))
+    found = [" ".join(part.split()) for part in plain.strip().split("\n\n")]
+    return [part for part in found if part] or [""]
+
+
+def _comment(match: re.Match[str]) -> str:
+    return " ".join(line.strip().lstrip("/").strip() for line in match[0].splitlines()).strip()
+
+
+def _why_no_question(text: str, of: Structure | None = None) -> str:
+    """Return why the text is no question for the item, "" if it is one."""
+    found = {word.lower() for word in _WORD.findall(text)}
+    of_name = {word.lower() for word in _WORD.findall(of.name)} if of else set()
+    if not _FEWEST_WORDS <= len(text.split()) <= _MOST_WORDS:
+        return "docs too short or too long"
+    if _POINTER.match(text):
+        return "docs that point elsewhere"
+    if sum(map(str.isascii, text)) < _ENGLISH * len(text):
+        return "docs not in English"
+    if text.endswith((";", "{", "}")):
+        return "code in comments"
+    return "" if len(found - of_name) >= _FEWEST_NEW_WORDS else "docs that only say the name"

@@ -1,0 +1,65 @@
+"""The model to train: the base, or some of its layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from embedding.errors import ModelError, first_line
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from embedding.tuning.settings import ModelSource, TuneSettings
+
+
+def load_student(settings: TuneSettings) -> SentenceTransformer:
+    """Return the base with as many layers as the settings say. Raises ModelError."""
+    model = load(settings.base, settings.device)
+    if settings.layers:
+        _keep_layers(model, settings.layers, settings.base.name)
+    return model
+
+
+def load(source: ModelSource, device: str) -> SentenceTransformer:
+    """Return the model in float32. Raises ModelError if it can't be loaded."""
+    import torch  # noqa: PLC0415 - takes seconds
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ModelError("torch finds no GPU; --device cpu trains without one.")
+    try:
+        model: SentenceTransformer = SentenceTransformer(
+            source.source,
+            device=None if device == "auto" else device,
+            revision=source.revision,
+            local_files_only=source.revision is None,
+        )
+    except Exception as exc:  # the model libraries raise errors of any type
+        raise ModelError(f"model {source.name} can't be loaded: {first_line(exc)}.") from exc
+    return model.float()
+
+
+def mix_in(model: SentenceTransformer, base: SentenceTransformer, share: float) -> None:
+    """Make each weight the mean of its own and the base's, which counts as much as `share`."""
+    import torch  # noqa: PLC0415 - takes seconds
+
+    other = dict(base.named_parameters())
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.lerp_(other[name].to(weight.device), share)
+
+
+def _keep_layers(model: SentenceTransformer, count: int, name: str) -> None:
+    """Keep `count` of the model's layers, evenly spaced, the last one among them."""
+    import torch  # noqa: PLC0415 - takes seconds
+
+    bert: Any = getattr(model[0], "auto_model", None)
+    layers = getattr(getattr(bert, "encoder", None), "layer", None)
+    if not isinstance(layers, torch.nn.ModuleList):
+        raise ModelError(f"--layers needs a BERT; {name} is a {type(bert).__name__}.")
+    if count > len(layers):
+        raise ModelError(f"{name} has {len(layers)} layers; --layers can't keep {count}.")
+    step = len(layers) / count
+    kept = [layers[round((at + 1) * step) - 1] for at in range(count)]
+    bert.encoder.layer = torch.nn.ModuleList(kept)
+    bert.config.num_hidden_layers = count

@@ -1,0 +1,187 @@
+"""The training of an encoder, by sentence-transformers' trainer.
+
+Each batch is of one project, so that what is not the answer is hard to tell from it. The loss is
+InfoNCE over the batch; with a teacher, the distance to its vectors counts most. Every few minutes
+the trainer saves its state, and a run that finds one goes on from it.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from sentence_transformers import (
+    SentenceTransformerTrainer,
+    SentenceTransformerTrainingArguments,
+)
+from sentence_transformers.base.sampler import BatchSamplers, MultiDatasetBatchSamplers
+from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+from transformers import PrinterCallback
+
+from embedding.errors import ModelError
+from embedding.tuning.batches import datasets_of, rows_of
+from embedding.tuning.distilling import DistillationLoss, TeacherVectors
+from embedding.tuning.plan import Plan, asked_for, last_checkpoint, read_plan, write_plan
+from embedding.tuning.progress import Progress, tell_scores
+from embedding.tuning.scores import score
+from embedding.tuning.settings import Tuned
+from embedding.tuning.student import load, load_student, mix_in
+from machine.disk import is_short_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sentence_transformers import SentenceTransformer
+    from transformers import TrainerCallback
+
+    from embedding.tuning.batches import Row
+    from embedding.tuning.corpus import Corpus
+    from embedding.tuning.settings import TuneSettings
+
+logger = logging.getLogger(__name__)
+
+_MODEL = "model"
+_TEACHER = "teacher.f16"
+_SCALE = 20.0
+"""1 / temperature of InfoNCE."""
+_WARM_UP = 0.1
+"""Share of the steps in which the learning rate rises; in the rest it falls to 0."""
+_LOGGED = 50
+"""Times that the loss is logged."""
+_PROBED = 8
+"""Steps that are timed to know how many fit into the given minutes."""
+_COPIES = 12
+"""Times the model's size that is needed on the disk: three states (the model and two numbers for
+each weight), one of them being written, and the result."""
+
+
+def train(corpus: Corpus, settings: TuneSettings, state: Path) -> tuple[Path, Tuned]:
+    """Train an encoder; return its folder, which is in that of the trainer's state.
+
+    Goes on where an earlier run stopped that had the same settings and pairs. Raises ModelError if
+    the state is another training's, if there are too few pairs, or if the disk is too small.
+    """
+    rows = rows_of(corpus.learned, settings.batch, settings.seed)
+    if not rows:
+        raise ModelError(
+            f"there are {corpus.count():,} pairs to learn from; a batch takes {settings.batch} of "
+            "one project. Give more records, or a smaller --batch."
+        )
+    asked = asked_for(settings, corpus)
+    plan = read_plan(state, asked)
+    training = _Training(settings, state, rows)
+    model, held_back = load_student(settings), list(corpus.held_back.values())
+    _require_space(model, state)
+    if plan is None:
+        before = score(model, held_back)
+        tell_scores("before", before)
+        state.mkdir(parents=True, exist_ok=True)
+        (state / _TEACHER).unlink(missing_ok=True)  # of a run that was killed before it had a plan
+        plan = Plan(asked, settings.steps or training.steps_in(settings.minutes), before)
+        write_plan(state, plan)
+    started, longest, checkpoint = time.monotonic(), model.max_seq_length, last_checkpoint(state)
+    if checkpoint is not None:
+        logger.info("going on from %s", checkpoint)
+    trainer = training.trainer(model, plan.steps, state, Progress(model, held_back))
+    trainer.train(resume_from_checkpoint=checkpoint)
+    model.max_seq_length = longest
+    if settings.mix:
+        mix_in(model, load_student(settings), settings.mix)
+    after = score(model, held_back)
+    tell_scores("after", after)
+    model.save_pretrained(str(state / _MODEL), create_model_card=False)
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    return state / _MODEL, Tuned(
+        steps=plan.steps,
+        minutes=round((time.monotonic() - started) / 60, 1),
+        loss=losses[-1],
+        before=plan.before,
+        after=after,
+    )
+
+
+class _Trainer(SentenceTransformerTrainer):
+    """The library's trainer without what it gathers for a card: the model gets one of ours."""
+
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Training:
+    """What all trainers of one training have in common."""
+
+    settings: TuneSettings
+    state: Path
+    rows: Mapping[str, Sequence[Row]]
+
+    def steps_in(self, minutes: float) -> int:
+        """Return how many steps take about so many minutes, by a few that are thrown away."""
+        with tempfile.TemporaryDirectory() as folder:
+            trainer = self.trainer(load_student(self.settings), _PROBED, Path(folder))
+            started = time.monotonic()
+            trainer.train()
+            seconds = (time.monotonic() - started) / _PROBED
+        steps = max(1, int(minutes * 60 / seconds))
+        logger.info("a step takes %.1f s, so %d steps in %g minutes", seconds, steps, minutes)
+        return steps
+
+    def trainer(
+        self, model: SentenceTransformer, steps: int, output: Path, *callbacks: TrainerCallback
+    ) -> Any:
+        """Return a trainer of the model. It limits the length of the model's input."""
+        settings = self.settings
+        model.max_seq_length = min(settings.tokens, model.max_seq_length or settings.tokens)
+        model.model_card_data.local_files_only = True  # else it asks the Hub about the base
+        arguments = SentenceTransformerTrainingArguments(
+            output_dir=str(output),
+            max_steps=steps,
+            per_device_train_batch_size=settings.batch,
+            learning_rate=settings.rate,
+            warmup_ratio=_WARM_UP,
+            batch_sampler=BatchSamplers.NO_DUPLICATES,
+            multi_dataset_batch_sampler=MultiDatasetBatchSamplers.PROPORTIONAL,
+            dataloader_drop_last=True,
+            save_strategy="no",  # Progress asks for it
+            save_total_limit=2,
+            logging_steps=max(1, steps // _LOGGED),
+            seed=settings.seed,
+            use_cpu=settings.device == "cpu",
+            dataloader_pin_memory=torch.cuda.is_available(),
+            report_to=[],
+            disable_tqdm=True,
+        )
+        trainer = _Trainer(
+            model=model,
+            args=arguments,
+            train_dataset=datasets_of(self.rows),
+            loss=self._loss(model),
+            callbacks=list(callbacks),
+        )
+        trainer.remove_callback(PrinterCallback)  # it prints on standard output
+        return trainer
+
+    def _loss(self, model: SentenceTransformer) -> torch.nn.Module:
+        if self.settings.teacher is None:
+            return MultipleNegativesRankingLoss(model, scale=_SCALE)
+        teacher = load(self.settings.teacher, self.settings.device)
+        teacher.max_seq_length = model.max_seq_length
+        every = [row for own in self.rows.values() for row in own]
+        dimension = model.get_embedding_dimension() or 0
+        vectors = TeacherVectors(teacher, every, self.state / _TEACHER, dimension)
+        return DistillationLoss(model, vectors, _SCALE)
+
+
+def _require_space(model: SentenceTransformer, state: Path) -> None:
+    """Raise ModelError if the disk has too little room for a training of the model."""
+    size = sum(weight.numel() * weight.element_size() for weight in model.parameters())
+    if is_short_of(state, _COPIES * size):
+        raise ModelError(
+            f"a training needs {_COPIES * size / 1e9:.1f} GB on the disk of {state}; free some, or "
+            "name a folder on another disk with -o."
+        )

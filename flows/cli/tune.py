@@ -1,0 +1,182 @@
+"""`lsif-ingest tune`: trains an encoder on the records of projects."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.cli.arguments import add_json, add_settings, whole_number, workspace_of
+from flows.cli.output import print_result
+from flows.errors import FlowError
+
+if TYPE_CHECKING:
+    from flows.stages.tune import TuneReport
+
+_NEEDED = ("accelerate", "datasets")
+"""What only the extra installs."""
+_LONGEST_MINUTES = 100_000
+
+
+def add_tune(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `tune`."""
+    _add_files(parser)
+    _add_training(parser)
+    add_settings(parser)
+    add_json(parser)
+    parser.set_defaults(run=_tune)
+
+
+def _add_files(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "structures",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="records to learn from: a structures.jsonl for each project",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the new model"
+    )
+    parser.add_argument(
+        "--exclude",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="records whose code must not be learned, wherever copies of it stand; may be repeated",
+    )
+    parser.add_argument(
+        "--about",
+        type=Path,
+        metavar="FILE",
+        help='JSON list of what the model\'s card says of projects: {"name", "version", '
+        '"licence", "repository", "commit"}',
+    )
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--base",
+        default="packaged:all-MiniLM-L6-v2",
+        metavar="MODEL",
+        help="model to begin with, as embedding.text.model names it (default: %(default)s)",
+    )
+    add(
+        "--teacher",
+        default="",
+        metavar="MODEL",
+        help="model whose vectors the new one shall have, such as one of more layers",
+    )
+    add(
+        "--layers",
+        type=whole_number(1, 1000),
+        default=0,
+        metavar="N",
+        help="layers of the base to keep, evenly spaced: fewer are faster (default: all)",
+    )
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
+        "--minutes",
+        type=_minutes,
+        default=60,
+        metavar="M",
+        help="about how long to train (default: %(default)g)",
+    )
+    length.add_argument(
+        "--steps",
+        type=whole_number(1, 100_000_000),
+        default=0,
+        metavar="N",
+        help="batches to train, instead of a time",
+    )
+    add(
+        "--batch",
+        type=whole_number(2, 65_536),
+        default=96,
+        metavar="N",
+        help="pairs in a batch, all of one project (default: %(default)d)",
+    )
+    add(
+        "--mix",
+        type=_share,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the base's weights in the new model, 0 to 1 (default: 0)",
+    )
+    add(
+        "--seed",
+        type=whole_number(0, 2**32 - 1),
+        default=0,
+        metavar="N",
+        help="seed of all that is random (default: 0)",
+    )
+    add(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where to train (default: a GPU if there is one)",
+    )
+
+
+def _tune(options: argparse.Namespace) -> None:
+    from flows.doctor.packages import install_extra  # noqa: PLC0415 - with the next a second
+
+    if not all(map(find_spec, _NEEDED)):
+        raise FlowError(f"training needs more packages. Install them: {install_extra('tune')}")
+    from embedding.tuning.settings import TuneSettings  # noqa: PLC0415
+    from flows.stages.tune import Material, model_source, tune  # noqa: PLC0415
+
+    configured = workspace_of(options).settings.embedding.text
+    teacher = options.teacher
+    settings = TuneSettings(
+        base=model_source(configured, options.base),
+        teacher=model_source(configured, teacher) if teacher else None,
+        steps=options.steps,
+        minutes=options.minutes,
+        layers=options.layers,
+        batch=options.batch,
+        mix=options.mix,
+        seed=options.seed,
+        device=options.device,
+    )
+    material = Material(records=options.structures, excluded=options.exclude, about=options.about)
+    report = tune(material, settings, options.output)
+    print_result(report.to_dict(), _text(report), as_json=options.json)
+
+
+def _text(report: TuneReport) -> str:
+    scores = [
+        f"{kind} {report.tuned.before[kind].reciprocal_rank:.3f} -> {after.reciprocal_rank:.3f}"
+        for kind, after in report.tuned.after.items()
+    ]
+    ranks = ", ".join(scores) or "not scored"
+    return (
+        f"{report.folder}: {report.tuned.steps:,} steps on {sum(report.pairs.values()):,} pairs of "
+        f"{report.projects:,} projects\nMean reciprocal rank of what was held back: {ranks}\n"
+        f"Use it: --set embedding.code.model={report.folder}"
+    )
+
+
+def _minutes(text: str) -> float:
+    """Return a time from a second to a few weeks. Raises ArgumentTypeError."""
+    return _number(text, 1 / 60, _LONGEST_MINUTES)
+
+
+def _share(text: str) -> float:
+    """Return a share, 0 to 1. Raises ArgumentTypeError."""
+    return _number(text, 0, 1)
+
+
+def _number(text: str, least: float, most: float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not least <= number <= most:  # neither is nan
+        raise argparse.ArgumentTypeError(
+            f"expected a number from {least:.2g} to {most:g}, found {text!r}"
+        )
+    return number

@@ -1,0 +1,452 @@
+"""What a model learns from, and a training of a tiny one: it goes on after a kill."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from numpy.typing import NDArray
+
+from configs.settings import load_settings
+from embedding.encoders.numpy_bert import load_query_encoder
+from embedding.errors import ModelError
+from embedding.tuning.asking import as_asked
+from embedding.tuning.batches import rows_of
+from embedding.tuning.card import About, card, notice
+from embedding.tuning.corpus import Corpus, body_hash, make_corpus
+from embedding.tuning.pairs import Pair, pairs_of, without_name
+from embedding.tuning.plan import Plan, last_checkpoint, read_plan, write_plan
+from embedding.tuning.scores import Score
+from embedding.tuning.settings import ModelSource, Tuned, TuneSettings
+from flows.cli import main as cli
+from flows.cli import tune as command
+from flows.errors import FlowError
+from flows.stages.tune import Material, model_source, tune
+from lsif.jsonl import write_records
+from lsif.structure import Context, Structure
+
+from conftest import PROJECT_ROOT
+
+BODY = """fn wait_longer(tries: u32) -> Duration {
+    // doubles the pause after each failed attempt
+    let pause = FIRST * 2u32.pow(tries);
+    pause.min(LONGEST)
+}
+"""
+DOCS = "Returns the pause before the next attempt.\n\nIt never exceeds the limit of the policy."
+SOURCE = ModelSource("tiny", "/tiny", None, "d1")
+SETTINGS = TuneSettings(base=SOURCE, steps=4)
+
+
+def function(name: str = "wait_longer", code: str = BODY, **changes: Any) -> Structure:
+    docs: str | None = changes.pop("docstring", DOCS)
+    comment = "".join(f"/// {line}\n" for line in (docs or "").splitlines())
+    return Structure(
+        name=name,
+        signature=f"fn {name}(tries: u32) -> Duration",
+        code_type="Function",
+        docstring=docs,
+        line=3,
+        line_from=1,
+        line_to=8,
+        context=Context(module="src", file_path="src/retry.rs", snippet=comment + code),
+        id=changes.pop("id", name),
+        symbol=f"retry::{name}",
+        module_path="retry",
+        **changes,
+    )
+
+
+def chance(seed: int = 0) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - no secret
+
+
+def pairs(*structures: Structure, hidden: float = 0, seed: int = 0) -> list[Pair]:
+    return list(pairs_of(structures, chance(seed), hidden=hidden))
+
+
+def reasons(*structures: Structure) -> dict[str, int]:
+    left_out = Counter[str]()
+    list(pairs_of(structures, chance(), left_out=left_out))
+    return dict(left_out)
+
+
+@pytest.mark.parametrize(
+    ("told", "asked"),
+    [
+        ("Returns the first match.", "return the first match"),
+        ("Matches a pattern.", "match a pattern"),
+        ("A cache of answers.", "cache of answers"),
+        ("This is a cache.", "this is a cache"),
+    ],
+)
+def test_documentation_becomes_a_question(told: str, asked: str) -> None:
+    found = {as_asked(told, chance(seed)) for seed in range(40)}
+    assert told in found
+    assert all(text == told or text.endswith(asked) for text in found)
+    assert len(found) > 1
+
+
+def test_an_item_is_shown_without_what_its_question_was_taken_from() -> None:
+    by_kind = {pair.kind: pair for seed in range(9) for pair in pairs(function(), seed=seed)}
+    assert set(by_kind) == {"docs", "more docs", "comment", "name"}
+    assert "next attempt" in by_kind["docs"].question
+    assert "///" not in by_kind["docs"].code
+    assert "attempt" not in by_kind["docs"].text.replace("after each failed attempt", "")
+    assert "exceed" in by_kind["more docs"].question
+    assert "next attempt" in by_kind["more docs"].text
+    assert "exceeds" not in by_kind["more docs"].text
+    assert by_kind["comment"].question == "doubles the pause after each failed attempt"
+    assert "doubles" not in by_kind["comment"].code
+    assert by_kind["name"].question == "wait longer"
+    assert "wait_longer" not in by_kind["name"].code
+    assert "wait longer" not in by_kind["name"].text
+
+
+def test_a_hidden_name_stands_nowhere() -> None:
+    hidden = without_name(function(docstring="Calls wait_longer, not wait_longer_still."))
+    assert hidden.docstring == "Calls it, not wait_longer_still."
+    assert hidden.signature == "fn it(tries: u32) -> Duration"
+    assert "fn it(tries" in hidden.context.snippet
+    assert all("wait_longer(" not in pair.code for pair in pairs(function(), hidden=1))
+
+
+@pytest.mark.parametrize(
+    ("docs", "reason"),
+    [
+        ("See the other one for details.", "docs that point elsewhere"),
+        ("Too short.", "docs too short or too long"),
+        ("The wait longer function.", "docs that only say the name"),
+        ("Liefert die nächste Pause für später zurück.", "docs not in English"),
+        ("let pause = next_pause(1, 2);", "code in comments"),
+    ],
+)
+def test_documentation_that_asks_nothing_is_counted(docs: str, reason: str) -> None:
+    structure = function(docstring=docs)
+    assert reasons(structure) == {reason: 1}
+    assert "docs" not in {pair.kind for pair in pairs(structure)}
+
+
+def test_what_is_no_item_has_no_pairs() -> None:
+    assert pairs(function(is_test=True), function(generated=True)) == []
+    assert reasons(function(code="fn wait_longer(tries: u32);\n")) == {"function without a body": 1}
+    assert reasons(function(docs_inherited=True)) == {"docs of a trait's member": 1}
+    twice = [function("one_more"), function("another")]
+    assert reasons(*twice) == {"docs of several items": 2}
+
+
+RENAMED = """
+pub(crate) fn back_off(
+    tries: u32,
+) -> Duration {
+    let pause = FIRST * 2u32.pow(tries); // not the first time
+    pause
+        .min(LONGEST)
+}
+"""
+
+
+def test_a_copy_of_an_excluded_function_is_left_out_whatever_its_name_and_format() -> None:
+    copy = function("back_off", RENAMED, docstring="Computes how long the caller should wait.")
+    own = function("own", BODY.replace("wait_longer", "own").replace("2u32", "3u32"))
+    assert body_hash(copy) == body_hash(function()) != body_hash(own)
+    corpus = make_corpus({"copier": [copy, own]}, [function()], held_back=0)
+    assert {pair.item for pair in corpus.learned["copier"]} == {"own"}
+    assert corpus.left_out["excluded"] == len(pairs(copy))
+    assert make_corpus({"copier": [copy]}, held_back=0).count() > 0
+
+
+def project(number: int, count: int = 4) -> list[Structure]:
+    """Return functions that differ in body and documentation from those of other projects."""
+    return [
+        function(
+            f"item_{number}_{at}",
+            f"fn item_{number}_{at}() {{\n    let x = {number};\n    call({at});\n}}\n",
+            docstring=f"Counts the points of shard {number} after step {at} of a sync.",
+        )
+        for at in range(count)
+    ]
+
+
+def test_projects_are_held_back_whole_and_known_bodies_are_learned_once() -> None:
+    projects = {f"p{number}": project(number) for number in range(10)}
+    corpus = make_corpus({**projects, "p_copy": project(3)}, held_back=0.3)
+    assert len(corpus.held_back) >= 2
+    assert not corpus.of_one_project()
+    assert "p_copy" not in {*corpus.learned, *corpus.held_back}
+    assert corpus.left_out["known body"] == 4
+    again = make_corpus({**projects, "p_copy": project(3)}, held_back=0.3)
+    assert (again.learned, again.held_back) == (corpus.learned, corpus.held_back)
+
+
+def test_of_a_single_project_a_tenth_of_the_items_is_held_back() -> None:
+    corpus = make_corpus({"only": project(1, 40)})
+    learned, tested = (
+        {pair.item for pair in part["only"]} for part in (corpus.learned, corpus.held_back)
+    )
+    assert (len(learned), len(tested)) == (36, 4)
+    assert not learned & tested
+    assert corpus.of_one_project()
+
+
+def test_a_batch_is_of_one_project_and_small_projects_share() -> None:
+    learned = make_corpus({f"p{at}": project(at, at) for at in (2, 3, 9)}, held_back=0).learned
+    rows = rows_of(learned, batch=4, seed=0)
+    assert {name: len(own) for name, own in rows.items()} == {"p9": 9, "small projects": 5}
+    assert rows_of(learned, batch=15, seed=0) == {}
+
+
+TUNED = Tuned(
+    steps=4,
+    minutes=1.5,
+    loss=0.5,
+    before={"code": Score(0.25, 0.1, 20)},
+    after={"code": Score(0.5, 0.3, 20)},
+)
+
+
+def test_the_card_says_what_a_model_was_made_of() -> None:
+    corpus = make_corpus({f"p{number}-1.0": project(number) for number in range(3)})
+    about = {"p0-1.0": About(name="p0", version="1.0", licence="MIT", repository="https://p0.org")}
+    text = card(corpus, SETTINGS, TUNED, about)
+    assert "# An encoder of Rust code, from tiny" in text
+    assert "| code | 0.250 | 0.500 | 0.100 | 0.300 | 20 |" in text
+    (tested,) = corpus.held_back
+    assert f"each searched alone:\n{tested}." in text
+    assert "| p0-1.0 | 1.0 | MIT | https://p0.org | 4 |" in text
+    assert "| unknown | unknown | unknown | 4 |" in text
+    assert "- steps: 4" in text
+    assert "p0-1.0: MIT https://p0.org" in notice(SETTINGS, corpus.learned, about)
+
+
+def test_the_card_says_if_the_score_is_of_a_known_project() -> None:
+    corpus = make_corpus({"only": project(1, 40)})
+    assert "of projects that it does not know it finds less" in card(corpus, SETTINGS, TUNED, {})
+    unscored = replace(TUNED, before={}, after={})
+    assert "It was not scored" in card(Corpus(), SETTINGS, unscored, {})
+
+
+def test_a_plan_is_that_of_the_same_arguments_only(tmp_path: Path) -> None:
+    asked = {"layers": "3", "seed": "0"}
+    assert read_plan(tmp_path, asked) is None
+    write_plan(tmp_path, Plan(asked, 4, TUNED.before))
+    assert read_plan(tmp_path, asked) == Plan(asked, 4, TUNED.before)
+    with pytest.raises(ModelError, match=r"of other arguments \(seed\)"):
+        read_plan(tmp_path, {**asked, "seed": "1"})
+    (tmp_path / "plan.json").write_text("{")
+    with pytest.raises(ModelError, match="is no plan of a training"):
+        read_plan(tmp_path, asked)
+
+
+def test_a_state_that_was_not_saved_whole_is_passed_over(tmp_path: Path) -> None:
+    for step, content in (("9", "{}"), ("10", "{}"), ("11", '{"st')):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}/trainer_state.json").write_text(content)
+    (tmp_path / "checkpoint-12").mkdir()
+    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--minutes", "0"], "expected a number from 0.017 to 100000, found '0'"),
+        (["--minutes", "nan"], "found 'nan'"),
+        (["--steps", "-1"], "expected a number from 1"),
+        (["--layers", "0"], "expected a number from 1"),
+        (["--mix", "1.5"], "expected a number from 0 to 1"),
+        (["--steps", "5", "--minutes", "5"], "not allowed with"),
+    ],
+)
+def test_bad_numbers_are_wrong_usage(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["tune", "structures.jsonl", "-o", "model", *arguments])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_without_the_extra_the_command_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "_NEEDED", ("accelerate", "no_such_package"))
+    assert cli.main(["tune", "structures.jsonl", "-o", "model"]) == 1
+    error = capsys.readouterr().err
+    assert "training needs more packages. Install them: " in error
+    assert "[tune]" in error
+
+
+# What follows trains, so it needs the extra.
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of two layers with random weights."""
+    for package in ("accelerate", "datasets"):
+        pytest.importorskip(package, reason="the extra tune is not installed")
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("tiny")
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789_"
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters)]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder / "bert")
+    config = BertConfig(
+        vocab_size=len(words),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        initializer_range=0.3,  # else a layer changes next to nothing
+    )
+    BertModel(config).save_pretrained(folder / "bert")
+    transformer = Transformer(str(folder / "bert"), max_seq_length=64)
+    SentenceTransformer(modules=[transformer, Pooling(32)], device="cpu").save(
+        str(folder / "model")
+    )
+    return folder / "model"
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("records")
+    for number in range(3):
+        write_records(folder / f"p{number}.jsonl", project(number, 12))
+    return sorted(folder.iterdir())
+
+
+def arguments(base: Path, records: list[Path], output: Path, steps: int = 6) -> list[str]:
+    files, numbers = map(str, records), ["--batch", "4", "--steps", str(steps)]
+    return ["tune", *files, "-o", str(output), "--base", str(base), "--device", "cpu", *numbers]
+
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def run(tiny: Path, records: list[Path], capsys: pytest.CaptureFixture[str]) -> Run:
+    def run_tune(output: Path, *options: str, steps: int = 6) -> dict[str, Any]:
+        code = cli.main([*arguments(tiny, records, output, steps), "--json", *options])
+        captured = capsys.readouterr()
+        document = orjson.loads(captured.out) if code == 0 else {}
+        return {**document, "code": code, "err": captured.err}
+
+    return run_tune
+
+
+KILLED = """
+import os, signal, sys
+from embedding.tuning import progress
+from flows.cli.main import main
+
+def stop(self, args, state, *_, **__):
+    if state.global_step == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+progress.SAVED_EVERY_S = 0.0
+progress.Progress.on_log = stop
+main(sys.argv[1:])
+"""
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(tiny: Path, records: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model of a training that nothing interrupts."""
+    output = tmp_path_factory.mktemp("whole") / "model"
+    assert cli.main(arguments(tiny, records, output)) == 0
+    return output
+
+
+def test_a_training_leaves_a_model_with_card_and_notice(whole: Path, tiny: Path) -> None:
+    assert weights(whole) != weights(tiny)
+    assert "## Data: " in (whole / "README.md").read_text()
+    assert "Weights: " in (whole / "NOTICE").read_text()
+    assert [path.name for path in whole.parent.iterdir() if path.name[0] != "."] == ["model"]
+
+
+def test_a_training_that_was_killed_goes_on_to_the_same_model(
+    run: Run,
+    whole: Path,
+    tiny: Path,
+    records: list[Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    output = tmp_path / "model"
+    words = [sys.executable, "-c", KILLED, *arguments(tiny, records, output)]
+    done = subprocess.run(words, cwd=PROJECT_ROOT, check=False, capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    assert not output.exists()
+    assert "of other arguments (layers)" in run(output, "--layers", "1")["err"]
+    found = run(output)
+    assert (found["code"], found["steps"], found["projects"]) == (0, 6, 2)
+    assert found["after"]["code"]["questions"] == 12
+    assert "checkpoint-3" in caplog.text
+    assert weights(output) == weights(whole)
+    assert "exists already" in run(output)["err"]
+
+
+def test_fewer_layers_learn_the_vectors_of_a_teacher(run: Run, tiny: Path, tmp_path: Path) -> None:
+    alone, taught = tmp_path / "alone", tmp_path / "taught"
+    assert run(alone, "--layers", "1", steps=1)["code"] == 0
+    found = run(taught, "--layers", "1", "--teacher", str(tiny), steps=10)
+    assert found["code"] == 0
+    assert orjson.loads((taught / "config.json").read_bytes())["num_hidden_layers"] == 1
+    wanted = vector(tiny)
+    assert vector(taught) @ wanted > vector(alone) @ wanted
+
+
+def vector(folder: Path) -> NDArray[np.float32]:
+    settings = load_settings().embedding.text.model_copy(update={"device": "cpu"})
+    encoder = load_query_encoder(folder, settings)
+    assert encoder is not None
+    return encoder.encode_queries(["fn item_1_2() { call(2) }"])[0]
+
+
+def test_what_can_not_be_trained_is_refused(run: Run, tiny: Path, tmp_path: Path) -> None:
+    output = tmp_path / "model"
+    assert "2 layers; --layers can't keep 3" in run(output, "--layers", "3")["err"]
+    assert "Give more records, or a smaller --batch" in run(output, "--batch", "96")["err"]
+    assert "can't read" in run(output, "--exclude", str(tmp_path / "none.jsonl"))["err"]
+    assert "can't read" in run(output, "--about", str(tmp_path / "none.json"))["err"]
+    (tmp_path / "about.json").write_text('{"name": 1}')
+    refused = run(output, "--about", str(tmp_path / "about.json"))
+    assert "is no JSON list of objects with a name" in refused["err"]
+    assert not output.exists()
+
+
+def test_a_full_disk_is_refused_before_the_training(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from embedding.tuning import training
+
+    monkeypatch.setattr(training, "is_short_of", lambda *_: True)
+    assert "a training needs 0.0 GB on the disk of" in run(tmp_path / "model")["err"]
+
+
+def test_two_files_of_one_project_are_refused(tmp_path: Path, tiny: Path) -> None:
+    files = [tmp_path / "serdes/structures.jsonl", tmp_path / "serdes.jsonl"]
+    for path in files:
+        write_records(path, project(1))
+    base = model_source(load_settings().embedding.text, str(tiny))
+    with pytest.raises(FlowError, match="are both of serdes; give each project once"):
+        tune(Material(records=files), TuneSettings(base=base), tmp_path / "model")
