@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -290,8 +291,8 @@ def test_without_the_extra_the_command_says_how_to_install_it(
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT of two layers with random weights."""
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A BERT of two layers with random weights. One thread is enough for it."""
     for package in ("accelerate", "datasets"):
         pytest.importorskip(package, reason="the extra tune is not installed")
     import torch
@@ -319,7 +320,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     SentenceTransformer(modules=[transformer, Pooling(32)], device="cpu").save(
         str(folder / "model")
     )
-    return folder / "model"
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield folder / "model"
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -330,9 +334,10 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-def arguments(base: Path, records: list[Path], output: Path, steps: int = 6) -> list[str]:
-    files, numbers = map(str, records), ["--batch", "4", "--steps", str(steps)]
-    return ["tune", *files, "-o", str(output), "--base", str(base), "--device", "cpu", *numbers]
+def arguments(base: Path, records: list[Path], output: Path, length: str = "6") -> list[str]:
+    files, how_long = map(str, records), "--minutes" if "." in length else "--steps"
+    where = ["-o", str(output), "--base", str(base), "--device", "cpu"]
+    return ["tune", *files, *where, "--batch", "4", how_long, length]
 
 
 Run = Callable[..., dict[str, Any]]
@@ -340,8 +345,8 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def run(tiny: Path, records: list[Path], capsys: pytest.CaptureFixture[str]) -> Run:
-    def run_tune(output: Path, *options: str, steps: int = 6) -> dict[str, Any]:
-        code = cli.main([*arguments(tiny, records, output, steps), "--json", *options])
+    def run_tune(output: Path, *options: str, length: str = "6") -> dict[str, Any]:
+        code = cli.main([*arguments(tiny, records, output, length), "--json", *options])
         captured = capsys.readouterr()
         document = orjson.loads(captured.out) if code == 0 else {}
         return {**document, "code": code, "err": captured.err}
@@ -378,9 +383,10 @@ def whole(tiny: Path, records: list[Path], tmp_path_factory: pytest.TempPathFact
 
 def test_a_training_leaves_a_model_with_card_and_notice(whole: Path, tiny: Path) -> None:
     assert weights(whole) != weights(tiny)
+    assert (whole / "model.safetensors").stat().st_mode & 0o044
     assert "## Data: " in (whole / "README.md").read_text()
     assert "Weights: " in (whole / "NOTICE").read_text()
-    assert [path.name for path in whole.parent.iterdir() if path.name[0] != "."] == ["model"]
+    assert [path.name for path in whole.parent.iterdir()] == ["model"]
 
 
 def test_a_training_that_was_killed_goes_on_to_the_same_model(
@@ -393,7 +399,10 @@ def test_a_training_that_was_killed_goes_on_to_the_same_model(
 ) -> None:
     output = tmp_path / "model"
     words = [sys.executable, "-c", KILLED, *arguments(tiny, records, output)]
-    done = subprocess.run(words, cwd=PROJECT_ROOT, check=False, capture_output=True)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        words, cwd=PROJECT_ROOT, env=environment, check=False, capture_output=True
+    )
     assert done.returncode == -signal.SIGKILL
     assert not output.exists()
     assert "of other arguments (layers)" in run(output, "--layers", "1")["err"]
@@ -407,9 +416,9 @@ def test_a_training_that_was_killed_goes_on_to_the_same_model(
 
 def test_fewer_layers_learn_the_vectors_of_a_teacher(run: Run, tiny: Path, tmp_path: Path) -> None:
     alone, taught = tmp_path / "alone", tmp_path / "taught"
-    assert run(alone, "--layers", "1", steps=1)["code"] == 0
-    found = run(taught, "--layers", "1", "--teacher", str(tiny), steps=10)
-    assert found["code"] == 0
+    assert run(alone, "--layers", "1", length="1")["code"] == 0
+    found = run(taught, "--layers", "1", "--teacher", str(tiny), length="10")
+    assert (found["code"], found["steps"]) == (0, 10)
     assert orjson.loads((taught / "config.json").read_bytes())["num_hidden_layers"] == 1
     wanted = vector(tiny)
     assert vector(taught) @ wanted > vector(alone) @ wanted
@@ -420,6 +429,11 @@ def vector(folder: Path) -> NDArray[np.float32]:
     encoder = load_query_encoder(folder, settings)
     assert encoder is not None
     return encoder.encode_queries(["fn item_1_2() { call(2) }"])[0]
+
+
+def test_a_time_becomes_a_number_of_steps(run: Run, tmp_path: Path) -> None:
+    found = run(tmp_path / "model", length="0.017")  # a second
+    assert (found["code"], found["steps"] >= 1) == (0, True)
 
 
 def test_what_can_not_be_trained_is_refused(run: Run, tiny: Path, tmp_path: Path) -> None:

@@ -106,8 +106,8 @@ def _use() -> Iterator[str]:
 def _training(settings: TuneSettings, tuned: Tuned) -> Iterator[str]:
     yield "## Training"
     yield ""
-    yield f"{tuned.steps:,} steps; loss {tuned.loss:.3f} at the end; {tuned.minutes:g} minutes in"
-    yield "the run that ended it."
+    yield f"{tuned.steps:,} steps, loss {tuned.loss:.3f} at the end. The last run took"
+    yield f"{tuned.minutes:g} minutes."
     yield ""
     teacher = settings.teacher.name if settings.teacher else "none"
     shown = {**asdict(settings), "base": settings.base.name, "teacher": teacher}

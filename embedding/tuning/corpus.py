@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from lsif.structure import Structure
 
-_COMMENTS = re.compile(r"//[^\n]*")
-_FORM = re.compile(r"\bpub\b(?:\((?:crate|super|self|in [^)]*)\))?|[\s,]+")
-"""What differs between copies: visibility, and what a formatter changes."""
+_UNSEEN = re.compile(r"//[^\n]*|\bpub\b(?:\((?:crate|super|self|in [^)]*)\))?")
+"""Comments and visibility: what differs between copies."""
+_TOKEN = re.compile(r"\w+|[^\w\s,]")
+"""A formatter adds and removes only blanks and commas."""
 _OF_ITEMS = 0.1
 """Share of the items that is held back where there is only one project."""
 
@@ -56,21 +57,22 @@ def make_corpus(
 ) -> Corpus:
     """Return the pairs of the projects' records.
 
-    The share `held_back` of the projects (0 to 1; at least one if there are two) is for testing.
+    The share `held_back` of the projects (0 to 0.5; at least one if there are two) is for testing.
     Of a single project a tenth of the items is. What has the body of an `excluded` structure is
     left out wherever it stands.
     """
     rng = random.Random(seed)  # noqa: S311 - no secret
-    names = sorted(projects)
-    tested = set(rng.sample(names, _tested_count(len(names), held_back)))
     known, corpus = _Known({body_hash(structure) for structure in excluded}), Corpus()
-    for name in names:
-        kept = list(known.new_pairs(list(projects[name]), rng, corpus.left_out))
-        if kept:
-            (corpus.held_back if name in tested else corpus.learned)[name] = kept
-    if len(names) == 1 and held_back:
+    for name, structures in sorted(projects.items()):
+        if pairs := list(known.new_pairs(list(structures), rng, corpus.left_out)):
+            corpus.learned[name] = pairs
+    if held_back and len(corpus.learned) == 1:
         for name, pairs in corpus.learned.items():
             corpus.learned[name], corpus.held_back[name] = _split(pairs, rng)
+    elif held_back and corpus.learned:
+        count = max(1, round(len(corpus.learned) * held_back))
+        for name in sorted(rng.sample(list(corpus.learned), count)):
+            corpus.held_back[name] = corpus.learned.pop(name)
     return corpus
 
 
@@ -101,17 +103,13 @@ class _Known:
 
 
 def body_hash(structure: Structure) -> bytes:
-    """Return a hash of the structure's source without its name, docs, comments and form.
+    """Return a hash of the structure's source without its name, docs, comments and layout.
 
     A copy has the same, whatever it is called and however it is formatted.
     """
-    code = _COMMENTS.sub("", without_docs(structure).context.snippet)
-    nameless = re.sub(rf"\b{re.escape(structure.name)}\b", "", code)
-    return hashlib.blake2b(_FORM.sub("", nameless).encode(), digest_size=16).digest()
-
-
-def _tested_count(projects: int, share: float) -> int:
-    return min(projects - 1, max(1, round(projects * share))) if projects > 1 and share else 0
+    code = _UNSEEN.sub("", without_docs(structure).context.snippet)
+    tokens = [token for token in _TOKEN.findall(code) if token != structure.name]
+    return hashlib.blake2b(" ".join(tokens).encode(), digest_size=16).digest()
 
 
 def _split(pairs: list[Pair], rng: random.Random) -> tuple[list[Pair], list[Pair]]:

@@ -53,7 +53,7 @@ class Tuned:
 
     steps: int
     minutes: float
-    """Of the run that ended it; runs that were killed before are not counted."""
+    """Of the last run; those that were killed before it are not counted."""
     loss: float
     """Mean over the last few steps."""
     before: dict[str, Score]

@@ -12,6 +12,8 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copymode
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -53,6 +55,8 @@ _WARM_UP = 0.1
 """Share of the steps in which the learning rate rises; in the rest it falls to 0."""
 _LOGGED = 50
 """Times that the loss is logged."""
+_LAST = 5
+"""How many of these are told as the loss at the end: that of one batch says little."""
 _PROBED = 8
 """Steps that are timed to know how many fit into the given minutes."""
 _COPIES = 12
@@ -95,11 +99,13 @@ def train(corpus: Corpus, settings: TuneSettings, state: Path) -> tuple[Path, Tu
     after = score(model, held_back)
     tell_scores("after", after)
     model.save_pretrained(str(state / _MODEL), create_model_card=False)
+    for weights in (state / _MODEL).glob("*.safetensors"):
+        copymode(state / _MODEL / "modules.json", weights)  # they are for their owner alone
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return state / _MODEL, Tuned(
         steps=plan.steps,
         minutes=round((time.monotonic() - started) / 60, 1),
-        loss=losses[-1],
+        loss=round(fmean(losses[-_LAST:]), 4),
         before=plan.before,
         after=after,
     )

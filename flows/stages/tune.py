@@ -92,17 +92,20 @@ def tune(material: Material, settings: TuneSettings, folder: Path) -> TuneReport
     from embedding.tuning.training import train  # noqa: PLC0415 - takes seconds
 
     state = folder.with_name(f"{folder.name}{_STATE}")
-    _require_free(folder)
+    lock = state.with_name(f".{state.name}.lock")
+    _require_writable(folder)
     try:
-        with file_lock(state.with_name(f".{state.name}.lock")):
+        with file_lock(lock):
+            _require_free(folder)
             about = _about(material)
             corpus = _corpus(material, settings.seed)
             model, tuned = train(corpus, settings, state)
             projects = corpus.learned.keys()
-            (model / "README.md").write_text(card(corpus, settings, tuned, about))
-            (model / "NOTICE").write_text(notice(settings, projects, about))
+            (model / "README.md").write_bytes(card(corpus, settings, tuned, about).encode())
+            (model / "NOTICE").write_bytes(notice(settings, projects, about).encode())
             model.replace(folder)
             remove_folder(state)
+            lock.unlink()  # who has opened it finds the folder
     except LockHeld as exc:
         raise FlowError(f"another `lsif-ingest tune` is training {folder}.") from exc
     return TuneReport(
@@ -118,6 +121,9 @@ def tune(material: Material, settings: TuneSettings, folder: Path) -> TuneReport
 def _require_free(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FlowError(f"{folder} exists already; name another folder with -o.")
+
+
+def _require_writable(folder: Path) -> None:
     if why := why_not_writable(folder.absolute().parent):
         raise FlowError(f"can't write beside {folder}: {why}.")
 
