@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from configs.settings import load_settings
 from embedding.encoders.numpy_bert import load_query_encoder
 from embedding.errors import ModelError
 from embedding.tuning.asking import as_asked
-from embedding.tuning.batches import rows_of
+from embedding.tuning.batches import Row, rows_of
 from embedding.tuning.card import About, card, notice
 from embedding.tuning.corpus import Corpus, body_hash, make_corpus
 from embedding.tuning.pairs import Pair, pairs_of, without_name
@@ -446,6 +447,47 @@ def test_what_can_not_be_trained_is_refused(run: Run, tiny: Path, tmp_path: Path
     refused = run(output, "--about", str(tmp_path / "about.json"))
     assert "is no JSON list of objects with a name" in refused["err"]
     assert not output.exists()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_only_the_layers_of_a_bert_can_be_left_out() -> None:
+    from embedding.tuning.student import keep_layers
+
+    other: Any = [SimpleNamespace(auto_model=SimpleNamespace(layers=[1, 2]))]
+    with pytest.raises(ModelError, match="--layers needs a BERT; other is a SimpleNamespace"):
+        keep_layers(other, 1, "other")
+
+
+def test_without_a_gpu_none_is_used(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "torch finds no GPU" in run(tmp_path / "model", "--device", "cuda")["err"]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_vectors_of_a_teacher_are_computed_once(tmp_path: Path) -> None:
+    from embedding.tuning.distilling import TeacherVectors
+
+    asked: list[str] = []
+
+    def encode(texts: list[str], **_: object) -> NDArray[np.float32]:
+        asked.extend(texts)
+        return np.eye(4, dtype=np.float32)[[len(text) for text in texts]]
+
+    teacher: Any = SimpleNamespace(encode=encode, get_embedding_dimension=lambda: 4)
+    rows, path = [Row("a", "bb"), Row("ccc", ""), Row("x", "yy")], tmp_path / "vectors"
+    vectors = TeacherVectors(teacher, rows, path, 4)
+    np.testing.assert_array_equal(vectors.of([1, 0])[1], np.eye(4)[[1, 2]])
+    assert asked == ["ccc", "", "a", "bb"]
+    vectors.of([0, 1])
+    again = TeacherVectors(teacher, rows, path, 4)
+    np.testing.assert_array_equal(again.of([2, 1])[1], np.eye(4)[[3, 0]])
+    assert asked[4:] == ["x", "yy"]
+    with pytest.raises(ModelError, match="dimension 4, the model to train 8"):
+        TeacherVectors(teacher, rows, path, 8)
 
 
 def test_a_full_disk_is_refused_before_the_training(

@@ -7,6 +7,7 @@ others, further epochs compute none, and a run that goes on after a kill has tho
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,15 @@ _CONTRASTIVE = 0.1
 """Weight of the contrastive loss, which is about 1 to 3; the distance to the teacher is below 1."""
 
 
+def teacher_bytes(rows: int, dimension: int) -> int:
+    """Return the size of the file of vectors when all are computed."""
+    return math.prod(_shape(rows, dimension)) * np.dtype(np.float16).itemsize
+
+
+def _shape(rows: int, dimension: int) -> tuple[int, int, int]:
+    return rows, _SIDES, dimension
+
+
 class TeacherVectors:
     """The vectors of rows by the teacher."""
 
@@ -47,7 +57,7 @@ class TeacherVectors:
                 f"the teacher has vectors of dimension {found}, the model to train {dimension}."
             )
         self._teacher, self._rows = teacher, rows
-        shape = (len(rows), _SIDES, dimension)
+        shape = _shape(len(rows), dimension)
         # A new file is full of holes: rows that are not computed take no space.
         self._known = np.memmap(path, np.float16, "r+" if path.exists() else "w+", shape=shape)
 

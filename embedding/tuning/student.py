@@ -16,7 +16,7 @@ def load_student(settings: TuneSettings) -> SentenceTransformer:
     """Return the base with as many layers as the settings say. Raises ModelError."""
     model = load(settings.base, settings.device)
     if settings.layers:
-        _keep_layers(model, settings.layers, settings.base.name)
+        keep_layers(model, settings.layers, settings.base.name)
     return model
 
 
@@ -39,18 +39,11 @@ def load(source: ModelSource, device: str) -> SentenceTransformer:
     return model.float()
 
 
-def mix_in(model: SentenceTransformer, base: SentenceTransformer, share: float) -> None:
-    """Make each weight the mean of its own and the base's, which counts as much as `share`."""
-    import torch  # noqa: PLC0415 - takes seconds
+def keep_layers(model: SentenceTransformer, count: int, name: str) -> None:
+    """Keep `count` of the model's layers, evenly spaced, the last one among them.
 
-    other = dict(base.named_parameters())
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            weight.lerp_(other[name].to(weight.device), share)
-
-
-def _keep_layers(model: SentenceTransformer, count: int, name: str) -> None:
-    """Keep `count` of the model's layers, evenly spaced, the last one among them."""
+    Raises ModelError if it has fewer, or is no BERT.
+    """
     import torch  # noqa: PLC0415 - takes seconds
 
     bert: Any = getattr(model[0], "auto_model", None)
@@ -63,3 +56,13 @@ def _keep_layers(model: SentenceTransformer, count: int, name: str) -> None:
     kept = [layers[round((at + 1) * step) - 1] for at in range(count)]
     bert.encoder.layer = torch.nn.ModuleList(kept)
     bert.config.num_hidden_layers = count
+
+
+def mix_in(model: SentenceTransformer, base: SentenceTransformer, share: float) -> None:
+    """Make each weight the mean of its own and the base's, which counts as much as `share`."""
+    import torch  # noqa: PLC0415 - takes seconds
+
+    other = dict(base.named_parameters())
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.lerp_(other[name].to(weight.device), share)

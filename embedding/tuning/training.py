@@ -27,7 +27,7 @@ from transformers import PrinterCallback
 
 from embedding.errors import ModelError
 from embedding.tuning.batches import datasets_of, rows_of
-from embedding.tuning.distilling import DistillationLoss, TeacherVectors
+from embedding.tuning.distilling import DistillationLoss, TeacherVectors, teacher_bytes
 from embedding.tuning.plan import Plan, asked_for, last_checkpoint, read_plan, write_plan
 from embedding.tuning.progress import Progress, tell_scores
 from embedding.tuning.scores import score
@@ -59,9 +59,9 @@ _LAST = 5
 """How many of these are told as the loss at the end: that of one batch says little."""
 _PROBED = 8
 """Steps that are timed to know how many fit into the given minutes."""
-_COPIES = 12
-"""Times the model's size that is needed on the disk: three states (the model and two numbers for
-each weight), one of them being written, and the result."""
+_COPIES = 10
+"""Times the model's size that is needed on the disk: the result, and three states (the last, the
+one before, and the next one), each of which has the model and two numbers for each weight."""
 
 
 def train(corpus: Corpus, settings: TuneSettings, state: Path) -> tuple[Path, Tuned]:
@@ -80,7 +80,7 @@ def train(corpus: Corpus, settings: TuneSettings, state: Path) -> tuple[Path, Tu
     plan = read_plan(state, asked)
     training = _Training(settings, state, rows)
     model, held_back = load_student(settings), list(corpus.held_back.values())
-    _require_space(model, state)
+    training.require_space(model)
     if plan is None:
         before = score(model, held_back)
         tell_scores("before", before)
@@ -125,6 +125,19 @@ class _Training:
     settings: TuneSettings
     state: Path
     rows: Mapping[str, Sequence[Row]]
+
+    def require_space(self, model: SentenceTransformer) -> None:
+        """Raise ModelError if the disk has too little room for a training of the model."""
+        size = _COPIES * sum(
+            weight.numel() * weight.element_size() for weight in model.parameters()
+        )
+        if self.settings.teacher is not None:
+            size += teacher_bytes(len(self._every_row()), model.get_embedding_dimension() or 0)
+        if is_short_of(self.state, size):
+            raise ModelError(
+                f"a training needs {size / 1e9:.1f} GB on the disk of {self.state}; free some, or "
+                "name a folder on another disk with -o."
+            )
 
     def steps_in(self, minutes: float) -> int:
         """Return how many steps take about so many minutes, by a few that are thrown away."""
@@ -177,17 +190,10 @@ class _Training:
             return MultipleNegativesRankingLoss(model, scale=_SCALE)
         teacher = load(self.settings.teacher, self.settings.device)
         teacher.max_seq_length = model.max_seq_length
-        every = [row for own in self.rows.values() for row in own]
         dimension = model.get_embedding_dimension() or 0
-        vectors = TeacherVectors(teacher, every, self.state / _TEACHER, dimension)
+        vectors = TeacherVectors(teacher, self._every_row(), self.state / _TEACHER, dimension)
         return DistillationLoss(model, vectors, _SCALE)
 
-
-def _require_space(model: SentenceTransformer, state: Path) -> None:
-    """Raise ModelError if the disk has too little room for a training of the model."""
-    size = sum(weight.numel() * weight.element_size() for weight in model.parameters())
-    if is_short_of(state, _COPIES * size):
-        raise ModelError(
-            f"a training needs {_COPIES * size / 1e9:.1f} GB on the disk of {state}; free some, or "
-            "name a folder on another disk with -o."
-        )
+    def _every_row(self) -> list[Row]:
+        """Return all rows by their numbers, as the labels of the datasets have them."""
+        return [row for own in self.rows.values() for row in own]
