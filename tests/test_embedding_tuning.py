@@ -168,6 +168,16 @@ def test_a_copy_of_an_excluded_function_is_left_out_whatever_its_name_and_format
     assert make_corpus({"copier": [copy]}, held_back=0).count() > 0
 
 
+def test_the_same_body_is_learned_once_within_a_project_too() -> None:
+    again = function(
+        "again", BODY.replace("wait_longer", "again"), docstring="It waits a while, too."
+    )
+    corpus = make_corpus({"one": [function(), again]}, held_back=0)
+    assert {pair.item for pair in corpus.learned["one"]} == {"wait_longer"}
+    short = [function(name, f"struct {name};\n") for name in ("unit", "other")]
+    assert body_hash(short[0]) != body_hash(short[1])
+
+
 def project(number: int, count: int = 4) -> list[Structure]:
     """Return functions that differ in body and documentation from those of other projects."""
     return [

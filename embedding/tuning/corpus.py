@@ -20,6 +20,8 @@ _UNSEEN = re.compile(r"//[^\n]*|\bpub\b(?:\((?:crate|super|self|in [^)]*)\))?")
 """Comments and visibility: what differs between copies."""
 _TOKEN = re.compile(r"\w+|[^\w\s,]")
 """A formatter adds and removes only blanks and commas."""
+_TELLING = 20
+"""Fewest tokens by which a body is told without its name: a unit struct has none of its own."""
 _OF_ITEMS = 0.1
 """Share of the items that is held back where there is only one project."""
 
@@ -88,11 +90,12 @@ class _Known:
     ) -> Iterator[Pair]:
         """Yield the pairs of a project that are not known; count the others."""
         bodies = {structure.id: body_hash(structure) for structure in structures}
+        firsts = {body: item for item, body in reversed(bodies.items())}
         for pair in pairs_of(structures, rng, left_out=left_out):
             body, question = bodies[pair.item], pair.question.lower()
             if body in self._forbidden:
                 left_out["excluded"] += 1
-            elif body in self._bodies:
+            elif body in self._bodies or pair.item != firsts[body]:
                 left_out["known body"] += 1
             elif pair.kind != "name" and question in self._questions:
                 left_out["known question"] += 1
@@ -105,11 +108,14 @@ class _Known:
 def body_hash(structure: Structure) -> bytes:
     """Return a hash of the structure's source without its name, docs, comments and layout.
 
-    A copy has the same, whatever it is called and however it is formatted.
+    A copy has the same, whatever it is called and however it is formatted; a very short one must
+    have the name, too.
     """
     code = _UNSEEN.sub("", without_docs(structure).context.snippet)
-    tokens = [token for token in _TOKEN.findall(code) if token != structure.name]
-    return hashlib.blake2b(" ".join(tokens).encode(), digest_size=16).digest()
+    tokens = _TOKEN.findall(code)
+    nameless = [token for token in tokens if token != structure.name]
+    told = nameless if len(nameless) >= _TELLING else tokens
+    return hashlib.blake2b(" ".join(told).encode(), digest_size=16).digest()
 
 
 def _split(pairs: list[Pair], rng: random.Random) -> tuple[list[Pair], list[Pair]]:

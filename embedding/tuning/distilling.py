@@ -63,22 +63,17 @@ class TeacherVectors:
 
     def of(self, numbers: Sequence[int]) -> NDArray[np.float32]:
         """Return the vectors of questions and items, (n, 2, dimension), L2 norm 1."""
-        vectors = self._known[list(numbers)].astype(np.float32)
-        norms = np.linalg.norm(vectors, axis=2).min(axis=1)
-        new = np.flatnonzero(norms < _KNOWN).tolist()
-        if new:
-            vectors[new] = self._compute([numbers[at] for at in new])
-        return vectors
-
-    def _compute(self, numbers: list[int]) -> NDArray[np.float32]:
-        texts = [text for number in numbers for text in self._rows[number]]
-        found = np.asarray(
-            self._teacher.encode(
+        wanted = np.asarray(numbers)
+        norms = np.linalg.norm(self._known[wanted].astype(np.float32), axis=2).min(axis=1)
+        new = wanted[norms < _KNOWN]
+        if new.size:
+            texts = [text for number in new.tolist() for text in self._rows[number]]
+            found = self._teacher.encode(
                 texts, batch_size=64, normalize_embeddings=True, show_progress_bar=False
             )
-        ).reshape(len(numbers), _SIDES, -1)
-        self._known[numbers] = found
-        return found
+            self._known[new] = np.asarray(found).reshape(len(new), _SIDES, -1)
+        vectors: NDArray[np.float32] = self._known[wanted].astype(np.float32)
+        return vectors
 
 
 class DistillationLoss(torch.nn.Module):

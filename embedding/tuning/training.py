@@ -43,11 +43,14 @@ if TYPE_CHECKING:
 
     from embedding.tuning.batches import Row
     from embedding.tuning.corpus import Corpus
+    from embedding.tuning.pairs import Pair
+    from embedding.tuning.scores import Score
     from embedding.tuning.settings import TuneSettings
 
 logger = logging.getLogger(__name__)
 
 _MODEL = "model"
+"""Folder of the trained model in that of the state."""
 _TEACHER = "teacher.f16"
 _SCALE = 20.0
 """1 / temperature of InfoNCE."""
@@ -79,36 +82,36 @@ def train(corpus: Corpus, settings: TuneSettings, state: Path) -> tuple[Path, Tu
     asked = asked_for(settings, corpus)
     plan = read_plan(state, asked)
     training = _Training(settings, state, rows)
-    model, held_back = load_student(settings), list(corpus.held_back.values())
+    started, model, held_back = (
+        time.monotonic(),
+        load_student(settings),
+        [*corpus.held_back.values()],
+    )
     training.require_space(model)
     if plan is None:
-        before = score(model, held_back)
-        tell_scores("before", before)
         state.mkdir(parents=True, exist_ok=True)
-        (state / _TEACHER).unlink(missing_ok=True)  # of a run that was killed before it had a plan
-        plan = Plan(asked, settings.steps or training.steps_in(settings.minutes), before)
+        plan = Plan(asked, training.steps(), _told("before", model, held_back))
         write_plan(state, plan)
-    started, longest, checkpoint = time.monotonic(), model.max_seq_length, last_checkpoint(state)
-    if checkpoint is not None:
-        logger.info("going on from %s", checkpoint)
-    trainer = training.trainer(model, plan.steps, state, Progress(model, held_back))
-    trainer.train(resume_from_checkpoint=checkpoint)
-    model.max_seq_length = longest
-    if settings.mix:
-        mix_in(model, load_student(settings), settings.mix)
-    after = score(model, held_back)
-    tell_scores("after", after)
-    model.save_pretrained(str(state / _MODEL), create_model_card=False)
-    for weights in (state / _MODEL).glob("*.safetensors"):
-        copymode(state / _MODEL / "modules.json", weights)  # they are for their owner alone
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    return state / _MODEL, Tuned(
-        steps=plan.steps,
-        minutes=round((time.monotonic() - started) / 60, 1),
-        loss=round(fmean(losses[-_LAST:]), 4),
-        before=plan.before,
-        after=after,
-    )
+    loss = training.run(model, plan.steps, Progress(model, held_back))
+    after = _told("after", model, held_back)
+    minutes = round((time.monotonic() - started) / 60, 1)
+    tuned = Tuned(steps=plan.steps, minutes=minutes, loss=loss, before=plan.before, after=after)
+    return _saved(model, state / _MODEL), tuned
+
+
+def _told(
+    when: str, model: SentenceTransformer, held_back: Sequence[Sequence[Pair]]
+) -> dict[str, Score]:
+    scores = score(model, held_back)
+    tell_scores(when, scores)
+    return scores
+
+
+def _saved(model: SentenceTransformer, folder: Path) -> Path:
+    model.save_pretrained(str(folder), create_model_card=False)
+    for weights in folder.glob("*.safetensors"):
+        copymode(folder / "modules.json", weights)  # they are for their owner alone
+    return folder
 
 
 class _Trainer(SentenceTransformerTrainer):
@@ -139,21 +142,39 @@ class _Training:
                 "name a folder on another disk with -o."
             )
 
-    def steps_in(self, minutes: float) -> int:
-        """Return how many steps take about so many minutes, by a few that are thrown away."""
+    def steps(self) -> int:
+        """Return the number of steps, of a time by a few that are thrown away."""
+        if self.settings.steps:
+            return self.settings.steps
+        # It may be of a run that was killed before it had a plan.
+        (self.state / _TEACHER).unlink(missing_ok=True)
         with tempfile.TemporaryDirectory() as folder:
-            trainer = self.trainer(load_student(self.settings), _PROBED, Path(folder))
+            trainer = self._trainer(load_student(self.settings), _PROBED, Path(folder))
             started = time.monotonic()
             trainer.train()
             seconds = (time.monotonic() - started) / _PROBED
+        minutes = self.settings.minutes
         steps = max(1, int(minutes * 60 / seconds))
         logger.info("a step takes %.1f s, so %d steps in %g minutes", seconds, steps, minutes)
         return steps
 
-    def trainer(
+    def run(self, model: SentenceTransformer, steps: int, progress: TrainerCallback) -> float:
+        """Train the model, from the last state that was saved; return the loss at the end."""
+        longest, checkpoint = model.max_seq_length, last_checkpoint(self.state)
+        if checkpoint is not None:
+            logger.info("going on from %s", checkpoint)
+        trainer = self._trainer(model, steps, self.state, progress)
+        trainer.train(resume_from_checkpoint=checkpoint)
+        model.max_seq_length = longest
+        if self.settings.mix:
+            mix_in(model, load_student(self.settings), self.settings.mix)
+        losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+        return round(fmean(losses[-_LAST:]), 4)
+
+    def _trainer(
         self, model: SentenceTransformer, steps: int, output: Path, *callbacks: TrainerCallback
     ) -> Any:
-        """Return a trainer of the model. It limits the length of the model's input."""
+        """Return a trainer of the model, whose input it cuts off at `tokens`."""
         settings = self.settings
         model.max_seq_length = min(settings.tokens, model.max_seq_length or settings.tokens)
         model.model_card_data.local_files_only = True  # else it asks the Hub about the base

@@ -21,7 +21,7 @@ from machine.files import remove_folder
 from machine.locks import LockHeld, file_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from configs.settings import ModelSettings
@@ -91,21 +91,21 @@ def tune(material: Material, settings: TuneSettings, folder: Path) -> TuneReport
     """
     from embedding.tuning.training import train  # noqa: PLC0415 - takes seconds
 
-    state = folder.with_name(f"{folder.name}{_STATE}")
+    _require_free(folder)
+    state = folder.absolute().with_name(f"{folder.absolute().name}{_STATE}")
     lock = state.with_name(f".{state.name}.lock")
-    _require_writable(folder)
+    records = _named(material.records)
     try:
         with file_lock(lock):
-            _require_free(folder)
-            about = _about(material)
-            corpus = _corpus(material, settings.seed)
+            about = _about(records, material.about)
+            corpus = _corpus(records, material.excluded, settings.seed)
             model, tuned = train(corpus, settings, state)
             projects = corpus.learned.keys()
             (model / "README.md").write_bytes(card(corpus, settings, tuned, about).encode())
             (model / "NOTICE").write_bytes(notice(settings, projects, about).encode())
             model.replace(folder)
             remove_folder(state)
-            lock.unlink()  # who has opened it finds the folder
+            lock.unlink()
     except LockHeld as exc:
         raise FlowError(f"another `lsif-ingest tune` is training {folder}.") from exc
     return TuneReport(
@@ -121,17 +121,13 @@ def tune(material: Material, settings: TuneSettings, folder: Path) -> TuneReport
 def _require_free(folder: Path) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FlowError(f"{folder} exists already; name another folder with -o.")
-
-
-def _require_writable(folder: Path) -> None:
     if why := why_not_writable(folder.absolute().parent):
         raise FlowError(f"can't write beside {folder}: {why}.")
 
 
-def _corpus(material: Material, seed: int) -> Corpus:
-    projects = {name: read_structures(path) for name, path in _named(material.records).items()}
-    excluded = chain.from_iterable(map(read_structures, material.excluded))
-    corpus = make_corpus(projects, excluded, seed=seed)
+def _corpus(records: Mapping[str, Path], excluded: Iterable[Path], seed: int) -> Corpus:
+    projects = {name: read_structures(path) for name, path in records.items()}
+    corpus = make_corpus(projects, chain.from_iterable(map(read_structures, excluded)), seed=seed)
     logger.info(
         "%d pairs of %d projects to learn from, %d of %d held back; left out: %s",
         *(corpus.count(), len(corpus.learned)),
@@ -153,24 +149,24 @@ def _named(records: Sequence[Path]) -> dict[str, Path]:
     return found
 
 
-def _about(material: Material) -> dict[str, About]:
-    """Return what is known of the projects, by name. Raises FlowError if the file can't be read."""
-    told: list[About] = []
-    if material.about is not None:
-        try:
-            told = _ABOUTS.validate_json(material.about.read_bytes())
-        except OSError as exc:
-            raise FlowError(f"can't read {material.about}: {exc.strerror or exc}.") from exc
-        except ValidationError as exc:
-            raise FlowError(
-                f"{material.about} is no JSON list of objects with a name: "
-                f"{exc.errors()[0]['msg']}."
-            ) from exc
-    records = _named(material.records)
+def _about(records: Mapping[str, Path], path: Path | None) -> dict[str, About]:
+    """Return what is known of the projects: what the file tells, else what a run's report does."""
+    told = [] if path is None else _read_about(path)
     known = {
         name: About(name=name, commit=report.commit)
-        for name, path in records.items()
-        if path.stem == _RECORDS and (report := read_report(path.with_name(_REPORT)))
+        for name, file in records.items()
+        if file.stem == _RECORDS and (report := read_report(file.with_name(_REPORT)))
     }
-    named = {name: about for name in records for about in told if about.is_of(name)}
-    return known | named
+    return known | {name: about for name in records for about in told if about.is_of(name)}
+
+
+def _read_about(path: Path) -> list[About]:
+    """Return what a file tells of projects. Raises FlowError if it can't be read."""
+    try:
+        return _ABOUTS.validate_json(path.read_bytes())
+    except OSError as exc:
+        raise FlowError(f"can't read {path}: {exc.strerror or exc}.") from exc
+    except ValidationError as exc:
+        raise FlowError(
+            f"{path} is no JSON list of objects with a name: {exc.errors()[0]['msg']}."
+        ) from exc
