@@ -106,7 +106,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _read_weights(path: Path) -> dict[str, Array] | None:
-    """Return the weights by name, or None if they are not float32."""
+    """Return the weights by name as float32, or None if they are neither float32 nor float16."""
     # Not needed if the model is of another kind.
     from safetensors import SafetensorError  # noqa: PLC0415
     from safetensors.numpy import load_file  # noqa: PLC0415
@@ -115,8 +115,12 @@ def _read_weights(path: Path) -> dict[str, Array] | None:
         weights = {name.removeprefix("bert."): array for name, array in load_file(path).items()}
     except (OSError, SafetensorError, TypeError):
         return None
-    floats = [array for array in weights.values() if np.issubdtype(array.dtype, np.floating)]
-    return weights if all(array.dtype == np.float32 for array in floats) else None
+    floats = {
+        name: array for name, array in weights.items() if np.issubdtype(array.dtype, np.floating)
+    }
+    if any(array.dtype not in (np.float32, np.float16) for array in floats.values()):
+        return None
+    return {**weights, **{name: array.astype(np.float32) for name, array in floats.items()}}
 
 
 def _prompt(folder: Path, settings: ModelSettings) -> str:

@@ -284,6 +284,7 @@ def load_sentence_transformer(
     source: str, revision: str | None, settings: ModelSettings
 ) -> SentenceTransformer:
     """Return the model. Raises whatever the model libraries raise."""
+    import torch  # noqa: PLC0415 - takes seconds, most commands don't need it
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds, most commands don't need it
 
     model: SentenceTransformer = SentenceTransformer(
@@ -293,4 +294,6 @@ def load_sentence_transformer(
         trust_remote_code=settings.trust_remote_code,
         local_files_only=revision is None,
     )
+    if model.device.type == "cpu" and model.dtype is torch.float16:
+        model.float()  # processors compute float16 slowly, and the vectors would be others
     return model
