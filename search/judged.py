@@ -74,6 +74,8 @@ class JudgedQuery(BaseModel, frozen=True, extra="ignore", strict=True):
 
     query: _Text
     kind: str = ""
+    project: str = ""
+    """Whose records have the answers, in a file about several projects; an evaluation has one."""
     answers: tuple[KnownAnswer, ...] = ()
 
 

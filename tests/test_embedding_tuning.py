@@ -33,6 +33,7 @@ from embedding.tuning.settings import ModelSource, Tuned, TuneSettings
 from flows.cli import main as cli
 from flows.cli import tune as command
 from flows.errors import FlowError
+from flows.stages import tune as stage
 from flows.stages.tune import Material, model_source, tune
 from lsif.jsonl import write_records
 from lsif.structure import Context, Structure
@@ -113,6 +114,21 @@ def test_an_item_is_shown_without_what_its_question_was_taken_from() -> None:
     assert by_kind["name"].question == "wait longer"
     assert "wait_longer" not in by_kind["name"].code
     assert "wait longer" not in by_kind["name"].text
+
+
+def test_a_judged_query_is_asked_of_its_answer_in_both_forms() -> None:
+    found = [
+        pair
+        for seed in range(6)
+        for pair in pairs_of(
+            [function()], chance(seed), questions={"wait_longer": ["back off"]}, hidden=0
+        )
+        if pair.kind == "query"
+    ]
+    assert {(pair.question, pair.item) for pair in found} == {("back off", "wait_longer")}
+    assert {"///" in pair.code for pair in found} == {True, False}
+    (rows,) = rows_of({"retry": found[:1]}, batch=1, seed=0).values()
+    assert [row.item for row in rows] == [found[0].text, found[0].code]
 
 
 def test_a_hidden_name_stands_nowhere() -> None:
@@ -516,3 +532,46 @@ def test_two_files_of_one_project_are_refused(tmp_path: Path, tiny: Path) -> Non
     base = model_source(load_settings().embedding.text, str(tiny))
     with pytest.raises(FlowError, match="are both of serdes; give each project once"):
         tune(Material(records=files), TuneSettings(base=base), tmp_path / "model")
+
+
+def queries(path: Path, *lines: dict[str, Any]) -> Path:
+    path.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    return path
+
+
+def test_judged_queries_are_those_of_their_best_answers(tmp_path: Path) -> None:
+    records = {name: tmp_path / f"{name}.jsonl" for name in ("a", "b")}
+    write_records(records["a"], [function(), function("other")])
+    write_records(records["b"], [function()])
+    best = {"file_path": "src/retry.rs", "name": "wait_longer", "line": 3}
+    asked = queries(
+        tmp_path / "queries.jsonl",
+        {
+            "project": "a",
+            "query": "back off",
+            "answers": [{**best, "relevance": 3}, {**best, "name": "other", "relevance": 1}],
+        },
+        {"project": "b", "query": "pause", "answers": [best]},
+        {"project": "b", "query": "nothing", "answers": []},
+    )
+    assert stage._questions([asked], records) == {
+        "a": {"wait_longer": ["back off"]},
+        "b": {"wait_longer": ["pause"]},
+    }
+
+
+def test_a_query_needs_its_project_unless_there_is_only_one(tmp_path: Path) -> None:
+    records = {name: tmp_path / f"{name}.jsonl" for name in ("a", "b")}
+    for path in records.values():
+        write_records(path, [function()])
+    answer = {"file_path": "src/retry.rs", "name": "wait_longer"}
+    asked = queries(tmp_path / "q.jsonl", {"query": "pause", "answers": [answer]})
+    assert stage._questions([asked], {"a": records["a"]}) == {"a": {"wait_longer": ["pause"]}}
+    with pytest.raises(FlowError, match='has a query of no project; expected "project": one of a'):
+        stage._questions([asked], records)
+
+
+def test_only_the_kinds_asked_for_are_learned() -> None:
+    projects = {"a": [function()], "b": [function("other", BODY + "// b\n")]}
+    found = make_corpus(projects, held_back=0, kinds=["docs"])
+    assert set(found.kinds()) == {"docs"}

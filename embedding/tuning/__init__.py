@@ -2,6 +2,7 @@
 
 In the order in which data passes through:
 
+kinds         where the question of a pair comes from
 asking        the forms in which people ask for what documentation tells
 pairs         what people may ask for and the item that answers it, from one project's records
 corpus        the pairs of all projects, without repetitions and what must not be learned

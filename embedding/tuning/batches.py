@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _SMALL = "small projects"
 """The dataset that projects share which have less than a batch."""
 _AS_CODE = 0.5
-"""Share of the items that are shown as their source, not as words."""
+"""Share of the items that are shown as their source, not as words; for a query as both."""
 
 
 class Row(NamedTuple):
@@ -28,12 +28,15 @@ def rows_of(learned: Mapping[str, Sequence[Pair]], batch: int, seed: int) -> dic
     rng = random.Random(seed)  # noqa: S311 - no secret
     rows: dict[str, list[Row]] = {}
     for name, pairs in sorted(learned.items()):
-        own = [
-            Row(pair.question, pair.code if rng.random() < _AS_CODE else pair.text)
-            for pair in pairs
-        ]
+        own = [row for pair in pairs for row in _rows_of(pair, rng)]
         rows.setdefault(_SMALL if len(own) < batch else name, []).extend(own)
     return {name: own for name, own in sorted(rows.items()) if len(own) >= batch}
+
+
+def _rows_of(pair: Pair, rng: random.Random) -> list[Row]:
+    if pair.kind == "query":
+        return [Row(pair.question, pair.text), Row(pair.question, pair.code)]
+    return [Row(pair.question, pair.code if rng.random() < _AS_CODE else pair.text)]
 
 
 def datasets_of(rows: Mapping[str, Sequence[Row]]) -> dict[str, Any]:

@@ -9,11 +9,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from embedding.tuning.kinds import KINDS
 from embedding.tuning.pairs import Pair, pairs_of, without_docs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from embedding.tuning.kinds import Kind
+    from embedding.tuning.pairs import Questions
     from lsif.structure import Structure
 
 _UNSEEN = re.compile(r"//[^\n]*|\bpub\b(?:\((?:crate|super|self|in [^)]*)\))?")
@@ -54,6 +57,8 @@ def make_corpus(
     projects: Mapping[str, Iterable[Structure]],
     excluded: Iterable[Structure] = (),
     *,
+    questions: Mapping[str, Questions] | None = None,
+    kinds: Collection[Kind] = KINDS,
     held_back: float = 0.05,
     seed: int = 0,
 ) -> Corpus:
@@ -61,13 +66,21 @@ def make_corpus(
 
     The share `held_back` of the projects (0 to 0.5; at least one if there are two) is for testing.
     Of a single project a tenth of the items is. What has the body of an `excluded` structure is
-    left out wherever it stands.
+    left out wherever it stands. `questions` are those of each project; pairs of other `kinds` than
+    these are left out, too.
     """
     rng = random.Random(seed)  # noqa: S311 - no secret
     known, corpus = _Known({body_hash(structure) for structure in excluded}), Corpus()
     for name, structures in sorted(projects.items()):
-        if pairs := list(known.new_pairs(list(structures), rng, corpus.left_out)):
-            corpus.learned[name] = pairs
+        every = pairs_of(
+            found := list(structures),
+            rng,
+            questions=(questions or {}).get(name),
+            left_out=corpus.left_out,
+        )
+        wanted = (pair for pair in every if pair.kind in kinds)
+        if new := list(known.new_pairs(found, wanted, corpus.left_out)):
+            corpus.learned[name] = new
     if held_back and len(corpus.learned) == 1:
         for name, pairs in corpus.learned.items():
             corpus.learned[name], corpus.held_back[name] = _split(pairs, rng)
@@ -86,12 +99,12 @@ class _Known:
         self._bodies, self._questions = set[bytes](), set[str]()
 
     def new_pairs(
-        self, structures: list[Structure], rng: random.Random, left_out: Counter[str]
+        self, structures: list[Structure], pairs: Iterable[Pair], left_out: Counter[str]
     ) -> Iterator[Pair]:
-        """Yield the pairs of a project that are not known; count the others."""
+        """Yield the pairs of a project's structures that are not known; count the others."""
         bodies = {structure.id: body_hash(structure) for structure in structures}
         firsts = {body: item for item, body in reversed(bodies.items())}
-        for pair in pairs_of(structures, rng, left_out=left_out):
+        for pair in pairs:
             body, question = bodies[pair.item], pair.question.lower()
             if body in self._forbidden:
                 left_out["excluded"] += 1

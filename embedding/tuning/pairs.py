@@ -1,8 +1,9 @@
 """Pairs of a question and the item that answers it, from the records of one project.
 
 A question is what people wrote about an item: a paragraph of its documentation, its name as words,
-a comment in its body. The item is shown as an index shows it, by either recipe, but without what
-the question was taken from: a model that finds the same words again has learned nothing.
+a comment in its body, or a query that it was judged to answer. The item is shown as an index shows
+it, by either recipe, but without what the question was taken from: a model that finds the same
+words again has learned nothing.
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from embedding.text import words
 from embedding.tuning.asking import as_asked
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from embedding.tuning.kinds import Kind
     from lsif.structure import Structure
 
-Kind = Literal["docs", "more docs", "name", "comment"]
+Questions: TypeAlias = "Mapping[str, Sequence[str]]"
+"""Queries by the id of the structure that answers them."""
 
 
 class Pair(NamedTuple):
@@ -76,14 +79,15 @@ def pairs_of(
     structures: Iterable[Structure],
     rng: random.Random,
     *,
+    questions: Questions | None = None,
     hidden: float = 0.3,
     left_out: Counter[str] | None = None,
 ) -> Iterator[Pair]:
     """Yield the pairs of one project.
 
-    In the share `hidden` of pairs (0 to 1) the item's name is hidden, and in those whose question
-    is the name. Documentation from which no question is made is counted in `left_out` by reason;
-    tests, generated code, modules and impl blocks are no items.
+    `questions` are asked as well. In the share `hidden` of pairs (0 to 1) the item's name is
+    hidden, and in those whose question is the name. Documentation from which no question is made is
+    counted in `left_out` by reason; tests, generated code, modules and impl blocks are no items.
     """
     items = [
         structure
@@ -98,15 +102,21 @@ def pairs_of(
             reasons["function without a body"] += 1
             continue
         for asked in _asked_of(structure, bare, firsts, rng, reasons):
-            hide = asked.kind == "name" or rng.random() < hidden
-            shown = without_name(asked.item) if hide else asked.item
-            yield Pair(
-                asked.question,
-                words(shown)[:_MOST_CHARACTERS],
-                shown.context.snippet[:_MOST_CHARACTERS],
-                asked.kind,
-                structure.id,
-            )
+            yield _pair(asked, hide=asked.kind == "name" or rng.random() < hidden)
+        for question in (questions or {}).get(structure.id, ()):
+            asked = _Asked(question, "query", rng.choice((bare, structure)))
+            yield _pair(asked, hide=rng.random() < hidden)
+
+
+def _pair(asked: _Asked, *, hide: bool) -> Pair:
+    shown = without_name(asked.item) if hide else asked.item
+    return Pair(
+        asked.question,
+        words(shown)[:_MOST_CHARACTERS],
+        shown.context.snippet[:_MOST_CHARACTERS],
+        asked.kind,
+        shown.id,
+    )
 
 
 def _asked_of(

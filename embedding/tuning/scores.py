@@ -20,6 +20,10 @@ _SAMPLE_PROJECTS, _SAMPLE_ITEMS = 5, 100
 """What is scored while a training goes on: seconds, not minutes."""
 
 
+_ASKED = frozenset({"query", "docs", "comment"})
+"""Kinds of pairs whose questions are asked."""
+
+
 class Score(NamedTuple):
     """Means over the questions of all projects: an item's rank among all of its project."""
 
@@ -33,12 +37,12 @@ class Score(NamedTuple):
 def score(model: SentenceTransformer, projects: Iterable[Sequence[Pair]]) -> dict[str, Score]:
     """Return the scores of `text` and `code`: of items as words, and as their source.
 
-    Questions are documentation and comments. A project's items are what is searched. Without a
-    question there is no score.
+    Questions are queries, documentation and comments. A project's items are what is searched.
+    Without a question there is no score.
     """
     ranks: dict[str, list[NDArray[np.int64]]] = {"text": [], "code": []}
     for pairs in projects:
-        asked = [pair for pair in pairs if pair.kind in {"docs", "comment"}][:_MOST_QUESTIONS]
+        asked = [pair for pair in pairs if pair.kind in _ASKED][:_MOST_QUESTIONS]
         if not asked:
             continue
         items = {pair.item: pair for pair in [*asked, *pairs[:_MOST_ITEMS]]}

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from embedding.tuning.kinds import KINDS
 from flows.cli.arguments import add_json, add_settings, whole_number, workspace_of
 from flows.cli.output import print_result
 from flows.errors import FlowError
@@ -38,6 +39,23 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the new model"
+    )
+    parser.add_argument(
+        "--queries",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="judged queries to learn from, as evaluate reads them; of several projects' records "
+        'each has "project", too; may be repeated',
+    )
+    parser.add_argument(
+        "--kind",
+        dest="kinds",
+        choices=KINDS,
+        action="append",
+        default=[],
+        help="kind of pairs to learn from; may be repeated (default: all)",
     )
     parser.add_argument(
         "--exclude",
@@ -142,7 +160,13 @@ def _tune(options: argparse.Namespace) -> None:
         seed=options.seed,
         device=options.device,
     )
-    material = Material(records=options.structures, excluded=options.exclude, about=options.about)
+    material = Material(
+        records=options.structures,
+        queries=options.queries,
+        kinds=options.kinds or KINDS,
+        excluded=options.exclude,
+        about=options.about,
+    )
     report = tune(material, settings, options.output)
     print_result(report.to_dict(), _text(report), as_json=options.json)
 

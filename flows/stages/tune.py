@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from embedding.models import resolve_model
 from embedding.tuning.card import About, card, notice
 from embedding.tuning.corpus import make_corpus
+from embedding.tuning.kinds import KINDS
 from embedding.tuning.settings import ModelSource
 from flows.errors import FlowError
 from flows.report.history import read_report
@@ -19,15 +20,21 @@ from lsif.jsonl import read_structures
 from machine.disk import why_not_writable
 from machine.files import remove_folder
 from machine.locks import LockHeld, file_lock
+from search.hit import Hit
+from search.judged import matches, read_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from configs.settings import ModelSettings
     from embedding.tuning.corpus import Corpus
+    from embedding.tuning.kinds import Kind
+    from embedding.tuning.pairs import Questions
     from embedding.tuning.scores import Score
     from embedding.tuning.settings import Tuned, TuneSettings
+    from lsif.structure import Structure
+    from search.judged import JudgedQuery
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +42,8 @@ _STATE = ".training"
 """What is added to the model folder's name for the folder of the trainer's state."""
 _RECORDS, _REPORT = "structures", "report.json"
 """Stem of a project's records, and the report beside them, as `ingest` names both."""
+_SHOWN = 5
+"""Projects that an error names."""
 _ABOUTS = TypeAdapter(list[About])
 
 
@@ -44,6 +53,10 @@ class Material:
 
     records: Sequence[Path]
     """A structures.jsonl for each project."""
+    queries: Sequence[Path] = ()
+    """Judged queries, whose answers are among the records."""
+    kinds: Collection[Kind] = KINDS
+    """Pairs of other kinds are left out."""
     excluded: Sequence[Path] = ()
     """Records whose bodies must not be learned."""
     about: Path | None = None
@@ -98,7 +111,7 @@ def tune(material: Material, settings: TuneSettings, folder: Path) -> TuneReport
     try:
         with file_lock(lock):
             about = _about(records, material.about)
-            corpus = _corpus(records, material.excluded, settings.seed)
+            corpus = _corpus(material, records, settings.seed)
             model, tuned = train(corpus, settings, state)
             projects = corpus.learned.keys()
             (model / "README.md").write_bytes(card(corpus, settings, tuned, about).encode())
@@ -125,9 +138,14 @@ def _require_free(folder: Path) -> None:
         raise FlowError(f"can't write beside {folder}: {why}.")
 
 
-def _corpus(records: Mapping[str, Path], excluded: Iterable[Path], seed: int) -> Corpus:
-    projects = {name: read_structures(path) for name, path in records.items()}
-    corpus = make_corpus(projects, chain.from_iterable(map(read_structures, excluded)), seed=seed)
+def _corpus(material: Material, records: Mapping[str, Path], seed: int) -> Corpus:
+    corpus = make_corpus(
+        {name: read_structures(path) for name, path in records.items()},
+        chain.from_iterable(map(read_structures, material.excluded)),
+        questions=_questions(material.queries, records),
+        kinds=material.kinds,
+        seed=seed,
+    )
     logger.info(
         "%d pairs of %d projects to learn from, %d of %d held back; left out: %s",
         *(corpus.count(), len(corpus.learned)),
@@ -135,6 +153,45 @@ def _corpus(records: Mapping[str, Path], excluded: Iterable[Path], seed: int) ->
         ", ".join(f"{count} {reason}" for reason, count in corpus.left_out.most_common()) or "none",
     )
     return corpus
+
+
+def _questions(queries: Iterable[Path], records: Mapping[str, Path]) -> dict[str, Questions]:
+    """Return the queries by project and by the structures that answer them best.
+
+    Raises EvaluationError, or FlowError if a query is of no project of the records.
+    """
+    of_project: dict[str, list[JudgedQuery]] = {}
+    only = min(records) if len(records) == 1 else ""
+    for path in queries:
+        for query in read_queries(path):
+            project = query.project or only
+            if project not in records:
+                raise FlowError(
+                    f"{path} has a query of {project or 'no'} project; expected "
+                    f'"project": one of {", ".join(sorted(records)[:_SHOWN])} ...'
+                )
+            of_project.setdefault(project, []).append(query)
+    return {
+        project: _answered(asked, read_structures(records[project]))
+        for project, asked in of_project.items()
+    }
+
+
+def _answered(
+    queries: Iterable[JudgedQuery], structures: Iterable[Structure]
+) -> dict[str, list[str]]:
+    """Return the queries by the id of each structure that is a best answer."""
+    in_file: dict[str, list[Structure]] = {}
+    for structure in structures:
+        in_file.setdefault(structure.context.file_path, []).append(structure)
+    found: dict[str, list[str]] = {}
+    for query in queries:
+        most = max((answer.relevance for answer in query.answers), default=0.0)
+        for answer in query.answers:
+            for structure in in_file.get(answer.file_path, ()):
+                if answer.relevance == most and matches(Hit(structure, 0.0, {}), answer):
+                    found.setdefault(structure.id, []).append(query.query)
+    return found
 
 
 def _named(records: Sequence[Path]) -> dict[str, Path]:
