@@ -1,4 +1,4 @@
-"""Text for people: safe on a terminal, and numbers with their noun."""
+"""Text for people: safe on a terminal, numbers with their noun, times."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from json import JSONDecodeError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What moves the cursor, changes colours or turns text around: sources must not do that."""
+
+_MINUTE = 60
 
 
 def clean(text: str) -> str:
@@ -44,3 +46,15 @@ def counted(number: int, noun: str) -> str:
     ('1 block', '1,200 blocks')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it.
+
+    >>> duration(5 * 3600 + 4 * 60), duration(90), duration(9)
+    ('5:04 h', '2 min', '9 s')
+    """
+    if seconds < _MINUTE:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / _MINUTE), 60)
+    return f"{hours}:{minutes:02} h" if hours else f"{minutes} min"

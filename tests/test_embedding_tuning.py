@@ -146,7 +146,7 @@ def test_a_hidden_name_stands_nowhere() -> None:
         ("Too short.", "docs too short or too long"),
         ("The wait longer function.", "docs that only say the name"),
         ("Liefert die nächste Pause für später zurück.", "docs not in English"),
-        ("let pause = next_pause(1, 2);", "code in comments"),
+        ("let pause = next_pause(1, 2);", "code in place of words"),
     ],
 )
 def test_documentation_that_asks_nothing_is_counted(docs: str, reason: str) -> None:

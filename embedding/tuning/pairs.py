@@ -95,17 +95,10 @@ def pairs_of(
         if structure.code_type in _KINDS and not structure.is_test and not structure.generated
     ]
     reasons = Counter[str]() if left_out is None else left_out
-    firsts = Counter(_paragraphs(structure.docstring or "")[0] for structure in items)
+    asker = _Asker(items, questions or {}, rng, reasons)
     for structure in items:
-        bare = without_docs(structure)
-        if structure.code_type == "Function" and _lines(bare) < _LINES_OF_BODY:
-            reasons["function without a body"] += 1
-            continue
-        for asked in _asked_of(structure, bare, firsts, rng, reasons):
+        for asked in asker.asked_of(structure):
             yield _pair(asked, hide=asked.kind == "name" or rng.random() < hidden)
-        for question in (questions or {}).get(structure.id, ()):
-            asked = _Asked(question, "query", rng.choice((bare, structure)))
-            yield _pair(asked, hide=rng.random() < hidden)
 
 
 def _pair(asked: _Asked, *, hide: bool) -> Pair:
@@ -119,60 +112,63 @@ def _pair(asked: _Asked, *, hide: bool) -> Pair:
     )
 
 
-def _asked_of(
-    structure: Structure,
-    bare: Structure,
-    firsts: Counter[str],
-    rng: random.Random,
-    reasons: Counter[str],
-) -> Iterator[_Asked]:
-    yield from _by_docs(structure, bare, firsts, rng, reasons)
-    name = [word.lower() for word in _WORD.findall(structure.name)]
-    if (
-        len(name) >= _FEWEST_OF_NAME
-        and _lines(bare) >= _LINES_OF_NAMED
-        and rng.random() < _OF_NAMES
-    ):
-        yield _Asked(" ".join(name), "name", rng.choice((bare, structure)))
-    if structure.code_type == "Function":
-        yield from _by_comment(structure, bare, rng)
+class _Asker:
+    """Asks for the items of one project; counts the documentation that it can't make use of."""
 
+    def __init__(
+        self,
+        items: Iterable[Structure],
+        questions: Questions,
+        rng: random.Random,
+        left_out: Counter[str],
+    ) -> None:
+        self._questions, self._rng, self._left_out = questions, rng, left_out
+        self._firsts = Counter(_paragraphs(item.docstring or "")[0] for item in items)
 
-def _by_docs(
-    structure: Structure,
-    bare: Structure,
-    firsts: Counter[str],
-    rng: random.Random,
-    reasons: Counter[str],
-) -> Iterator[_Asked]:
-    """Yield the first paragraph for the item without docs, one more for the item with the first."""
-    if not structure.docstring:
-        return
-    if structure.docs_inherited:
-        reasons["docs of a trait's member"] += 1
-        return
-    first, *rest = _paragraphs(structure.docstring)
-    why_not = "docs of several items" if firsts[first] > 1 else _why_no_question(first, structure)
-    if why_not:
-        reasons[why_not] += 1
-    else:
-        yield _Asked(as_asked(first, rng), "docs", bare)
-    more = [text for text in rest if not _why_no_question(text, structure)]
-    if more:
-        told = replace(bare, docstring=first, digest="")
-        yield _Asked(as_asked(rng.choice(more), rng), "more docs", told)
+    def asked_of(self, structure: Structure) -> Iterator[_Asked]:
+        """Yield what is asked for the structure: its queries, and one question of other kinds."""
+        bare, name = without_docs(structure), _WORD.findall(structure.name)
+        lines = bare.context.snippet.count("\n")
+        if structure.code_type == "Function" and lines < _LINES_OF_BODY:
+            self._left_out["function without a body"] += 1
+            return
+        yield from self._by_docs(structure, bare)
+        telling = len(name) >= _FEWEST_OF_NAME and lines >= _LINES_OF_NAMED
+        if telling and self._rng.random() < _OF_NAMES:
+            item = self._rng.choice((bare, structure))
+            yield _Asked(" ".join(name).lower(), "name", item)
+        if structure.code_type == "Function":
+            yield from self._by_comment(structure, bare)
+        for query in self._questions.get(structure.id, ()):
+            yield _Asked(query, "query", self._rng.choice((bare, structure)))
 
+    def _by_docs(self, structure: Structure, bare: Structure) -> Iterator[_Asked]:
+        """Yield the first paragraph for the bare item, one more for the item with the first."""
+        if not structure.docstring:
+            return
+        if structure.docs_inherited:
+            self._left_out["docs of a trait's member"] += 1
+            return
+        first, *rest = _paragraphs(structure.docstring)
+        repeated = "docs of several items" if self._firsts[first] > 1 else ""
+        if why_not := repeated or _why_no_question(first, structure.name):
+            self._left_out[why_not] += 1
+        else:
+            yield _Asked(as_asked(first, self._rng), "docs", bare)
+        if more := [text for text in rest if not _why_no_question(text, structure.name)]:
+            told = replace(bare, docstring=first, digest="")
+            yield _Asked(as_asked(self._rng.choice(more), self._rng), "more docs", told)
 
-def _by_comment(structure: Structure, bare: Structure, rng: random.Random) -> Iterator[_Asked]:
-    """Yield one of the comments in a function's body, for the function without that comment."""
-    code = bare.context.snippet
-    found = [match for match in _COMMENT.finditer(code) if not _why_no_question(_comment(match))]
-    if found:
-        match = rng.choice(found)
-        context = replace(bare.context, snippet=code[: match.start()] + code[match.end() :])
-        docs = rng.choice((None, structure.docstring))
-        item = replace(bare, context=context, docstring=docs, digest="")
-        yield _Asked(_comment(match), "comment", item)
+    def _by_comment(self, structure: Structure, bare: Structure) -> Iterator[_Asked]:
+        """Yield one of the comments in a function's body, for the function without it."""
+        code = bare.context.snippet
+        found = [match for match in _COMMENT.finditer(code) if not _why_no_question(_told(match))]
+        if found:
+            match = self._rng.choice(found)
+            context = replace(bare.context, snippet=code[: match.start()] + code[match.end() :])
+            docs = self._rng.choice((None, structure.docstring))
+            item = replace(bare, context=context, docstring=docs, digest="")
+            yield _Asked(_told(match), "comment", item)
 
 
 def without_docs(structure: Structure) -> Structure:
@@ -199,10 +195,6 @@ def without_name(structure: Structure) -> Structure:
     )
 
 
-def _lines(structure: Structure) -> int:
-    return structure.context.snippet.count("\n")
-
-
 def _paragraphs(docs: str) -> list[str]:
     """Return the paragraphs of Markdown in one line each, without code and marks; at least one."""
     plain = _MARKS.sub("", _LINK.sub(r"\1", _FENCED.sub(" ", docs)))
@@ -210,14 +202,14 @@ def _paragraphs(docs: str) -> list[str]:
     return [part for part in found if part] or [""]
 
 
-def _comment(match: re.Match[str]) -> str:
+def _told(match: re.Match[str]) -> str:
+    """Return the words of a comment in one line."""
     return " ".join(line.strip().lstrip("/").strip() for line in match[0].splitlines()).strip()
 
 
-def _why_no_question(text: str, of: Structure | None = None) -> str:
-    """Return why the text is no question for the item, "" if it is one."""
-    found = {word.lower() for word in _WORD.findall(text)}
-    of_name = {word.lower() for word in _WORD.findall(of.name)} if of else set()
+def _why_no_question(text: str, name: str = "") -> str:
+    """Return why the text is no question for the item of this name, "" if it is one."""
+    found, of_name = ({word.lower() for word in _WORD.findall(part)} for part in (text, name))
     if not _FEWEST_WORDS <= len(text.split()) <= _MOST_WORDS:
         return "docs too short or too long"
     if _POINTER.match(text):
@@ -225,5 +217,5 @@ def _why_no_question(text: str, of: Structure | None = None) -> str:
     if sum(map(str.isascii, text)) < _ENGLISH * len(text):
         return "docs not in English"
     if text.endswith((";", "{", "}")):
-        return "code in comments"
+        return "code in place of words"
     return "" if len(found - of_name) >= _FEWEST_NEW_WORDS else "docs that only say the name"

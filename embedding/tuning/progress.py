@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 
 from embedding.tuning.scores import sample, score
+from machine.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -64,7 +65,7 @@ class Progress(TrainerCallback):
             state.global_step,
             state.max_steps,
             logs["loss"],
-            minutes((state.max_steps - state.global_step) * seconds),
+            duration((state.max_steps - state.global_step) * seconds),
         )
 
     def on_step_end(
@@ -90,15 +91,3 @@ def tell_scores(when: str, scores: Mapping[str, Score]) -> None:
             "%s, %s: mean reciprocal rank %.3f, first %.3f, of %d questions that were held back",
             *(when, kind, *found),
         )
-
-
-def minutes(seconds: float) -> str:
-    """Return a time as people say it.
-
-    >>> minutes(5 * 3600 + 4 * 60), minutes(90), minutes(9)
-    ('5:04 h', '2 min', '9 s')
-    """
-    if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.0f} s"
-    whole = round(seconds / 60)
-    return f"{whole // 60}:{whole % 60:02} h" if whole >= 60 else f"{whole} min"  # noqa: PLR2004

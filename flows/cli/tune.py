@@ -23,6 +23,7 @@ _LONGEST_MINUTES = 100_000
 def add_tune(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `tune`."""
     _add_files(parser)
+    _add_models(parser)
     _add_training(parser)
     add_settings(parser)
     add_json(parser)
@@ -74,27 +75,36 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_training(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--base",
         default="packaged:all-MiniLM-L6-v2",
         metavar="MODEL",
         help="model to begin with, as embedding.text.model names it (default: %(default)s)",
     )
-    add(
+    parser.add_argument(
         "--teacher",
         default="",
         metavar="MODEL",
         help="model whose vectors the new one shall have, such as one of more layers",
     )
-    add(
+    parser.add_argument(
         "--layers",
         type=whole_number(1, 1000),
         default=0,
         metavar="N",
         help="layers of the base to keep, evenly spaced: fewer are faster (default: all)",
     )
+    parser.add_argument(
+        "--mix",
+        type=_share,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the base's weights in the new model, 0 to 1 (default: 0)",
+    )
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
         "--minutes",
@@ -110,28 +120,21 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="batches to train, instead of a time",
     )
-    add(
+    parser.add_argument(
         "--batch",
         type=whole_number(2, 65_536),
         default=96,
         metavar="N",
         help="pairs in a batch, all of one project (default: %(default)d)",
     )
-    add(
-        "--mix",
-        type=_share,
-        default=0.0,
-        metavar="SHARE",
-        help="share of the base's weights in the new model, 0 to 1 (default: 0)",
-    )
-    add(
+    parser.add_argument(
         "--seed",
         type=whole_number(0, 2**32 - 1),
         default=0,
         metavar="N",
         help="seed of all that is random (default: 0)",
     )
-    add(
+    parser.add_argument(
         "--device",
         choices=("auto", "cpu", "cuda"),
         default="auto",
@@ -180,7 +183,7 @@ def _text(report: TuneReport) -> str:
     return (
         f"{report.folder}: {report.tuned.steps:,} steps on {sum(report.pairs.values()):,} pairs of "
         f"{report.projects:,} projects\nMean reciprocal rank of what was held back: {ranks}\n"
-        f"Use it: --set embedding.code.model={report.folder}"
+        f"Use it: lsif-ingest ingest ... --rebuild --set embedding.code.model={report.folder}"
     )
 
 
