@@ -39,6 +39,7 @@ from lsif.jsonl import write_records
 from lsif.structure import Context, Structure
 
 from conftest import PROJECT_ROOT
+from reports import made_report
 
 BODY = """fn wait_longer(tries: u32) -> Duration {
     // doubles the pause after each failed attempt
@@ -456,6 +457,26 @@ def vector(folder: Path) -> NDArray[np.float32]:
     encoder = load_query_encoder(folder, settings)
     assert encoder is not None
     return encoder.encode_queries(["fn item_1_2() { call(2) }"])[0]
+
+
+def test_excluded_records_are_learned_from_nowhere(
+    run: Run, records: list[Path], tmp_path: Path
+) -> None:
+    found = run(tmp_path / "model", "--exclude", str(records[0]), length="1")
+    assert (found["projects"], found["left_out"]) == (1, {"excluded": 12})
+    assert "p0" not in (tmp_path / "model/README.md").read_text()
+
+
+def test_the_card_has_the_commit_of_a_run_s_report(tiny: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "projects/mine"
+    write_records(folder / "structures.jsonl", project(1, 12))
+    report = made_report(commit="c0ffee")
+    (folder / "report.json").write_bytes(orjson.dumps(report.to_dict()))
+    base = model_source(load_settings().embedding.text, str(tiny))
+    settings = TuneSettings(base=base, steps=1, batch=4, device="cpu")
+    found = tune(Material(records=[folder / "structures.jsonl"]), settings, tmp_path / "model")
+    assert (found.projects, found.held_back) == (1, ["mine"])
+    assert "| mine | c0ffee | unknown | unknown |" in (tmp_path / "model/README.md").read_text()
 
 
 def test_a_time_becomes_a_number_of_steps(run: Run, tmp_path: Path) -> None:
