@@ -20,12 +20,14 @@ import pytest
 from numpy.typing import NDArray
 
 from configs.settings import load_settings
+from configs.workspace import ProjectFolder
 from embedding.encoders.numpy_bert import load_query_encoder
 from embedding.errors import ModelError
 from embedding.tuning.asking import as_asked
 from embedding.tuning.batches import Row, rows_of
 from embedding.tuning.card import About, card, notice
 from embedding.tuning.corpus import Corpus, body_hash, make_corpus
+from embedding.tuning.history import subjects_of
 from embedding.tuning.pairs import Pair, pairs_of, without_name
 from embedding.tuning.plan import Plan, last_checkpoint, read_plan, write_plan
 from embedding.tuning.scores import Score
@@ -33,10 +35,12 @@ from embedding.tuning.settings import ModelSource, Tuned, TuneSettings
 from flows.cli import main as cli
 from flows.cli import tune as command
 from flows.errors import FlowError
-from flows.stages import tune as stage
-from flows.stages.tune import Material, model_source, tune
+from flows.stages import material as stage
+from flows.stages.material import Material
+from flows.stages.tune import model_source, tune
 from lsif.jsonl import write_records
 from lsif.structure import Context, Structure
+from search.sources import remember_root
 
 from conftest import PROJECT_ROOT
 from reports import made_report
@@ -60,9 +64,9 @@ def function(name: str = "wait_longer", code: str = BODY, **changes: Any) -> Str
         signature=f"fn {name}(tries: u32) -> Duration",
         code_type="Function",
         docstring=docs,
-        line=3,
+        line=changes.pop("line", 3),
         line_from=1,
-        line_to=8,
+        line_to=changes.pop("line_to", 8),
         context=Context(module="src", file_path="src/retry.rs", snippet=comment + code),
         id=changes.pop("id", name),
         symbol=f"retry::{name}",
@@ -122,7 +126,7 @@ def test_a_judged_query_is_asked_of_its_answer_in_both_forms() -> None:
         pair
         for seed in range(6)
         for pair in pairs_of(
-            [function()], chance(seed), questions={"wait_longer": ["back off"]}, hidden=0
+            [function()], chance(seed), questions={"query": {"wait_longer": ["back off"]}}, hidden=0
         )
         if pair.kind == "query"
     ]
@@ -575,7 +579,7 @@ def test_judged_queries_are_those_of_their_best_answers(tmp_path: Path) -> None:
         {"project": "b", "query": "pause", "answers": [best]},
         {"project": "b", "query": "nothing", "answers": []},
     )
-    assert stage._questions([asked], records) == {
+    assert stage._queries([asked], records) == {
         "a": {"wait_longer": ["back off"]},
         "b": {"wait_longer": ["pause"]},
     }
@@ -587,9 +591,62 @@ def test_a_query_needs_its_project_unless_there_is_only_one(tmp_path: Path) -> N
         write_records(path, [function()])
     answer = {"file_path": "src/retry.rs", "name": "wait_longer"}
     asked = queries(tmp_path / "q.jsonl", {"query": "pause", "answers": [answer]})
-    assert stage._questions([asked], {"a": records["a"]}) == {"a": {"wait_longer": ["pause"]}}
+    assert stage._queries([asked], {"a": records["a"]}) == {"a": {"wait_longer": ["pause"]}}
     with pytest.raises(FlowError, match='has a query of no project; expected "project": one of a'):
-        stage._questions([asked], records)
+        stage._queries([asked], records)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    command = ["git", "-C", str(folder), *identity, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Two functions of one file: a commit made both, another changed three lines of the first."""
+    folder = tmp_path / "repository"
+    (folder / "src").mkdir(parents=True)
+    git(folder, "init", "--quiet")
+    other = BODY.replace("wait_longer", "wait_less")
+    for body, subject in (
+        (BODY.replace("    ", "\t"), "fix: wait after a failed attempt (#7)"),
+        (BODY, "Wait twice as long after each failed attempt"),
+    ):
+        (folder / "src/retry.rs").write_text(f"{body}\n{other}")
+        git(folder, "add", ".")
+        git(folder, "commit", "--quiet", "--message", subject)
+    return folder
+
+
+def test_a_function_has_the_subjects_of_the_commits_that_last_changed_it(repository: Path) -> None:
+    found = [function(line_to=5, line=1), function("wait_less", line_to=11, line=7)]
+    latest, first = "Wait twice as long after each failed attempt", "wait after a failed attempt"
+    expected = {"wait_longer": [latest], "wait_less": [first]}
+    assert subjects_of(found, repository) == expected
+    before = subjects_of(found, repository, git(repository, "rev-parse", "HEAD~1"))
+    assert before == {"wait_longer": [first], "wait_less": [first]}
+    moved = function("wait_less", line_to=11, line=6)
+    assert subjects_of([moved], repository) == {}
+    assert subjects_of(found, repository.parent) == {}
+
+
+def test_the_history_is_that_of_the_repository_that_was_indexed(
+    repository: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = ProjectFolder(tmp_path / "projects/mine")
+    write_records(folder.structures, [function(line_to=5, line=1)])
+    write_records(tmp_path / "alone.jsonl", project(1))
+    remember_root(folder, repository)
+    report = made_report(commit=git(repository, "rev-parse", "HEAD"))
+    folder.report.write_bytes(orjson.dumps(report.to_dict()))
+    records = {"mine": folder.structures, "alone": tmp_path / "alone.jsonl"}
+    corpus = stage.corpus_of(Material(records=(), history=True), records, seed=0)
+    pairs = [pair for part in (corpus.learned, corpus.held_back) for pair in part.get("mine", ())]
+    assert [pair.question for pair in pairs if pair.kind == "commit"] == [
+        "Wait twice as long after each failed attempt"
+    ]
+    assert "alone: its repository is not known" in caplog.text
 
 
 def test_only_the_kinds_asked_for_are_learned() -> None:

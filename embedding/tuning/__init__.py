@@ -5,6 +5,7 @@ In the order in which data passes through:
 kinds         where the question of a pair comes from
 asking        the forms in which people ask for what documentation tells
 pairs         what people may ask for and the item that answers it, from one project's records
+history       what functions were changed for, by git
 corpus        the pairs of all projects, without repetitions and what must not be learned
 settings      how to train, and what a training came to
 batches       the pairs as rows of text, in one dataset for each project

@@ -1,9 +1,9 @@
 """Pairs of a question and the item that answers it, from the records of one project.
 
 A question is what people wrote about an item: a paragraph of its documentation, its name as words,
-a comment in its body, or a query that it was judged to answer. The item is shown as an index shows
-it, by either recipe, but without what the question was taken from: a model that finds the same
-words again has learned nothing.
+a comment in its body, the subject of a commit that changed it, a query that it was judged to
+answer. The item is shown as an index shows it, by either recipe, but without what the question was
+taken from: a model that finds the same words again has learned nothing.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from embedding.tuning.kinds import Kind
     from lsif.structure import Structure
 
-Questions: TypeAlias = "Mapping[str, Sequence[str]]"
-"""Queries by the id of the structure that answers them."""
+Questions: TypeAlias = "Mapping[Kind, Mapping[str, Sequence[str]]]"
+"""Further questions about a project, by kind and the id of the structure that answers them."""
 
 
 class Pair(NamedTuple):
@@ -126,7 +126,7 @@ class _Asker:
         self._firsts = Counter(_paragraphs(item.docstring or "")[0] for item in items)
 
     def asked_of(self, structure: Structure) -> Iterator[_Asked]:
-        """Yield what is asked for the structure: its queries, and one question of other kinds."""
+        """Yield what is asked for the structure: at most one question of each kind, and others."""
         bare, name = without_docs(structure), _WORD.findall(structure.name)
         lines = bare.context.snippet.count("\n")
         if structure.code_type == "Function" and lines < _LINES_OF_BODY:
@@ -139,8 +139,9 @@ class _Asker:
             yield _Asked(" ".join(name).lower(), "name", item)
         if structure.code_type == "Function":
             yield from self._by_comment(structure, bare)
-        for query in self._questions.get(structure.id, ()):
-            yield _Asked(query, "query", self._rng.choice((bare, structure)))
+        for kind, questions in self._questions.items():
+            for question in questions.get(structure.id, ()):
+                yield _Asked(question, kind, self._rng.choice((bare, structure)))
 
     def _by_docs(self, structure: Structure, bare: Structure) -> Iterator[_Asked]:
         """Yield the first paragraph for the bare item, one more for the item with the first."""

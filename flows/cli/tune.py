@@ -59,6 +59,11 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         help="kind of pairs to learn from; may be repeated (default: all)",
     )
     parser.add_argument(
+        "--history",
+        action="store_true",
+        help="learn the subjects of commits, too: of git repositories that `ingest` has indexed",
+    )
+    parser.add_argument(
         "--exclude",
         type=Path,
         action="append",
@@ -148,7 +153,8 @@ def _tune(options: argparse.Namespace) -> None:
     if not all(map(find_spec, _NEEDED)):
         raise FlowError(f"training needs more packages. Install them: {install_extra('tune')}")
     from embedding.tuning.settings import TuneSettings  # noqa: PLC0415
-    from flows.stages.tune import Material, model_source, tune  # noqa: PLC0415
+    from flows.stages.material import Material  # noqa: PLC0415
+    from flows.stages.tune import model_source, tune  # noqa: PLC0415
 
     configured = workspace_of(options).settings.embedding.text
     teacher = options.teacher
@@ -167,6 +173,7 @@ def _tune(options: argparse.Namespace) -> None:
         records=options.structures,
         queries=options.queries,
         kinds=options.kinds or KINDS,
+        history=options.history,
         excluded=options.exclude,
         about=options.about,
     )

@@ -8,5 +8,5 @@ vectors     which texts have to be embedded; embeds a work unit
 upload      records and vectors to an index that is verified and published
 
 Besides the stages, what commands do with finished work: index (verify, roll back, export, import),
-checkpoint (inspect, compact) and tune (train an encoder on records).
+checkpoint (inspect, compact), tune (train an encoder) and material (what it is trained on).
 """
