@@ -319,6 +319,17 @@ def test_without_the_extra_the_command_says_how_to_install_it(
     assert "[tune]" in error
 
 
+def test_who_interrupts_a_training_is_told_that_it_can_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "find_spec", interrupt)
+    assert cli.main(["tune", "structures.jsonl", "-o", "model"]) == 130
+    assert "the state of some minutes ago is saved, run again" in capsys.readouterr().err
+
+
 # What follows trains, so it needs the extra.
 
 

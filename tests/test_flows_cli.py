@@ -449,6 +449,7 @@ def test_every_command_can_be_debugged() -> None:
         "export": ["--snapshot"],
         "import": ["x"],
         "checkpoint": ["compact"],
+        "tune": ["x", "-o", "y"],
     }
     for command in cli.COMMANDS:
         words = [command, *arguments.get(command, [])]
