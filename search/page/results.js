@@ -92,16 +92,26 @@ function latencyText({ total, ...phases }) {
   return `${total.toFixed(1)} ms${split && ` (${split})`}`;
 }
 
+// What a hybrid search puts first, by what the query asks for.
+const FIRST = {
+  identifier: "definitions",
+  callers: "callers",
+  implementations: "implementations",
+  literal: "its text",
+};
+
 // Draws what is above the hits.
 function drawSummary(answer) {
   const isSimilar = route.view === "similar";
   const count = plural(answer.hits.length, "hit");
   const title = isSimilar ? `Similar to ${answer.query}` : count;
   const { confidence } = answer;
+  const first = answer.mode === "hybrid" && !isSimilar && FIRST[answer.query_kind];
   document.title = `${isSimilar ? title : answer.query} – Code search`;
   $("summary").replaceChildren(h("h2", null, title), h("p", null,
     isSimilar && h("span", null, count),
     h("span", null, version(answer)),
+    first && h("span", null, `${first} first`),
     confidence !== null && h("span", null, `confidence ${Math.round(100 * confidence)}%`),
     h("span", null, latencyText(answer.latency_ms)),
     isSimilar && history.state.origin && backLink()));
