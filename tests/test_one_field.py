@@ -55,7 +55,7 @@ with fake_models():
 
     service = SearchService(workspace_of(data))
     client = TestClient(make_app(service, ["*"]))
-    hits = client.get("/api/search", params={"q": "retry", "limit": 40}).json()["hits"]
+    hits = client.get("/api/search", params={"q": "retry", "limit": 100}).json()["hits"]
     answers["HTTP"] = [(hit["is_test"], hit["marked"]) for hit in hits]
     answers["HTTP, one structure"] = client.get(f"/api/structure/{test}").json()["marked"]
     schemas = client.get("/openapi.json").json()["components"]["schemas"]
