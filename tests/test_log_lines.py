@@ -13,7 +13,11 @@ from conftest import PROJECT_ROOT
 PACKAGES = ("configs", "machine", "lsif", "embedding", "storage", "flows")
 _NUMBER = re.compile(r"%[\d.,]*[df](?P<unit>.{0,12})")
 _UNIT = re.compile(r" (s|MB|%%|tokens/s|[a-z]+s|more)\b| of %d [a-z]+s\b")
-_NO_QUANTITIES = {"%s ended with status %d"}
+_NO_QUANTITIES = {
+    "%s ended with status %d",
+    "step %d of %d, loss %.3f, %s left",
+    "%s, %s: mean reciprocal rank %.3f, first %.3f, of %d questions that were held back",
+}
 
 
 def log_lines() -> Iterator[tuple[str, str]]:

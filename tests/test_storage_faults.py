@@ -503,7 +503,7 @@ def test_a_server_that_is_gone_for_good_is_not_waited_for_again_to_clean_up(
     old: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    double.fail(Status(status), times=None, after=32)
+    double.fail(Status(status), times=None, after=33)
     with pytest.raises(IndexUnreachable, match=rf"failed to write 10 points: HTTP {status}"):
         publish(open_index(retry_s=0.3), NEW, rebuild=True)
     assert [(one.method, re.sub(r".*/", "/", one.path)) for one in double.requests[-2:]] == [
@@ -1072,8 +1072,9 @@ def test_embedded_builds_that_are_killed_at_random_moments_leave_what_is_live_wh
         assert runner.end() == 0
     takes = (time.monotonic() - began) / 2
     shutil.rmtree(folder / "undisturbed")
-    live, at_work = -1, 0
-    for version in range(10):
+    live, at_work, version = -1, 0, -1
+    while version < 9 or (at_work < 5 and version < 29):  # a build may be faster than the first two
+        version += 1
         pid = runner.start(where=str(root), count=200, version=version, rebuild=version % 5 != 4)
         time.sleep(moments.uniform(0, takes))
         at_work += runner.kill(pid)
@@ -1087,12 +1088,12 @@ def test_embedded_builds_that_are_killed_at_random_moments_leave_what_is_live_wh
         index.close()
     assert at_work >= 5
     index = EmbeddedIndex(root)
-    for version in (10, 11):
-        publish(index, MadeUp(200, version), rebuild=version == 10)
-        check(index, MadeUp(200, version))
+    for further in (1, 2):
+        publish(index, MadeUp(200, version + further), rebuild=further == 1)
+        check(index, MadeUp(200, version + further))
         assert len(generations(root)) <= 2  # what is live, and storage.keep_generations
     rollback(index, NAME, load_settings().storage)
-    check(index, MadeUp(200, 10))
+    check(index, MadeUp(200, version + 1))
     index.close()
 
 

@@ -87,7 +87,7 @@ def corpus_of(material: Material, records: Mapping[str, Path], seed: int) -> Cor
         seed=seed,
     )
     logger.info(
-        "%d pairs of %d projects to learn from, %d of %d held back; left out: %s",
+        "%d pairs of %d projects to learn from, %d pairs of %d projects held back; left out: %s",
         *(corpus.count(), len(corpus.learned)),
         *(sum(map(len, corpus.held_back.values())), len(corpus.held_back)),
         ", ".join(f"{count} {reason}" for reason, count in corpus.left_out.most_common()) or "none",
