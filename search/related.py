@@ -53,6 +53,7 @@ def _implementations(generation: Generation, query: Query, trait: str) -> Iterat
     """Yield the impl blocks of a trait, then their types."""
     of_trait = Condition("trait_name", spellings(trait)), Condition("code_type", ("Impl",))
     yield from _where(generation, query, *of_trait)
+    # Without the filters: one that leaves out impl blocks may still want their types.
     names = generation.structures.select(("context.struct_name",), where=of_trait)
     types = tuple({str(row.values[0]) for row in names if row.values[0]})
     if types:

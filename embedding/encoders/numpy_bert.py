@@ -120,7 +120,10 @@ def _read_weights(path: Path) -> dict[str, Array] | None:
     }
     if any(array.dtype not in (np.float32, np.float16) for array in floats.values()):
         return None
-    return {**weights, **{name: array.astype(np.float32) for name, array in floats.items()}}
+    return {
+        **weights,
+        **{name: array.astype(np.float32, copy=False) for name, array in floats.items()},
+    }
 
 
 def _prompt(folder: Path, settings: ModelSettings) -> str:
