@@ -26,7 +26,7 @@ from pathlib import Path
 
 from crates import fetch
 from quality_repositories import read_repositories
-from quality_sources import sources_of, write_bare_dump
+from quality_sources import local_copy, sources_of, write_bare_dump
 
 from lsif.extract import parse_dump
 
@@ -83,7 +83,7 @@ def main() -> None:
     records, excluded, sources = (folder / name for name in ("records", "excluded", "sources"))
     for made in (records, excluded, sources):
         made.mkdir(parents=True, exist_ok=True)
-    local = {name: Path(root) for name, _, root in (one.partition("=") for one in options.repo)}
+    local = dict(local_copy(given, read_repositories()) for given in options.repo)
     for repository in read_repositories():
         root = sources_of(repository, local, folder)
         make_records(root, repository.name, excluded / f"{repository.name}.jsonl")

@@ -31,7 +31,7 @@ from quality_confidence import calibrate
 from quality_page import ablation_page, quality_page
 from quality_replies import Former, Reply, read_former
 from quality_repositories import HALVES, read_repositories
-from quality_sources import QualityIndex, sources_of
+from quality_sources import QualityIndex, local_copy, sources_of
 
 from embedding.models import fingerprints_of
 
@@ -45,7 +45,7 @@ class Bench:
     def __init__(self, options: argparse.Namespace, data: Path) -> None:
         model = (f"embedding.{name}.model={options.model}" for name in ("text", "code"))
         self._overrides = (*(model if options.model else ()), *options.sets)
-        self._local = dict(_local_copy(given) for given in options.repo)
+        self._local = dict(local_copy(given, read_repositories()) for given in options.repo)
         self._data = data
         self._rebuild = options.rebuild
         self._made: set[str] = set()
@@ -102,14 +102,6 @@ class Bench:
         """Return the digest of each vector's model."""
         fingerprints = fingerprints_of(self.indexes[0].workspace().structure_models)
         return {name: fingerprint.digest for name, fingerprint in fingerprints.items()}
-
-
-def _local_copy(given: str) -> tuple[str, Path]:
-    name, _, folder = given.partition("=")
-    known = [repository.name for repository in read_repositories()]
-    if name not in known or not Path(folder).is_dir():
-        sys.exit(f"--repo {given}: expected NAME=DIR, a folder for one of {', '.join(known)}")
-    return name, Path(folder)
 
 
 def _say(text: str) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
+import sys
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crates import PROGRAM, fetch
@@ -24,8 +26,7 @@ from machine.git import git_state
 from search.opening import connect, open_searcher
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping, Sequence
 
     from quality_repositories import JudgedRepository
 
@@ -35,6 +36,15 @@ logger = logging.getLogger(__name__)
 
 HITS = 10
 """Hits that are judged."""
+
+
+def local_copy(given: str, repositories: Iterable[JudgedRepository]) -> tuple[str, Path]:
+    """Return name and folder of NAME=DIR; exit if it is of none of the repositories."""
+    name, _, folder = given.partition("=")
+    known = [repository.name for repository in repositories]
+    if name not in known or not Path(folder).is_dir():
+        sys.exit(f"--repo {given}: expected NAME=DIR, a folder for one of {', '.join(known)}")
+    return name, Path(folder)
 
 
 def sources_of(repository: JudgedRepository, local: Mapping[str, Path], data: Path) -> Path:
