@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from torch.nn.functional import cosine_similarity
 
 from embedding.errors import ModelError
+from embedding.tuning.contrast import ContrastiveLoss
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -85,15 +85,15 @@ class DistillationLoss(torch.nn.Module):
     def __init__(self, model: SentenceTransformer, vectors: TeacherVectors, scale: float) -> None:
         super().__init__()
         self.model = model
-        self._contrastive = MultipleNegativesRankingLoss(model, scale=scale)
+        self._contrastive = ContrastiveLoss(model, scale)
         self._vectors = vectors
 
     def forward(
         self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor
     ) -> dict[str, Tensor]:
         """Return both parts of the loss; the trainer adds them up."""
-        found = [self.model(features)["sentence_embedding"] for features in sentence_features]
+        found = self._contrastive.vectors(sentence_features)
         wanted = torch.from_numpy(self._vectors.of(labels.tolist())).to(found[0].device)
         distances = 1 - cosine_similarity(torch.stack(found, dim=1), wanted, dim=2)
-        contrastive = self._contrastive.compute_loss_from_embeddings(found, labels)
+        contrastive = self._contrastive.of_vectors(found)
         return {"distance": distances.mean(), "contrastive": _CONTRASTIVE * contrastive}

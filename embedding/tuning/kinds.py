@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, get_args
 
-Kind: TypeAlias = Literal["docs", "more docs", "name", "comment", "commit", "query"]
+Kind: TypeAlias = Literal["docs", "more docs", "name", "comment", "commit", "query", "code"]
 KINDS: tuple[Kind, ...] = get_args(Kind)

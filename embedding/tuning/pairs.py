@@ -3,7 +3,8 @@
 A question is what people wrote about an item: a paragraph of its documentation, its name as words,
 a comment in its body, the subject of a commit that changed it, a query that it was judged to
 answer. The item is shown as an index shows it, by either recipe, but without what the question was
-taken from: a model that finds the same words again has learned nothing.
+taken from: a model that finds the same words again has learned nothing. Or a question is code as
+people remember it: a few lines of a body, or a signature, with other names.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from embedding.text import words
 from embedding.tuning.asking import as_asked
+from embedding.tuning.fragments import fragment_of
 
 if TYPE_CHECKING:
     import random
@@ -139,6 +141,8 @@ class _Asker:
             yield _Asked(" ".join(name).lower(), "name", item)
         if structure.code_type == "Function":
             yield from self._by_comment(structure, bare)
+            if fragment := fragment_of(bare, self._rng):
+                yield _Asked(fragment, "code", self._rng.choice((bare, structure)))
         for kind, questions in self._questions.items():
             for question in questions.get(structure.id, ()):
                 yield _Asked(question, kind, self._rng.choice((bare, structure)))

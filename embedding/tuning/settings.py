@@ -34,10 +34,10 @@ class TuneSettings:
     """0: as many as fit into `minutes`."""
     minutes: float = 60
     layers: int = 0
-    """Layers of the base to keep, evenly spaced; 0 keeps all."""
+    """Layers of the base to keep, the first and the last ones; 0 keeps all."""
     batch: int = 96
     """Pairs in a step, all of one project."""
-    tokens: int = 112
+    tokens: int = 160
     """Of a text; what is longer is cut off while training."""
     rate: float = 6e-5
     """The highest learning rate."""

@@ -22,12 +22,12 @@ from sentence_transformers import (
     SentenceTransformerTrainingArguments,
 )
 from sentence_transformers.base.sampler import BatchSamplers, MultiDatasetBatchSamplers
-from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from transformers import PrinterCallback
 
 from embedding.errors import ModelError
 from embedding.tuning.batches import datasets_of, rows_of
 from embedding.tuning.distilling import DistillationLoss, TeacherVectors, teacher_bytes
+from embedding.tuning.contrast import ContrastiveLoss
 from embedding.tuning.plan import Plan, asked_for, last_checkpoint, read_plan, write_plan
 from embedding.tuning.progress import Progress, tell_scores
 from embedding.tuning.scores import score
@@ -208,7 +208,7 @@ class _Training:
 
     def _loss(self, model: SentenceTransformer) -> torch.nn.Module:
         if self.settings.teacher is None:
-            return MultipleNegativesRankingLoss(model, scale=_SCALE)
+            return ContrastiveLoss(model, _SCALE)
         teacher = load(self.settings.teacher, self.settings.device)
         teacher.max_seq_length = model.max_seq_length
         dimension = model.get_embedding_dimension() or 0
