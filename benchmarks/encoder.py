@@ -100,9 +100,13 @@ def main() -> None:
     (folder / "queries.jsonl").write_text("".join(f"{line}\n" for line in asked))
     given = f"{records}/*.jsonl --about {folder}/about.json"
     given += "".join(f" --exclude {path}" for path in sorted(excluded.iterdir()))
-    print(f"lsif-ingest tune {given} -o {folder}/first --steps 400")
-    queries_too = f"--queries {folder}/queries.jsonl --kind query --kind docs"
-    print(f"lsif-ingest tune {given} -o {folder}/deep --base {folder}/first {queries_too}")
+    base = "packaged:all-MiniLM-L6-v2"
+    print(f"lsif-ingest tune {given} -o {folder}/first --base {base} --steps 400")
+    given += f" --queries {folder}/queries.jsonl --kind query --kind docs"
+    more = f"--base {folder}/first --rate 4e-5 --steps 260"
+    print(f"lsif-ingest tune {given} -o {folder}/deep {more}")
+    fewer = f"--base {folder}/deep --teacher {folder}/deep --layers 3 --kind code --rate 2e-4"
+    print(f"lsif-ingest tune {given} -o {folder}/rust-code {fewer} --steps 720 --float16")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -107,7 +108,7 @@ def test_documentation_becomes_a_question(told: str, asked: str) -> None:
 
 def test_an_item_is_shown_without_what_its_question_was_taken_from() -> None:
     by_kind = {pair.kind: pair for seed in range(9) for pair in pairs(function(), seed=seed)}
-    assert set(by_kind) == {"docs", "more docs", "comment", "name"}
+    assert set(by_kind) == {"docs", "more docs", "comment", "name", "code"}
     assert "next attempt" in by_kind["docs"].question
     assert "///" not in by_kind["docs"].code
     assert "attempt" not in by_kind["docs"].text.replace("after each failed attempt", "")
@@ -213,12 +214,12 @@ def project(number: int, count: int = 4) -> list[Structure]:
 
 def test_projects_are_held_back_whole_and_known_bodies_are_learned_once() -> None:
     projects = {f"p{number}": project(number) for number in range(10)}
-    corpus = make_corpus({**projects, "p_copy": project(3)}, held_back=0.3)
+    corpus = make_corpus({**projects, "p_copy": project(3)}, held_back=0.3, kinds=["docs"])
     assert len(corpus.held_back) >= 2
     assert not corpus.of_one_project()
     assert "p_copy" not in {*corpus.learned, *corpus.held_back}
     assert corpus.left_out["known body"] == 4
-    again = make_corpus({**projects, "p_copy": project(3)}, held_back=0.3)
+    again = make_corpus({**projects, "p_copy": project(3)}, held_back=0.3, kinds=["docs"])
     assert (again.learned, again.held_back) == (corpus.learned, corpus.held_back)
 
 
@@ -249,17 +250,19 @@ TUNED = Tuned(
 
 
 def test_the_card_says_what_a_model_was_made_of() -> None:
-    corpus = make_corpus({f"p{number}-1.0": project(number) for number in range(3)})
-    about = {"p0-1.0": About(name="p0", version="1.0", licence="MIT", repository="https://p0.org")}
+    projects = {f"p{number}-1.0": project(number) for number in range(3)}
+    corpus = make_corpus(projects, kinds=["docs"])
+    known, _ = sorted(corpus.learned)
+    about = {known: About(name="p", version="1.0", licence="MIT", repository="https://p.org")}
     text = card(corpus, SETTINGS, TUNED, about)
     assert "# An encoder of Rust code, from tiny" in text
     assert "| code | 0.250 | 0.500 | 0.100 | 0.300 | 20 |" in text
     (tested,) = corpus.held_back
     assert f"each searched alone:\n{tested}." in text
-    assert "| p0-1.0 | 1.0 | MIT | https://p0.org | 4 |" in text
+    assert f"| {known} | 1.0 | MIT | https://p.org | 4 |" in text
     assert "| unknown | unknown | unknown | 4 |" in text
     assert "- steps: 4" in text
-    assert "p0-1.0: MIT https://p0.org" in notice(SETTINGS, corpus.learned, about)
+    assert f"{known}: MIT https://p.org" in notice(SETTINGS, corpus.learned, about)
 
 
 def test_the_card_says_if_the_score_is_of_a_known_project() -> None:
@@ -297,6 +300,7 @@ def test_a_state_that_was_not_saved_whole_is_passed_over(tmp_path: Path) -> None
         (["--steps", "-1"], "expected a number from 1"),
         (["--layers", "0"], "expected a number from 1"),
         (["--mix", "1.5"], "expected a number from 0 to 1"),
+        (["--rate", "0"], "expected a number from 1e-09 to 1"),
         (["--steps", "5", "--minutes", "5"], "not allowed with"),
     ],
 )
@@ -474,11 +478,46 @@ def vector(folder: Path) -> NDArray[np.float32]:
     return encoder.encode_queries(["fn item_1_2() { call(2) }"])[0]
 
 
+def test_float16_halves_the_weights_and_keeps_the_vectors(
+    run: Run, whole: Path, tmp_path: Path
+) -> None:
+    half = tmp_path / "half"
+    assert run(half, "--float16")["code"] == 0
+    assert len(weights(half)) < 0.6 * len(weights(whole))
+    assert vector(half) @ vector(whole) > 0.999
+
+
+def test_the_vectors_of_texts_do_not_depend_on_the_length_of_others(tiny: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    from embedding.tuning.contrast import embed
+
+    model = SentenceTransformer(str(tiny), device="cpu").eval()
+    texts = ["fn a() { b(c) } " * (number % 7 + 1) for number in range(40)]
+    features = model.tokenize(texts)
+    found = embed(model, features).detach().numpy()
+    np.testing.assert_allclose(found, model.encode(texts), atol=1e-5)
+
+
+def test_the_first_layer_and_the_last_ones_are_kept(tiny: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    from embedding.tuning.student import keep_layers
+
+    model = SentenceTransformer(str(tiny), device="cpu")
+    layers = model[0].auto_model.encoder.layer
+    layers.extend(deepcopy(layer) for layer in [*layers])
+    every = [*layers]
+    keep_layers(model, 3, "tiny")
+    kept = [*model[0].auto_model.encoder.layer]
+    assert [every.index(layer) for layer in kept] == [0, 2, 3]
+
+
 def test_excluded_records_are_learned_from_nowhere(
     run: Run, records: list[Path], tmp_path: Path
 ) -> None:
     found = run(tmp_path / "model", "--exclude", str(records[0]), length="1")
-    assert (found["projects"], found["left_out"]) == (1, {"excluded": 12})
+    assert (found["projects"], found["left_out"]["excluded"]) == (1, 12)
     assert "p0" not in (tmp_path / "model/README.md").read_text()
 
 

@@ -31,12 +31,12 @@ class ContrastiveLoss(torch.nn.Module):
         self._loss = MultipleNegativesRankingLoss(model, scale=scale)
 
     def forward(self, sentence_features: Iterable[dict[str, Tensor]], labels: Tensor) -> Tensor:
-        """Return the loss, a scalar. Labels are not used."""
-        return self.of_vectors(self.vectors(sentence_features))
+        """Return the loss, a scalar. Labels make no difference."""
+        return self.of_vectors(self.vectors(sentence_features), labels)
 
-    def of_vectors(self, vectors: list[Tensor]) -> Tensor:
+    def of_vectors(self, vectors: list[Tensor], labels: Tensor) -> Tensor:
         """Return the loss, a scalar, of the questions' and the items' vectors, (n, d) each."""
-        loss: Tensor = self._loss.compute_loss_from_embeddings(vectors, None)
+        loss: Tensor = self._loss.compute_loss_from_embeddings(vectors, labels)
         return loss
 
     def vectors(self, sentence_features: Iterable[dict[str, Tensor]]) -> list[Tensor]:
@@ -48,7 +48,8 @@ def embed(model: SentenceTransformer, features: dict[str, Tensor]) -> Tensor:
     """Return the vectors, (n, d), of n tokenised texts; texts of similar length share a batch."""
     lengths = features[_MASK].sum(dim=1)
     order = torch.argsort(lengths, stable=True)
-    found = [_embed_together(model, features, rows, lengths) for rows in order.split(_GROUP)]
+    groups = torch.split(order, _GROUP)
+    found = [_embed_together(model, features, rows, lengths) for rows in groups]
     return torch.cat(found)[torch.argsort(order)]
 
 

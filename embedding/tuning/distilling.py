@@ -95,5 +95,5 @@ class DistillationLoss(torch.nn.Module):
         found = self._contrastive.vectors(sentence_features)
         wanted = torch.from_numpy(self._vectors.of(labels.tolist())).to(found[0].device)
         distances = 1 - cosine_similarity(torch.stack(found, dim=1), wanted, dim=2)
-        contrastive = self._contrastive.of_vectors(found)
+        contrastive = self._contrastive.of_vectors(found, labels)
         return {"distance": distances.mean(), "contrastive": _CONTRASTIVE * contrastive}

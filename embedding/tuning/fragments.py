@@ -12,12 +12,20 @@ if TYPE_CHECKING:
 
 _LOCAL = re.compile(r"(?<![.:\w'])[a-z][a-z0-9_]*\b(?!\s*(?:[(!:{]|<))")
 """A lowercase name that is no field, call, macro, path or type: most are variables."""
-_BOUND = re.compile(r"\b(?:let|mut|ref|for)\s+([a-z_][a-z0-9_]*)|[|,(]\s*([a-z_][a-z0-9_]*)\s*(?:[,|)]|:(?!:))")
-_KEYWORDS = frozenset(
-    "as async await break const continue crate dyn else enum extern false fn for if impl in let "
-    "loop match mod move mut pub ref return self static struct super trait true type unsafe use "
-    "where while u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool char str".split()
+_BOUND = re.compile(
+    r"\b(?:let|mut|ref|for)\s+([a-z_][a-z0-9_]*)"
+    r"|[|,(]\s*([a-z_][a-z0-9_]*)\s*(?:[,|)]|:(?!:))"
 )
+"""A name that a pattern binds."""
+_KEYWORDS = frozenset(
+    {
+        *("as", "async", "await", "break", "const", "continue", "crate", "dyn", "else", "enum"),
+        *("extern", "false", "fn", "for", "if", "impl", "in", "let", "loop", "match", "mod"),
+        *("move", "mut", "pub", "ref", "return", "self", "static", "struct", "super", "trait"),
+        *("true", "type", "unsafe", "use", "where", "while"),
+    }
+)
+_PRIMITIVE = re.compile(r"[uif](?:\d+|size)|bool|char|str")
 _NAMES = ("a", "b", "x", "y", "n", "i", "item", "value", "it", "p", "q", "buf", "data", "f", "s")
 _FEWEST_LINES, _MOST_TAKEN = 3, 5
 """Lines of a body, and of a fragment."""
@@ -25,6 +33,8 @@ _SHORTEST, _LONGEST = 25, 300
 """Characters of a fragment."""
 _OF_FUNCTIONS = 0.25
 """Share of the functions of whose code is asked."""
+_OF_VARIABLES = 0.5
+"""Share of the variables that have another name."""
 _BY_SIGNATURE = 0.3
 """Share of these questions that are a signature."""
 
@@ -49,14 +59,20 @@ def fragment_of(function: Structure, rng: random.Random) -> str:
     return asked if _SHORTEST <= len(asked) <= _LONGEST else ""
 
 
+def _is_known(name: str) -> bool:
+    """Return whether the language has given the name its meaning."""
+    return name in _KEYWORDS or _PRIMITIVE.fullmatch(name) is not None
+
+
 def _renamed(code: str, rng: random.Random) -> str:
     """Return the code with other names for half of its variables."""
     found = [name for match in _BOUND.finditer(code) if (name := match[1] or match[2])]
     found += _LOCAL.findall(code)
-    variables = [name for name in dict.fromkeys(found) if name not in _KEYWORDS]
+    variables = [name for name in dict.fromkeys(found) if not _is_known(name)]
     others = [name for name in _NAMES if name not in variables]
     rng.shuffle(others)
-    new = {name: other for name, other in zip(variables, others, strict=False) if rng.random() < 0.5}
+    renamed = (name for name in variables if rng.random() < _OF_VARIABLES)
+    new = dict(zip(renamed, others, strict=False))
     if not new:
         return code
     names = "|".join(map(re.escape, sorted(new)))

@@ -41,6 +41,8 @@ class TuneSettings:
     """Of a text; what is longer is cut off while training."""
     rate: float = 6e-5
     """The highest learning rate."""
+    float16: bool = False
+    """Whether the weights are written as float16: half the size, vectors that differ by 1e-3."""
     mix: float = 0.0
     """Share of the base's weights in the result, 0 to 1."""
     seed: int = 0

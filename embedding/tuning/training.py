@@ -26,8 +26,8 @@ from transformers import PrinterCallback
 
 from embedding.errors import ModelError
 from embedding.tuning.batches import datasets_of, rows_of
-from embedding.tuning.distilling import DistillationLoss, TeacherVectors, teacher_bytes
 from embedding.tuning.contrast import ContrastiveLoss
+from embedding.tuning.distilling import DistillationLoss, TeacherVectors, teacher_bytes
 from embedding.tuning.plan import Plan, asked_for, last_checkpoint, read_plan, write_plan
 from embedding.tuning.progress import Progress, tell_scores
 from embedding.tuning.scores import score
@@ -96,7 +96,7 @@ def train(corpus: Corpus, settings: TuneSettings, state: Path) -> tuple[Path, Tu
     after = _told("after", model, held_back)
     minutes = round((time.monotonic() - started) / 60, 1)
     tuned = Tuned(steps=plan.steps, minutes=minutes, loss=loss, before=plan.before, after=after)
-    return _saved(model, state / _MODEL), tuned
+    return _saved(model.half() if settings.float16 else model, state / _MODEL), tuned
 
 
 def _told(

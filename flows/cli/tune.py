@@ -98,7 +98,12 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
         type=whole_number(1, 1000),
         default=0,
         metavar="N",
-        help="layers of the base to keep, evenly spaced: fewer are faster (default: all)",
+        help="layers of the base to keep, the first and the last: fewer are faster (default: all)",
+    )
+    parser.add_argument(
+        "--float16",
+        action="store_true",
+        help="write the weights as float16: the folder takes half the space",
     )
     parser.add_argument(
         "--mix",
@@ -133,6 +138,13 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         help="pairs in a batch, all of one project (default: %(default)d)",
     )
     parser.add_argument(
+        "--rate",
+        type=_rate,
+        default=6e-5,
+        metavar="R",
+        help="highest learning rate (default: %(default)g)",
+    )
+    parser.add_argument(
         "--seed",
         type=whole_number(0, 2**32 - 1),
         default=0,
@@ -165,6 +177,8 @@ def _tune(options: argparse.Namespace) -> None:
         minutes=options.minutes,
         layers=options.layers,
         batch=options.batch,
+        rate=options.rate,
+        float16=options.float16,
         mix=options.mix,
         seed=options.seed,
         device=options.device,
@@ -197,6 +211,11 @@ def _text(report: TuneReport) -> str:
 def _minutes(text: str) -> float:
     """Return a time from a second to a few weeks. Raises ArgumentTypeError."""
     return _number(text, 1 / 60, _LONGEST_MINUTES)
+
+
+def _rate(text: str) -> float:
+    """Return a learning rate, 1e-9 to 1. Raises ArgumentTypeError."""
+    return _number(text, 1e-9, 1)
 
 
 def _share(text: str) -> float:
