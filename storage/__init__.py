@@ -7,6 +7,7 @@ schema, sparse        how a record becomes a payload and a sparse vector, and ba
 metadata              what a generation says of itself, and its name
 points                what should be stored: drafts of points, and where they come from
 sync, plan            what differs between the index and the drafts, and what to do about it
+indexes               the payload indexes that a generation lacks
 write, upload         send it, verify it, publish it
 shrinkage             refuses to replace an index by a much smaller one
 live, open            the live generation; which of the two kinds of Qdrant is used

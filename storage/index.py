@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     import numpy as np
@@ -141,6 +141,15 @@ class Points(Protocol[R]):
 
     def count(self) -> int:
         """Return the exact number of points."""
+
+    def missing_indexes(self) -> list[str]:
+        """Return the fields that searches filter by and that have no payload index here.
+
+        An earlier version, which did not filter by them, made the points.
+        """
+
+    def add_indexes(self, fields: Collection[str]) -> None:
+        """Add the payload indexes of these fields; those that exist stay as they are."""
 
     def values(self, field: str) -> dict[str, int]:
         """Return the values of an indexed keyword field, the most common first.

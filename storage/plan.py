@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from storage.indexes import missing_indexes
 from storage.sync import Change, Difference, changes_of, difference, with_deleted_labels
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Plan:
     """Of structures, by name; empty if nothing is live."""
     base: Generation | None = None
     """The live generation that is changed or copied; None if everything is built."""
+    missing_indexes: list[str] = field(default_factory=list)
+    """Payload fields whose index the live generation lacks: it is added."""
     refused: str = ""
     """Why a run would fail and change nothing; empty if it would not."""
 
@@ -61,16 +64,22 @@ def make_plan(
     if named:
         structures = with_deleted_labels(structures, live.structures)
         blocks = with_deleted_labels(blocks, live.blocks)
-    if not structures and not blocks:
+    missing = missing_indexes(live)
+    is_same = not structures and not blocks
+    if is_same and not missing:
         return Plan("unchanged", structures, blocks, changes, live)
     if not index.changes_in_place:
-        return Plan("synced", structures, blocks, changes, live)
-    total = structures.unchanged + len(structures.moved) + structures.written
-    in_place = settings.publish == "in_place" or (
-        settings.publish == "auto" and structures.written < _MOST_IN_PLACE * max(1, total)
-    )
-    if in_place:
-        return Plan("changed_in_place", structures, blocks, changes, live)
+        return Plan("synced", structures, blocks, changes, live, missing)
+    if is_same or _fits_in_place(structures, settings):
+        return Plan("changed_in_place", structures, blocks, changes, live, missing)
     if named:
         return Plan("built", structures, blocks, changes)
     return Plan("built", _EVERYTHING, _EVERYTHING, changes)
+
+
+def _fits_in_place(structures: Difference, settings: StorageSettings) -> bool:
+    """Return whether a server's generation is changed in place: see storage.publish."""
+    total = structures.unchanged + len(structures.moved) + structures.written
+    return settings.publish == "in_place" or (
+        settings.publish == "auto" and structures.written < _MOST_IN_PLACE * max(1, total)
+    )

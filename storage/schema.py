@@ -2,7 +2,7 @@
 
 This is the only module that knows payloads. A new field of a record is stored, exported and read
 back without a change here; to filter by it, add it to KEYWORD_FIELDS, BOOL_FIELDS or
-INTEGER_FIELDS.
+INTEGER_FIELDS. Indexes that were made before get the payload index in their next run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from lsif.blocks import Block
 from lsif.record import JsonLine, Record, keys_of
@@ -73,6 +73,7 @@ _ADDED_FIELDS = (PLACE, PATHS)
 
 
 R = TypeVar("R", bound=Record)
+IndexType: TypeAlias = Literal["keyword", "bool", "integer"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +84,8 @@ class Kind(Generic[R]):
     """Names of the dense vectors."""
     has_sparse: bool
     """Whether a point has the vector SPARSE."""
-    keyword_fields: tuple[str, ...]
-    bool_fields: tuple[str, ...]
-    integer_fields: tuple[str, ...]
+    indexes: Mapping[str, IndexType]
+    """The payload fields that searches filter by, with the types of their payload indexes."""
     moving_fields: tuple[str, ...]
     """Fields that may change without another vector: lines, counts of references, origin."""
     payload: Callable[[R], dict[str, Any]]
@@ -138,8 +138,8 @@ def label_of(record: Structure | Block) -> str:
 
 
 # qdrant-edge-py 0.9.0 takes a boolean for an integer in MatchValue, so that it matches no boolean.
-# The embedded index keeps a keyword field of the same meaning beside each boolean field, and
-# filters by that.
+# The embedded index keeps a keyword field of the same meaning beside each boolean field, indexes
+# that one, and filters by it.
 
 
 def shadow_of(field: str) -> str:
@@ -238,12 +238,17 @@ def block_place(block: Block) -> str:
     return ",".join(map(str, _BLOCK_MOVING_VALUES(block)))
 
 
+def _indexes(
+    keywords: tuple[str, ...], bools: tuple[str, ...], integers: tuple[str, ...] = ()
+) -> dict[str, IndexType]:
+    indexes: dict[str, IndexType] = dict.fromkeys(keywords, "keyword")
+    return indexes | dict.fromkeys(bools, "bool") | dict.fromkeys(integers, "integer")
+
+
 STRUCTURES = Kind(
     vectors=VECTORS,
     has_sparse=True,
-    keyword_fields=KEYWORD_FIELDS,
-    bool_fields=BOOL_FIELDS,
-    integer_fields=INTEGER_FIELDS,
+    indexes=_indexes(KEYWORD_FIELDS, BOOL_FIELDS, INTEGER_FIELDS),
     moving_fields=_MOVING,
     payload=structure_payload,
     record=structure_of,
@@ -253,9 +258,7 @@ STRUCTURES = Kind(
 BLOCKS = Kind(
     vectors=BLOCK_VECTORS,
     has_sparse=False,
-    keyword_fields=BLOCK_KEYWORD_FIELDS,
-    bool_fields=BOOL_FIELDS,
-    integer_fields=(),
+    indexes=_indexes(BLOCK_KEYWORD_FIELDS, BOOL_FIELDS),
     moving_fields=_BLOCK_MOVING,
     payload=block_payload,
     record=block_of,

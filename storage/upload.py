@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from storage.errors import IndexUnreachable, IndexUnready, KeyRejected, StorageError
+from storage.indexes import add_missing_indexes
 from storage.live import is_comparable
 from storage.maintenance.verify import is_sound
 from storage.plan import Strategy, make_plan
@@ -61,6 +62,8 @@ class UploadReport:
 
     Empty if nothing comparable was live: everything is new.
     """
+    added_indexes: list[str] = field(default_factory=list)
+    """Payload fields whose index an earlier version had not made, and this run added."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
@@ -152,6 +155,7 @@ def _report(
         ),
         seconds=seconds,
         changes=published.changes,
+        added_indexes=published.plan.missing_indexes,
     )
 
 
@@ -198,6 +202,8 @@ def _carry_out(
         source.settle()  # so that searches don't see half of the changes while models still run
         generation, aside = plan.base, False
     try:
+        if plan.missing_indexes:
+            add_missing_indexes(generation)
         rejected = write(generation, source, plan, settings)
         changes = plan.changes or _changes_against_live(index, collection, source)
         done = replace(

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 import psutil
 import pytest
+import qdrant_edge as edge
 from fakes import FINGERPRINTS, FakeEncoder, embed_all
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
@@ -35,11 +36,13 @@ from lsif.structure import Structure
 from machine.files import temporary_beside
 from storage.embedded.disk import copy_file
 from storage.embedded.index import EmbeddedIndex
-from storage.index import Index
+from storage.embedded.points import ShardPoints
+from storage.index import Index, Points
 from storage.metadata import Metadata, VectorInfo
 from storage.points import FileSource
 from storage.server.connection import Connection, connect
 from storage.server.index import ServerIndex
+from storage.server.points import ServerPoints
 
 from qdrant_double import QdrantDouble
 
@@ -158,6 +161,17 @@ def double() -> Iterator[QdrantDouble]:
     with QdrantDouble() as running:
         yield running
         assert running.errors == []
+
+
+def drop_index(points: Points[Any], field: str) -> None:
+    """Remove a payload index, as if an earlier version had made the points."""
+    if isinstance(points, ServerPoints):
+        points._client.delete_payload_index(points._name, field)
+        return
+    assert isinstance(points, ShardPoints)
+    name, _ = points._index(field)
+    points._update(edge.UpdateOperation.delete_field_index(name))
+    points._written = 1  # so that it is flushed
 
 
 def server_index(client: QdrantClient, url: str, **changes: object) -> ServerIndex:

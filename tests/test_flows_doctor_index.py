@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from flows.doctor import index as doctor_index
 from flows.doctor.finding import Finding
 from storage.embedded.index import EmbeddedIndex
 
+from conftest import drop_index
 from qdrant_double import Delay, QdrantDouble, Status
 
 pytestmark = pytest.mark.usefixtures("bare_environment")
@@ -47,6 +48,21 @@ def test_an_index_of_an_earlier_schema_is_reported(settings: Settings, indexed: 
     assert (finding.status, finding.found) == (
         "warning",
         "collection 'sample' has record schema 2, this version writes 3",
+    )
+
+
+def test_a_payload_index_that_is_missing_is_reported(settings: Settings, indexed: Path) -> None:
+    with closing(EmbeddedIndex(indexed / "qdrant")) as index:
+        live = index.live("sample")
+        assert live is not None
+        drop_index(live.structures, "name")
+    finding = doctor_index.check_index(Workspace(settings))
+    assert finding == Finding(
+        "index",
+        "warning",
+        "collection 'sample' lacks the payload indexes of name, so searches by these fields read "
+        "all points",
+        "lsif-ingest ingest --set project.name=sample, with the same sources",
     )
 
 

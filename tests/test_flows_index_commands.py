@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from lsif.jsonl import read_structures
 from storage.embedded.index import EmbeddedIndex
 
-from conftest import SAMPLE, SAMPLE_DUMP, SOURCE, copied, points, run, run_cli
+from conftest import SAMPLE, SAMPLE_DUMP, SOURCE, copied, drop_index, points, run, run_cli
 
 
 def test_a_plan_is_printed_and_nothing_done(
@@ -105,6 +106,27 @@ def test_an_index_is_verified(
     (tmp_path / "data/projects/sample/structures.jsonl").unlink()
     code, _, err = run("verify", *where, capsys=capsys)
     assert (code, "does not exist" in err) == (1, True)
+
+
+def test_verify_and_a_plan_name_payload_indexes_that_are_missing(
+    indexed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--set", f"paths.data={indexed}")
+    with closing(EmbeddedIndex(indexed / "qdrant")) as index:
+        live = index.live("sample")
+        assert live is not None
+        drop_index(live.structures, "name")
+    code, out, _ = run("verify", *where, capsys=capsys)
+    assert (code, out.splitlines()[1:]) == (
+        0,
+        ["payload indexes missing: name; the next `lsif-ingest ingest` adds them"],
+    )
+    code, out, _ = run("verify", *where, "--json", capsys=capsys)
+    report = orjson.loads(out)
+    assert (code, report["ok"], report["missing_indexes"]) == (0, True, ["name"])
+    code, out, _ = run("ingest", "--plan", *SOURCE, *where, capsys=capsys)
+    lines = out.splitlines()
+    assert (lines[0], lines[3]) == ("The index would be synced.", "  payload indexes to add: name")
 
 
 def test_a_rolled_back_index_is_distinguished_from_a_damaged_one(

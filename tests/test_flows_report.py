@@ -18,6 +18,8 @@ from lsif.dump.cache import DumpReport
 from lsif.structure import Structure
 from storage.upload import UploadReport
 
+from reports import made_report
+
 
 def uploaded(points: int, blocks: int = 0) -> UploadReport:
     return UploadReport("data/qdrant", "p", "p--1", "synced", points, blocks, 1, 0, 2, 0)
@@ -158,3 +160,11 @@ def test_what_is_set_for_a_server_is_noted_without_one(monkeypatch: pytest.Monke
     assert settings_without_effect(load_settings().storage) == []
     monkeypatch.setenv("QDRANT_URL", "http://localhost:6333")
     assert settings_without_effect(own.storage) == []
+
+
+def test_payload_indexes_that_a_run_added_are_told() -> None:
+    report = made_report()
+    upload = replace(report.upload, added_indexes=["is_test", "name"])
+    text = report_text(replace(report, upload=upload), "lsif-ingest search")
+    assert "3 moved, 0 deleted; payload indexes added: is_test, name" in text
+    assert "payload indexes" not in report_text(report, "lsif-ingest search")

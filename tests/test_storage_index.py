@@ -23,6 +23,8 @@ from storage.metadata import Metadata
 from storage.schema import SPARSE
 from storage.sparse import SparseVector
 
+from conftest import drop_index
+
 COLLECTION = "test-collection"
 
 
@@ -307,6 +309,43 @@ def test_blocks_are_confined_by_fields_of_their_own(index: Index, metadata: Meta
     ) == [3]
     assert numbers(generation.blocks, Condition("is_test", (True,), negated=True)) == [0, 1, 2]
     assert generation.structures.count() == 0
+
+
+def test_a_payload_index_that_is_missing_is_named_and_added_to_the_points_that_are_there(
+    index: Index, metadata: Metadata
+) -> None:
+    generation = index.create(COLLECTION, metadata)
+    fill(generation, POINTS)
+    structures, blocks = generation.structures, generation.blocks
+    assert (structures.missing_indexes(), blocks.missing_indexes()) == ([], [])
+    for field in ("name", "is_test", "references"):
+        drop_index(structures, field)
+    assert structures.missing_indexes() == ["name", "is_test", "references"]
+    structures.add_indexes(["name", "is_test"])
+    structures.add_indexes(["name"])  # a second time it changes nothing
+    assert structures.missing_indexes() == ["references"]
+    assert structures.values("name") == {"f": 3}
+    assert numbers(structures, Condition("is_test", (True,))) == [2]
+
+
+def test_the_payload_indexes_of_an_empty_kind_last(index: Index, metadata: Metadata) -> None:
+    generation = index.create(COLLECTION, metadata)
+    drop_index(generation.blocks, "paths")
+    index.publish(COLLECTION, generation)
+    live = require_live(index, COLLECTION)
+    assert live.blocks.missing_indexes() == ["paths"]
+    live.blocks.add_indexes(["paths"])
+    live.close()
+    assert require_live(index, COLLECTION).blocks.missing_indexes() == []
+
+
+def test_the_embedded_index_indexes_what_stands_for_a_boolean_field(
+    tmp_path: Path, metadata: Metadata
+) -> None:
+    generation = EmbeddedIndex(tmp_path).create(COLLECTION, metadata)
+    made = generation.structures._open_shard.info().payload_schema  # type: ignore[attr-defined]
+    assert {"_is_test", "_generated", "name", "references"} <= set(made)
+    assert "is_test" not in made  # nothing filters by it
 
 
 def test_values_of_a_field_are_counted_the_commonest_first(

@@ -18,6 +18,7 @@ from embedding.encoder import Fingerprint
 from lsif.jsonl import read_blocks, read_structures, write_records
 from lsif.structure import Structure, with_digest
 from storage import sync as sync_module
+from storage.embedded import generation as embedded_generation
 from storage.errors import IndexMismatch, IndexMissing, StorageError
 from storage.index import Condition, Generation, Index, Nearest, Point, Points, Rejection
 from storage.live import check_fingerprints, require_live
@@ -26,11 +27,12 @@ from storage.maintenance.verify import verify
 from storage.metadata import Metadata, VectorInfo
 from storage.plan import make_plan
 from storage.points import FileSource, PointDraft, RecordSource
-from storage.schema import PATHS, SPARSE
+from storage.schema import PATHS, SPARSE, STRUCTURES
+from storage.server import generation as server_generation
 from storage.sparse import query_vector
 from storage.upload import UploadReport, publish_source
 
-from conftest import FINGERPRINTS, FakeEncoder, embedded_source, moved
+from conftest import FINGERPRINTS, FakeEncoder, drop_index, embedded_source, moved
 
 COLLECTION = "test-upload"
 
@@ -171,6 +173,53 @@ def test_a_second_run_changes_nothing_but_what_the_index_says_of_itself(
         True,
     )
     check(index, sample_structures)
+
+
+@pytest.mark.parametrize("way", ["auto", "swap"])
+def test_a_run_adds_the_payload_indexes_that_an_earlier_version_had_not_made(
+    index: Index,
+    metadata: Metadata,
+    source: FileSource,
+    sample_structures: Path,
+    way: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    first = publish(index, metadata, source)
+    live = require_live(index, COLLECTION)
+    drop_index(live.structures, "name")
+    drop_index(live.blocks, "is_test")
+    live.close()
+    records = RecordSource(sample_structures, sample_structures.with_name("blocks.jsonl"))
+    live = require_live(index, COLLECTION)
+    report = verify(live, records.structures, records.blocks)
+    assert (report.ok, report.missing_indexes) == (True, ["is_test", "name"])
+    plan = make_plan(index, live, records, storage(publish=way), named=True)
+    strategy = "changed_in_place" if index.changes_in_place else "synced"
+    assert (plan.strategy, plan.missing_indexes) == (strategy, ["is_test", "name"])
+    with caplog.at_level("INFO", logger="storage"):
+        second = publish(index, metadata, source, publish=way)
+    assert (second.way, second.added, second.added_indexes) == (strategy, 0, ["is_test", "name"])
+    assert (second.generation == first.generation) == index.changes_in_place
+    assert [text for text in caplog.messages if "payload indexes" in text] == [
+        f"{second.generation}: adding payload indexes: name",
+        f"{second.generation}: adding payload indexes: is_test",
+    ]
+    check(index, sample_structures)
+    third = publish(index, metadata, source, publish=way)
+    assert (third.way, third.added_indexes) == ("unchanged", [])
+
+
+def test_a_new_indexed_field_reaches_an_index_that_exists(
+    index: Index, metadata: Metadata, source: FileSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(index, metadata, source)
+    indexes = {**STRUCTURES.indexes, "symbol": "keyword"}
+    later = replace(STRUCTURES, indexes=indexes)
+    for module in (embedded_generation, server_generation):
+        monkeypatch.setattr(module, "STRUCTURES", later)
+    report = publish(index, metadata, source)
+    assert report.added_indexes == ["symbol"]
+    assert len(require_live(index, COLLECTION).structures.values("symbol")) == 77
 
 
 def change(structure: Structure) -> Structure:

@@ -88,11 +88,12 @@ def _verify(options: argparse.Namespace) -> None:
         f"{counted(report.blocks, 'block')} compared with {report.points:,} points, "
         f"{report.vectors_checked:,} vectors checked"
     )
-    print_result(
-        {"collection": collection, **report.to_dict()},
-        "\n".join([compared, *report.problems]),
-        as_json=options.json,
-    )
+    lines = [compared, *report.problems]
+    if report.missing_indexes:
+        missing = ", ".join(report.missing_indexes)
+        lines.append(f"payload indexes missing: {missing}; the next `lsif-ingest ingest` adds them")
+    document = {"collection": collection, **report.to_dict()}
+    print_result(document, "\n".join(lines), as_json=options.json)
     if report.ok:
         return
     found = (

@@ -106,6 +106,8 @@ def _plan(workspace: Workspace, source: Source, *, as_json: bool) -> None:
     for kind, changes in kinds.items():
         counts = [f"{len(labels):,} {name}" for name, labels in changes.parts().items()]
         lines.append(f"  {kind:<11} {', '.join(counts)}, {changes.unchanged:,} unchanged")
+    if planned.missing_indexes:
+        lines.append(f"  payload indexes to add: {', '.join(planned.missing_indexes)}")
     lines += [
         f"  {name:<8} {label}"
         for name, labels in planned.structures.parts().items()
@@ -113,6 +115,7 @@ def _plan(workspace: Workspace, source: Source, *, as_json: bool) -> None:
     ]
     document: dict[str, Any] = {"way": planned.strategy}
     document |= {kind: changes.to_dict() for kind, changes in kinds.items()}
+    document["missing_indexes"] = planned.missing_indexes
     document["refused"] = planned.refused
     print_result(document, "\n".join(lines), as_json=as_json)
     if planned.refused:

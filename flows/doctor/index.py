@@ -17,6 +17,7 @@ from machine.disk import taken_bytes, why_not_writable
 from machine.text import counted
 from search.opening import connect
 from storage.errors import IndexMismatch, StorageError
+from storage.indexes import missing_indexes
 from storage.live import check_fingerprints, require_live
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def _check_collections(workspace: Workspace, index: Index, server: str) -> Findi
 def _check_collection(index: Index, name: str, models: Mapping[str, ModelSettings]) -> int:
     """Return the number of its structures.
 
-    Raises IndexMismatch if it was made with other models, another StorageError if it is unreadable.
+    Raises IndexMismatch if it was made with other models or lacks a payload index, another
+    StorageError if it is unreadable.
     """
     live = require_live(index, name)
     project = shlex.quote(live.metadata.project)
@@ -111,6 +113,12 @@ def _check_collection(index: Index, name: str, models: Mapping[str, ModelSetting
     with suppress(ModelError):  # the check of the model reports it
         kept = kept_models(models, live.metadata.fingerprints)
         check_fingerprints(live, fingerprints_of(kept), name, remedy)
+    if missing := missing_indexes(live):
+        raise IndexMismatch(
+            f"collection {name!r} lacks the payload indexes of {', '.join(missing)}, so searches "
+            f"by these fields read all points; lsif-ingest ingest "
+            f"--set project.name={project}, with the same sources"
+        )
     return live.structures.count()
 
 

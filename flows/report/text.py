@@ -90,8 +90,13 @@ def _upload_text(upload: UploadReport) -> str:
         return f"{text}, {upload.way}"
     return (
         f"{text}: {upload.added:,} added, {upload.changed:,} changed, "
-        f"{upload.moved:,} moved, {upload.deleted:,} deleted"
+        f"{upload.moved:,} moved, {upload.deleted:,} deleted{_indexes_text(upload)}"
     )
+
+
+def _indexes_text(upload: UploadReport) -> str:
+    added = upload.added_indexes
+    return f"; payload indexes added: {', '.join(added)}" if added else ""
 
 
 def _seconds_text(report: IngestReport) -> str:

@@ -10,14 +10,14 @@ from storage.embedded.convert import edge_filter, edge_point, edge_request
 from storage.embedded.disk import require_room
 from storage.errors import IndexDamaged, StorageError
 from storage.index import Rejection, Row, ScoredPoint, StoredPoint, values_of
-from storage.schema import PLACE, SPARSE, R, payload_bytes, with_shadows
+from storage.schema import PLACE, SPARSE, R, payload_bytes, shadow_of, with_shadows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from storage.index import Nearest, Point, Where
-    from storage.schema import Kind
+    from storage.schema import IndexType, Kind
 
 WAY_OUT = "Replace it: lsif-ingest ingest --rebuild with the arguments that made it."
 
@@ -34,6 +34,11 @@ _POINT = 1024
 rounding. Measured: 300 to 700."""
 _FLUSHED = 512
 """Upper bound of the bytes that a flush writes for each point. Measured: 150 to 200."""
+_INDEX_TYPES: Mapping[IndexType, edge.PayloadSchemaType] = {
+    "keyword": edge.PayloadSchemaType.Keyword,
+    "bool": edge.PayloadSchemaType.Keyword,  # of the shadow: see storage.schema.with_shadows
+    "integer": edge.PayloadSchemaType.Integer,
+}
 
 
 class ShardPoints(Generic[R]):
@@ -90,6 +95,23 @@ class ShardPoints(Generic[R]):
     def count(self) -> int:
         """Return the exact number of points."""
         return int(self._read(self._open_shard.count, edge.CountRequest(exact=True)))
+
+    def missing_indexes(self) -> list[str]:
+        """Return the fields that searches filter by and that have no payload index here."""
+        made = self._read(self._open_shard.info).payload_schema
+        return [field for field in self._kind.indexes if self._index(field)[0] not in made]
+
+    def add_indexes(self, fields: Collection[str]) -> None:
+        """Add the payload indexes of these fields; those that exist stay as they are."""
+        if fields:
+            self._about_to_write(max(1, self.count()), 0)
+        for field in fields:
+            self._update(edge.UpdateOperation.create_field_index(*self._index(field)))
+
+    def _index(self, field: str) -> tuple[str, edge.PayloadSchemaType]:
+        """Return the payload field that is indexed and how: the shadow of a boolean field."""
+        kind = self._kind.indexes[field]
+        return (shadow_of(field) if kind == "bool" else field), _INDEX_TYPES[kind]
 
     def values(self, field: str) -> dict[str, int]:
         """Return the values of an indexed keyword field, most common first, with their counts."""
@@ -226,15 +248,9 @@ def create_shard(folder: Path, dimensions: dict[str, int], kind: Kind[R]) -> Sha
         optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_NEVER_KB),
         wal_enabled=False,
     )
-    shard = edge.EdgeShard.create(str(folder), config)
-    for schema_type, names in (
-        (edge.PayloadSchemaType.Keyword, kind.keyword_fields),
-        (edge.PayloadSchemaType.Bool, kind.bool_fields),
-        (edge.PayloadSchemaType.Integer, kind.integer_fields),
-    ):
-        for name in names:
-            shard.update(edge.UpdateOperation.create_field_index(name, schema_type))
-    return ShardPoints(folder, shard, kind)
+    points = ShardPoints(folder, edge.EdgeShard.create(str(folder), config), kind)
+    points.add_indexes(kind.indexes)
+    return points
 
 
 def load_shard(folder: Path, kind: Kind[R]) -> ShardPoints[R]:

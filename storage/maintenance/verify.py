@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from storage.errors import IndexDamaged
+from storage.indexes import missing_indexes
 from storage.points import READ_AT_ONCE, batched, without
 from storage.schema import BLOCK_VECTORS, BLOCKS, STRUCTURES, VECTORS
 from storage.sync import difference, sum_of, sum_of_drafts
@@ -45,6 +46,9 @@ class VerifyReport:
     bad_vectors: int = 0
     problems: list[str] = field(default_factory=list)
     """The first ones of each kind, in words."""
+    missing_indexes: list[str] = field(default_factory=list)
+    """Payload fields whose index an earlier version had not made. Nothing is wrong with the points:
+    searches by these fields are slower."""
 
     @property
     def ok(self) -> bool:
@@ -101,7 +105,9 @@ def verify(
                 if fault := vector_fault(point, kind.vectors, vectors[point.id]):
                     bad.append(fault)
         note("bad_vectors", bad)
-    return VerifyReport(**totals, **wrong, problems=problems)
+    return VerifyReport(
+        **totals, **wrong, problems=problems, missing_indexes=missing_indexes(generation)
+    )
 
 
 def is_sound(generation: Generation, *, sample: int) -> bool:

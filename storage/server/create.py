@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from qdrant_client import models
@@ -10,9 +9,10 @@ from qdrant_client.http.exceptions import UnexpectedResponse
 
 from storage.schema import SPARSE
 from storage.server.generation import METADATA_KEY
+from storage.server.points import ServerPoints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from storage.metadata import Metadata
     from storage.schema import Kind
@@ -68,25 +68,7 @@ def create_collection(
                 raise
 
     connection.call(f"create {name}", create)
-    _index_fields(connection, name, models.PayloadSchemaType.KEYWORD, kind.keyword_fields)
-    _index_fields(connection, name, models.PayloadSchemaType.BOOL, kind.bool_fields)
-    _index_fields(connection, name, models.PayloadSchemaType.INTEGER, kind.integer_fields)
-
-
-def _index_fields(
-    connection: Connection, name: str, schema: models.PayloadSchemaType, fields: Iterable[str]
-) -> None:
-    for field in fields:
-        with warnings.catch_warnings():
-            # The client's local mode has no payload indexes, and warns.
-            warnings.simplefilter("ignore", UserWarning)
-            connection.call(
-                f"index {field}",
-                connection.client.create_payload_index,
-                name,
-                field,
-                schema,
-            )
+    ServerPoints(connection, name, kind).add_indexes(kind.indexes)
 
 
 def _quantization(kind: str) -> Any:

@@ -7,6 +7,7 @@ point is found, and the others are stored.
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Generic
@@ -22,7 +23,7 @@ from storage.server.batch import Batch, encode_point
 from storage.server.convert import server_filter, server_request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from storage.index import Nearest, Point, Where
     from storage.schema import Kind
@@ -108,6 +109,29 @@ class ServerPoints(Generic[R]):
     def count(self) -> int:
         """Return the exact number of points."""
         return self._connection.call("count", self._client.count, self._name, exact=True).count
+
+    def missing_indexes(self) -> list[str]:
+        """Return the fields that searches filter by and that have no payload index here."""
+        made = self._connection.call(
+            f"look up {self._name}", self._client.get_collection, self._name
+        ).payload_schema
+        return [field for field in self._kind.indexes if field not in made]
+
+    def add_indexes(self, fields: Collection[str]) -> None:
+        """Add the payload indexes of these fields, and wait until they are built."""
+        for field in fields:
+            with warnings.catch_warnings():
+                # The client's local mode has no payload indexes, and warns.
+                warnings.simplefilter("ignore", UserWarning)
+                self._connection.call(
+                    f"index {field}",
+                    self._client.create_payload_index,
+                    self._name,
+                    field,
+                    models.PayloadSchemaType(self._kind.indexes[field]),
+                    wait=True,
+                    timeout=max(1, int(self._connection.settings.ready_s)),
+                )
 
     def values(self, field: str) -> dict[str, int]:
         """Return the values of an indexed keyword field, most common first, with their counts."""
