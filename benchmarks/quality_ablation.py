@@ -53,6 +53,7 @@ WAYS = (
     ),
     Way("hybrid without text", search=("search.weights.text=0.0",)),
     Way("hybrid, tests like others", search=("search.test_weight=1.0",)),
+    Way("hybrid, files do not matter", search=("search.file_weight=1.0",)),
     Way("hybrid, 100 candidates", search=("search.candidates=100",)),
     Way("hybrid, 400 candidates", search=("search.candidates=400",)),
     Way("hybrid, recipe tutorial-1", recipe="tutorial-1"),

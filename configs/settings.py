@@ -254,6 +254,7 @@ class SearchSettings(Section):
     weights: WeightSettings
     test_weight: Annotated[float, Field(ge=0, le=1)]
     impl_weight: Annotated[float, Field(ge=0, le=1)]
+    file_weight: Annotated[float, Field(ge=0, le=1)]
     no_answer_below: Annotated[float, Field(ge=0, le=1)]
     calibration: str
     rerank: RerankSettings

@@ -2,13 +2,14 @@
 
 Definitions of the very name that a query consists of come first, and so do the callers and
 implementations that it asks for. Tests, benches, examples, generated code and impl blocks sink,
-unless the query asks for them. The constants were chosen with the development half of the judged
-queries (benchmarks/quality).
+unless the query asks for them, and so do further hits of the same file. The constants were chosen
+with the development half of the judged queries (benchmarks/quality).
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import pairwise
@@ -54,6 +55,20 @@ def ordered(hits: Sequence[Hit], query: str, asked: Asked, settings: SearchSetti
         score = hit.score * (aside if is_aside(hit) else 1) * (impl if _is_impl(hit) else 1)
         score += _SIMILAR_NAME * similar.to(hit) + _LITERAL * _literal_share(literal, hit)
         final.append(replace(hit, score=score + relation.lift(hit)))
+    return spread(sorted(final, key=lambda hit: -hit.score), settings.file_weight)
+
+
+def spread(hits: Iterable[Hit], weight: float) -> list[Hit]:
+    """Return the hits, best first, so that no file fills the list.
+
+    They must come best first. A hit's score is multiplied by the weight once for each better hit
+    of its file, unless the query asks for it by a name.
+    """
+    better, final = Counter[str](), []
+    for hit in hits:
+        factor = 1.0 if hit.score >= _LIFT else weight ** better[hit.file_path]
+        better[hit.file_path] += 1
+        final.append(replace(hit, score=hit.score * factor))
     return sorted(final, key=lambda hit: -hit.score)
 
 

@@ -513,22 +513,14 @@ def test_ranks_are_of_structures_not_of_blocks(build: Build) -> None:
     """The second block of the first structure does not push the next structure to rank 3."""
     structures, blocks = town()
     generation = build(structures, [*blocks, structures[4].block(72, 75, 80)])
-    alone = searcher_of(
-        generation, "fusion=rrf", "weights.text=0", "weights.code=0", "weights.bm25=0"
-    ).search("x")
+    settings = ("fusion=rrf", "file_weight=1.0", "weights.text=0", "weights.code=0")
+    alone = searcher_of(generation, *settings, "weights.bm25=0").search("x")
     assert [(hit.name, hit.score) for hit in alone.hits] == [
         ("by_block", cosine(0)),
         ("nothing", cosine(80)),
     ]
-    settings = (
-        "fusion=rrf",
-        "rrf_k=10",
-        "weights.text=0",
-        "weights.code=0",
-        "weights.bm25=2",
-        "weights.blocks=1",
-    )
-    fused = searcher_of(generation, *settings).search("parse config")
+    more = ("rrf_k=10", "weights.bm25=2", "weights.blocks=1")
+    fused = searcher_of(generation, *settings, *more).search("parse config")
     assert [(hit.name, hit.score) for hit in fused.hits] == [
         ("parse_config", pytest.approx(2 / 11)),
         ("by_block", pytest.approx(1 / 11)),
@@ -575,9 +567,9 @@ def test_tests_rank_below_what_they_test_in_hybrid_only(build: Build) -> None:
         "cache_test",
         "cache",
     ]
-    sunk = searcher_of(generation, "test_weight=0.5").search("x")
+    sunk = searcher_of(generation, "test_weight=0.5", "file_weight=1.0").search("x")
     assert names(sunk)[:2] == ["cache", "cache_test"]
-    whole = searcher_of(generation, "test_weight=1.0").search("x").hits[0]
+    whole = searcher_of(generation, "test_weight=1.0", "file_weight=1.0").search("x").hits[0]
     assert sunk.hits[1].score == pytest.approx(whole.score / 2)
     for mode in ("text", "code", "merged"):
         assert (

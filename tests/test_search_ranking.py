@@ -10,6 +10,8 @@ import pytest
 
 from search.answer import Answer
 from search.filters import Filters
+from search.hit import Hit
+from search.ranking import spread
 from storage.embedded.index import EmbeddedIndex
 from storage.index import Index
 from storage.metadata import Metadata
@@ -226,3 +228,46 @@ def test_many_definitions_of_one_name_fill_the_answer_and_no_more(ask: Any) -> N
     answer = ask([*decoys(), *structures], "new", limit=120)
     assert len(answer.hits) == 120
     assert sum(hit.name == "new" for hit in answer.hits) >= 100
+
+
+def in_file(name: str, file_path: str, score: float) -> Hit:
+    return Hit(made(name, file_path=file_path).structure, score, {})
+
+
+def test_a_score_counts_less_for_each_better_hit_of_the_same_file() -> None:
+    hits = [
+        in_file("first", "a.rs", 8.0),
+        in_file("second", "a.rs", 7.0),
+        in_file("third", "a.rs", 6.0),
+        in_file("other", "b.rs", 5.0),
+    ]
+    assert [(hit.name, hit.score) for hit in spread(hits, 0.5)] == [
+        ("first", 8.0),
+        ("other", 5.0),
+        ("second", 3.5),
+        ("third", 1.5),
+    ]
+    assert spread(hits, 1.0) == hits
+    assert [hit.score for hit in spread(hits, 0.0)] == [8.0, 5.0, 0.0, 0.0]
+    assert spread([], 0.5) == []
+
+
+def test_hits_that_are_asked_for_by_name_keep_their_scores_whatever_their_file() -> None:
+    hits = [
+        in_file("drain", "a.rs", 112.0),
+        in_file("drain", "a.rs", 104.0),
+        in_file("near", "a.rs", 8.0),
+        in_file("other", "b.rs", 5.0),
+    ]
+    found = [(hit.name, hit.score) for hit in spread(hits, 0.5)]
+    assert found == [("drain", 112.0), ("drain", 104.0), ("other", 5.0), ("near", 2.0)]
+
+
+def test_no_file_fills_the_list(ask: Any) -> None:
+    many = [
+        made(f"of_a{number}", number, number, file_path="a.rs", lines=(9 * number, 9 * number + 2))
+        for number in range(1, 9)
+    ]
+    structures = [*many, made("of_b", 20, 20, file_path="b.rs"), made("far", 90, 90)]
+    assert symbols(ask(structures, "some words", "file_weight=1.0")).index("of_b") == 8
+    assert symbols(ask(structures, "some words", "file_weight=0.5")).index("of_b") == 1
