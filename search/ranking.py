@@ -178,8 +178,12 @@ class _Similarity:
         if not self._is_asked:
             return 0.0
         of_impl = hit.structure.context.struct_name if _is_impl(hit) else None
-        self._matcher.set_seq1(folded(of_impl or hit.name))
-        return max(0.0, self._matcher.ratio() - _LEAST_SIMILAR) / (1 - _LEAST_SIMILAR)
+        matcher = self._matcher
+        matcher.set_seq1(folded(of_impl or hit.name))
+        bounds = (matcher.real_quick_ratio, matcher.quick_ratio)  # cheap, and never below the ratio
+        if any(bound() <= _LEAST_SIMILAR for bound in bounds):
+            return 0.0
+        return max(0.0, matcher.ratio() - _LEAST_SIMILAR) / (1 - _LEAST_SIMILAR)
 
 
 def _literal_share(literal: Sequence[str], hit: Hit) -> float:

@@ -74,8 +74,7 @@ class Row(NamedTuple):
     """A Value for each field, in their order; None if it is absent or null."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScoredPoint:
+class ScoredPoint(NamedTuple):
     """One record that a search found."""
 
     id: str

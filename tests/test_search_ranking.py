@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from configs.settings import load_settings
 from search.answer import Answer
+from search.asked import asked_by
 from search.filters import Filters
 from search.hit import Hit
-from search.ranking import spread
+from search.ranking import ordered, spread
 from storage.embedded.index import EmbeddedIndex
 from storage.index import Index
 from storage.metadata import Metadata
@@ -271,3 +274,26 @@ def test_no_file_fills_the_list(ask: Any) -> None:
     structures = [*many, made("of_b", 20, 20, file_path="b.rs"), made("far", 90, 90)]
     assert symbols(ask(structures, "some words", "file_weight=1.0")).index("of_b") == 8
     assert symbols(ask(structures, "some words", "file_weight=0.5")).index("of_b") == 1
+
+
+def test_only_names_that_may_be_similar_are_compared_in_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared, ratio = [], SequenceMatcher.ratio
+
+    def noted(self: SequenceMatcher[str]) -> float:
+        compared.append(self.a)
+        return ratio(self)
+
+    monkeypatch.setattr(SequenceMatcher, "ratio", noted)
+    names = ("insert", "SuffixCaches", "suffix_cache", "hcaC_xiffuS", "x")
+    hits = [in_file(name, f"{name}.rs", 1.0) for name in names]
+    found = ordered(hits, "SuffixCach", asked_by("SuffixCach"), load_settings().search)
+    assert [(hit.name, round(hit.score, 2)) for hit in found] == [
+        ("suffix_cache", 9.41),  # 1 + 10 * (20 / 21 - 0.7) / 0.3
+        ("SuffixCaches", 7.97),  # 1 + 10 * (20 / 22 - 0.7) / 0.3
+        ("insert", 1.0),
+        ("hcaC_xiffuS", 1.0),  # the same letters, another order
+        ("x", 1.0),
+    ]
+    assert compared == ["suffixcaches", "suffixcache", "hcacxiffus"]

@@ -295,4 +295,5 @@ def _paths(query: Nearest) -> list[list[str]]:
 
 
 def _scored(hit: edge.ScoredPoint, paths: list[list[str]]) -> ScoredPoint:
-    return ScoredPoint(str(hit.id), hit.score, values_of(hit.payload or {}, paths))
+    values = values_of(hit.payload or {}, paths) if paths else ()
+    return ScoredPoint(str(hit.id), hit.score, values)
