@@ -112,7 +112,7 @@ test-deployed: $(READY) ## run the slow tests: Prefect workers, Dask, an install
 # Not in `test`: with the extra installed, each process that loads a model takes 94 MB more.
 test-tune: $(READY) ## install the extra `tune` (110 MB) and run the tests that train a model
 	$(PIP) --editable '.[tune]'
-	$(BIN)/python -m pytest tests/test_embedding_tuning.py $(ARGS)
+	$(BIN)/python -m pytest tests/test_embedding_tuning.py tests/test_embedding_tuning_reranker.py $(ARGS)
 
 bench: $(READY) ## run benchmark NAME=parse|embed|... with ARGS (minutes); without NAME: list
 ifneq ($(EXTRAS_$(NAME)),)

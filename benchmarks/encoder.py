@@ -107,6 +107,8 @@ def main() -> None:
     print(f"lsif-ingest tune {given} -o {folder}/deep {more}")
     fewer = f"--base {folder}/deep --teacher {folder}/deep --layers 3 --kind code --rate 2e-4"
     print(f"lsif-ingest tune {given} -o {folder}/rust-code {fewer} --steps 720 --float16")
+    order = f"--reranker --base {folder}/deep --layers 3 --rate 2e-4"
+    print(f"lsif-ingest tune {given} -o {folder}/rust-order {order} --minutes 120 --float16")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ compaction                    drops the vectors that no record refers to
 hub, models                   finds and loads models
 batching, encoders            how a model runs; see the package encoders
 reranker                      a cross-encoder for the first hits of a search
+first_token                   what it needs of its last layer
 tuning                        trains a model; see the package
 errors                        what can go wrong
 """

@@ -5,12 +5,14 @@ It is slow, so it is for the first hits only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Protocol
 
 from embedding.errors import ModelError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from sentence_transformers import CrossEncoder
 
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 
 
 _MOST_TOKENS = 512
+_CHARACTERS = 16
+"""Of a token, at most on average: what is behind them is not even split into tokens."""
+_TOGETHER, _TOGETHER_ON_GPU = 8, 64
+"""Texts of similar length that are read at once. On a processor more are slower: a batch is as long
+as its longest text."""
 
 
 class Reranker(Protocol):
@@ -33,7 +40,8 @@ class Reranker(Protocol):
 def load_reranker(settings: RerankSettings) -> Reranker:
     """Return the reranker in a folder or on the Hugging Face Hub.
 
-    Raises ModelError if it can't be loaded.
+    It reads as many tokens as it was trained on, at most 512. Raises ModelError if it can't be
+    loaded.
     """
     from sentence_transformers import CrossEncoder  # noqa: PLC0415 - takes seconds, few need it
 
@@ -43,9 +51,9 @@ def load_reranker(settings: RerankSettings) -> Reranker:
             revision=settings.revision or None,
             trust_remote_code=settings.trust_remote_code,
         )
-        model.max_seq_length = min(
-            _MOST_TOKENS, getattr(model.config, "max_position_embeddings", _MOST_TOKENS)
-        )
+        positions = getattr(model.config, "max_position_embeddings", _MOST_TOKENS)
+        own = model.max_seq_length or _MOST_TOKENS
+        model.max_seq_length = min(_MOST_TOKENS, positions, own)
     except Exception as exc:  # the libraries below raise what they like
         raise ModelError(
             f"reranker {settings.model} can't be loaded: {first_line(exc)}. "
@@ -63,9 +71,25 @@ class _CrossEncoderReranker:
     """See load_reranker."""
 
     def __init__(self, model: CrossEncoder) -> None:
+        from embedding.first_token import read_first_token_only  # noqa: PLC0415 - imports torch
+
         self._model = model
+        self._together = _TOGETHER_ON_GPU
+        self._kernels: AbstractContextManager[object] = nullcontext()
+        read_first_token_only(model.model)
+        if model.device.type == "cpu":
+            import torch  # noqa: PLC0415 - takes seconds
+
+            from embedding.encoders.kernels import fast_kernels  # noqa: PLC0415 - imports torch
+
+            model.float()  # processors compute float16 slowly
+            self._together = _TOGETHER
+            self._kernels = fast_kernels(model, torch.float32) or nullcontext()
 
     def score(self, query: str, texts: Sequence[str]) -> list[float]:
         """See Reranker."""
-        scores = self._model.predict([(query, text) for text in texts], show_progress_bar=False)
+        longest = _CHARACTERS * (self._model.max_seq_length or _MOST_TOKENS)
+        pairs: list[Any] = [(query, text[:longest]) for text in texts]
+        with self._kernels:
+            scores = self._model.predict(pairs, batch_size=self._together, show_progress_bar=False)
         return [float(score) for score in scores]

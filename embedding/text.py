@@ -28,6 +28,8 @@ _LINK_TARGET = re.compile(r"\]\([^)]*\)|\]\[[^\]]*\]")
 _MARKS = re.compile(r"[`*#\[\]]")
 _DOCS_AND_ATTRIBUTES = re.compile(r"\n[^\S\n]*(?:///|//!|#\[)[^\n]*")
 _COMMENT_CHARACTERS, _BODY_WORDS, _SHORT = 400, 25, 2
+_DOCS = re.compile(r"^[^\S\n]*(?://[/!]|#!?\[doc\b)[^\n]*\n", re.MULTILINE)
+_BLOCK_DOCS = re.compile(r"^[^\S\n]*/\*[*!].*?\*/[^\S\n]*\n", re.MULTILINE | re.DOTALL)
 
 
 def textify(structure: Structure) -> str:
@@ -123,6 +125,20 @@ def _split(identifier: str) -> str:
     'http server f32 vec'
     """
     return " ".join(parts_of(composed(identifier))).lower()
+
+
+def passage(structure: Structure) -> str:
+    """Return the structure as a reranker reads it: its path, its documentation, its source.
+
+    A reranker reads the beginning only, so the documentation is left out of the source.
+    """
+    parts = (structure.symbol, structure.docstring, without_docs(structure.context.snippet))
+    return "\n".join(part for part in parts if part)
+
+
+def without_docs(source: str) -> str:
+    """Return source without its documentation comments and attributes."""
+    return _BLOCK_DOCS.sub("", _DOCS.sub("", source))
 
 
 RECIPES: dict[str, Callable[[Structure], str]] = {

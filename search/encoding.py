@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from embedding.text import passage
 from storage.sparse import query_vector
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class QueryModels:
 
     def scores(self, query: str, hits: Sequence[Hit]) -> list[float]:
         """Return how well each hit fits the query, by the reranker."""
-        texts = [f"{hit.symbol}\n{hit.structure.docstring or ''}\n{hit.snippet}" for hit in hits]
+        texts = [passage(hit.structure) for hit in hits]
         with self._lock:
             if self._reranker is None:
                 self._reranker = self._load_reranker()

@@ -12,6 +12,7 @@ from configs.errors import ConfigError
 from configs.settings import RerankSettings, load_settings
 from embedding.errors import ModelError
 from embedding.reranker import load_reranker
+from embedding.text import passage
 from search.engine import Searcher
 from storage.embedded.index import EmbeddedIndex
 from storage.index import Generation
@@ -83,6 +84,26 @@ def test_each_text_gets_the_score_of_the_model_itself_in_the_order_of_the_texts(
     assert reranker.score("another q", TEXTS) != pytest.approx(scores, abs=1e-3)
 
 
+def test_the_last_layer_is_computed_for_the_first_token_alone(
+    tiny: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sentence_transformers import CrossEncoder
+
+    from embedding import first_token
+
+    model, other = CrossEncoder(tiny), CrossEncoder(tiny)
+    expected, names = model.predict([("a query", "x y z")]), set(model.state_dict())
+    assert first_token.read_first_token_only(model.model)
+    hidden = model.model.bert(**model.tokenizer("a query", "x y z", return_tensors="pt"))[0]
+    assert hidden.shape[:2] == (1, 1)
+    assert model.predict([("a query", "x y z")]) == pytest.approx(expected, abs=1e-5)
+    assert set(model.state_dict()) == names
+    monkeypatch.setattr(first_token, "_first_token", lambda _, hidden, *__, **___: (2 * hidden,))
+    assert not first_token.read_first_token_only(other.model)
+    assert other.predict([("a query", "x y z")]) == pytest.approx(expected, abs=1e-6)
+    assert not first_token.read_first_token_only(object())
+
+
 def test_no_texts_have_no_scores(tiny: str) -> None:
     assert load_reranker(settings(tiny)).score("a query", []) == []
 
@@ -134,6 +155,12 @@ def test_code_of_the_hub_is_run_of_a_pinned_commit_only(tmp_path: Path) -> None:
 # ---- In a search
 
 
+def test_a_hit_is_read_with_its_documentation_once() -> None:
+    documented = made("a", docstring="Says how far.", snippet="/// Says how far.\nfn a() {}\n")
+    assert passage(documented.structure) == "made_up::a\nSays how far.\nfn a() {}\n"
+    assert passage(made("b", snippet="fn b() {}\n").structure) == "made_up::b\nfn b() {}\n"
+
+
 @pytest.fixture
 def generation(tmp_path: Path, metadata: Metadata) -> Iterator[Generation]:
     index = EmbeddedIndex(tmp_path / "qdrant")
@@ -157,7 +184,7 @@ def test_a_search_shows_its_first_hits_in_the_order_of_the_model(
         .hits
     )
     assert [hit.name for hit in plain] == list("abcde")
-    texts = [f"{hit.symbol}\n{hit.structure.docstring or ''}\n{hit.snippet}" for hit in plain[:4]]
+    texts = [passage(hit.structure) for hit in plain[:4]]
     scores = dict(zip("abcd", reranker.score("x y", texts), strict=True))
     expected = sorted("abcd", key=lambda name: -scores[name])
     assert expected != list("abcd")  # otherwise any order would pass

@@ -33,8 +33,8 @@ def card(corpus: Corpus, settings: TuneSettings, tuned: Tuned, about: Mapping[st
     """Return the card as Markdown. `about` has what is known of a project by its name."""
     parts = (
         _head(settings),
-        _scores(corpus, tuned),
-        _use(),
+        _scores(corpus, settings, tuned),
+        _use_reranker() if settings.reranker else _use(),
         _training(settings, tuned),
         _data(corpus, about),
     )
@@ -60,13 +60,19 @@ def notice(settings: TuneSettings, projects: Iterable[str], about: Mapping[str, 
 
 
 def _head(settings: TuneSettings) -> Iterator[str]:
-    yield f"# An encoder of Rust code, from {settings.base.name}"
-    yield ""
-    yield "Made by `lsif-ingest tune`: questions are near to the code that answers them."
+    if settings.reranker:
+        yield f"# A reranker of Rust code, from {settings.base.name}"
+        yield ""
+        yield "Made by `lsif-ingest tune --reranker`: it reads a question and an item that a search"
+        yield "has found, and tells how well that answers."
+    else:
+        yield f"# An encoder of Rust code, from {settings.base.name}"
+        yield ""
+        yield "Made by `lsif-ingest tune`: questions are near to the code that answers them."
     yield ""
 
 
-def _scores(corpus: Corpus, tuned: Tuned) -> Iterator[str]:
+def _scores(corpus: Corpus, settings: TuneSettings, tuned: Tuned) -> Iterator[str]:
     if not tuned.after:
         yield "It was not scored: nothing was held back that has documentation."
         yield ""
@@ -80,6 +86,9 @@ def _scores(corpus: Corpus, tuned: Tuned) -> Iterator[str]:
             f"| {before.first:.3f} | {after.first:.3f} | {after.questions:,} |"
         )
     yield ""
+    if settings.reranker:
+        yield "Before: the order of a hybrid search by the base. After: its first 30 hits in the"
+        yield "order of the reranker. An answer that is not among these counts 0 in both."
     if corpus.of_one_project():
         yield "The questions are about a tenth of the items, from which it did not learn. The other"
         yield "items are of the same project: of projects that it does not know it finds less."
@@ -100,6 +109,15 @@ def _use() -> Iterator[str]:
     yield ""
     yield "It was trained on English questions and Rust, and reads other languages no better than"
     yield "the model that it was made from."
+    yield ""
+
+
+def _use_reranker() -> Iterator[str]:
+    yield "## Use"
+    yield ""
+    yield "    lsif-ingest search QUERY --set search.rerank.model=THIS_FOLDER"
+    yield ""
+    yield "It was trained on English questions and Rust."
     yield ""
 
 

@@ -12,7 +12,7 @@ import torch
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from sentence_transformers import SentenceTransformer
     from torch import Tensor
@@ -46,21 +46,25 @@ class ContrastiveLoss(torch.nn.Module):
 
 def embed(model: SentenceTransformer, features: dict[str, Tensor]) -> Tensor:
     """Return the vectors, (n, d), of n tokenised texts; texts of similar length share a batch."""
+    return by_length(features, lambda own: model(own)["sentence_embedding"])
+
+
+def by_length(
+    features: dict[str, Tensor], compute: Callable[[dict[str, Tensor]], Tensor]
+) -> Tensor:
+    """Return what is computed of n tokenised texts, (n, d), in groups of similar length."""
     lengths = features[_MASK].sum(dim=1)
     order = torch.argsort(lengths, stable=True)
     groups = torch.split(order, _GROUP)
-    found = [_embed_together(model, features, rows, lengths) for rows in groups]
+    found = [compute(_cut(features, rows, lengths)) for rows in groups]
     return torch.cat(found)[torch.argsort(order)]
 
 
-def _embed_together(
-    model: SentenceTransformer, features: dict[str, Tensor], rows: Tensor, lengths: Tensor
-) -> Tensor:
+def _cut(features: dict[str, Tensor], rows: Tensor, lengths: Tensor) -> dict[str, Tensor]:
+    """Return the features of these rows without the padding that none of them needs."""
     longest, padded = int(lengths[rows].max()), features[_MASK].shape[1]
     own = {name: value for name, value in features.items() if isinstance(value, torch.Tensor)}
-    own = {
+    return {
         name: value[rows, :longest] if value.shape[1:2] == (padded,) else value
         for name, value in own.items()
     }
-    vectors: Tensor = model(own)["sentence_embedding"]
-    return vectors

@@ -39,6 +39,8 @@ class Corpus:
     left_out: Counter[str] = field(default_factory=Counter)
     """What is in neither, by the reason why: pairs (`known body`, `known question`, `excluded`),
     or documentation from which no pair was made."""
+    excluded: set[bytes] = field(default_factory=set)
+    """Hashes of the bodies that must not be learned."""
 
     def count(self) -> int:
         """Return the number of pairs to learn from."""
@@ -70,7 +72,8 @@ def make_corpus(
     these are left out, too.
     """
     rng = random.Random(seed)  # noqa: S311 - no secret
-    known, corpus = _Known({body_hash(structure) for structure in excluded}), Corpus()
+    corpus = Corpus(excluded={body_hash(structure) for structure in excluded})
+    known = _Known(corpus.excluded)
     for name, structures in sorted(projects.items()):
         every = pairs_of(
             found := list(structures),

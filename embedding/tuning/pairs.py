@@ -14,7 +14,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from embedding.text import words
+from embedding.text import passage, words
+from embedding.text import without_docs as source_without_docs
 from embedding.tuning.asking import as_asked
 from embedding.tuning.fragments import fragment_of
 
@@ -37,9 +38,15 @@ class Pair(NamedTuple):
     """The item as words, as the recipe for `text` vectors renders it."""
     code: str
     """The item's source."""
+    passage: str
+    """The item as a reranker reads it."""
     kind: Kind
     item: str
     """Id of the structure."""
+    hidden: bool
+    """Whether the item's name is hidden."""
+    documented: bool
+    """Whether the item is shown with documentation."""
 
 
 class _Asked(NamedTuple):
@@ -53,8 +60,6 @@ class _Asked(NamedTuple):
 _KINDS = frozenset(
     {"Function", "Struct", "Enum", "Union", "Trait", "TypeAlias", "Const", "Static", "Macro"}
 )
-_DOCS = re.compile(r"^[^\S\n]*(?://[/!]|#!?\[doc\b)[^\n]*\n", re.MULTILINE)
-_BLOCK_DOCS = re.compile(r"^[^\S\n]*/\*[*!].*?\*/[^\S\n]*\n", re.MULTILINE | re.DOTALL)
 _FENCED = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _LINK = re.compile(r"\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])?")
 _MARKS = re.compile(r"[`*]|^#+ ", re.MULTILINE)
@@ -68,8 +73,10 @@ _FEWEST_NEW_WORDS = 3
 _FEWEST_OF_NAME = 2
 _LINES_OF_BODY, _LINES_OF_NAMED = 2, 5
 """Fewest lines of a function, and of an item whose name is asked for."""
-_MOST_CHARACTERS = 2000
+MOST_CHARACTERS = 2000
 """Of an item; a model reads the beginning."""
+MOST_READ = 1200
+"""Characters of an item that a reranker reads: it has less room, beside the question."""
 _OF_NAMES = 0.4
 """Share of the items whose name is asked for: more than these would outnumber the documentation."""
 _ENGLISH = 0.97
@@ -91,11 +98,7 @@ def pairs_of(
     hidden, and in those whose question is the name. Documentation from which no question is made is
     counted in `left_out` by reason; tests, generated code, modules and impl blocks are no items.
     """
-    items = [
-        structure
-        for structure in structures
-        if structure.code_type in _KINDS and not structure.is_test and not structure.generated
-    ]
+    items = items_of(structures)
     reasons = Counter[str]() if left_out is None else left_out
     asker = _Asker(items, questions or {}, rng, reasons)
     for structure in items:
@@ -103,15 +106,40 @@ def pairs_of(
             yield _pair(asked, hide=asked.kind == "name" or rng.random() < hidden)
 
 
+def items_of(structures: Iterable[Structure]) -> list[Structure]:
+    """Return the structures that people ask for: no tests, generated code, modules, impl blocks."""
+    return [
+        structure
+        for structure in structures
+        if structure.code_type in _KINDS and not structure.is_test and not structure.generated
+    ]
+
+
 def _pair(asked: _Asked, *, hide: bool) -> Pair:
     shown = without_name(asked.item) if hide else asked.item
     return Pair(
         asked.question,
-        words(shown)[:_MOST_CHARACTERS],
-        shown.context.snippet[:_MOST_CHARACTERS],
+        words(shown)[:MOST_CHARACTERS],
+        shown.context.snippet[:MOST_CHARACTERS],
+        passage(shown)[:MOST_READ],
         asked.kind,
         shown.id,
+        hide,
+        shown.docstring is not None,
     )
+
+
+def shown_like(pair: Pair, other: Structure) -> str:
+    """Return another structure as a reranker reads it, shown as the item of the pair is.
+
+    Without its name if that is hidden, and without documentation if the item has none: else a
+    model learns that answers are those without.
+    """
+    docs = other.docstring if pair.documented else None
+    if docs and pair.kind == "more docs":
+        docs = _paragraphs(docs)[0]
+    shown = replace(other, docstring=docs, digest="")
+    return passage(without_name(shown) if pair.hidden else shown)[:MOST_READ]
 
 
 class _Asker:
@@ -178,7 +206,7 @@ class _Asker:
 
 def without_docs(structure: Structure) -> Structure:
     """Return the structure without its documentation, also in its snippet."""
-    snippet = _BLOCK_DOCS.sub("", _DOCS.sub("", structure.context.snippet))
+    snippet = source_without_docs(structure.context.snippet)
     context = replace(structure.context, snippet=snippet)
     return replace(structure, docstring=None, context=context, digest="")
 
@@ -193,6 +221,7 @@ def without_name(structure: Structure) -> Structure:
     return replace(
         structure,
         name=_HIDDEN_NAME,
+        symbol=hide(structure.symbol),
         docstring=None if structure.docstring is None else hide(structure.docstring),
         signature=hide(structure.signature),
         context=replace(structure.context, snippet=hide(structure.context.snippet)),

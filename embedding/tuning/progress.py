@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
 
-from embedding.tuning.scores import sample, score
 from machine.text import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from sentence_transformers import SentenceTransformer
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
-    from embedding.tuning.pairs import Pair
     from embedding.tuning.scores import Score
 
 logger = logging.getLogger(__name__)
@@ -31,8 +28,8 @@ _SCORED = 8
 class Progress(TrainerCallback):
     """Logs loss, time left and now and then scores; has the state saved every few minutes."""
 
-    def __init__(self, model: SentenceTransformer, held_back: Iterable[Sequence[Pair]]) -> None:
-        self._model, self._held_back = model, sample(held_back)
+    def __init__(self, score: Callable[[], Mapping[str, Score]]) -> None:
+        self._score = score
         self._began = self._saved = time.monotonic()
         self._began_at = 0
 
@@ -78,7 +75,7 @@ class Progress(TrainerCallback):
         """Score where an eighth of the steps is done, and ask for a save where one is due."""
         every = max(1, state.max_steps // _SCORED)
         if state.global_step % every == 0 and state.global_step < state.max_steps:
-            tell_scores(f"step {state.global_step}, a sample", score(self._model, self._held_back))
+            tell_scores(f"step {state.global_step}, a sample", self._score())
         if time.monotonic() - self._saved >= SAVED_EVERY_S:
             self._saved = time.monotonic()
             control.should_save = True

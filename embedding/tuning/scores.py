@@ -48,13 +48,13 @@ def score(model: SentenceTransformer, projects: Iterable[Sequence[Pair]]) -> dic
         items = {pair.item: pair for pair in [*asked, *pairs[:_MOST_ITEMS]]}
         place = {item: at for at, item in enumerate(items)}
         wanted = np.array([place[pair.item] for pair in asked])
-        questions = _encode(model, [pair.question for pair in asked])
+        questions = encode(model, [pair.question for pair in asked])
         for kind, found in ranks.items():
-            vectors = _encode(model, [getattr(pair, kind) for pair in items.values()])
+            vectors = encode(model, [getattr(pair, kind) for pair in items.values()])
             similar = questions @ vectors.T
             own = similar[np.arange(len(asked)), wanted][:, None]
             found.append((similar > own).sum(axis=1) + 1)
-    return {kind: _mean(np.concatenate(found)) for kind, found in ranks.items() if found}
+    return {kind: mean_of(np.concatenate(found)) for kind, found in ranks.items() if found}
 
 
 def sample(projects: Iterable[Sequence[Pair]]) -> list[Sequence[Pair]]:
@@ -63,13 +63,15 @@ def sample(projects: Iterable[Sequence[Pair]]) -> list[Sequence[Pair]]:
     return [pairs[:_SAMPLE_ITEMS] for pairs in largest]
 
 
-def _mean(ranks: NDArray[np.int64]) -> Score:
+def mean_of(ranks: NDArray[np.int64] | NDArray[np.float64]) -> Score:
+    """Return the score of answers of these ranks, which are 1-based; infinite if not found."""
     return Score(
         round(float((1 / ranks).mean()), 4), round(float((ranks == 1).mean()), 4), len(ranks)
     )
 
 
-def _encode(model: SentenceTransformer, texts: list[str]) -> NDArray[np.float32]:
+def encode(model: SentenceTransformer, texts: list[str]) -> NDArray[np.float32]:
+    """Return the vectors of the texts, (n, d), L2 norm 1."""
     return np.asarray(
         model.encode(texts, batch_size=64, normalize_embeddings=True, show_progress_bar=False)
     )

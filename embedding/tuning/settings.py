@@ -28,6 +28,8 @@ class TuneSettings:
 
     base: ModelSource
     """The model to begin with."""
+    reranker: bool = False
+    """Whether to train a reranker, not an encoder."""
     teacher: ModelSource | None = None
     """A model whose vectors the trained one shall have, of the same dimension."""
     steps: int = 0
@@ -36,7 +38,7 @@ class TuneSettings:
     layers: int = 0
     """Layers of the base to keep, the first and the last ones; 0 keeps all."""
     batch: int = 96
-    """Pairs in a step, all of one project."""
+    """Pairs in a step, of an encoder all of one project."""
     tokens: int = 160
     """Of a text; what is longer is cut off while training."""
     rate: float = 6e-5

@@ -1,13 +1,14 @@
-"""The model to train: the base, or some of its layers."""
+"""The model to train: the base, or some of its layers; for a reranker, with another head."""
 
 from __future__ import annotations
 
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 from embedding.errors import ModelError, first_line
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import CrossEncoder, SentenceTransformer
 
     from embedding.tuning.settings import ModelSource, TuneSettings
 
@@ -17,6 +18,42 @@ def load_student(settings: TuneSettings) -> SentenceTransformer:
     model = load(settings.base, settings.device)
     if settings.layers:
         keep_layers(model, settings.layers, settings.base.name)
+    return model
+
+
+def load_cross_encoder(settings: TuneSettings) -> CrossEncoder:
+    """Return a cross-encoder that has the layers of the base, and a head of random weights.
+
+    It reads as many tokens as the settings say. Raises ModelError.
+    """
+    import torch  # noqa: PLC0415 - takes seconds
+    from sentence_transformers import CrossEncoder  # noqa: PLC0415 - takes seconds
+    from transformers import AutoModelForSequenceClassification  # noqa: PLC0415 - the same
+
+    from embedding.first_token import read_first_token_only  # noqa: PLC0415 - imports torch
+
+    encoder = load_student(settings)
+    transformer: Any = getattr(encoder[0], "auto_model", None)
+    classifiers: Any = AutoModelForSequenceClassification  # which is not typed
+    torch.manual_seed(settings.seed)
+    try:
+        transformer.config.num_labels = 1
+        classifier = classifiers.from_config(transformer.config)
+        positions = classifier.config.max_position_embeddings
+    except (AttributeError, ValueError) as exc:
+        raise ModelError(
+            f"{settings.base.name} can't become a reranker: {first_line(exc)}. Name another --base."
+        ) from exc
+    # The base may have no pooler, or the classifier may need none.
+    classifier.base_model.load_state_dict(transformer.state_dict(), strict=False)
+    with tempfile.TemporaryDirectory() as folder:
+        classifier.float().save_pretrained(folder)
+        encoder.tokenizer.save_pretrained(folder)
+        tokens, device = min(settings.tokens, positions), str(encoder.device)
+        model: CrossEncoder = CrossEncoder(
+            folder, max_length=tokens, device=device, local_files_only=True
+        )
+    read_first_token_only(model.model)
     return model
 
 

@@ -1,4 +1,4 @@
-"""`lsif-ingest tune`: trains an encoder on the records of projects."""
+"""`lsif-ingest tune`: trains an encoder or a reranker on the records of projects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from embedding.tuning.kinds import KINDS
 from flows.cli.arguments import add_json, add_settings, whole_number, workspace_of
 from flows.cli.output import print_result
-from flows.errors import FlowError
+from flows.errors import FlowError, UsageError
 
 if TYPE_CHECKING:
     from flows.stages.tune import TuneReport
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _NEEDED = ("accelerate", "datasets")
 """What only the extra installs."""
 _LONGEST_MINUTES = 100_000
+_BATCH, _RERANKED_BATCH = 96, 16
+"""Pairs in a batch. A reranker reads each question with eight items, so it takes fewer."""
 
 
 def add_tune(parser: argparse.ArgumentParser) -> None:
@@ -82,10 +84,15 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
 
 def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
+        "--reranker",
+        action="store_true",
+        help="train a cross-encoder for search.rerank.model, which orders the first hits",
+    )
+    parser.add_argument(
         "--base",
         default="packaged:all-MiniLM-L6-v2",
         metavar="MODEL",
-        help="model to begin with, as embedding.text.model names it (default: %(default)s)",
+        help="encoder to begin with, as embedding.text.model names it (default: %(default)s)",
     )
     parser.add_argument(
         "--teacher",
@@ -133,9 +140,10 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch",
         type=whole_number(2, 65_536),
-        default=96,
+        default=0,
         metavar="N",
-        help="pairs in a batch, all of one project (default: %(default)d)",
+        help=f"pairs in a batch, all of one project (default: {_BATCH}); with --reranker, of any "
+        f"(default: {_RERANKED_BATCH})",
     )
     parser.add_argument(
         "--rate",
@@ -160,6 +168,9 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 
 
 def _tune(options: argparse.Namespace) -> None:
+    """Train a model. Raises UsageError, FlowError, ModelError or what reading records raises."""
+    if options.reranker and (options.teacher or options.mix):
+        raise UsageError("--teacher and --mix are for encoders; leave them out with --reranker.")
     from flows.doctor.packages import install_extra  # noqa: PLC0415 - with the next a second
 
     if not all(map(find_spec, _NEEDED)):
@@ -172,11 +183,12 @@ def _tune(options: argparse.Namespace) -> None:
     teacher = options.teacher
     settings = TuneSettings(
         base=model_source(configured, options.base),
+        reranker=options.reranker,
         teacher=model_source(configured, teacher) if teacher else None,
         steps=options.steps,
         minutes=options.minutes,
         layers=options.layers,
-        batch=options.batch,
+        batch=options.batch or (_RERANKED_BATCH if options.reranker else _BATCH),
         rate=options.rate,
         float16=options.float16,
         mix=options.mix,
@@ -192,10 +204,13 @@ def _tune(options: argparse.Namespace) -> None:
         about=options.about,
     )
     report = tune(material, settings, options.output)
-    print_result(report.to_dict(), _text(report), as_json=options.json)
+    use = f"search ... --set search.rerank.model={report.folder}"
+    if not options.reranker:
+        use = f"ingest ... --rebuild --set embedding.code.model={report.folder}"
+    print_result(report.to_dict(), _text(report, use), as_json=options.json)
 
 
-def _text(report: TuneReport) -> str:
+def _text(report: TuneReport, use: str) -> str:
     scores = [
         f"{kind} {report.tuned.before[kind].reciprocal_rank:.3f} -> {after.reciprocal_rank:.3f}"
         for kind, after in report.tuned.after.items()
@@ -204,7 +219,7 @@ def _text(report: TuneReport) -> str:
     return (
         f"{report.folder}: {report.tuned.steps:,} steps on {sum(report.pairs.values()):,} pairs of "
         f"{report.projects:,} projects\nMean reciprocal rank of what was held back: {ranks}\n"
-        f"Use it: lsif-ingest ingest ... --rebuild --set embedding.code.model={report.folder}"
+        f"Use it: lsif-ingest {use}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Trains an encoder on the records of projects; see the package embedding.tuning."""
+"""Trains a model on the records of projects; see the package embedding.tuning."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from embedding.tuning.card import card, notice
 from embedding.tuning.settings import ModelSource
 from flows.errors import FlowError
 from flows.stages.material import about_of, corpus_of, named
+from lsif.jsonl import read_structures
 from machine.disk import why_not_writable
 from machine.files import remove_folder
 from machine.locks import LockHeld, file_lock
+from storage.sparse import document_vector, query_vector
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from configs.settings import ModelSettings
+    from embedding.tuning.corpus import Corpus
     from embedding.tuning.scores import Score
     from embedding.tuning.settings import Tuned, TuneSettings
+    from embedding.tuning.training import Training
     from flows.stages.material import Material
 
 _STATE = ".training"
@@ -41,7 +46,7 @@ class TuneReport:
     """By reason."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as plain data, the scores by kind of vector."""
+        """Return the report as plain data, the scores by name."""
         document = asdict(self)
         tuned = document.pop("tuned")
         for when in ("before", "after"):
@@ -60,13 +65,11 @@ def model_source(settings: ModelSettings, name: str) -> ModelSource:
 
 
 def tune(material: Material, settings: TuneSettings, folder: Path) -> TuneReport:
-    """Train an encoder on the records and write it to the folder, which must not exist.
+    """Train a model on the records and write it to the folder, which must not exist.
 
     The folder appears when the model is complete. Until then the trainer's state is beside it, and
     the same call goes on from there. Raises FlowError, ModelError or StructuresError.
     """
-    from embedding.tuning.training import train  # noqa: PLC0415 - takes seconds
-
     _require_free(folder)
     state = folder.absolute().with_name(f"{folder.absolute().name}{_STATE}")
     lock = state.with_name(f".{state.name}.lock")
@@ -75,7 +78,7 @@ def tune(material: Material, settings: TuneSettings, folder: Path) -> TuneReport
         with file_lock(lock):
             about = about_of(records, material.about)
             corpus = corpus_of(material, records, settings.seed)
-            model, tuned = train(corpus, settings, state)
+            model, tuned = _training(corpus, settings, state, records).run()
             projects = corpus.learned.keys()
             (model / "README.md").write_bytes(card(corpus, settings, tuned, about).encode())
             (model / "NOTICE").write_bytes(notice(settings, projects, about).encode())
@@ -91,6 +94,24 @@ def tune(material: Material, settings: TuneSettings, folder: Path) -> TuneReport
         held_back=list(corpus.held_back),
         pairs=dict(corpus.kinds()),
         left_out=dict(corpus.left_out),
+    )
+
+
+def _training(
+    corpus: Corpus, settings: TuneSettings, state: Path, records: Mapping[str, Path]
+) -> Training[Any]:
+    from embedding.tuning.encoder_training import EncoderTraining  # noqa: PLC0415 - takes seconds
+    from embedding.tuning.reranker_training import RerankerTraining  # noqa: PLC0415 - the same
+    from embedding.tuning.retrieval import SparseVectors  # noqa: PLC0415 - the same
+
+    if not settings.reranker:
+        return EncoderTraining(corpus, settings, state)
+    return RerankerTraining(
+        corpus,
+        settings,
+        state,
+        records=lambda name: read_structures(records[name]),
+        sparse=SparseVectors(document_vector, query_vector),
     )
 
 
