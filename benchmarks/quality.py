@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from quality_ablation import ablation
-from quality_confidence import calibrate
+from quality_confidence import calibrate_shipped
 from quality_page import ablation_page, quality_page
 from quality_replies import Former, Reply, read_former
 from quality_repositories import HALVES, read_repositories
@@ -92,16 +92,12 @@ class Bench:
             self.prepare(index)
             repository = index.repository
             _say(f"{index.collection}: searching ...")
-            pairs = zip(repository.queries(), index.answers(), strict=True)
+            answers = zip(index.answers(), index.answers_taken_out(), strict=True)
             found += [
-                Reply(repository.name, repository.half, query, answer) for query, answer in pairs
+                Reply(repository.name, repository.half, query, *pair)
+                for query, pair in zip(repository.queries(), answers, strict=True)
             ]
         return found
-
-    def digests(self) -> dict[str, str]:
-        """Return the digest of each vector's model."""
-        fingerprints = fingerprints_of(self.indexes[0].workspace().structure_models)
-        return {name: fingerprint.digest for name, fingerprint in fingerprints.items()}
 
 
 def _say(text: str) -> None:
@@ -148,7 +144,7 @@ def measure(bench: Bench, options: argparse.Namespace) -> None:
     """Print and write what was asked for."""
     replies, measured = bench.replies(), bench.measured()
     if options.calibrate:
-        calibrate(bench.development, bench.digests())
+        calibrate_shipped(bench.development)
         replies = bench.replies()  # with the new confidence
     _publish(quality_page(replies, read_former(), measured), "quality.md", write=bench.is_whole)
     if options.write_former:

@@ -1,26 +1,26 @@
-"""How well the confidence separates queries with answers from those without."""
+"""How well the confidence separates queries with an answer from those without."""
 
 from __future__ import annotations
 
-from itertools import chain
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from quality_repositories import HALVES
 from quality_tables import number, table
 
-from search.answer import MODES
-from search.confidence import CALIBRATION, Calibration, fit
-from search.evaluate import auroc_of
-from search.statistics import auroc
+from search.calibrate import JudgedProject, calibrate, fit
+from search.confidence import CALIBRATION, Calibration
+from search.evaluate import auroc_of, auroc_taken_out
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from quality_replies import Reply
     from quality_sources import QualityIndex
 
-    from search.answer import Answer
+    from search.evaluate import Judgement
 
 MODE = "hybrid"
 
@@ -31,51 +31,62 @@ def confidence_table(replies: Sequence[Reply]) -> list[str]:
     for half in HALVES:
         own = [reply for reply in replies if reply.half == half]
         if own:
-            shipped = number(auroc_of(reply.judged() for reply in own))
-            rows.append([half, shipped, *_called_right(own), number(_fitted_auroc(own, replies))])
-    headings = ("half", "shipped", "called right of those with an answer", "of those without")
-    return table((*headings, "fitted to others of the development half"), rows)
+            shipped = _areas([reply.judged() for reply in own])
+            rows.append([half, *shipped, *_called_right(own), *_areas(_refitted(own, replies))])
+    headings = (
+        *("half", "against none", "against taken out"),
+        *("called right of those with an answer", "of those with none", "of those taken out"),
+        *("refitted: against none", "against taken out"),
+    )
+    return table(headings, rows)
+
+
+def _areas(judgements: Sequence[Judgement]) -> list[str]:
+    return [number(auroc_of(judgements)), number(auroc_taken_out(judgements))]
 
 
 def _called_right(replies: Sequence[Reply]) -> list[str]:
-    """Return which shares search.no_answer_below classifies correctly."""
-    cells = []
-    for known in (True, False):
-        sure = [reply.answer.has_answer for reply in replies if bool(reply.query.answers) == known]
-        cells.append(f"{np.mean([said == known for said in sure]):.0%}" if sure else "-")
-    return cells
+    """Return which shares of each sort search.no_answer_below classifies correctly."""
+    said = [
+        [reply.answer.has_answer for reply in replies if reply.query.answers],
+        [not reply.answer.has_answer for reply in replies if not reply.query.answers],
+        [not reply.taken_out.has_answer for reply in replies if reply.taken_out is not None],
+    ]
+    return [f"{np.mean(right):.0%}" if right else "-" for right in said]
 
 
-def _fitted_auroc(replies: Sequence[Reply], everything: Sequence[Reply]) -> float | None:
-    """Return the AUROC, each repository by coefficients fitted to development repositories only.
+def _refitted(replies: Sequence[Reply], everything: Sequence[Reply]) -> list[Judgement]:
+    """Return the judgements, each repository's by a fit to others of the development half.
 
-    Never to itself. None if there is no other one.
+    Empty if there is no other one.
     """
-    sure: dict[bool, list[float]] = {True: [], False: []}
+    found: list[Judgement] = []
     for name in dict.fromkeys(reply.repository for reply in replies):
         others = [
             reply for reply in everything if reply.half == HALVES[0] and reply.repository != name
         ]
         if not others:
-            return None
-        calibration = Calibration({}, {MODE: _fit(others)})
-        for reply in replies:
-            if reply.repository == name:
-                confidence = calibration.confidence(MODE, reply.answer.evidence)
-                sure[bool(reply.query.answers)].append(confidence or 0.0)
-    return auroc(sure[True], sure[False])
+            return []
+        samples = [sample for reply in others for sample in reply.samples()]
+        calibration = Calibration({}, {MODE: fit(samples)})
+        found += [_rejudged(reply, calibration) for reply in replies if reply.repository == name]
+    return found
 
 
-def _fit(replies: Sequence[Reply]) -> dict[str, float]:
-    evidences = [reply.answer.evidence for reply in replies]
-    return fit(evidences, [bool(reply.query.answers) for reply in replies])
+def _rejudged(reply: Reply, calibration: Calibration) -> Judgement:
+    """Return the judgement of the reply with the confidences of another calibration."""
+    confidences = [
+        calibration.confidence(MODE, answer.evidence) if answer else None
+        for answer in (reply.answer, reply.taken_out)
+    ]
+    return replace(reply.judged(), confidence=confidences[0], confidence_taken_out=confidences[1])
 
 
-def calibrate(indexes: Sequence[QualityIndex], models: Mapping[str, str]) -> None:
-    """Write search/calibration.json, fitted to these indexes; `models` are their digests."""
-    known = [bool(query.answers) for index in indexes for query in index.repository.queries()]
-    modes: dict[str, dict[str, float]] = {}
-    for mode in MODES:
-        found: list[list[Answer]] = [index.answers(mode) for index in indexes]
-        modes[mode] = fit([answer.evidence for answer in chain(*found)], known)
-    Calibration(models, modes).write(CALIBRATION)
+def calibrate_shipped(indexes: Sequence[QualityIndex]) -> None:
+    """Write search/calibration.json, fitted to these indexes."""
+    with ExitStack() as stack:
+        projects = [
+            JudgedProject(stack.enter_context(index.searcher()), index.repository.queries())
+            for index in indexes
+        ]
+        calibrate(projects).calibration.write(CALIBRATION)

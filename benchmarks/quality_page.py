@@ -34,9 +34,10 @@ _NO_FORMER = "The numbers of the former release are not known.\n"
 _CONFIDENCE = """\
 ## Does it know when it does not know?
 
-How often a query with an answer has a higher confidence than one without (AUROC), and the shares
-that search.no_answer_below classifies correctly, with the shipped coefficients. In the last
-column, those of each repository are fitted to the others of the development half.
+How often a query with an answer has a higher confidence than one that has none, and than one
+whose answers are taken out of the index (AUROC); and the shares that search.no_answer_below
+classifies correctly, with the shipped coefficients. In the last two columns, those of each
+repository are fitted to the others of the development half.
 """
 _ABLATION = """\
 # What each choice of the search gains, {measured}

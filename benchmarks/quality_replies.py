@@ -7,11 +7,12 @@ The former release's numbers stand beside those of today, query by query. They a
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from search.calibrate import Sample
 from search.evaluate import Judgement, judge_reply
 
 if TYPE_CHECKING:
@@ -33,10 +34,21 @@ class Reply:
     half: Half
     query: JudgedQuery
     answer: Answer
+    taken_out: Answer | None = None
+    """The answer as if the index did not hold the known ones; None if there are none."""
 
     def judged(self, level: Level = "structure") -> Judgement:
         """Return it judged."""
-        return judge_reply(self.query, self.answer, level)
+        judgement = judge_reply(self.query, self.answer, level)
+        without = None if self.taken_out is None else self.taken_out.confidence
+        return replace(judgement, confidence_taken_out=without)
+
+    def samples(self) -> list[Sample]:
+        """Return what a confidence is fitted to, of this query."""
+        found = [Sample(self.answer.evidence, "answered" if self.query.answers else "foreign")]
+        if self.taken_out is not None:
+            found.append(Sample(self.taken_out.evidence, "taken out"))
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import json
 import logging
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -23,14 +23,16 @@ from configs.workspace import Workspace
 from embedding.models import fingerprints_of
 from lsif.listing import list_files
 from machine.git import git_state
+from search.calibrate import TakenOut
 from search.opening import connect, open_searcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from quality_repositories import JudgedRepository
 
     from search.answer import Answer, Mode
+    from search.engine import Searcher
 
 logger = logging.getLogger(__name__)
 
@@ -147,12 +149,26 @@ class QualityIndex:
         command = [*PROGRAM, "ingest", "--dump", str(dump), "--root", str(root), "--rebuild", *sets]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
-    def answers(self, mode: Mode = "hybrid", *changes: str) -> list[Answer]:
-        """Return the answer to each query of the repository."""
+    @contextmanager
+    def searcher(self, *changes: str) -> Iterator[Searcher]:
+        """Open the index for searches."""
         workspace = self.workspace(*changes)
         with closing(connect(workspace)) as index:
-            searcher = open_searcher(workspace, index, self.collection)
+            yield open_searcher(workspace, index, self.collection)
+
+    def answers(self, mode: Mode = "hybrid", *changes: str) -> list[Answer]:
+        """Return the answer to each query of the repository."""
+        with self.searcher(*changes) as searcher:
             return [
                 searcher.search(query.query, mode, limit=HITS)
                 for query in self.repository.queries()
             ]
+
+    def answers_taken_out(self) -> list[Answer | None]:
+        """Return the answer to each query as if the index did not hold the known answers.
+
+        None for queries without any.
+        """
+        with self.searcher() as searcher:
+            taken_out = TakenOut(searcher)
+            return [taken_out.search(query, "hybrid") for query in self.repository.queries()]

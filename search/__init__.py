@@ -3,13 +3,15 @@
 Reading order:
     answer, hit, record, errors      what comes back: hits, each a structure as flat JSON
     limits, filters, retrievers      what may be asked; one query through the retrievers
-    fusion, lines, confidence        one ranking of several; lines that match; how sure it is
+    fusion, lines                    one ranking of several; lines that match
     asked, related, ranking          what a query asks for, which decides the order of the hits
+    evidence, confidence             how sure it is that there is an answer
     lookup, encoding, engine         structures by name; models that read a query; the searcher
     sources, projection              the text of indexed files; the map of the structures
     opening, service                 from settings to a searcher; searchers that stay open
     web, page, mcp                   the HTTP API, its page, the MCP server for coding agents
     judged, statistics, evaluate     how good answers are, by queries with known answers
+    calibrate                        the confidence, fitted to such queries
 
 docs/search.md says how to use it.
 """

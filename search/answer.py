@@ -60,7 +60,7 @@ class Answer:
     groups: list[Group] | None = None
     """The groups in order, if hits were grouped; `hits` has the hits of all groups."""
     evidence: dict[str, float] = field(default_factory=dict)
-    """What the confidence is computed from; see search.confidence."""
+    """What the confidence is computed from; see search.evidence."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as plain data."""

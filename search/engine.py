@@ -15,9 +15,9 @@ import numpy as np
 from search import limits
 from search.answer import GROUPINGS, MODES, Answer, Stopwatch, group_hits
 from search.asked import Asked, asked_by
-from search.confidence import evidence
 from search.encoding import QueryModels
 from search.errors import SearchError
+from search.evidence import evidence
 from search.filters import Filters
 from search.fusion import deduplicate, hits_of, merge, normalised_scores, reciprocal_ranks
 from search.lines import with_lines
@@ -25,10 +25,9 @@ from search.lookup import Lookup
 from search.ranking import Relation, ordered
 from search.related import related
 from search.retrievers import RETRIEVERS_OF, SIMILAR, Query
-from storage.sparse import query_vector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from configs.settings import SearchSettings
     from embedding.encoder import Encoder
@@ -111,12 +110,13 @@ class Searcher(Lookup):
         group_by: GroupBy | None = None,
         group_size: int | None = None,
         lines: bool = False,
+        without: Collection[str] = (),
     ) -> Answer:
         """Return at most `limit` hits, best first.
 
         With `group_by`, return at most `limit` groups of at most `group_size` hits each. With
-        `lines`, each hit has the lines that match best. Raises SearchError for values that can't
-        be searched with.
+        `lines`, each hit has the lines that match best. The index is searched as if it did not
+        hold the structures of the ids `without`. Raises SearchError for unusable values.
         """
         limits.validate_query(query)
         limits.validate_name("mode", mode, MODES)
@@ -124,7 +124,8 @@ class Searcher(Lookup):
         clock = Stopwatch()
         with clock.phase("encode"):
             vectors = {name: self._models.vector(name, query) for name in self._retrievers(mode)}
-        answer = self._answer(Query.of(vectors, filters or Filters(), self.files, clock), request)
+        asking = Query.of(vectors, filters or Filters(), self.files, clock, without)
+        answer = self._answer(asking, request)
         if lines:
             answer = replace(answer, hits=with_lines(answer.hits, query))
         return replace(answer, latency_ms=clock.read())
@@ -141,8 +142,8 @@ class Searcher(Lookup):
     ) -> Answer:
         """Return the structures most similar to this one, without itself, by its own vectors.
 
-        Modes are hybrid (both vectors), text and code. Raises StructureMissing if the index has no
-        such structure, SearchError for another mode.
+        Modes are hybrid (both vectors), text and code. Raises SearchError for another mode,
+        StructureMissing if the index has no such structure.
         """
         if mode not in SIMILAR:
             raise SearchError(
@@ -187,16 +188,13 @@ class Searcher(Lookup):
         return [name for name in named if mode != "hybrid" or self._weight(name)]
 
     def _weight(self, retriever: Retriever) -> float:
-        weight: float = getattr(self._settings.weights, retriever)
-        return weight
+        return float(getattr(self._settings.weights, retriever))
 
     def _answer(self, query: Query, request: _Request) -> Answer:
         """Return the answer without its latency."""
-        rankings, hits, groups = self._find(query, request)
-        found = evidence(rankings, len(query_vector(request.text).indices))
-        confidence = None
-        if self._calibration is not None and not request.without:
-            confidence = self._calibration.confidence(request.mode, found)
+        found, hits, groups = self._find(query, request)
+        calibration = None if request.without else self._calibration
+        confidence = calibration.confidence(request.mode, found) if calibration else None
         metadata = self.generation.metadata
         return Answer(
             query=request.text,
@@ -217,8 +215,8 @@ class Searcher(Lookup):
 
     def _find(
         self, query: Query, request: _Request
-    ) -> tuple[dict[Retriever, list[Candidate]], list[Hit], list[Group] | None]:
-        """Return what each retriever found, the hits and their groups; search deeper as needed."""
+    ) -> tuple[dict[str, float], list[Hit], list[Group] | None]:
+        """Return the evidence, the hits and their groups; search deeper as needed."""
         wanted = request.hits
         while True:
             depth = max(wanted, self._settings.candidates)
@@ -230,7 +228,7 @@ class Searcher(Lookup):
             shown, groups = request.choose(hits)
             more = left_out or any(len(ranking) >= depth for ranking in rankings.values())
             if request.is_full(shown, groups) or not more or wanted >= limits.DEPTH:
-                return rankings, shown, groups
+                return evidence(request.text, request.asked, rankings, hits), shown, groups
             wanted = min(limits.DEPTH, wanted * 4)
 
     def _ranked(

@@ -50,6 +50,8 @@ class Judgement:
     loose_gains: tuple[float, ...]
     """An answer counts each time (`judge_loosely`)."""
     confidence: float | None = None
+    confidence_taken_out: float | None = None
+    """That of the same query after its answers were taken out of the index; None if unknown."""
 
     @property
     def rank(self) -> int | None:
@@ -87,6 +89,7 @@ class Judgement:
             **row,
             **{name: metrics.get(name) for name in ("ndcg_at_10", "ndcg_loose")},
             "confidence": self.confidence,
+            "confidence_taken_out": self.confidence_taken_out,
         }
 
 
@@ -151,6 +154,9 @@ class Evaluation:
     level: Level
     summaries: dict[str, dict[str, Summary]]
     auroc: dict[str, float | None]
+    """Of queries with answers against those that have none."""
+    auroc_taken_out: dict[str, float | None]
+    """Of queries with answers against the same after their answers were taken out."""
     comparisons: dict[str, dict[str, Comparison]]
     judgements: dict[str, list[Judgement]]
 
@@ -176,9 +182,15 @@ class Evaluation:
             f"{{:{side}{width}}}" for side, width in zip("<<>>>>>>>>>", widths, strict=True)
         )
         lines = [layout.format(*row) for row in table]
-        lines += [
-            f"{mode}: AUROC {area:.3f}" for mode, area in self.auroc.items() if area is not None
-        ]
+        for against, areas in (
+            ("queries without answers", self.auroc),
+            ("those whose answers are taken out", self.auroc_taken_out),
+        ):
+            lines += [
+                f"{mode}: AUROC {area:.3f} against {against}"
+                for mode, area in areas.items()
+                if area is not None
+            ]
         for mode, named in self.comparisons.items():
             against = f"{mode} against {next(iter(self.judgements))}"
             lines += [
@@ -188,25 +200,39 @@ class Evaluation:
         return "\n".join([*lines, f"judged by {self.level}"])
 
 
+def _unknown(_query: JudgedQuery, _mode: str) -> None:
+    return None
+
+
 def evaluate(
     queries: Sequence[JudgedQuery],
     search: Callable[[str, str], RankedHits],
     modes: Sequence[str],
     level: Level = "structure",
+    without_answers: Callable[[JudgedQuery, str], float | None] = _unknown,
 ) -> Evaluation:
-    """Return how good the answers of each mode are; each calls `search(query, mode)` once."""
-    judgements = {
-        mode: [judge_reply(query, search(query.query, mode), level) for query in queries]
-        for mode in modes
-    }
+    """Return how good the answers of each mode are; each calls `search(query, mode)` once.
+
+    `without_answers` returns the confidence of the same search as if the index did not hold the
+    query's answers; it is called for queries with answers whose confidence is known.
+    """
+
+    def judged(query: JudgedQuery, mode: str) -> Judgement:
+        judgement = judge_reply(query, search(query.query, mode), level)
+        if judgement.confidence is None or not query.answers:
+            return judgement
+        return replace(judgement, confidence_taken_out=without_answers(query, mode))
+
+    judgements = {mode: [judged(query, mode) for query in queries] for mode in modes}
     metrics = {
-        mode: [judgement.metrics() for judgement in judged if judgement.query.answers]
-        for mode, judged in judgements.items()
+        mode: [judgement.metrics() for judgement in found if judgement.query.answers]
+        for mode, found in judgements.items()
     }
     return Evaluation(
         level=level,
-        summaries={mode: summarise(judged) for mode, judged in judgements.items()},
-        auroc={mode: auroc_of(judged) for mode, judged in judgements.items()},
+        summaries={mode: summarise(found) for mode, found in judgements.items()},
+        auroc={mode: auroc_of(found) for mode, found in judgements.items()},
+        auroc_taken_out={mode: auroc_taken_out(found) for mode, found in judgements.items()},
         comparisons={
             mode: _compare(metrics[modes[0]], metrics[mode]) for mode in modes[1:] if metrics[mode]
         },
@@ -225,6 +251,16 @@ def auroc_of(judgements: Iterable[Judgement]) -> float | None:
         [confidence for confidence, has_answer in sure if has_answer],
         [confidence for confidence, has_answer in sure if not has_answer],
     )
+
+
+def auroc_taken_out(judgements: Sequence[Judgement]) -> float | None:
+    """Return how well the confidence tells queries from the same with their answers taken out.
+
+    None if it is unknown.
+    """
+    known = [judgement.confidence for judgement in judgements if judgement.query.answers]
+    without = [judgement.confidence_taken_out for judgement in judgements]
+    return auroc(*([sure for sure in side if sure is not None] for side in (known, without)))
 
 
 def _compare(a: Sequence[dict[str, float]], b: Sequence[dict[str, float]]) -> dict[str, Comparison]:

@@ -54,7 +54,7 @@ def _implementations(generation: Generation, query: Query, trait: str) -> Iterat
     of_trait = Condition("trait_name", spellings(trait)), Condition("code_type", ("Impl",))
     yield from _where(generation, query, *of_trait)
     # Without the filters: one that leaves out impl blocks may still want their types.
-    names = generation.structures.select(("context.struct_name",), where=of_trait)
+    names = generation.structures.select(("context.struct_name",), where=(*of_trait, *query.absent))
     types = tuple({str(row.values[0]) for row in names if row.values[0]})
     if types:
         is_type = Condition("code_type", tuple(sorted(TYPES)))

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, TypeAlias
 from search.filters import BLOCK_FIELDS, STRUCTURE_FIELDS
 from search.fusion import Candidate, Retriever
 from search.hit import LineRange
-from storage.index import Nearest
+from storage.index import Condition, Nearest
 from storage.schema import SPARSE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
     from search.answer import Mode, Stopwatch
     from search.filters import Filters
-    from storage.index import Condition, Generation
+    from storage.index import Generation
     from storage.sparse import SparseVector
 
     Vector: TypeAlias = NDArray[np.float32] | SparseVector
@@ -55,6 +55,8 @@ class Query:
     """None if nothing can match."""
     blocks: tuple[Condition, ...] | None
     clock: Stopwatch
+    absent: tuple[Condition, ...] = ()
+    """Conditions on structures that are searched as if they were not in the index."""
 
     @classmethod
     def of(
@@ -63,12 +65,20 @@ class Query:
         filters: Filters,
         files: Callable[[], Iterable[str]],
         clock: Stopwatch,
+        without: Collection[str] = (),
     ) -> Query:
-        """Return the query; `files` returns the paths of the index."""
+        """Return the query; `files` returns the paths of the index.
+
+        Structures of the ids `without`, and their blocks, are not found.
+        """
         with clock.phase("qdrant"):  # globs ask it for the files
             structures = filters.conditions(STRUCTURE_FIELDS, files)
             blocks = filters.conditions(BLOCK_FIELDS, files)
-        return cls(vectors, structures, blocks, clock)
+        if not without or structures is None or blocks is None:
+            return cls(vectors, structures, blocks, clock)
+        absent = (Condition("id", tuple(without), negated=True),)
+        of_absent = Condition("structure_id", tuple(without), negated=True)
+        return cls(vectors, (*structures, *absent), (*blocks, of_absent), clock, absent)
 
     def run(self, generation: Generation, depth: int) -> dict[Retriever, list[Candidate]]:
         """Return what each retriever finds, best first, at most `depth` points.

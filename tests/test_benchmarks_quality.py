@@ -228,7 +228,8 @@ def reply(
     query = JudgedQuery(query=text, kind=kind, answers=() if kind == "none" else (right,))
     hits = [Found("a.rs", name, 5, 9) for name in names]
     answer = FoundAnswer(hits, confidence, has_answer=confidence >= 0.5)
-    return Reply(f"{half}-repository", half, query, answer)
+    taken_out = FoundAnswer([], 0.2, has_answer=False) if query.answers else None
+    return Reply(f"{half}-repository", half, query, answer, taken_out)
 
 
 FIRST, SECOND = reply("first", "right", "other"), reply("second", "wrong", "right", kind="code")
@@ -287,6 +288,13 @@ def test_files_and_lines_are_judged_beside_each_other() -> None:
     )
 
 
+def test_the_confidence_is_compared_with_both_sorts_of_queries_without_an_answer() -> None:
+    confidence_table = module("quality_confidence").confidence_table
+    without = FoundAnswer([], 0.95, has_answer=True)
+    (row,) = confidence_table([replace(FIRST, taken_out=without), NOTHING])[2:]
+    assert row == "| test | 1.000 | 0.000 | 100% | 100% | 0% | - | - |"
+
+
 def test_a_repository_is_one_row() -> None:
     assert by_repository([FIRST, SECOND, NOTHING])[2:] == [
         "| test-repository | test | 2 | 1 | 0.815 | 0.750 | 0.500 | 1.000 | 1.000 |"
@@ -310,8 +318,9 @@ def test_the_page_has_both_halves_and_says_what_is_not_chosen() -> None:
     assert "The former release is 0.1.0 at 01234567." in page
     assert "2 new or changed\nqueries are left out" in page
     assert "**Nothing is chosen by the test\nhalf**" in page
-    assert "| development | 0.500 | 100% | 0% | - |" in page  # no other development repository
-    assert page.splitlines()[-1].startswith("| test | 1.000 | 100% | 100% | ")
+    development = "| development | 0.500 | 1.000 | 100% | 0% | 100% | - | - |"
+    assert development in page  # which has no other repository to be fitted to
+    assert page.splitlines()[-1].startswith("| test | 1.000 | 1.000 | 100% | 100% | 100% | ")
     assert max(map(len, (line for line in page.splitlines() if line[:1] != "|"))) <= 100
     assert "Both halves" not in quality_page([FIRST, SECOND], None, "")
 

@@ -118,11 +118,12 @@ def sample(fake: Models, root: Path, tmp_path_factory: pytest.TempPathFactory) -
     data = tmp_path_factory.mktemp("searchable") / "data"
     index_sample(data, root)
     calibration = {
+        "version": 2,
         "models": model_digests(settings_of(data)),
         "modes": {"bm25": {"": 2.0, "bm25": 0.0}},
     }
     (data / "sure.json").write_bytes(orjson.dumps(calibration))
-    (data / "unknown.json").write_bytes(orjson.dumps({"models": {}, "modes": {}}))
+    (data / "unknown.json").write_bytes(orjson.dumps({"version": 2, "models": {}, "modes": {}}))
     with kept_open(data):
         yield data
 
@@ -992,7 +993,8 @@ def test_all_modes_are_measured_unless_some_are_named_and_json_has_every_query(
         ("steer a ship", None),
     ]
     assert {row["confidence"] for row in rows} == {0.8807970779778823}
-    assert document["auroc"]["bm25"] == 0.5
+    assert document["auroc"]["bm25"] == document["auroc_taken_out"]["bm25"] == 0.5
+    assert [row["confidence_taken_out"] is None for row in rows] == [False, False, True, True]
 
 
 def test_the_confidence_is_fitted_to_queries_with_and_without_answers(
@@ -1016,8 +1018,9 @@ def test_the_confidence_is_fitted_to_queries_with_and_without_answers(
     calibration = orjson.loads(fitted.read_bytes())
     assert calibration["models"] == model_digests(settings_of(sample))
     assert list(calibration["modes"]) == ["hybrid", "merged", "text", "code", "bm25", "blocks"]
-    assert set(calibration["modes"]["bm25"]) == {"", "bm25"}
-    assert set(calibration["modes"]["hybrid"]) > {"", "text", "code", "bm25"}
+    assert calibration["modes"]["bm25"].keys() > {"", "bm25", "words"}
+    assert "text" not in calibration["modes"]["bm25"]
+    assert calibration["modes"]["hybrid"].keys() > {"", "text", "code", "bm25", "agreement"}
     use = (
         "--mode",
         "bm25",
@@ -1060,6 +1063,26 @@ def test_queries_that_can_not_be_read_are_reported_with_their_line(
     assert re.search(message, said)
 
 
+def test_a_confidence_is_fitted_to_several_projects(
+    ask: Ask, queries: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fitted = ("--mode", "bm25", "--calibrate", str(tmp_path / "fitted.json"))
+    with caplog.at_level("INFO", logger="flows.cli.evaluate"):
+        code, _, _ = ask("evaluate", str(queries), *fitted, "--with", f"sample={queries}")
+    assert code == 0
+    assert "the confidence was fitted to 8 queries" in caplog.text
+    assert "bm25, each project by a fit to the others: AUROC" in caplog.text
+
+
+def test_other_projects_are_of_a_calibration(ask: Ask, queries: Path) -> None:
+    code, out, said = ask("evaluate", str(queries), "--with", f"sample={queries}")
+    assert (code, out) == (2, "")
+    assert "--with has no effect without --calibrate" in said
+    with pytest.raises(SystemExit) as wrong:
+        ask("evaluate", str(queries), "--calibrate", "x", "--with", "sample")
+    assert wrong.value.code == 2
+
+
 def test_what_can_not_be_calibrated_leaves_no_file(ask: Ask, queries: Path, tmp_path: Path) -> None:
     queries.write_bytes(b"".join(queries.read_bytes().splitlines(keepends=True)[:2]))
     code, out, said = ask("evaluate", str(queries), "--calibrate", str(tmp_path / "fitted.json"))
@@ -1087,8 +1110,8 @@ def test_a_calibration_that_can_not_be_written_is_reported(
         b"",
         b"{}",
         b"[]",
-        b'{"models": {}, "modes": {"text": {"": "x"}}}',
-        b'{"models": [], "modes": {}}',
+        b'{"version": 2, "models": {}, "modes": {"text": {"": "x"}}}',
+        b'{"version": 2, "models": [], "modes": {}}',
     ],
 )
 def test_a_damaged_calibration_is_reported(content: bytes, ask: Ask, tmp_path: Path) -> None:

@@ -187,7 +187,8 @@ def test_an_answer_says_what_was_searched_and_where(build: Build) -> None:
     )
     assert (answer.commit, answer.dirty, answer.generation) == ("0123abc", True, generation.name)
     assert (answer.confidence, answer.has_answer, answer.groups) == (None, True, None)
-    assert answer.evidence == {"text": cosine(10)}
+    assert answer.evidence["text"] == cosine(10)
+    assert "code" not in answer.evidence
     plain = orjson.loads(orjson.dumps(answer.to_dict()))
     assert list(plain) == [
         "query", "mode", "query_kind", "project", "branch", "commit", "dirty", "generation",
@@ -308,6 +309,27 @@ def test_if_the_confidence_is_not_known_no_match_is_called_bad(build: Build) -> 
     ):
         assert (answer.confidence, answer.has_answer) == (None, True)
     assert not searcher.search("x", "text").has_answer
+
+
+def test_a_smaller_answer_is_as_sure_as_a_larger_one(build: Build) -> None:
+    searcher = searcher_of(build([made("f", 0), made("has_visited", 20)]))
+    answers = [searcher.search("has_visited", "text", limit=limit) for limit in (1, 2)]
+    assert len(answers[0].hits) == 1
+    assert answers[0].evidence == answers[1].evidence
+    assert answers[0].evidence["found_name"] == 1.0
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_index_is_searched_as_if_it_did_not_hold_some_structures(
+    mode: Mode, index: Index, metadata: Metadata
+) -> None:
+    one, other = made("evict", 0, 0, lines=(1, 9)), made("evict_all", 10, 10, lines=(20, 29))
+    blocks = [one.block(2, 4, 0), other.block(22, 24, 10)]
+    searcher = searcher_of(publish(index, metadata, [one, other], blocks))
+    for query in ("evict", "who calls evict"):
+        assert {hit.id for hit in searcher.search(query, mode).hits} == {one.id, other.id}
+        found = searcher.search(query, mode, without=(one.id,))
+        assert [hit.id for hit in found.hits] == [other.id]
 
 
 def test_no_hit_at_all_is_no_good_match(build: Build) -> None:

@@ -760,7 +760,7 @@ def test_the_text_is_a_table_then_auroc_then_comparisons() -> None:
         "merged  all    2  0.000  0.500   0.500  0.250    0.315  0.315  0.500  0.500",
         "merged  words  1  0.000  1.000   1.000  0.500    0.631  0.631  1.000  1.000",
         "merged  code   1  0.000  0.000   0.000  0.000    0.000  0.000  0.000  0.000",
-        "hybrid: AUROC 0.500",
+        "hybrid: AUROC 0.500 against queries without answers",
         "merged against hybrid: NDCG@10 -0.685 [-1.000, -0.369], p < 0.01: real",
         "merged against hybrid: MRR -0.750 [-1.000, -0.500], p < 0.01: real",
         "judged by structure",
@@ -778,7 +778,9 @@ def test_all_modes_are_judged_at_the_level() -> None:
 def test_the_dict_is_plain_data_with_a_row_for_each_query_and_mode() -> None:
     data = evaluate(QUERIES, search, ["hybrid", "merged"]).to_dict()
     assert json.loads(json.dumps(data)) == data
-    assert set(data) == {"level", "summaries", "auroc", "comparisons", "judgements"}
+    assert list(data) == [
+        *("level", "summaries", "auroc", "auroc_taken_out", "comparisons", "judgements")
+    ]
     assert data["level"] == "structure"
     assert data["summaries"]["merged"]["words"]["mrr"] == 0.5
     assert data["auroc"] == {"hybrid": 0.5, "merged": None}
@@ -798,6 +800,7 @@ def test_the_dict_is_plain_data_with_a_row_for_each_query_and_mode() -> None:
             "ndcg_at_10": 1.0,
             "ndcg_loose": 1.0,
             "confidence": 0.4,
+            "confidence_taken_out": None,
         },
         {
             "query": "cake",
@@ -807,6 +810,7 @@ def test_the_dict_is_plain_data_with_a_row_for_each_query_and_mode() -> None:
             "ndcg_at_10": None,
             "ndcg_loose": None,
             "confidence": 0.5,
+            "confidence_taken_out": None,
         },
         {
             "query": "one",
@@ -816,9 +820,26 @@ def test_the_dict_is_plain_data_with_a_row_for_each_query_and_mode() -> None:
             "ndcg_at_10": pytest.approx(0.63093),
             "ndcg_loose": pytest.approx(0.63093),
             "confidence": None,
+            "confidence_taken_out": None,
         },
     ]
     assert [row["ndcg_at_10"] for row in data["judgements"][4:]] == [0.0, None]
+
+
+def test_queries_are_compared_with_themselves_without_their_answers() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def without(query: JudgedQuery, mode: str) -> float | None:
+        asked.append((query.query, mode))
+        return {"one": 0.6, "two": None}[query.query]
+
+    evaluation = evaluate(QUERIES, search, ["hybrid", "merged"], without_answers=without)
+    assert asked == [("one", "hybrid"), ("two", "hybrid")]  # merged has no confidence
+    assert evaluation.auroc_taken_out == {"hybrid": 0.5, "merged": None}  # 0.9 and 0.4 to 0.6
+    rows = evaluation.to_dict()["judgements"]
+    assert [row["confidence_taken_out"] for row in rows[:3]] == [0.6, None, None]
+    shown = evaluation.to_text().splitlines()
+    assert "hybrid: AUROC 0.500 against those whose answers are taken out" in shown
 
 
 def test_queries_that_should_find_nothing_leave_nothing_to_compare() -> None:

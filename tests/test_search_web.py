@@ -367,7 +367,7 @@ def test_an_answer_is_called_good_by_the_threshold_and_the_others_are_counted(
     calibration = tmp_path / "calibration.json"
     modes = {"bm25": {"": -3.0, "bm25": 0.0}, "code": {"": 3.0, "code": 0.0}}
     calibration.write_bytes(
-        orjson.dumps({"models": model_digests(settings_of(sample)), "modes": modes})
+        orjson.dumps({"version": 2, "models": model_digests(settings_of(sample)), "modes": modes})
     )
     with served(
         SearchService(workspace_of(sample, f"search.calibration={calibration}"), "sample")

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
-from contextlib import ExitStack
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from flows.cli.arguments import add_index, add_json, add_settings, workspace_of
+from flows.cli.arguments import (
+    add_index,
+    add_json,
+    add_settings,
+    chosen_collection,
+    workspace_of,
+)
 from flows.cli.output import print_result
-from flows.cli.search import open_chosen
+from flows.errors import UsageError
 from machine.text import counted
 from search.answer import MODES
 from search.judged import LEVELS, read_queries
 
 if TYPE_CHECKING:
-    import argparse
-
     from search.answer import Mode
-    from search.engine import Searcher
-    from search.judged import JudgedQuery
+    from search.calibrate import JudgedProject
 
 logger = logging.getLogger(__name__)
 
@@ -52,34 +56,63 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="fit the confidence to these queries and write it to FILE, for search.calibration",
     )
+    parser.add_argument(
+        "--with",
+        dest="others",
+        type=_project_and_queries,
+        action="append",
+        default=[],
+        metavar="NAME=QUERIES",
+        help="with --calibrate: fit to the queries of this project, too; may be repeated",
+    )
     add_index(parser)
     add_settings(parser)
     add_json(parser)
     parser.set_defaults(run=_evaluate)
 
 
-def _evaluate(options: argparse.Namespace) -> None:
-    from search.evaluate import evaluate  # noqa: PLC0415 - 0.1 s
+def _project_and_queries(text: str) -> tuple[str, Path]:
+    """Return project and file of NAME=QUERIES. Raises ArgumentTypeError."""
+    project, separator, path = text.partition("=")
+    if not project or not separator or not path:
+        raise argparse.ArgumentTypeError(f"expected NAME=QUERIES, found {text!r}")
+    return project, Path(path)
 
-    workspace, calibration = workspace_of(options), options.calibrate
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from search.calibrate import JudgedProject, TakenOut  # noqa: PLC0415 - half a second
+    from search.evaluate import evaluate  # noqa: PLC0415 - 0.1 s
+    from search.opening import connect, open_searcher  # noqa: PLC0415 - half a second
+
+    workspace = workspace_of(options)
+    if options.others and options.calibrate is None:
+        raise UsageError("--with has no effect without --calibrate.")
     queries, modes = read_queries(options.queries), list(dict.fromkeys(options.modes or MODES))
-    with ExitStack() as stack:
-        searcher, _ = open_chosen(workspace, stack, quick=False)
-        _warn_of_absent_files(searcher, queries)
-        if calibration is not None:
-            _calibrate(searcher, queries, calibration)
+    others = [(project, read_queries(path)) for project, path in options.others]
+    with closing(connect(workspace)) as index:
+        collection = chosen_collection(workspace, index)
+        searcher = open_searcher(workspace, index, collection)
+        judged = [JudgedProject(searcher, queries)]
+        for project, own in others:
+            judged.append(JudgedProject(open_searcher(workspace, index, project), own))
+        for project in judged:
+            _warn_of_absent_files(project)
+        if options.calibrate is not None:
+            _calibrate(judged, options.calibrate)
+        taken_out = TakenOut(searcher)
         measured = evaluate(
             queries,
             lambda query, mode: searcher.search(query, cast("Mode", mode), limit=10),
             modes,
             options.level,
+            lambda query, mode: taken_out.confidence(query, cast("Mode", mode)),
         )
     print_result(measured.to_dict(), measured.to_text(), as_json=options.json)
 
 
-def _warn_of_absent_files(searcher: Searcher, queries: list[JudgedQuery]) -> None:
-    wanted = {answer.file_path for query in queries for answer in query.answers}
-    absent = wanted - set(searcher.files())
+def _warn_of_absent_files(project: JudgedProject) -> None:
+    wanted = {answer.file_path for query in project.queries for answer in query.answers}
+    absent = wanted - set(project.searcher.files())
     if absent:
         logger.warning(
             "%s with answers %s not in the index, such as %s: no search can find what is there",
@@ -89,16 +122,17 @@ def _warn_of_absent_files(searcher: Searcher, queries: list[JudgedQuery]) -> Non
         )
 
 
-def _calibrate(searcher: Searcher, queries: list[JudgedQuery], path: Path) -> None:
-    from search.confidence import Calibration, fit  # noqa: PLC0415 - a second
+def _calibrate(projects: list[JudgedProject], path: Path) -> None:
+    from search.calibrate import calibrate  # noqa: PLC0415 - half a second
 
-    modes: dict[str, dict[str, float]] = {}
-    for mode in MODES:
-        evidences = [searcher.search(query.query, mode).evidence for query in queries]
-        modes[mode] = fit(evidences, [bool(query.answers) for query in queries])
-    Calibration(searcher.generation.metadata.fingerprints, modes).write(path)
+    calibration, held_out = calibrate(projects)
+    calibration.write(path)
+    for mode, areas in held_out.items():
+        shown = ", ".join(f"{area:.3f} against those {sort}" for sort, area in areas.items())
+        if shown:
+            logger.info("%s, each project by a fit to the others: AUROC %s", mode, shown)
     logger.info(
         'the confidence was fitted to %d queries: use it with --set search.calibration="%s"',
-        len(queries),
+        sum(len(project.queries) for project in projects),
         path,
     )
