@@ -11,9 +11,9 @@ Prints, and writes to benchmarks/results/quality.md after a run over all reposit
 default configuration: the quality by half and kind of query, at the levels of structures, files
 and lines, beside that of the former release; and how well the confidence separates queries with
 an answer from those without. --ablation measures what each choice of the search gains, on the
-development half, and writes quality-ablation.md. --calibrate writes search/calibration.json,
-fitted to the development half. --write-former keeps the numbers for the next release to be
-compared with.
+development half, and writes quality-ablation.md. --calibrate writes the calibration of the default
+model (search/calibrations), fitted to the development half. --write-former keeps the numbers for
+the next release to be compared with.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _options() -> argparse.Namespace:
         help="another setting; one of the index other than model and recipe needs --rebuild",
     )
     add("--ablation", action="store_true", help="what each choice gains, on the development half")
-    add("--calibrate", action="store_true", help="write search/calibration.json")
+    add("--calibrate", action="store_true", help="write the default model's calibration")
     add("--write-former", metavar="RELEASE", help="keep the numbers as those of this release")
     options = parser.parse_args()
     if options.half == HALVES[1] and (options.ablation or options.calibrate):

@@ -32,6 +32,14 @@ class Way:
     """Of the text vectors; another one needs an index of its own."""
 
 
+def weighing(**weights: float) -> tuple[str, ...]:
+    """Return the settings of these retrievers' weights, for queries of words and of code."""
+    sections = ("search.weights", "search.code_weights")
+    return tuple(
+        f"{section}.{name}={weight}" for section in sections for name, weight in weights.items()
+    )
+
+
 WAYS = (
     Way("hybrid (default)"),
     Way("text", "text"),
@@ -44,14 +52,12 @@ WAYS = (
     Way("merged, recipe tutorial-1", "merged", recipe="tutorial-1"),
     Way("hybrid, reciprocal ranks, k = 10", search=("search.fusion=rrf",)),
     Way("hybrid, reciprocal ranks, k = 60", search=("search.fusion=rrf", "search.rrf_k=60")),
-    Way("hybrid, equal weights", search=("search.weights.bm25=1.0", "search.weights.blocks=1.0")),
-    Way("hybrid without blocks", search=("search.weights.blocks=0.0",)),
-    Way("hybrid without bm25", search=("search.weights.bm25=0.0",)),
-    Way(
-        "hybrid without code and blocks",
-        search=("search.weights.code=0.0", "search.weights.blocks=0.0"),
-    ),
-    Way("hybrid without text", search=("search.weights.text=0.0",)),
+    Way("hybrid, equal weights", search=weighing(code=1.0, bm25=1.0, blocks=1.0)),
+    Way("hybrid, words weighed like code", search=weighing(bm25=2.0, blocks=0.6)),
+    Way("hybrid without blocks", search=weighing(blocks=0.0)),
+    Way("hybrid without bm25", search=weighing(bm25=0.0)),
+    Way("hybrid without code and blocks", search=weighing(code=0.0, blocks=0.0)),
+    Way("hybrid without text", search=weighing(text=0.0)),
     Way("hybrid, tests like others", search=("search.test_weight=1.0",)),
     Way("hybrid, files do not matter", search=("search.file_weight=1.0",)),
     Way("hybrid, 100 candidates", search=("search.candidates=100",)),

@@ -10,8 +10,10 @@ import numpy as np
 from quality_repositories import HALVES
 from quality_tables import number, table
 
+from configs.settings import PACKAGED_PREFIX
+from embedding.models import AUTO_MODELS
 from search.calibrate import JudgedProject, calibrate, fit
-from search.confidence import CALIBRATION, Calibration
+from search.confidence import CALIBRATIONS, Calibration
 from search.evaluate import auroc_of, auroc_taken_out
 
 if TYPE_CHECKING:
@@ -83,10 +85,11 @@ def _rejudged(reply: Reply, calibration: Calibration) -> Judgement:
 
 
 def calibrate_shipped(indexes: Sequence[QualityIndex]) -> None:
-    """Write search/calibration.json, fitted to these indexes."""
+    """Write the calibration of the default model, fitted to these indexes."""
     with ExitStack() as stack:
         projects = [
             JudgedProject(stack.enter_context(index.searcher()), index.repository.queries())
             for index in indexes
         ]
-        calibrate(projects).calibration.write(CALIBRATION)
+        name = AUTO_MODELS[0].removeprefix(PACKAGED_PREFIX)
+        calibrate(projects).calibration.write(CALIBRATIONS / f"{name}.json")

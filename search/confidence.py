@@ -2,7 +2,7 @@
 
 A logistic regression over the evidence (search.evidence). Its coefficients are fitted to queries
 with and without answers (search.calibrate), for each mode by itself, since a mode has its own
-retrievers. calibration.json has those of the packaged model. Similarities of other models mean
+retrievers. calibrations/ has those of each packaged model. Similarities of other models mean
 something else, so their confidence is not known until it is fitted to them.
 """
 
@@ -22,7 +22,8 @@ from search.errors import CalibrationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CALIBRATION = Path(__file__).with_name("calibration.json")
+CALIBRATIONS = Path(__file__).with_name("calibrations")
+"""One file for each packaged model, by its name."""
 VERSION = 2
 """Version of the file. Another meaning of the evidence is another version."""
 
@@ -58,6 +59,11 @@ class Calibration:
             raise CalibrationError(
                 f"can't write {path}: {exc.strerror or exc}. Choose another place."
             ) from exc
+
+
+def packaged_calibrations() -> list[Calibration]:
+    """Return the calibrations of the packaged models."""
+    return [read_calibration(path) for path in sorted(CALIBRATIONS.glob("*.json"))]
 
 
 def read_calibration(path: Path) -> Calibration:

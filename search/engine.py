@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 _LEAST_READ = 50
 """Structures that are read at least: tests sink, and others rise into their places."""
+_OF_CODE = frozenset({"code"})
+"""Kinds of queries to which `code_weights` apply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +125,8 @@ class Searcher(Lookup):
         request = self._request(query, asked_by(query), mode, limit, group_by, group_size)
         clock = Stopwatch()
         with clock.phase("encode"):
-            vectors = {name: self._models.vector(name, query) for name in self._retrievers(mode)}
+            names = self._retrievers(request)
+            vectors = {name: self._models.vector(name, query) for name in names}
         asking = Query.of(vectors, filters or Filters(), self.files, clock, without)
         answer = self._answer(asking, request)
         if lines:
@@ -182,13 +185,17 @@ class Searcher(Lookup):
             group_size=limits.within("group size", group_size, settings.group_size, most.group),
         )
 
-    def _retrievers(self, mode: Mode) -> list[Retriever]:
+    def _retrievers(self, request: _Request) -> list[Retriever]:
         """Return the retrievers of the mode; for `hybrid`, those with a weight."""
-        named = RETRIEVERS_OF[mode]
-        return [name for name in named if mode != "hybrid" or self._weight(name)]
+        named = RETRIEVERS_OF[request.mode]
+        weights = self._weights(request)
+        return [name for name in named if request.mode != "hybrid" or weights[name]]
 
-    def _weight(self, retriever: Retriever) -> float:
-        return float(getattr(self._settings.weights, retriever))
+    def _weights(self, request: _Request) -> dict[Retriever, float]:
+        """Return the weight of each retriever for what is asked."""
+        of_code = request.asked.kind in _OF_CODE
+        weights = self._settings.code_weights if of_code else self._settings.weights
+        return {name: getattr(weights, name) for name in RETRIEVERS_OF["hybrid"]}
 
     def _answer(self, query: Query, request: _Request) -> Answer:
         """Return the answer without its latency."""
@@ -242,7 +249,8 @@ class Searcher(Lookup):
         if request.mode == "merged":
             return self._merged(rankings, wanted, query.clock)
         settings = self._settings
-        ranked = self._fused({name: deduplicate(found) for name, found in rankings.items()})
+        candidates = {name: deduplicate(found) for name, found in rankings.items()}
+        ranked = self._fused(candidates, request)
         first = ranked[: max(2 * wanted, settings.rerank.top, _LEAST_READ)]
         if request.mode != "hybrid":
             hits = hits_of(first, self._records(first, query.clock), rankings)
@@ -266,12 +274,16 @@ class Searcher(Lookup):
         found = sum(map(len, rankings.values()))
         return merge(text_hits, code_hits), len(by_text) + len(by_code) < found
 
-    def _fused(self, rankings: Mapping[Retriever, list[Candidate]]) -> list[Candidate]:
+    def _fused(
+        self, rankings: Mapping[Retriever, list[Candidate]], request: _Request
+    ) -> list[Candidate]:
         if len(rankings) == 1:
             (ranked,) = rankings.values()
             return ranked
-        weights = {name: self._weight(name) for name in rankings}
-        if not any(weights.values()):  # `similar` needs both vectors, even if `search` uses none
+        weights = self._weights(request)
+        if not any(
+            weights[name] for name in rankings
+        ):  # `similar` needs both vectors, even if `search` uses none
             weights = dict.fromkeys(rankings, 1.0)
         if self._settings.fusion == "rrf":
             return reciprocal_ranks(rankings, weights, self._settings.rrf_k)

@@ -16,7 +16,7 @@ from embedding.models import (
     shared_query_encoder,
 )
 from embedding.reranker import load_reranker
-from search.confidence import CALIBRATION, read_calibration
+from search.confidence import packaged_calibrations, read_calibration
 from search.engine import Searcher
 from storage.errors import IndexMissing, StorageError
 from storage.live import check_fingerprints, require_live
@@ -101,11 +101,11 @@ def open_searcher(
 def _calibration(
     settings: SearchSettings, fingerprints: Mapping[str, Fingerprint]
 ) -> Calibration | None:
-    """Return the calibration, None if it was fitted for other models. Raises CalibrationError."""
-    path = Path(settings.calibration) if settings.calibration else CALIBRATION
-    calibration = read_calibration(path)
+    """Return the calibration for these models, None if there is none. Raises CalibrationError."""
+    own = settings.calibration
+    known = [read_calibration(Path(own))] if own else packaged_calibrations()
     digests = {name: fingerprint.digest for name, fingerprint in fingerprints.items()}
-    return calibration if calibration.models == digests else None
+    return next((found for found in known if found.models == digests), None)
 
 
 def choose_collection(index: Index, wanted: str) -> str:

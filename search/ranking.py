@@ -31,6 +31,9 @@ _SIMILAR_NAME, _LEAST_SIMILAR = 10.0, 0.7
 """What the same name adds to a score, and the similarity, 0 to 1, from which a name adds to it."""
 _LITERAL = 15.0
 """What a string with all words of the literal adds to a score."""
+_FEWEST_OF_MESSAGE, _LEAST_OF_MESSAGE = 3, 0.75
+"""A query of at least so many words may be a message that nothing marks as one. It is, where one
+string has at least this share of them, 0 to 1."""
 TYPES = frozenset({"Struct", "Enum", "Union", "Trait", "TypeAlias", "Class", "Interface"})
 _ASIDE = frozenset({"test", "tests", "benches", "benchmarks", "examples", "fuzz"})
 """Folders of code that uses the code which people look for."""
@@ -40,6 +43,8 @@ _ASKED_ASIDE = re.compile(
 _ASKED_IMPL = re.compile(r"(?i)\bimpl(?:s|ements?|ementations?|ementing)?\b")
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_MAY_BE_MESSAGES = frozenset({"words", "code"})
+"""Kinds of queries that a message without quotes and values is taken for."""
 _NO_OWNER = frozenset({"crate", "self", "super", "Self"})
 
 
@@ -47,13 +52,13 @@ def ordered(hits: Sequence[Hit], query: str, asked: Asked, settings: SearchSetti
     """Return the hits with their final scores, best first."""
     aside = 1.0 if _ASKED_ASIDE.search(query) else settings.test_weight
     impl = 1.0 if _ASKED_IMPL.search(query) else settings.impl_weight
-    literal = [word.lower() for word in names_and_numbers(asked.literal)]
+    message = _Message(asked, query)
     similar = _Similarity(asked)
     relation = Relation.of(asked, hits)
     final = []
     for hit in hits:
         score = hit.score * (aside if is_aside(hit) else 1) * (impl if _is_impl(hit) else 1)
-        score += _SIMILAR_NAME * similar.to(hit) + _LITERAL * _literal_share(literal, hit)
+        score += _SIMILAR_NAME * similar.to(hit) + _LITERAL * message.share_in(hit)
         final.append(replace(hit, score=score + relation.lift(hit)))
     return spread(sorted(final, key=lambda hit: -hit.score), settings.file_weight)
 
@@ -186,16 +191,28 @@ class _Similarity:
         return max(0.0, matcher.ratio() - _LEAST_SIMILAR) / (1 - _LEAST_SIMILAR)
 
 
-def _literal_share(literal: Sequence[str], hit: Hit) -> float:
-    """Return the largest share of the literal's words that one string of the source has in order.
+class _Message:
+    """The words of a literal, or of a query that may be one."""
 
-    Messages have values where the source has braces, so words count that stand beside the same
-    neighbour in both.
-    """
-    if not literal:
-        return 0.0
-    strings = (match[1] for match in _STRING.finditer(hit.snippet))
-    return max((_shared(literal, text) for text in strings), default=0.0)
+    def __init__(self, asked: Asked, query: str) -> None:
+        self._words = [word.lower() for word in names_and_numbers(asked.literal)]
+        self._least = 0.0
+        if not self._words and asked.kind in _MAY_BE_MESSAGES:
+            words = [word.lower() for word in names_and_numbers(query)]
+            self._words = words if len(words) >= _FEWEST_OF_MESSAGE else []
+            self._least = _LEAST_OF_MESSAGE
+
+    def share_in(self, hit: Hit) -> float:
+        """Return the largest share of the words, 0 to 1, that one string of the hit has in order.
+
+        Messages have values where the source has braces, so words count that stand beside the same
+        neighbour in both.
+        """
+        if not self._words:
+            return 0.0
+        strings = (match[1] for match in _STRING.finditer(hit.snippet))
+        share = max((_shared(self._words, text) for text in strings), default=0.0)
+        return share if share >= self._least else 0.0
 
 
 def _shared(literal: Sequence[str], text: str) -> float:

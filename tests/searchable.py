@@ -35,6 +35,10 @@ from storage.metadata import Metadata
 
 from conftest import SAMPLE, SAMPLE_DUMP, FakeEncoder
 
+DEFAULT_MODEL, *_ = models.AUTO_MODELS
+_DEFAULT = models.PACKAGED_MODELS[DEFAULT_MODEL.removeprefix(models.PACKAGED_PREFIX)]
+DEFAULT_TOLD = f"{DEFAULT_MODEL} ({_DEFAULT.weights_sha256[:12]}"
+"""How messages begin to tell the model that new indexes get."""
 HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 

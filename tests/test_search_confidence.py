@@ -6,7 +6,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from search.confidence import CALIBRATION, Calibration, read_calibration
+from configs.settings import load_settings
+from embedding.models import PACKAGED_MODELS, resolve_model
+from search.confidence import CALIBRATIONS, Calibration, packaged_calibrations, read_calibration
 from search.errors import CalibrationError
 
 # ---- Confidence
@@ -61,10 +63,19 @@ def test_a_calibration_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert list(orjson.loads(written)) == ["version", "models", "modes"]
 
 
-def test_the_packaged_calibration_can_be_read() -> None:
-    for mode, coefficients in read_calibration(CALIBRATION).modes.items():
-        assert "" in coefficients, mode
-        assert all(map(math.isfinite, coefficients.values())), mode
+def test_each_packaged_model_has_a_calibration() -> None:
+    assert {path.stem for path in CALIBRATIONS.iterdir()} == set(PACKAGED_MODELS)
+    settings = load_settings().embedding
+    for name in PACKAGED_MODELS:
+        model = f"packaged:{name}"
+        digests = {
+            vector: resolve_model(own.model_copy(update={"model": model})).fingerprint.digest
+            for vector, own in (("text", settings.text), ("code", settings.code))
+        }
+        (found,) = [known for known in packaged_calibrations() if known.models == digests]
+        for mode, coefficients in found.modes.items():
+            assert "" in coefficients, mode
+            assert all(map(math.isfinite, coefficients.values())), mode
 
 
 @pytest.mark.parametrize(

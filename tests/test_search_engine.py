@@ -577,6 +577,16 @@ def test_a_retriever_of_no_weight_is_not_asked(
     ]  # weights are of hybrid only
 
 
+def test_queries_that_are_code_have_weights_of_their_own(build: Build) -> None:
+    compass = Compass()
+    nothing = ("code_weights.text=0", "code_weights.code=0", "code_weights.blocks=0")
+    searcher = searcher_of(build(*town()), *nothing, encoder=compass)
+    of_code = searcher.search("let config = parse_config(&path)?;")
+    assert (of_code.query_kind, names(of_code), compass.asked) == ("code", ["parse_config"], [])
+    assert searcher.search("config").hits
+    assert compass.asked
+
+
 def test_tests_rank_below_what_they_test_in_hybrid_only(build: Build) -> None:
     structures = [
         made("cache_test", 0, 0, is_test=True),

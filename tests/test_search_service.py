@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from searchable import (
+    DEFAULT_TOLD,
     Models,
     document,
     fake_models,
@@ -331,7 +332,7 @@ def test_the_status_has_the_values_that_can_be_filtered_on_the_commonest_first(
     assert (status["project"], status["commit"], status["dirty"]) == ("sample", "0123abc", False)
     assert (status["structures"], status["blocks"]) == (77, 8)
     assert status["modes"] == ["hybrid", "merged", "text", "code", "bm25", "blocks"]
-    assert status["models"]["code"].startswith("packaged:all-MiniLM-L6-v2 (53aa51172d14")
+    assert status["models"]["code"].startswith(DEFAULT_TOLD)
     values = status["values"]
     assert list(values) == ["crate", "module", "kind", "visibility", "owner", "trait", "origin"]
     assert list(values["crate"].items()) == [("sample", 74), ("area", 3)]

@@ -23,6 +23,7 @@ import pytest
 from numpy.typing import NDArray
 from prometheus_client.parser import text_string_to_metric_families
 from searchable import (
+    DEFAULT_MODEL,
     Models,
     Site,
     document,
@@ -1173,7 +1174,7 @@ def test_an_index_of_other_models_is_rejected_with_the_way_out(sample: Path) -> 
     with served(SearchService(workspace_of(sample, "embedding.code.max_tokens=64"))) as site:
         status, message = site.refusal("/api/search?q=x")
     assert status == 503
-    assert "was made with code = packaged:all-MiniLM-L6-v2" in message
+    assert f"was made with code = {DEFAULT_MODEL}" in message
     assert "--config FILE" in message
 
 

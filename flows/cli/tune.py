@@ -90,7 +90,7 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--base",
-        default="packaged:all-MiniLM-L6-v2",
+        default="packaged:rust-code",
         metavar="MODEL",
         help="encoder to begin with, as embedding.text.model names it (default: %(default)s)",
     )

