@@ -11,7 +11,7 @@ Reading order:
     opening, service                 from settings to a searcher; searchers that stay open
     web, page, mcp                   the HTTP API, its page, the MCP server for coding agents
     judged, statistics, evaluate     how good answers are, by queries with known answers
-    calibrate                        the confidence, fitted to such queries
+    calibrate, calibrations          the confidence, fitted to such queries; what was fitted
 
 docs/search.md says how to use it.
 """

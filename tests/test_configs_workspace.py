@@ -104,6 +104,13 @@ def test_the_fingerprints_of_the_default_models_never_change() -> None:
     """Another digest here makes everybody's vectors again."""
     found = fingerprints_of(Workspace(load_settings()).models)
     assert {vector: one.digest for vector, one in found.items()} == {
+        "text": "535526f8ca1a7bf620dfd024feee6963",
+        "code": "7353a5c0ee6f5162fca9aaf1202a022e",
+        "blocks": "7353a5c0ee6f5162fca9aaf1202a022e",
+    }
+    minilm = [f"embedding.{name}.model=packaged:all-MiniLM-L6-v2" for name in ("text", "code")]
+    former = fingerprints_of(Workspace(load_settings(None, minilm)).models)
+    assert {vector: one.digest for vector, one in former.items()} == {
         "text": "f978193cc7ff1474f294f246cd255d73",
         "code": "c924b2053b2769688ddacf24aaa07fbd",
         "blocks": "c924b2053b2769688ddacf24aaa07fbd",

@@ -479,7 +479,9 @@ def test_points_that_get_lost_on_the_way_are_sent_again(
     monkeypatch: pytest.MonkeyPatch,
     sample_structures: Path,
 ) -> None:
-    kind = type(index.create(COLLECTION, metadata).structures)
+    unused = index.create(COLLECTION, metadata)
+    index.drop(COLLECTION, unused)
+    kind = type(unused.structures)
     upsert, calls = kind.upsert, itertools.count()
     monkeypatch.setattr(
         kind,
@@ -505,7 +507,9 @@ def test_points_that_get_lost_again_and_again_fail_the_run(
 def test_a_point_that_is_changed_on_the_way_is_noticed(
     index: Index, metadata: Metadata, source: FileSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kind = type(index.create(COLLECTION, metadata).structures)
+    unused = index.create(COLLECTION, metadata)
+    index.drop(COLLECTION, unused)
+    kind = type(unused.structures)
     upsert = kind.upsert
 
     def spoil(self: object, points: Iterable[Point]) -> list[Rejection]:
@@ -678,6 +682,7 @@ def test_a_collection_made_with_another_model_is_refused_with_both_names(
     )
     with pytest.raises(IndexMismatch, match=expected):
         check_fingerprints(generation, other, COLLECTION, "way out")
+    index.drop(COLLECTION, generation)
     older = index.create(COLLECTION, replace(metadata, vectors=made_with, schema_version=0))
     with pytest.raises(IndexMismatch, match="record schema 0, this version writes 3"):
         check_fingerprints(older, FINGERPRINTS, COLLECTION, "way out")

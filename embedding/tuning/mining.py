@@ -213,7 +213,8 @@ def mine_all(
         mined += [kind(*orjson.loads(line)) for line in path.read_bytes().splitlines()]
         if time.monotonic() - told > _TOLD_EVERY_S or number == len(projects):
             told = time.monotonic()
-            logger.info("mined %d of %d projects: %d questions", number, len(projects), len(mined))
+            left = len(projects) - number
+            logger.info("%d questions mined, %d projects left", len(mined), left)
     return mined
 
 
