@@ -192,6 +192,19 @@ def test_a_message_finds_the_code_that_has_it_with_other_values(ask: Any) -> Non
     assert symbols(answer)[:2] == ["right", "other"]
 
 
+def test_words_that_stand_in_one_string_are_a_message_that_nothing_marks_as_one(ask: Any) -> None:
+    code = 'fn zip() {{\n    assert(a == b, "{}");\n}}\n'
+    structures = [
+        made("near", 0, 0, lines=(1, 3), snippet="fn near() { iterators.must(same, length) }\n"),
+        made("right", 60, 60, lines=(10, 12), snippet=code.format("lists must have one length")),
+        made("other", 60, 60, lines=(20, 22), snippet=code.format("a length of many lists")),
+    ]
+    answer = ask(structures, "lists must have one length")
+    assert (answer.query_kind, symbols(answer)[0]) == ("words", "right")
+    assert symbols(ask(structures, "must lists have length"))[0] == "near"  # in no string in order
+    assert symbols(ask(structures, "one length"))[0] == "near"  # too few words to tell
+
+
 @pytest.mark.parametrize(
     "aside",
     [
