@@ -28,6 +28,7 @@ from embedding.text import RECIPES
 from lsif.structure import Structure
 
 from conftest import FakeEncoder
+from tiny_bert import LETTERS, save_tokeniser, vocabulary
 
 
 def settings(**changes: object) -> ModelSettings:
@@ -41,21 +42,12 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertModel
 
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("tiny")
-    words = [
-        "[PAD]",
-        "[UNK]",
-        "[CLS]",
-        "[SEP]",
-        "[MASK]",
-        *"abcdefghijklmnopqrstuvwxyz",
-        *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz"),
-    ]
-    (folder / "vocab.txt").write_text("\n".join(words))
-    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder / "bert")
+    words = vocabulary(LETTERS)
+    save_tokeniser(words, folder / "bert")
     config = BertConfig(
         vocab_size=len(words),
         hidden_size=12,

@@ -20,6 +20,7 @@ from embedding.errors import VectorError
 from embedding.models import load_encoder, resolve_model, shared_query_encoder
 
 from conftest import PROJECT_ROOT, SAMPLE
+from tiny_bert import LETTERS, save_tokeniser, vocabulary
 
 TEXTS = [
     "evict expired entries of the cache",
@@ -192,16 +193,7 @@ print(encoder.encode_queries(["a query"]).shape, imported)
 
 # ---- Tiny models
 
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
-WORDS = [
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "[MASK]",
-    *LETTERS,
-    *(f"##{letter}" for letter in LETTERS),
-]
+WORDS = vocabulary(LETTERS)
 SHORT = ["a", "a b c d", "query abc", "zzz y x", "Upper CASE", "?", "h " * 20]
 
 
@@ -211,7 +203,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertModel
 
     def run(
         pooling: str = "mean",
@@ -226,10 +218,7 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     ) -> Path:
         torch.manual_seed(0)
         folder = tmp_path_factory.mktemp("tiny")
-        (folder / "vocab.txt").write_text("\n".join(WORDS))
-        BertTokenizerFast(str(folder / "vocab.txt"), do_lower_case=lower).save_pretrained(
-            folder / "bert"
-        )
+        save_tokeniser(WORDS, folder / "bert", do_lower_case=lower)
         shape = {
             "hidden_size": 12,
             "num_hidden_layers": 2,

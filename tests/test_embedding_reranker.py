@@ -19,8 +19,8 @@ from storage.index import Generation
 from storage.metadata import Metadata
 
 from made_up import Compass, made, publish, search_settings
+from tiny_bert import LETTERS, save_tokeniser, vocabulary
 
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
 TEXTS = ["a b c", "x y z", "q", "fn f() {\n    g(h);\n}\n", ""]
 
 
@@ -28,22 +28,13 @@ TEXTS = ["a b c", "x y z", "q", "fn f() {\n    g(h);\n}\n", ""]
 def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Make a cross-encoder of two layers with random weights; return its folder."""
     import torch
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+    from transformers import BertConfig, BertForSequenceClassification
 
     def run(*, labels: int = 1, positions: int = 600) -> str:
         torch.manual_seed(0)
         folder = tmp_path_factory.mktemp("cross-encoder")
-        words = [
-            "[PAD]",
-            "[UNK]",
-            "[CLS]",
-            "[SEP]",
-            "[MASK]",
-            *LETTERS,
-            *(f"##{letter}" for letter in LETTERS),
-        ]
-        (folder / "vocab.txt").write_text("\n".join(words))
-        BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
+        words = vocabulary(LETTERS)
+        save_tokeniser(words, folder)
         config = BertConfig(
             vocab_size=len(words),
             hidden_size=12,

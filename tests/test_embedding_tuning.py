@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -42,9 +40,19 @@ from lsif.jsonl import write_records
 from lsif.structure import Structure
 from search.sources import remember_root
 
-from conftest import PROJECT_ROOT
 from reports import made_report
-from tunable import BODY, arguments, chance, function, project, tiny_encoder, write_projects
+from tunable import (
+    BODY,
+    arguments,
+    chance,
+    function,
+    kill_training,
+    project,
+    run_training,
+    tiny_encoder,
+    weights,
+    write_projects,
+)
 
 SOURCE = ModelSource("tiny", "/tiny", None, "d1")
 SETTINGS = TuneSettings(base=SOURCE, steps=4)
@@ -312,31 +320,9 @@ Run = Callable[..., dict[str, Any]]
 @pytest.fixture
 def run(tiny: Path, records: list[Path], capsys: pytest.CaptureFixture[str]) -> Run:
     def run_tune(output: Path, *options: str, length: str = "6") -> dict[str, Any]:
-        code = cli.main([*arguments(tiny, records, output, length), "--json", *options])
-        captured = capsys.readouterr()
-        document = orjson.loads(captured.out) if code == 0 else {}
-        return {**document, "code": code, "err": captured.err}
+        return run_training([*arguments(tiny, records, output, length), *options], capsys)
 
     return run_tune
-
-
-KILLED = """
-import os, signal, sys
-from embedding.tuning import progress
-from flows.cli.main import main
-
-def stop(self, args, state, *_, **__):
-    if state.global_step == 4:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-progress.SAVED_EVERY_S = 0.0
-progress.Progress.on_log = stop
-main(sys.argv[1:])
-"""
-
-
-def weights(folder: Path) -> bytes:
-    return (folder / "model.safetensors").read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -364,11 +350,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_model(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     output = tmp_path / "model"
-    words = [sys.executable, "-c", KILLED, *arguments(tiny, records, output)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        words, cwd=PROJECT_ROOT, env=environment, check=False, capture_output=True
-    )
+    done = kill_training(arguments(tiny, records, output))
     assert done.returncode == -signal.SIGKILL
     assert not output.exists()
     assert "of other arguments (layers)" in run(output, "--layers", "1")["err"]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,8 +28,18 @@ from flows.cli import main as cli
 from lsif.structure import Structure
 from storage.sparse import document_vector, query_vector
 
-from conftest import PROJECT_ROOT
-from tunable import BODY, arguments, chance, function, project, tiny_encoder, write_projects
+from tunable import (
+    BODY,
+    arguments,
+    chance,
+    function,
+    kill_training,
+    project,
+    run_training,
+    tiny_encoder,
+    weights,
+    write_projects,
+)
 
 SPARSE = SparseVectors(document_vector, query_vector)
 
@@ -220,33 +227,10 @@ def run(
     monkeypatch.setattr(mining, "_TOO_SIMILAR", 9.0)
 
     def run_tune(output: Path, *options: str, length: str = "6") -> dict[str, Any]:
-        words = [*arguments(tiny, records, output, length), "--reranker", "--json", *options]
-        code = cli.main(words)
-        captured = capsys.readouterr()
-        document = orjson.loads(captured.out) if code == 0 else {}
-        return {**document, "code": code, "err": captured.err}
+        words = [*arguments(tiny, records, output, length), "--reranker", *options]
+        return run_training(words, capsys)
 
     return run_tune
-
-
-KILLED = """
-import os, signal, sys
-from embedding.tuning import mining, progress
-from flows.cli.main import main
-
-def stop(self, args, state, *_, **__):
-    if state.global_step == 4:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-mining._TOO_SIMILAR = 9.0
-progress.SAVED_EVERY_S = 0.0
-progress.Progress.on_log = stop
-main(sys.argv[1:])
-"""
-
-
-def weights(folder: Path) -> bytes:
-    return (folder / "model.safetensors").read_bytes()
 
 
 def test_a_training_that_was_killed_goes_on_to_the_same_reranker(
@@ -259,13 +243,8 @@ def test_a_training_that_was_killed_goes_on_to_the_same_reranker(
     assert run(whole, "--layers", "1")["code"] == 0
     assert [path.name for path in tmp_path.iterdir()] == ["whole"]
     command = [*arguments(tiny, records, output), "--reranker", "--layers", "1"]
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, *command],
-        cwd=PROJECT_ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=False,
-        capture_output=True,
-    )
+    prepare = "from embedding.tuning import mining; mining._TOO_SIMILAR = 9.0"
+    done = kill_training(command, prepare)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert "of other arguments (layers)" in run(output)["err"]
     found = run(output, "--layers", "1")

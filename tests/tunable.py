@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
+from flows.cli import main as cli
 from lsif.jsonl import write_records
 from lsif.structure import Context, Structure
+
+from conftest import PROJECT_ROOT
+from tiny_bert import LETTERS, save_tokeniser, vocabulary
 
 BODY = """fn wait_longer(tries: u32) -> Duration {
     // doubles the pause after each failed attempt
@@ -75,13 +83,11 @@ def tiny_encoder(folder: Path) -> Iterator[Path]:
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertModel
 
     torch.manual_seed(0)
-    letters = "abcdefghijklmnopqrstuvwxyz0123456789_"
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters)]
-    (folder / "vocab.txt").write_text("\n".join(words))
-    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder / "bert")
+    words = vocabulary(f"{LETTERS}0123456789_")
+    save_tokeniser(words, folder / "bert")
     config = BertConfig(
         vocab_size=len(words),
         hidden_size=32,
@@ -108,3 +114,41 @@ def arguments(base: Path, records: list[Path], output: Path, length: str = "6") 
     files, how_long = map(str, records), "--minutes" if "." in length else "--steps"
     where = ["-o", str(output), "--base", str(base), "--device", "cpu"]
     return ["tune", *files, *where, "--batch", "4", how_long, length]
+
+
+def run_training(words: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Run the command; return what it prints as JSON, with its exit code and its messages."""
+    code = cli.main([*words, "--json"])
+    captured = capsys.readouterr()
+    document = orjson.loads(captured.out) if code == 0 else {}
+    return {**document, "code": code, "err": captured.err}
+
+
+_KILLED = """
+import os, signal, sys
+from embedding.tuning import progress
+from flows.cli.main import main
+
+def stop(self, args, state, *_, **__):
+    if state.global_step == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+progress.SAVED_EVERY_S = 0.0
+progress.Progress.on_log = stop
+main(sys.argv[1:])
+"""
+
+
+def kill_training(words: list[str], prepare: str = "") -> subprocess.CompletedProcess[bytes]:
+    """Run `prepare`, then the command, in a process that kills itself in the fourth step."""
+    return subprocess.run(
+        [sys.executable, "-c", f"{prepare}\n{_KILLED}", *words],
+        cwd=PROJECT_ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+        capture_output=True,
+    )
+
+
+def weights(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
