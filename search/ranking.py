@@ -195,12 +195,10 @@ class _Message:
     """The words of a literal, or of a query that may be one."""
 
     def __init__(self, asked: Asked, query: str) -> None:
-        self._words = [word.lower() for word in names_and_numbers(asked.literal)]
-        self._least = 0.0
-        if not self._words and asked.kind in _MAY_BE_MESSAGES:
-            words = [word.lower() for word in names_and_numbers(query)]
-            self._words = words if len(words) >= _FEWEST_OF_MESSAGE else []
-            self._least = _LEAST_OF_MESSAGE
+        text = query if asked.kind in _MAY_BE_MESSAGES else asked.literal
+        words = [word.lower() for word in names_and_numbers(text)]
+        fewest, self._least = (1, 0.0) if asked.literal else (_FEWEST_OF_MESSAGE, _LEAST_OF_MESSAGE)
+        self._words = words if len(words) >= fewest else []
 
     def share_in(self, hit: Hit) -> float:
         """Return the largest share of the words, 0 to 1, that one string of the hit has in order.
