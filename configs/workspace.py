@@ -71,6 +71,14 @@ class ProjectFolder:
         """The blocks of the last run, as JSON lines."""
         return self.path / "blocks.jsonl"
 
+    def places(self, digest: str) -> Path:
+        """Return the file of places, Parquet, that has this digest; see lsif.references.places."""
+        return self.path / f"places-{digest}.parquet"
+
+    def all_places(self) -> list[Path]:
+        """Return the files of places of this run and of earlier ones."""
+        return sorted(self.path.glob("places-*.parquet"))
+
     @property
     def dump(self) -> Path:
         """A dump that can't be reused."""

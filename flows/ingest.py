@@ -116,7 +116,7 @@ class _Run:
         parsed = write_records(given, project, project.folder, self._stage, plan.take)
         plan.finish()
         lanes.end()
-        metadata = replace(metadata, coverage=parsed.coverage)
+        metadata = replace(metadata, coverage=parsed.coverage, places=parsed.places_digest)
         uploading = self._stage("upload", upload, lambda: plan.waited_s)
         return parsed, uploading(project, metadata, plan, rebuild=self._rebuild)
 

@@ -9,6 +9,7 @@ from lsif.join import DumpedFile
 from lsif.paths import base_of, relative_path
 from lsif.reader.graph import Graph, Outline
 from lsif.reader.read import ReadLedger, read_tables
+from lsif.references.collected import collect
 from lsif.rust.module_tree import module_files, survey
 from lsif.rust.modules import cfg_test_places, package_folder
 from lsif.rust.traits import TraitDocs
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lsif.inventory import Inventory
     from lsif.ledger import ParseLedger
     from lsif.reader.elements import MetaData
+    from lsif.references.collected import Collected
     from lsif.workers import Workers
 
     PathOf = Callable[[str], str | None]
@@ -34,6 +36,8 @@ class Assembly(NamedTuple):
     files: dict[str, DumpedFile]
     test_modules: frozenset[str]
     """Files and folders that only tests compile."""
+    collected: Collected | None
+    """The dump's references; None if nobody wants them."""
 
 
 class Assembler:
@@ -42,9 +46,19 @@ class Assembler:
     def __init__(self, dump: Path, root: Path, ledger: ParseLedger, skipped: Counter[str]) -> None:
         self._dump, self._root, self._ledger, self._skipped = dump, root, ledger, skipped
 
-    def assemble(self, inventory: Inventory, workers: Workers, *, max_bad_lines: int) -> Assembly:
-        """Return the files to read. Raises DumpError if the dump is none, or empty."""
-        graph = self._read_graph(workers, max_bad_lines)
+    def assemble(
+        self,
+        inventory: Inventory,
+        workers: Workers,
+        *,
+        max_bad_lines: int,
+        places: Path | None = None,
+    ) -> Assembly:
+        """Return the files to read. Raises DumpError if the dump is none, or empty.
+
+        The folder `places` takes the places of references; without it there are none.
+        """
+        graph = self._read_graph(workers, max_bad_lines, places)
         base = base_of(graph.document_uris, graph.project_root, self._root)
         paths: dict[str, str | None] = {}
 
@@ -87,11 +101,17 @@ class Assembler:
                 files[path] = known._replace(
                     module=modules[path], is_generated=is_generated, trait_docs=trait_docs.of(path)
                 )
-        return Assembly(graph.meta, files, cfg_test_places(declared))
+        kept = {path for path in outlines if not inventory.selection.leaves_out(path)}
+        collected = collect(graph, kept | files.keys(), path_of, places) if places else None
+        return Assembly(graph.meta, files, cfg_test_places(declared), collected)
 
-    def _read_graph(self, workers: Workers, max_bad_lines: int) -> Graph:
+    def _read_graph(self, workers: Workers, max_bad_lines: int, places: Path | None) -> Graph:
         lines, ledger = ReadLedger(), self._ledger
-        graph = Graph(read_tables(self._dump, lines, max_bad_lines=max_bad_lines, workers=workers))
+        graph = Graph(
+            read_tables(
+                self._dump, lines, max_bad_lines=max_bad_lines, workers=workers, places=places
+            )
+        )
         graph.check_complete()
         ledger.lines, ledger.bad_lines = lines.lines, lines.bad_lines
         ledger.first_bad = lines.first_bad

@@ -4,6 +4,7 @@ LsifError
 ├── DumpError               the dump can't be read as LSIF
 ├── SourceError             the sources are not those that the dump was made of
 ├── StructuresError         a structures.jsonl can't be read
+├── PlacesError             a file of places can't be read
 └── RustAnalyzerError       rust-analyzer made no dump
     └── RustAnalyzerMissing there is no such program
 """
@@ -25,6 +26,10 @@ class SourceError(LsifError):
 
 class StructuresError(LsifError):
     """A structures.jsonl can't be read."""
+
+
+class PlacesError(LsifError):
+    """A file of places can't be read."""
 
 
 class RustAnalyzerError(LsifError):

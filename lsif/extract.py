@@ -14,6 +14,7 @@ from lsif.items import EXAMPLES
 from lsif.join import JoinContext, JoinedFile, join_files
 from lsif.ledger import ParseLedger
 from lsif.reader.streams import STANDARD_INPUT, is_packed
+from lsif.references.links import Linking
 from lsif.workers import count_for, start_workers
 from machine.files import atomic_writer
 
@@ -49,6 +50,7 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
     exclude: Sequence[str] = (),
     include: Sequence[str] = (),
     sink: Callable[[Sequence[Structure], Sequence[Block]], None] | None = None,
+    places: Callable[[str], Path] | None = None,
 ) -> ParseLedger:
     """Write the structures of the dump to `output`; return the ledger. `root` holds the sources.
 
@@ -56,6 +58,9 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
     the order of file path and line: the same input gives the same bytes, however many processes
     read the sources (0: as many as pay). `sink` is called with the records of each file as they
     are made; if this raises, they are void.
+
+    With `places`, the records say what they refer to (those that `sink` gets don't yet), and all
+    places are written to what `places` returns for the digest of their file; the ledger has it.
 
     With `source_items`, items of the sources that the dump does not have, and impl blocks, become
     structures, too. Files that match a glob of `exclude` and none of `include` are left out.
@@ -83,20 +88,26 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
         if processes == 0 and not is_large:
             count = 1
         with start_workers(count) as workers, ExitStack() as stack:
+            linking = stack.enter_context(Linking(output.parent)) if places is not None else None
             structures_file = stack.enter_context(atomic_writer(output))
             blocks_file = stack.enter_context(atomic_writer(blocks)) if blocks is not None else None
+            unlinked = linking.records if linking is not None else structures_file
             for records in extraction.records(
                 inventory,
                 project=project,
                 blocks_longer_than=blocks_longer_than if blocks_file is not None else None,
                 workers=workers,
+                linking=linking,
             ):
                 structure_lines, block_lines = records.lines
-                structures_file.write(structure_lines)
+                unlinked.write(structure_lines)
                 if blocks_file is not None:
                     blocks_file.write(block_lines)
                 if sink is not None:
                     sink(*records.objects)
+            if linking is not None and places is not None:
+                linked = linking.finish(structures_file, places)
+                extraction.ledger.places, extraction.ledger.places_digest = linked
     except OSError as exc:
         raise StructuresError(f"can't write {output}: {exc.strerror or exc}") from exc
     return extraction.ledger
@@ -134,15 +145,21 @@ class Extraction:
         project: str,
         blocks_longer_than: int | None,
         workers: Workers,
+        linking: Linking | None = None,
     ) -> Iterator[FileRecords]:
         """Yield the records of each file; afterwards the ledger is complete.
 
-        There are no blocks if `blocks_longer_than` is None.
+        There are no blocks if `blocks_longer_than` is None. `linking` is given what it needs.
         """
         assembler = Assembler(self._dump, self._root, self.ledger, self._skipped)
-        meta, files, test_modules = assembler.assemble(
-            inventory, workers, max_bad_lines=self._max_bad_lines
+        meta, files, test_modules, collected = assembler.assemble(
+            inventory,
+            workers,
+            max_bad_lines=self._max_bad_lines,
+            places=linking.folder if linking is not None else None,
         )
+        if linking is not None and collected is not None:
+            linking.collected = collected
         context = JoinContext(
             root=self._root,
             project=project,
@@ -151,12 +168,15 @@ class Extraction:
             blocks_longer_than=blocks_longer_than,
             hovers_distinguish=meta.is_rust_analyzers,
             source_items=inventory.source_items,
+            anchors=linking is not None,
         )
         file_count = sum(bool(file.definitions) for file in files.values())
         for joined in join_files(context, files, workers):
             self._account(joined)
             if joined.path.endswith(".rs"):
                 inventory.account(joined)
+            if linking is not None and joined.anchors is not None:
+                linking.structures.add(joined.path, joined.records.objects[0], joined.anchors)
             yield joined.records
         self.ledger.skipped = dict(sorted(self._skipped.items()))
         self.ledger.kinds = dict(sorted(self._kinds.items()))

@@ -116,7 +116,10 @@ class _Rule(NamedTuple):
 
 @cache
 def _rules(record: type) -> tuple[_Rule, ...]:
-    """Return the rules of a record's keys; the nested object and the digest have none."""
+    """Return the rules of a record's keys.
+
+    The nested object and the digest have none, nor have lists: they name what is in another index.
+    """
     return tuple(
         _Rule(
             key.name,
@@ -125,7 +128,7 @@ def _rules(record: type) -> tuple[_Rule, ...]:
             default=None if key.required else key.default,
         )
         for key in keys_of(record)
-        if key.name not in ("context", "digest")
+        if key.name not in ("context", "digest") and key.kind is not tuple
     )
 
 

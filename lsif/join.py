@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from lsif.anchors import anchors_of
 from lsif.blocks import blocks_of
 from lsif.builder import RecordBuilder
 from lsif.errors import SourceError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from lsif.anchors import Anchors
     from lsif.blocks import Block
     from lsif.items import Finder, FoundItem
     from lsif.reader.graph import Outline
@@ -52,6 +54,8 @@ class JoinContext(NamedTuple):
     """Whether the hovers are rust-analyzer's, which distinguish items from fields."""
     source_items: bool = False
     """Whether items that the dump does not have become structures, too."""
+    anchors: bool = False
+    """Whether the files' anchors are wanted."""
 
 
 class DumpedFile(NamedTuple):
@@ -98,6 +102,8 @@ class JoinedFile:
     """Definitions by the reason why they are no structures."""
     stale: list[str] = field(default_factory=list)
     """The first definitions that are not where the dump says, as `file:line: ...`."""
+    anchors: Anchors | None = None
+    """None if they are not wanted, or the file could not be read."""
 
 
 def join_file(context: JoinContext, path: str, dumped: DumpedFile) -> JoinedFile:
@@ -259,6 +265,10 @@ def _structures(
         [*places.values(), *others],
         key=lambda found: (found.item.row_from, found.row, found.column),
     )
+    if context.anchors:
+        joined.anchors = anchors_of(
+            source.lines, context.encoding, in_order, findings.found, definitions
+        )
     return builder.structures(in_order, module)
 
 

@@ -119,6 +119,11 @@ class ParseLedger:
     """Structures that the dump does not hold, those of impl blocks included."""
     impls: int = 0
     """Structures that are impl blocks; no dump holds any."""
+    places: int = 0
+    """Places that refer to a structure or to a symbol outside, if they were asked for. References
+    to locals, fields and variants, and those in files that are left out, are none of them."""
+    places_digest: str = ""
+    """Of the file of places; empty if they were not asked for."""
     folders: dict[str, FolderLedger] = field(default_factory=dict)
     """By folder at the top of the root; `.` stands for the files of the root itself."""
 

@@ -17,6 +17,8 @@ _BOM = b"\xef\xbb\xbf"
 _LONGEST_NAME = 4096
 """Bytes of an identifier that are looked at: a line may have millions."""
 _SHORT = 1000
+_LONGEST_LINE = 10_000
+"""Bytes of a line in which characters are counted again and again."""
 _UNIT_BYTES = {"utf-16": 2, "utf-32": 4}
 
 
@@ -79,6 +81,18 @@ class Lines:
     def row_of(self, offset: int) -> int:
         """Return the row that the byte of `data` is in."""
         return bisect_right(self._starts, offset) - 1
+
+    def place_of(self, offset: int, encoding: str) -> tuple[int, int]:
+        """Return row and column, in units of `encoding`, of an offset in `data`.
+
+        In a line that is longer than people write, the column is that of the byte.
+        """
+        row = self.row_of(offset)
+        start = self._starts[row]
+        if encoding == "utf-8" or self._is_ascii or offset - start > _LONGEST_LINE:
+            return row, offset - start
+        text = self.data[start:offset].decode("utf-8", "replace")
+        return row, len(text.encode(f"{encoding}-le")) // _UNIT_BYTES[encoding]
 
     def end_of(self, row: int) -> int:
         """Return the offset in `data` where the row ends, line feed excluded.

@@ -10,7 +10,17 @@ import dataclasses
 import hashlib
 from functools import cache
 from types import NoneType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar, get_args, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    NamedTuple,
+    Protocol,
+    Self,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import orjson
 
@@ -47,7 +57,7 @@ class Key(NamedTuple):
 
     name: str
     kind: type
-    """`str`, `int`, `bool` or the dataclass of a nested object."""
+    """`str`, `int`, `bool`, the dataclass of a nested object, or `tuple` for a list of strings."""
     default: object
     """`dataclasses.MISSING` if the key is required."""
     in_digest: bool
@@ -80,9 +90,13 @@ def keys_of(record: type) -> tuple[Key, ...]:
 
 def _kind(hint: Any) -> type:
     """Return the type of a key's values that are not null."""
+    if get_origin(hint) is tuple:
+        return tuple
     kinds = [kind for kind in get_args(hint) if kind is not NoneType] or [hint]
     if len(kinds) != 1 or not isinstance(kinds[0], type):
-        raise TypeError(f"a record's field is one plain type, or that or None; found {hint}")
+        raise TypeError(
+            f"a record's field is a tuple, one plain type, or that or None; found {hint}"
+        )
     return kinds[0]
 
 
@@ -97,8 +111,8 @@ class JsonLine:
 
         Values are not checked. Raises TypeError if a key is unknown or a required one is missing.
         """
-        nested = {name: make(fields[name]) for name, make in _nested(cls) if name in fields}
-        return cls(**{**fields, **nested})
+        made = {name: make(fields[name]) for name, make in _made(cls) if name in fields}
+        return cls(**{**fields, **made})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain JSON fields."""
@@ -111,10 +125,12 @@ class JsonLine:
 
 
 @_once
-def _nested(record: type) -> tuple[tuple[str, Callable[[Any], object]], ...]:
-    """Return the keys that hold an object, and what makes a record of it."""
+def _made(record: type) -> tuple[tuple[str, Callable[[Any], object]], ...]:
+    """Return the keys that hold an object or a list, and what makes a field of it."""
     return tuple(
-        (key.name, key.kind.from_dict) for key in keys_of(record) if issubclass(key.kind, JsonLine)
+        (key.name, key.kind.from_dict if issubclass(key.kind, JsonLine) else key.kind)
+        for key in keys_of(record)
+        if issubclass(key.kind, (JsonLine, tuple))
     )
 
 

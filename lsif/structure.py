@@ -90,6 +90,15 @@ class Structure(JsonLine):
     snippet_from: int = field(default=0, metadata=OUTSIDE_DIGEST)
     """Line that the snippet begins in, maybe in its middle, if it is only a part of the lines; else
     0. The snippets of a file are together at most a multiple of its size."""
+    refers_to: tuple[str, ...] = field(default=(), metadata=OUTSIDE_DIGEST)
+    """Ids of the structures that its own lines refer to, sorted; empty if that is not known. Lines
+    of a structure inside it are that one's own. As the next two, not part of a hit."""
+    uses: tuple[str, ...] = field(default=(), metadata=OUTSIDE_DIGEST)
+    """Symbols that its own lines refer to and that are no structures: what dependencies and the
+    standard library define, and what macros make."""
+    implements: tuple[str, ...] = field(default=(), metadata=OUTSIDE_DIGEST)
+    """Of an impl block the trait, of its members those of the trait: an id, or a symbol if it is
+    no structure."""
     digest: str = field(default="", metadata=OUTSIDE_DIGEST)
     """32 hex digits, computed if not given. Structures of one digest embed and search alike."""
 

@@ -55,6 +55,12 @@ def remove_leftovers(folder: Path, *, age_s: float = _LEFT_BEHIND_S) -> None:
                 path.unlink()
 
 
+def copy_atomically(source: Path, target: Path) -> None:
+    """Make `target` a copy of the file `source`; see `atomic_writer`. Raises OSError."""
+    with source.open("rb") as file, atomic_writer(target) as copy:
+        shutil.copyfileobj(file, copy)
+
+
 @contextmanager
 def atomic_writer(path: Path) -> Iterator[BinaryIO]:
     """Open a file that replaces `path` when the block ends; if it raises, `path` stays as it was.

@@ -19,7 +19,10 @@ from lsif.structure import Structure
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_LEFT_OUT = ("file_name", "docs_inherited", "referencing_files", "digest")
+_LEFT_OUT = (
+    *("file_name", "docs_inherited", "referencing_files", "digest"),
+    *("refers_to", "uses", "implements"),
+)
 """Fields that a hit does not show."""
 _FIRST = (
     *("id", "name", "symbol", "code_type", "crate", "module", "module_path", "struct_name"),

@@ -60,6 +60,9 @@ class Metadata:
     coverage: Coverage | None = None
     """Of the repository's Rust files; None if it is not known: records that were imported, another
     language, an index of an earlier version."""
+    places: str = ""
+    """Digest of the file that has the places of its references; see lsif.references. Empty if it
+    was made without references: by an earlier version, or of records that were imported."""
 
     @property
     def points(self) -> int:

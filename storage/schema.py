@@ -7,6 +7,7 @@ INTEGER_FIELDS. Indexes that were made before get the payload index in their nex
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
@@ -43,8 +44,12 @@ KEYWORD_FIELDS = (
     "visibility",
     "origin",
     "paths",
+    "refers_to",
+    "uses",
+    "implements",
 )
-"""Payload fields of structures that searches filter by equality; they are indexed."""
+"""Payload fields of structures that searches filter by equality; they are indexed. Of a list one
+value must be equal."""
 
 BOOL_FIELDS = ("is_test", "generated")
 """Of structures and blocks."""
@@ -62,7 +67,8 @@ BLOCK_KEYWORD_FIELDS = (
 )
 
 PLACE = "place"
-"""Payload field: the values of the moving fields as one string, to compare points with records."""
+"""Payload field: the values of the moving fields as one string, to compare points with records.
+Lists are in it as a digest, and not at all if all are empty, as in indexes that have none."""
 
 PATHS = "paths"
 """Payload field: the file and the folders it is in: `src`, `src/a`, `src/a/b.rs`."""
@@ -87,7 +93,7 @@ class Kind(Generic[R]):
     indexes: Mapping[str, IndexType]
     """The payload fields that searches filter by, with the types of their payload indexes."""
     moving_fields: tuple[str, ...]
-    """Fields that may change without another vector: lines, counts of references, origin."""
+    """Fields that may change without another vector: lines, references, origin."""
     payload: Callable[[R], dict[str, Any]]
     record: Callable[[Mapping[str, Any]], R]
     """The record of a payload. Raises TypeError or KeyError if there is none in it."""
@@ -177,13 +183,15 @@ class _Fields(NamedTuple):
     values: Callable[[Any], tuple[Any, ...]]
     nested: tuple[str, ...]
     """Fields that are records themselves."""
+    lists: tuple[str, ...]
 
 
 def _fields_of(record: type) -> _Fields:
     keys = keys_of(record)
     names = tuple(key.name for key in keys)
     nested = tuple(key.name for key in keys if issubclass(key.kind, JsonLine))
-    return _Fields(names, attrgetter(*names), nested)
+    lists = tuple(key.name for key in keys if key.kind is tuple)
+    return _Fields(names, attrgetter(*names), nested, lists)
 
 
 _FIELDS: dict[type, _Fields] = {}
@@ -198,6 +206,8 @@ def _plain(record: JsonLine) -> dict[str, Any]:
     payload = dict(zip(fields.names, fields.values(record), strict=True))
     for name in fields.nested:
         payload[name] = _plain(payload[name])
+    for name in fields.lists:
+        payload[name] = list(payload[name])
     return payload
 
 
@@ -230,12 +240,21 @@ _MOVING_VALUES, _BLOCK_MOVING_VALUES = attrgetter(*_MOVING), attrgetter(*_BLOCK_
 
 def structure_place(structure: Structure) -> str:
     """Return the values of a structure's moving fields as one string."""
-    return ",".join(map(str, _MOVING_VALUES(structure)))
+    return _joined(_MOVING_VALUES(structure))
 
 
 def block_place(block: Block) -> str:
     """Return the values of a block's moving fields as one string."""
-    return ",".join(map(str, _BLOCK_MOVING_VALUES(block)))
+    return _joined(_BLOCK_MOVING_VALUES(block))
+
+
+def _joined(values: tuple[Any, ...]) -> str:
+    """Return the values as one string; see PLACE."""
+    lists = [value for value in values if isinstance(value, tuple)]
+    plain = ",".join(str(value) for value in values if not isinstance(value, tuple))
+    if not any(lists):
+        return plain
+    return f"{plain},{hashlib.blake2b(repr(lists).encode(), digest_size=8).hexdigest()}"
 
 
 def _indexes(

@@ -52,6 +52,13 @@ def add_parse(parser: argparse.ArgumentParser) -> None:
         help="file to write the blocks inside structures to",
     )
     parser.add_argument(
+        "--places",
+        type=output_path,
+        metavar="FILE",
+        help="file to write the places of all references to, as Parquet; the structures then say "
+        "what they refer to",
+    )
+    parser.add_argument(
         "--report",
         type=output_path,
         metavar="FILE",
@@ -68,12 +75,16 @@ def _parse(options: argparse.Namespace) -> None:
     workspace, output, report = workspace_of(options), options.output, options.report
     files = [
         path.resolve()
-        for path in (options.dump, output, options.blocks, report)
+        for path in (options.dump, output, options.blocks, options.places, report)
         if path is not None
     ]
     if len(set(files)) < len(files):
-        raise UsageError("the dump, --output, --blocks and --report must be different files.")
-    ledger = _parsed(workspace, options.dump, options.root, output, options.blocks)
+        raise UsageError(
+            "the dump, --output, --blocks, --places and --report must be different files."
+        )
+    ledger = _parsed(
+        workspace, options.dump, options.root, output, blocks=options.blocks, places=options.places
+    )
     if report is not None:
         with atomic_writer(report) as file:
             file.write(
@@ -85,7 +96,13 @@ def _parse(options: argparse.Namespace) -> None:
 
 
 def _parsed(
-    workspace: Workspace, dump: Path, root: Path, output: Path, blocks: Path | None
+    workspace: Workspace,
+    dump: Path,
+    root: Path,
+    output: Path,
+    *,
+    blocks: Path | None,
+    places: Path | None,
 ) -> ParseLedger:
     from lsif.extract import parse_dump  # noqa: PLC0415 - 0.2 s, after the arguments' errors
 
@@ -96,6 +113,7 @@ def _parsed(
         output,
         project=project,
         blocks=blocks,
+        places=None if places is None else lambda _digest: places,
         **workspace.settings.parse.model_dump(exclude={"warn_index_share"}),
     )
 
@@ -117,4 +135,6 @@ def _text(ledger: ParseLedger, output: Path) -> str:
         lines.append(f"  {ledger.by_brackets:>8,}  structures end where their brackets do")
     if ledger.snippets_cut:
         lines.append(f"  {ledger.snippets_cut:>8,}  snippets are a part of their lines")
+    if ledger.places_digest:
+        lines.append(f"  {ledger.places:>8,}  places refer to structures, or to symbols outside")
     return "\n".join(lines)

@@ -43,6 +43,10 @@ class ParseReport:
     coverage: Coverage | None = None
     """Of the repository's Rust files; None if it is not known: records that were
     imported, another language."""
+    places: int = 0
+    """Places that refer to a structure or to a symbol outside."""
+    places_digest: str = ""
+    """Of the file of places; empty if the index was made without references."""
 
 
 @dataclass(frozen=True)

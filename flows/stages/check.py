@@ -42,6 +42,8 @@ class MayHold(NamedTuple):
     """What rust_analyzer.project and features say, if they are left as they are by default."""
     models: Mapping[str, ModelSettings]
     """By named vector: "auto" stands for the model that the index was made with."""
+    references: bool = True
+    """Which structures each one refers to."""
 
 
 def check_index(project: ProjectWorkspace, identity: str, *, rebuild: bool) -> MayHold:
@@ -66,7 +68,8 @@ def check_index(project: ProjectWorkspace, identity: str, *, rebuild: bool) -> M
             )
     if live is None:
         return MayHold(source_items=True, project_model=True, models=models)
-    return MayHold(live.metadata.source_items, live.metadata.project_model, models)
+    made = live.metadata
+    return MayHold(made.source_items, made.project_model, models, bool(made.places))
 
 
 def kept_back(project: ProjectWorkspace, models: Mapping[str, ModelSettings]) -> list[str]:

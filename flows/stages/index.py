@@ -16,6 +16,7 @@ from flows.report.history import read_report
 from flows.stages.check import check_source
 from flows.stages.upload import now, with_vectors
 from lsif.jsonl import write_records
+from machine.files import copy_atomically
 from search.opening import connect
 from storage.live import require_live
 from storage.maintenance.exchange import ExportedSource, export_generation
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from storage.points import PointSource
 
 logger = logging.getLogger(__name__)
+
+EXPORTED_PLACES = "places.parquet"
+"""Name of the file of places in an export's folder."""
 
 
 def verify_index(workspace: Workspace, collection: str) -> VerifyReport:
@@ -86,7 +90,12 @@ def roll_back(workspace: Workspace, collection: str) -> tuple[str, str]:
 def export_index(workspace: Workspace, collection: str, folder: Path) -> tuple[int, int]:
     """Write the live generation into the folder; return the numbers of structures and blocks."""
     with closing(connect(workspace)) as index:
-        return export_generation(require_live(index, collection), folder)
+        live = require_live(index, collection)
+        counts = export_generation(live, folder)
+    places = workspace.project_folder(collection).places(live.metadata.places)
+    if places.is_file():
+        copy_atomically(places, folder / EXPORTED_PLACES)
+    return counts
 
 
 def snapshot_index(workspace: Workspace, collection: str) -> list[str]:
@@ -114,6 +123,8 @@ def import_index(workspace: Workspace, folder: Path, *, rebuild: bool) -> Upload
             check_source(live, project.collection, metadata.source)
         write_records(project.folder.structures, (draft.record for draft in source.structures()))
         write_records(project.folder.blocks, (draft.record for draft in source.blocks()))
+        if metadata.places and (folder / EXPORTED_PLACES).is_file():
+            copy_atomically(folder / EXPORTED_PLACES, project.folder.places(metadata.places))
         return publish_source(
             index, project.collection, metadata, source, project.settings.storage, rebuild=rebuild
         )

@@ -37,6 +37,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+WITHOUT_REFERENCES = (
+    "this index was made without what its structures refer to (callers, implementations), and "
+    "stays so; --rebuild adds it"
+)
+
+
 class CallStage(Protocol):
     """Decides how a stage is called."""
 
@@ -63,6 +69,8 @@ class Input:
     """Whether rust_analyzer.project and features apply; else the dump is made as for the index."""
     models: Mapping[str, ModelSettings] = field(default_factory=dict)
     """What embeds, by named vector."""
+    references: bool = False
+    """Whether the records say what they refer to."""
 
 
 def provide_input(
@@ -97,6 +105,7 @@ def provide_input(
         source_items=project.settings.parse.source_items and may_hold.source_items,
         project_model=may_hold.project_model,
         models=may_hold.models,
+        references=may_hold.references,
     )
 
 
@@ -119,11 +128,15 @@ def write_records(
         folder,
         sink,
         source_items=given.source_items,
+        references=given.references,
         dumped=given.dumped,
     )
-    if given.dumped is None or given.project_model or not held_back(project.settings.rust_analyzer):
-        return parsed
-    return replace(parsed, notes=[*parsed.notes, HELD_BACK])
+    notes = [*parsed.notes]
+    if given.dumped and not given.project_model and held_back(project.settings.rust_analyzer):
+        notes.append(HELD_BACK)
+    if not given.references:
+        notes.append(WITHOUT_REFERENCES)
+    return replace(parsed, notes=notes)
 
 
 def plan_run(workspace: Workspace, source: Source) -> Plan:

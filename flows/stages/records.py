@@ -43,11 +43,13 @@ def parse_repository(
     sink: Sink | None = None,
     *,
     source_items: bool = False,
+    references: bool = False,
     dumped: DumpReport | None = None,
 ) -> ParseReport:
     """Write the structures and blocks of a dump to the folder's files; give them to `sink`, too.
 
     With `source_items` those that only the sources have are among them, whatever the settings say.
+    With `references` they say what they refer to, and the places are written beside them.
     `dumped` says how the dump was made, if that is known.
     """
     started = time.perf_counter()
@@ -60,6 +62,7 @@ def parse_repository(
         blocks=folder.blocks,
         sink=sink,
         source_items=source_items,
+        places=folder.places if references else None,
         **settings.model_dump(exclude={"warn_index_share", "source_items"}),
     )
     remember_root(folder, root)
@@ -98,6 +101,8 @@ def _report(
         crates=largest(ledger.crates),
         from_source=ledger.from_source,
         coverage=coverage,
+        places=ledger.places,
+        places_digest=ledger.places_digest,
     )
 
 

@@ -37,16 +37,29 @@ def upload(
             for name, fingerprint in fingerprints_of(project.structure_models).items()
         }
         metadata = replace(metadata, created=now(), vectors=vectors)
-        source = with_vectors(project.folder, tables)
-        return publish_source(
-            index, project.collection, metadata, source, project.settings.storage, rebuild=rebuild
+        source, settings = with_vectors(project.folder, tables), project.settings.storage
+        report = publish_source(
+            index, project.collection, metadata, source, settings, rebuild=rebuild
         )
+    remove_old_places(project.folder, metadata.places, keep=settings.keep_generations)
+    return report
 
 
 def with_vectors(folder: ProjectFolder, tables: dict[str, VectorTable]) -> FileSource:
     """Return the folder's records with their vectors."""
     named = {name: tables[name] for name in VECTORS}
     return FileSource(folder.structures, named, folder.blocks, tables[BLOCKS_VECTOR])
+
+
+def remove_old_places(folder: ProjectFolder, live: str, *, keep: int) -> None:
+    """Remove files of places, but for the one of this digest and the `keep` newest others.
+
+    These belong to the generations that can be rolled back to. A run that fails leaves one more.
+    """
+    others = [path for path in folder.all_places() if path != folder.places(live)]
+    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in others[keep:]:
+        path.unlink(missing_ok=True)
 
 
 def now() -> str:

@@ -3,7 +3,8 @@
 streams                          opens a dump, packed or not
 elements, decode                 the format's vertices and edges; a line of JSON to one of them
 vectorized, read                 the common lines by columns, the others one by one, into tables
-tables, graph, hover             tables of numbers to definitions; what a hover says
+tables, spill                    tables of numbers; rows of them that are kept on the disk
+follow, graph, hover             tables to definitions; what a hover says
 
 tables and graph know no file format, so another reader (of SCIP, for example) could fill them.
 """

@@ -16,6 +16,7 @@ import numpy as np
 
 from lsif.errors import DumpError
 from lsif.reader.elements import POSITION_ENCODINGS, Range
+from lsif.reader.follow import NOTHING, Lookup, count_references, follow
 from lsif.reader.hover import CRATE_ROOT, NO_ITEM, PLAIN_HOVERS, decode_hover
 
 if TYPE_CHECKING:
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from lsif.reader.hover import Hover
     from lsif.reader.tables import Tables
 
-_MAX_NEXT = 16
-"""Longest chain of `next` edges that is followed; real ones have one or two. Cycles never end."""
-_NOTHING = -1
 _FILE = "file://"
 
 
@@ -144,17 +142,17 @@ class Graph:
         `skipped` counts the others.
         """
         tables, followed = self._tables, self._followed
-        references, files = _Lookup(_count_references(tables.references.to_array())).rows(
+        references, files = Lookup(count_references(tables.references.to_array())).rows(
             followed.references
         )
-        ranges = _Lookup(tables.ranges.to_array()).rows(followed.ranges, missing=_NOTHING)
+        ranges = Lookup(tables.ranges.to_array()).rows(followed.ranges, missing=NOTHING)
         known, inside = self._places(followed.documents, is_inside)
-        reachable = (followed.owners != _NOTHING) & (ranges[0] != _NOTHING) & known
-        plain = _Lookup(tables.plain_hovers.to_array())[followed.hovers]
+        reachable = (followed.owners != NOTHING) & (ranges[0] != NOTHING) & known
+        plain = Lookup(tables.plain_hovers.to_array())[followed.hovers]
         in_project = reachable & inside
         if not self.meta.is_rust_analyzers:
             # What other indexers write over an item may look like a local's hover here.
-            plain = np.full_like(plain, _NOTHING)
+            plain = np.full_like(plain, NOTHING)
         skipped = {
             "dangling": ~reachable,
             "external": reachable & ~inside,
@@ -164,7 +162,7 @@ class Graph:
         self.skipped.update(
             {reason: int(where.sum()) for reason, where in skipped.items() if where.any()}
         )
-        rest = np.flatnonzero(in_project & (plain == _NOTHING))
+        rest = np.flatnonzero(in_project & (plain == NOTHING))
         rows = zip(
             followed.documents[rest].tolist(),
             followed.ranges[rest].tolist(),
@@ -191,8 +189,8 @@ class Graph:
         return {
             document.uri: Outline(
                 document.language,
-                tuple(tables.folding_ranges.get(folds.get(number, _NOTHING), ())),
-                tuple(tables.symbols.get(symbols.get(number, _NOTHING), ())),
+                tuple(tables.folding_ranges.get(folds.get(number, NOTHING), ())),
+                tuple(tables.symbols.get(symbols.get(number, NOTHING), ())),
                 document.contents,
             )
             for number, document in tables.documents.items()
@@ -214,13 +212,52 @@ class Graph:
             ],
             dtype=np.int64,
         ).reshape(-1, 2)
-        group_number = _Lookup(groups)
-        home = _Lookup(
+        group_number = Lookup(groups)
+        home = Lookup(
             np.stack([self._followed.references, group_number[self._followed.documents]], axis=1)
         )
         reference_results, from_documents, places = tables.references.to_array().T
         there, here = home[reference_results], group_number[from_documents]
-        return int(places[(there != here) & (there != _NOTHING) & (here != _NOTHING)].sum())
+        return int(places[(there != here) & (there != NOTHING) & (here != NOTHING)].sum())
+
+    def referred(self) -> Referred:
+        """Return the definitions that have a reference result, whatever document they are in."""
+        followed = self._followed
+        has_result = np.flatnonzero(followed.references != NOTHING)
+        return Referred(
+            results=followed.references[has_result],
+            documents=followed.documents[has_result],
+            ranges=followed.ranges[has_result],
+            hovers=followed.hovers[has_result],
+        )
+
+    def referring(self) -> Iterator[NDArray[np.int64]]:
+        """Yield what refers to something, in blocks of rows, in no particular order.
+
+        A row is reference result, document, line, column, length; the length is 0 if several lines
+        are spanned. There are none unless the tables were read with their places.
+        """
+        places = self._tables.places
+        if places is None:
+            return
+        ranges = Lookup(self._tables.ranges.to_array())
+        for block in places.blocks():
+            line, column, end_line, end_column = ranges.rows(block[:, 2], missing=NOTHING)
+            length = np.where(end_line == line, end_column - column, 0)
+            rows = np.column_stack([block[:, :2], line, column, np.maximum(length, 0)])
+            yield rows[line != NOTHING]
+
+    def reference_counts(self) -> NDArray[np.int64]:
+        """Return rows (reference result, document, number of places)."""
+        return self._tables.references.to_array()
+
+    def documents(self) -> dict[int, str]:
+        """Return the URIs of the documents by their numbers in rows."""
+        return {number: document.uri for number, document in self._tables.documents.items()}
+
+    def hover_of(self, number: int) -> Hover | None:
+        """Return the decoded hover of that number, None if it says no more than PLAIN_HOVERS."""
+        return decode_hover(self._tables.hovers.get(number))
 
     def _places(
         self, documents: NDArray[np.int64], is_inside: Callable[[str], bool]
@@ -242,13 +279,23 @@ class Graph:
         if len(others):
             items = items[~np.isin(items[:, 0], others[:, 0])]
         results, documents, ranges = items.T
-        owners = _Lookup(tables.edges["textDocument/definition"].to_array()[:, ::-1])[results]
-        chain = _Lookup(tables.edges["next"].to_array())
+        owners = Lookup(tables.edges["textDocument/definition"].to_array()[:, ::-1])[results]
+        chain = Lookup(tables.edges["next"].to_array())
         hovers, references = (
-            _follow(owners, _Lookup(tables.edges[label].to_array()), chain)
+            follow(owners, Lookup(tables.edges[label].to_array()), chain)
             for label in ("textDocument/hover", "textDocument/references")
         )
         return _Followed(documents, ranges, owners, hovers, references)
+
+
+class Referred(NamedTuple):
+    """Ids, one for each definition that has a reference result."""
+
+    results: NDArray[np.int64]
+    """Reference results; several definitions may have the same."""
+    documents: NDArray[np.int64]
+    ranges: NDArray[np.int64]
+    hovers: NDArray[np.int64]
 
 
 class _Followed(NamedTuple):
@@ -260,55 +307,3 @@ class _Followed(NamedTuple):
     """Result set that the definition is of."""
     hovers: NDArray[np.int64]
     references: NDArray[np.int64]
-
-
-class _Lookup:
-    """Rows found by their first column; of rows that have the same, the largest counts."""
-
-    def __init__(self, rows: NDArray[np.int64]) -> None:
-        # Most tables of rust-analyzer's dumps are sorted.
-        is_sorted = bool((rows[1:, 0] > rows[:-1, 0]).all())
-        self._rows = rows if is_sorted else rows[np.lexsort(rows.T[::-1])]
-        self._keys = np.ascontiguousarray(self._rows[:, 0])
-
-    def __getitem__(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the second column for each key, -1 where there is none."""
-        found: NDArray[np.int64] = self.rows(keys, missing=_NOTHING)[0]
-        return found
-
-    def rows(self, keys: NDArray[np.int64], *, missing: int = 0) -> NDArray[np.int64]:
-        """Return the columns after the first for each key, shape (width - 1, len(keys)).
-
-        They are `missing` for keys that are absent.
-        """
-        if not len(self._keys):
-            return np.full((self._rows.shape[1] - 1, len(keys)), missing, dtype=np.int64)
-        at = np.maximum(np.searchsorted(self._keys, keys, side="right") - 1, 0)
-        found = self._rows[at, 1:].T.copy()
-        found[:, self._keys[at] != keys] = missing
-        return found
-
-
-def _follow(owners: NDArray[np.int64], edge: _Lookup, chain: _Lookup) -> NDArray[np.int64]:
-    """Return the ends of the owners' edges, or of those of the next result sets; -1 if none."""
-    found, current = edge[owners], owners
-    for _ in range(_MAX_NEXT):
-        open_ends = np.flatnonzero((found == _NOTHING) & (current != _NOTHING))
-        if not len(open_ends):
-            break
-        current = current.copy()
-        current[open_ends] = chain[current[open_ends]]
-        found[open_ends] = edge[current[open_ends]]
-    return found
-
-
-def _count_references(references: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return (result, places, documents) rows of (reference result, document, places) rows."""
-    if not len(references):
-        return np.empty((0, 3), dtype=np.int64)
-    rows = references[np.lexsort((references[:, 1], references[:, 0]))]
-    begins = np.flatnonzero(np.append(True, rows[1:, 0] != rows[:-1, 0]))
-    new_document = np.append(True, (rows[1:, :2] != rows[:-1, :2]).any(axis=1))
-    places = np.add.reduceat(rows[:, 2], begins)
-    documents = np.add.reduceat(new_document.astype(np.int64), begins)
-    return np.stack([rows[begins, 0], places, documents], axis=1)

@@ -17,6 +17,7 @@ import orjson
 from lsif.errors import DumpError
 from lsif.reader.decode import MALFORMED, decode_fields, decode_line
 from lsif.reader.elements import MetaData
+from lsif.reader.spill import SpilledRows
 from lsif.reader.streams import REMAKE, STANDARD_INPUT, open_dump
 from lsif.reader.tables import Tables
 from lsif.reader.vectorized import PADDING, read_block
@@ -52,23 +53,33 @@ class ReadLedger:
 
 
 def read_tables(
-    path: Path, ledger: ReadLedger, *, max_bad_lines: int, workers: Workers | None = None
+    path: Path,
+    ledger: ReadLedger,
+    *,
+    max_bad_lines: int,
+    workers: Workers | None = None,
+    places: Path | None = None,
 ) -> Tables:
     """Return the tables of the dump; `ledger` counts lines, several workers read parts.
 
+    The places that refer to something are kept in files of the folder `places`, if one is given.
     Raises DumpError if the file is not an LSIF dump, is cut off, or has more than `max_bad_lines`
     unreadable lines.
     """
     tables = (
-        _read_in_parts(path, ledger, workers) if workers is not None and workers.count > 1 else None
+        _read_in_parts(path, ledger, workers, places)
+        if workers is not None and workers.count > 1
+        else None
     )
     if tables is not None:
         return tables
     with open_dump(path) as file:
-        return _Reading(path, ledger, max_bad_lines).read(file)
+        return _Reading(path, ledger, max_bad_lines, places).read(file)
 
 
-def _read_in_parts(path: Path, ledger: ReadLedger, workers: Workers) -> Tables | None:
+def _read_in_parts(
+    path: Path, ledger: ReadLedger, workers: Workers, places: Path | None
+) -> Tables | None:
     """Return the tables that this process and the workers read, a part each.
 
     Returns None if anything is wrong, since one pass gives the better message, and for dumps that
@@ -84,9 +95,9 @@ def _read_in_parts(path: Path, ledger: ReadLedger, workers: Workers) -> Tables |
             bounds = _bounds(file, file.tell(), path.stat().st_size, workers.count)
     except (OSError, *MALFORMED):
         return None
-    begun = [workers.submit(read_part, path, meta, *part) for part in bounds[1:]]
-    parts = [read_part(path, meta, *bounds[0]), *(part.result() for part in begun)]
-    tables = Tables()
+    begun = [workers.submit(read_part, path, meta, *part, places) for part in bounds[1:]]
+    parts = [read_part(path, meta, *bounds[0], places), *(part.result() for part in begun)]
+    tables = _tables(places)
     tables.add(meta)
     ledger.lines = 1
     for part in parts:
@@ -111,12 +122,18 @@ def _bounds(file: BinaryIO, begin: int, end: int, count: int) -> list[tuple[int,
     ] or [(begin, end)]
 
 
-def read_part(path: Path, meta: MetaData, begin: int, end: int) -> tuple[Tables, int] | None:
+def _tables(places: Path | None) -> Tables:
+    return Tables(SpilledRows(places, 3) if places is not None else None)
+
+
+def read_part(
+    path: Path, meta: MetaData, begin: int, end: int, places: Path | None = None
+) -> tuple[Tables, int] | None:
     """Return the tables and the number of lines of a range of bytes.
 
     None if a line is bad or an id is a string.
     """
-    reading = _Reading(path, ReadLedger(), max_bad_lines=0)
+    reading = _Reading(path, ReadLedger(), max_bad_lines=0, places=places)
     reading.tables.add(meta)
     try:
         with path.open("rb") as file:
@@ -130,11 +147,13 @@ def read_part(path: Path, meta: MetaData, begin: int, end: int) -> tuple[Tables,
 class _Reading:
     """One pass over a dump."""
 
-    def __init__(self, path: Path, ledger: ReadLedger, max_bad_lines: int) -> None:
+    def __init__(
+        self, path: Path, ledger: ReadLedger, max_bad_lines: int, places: Path | None
+    ) -> None:
         self._path = path
         self.ledger = ledger
         self._max_bad_lines = max_bad_lines
-        self.tables = Tables()
+        self.tables = _tables(places)
 
     def read(self, file: BinaryIO) -> Tables:
         """Return what the whole file says."""

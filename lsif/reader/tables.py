@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lsif.reader.elements import Element, FoldingRange, Id, Symbol, Tag
+    from lsif.reader.spill import SpilledRows
 
 _STRING_IDS = 1 << 50
 """Numbers from here on stand for string ids."""
@@ -69,7 +70,7 @@ class Table:
 class Tables:
     """Everything of a dump that structures need."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: SpilledRows | None = None) -> None:
         self.meta = MetaData("", "utf-16", "")
         self.meta_seen = False
         self.roots: list[str] = []
@@ -96,6 +97,8 @@ class Tables:
         """Results whose items look like a definition's."""
         self.references = Table(3)
         """reference result, document, number of ranges"""
+        self.places = places
+        """The same, one row for each range, as its third number; None if nobody wants them."""
         self._strings: dict[str, int] = {}
 
     def number(self, element_id: Id) -> int:
@@ -111,6 +114,8 @@ class Tables:
 
     def merge(self, other: Tables) -> None:
         """Add what the tables of another part of the same dump hold; neither has string ids."""
+        if self.places is not None and other.places is not None:
+            self.places.merge(other.places)
         for own, more in zip(self._each(), other._each(), strict=True):
             own.extend(more.to_array())
         for hover_id, hover in other.hovers.items():
@@ -154,9 +159,7 @@ class Tables:
                     element.in_ids,
                 )
             case Item(property="references"):
-                self.references.append(
-                    number(element.out_id), number(element.document), len(element.in_ids)
-                )
+                self._add_references(element)
             case HoverResult():
                 self.add_hover(number(element.id), parse_hover(element.value))
             case Document():
@@ -175,6 +178,13 @@ class Tables:
                 self.meta, self.meta_seen = element, True
             case _:
                 pass
+
+    def _add_references(self, item: Item) -> None:
+        result, document = self.number(item.out_id), self.number(item.document)
+        self.references.append(result, document, len(item.in_ids))
+        if self.places is not None:
+            for range_id in item.in_ids:
+                self.places.append(result, document, self.number(range_id))
 
     def _each(self) -> list[Table]:
         tables = (

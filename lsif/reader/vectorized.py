@@ -200,7 +200,12 @@ class _Block:
             & (document <= MAX_NUMBER)
             & self._is(place, b"}\n")
         )
-        tables.references.extend(np.stack([result[fits], document[fits], count[fits]], axis=1))
+        result, document, count = result[fits], document[fits], count[fits]
+        tables.references.extend(np.stack([result, document, count], axis=1))
+        if tables.places is not None:
+            ranges = self._listed_numbers(begin[fits], end[fits])
+            rows = np.stack([result, document], axis=1).repeat(count, axis=0)
+            tables.places.extend(np.column_stack([rows, ranges]))
         self._done[lines[fits]] = True
 
     def take_hovers(self, tables: Tables) -> None:
@@ -323,6 +328,17 @@ class _Block:
             counted[filled] = np.add.reduceat(comma.astype(np.int64), offsets[filled])
             wrong[filled] = np.add.reduceat(bad.astype(np.int64), offsets[filled])
         return counted + 1, filled & (wrong == 0)
+
+    def _listed_numbers(
+        self, begin: NDArray[np.int64], end: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return the numbers of well-formed lists at begin..end, one list after the other."""
+        lengths = end - begin
+        offsets = np.cumsum(lengths) - lengths
+        places = np.arange(int(lengths.sum())) + np.repeat(begin - offsets, lengths)
+        is_first = np.roll(self._bytes[places] == ord(","), 1)
+        is_first[offsets] = True
+        return self._numbers(places[is_first])[0]
 
     def _digits(self, first_id: int) -> NDArray[np.int64]:
         """Return how many digits the id of each line has, if ids count lines."""

@@ -1,0 +1,105 @@
+"""What ties the structures of one file to a dump: where they stand, and which definitions they are.
+
+Workers find it when they read the file; lsif.references needs it when all files are read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from lsif.items import FoundItem
+    from lsif.lines import Lines
+    from lsif.reader.elements import Id
+    from lsif.reader.graph import Definition
+    from lsif.reader.hover import Hover
+
+_TYPES = frozenset({"Struct", "Enum", "Union", "Trait", "TypeAlias"})
+_LAST = (1 << 31) - 1
+"""Largest line and column that a position distinguishes."""
+
+
+class Anchors(NamedTuple):
+    """Of one file; structures are numbered from 0 in the order of their records."""
+
+    spans: NDArray[np.int64]
+    """Begin and end of each structure as positions, (structures, 2); the end is exclusive."""
+    definitions: NDArray[np.int64]
+    """Rows (range, structure): the dump's definitions that are structures."""
+    types: tuple[tuple[str, int], ...]
+    """Types by the symbols that the dump has for them, which it also gives `Self`."""
+    others: tuple[tuple[Id, str], ...]
+    """Ranges of definitions that are items and no structures, with the dump's symbols."""
+
+
+def position(line: int, column: int) -> int:
+    """Return a number that orders positions; both are 0-based."""
+    return min(line, _LAST) << 32 | min(column, _LAST)
+
+
+def positions(lines: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the same for many positions."""
+    return np.minimum(lines, _LAST) << 32 | np.minimum(columns, _LAST)
+
+
+def symbol_of(hover: Hover | None) -> str | None:
+    r"""Return the symbol of what a hover shows, `module::Type::name`; None if it is no item.
+
+    >>> from lsif.reader.hover import parse_hover
+    >>> symbol_of(parse_hover("```rust\na::b\n```\n\n```rust\npub fn f()\n```"))
+    'a::b::f'
+    """
+    if hover is None or hover.path is None or hover.code_type is None or hover.name is None:
+        return None
+    return f"{hover.path}::{hover.name}"
+
+
+def anchors_of(
+    lines: Lines,
+    encoding: str,
+    items: Sequence[FoundItem],
+    found: Iterable[FoundItem],
+    definitions: Iterable[Definition],
+) -> Anchors:
+    """Return the anchors of a file whose structures are `items`, in this order.
+
+    `found` are the items of definitions, of which several may be at one position; columns are in
+    units of `encoding`.
+    """
+    numbers = {(item.row, item.column): number for number, item in enumerate(items)}
+    defined = {
+        item.definition.range.id: numbers[item.row, item.column]
+        for item in found
+        if item.definition is not None
+    }
+    rows = [(key, number) for key, number in defined.items() if isinstance(key, int)]
+    types = [
+        (symbol, number)
+        for number, item in enumerate(items)
+        if item.item.code_type in _TYPES and (symbol := symbol_of(item.hover)) is not None
+    ]
+    others = [
+        (definition.range.id, symbol)
+        for definition in definitions
+        if definition.range.id not in defined and (symbol := symbol_of(definition.hover))
+    ]
+    return Anchors(
+        spans=np.array([_span(lines, encoding, item) for item in items], np.int64).reshape(-1, 2),
+        definitions=np.array(rows, dtype=np.int64).reshape(-1, 2),
+        types=tuple(types),
+        others=tuple(others),
+    )
+
+
+def _span(lines: Lines, encoding: str, found: FoundItem) -> tuple[int, int]:
+    item = found.item
+    if item.extent is None:
+        return position(item.row_from, 0), position(item.row_to + 1, 0)
+    begin, end = (lines.place_of(offset, encoding) for offset in item.extent)
+    return position(*begin), position(*end)

@@ -1,0 +1,12 @@
+"""Who refers to what: the references of a dump as edges between structures, and as places.
+
+scattered    rows on the disk, read back in the order of their keys
+collected    the references of a dump, by file, before the files are read
+numbered     the structures of all files by number, with what implements what
+targets      what each reference refers to: a structure, or a symbol outside
+places       the Parquet file of places, written and read
+links        the last pass: edges into the records, places into their file
+
+Memory grows with the structures and the files of a repository, not with the places in them: these
+are on the disk from the reader on, and are sorted in pieces.
+"""

@@ -1,0 +1,91 @@
+"""The references of a dump, sorted by the file that they stand in, before any file is read.
+
+The dump's tables are large, and are not kept while the files are read: what is needed of them then
+is in arrays here, and the places are on the disk.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from lsif.anchors import symbol_of
+from lsif.reader.follow import NOTHING, Lookup
+from lsif.references.scattered import ScatteredRows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lsif.reader.graph import Graph
+
+
+class Collected(NamedTuple):
+    """References of a dump."""
+
+    paths: list[str]
+    """All files that may have places, sorted; a place names its file by the number in this list."""
+    results: NDArray[np.int64]
+    """Reference results, one for each definition that something refers to."""
+    ranges: NDArray[np.int64]
+    """The ranges of these definitions."""
+    outside: dict[int, str]
+    """Symbols of those in files that are not among `paths`, by their index."""
+    counts: NDArray[np.int64]
+    """Number of places of each of the definitions."""
+    places: ScatteredRows
+    """Rows (file, line, column, length, reference result); lines and columns are 0-based."""
+    left_out: int
+    """Places in files that are not among `paths`."""
+
+
+def collect(
+    graph: Graph, paths: Collection[str], path_of: Callable[[str], str | None], folder: Path
+) -> Collected:
+    """Return the references of the dump; their places stand in files of the folder.
+
+    `path_of` returns the path of a document's URI, None if it is outside the root.
+    """
+    ordered = sorted(paths)
+    ranks = {path: rank for rank, path in enumerate(ordered)}
+    of_document = {
+        number: ranks.get(path_of(uri) or "", NOTHING) for number, uri in graph.documents().items()
+    }
+    file_of = Lookup(np.array([*of_document.items()], dtype=np.int64).reshape(-1, 2))
+    counted = graph.reference_counts()
+    files = file_of[counted[:, 1]]
+    inside = files != NOTHING
+    by_file = np.bincount(files[inside], counted[inside, 2], len(ordered)).astype(np.int64)
+    places = ScatteredRows(folder, 5, by_file)
+    for rows in graph.referring():
+        file = file_of[rows[:, 1]]
+        here = file != NOTHING
+        places.add(np.column_stack([file, rows[:, 2:], rows[:, 0]])[here])
+    referred = graph.referred()
+    by_result = _summed(counted[inside][:, [0, 2]])
+    of_definition = by_result.rows(referred.results)[0]
+    wanted = np.flatnonzero(of_definition)
+    is_outside = file_of[referred.documents[wanted]] == NOTHING
+    return Collected(
+        paths=ordered,
+        results=referred.results[wanted],
+        ranges=referred.ranges[wanted],
+        outside={
+            index: symbol
+            for index in np.flatnonzero(is_outside).tolist()
+            if (symbol := symbol_of(graph.hover_of(int(referred.hovers[wanted[index]]))))
+        },
+        counts=of_definition[wanted],
+        places=places,
+        left_out=int(counted[~inside, 2].sum()),
+    )
+
+
+def _summed(rows: NDArray[np.int64]) -> Lookup:
+    """Return the sums of the second column by the first."""
+    keys, back = np.unique(rows[:, 0], return_inverse=True)
+    sums = np.bincount(back, rows[:, 1], len(keys)).astype(np.int64)
+    return Lookup(np.column_stack([keys, sums]))

@@ -1,0 +1,246 @@
+"""The last pass: gives the records their edges, and writes the file of places.
+
+It goes through the files in the order of the records, and through the places in pieces: a piece
+has all places of some files, and with them all edges of their structures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from lsif.anchors import positions
+from lsif.reader.follow import NOTHING
+from lsif.references.numbered import NumberedStructures
+from lsif.references.places import KINDS, SCHEMA, places_writer, write_table
+from lsif.references.scattered import ScatteredRows
+from lsif.references.spans import innermost
+from lsif.references.targets import Targets
+from machine.files import copy_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+    from typing import BinaryIO, Self
+
+    from numpy.typing import NDArray
+
+    from lsif.references.collected import Collected
+    from lsif.references.numbered import NumberedFile
+    from lsif.references.scattered import Piece
+
+_IMPLEMENTATION = KINDS.index("implementation")
+_READ_BYTES = 1 << 20
+_LARGEST = (1 << 31) - 1
+
+
+class Linking:
+    """A folder for what is not linked yet, in use as a context: it is removed at the end."""
+
+    def __init__(self, beside: Path) -> None:
+        """Make the folder in `beside`."""
+        self.structures = NumberedStructures()
+        self.collected: Collected | None = None
+        beside.mkdir(parents=True, exist_ok=True)
+        self._holder = tempfile.TemporaryDirectory(dir=beside, prefix=".links-", suffix=".tmp")
+        self.folder = Path(self._holder.name)
+        self.records: BinaryIO = (self.folder / "records.jsonl").open("w+b")
+        """Takes the records without their edges, in the order in which they are numbered."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def finish(self, output: BinaryIO, place_of: Callable[[str], Path]) -> tuple[int, str]:
+        """Write the records with their edges, and the file of places where `place_of` says.
+
+        Return the number of places and the digest of their file, which `place_of` is called with.
+        """
+        if self.collected is None:
+            raise ValueError("the references were not collected")
+        linker = Linker(self.collected, self.structures, self.folder)
+        self.records.seek(0)
+        linker.write_records(self.records, output)
+        written = self.folder / "places.parquet"
+        digest = linker.write_places(written)
+        copy_atomically(written, place_of(digest))
+        return linker.places, digest
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.records.close()
+        self._holder.cleanup()
+
+
+class Edges(NamedTuple):
+    """The fields of a record that say what it refers to; see lsif.structure.Structure."""
+
+    refers_to: list[str]
+    uses: list[str]
+    implements: list[str]
+
+
+class Linker:
+    """The last pass over the references of a dump."""
+
+    def __init__(self, collected: Collected, structures: NumberedStructures, folder: Path) -> None:
+        """`folder` takes the places while they are sorted."""
+        self._collected, self._structures = collected, structures
+        self._targets = Targets(collected, structures)
+        self._order = self._targets.order()
+        counts = np.empty_like(self._targets.counts)
+        counts[self._order] = self._targets.counts
+        self._by_target = ScatteredRows(folder, 7, counts)
+        """Rows (place of the target in their order, file, line, column, length, kind, owner)."""
+        self.places = 0
+        """Number of places, complete after `edges`."""
+
+    def write_records(self, unlinked: BinaryIO, output: BinaryIO) -> None:
+        """Write the records, which are those that were numbered, with their edges."""
+        for edges in self.edges():
+            line = unlinked.readline()
+            if any(edges):
+                fields = {**orjson.loads(line), **edges._asdict()}
+                line = orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
+            output.write(line)
+
+    def edges(self) -> Iterator[Edges]:
+        """Yield the edges of each structure, in the order of their numbers; note all places."""
+        for piece in self._collected.places.pieces():
+            rows = self._rows(piece)
+            files = [
+                (file, self._structures.files[path])
+                for file, path in enumerate(self._collected.paths[piece.begin : piece.end])
+                if path in self._structures.files
+            ]
+            owners = np.full(len(rows), NOTHING, dtype=np.int64)
+            for file, numbered in files:
+                begin, end = np.searchsorted(
+                    rows[:, 0], [file + piece.begin, file + piece.begin + 1]
+                )
+                places = positions(rows[begin:end, 1], rows[begin:end, 2])
+                around = innermost(numbered.spans, places)
+                owners[begin:end] = np.where(around == NOTHING, NOTHING, around + numbered.first)
+            yield from self._edges_of(rows, owners, [numbered for _, numbered in files])
+
+    def write_places(self, path: Path) -> str:
+        """Write the places; return a digest of the file. Call it when all edges are read."""
+        target_at = np.argsort(self._order)
+        with places_writer(path) as writer:
+            for rows in self._by_target.in_order():
+                rows[:, 0] = target_at[rows[:, 0]]
+                if len(rows):
+                    write_table(writer, self._table(rows))
+        digest = hashlib.blake2b(digest_size=8)
+        with path.open("rb") as file:
+            while block := file.read(_READ_BYTES):
+                digest.update(block)
+        return digest.hexdigest()
+
+    def _rows(self, piece: Piece) -> NDArray[np.int64]:
+        """Return rows (file, line, column, length, target) without doubles, sorted."""
+        rows = piece.rows.copy()
+        rows[:, 4] = self._targets.of(rows[:, 4])
+        rows = rows[rows[:, 4] != NOTHING]
+        rows = rows[np.lexsort(rows.T[::-1])]
+        is_new = np.append(True, (rows[1:] != rows[:-1]).any(axis=1))[: len(rows)]
+        kept: NDArray[np.int64] = rows[is_new]
+        return kept
+
+    def _edges_of(
+        self, rows: NDArray[np.int64], owners: NDArray[np.int64], files: Sequence[NumberedFile]
+    ) -> Iterator[Edges]:
+        """Yield the edges of the files' structures, and note the places."""
+        pairs = np.unique(np.column_stack([owners, rows[:, 4]])[owners != NOTHING], axis=0)
+        implements: dict[int, list[str]] = {}
+        heads: list[int] = []
+        for file in files:
+            heads += self._implement(file, pairs, implements)
+        self._note(rows, owners, heads)
+        for file in files:
+            numbers = np.arange(file.first, file.first + file.size + 1)
+            cuts = np.searchsorted(pairs[:, 0], numbers).tolist()
+            for number, begin, end in zip(numbers.tolist(), cuts[:-1], cuts[1:], strict=False):
+                yield self._edges(pairs[begin:end, 1].tolist(), implements.get(number, []))
+
+    def _edges(self, targets: list[int], implements: list[str]) -> Edges:
+        name, total = self._targets.name, len(self._structures)
+        return Edges(
+            sorted(name(target) for target in targets if target < total),
+            [name(target) for target in targets if target >= total],
+            implements,
+        )
+
+    def _implement(
+        self, file: NumberedFile, pairs: NDArray[np.int64], implements: dict[int, list[str]]
+    ) -> Iterator[int]:
+        """Note what the file's impl blocks and their members implement.
+
+        Yield their heads as `_pair` has them. The head of an impl block refers to its trait, among
+        others.
+        """
+        targets = self._targets
+        for block in file.implementations:
+            begin, end = np.searchsorted(pairs[:, 0], [block.number, block.number + 1])
+            traits = [
+                target
+                for target in pairs[begin:end, 1].tolist()
+                if targets.trait_name(target) == block.trait
+            ]
+            if not traits:
+                continue
+            yield self._pair(block.number, traits[0])
+            implements[block.number] = [targets.name(traits[0])]
+            for name, number in block.members:
+                member = targets.member(traits[0], name)
+                if member is not None:
+                    implements[number] = [member]
+
+    def _pair(self, owner: int, target: int) -> int:
+        return owner * len(self._targets) + target
+
+    def _note(self, rows: NDArray[np.int64], owners: NDArray[np.int64], heads: list[int]) -> None:
+        """Keep the places, to be written by target; `heads` are what `_implement` yields."""
+        pairs = owners * len(self._targets) + rows[:, 4]
+        is_head = (owners != NOTHING) & np.isin(pairs, np.array(heads, dtype=np.int64))
+        kinds = np.where(is_head, _IMPLEMENTATION, NOTHING)
+        order = self._order[rows[:, 4]]
+        self._by_target.add(np.column_stack([order, rows[:, :4], kinds, owners]))
+        self.places += len(rows)
+
+    def _table(self, rows: NDArray[np.int64]) -> pa.Table:
+        """Return rows (target, file, line, column, length, kind, owner) as a table."""
+        target, file, line, column, length, kind, owner = rows.T
+        columns = [
+            _named(target, self._targets.name),
+            _named(file, self._collected.paths.__getitem__),
+            _numbers(line + 1),
+            _numbers(column + 1),
+            _numbers(length),
+            _named(kind, KINDS.__getitem__),
+            _named(owner, self._structures.id_of),
+        ]
+        return pa.table(columns, schema=SCHEMA)
+
+
+def _named(numbers: NDArray[np.int64], name: Callable[[int], str]) -> pa.DictionaryArray:
+    """Return the names of the numbers, null where there is NOTHING."""
+    each, indices = np.unique(numbers, return_inverse=True)
+    names = [name(number) if number != NOTHING else "" for number in each.tolist()]
+    mask = numbers == NOTHING
+    return pa.DictionaryArray.from_arrays(
+        pa.array(indices.astype(np.int32), mask=mask), pa.array(names, pa.string())
+    )
+
+
+def _numbers(numbers: NDArray[np.int64]) -> pa.Array:
+    return pa.array(np.minimum(numbers, _LARGEST).astype(np.int32))

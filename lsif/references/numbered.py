@@ -1,0 +1,105 @@
+"""The structures of all files by number, in the order of the records, while these are written."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from lsif.identifiers import plain_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from lsif.anchors import Anchors
+    from lsif.structure import Structure
+
+
+class Implementation(NamedTuple):
+    """An impl block of a trait."""
+
+    number: int
+    trait: str
+    """Its name in the header."""
+    members: list[tuple[str, int]]
+    """Names and numbers."""
+
+
+class NumberedFile(NamedTuple):
+    """The structures of one file."""
+
+    first: int
+    """Number of its first structure."""
+    size: int
+    spans: NDArray[np.int64]
+    """See lsif.anchors.Anchors."""
+    implementations: list[Implementation]
+
+
+class NumberedStructures:
+    """All structures. Names are as `plain_name` gives them."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, NumberedFile] = {}
+        self.traits: dict[int, str] = {}
+        """Names of the traits by their numbers."""
+        self.members: dict[int, dict[str, int]] = {}
+        """Numbers of the members of traits, by the trait's number and by name."""
+        self.types: dict[str, int | None] = {}
+        """Types by the symbols that the dump has for them; None if several have the same."""
+        self.others: dict[int, str] = {}
+        """Symbols of the definitions that are no structures, by their ranges."""
+        self._ids = bytearray()
+        self._definitions: list[NDArray[np.int64]] = []
+
+    def __len__(self) -> int:
+        return len(self._ids) // 16
+
+    def add(self, path: str, structures: Sequence[Structure], anchors: Anchors) -> None:
+        """Give the structures of a file their numbers, in the order of the records."""
+        first = len(self)
+        for structure in structures:
+            self._ids += uuid.UUID(structure.id).bytes
+        implementations = [*self._relations(first, structures)]
+        self.files[path] = NumberedFile(first, len(structures), anchors.spans, implementations)
+        self._definitions.append(anchors.definitions + np.array([0, first]))
+        self.others.update({int(key): symbol for key, symbol in anchors.others})
+        for symbol, number in anchors.types:
+            self.types[symbol] = None if symbol in self.types else first + number
+
+    def ids(self) -> NDArray[np.void]:
+        """Return the ids, 16 bytes each."""
+        return np.frombuffer(bytes(self._ids), dtype="V16")
+
+    def id_of(self, number: int) -> str:
+        """Return the id of a structure."""
+        return str(uuid.UUID(bytes=bytes(self._ids[16 * number : 16 * number + 16])))
+
+    def definitions(self) -> NDArray[np.int64]:
+        """Return rows (range, structure) of the dump's definitions that are structures."""
+        return np.concatenate([np.empty((0, 2), dtype=np.int64), *self._definitions])
+
+    def _relations(self, first: int, structures: Sequence[Structure]) -> Iterator[Implementation]:
+        """Note the traits and their members; yield the impl blocks of traits with theirs.
+
+        A member follows its impl block or trait, and its symbol is theirs and its name.
+        """
+        around: dict[str, list[tuple[str, int]] | dict[str, int]] = {}
+        for number, structure in enumerate(structures, start=first):
+            name = plain_name(structure.name)
+            if structure.code_type == "Trait":
+                self.traits[number] = name
+                around[structure.symbol] = self.members[number] = {}
+            elif structure.code_type == "Impl" and structure.trait_name:
+                members: list[tuple[str, int]] = []
+                around[structure.symbol] = members
+                yield Implementation(number, plain_name(structure.trait_name), members)
+            elif structure.trait_name:
+                match around.get(structure.symbol.rpartition("::")[0]):
+                    case dict(of_trait):
+                        of_trait[name] = number
+                    case list(of_impl):
+                        of_impl.append((name, number))
