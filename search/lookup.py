@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lsif.identifiers import is_same, spellings
-from search.errors import SearchError, StructureMissing
+from search.errors import AmbiguousName, Candidate, StructureMissing
 from storage.index import Condition
 
 if TYPE_CHECKING:
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from storage.index import Generation, Row, StoredPoint
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_SHOWN = 5
-"""Places that an error names if several structures have the same name."""
 
 
 class Lookup:
@@ -45,7 +43,7 @@ class Lookup:
     def resolve(self, place: str) -> str:
         """Return the id of a structure given by id, FILE:LINE (the innermost), symbol or name.
 
-        Raises StructureMissing if there is none, SearchError if there are several.
+        Raises StructureMissing if there is none, AmbiguousName if there are several.
         """
         if _ID.fullmatch(place):
             return self.stored(place).id
@@ -62,20 +60,26 @@ class Lookup:
             ]
             if around:
                 return min(around)[1]
-        for named in self._named(place):
-            # A type and its impl blocks have one name, which people mean the type by.
-            found = [row for row in named if row.values[2] != "Impl"] or named
-            if len(found) == 1:
-                return found[0].id
-            if found:
-                places = sorted(f"{path}:{line}" for _, (line, path, *_) in found)[:_SHOWN]
-                raise SearchError(
-                    f"{len(found)} structures are called {place}: "
-                    f"choose one by FILE:LINE, such as {', '.join(places)}."
-                )
+        candidates = self.candidates(place)
+        if len(candidates) == 1:
+            return candidates[0].id
+        if candidates:
+            raise AmbiguousName(place, candidates)
         raise StructureMissing(
             f"the index has no structure {place!r}; expected FILE:LINE, an id, a symbol or a name."
         )
+
+    def candidates(self, name: str) -> list[Candidate]:
+        """Return the structures that have the symbol or, if none has, the name; by file and line.
+
+        A type and its impl blocks have one name, which people mean the type by.
+        """
+        for named in self._named(name):
+            rows = [row for row in named if row.values[2] != "Impl"] or named
+            if rows:
+                found = [_candidate(row) for row in rows]
+                return sorted(found, key=lambda candidate: (candidate.file_path, candidate.line))
+        return []
 
     def _named(self, place: str) -> Iterator[list[Row]]:
         """Yield the structures with that symbol, with that name, and with others' spellings of it.
@@ -97,3 +101,8 @@ class Lookup:
             rows = self.generation.structures.select(("context.file_path",))
             self._files = sorted({file_path for _, (file_path,) in rows})
         return self._files
+
+
+def _candidate(row: Row) -> Candidate:
+    line, file_path, code_type, symbol = row.values
+    return Candidate(row.id, file_path, code_type, symbol, line)

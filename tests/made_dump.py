@@ -49,8 +49,11 @@ class Dump:
         *,
         docs: str = "",
         end_line: int | None = None,
-    ) -> None:
-        """Define what stands at the place (0-based); `module` empty for locals."""
+    ) -> int:
+        """Define what stands at the place (0-based); `module` empty for locals.
+
+        Return its reference result.
+        """
         end = {"line": line if end_line is None else end_line, "character": column + length}
         place = self._add(
             type="vertex", label="range", start={"line": line, "character": column}, end=end
@@ -73,6 +76,30 @@ class Dump:
         )
         references = self._add(type="vertex", label="referenceResult")
         self._add(type="edge", label="textDocument/references", inV=references, outV=results)
+        return references
+
+    def outside(self, uri: str, module: str, declaration: str) -> int:
+        """Define what a file outside the root has; return its reference result."""
+        self._documents[uri] = self._add(
+            type="vertex", label="document", uri=uri, languageId="rust"
+        )
+        return self.define(uri, 0, 3, 3, module, declaration)
+
+    def refer(self, path: str, line: int, column: int, length: int, to: int) -> int:
+        """Refer to a reference result from a place (0-based); return its range."""
+        end = {"line": line, "character": column + length}
+        place = self._add(
+            type="vertex", label="range", start={"line": line, "character": column}, end=end
+        )
+        self.refer_by(path, place, to)
+        return place
+
+    def refer_by(self, path: str, place: int, to: int) -> None:
+        """Refer to a reference result from a range, which may not exist."""
+        self._add(
+            type="edge", label="item", document=self._documents[path], property="references",
+            inVs=[place], outV=to,
+        )  # fmt: skip
 
     def parse(
         self, *, source_items: bool = False, **settings: Any

@@ -12,6 +12,7 @@ target are a few row groups, which the file's statistics name, and a page of the
 from __future__ import annotations
 
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
@@ -73,11 +74,12 @@ def write_table(writer: pq.ParquetWriter, table: pa.Table) -> None:
 
 
 class PlacesFile:
-    """A file of places, opened; several threads may not share it."""
+    """A file of places, opened; several threads may share it."""
 
     def __init__(self, path: Path) -> None:
         """Read its statistics. Raises PlacesError if it can't be read."""
         self._path = path
+        self._lock = Lock()
         try:
             self._file = pq.ParquetFile(path)
             metadata = self._file.metadata
@@ -128,7 +130,8 @@ class PlacesFile:
 
     def _read(self, group: int, columns: Sequence[str]) -> pa.Table:
         try:
-            return self._file.read_row_group(group, columns=list(columns))
+            with self._lock:
+                return self._file.read_row_group(group, columns=list(columns))
         except (OSError, pa.ArrowException) as exc:
             raise PlacesError(f"{self._path} can't be read: {exc}. Ingest again.") from exc
 

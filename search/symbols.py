@@ -1,0 +1,38 @@
+"""Symbols of what is outside the index, matched with what people write for them."""
+
+from __future__ import annotations
+
+from lsif.identifiers import plain_name
+
+_STANDARD = frozenset({"std", "core", "alloc"})
+"""Crates that re-export each other's items."""
+
+
+def matches_symbol(symbol: str, written: str) -> bool:
+    """Return whether the symbol, a full path, may be what is written: an end or re-export of it.
+
+    The modules between a crate and its item may be left out, a type may not.
+
+    >>> matches_symbol("tokio::task::spawn::spawn", "tokio::spawn")
+    True
+    >>> matches_symbol("tokio::task::JoinSet::spawn", "tokio::spawn")
+    False
+    """
+    parts, wanted = plain_name(symbol).split("::"), plain_name(written).split("::")
+    if len(wanted) > len(parts) or parts[-1] != wanted[-1]:
+        return False
+    if parts[-len(wanted) :] == wanted:
+        return True
+    if not _is_same_crate(parts[0], wanted[0]):
+        return False
+    waiting = wanted[1:]
+    for part in parts[1:]:
+        if waiting and part == waiting[0]:
+            del waiting[0]
+        elif part[:1].isupper():
+            return False
+    return not waiting
+
+
+def _is_same_crate(crate: str, written: str) -> bool:
+    return crate == written or {crate, written} <= _STANDARD

@@ -1,0 +1,363 @@
+"""What each structure refers to, and the file of all places, from dumps to records."""
+
+from __future__ import annotations
+
+import pickle
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lsif.errors import PlacesError
+from lsif.extract import parse_dump
+from lsif.jsonl import read_structures
+from lsif.reader import read
+from lsif.reader.spill import SpilledRows
+from lsif.references import places as places_module
+from lsif.references import scattered
+from lsif.references.places import Place, PlacesFile
+from lsif.references.scattered import ScatteredRows
+from lsif.references.spans import innermost
+from lsif.structure import Structure
+
+from conftest import SAMPLE, SAMPLE_DUMP
+from made_dump import Dump
+
+
+class Parsed:
+    """Records by their symbols, and the places."""
+
+    def __init__(self, structures: list[Structure], places: Path) -> None:
+        self.by_symbol = {structure.symbol: structure for structure in structures}
+        self._symbols = {structure.id: structure.symbol for structure in structures}
+        self.places = PlacesFile(places)
+
+    def named(self, keys: tuple[str, ...]) -> list[str]:
+        return sorted(self._symbols.get(key, key) for key in keys)
+
+    def refers_to(self, symbol: str) -> list[str]:
+        return self.named(self.by_symbol[symbol].refers_to)
+
+    def implements(self, symbol: str) -> list[str]:
+        return self.named(self.by_symbol[symbol].implements)
+
+    def places_of(self, symbol: str) -> list[tuple[str, int, int, str | None]]:
+        """File, line, column and symbol around of each place."""
+        target = self.by_symbol[symbol].id if symbol in self.by_symbol else symbol
+        return [
+            (place.file_path, place.line, place.column, self._symbols.get(place.structure_id or ""))
+            for place in self.places.page(target, 0, 1000)
+        ]
+
+
+def parsed(dump: Dump, **settings: Any) -> Parsed:
+    places = dump.folder / "places.parquet"
+    _, structures = dump.parse(places=lambda _: places, **settings)
+    return Parsed(structures, places)
+
+
+def parse_sample(folder: Path) -> tuple[list[Structure], Path]:
+    folder.mkdir(exist_ok=True)
+    output, digests = folder / "structures.jsonl", list[str]()
+
+    def place_of(digest: str) -> Path:
+        digests.append(digest)
+        return folder / "places.parquet"
+
+    ledger = parse_dump(
+        SAMPLE_DUMP, SAMPLE, output, project="sample", max_bad_lines=0, max_stale_share=0,
+        source_items=True, places=place_of, processes=1,
+    )  # fmt: skip
+    assert digests == [ledger.places_digest]
+    assert not list(folder.glob(".*")), "temporary files are left"
+    return list(read_structures(output)), folder / "places.parquet"
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Parsed:
+    return Parsed(*parse_sample(tmp_path_factory.mktemp("sample")))
+
+
+# ---- The sample, dumped by rust-analyzer
+
+
+def test_each_reference_that_the_record_counts_is_a_place(sample: Parsed) -> None:
+    counted = {
+        symbol: structure.references
+        for symbol, structure in sample.by_symbol.items()
+        if structure.origin == "index"
+    }
+    kept = {symbol: sample.places.count(sample.by_symbol[symbol].id) for symbol in counted}
+    more = {symbol for symbol in counted if kept[symbol] > counted[symbol]}
+    assert {symbol: kept[symbol] for symbol in counted if symbol not in more} == {
+        symbol: count for symbol, count in counted.items() if symbol not in more
+    }
+    # `Self` refers to the type.
+    assert {sample.by_symbol[symbol].code_type for symbol in more} == {"Struct", "Trait"}
+
+
+def test_a_structure_refers_to_what_its_own_lines_name(sample: Parsed) -> None:
+    assert sample.refers_to("sample::cache::Cache<K, V>::get_or_try_insert") == [
+        "sample::cache::Cache<K, V>::insert",
+        "sample::cache::Cache<K, V>::touch",
+    ]
+    assert sample.refers_to("sample::cache::fingerprint") == ["sample::cache::fingerprint::mix"]
+    touch = sample.by_symbol["sample::cache::Cache<K, V>::touch"]
+    assert touch.uses == (
+        "alloc::collections::vec_deque::VecDeque::push_back",
+        "alloc::collections::vec_deque::VecDeque::retain",
+        "core::clone::Clone::clone",
+    )
+
+
+def test_places_have_file_line_and_the_structure_around(sample: Parsed) -> None:
+    assert sample.places_of("sample::retry::Backoff") == [
+        ("src/retry.rs", 12, 25, "sample::retry::Backoff::delays"),
+        ("src/retry.rs", 28, 6, "sample::retry::<Doubling as Backoff>"),
+        ("src/retry.rs", 50, 20, "sample::retry::retry"),
+    ]
+    backoff = sample.by_symbol["sample::retry::Backoff"].id
+    kinds = {place.line: place.kind for place in sample.places.page(backoff, 0, 10)}
+    assert (kinds[28], kinds[50]) == ("implementation", None)
+
+
+def test_a_use_belongs_to_its_file(sample: Parsed) -> None:
+    assert sample.places_of("sample::retry::retry")[0] == ("tests/area.rs", 9, 21, None)
+
+
+def test_an_impl_implements_the_trait_and_its_members_those_of_the_trait(sample: Parsed) -> None:
+    circle = "sample::geometry::shape::<Circle as Shape>"
+    assert sample.implements(circle) == ["sample::geometry::shape::Shape"]
+    assert sample.implements(f"{circle}::area") == ["sample::geometry::shape::Shape::area"]
+    assert sample.implements("sample::error::<Error as fmt::Display>::fmt") == [
+        "core::fmt::Display::fmt"
+    ]
+    assert sample.implements("sample::geometry::Point::distance_to") == []
+
+
+def test_small_pieces_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    structures, places = parse_sample(tmp_path / "whole")
+    monkeypatch.setattr(scattered, "_PIECE", 7)
+    monkeypatch.setattr(scattered, "_MOST_PIECES", 1_000_000)
+    monkeypatch.setattr(places_module, "_GROUP", 5)
+    again, others = parse_sample(tmp_path / "pieces")
+    assert again == structures
+    whole, small = PlacesFile(places), PlacesFile(others)
+    for structure in structures:
+        assert small.page(structure.id, 0, 99) == whole.page(structure.id, 0, 99)
+        assert small.page(structure.id, 3, 4) == whole.page(structure.id, 3, 4)
+        assert small.count(structure.id) == whole.count(structure.id)
+
+
+class PicklingWorkers:
+    """Two workers of which each gets and returns what a pipe would carry."""
+
+    count = 2
+
+    def submit(self, function: Any, *arguments: object) -> Future[Any]:
+        done: Future[Any] = Future()
+        function, arguments = sent((function, arguments))
+        done.set_result(sent(function(*arguments)))
+        return done
+
+
+def sent(message: Any) -> Any:
+    return pickle.loads(pickle.dumps(message))  # noqa: S301 - our own
+
+
+def test_parts_of_a_dump_give_the_same_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read, "_HEAD_START", 0)
+
+    def rows(workers: Any) -> list[list[int]]:
+        folder = tmp_path / str(workers is None)
+        folder.mkdir()
+        tables = read.read_tables(
+            SAMPLE_DUMP, read.ReadLedger(), max_bad_lines=0, workers=workers, places=folder
+        )
+        assert tables.places is not None
+        return sorted(np.concatenate([*tables.places.blocks()]).tolist())
+
+    parts = rows(PicklingWorkers())
+    assert len(list((tmp_path / "False").iterdir())) == 2
+    assert parts == rows(None)
+
+
+# ---- Made-up dumps
+
+
+def two_functions(folder: Path) -> tuple[Dump, int, int]:
+    dump = Dump(folder)
+    dump.source("src/lib.rs", "fn a() { b(); b() }\nfn b() { a(); b() }\nuse a as c;\n")
+    a = dump.define("src/lib.rs", 0, 3, 1, "r", "fn a()")
+    b = dump.define("src/lib.rs", 1, 3, 1, "r", "fn b()")
+    for line, column, target in ((0, 9, b), (0, 14, b), (1, 9, a), (1, 14, b), (2, 4, a)):
+        dump.refer("src/lib.rs", line, column, 1, target)
+    return dump, a, b
+
+
+def test_cycles_and_references_of_a_function_to_itself_are_edges(tmp_path: Path) -> None:
+    found = parsed(two_functions(tmp_path)[0])
+    assert found.refers_to("r::a") == ["r::b"]
+    assert found.refers_to("r::b") == ["r::a", "r::b"]
+    assert found.places_of("r::a") == [
+        ("src/lib.rs", 2, 10, "r::b"),
+        ("src/lib.rs", 3, 5, None),
+    ]
+
+
+def test_edges_that_lead_nowhere_and_places_that_come_twice_are_left_out(tmp_path: Path) -> None:
+    dump, a, b = two_functions(tmp_path)
+    dump.refer_by("src/lib.rs", 999_999, a)
+    dump.refer("src/lib.rs", 0, 9, 1, b)
+    dump.refer("src/lib.rs", 0, 16, 1, 999_998)
+    dump.refer_by("src/lib.rs", dump.refer("src/lib.rs", 0, 12, 1, b), b)
+    found = parsed(dump)
+    assert found.refers_to("r::a") == ["r::b"]
+    columns = [column for _, line, column, _ in found.places_of("r::b") if line == 1]
+    assert columns == [10, 13, 15]
+
+
+def test_a_dump_without_any_reference_has_no_places(tmp_path: Path) -> None:
+    dump = Dump(tmp_path)
+    dump.source("src/lib.rs", "fn a() {}\n")
+    dump.define("src/lib.rs", 0, 3, 1, "r", "fn a()")
+    found = parsed(dump)
+    assert (found.refers_to("r::a"), found.places_of("r::a")) == ([], [])
+
+
+def test_what_is_outside_is_known_by_its_symbol(tmp_path: Path) -> None:
+    dump = Dump(tmp_path)
+    dump.source("src/lib.rs", "fn a() { spawn() }\n")
+    dump.source("vendor/v.rs", "fn v() { a() }\n")
+    a = dump.define("src/lib.rs", 0, 3, 1, "r", "fn a()")
+    v = dump.define("vendor/v.rs", 0, 3, 1, "v", "fn v()")
+    spawn = dump.outside("file:///deps/tokio.rs", "tokio::task::spawn", "pub fn spawn()")
+    dump.refer("src/lib.rs", 0, 9, 5, spawn)
+    dump.refer("src/lib.rs", 0, 15, 1, v)
+    dump.refer("vendor/v.rs", 0, 9, 1, a)
+    found = parsed(dump, exclude=["vendor/**"])
+    assert found.by_symbol["r::a"].uses == ("tokio::task::spawn::spawn", "v::v")
+    assert found.places_of("tokio::task::spawn::spawn") == [("src/lib.rs", 1, 10, "r::a")]
+    assert found.places_of("r::a") == [], "a file that is left out has no places"
+
+
+def test_locals_and_fields_are_no_targets(tmp_path: Path) -> None:
+    dump = Dump(tmp_path)
+    dump.source("src/lib.rs", "struct S { x: u8 }\nfn a(s: S) { s.x; }\n")
+    dump.define("src/lib.rs", 0, 7, 1, "r", "struct S")
+    a_field = dump.define("src/lib.rs", 0, 11, 1, "r::S", "x: u8")
+    dump.define("src/lib.rs", 1, 3, 1, "r", "fn a(s: S)")
+    a_local = dump.define("src/lib.rs", 1, 5, 1, "", "s: S")
+    dump.refer("src/lib.rs", 1, 13, 1, a_local)
+    dump.refer("src/lib.rs", 1, 15, 1, a_field)
+    found = parsed(dump)
+    assert (found.refers_to("r::a"), found.by_symbol["r::a"].uses) == ([], ())
+
+
+def test_the_innermost_structure_has_the_place_and_columns_are_utf_16(tmp_path: Path) -> None:
+    dump = Dump(tmp_path)
+    dump.source("src/lib.rs", "fn a() { /*🦀🦀*/ fn i() { b() } b() } fn b() {}\n")
+    dump.define("src/lib.rs", 0, 3, 1, "r", "fn a()")
+    dump.define("src/lib.rs", 0, 21, 1, "r::a", "fn i()")
+    b = dump.define("src/lib.rs", 0, 42, 1, "r", "fn b()")
+    dump.refer("src/lib.rs", 0, 27, 1, b)
+    dump.refer("src/lib.rs", 0, 33, 1, b)
+    found = parsed(dump)
+    assert found.places_of("r::b") == [
+        ("src/lib.rs", 1, 28, "r::a::i"),
+        ("src/lib.rs", 1, 34, "r::a"),
+    ]
+
+
+def test_records_without_places_are_as_before(tmp_path: Path) -> None:
+    dump = two_functions(tmp_path)[0]
+    ledger, structures = dump.parse()
+    assert (ledger.places, ledger.places_digest) == (0, "")
+    assert all(not structure.refers_to for structure in structures)
+
+
+# ---- The parts
+
+
+def test_rows_that_are_scattered_come_back_by_key_in_the_order_of_their_coming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scattered, "_PIECE", 3)
+    counts = np.array([2, 0, 7, 1, 1])
+    rows = np.array([[2, 1], [0, 2], [4, 3], [2, 4], [3, 5], [2, 6], [0, 7]])
+
+    def added() -> ScatteredRows:
+        made = ScatteredRows(tmp_path, 2, counts)
+        made.add(rows[:3])
+        made.add(rows[3:])
+        return made
+
+    pieces = [(piece.begin, piece.end, piece.rows.tolist()) for piece in added().pieces()]
+    assert pieces == [
+        (0, 2, [[0, 2], [0, 7]]),
+        (2, 3, [[2, 1], [2, 4], [2, 6]]),
+        (3, 5, [[4, 3], [3, 5]]),
+    ]
+    in_order = np.concatenate([*added().in_order()]).tolist()
+    assert in_order == [[0, 2], [0, 7], [2, 1], [2, 4], [2, 6], [3, 5], [4, 3]]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_blocks_of_rows_are_small_however_many_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lsif.reader.spill._AT_ONCE", 10)
+    spilled = SpilledRows(tmp_path, 2)
+    for number in range(25):
+        spilled.append(number, 0)
+    spilled.extend(np.array([[25, 0], [26, 0]]))
+    blocks = [*spilled.blocks()]
+    assert max(map(len, blocks)) == 10
+    assert sorted(np.concatenate(blocks)[:, 0].tolist()) == [*range(27)]
+
+
+def test_the_innermost_span_is_found_among_nested_equal_and_separate_ones() -> None:
+    spans = np.array([[10, 50], [20, 30], [22, 24], [60, 70], [60, 70]])
+    places = np.array([5, 10, 21, 23, 24, 30, 49, 50, 65])
+    assert innermost(spans, places).tolist() == [-1, 0, 1, 2, 1, 0, 0, -1, 4]
+    assert innermost(spans[:0], places).tolist() == [-1] * 9
+
+
+def test_a_structure_with_very_many_places_is_paged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scattered, "_PIECE", 5_000)
+    dump = Dump(tmp_path)
+    dump.source("src/lib.rs", "fn a() {}\nfn b() {\n" + "a();\n" * 40_000 + "}\n")
+    a = dump.define("src/lib.rs", 0, 3, 1, "r", "fn a()")
+    dump.define("src/lib.rs", 1, 3, 1, "r", "fn b()")
+    for line in range(40_000):
+        dump.refer("src/lib.rs", line + 2, 0, 1, a)
+    found = parsed(dump)
+    target = found.by_symbol["r::a"].id
+    assert found.places.count(target) == 40_000
+    around = found.by_symbol["r::b"].id
+    assert found.places.page(target, 0, 1) == [Place("src/lib.rs", 3, 1, 1, None, around)]
+    assert [place.line for place in found.places.page(target, 39_998, 10)] == [40_001, 40_002]
+    assert found.places.page(target, 40_000, 10) == []
+    read = found.places._file.read_row_group
+    groups: list[int] = []
+
+    def noting(group: int, **options: Any) -> Any:
+        groups.append(group)
+        return read(group, **options)
+
+    monkeypatch.setattr(found.places._file, "read_row_group", noting)
+    found.places.page(target, 20_000, 10)
+    assert len(groups) <= 2, groups
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 and something else"])
+def test_a_damaged_file_of_places_is_told(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "places.parquet").write_bytes(content)
+    with pytest.raises(PlacesError, match="Ingest again"):
+        PlacesFile(tmp_path / "places.parquet")

@@ -1,0 +1,222 @@
+"""Who refers to what, asked of an index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from lsif.references.places import SCHEMA, Place, places_writer, write_table
+from lsif.structure import Structure
+from search.errors import AmbiguousName, ReferencesMissing, StructureMissing
+from search.lookup import Lookup
+from search.references import Neighbour, Page, References
+from search.symbols import matches_symbol
+from storage.embedded.index import EmbeddedIndex
+from storage.metadata import Metadata
+
+from made_up import Made, made, publish
+
+SPAWN, OTHER_SPAWN = "tokio::task::spawn::spawn", "tokio::task::JoinSet::spawn"
+FMT = "core::fmt::Display::fmt"
+
+
+def linked(item: Made, *refers_to: Made, implements: Sequence[str] = (), uses: Sequence[str] = ()):
+    """Return the structure with references."""
+    ids = tuple(sorted(target.id for target in refers_to))
+    structure = replace(
+        item.structure, refers_to=ids, implements=tuple(implements), uses=tuple(uses)
+    )
+    return replace(item, structure=structure)
+
+
+# A trait with two members that implement it; `total` calls through the trait, `direct` does not.
+AREA = made("area", symbol="made_up::Shape::area", file_path="src/shape.rs")
+IN_CIRCLE = linked(
+    made("area", symbol="made_up::<Circle as Shape>::area", file_path="src/circle.rs"),
+    implements=[AREA.id],
+)
+IN_SQUARE = linked(
+    made("area", symbol="made_up::<Square as Shape>::area", file_path="src/square.rs"),
+    implements=[AREA.id],
+)
+TOTAL = linked(made("total", file_path="src/total.rs", references=3), AREA, uses=[SPAWN])
+DIRECT = linked(made("direct", file_path="src/direct.rs", references=9), IN_CIRCLE)
+ABROAD = linked(made("abroad", file_path="x/a.rs", crate="other", references=99), IN_CIRCLE)
+HELPER = linked(made("helper", file_path="tests/h.rs", is_test=True), TOTAL, uses=[OTHER_SPAWN])
+TEST = linked(made("works", file_path="tests/w.rs", is_test=True), HELPER)
+LOOP = made("forever", file_path="src/loop.rs")
+LOOP = linked(LOOP, LOOP, made("gone"))
+ALL = [AREA, IN_CIRCLE, IN_SQUARE, TOTAL, DIRECT, ABROAD, HELPER, TEST, LOOP]
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("places") / "places.parquet"
+    rows = [
+        (LOOP.id, "src/loop.rs", 2, 5, 7, None, LOOP.id),
+        *sorted((SPAWN, f"src/{n}.rs", n, 1, 5, None, None) for n in range(1, 6)),
+    ]
+    columns = [
+        pa.array(values, field.type)
+        for values, field in zip(zip(*rows, strict=True), SCHEMA, strict=True)
+    ]
+    with places_writer(path) as writer:
+        write_table(writer, pa.table(columns, schema=SCHEMA))
+    return path
+
+
+@pytest.fixture
+def lookup(tmp_path: Path, metadata: Metadata) -> Lookup:
+    index = EmbeddedIndex(tmp_path / "qdrant")
+    return Lookup(publish(index, metadata, ALL, places="0123"))
+
+
+@pytest.fixture
+def references(lookup: Lookup, places: Path) -> References:
+    return References(lookup, places)
+
+
+def names(page: Page[Neighbour]) -> list[str]:
+    return [
+        item.structure.symbol.removeprefix("made_up::") if item.structure else item.key
+        for item in page.items
+    ]
+
+
+def through(page: Page[Neighbour]) -> dict[str, str | None]:
+    return {name: item.through for name, item in zip(names(page), page.items, strict=True)}
+
+
+def test_callers_of_the_own_crate_come_first_and_those_through_the_trait_last(
+    references: References,
+) -> None:
+    target = references.target("made_up::<Circle as Shape>::area")
+    page = references.callers(target)
+    assert through(page) == {"direct": None, "other::abroad": None, "total": AREA.id}
+    assert list(through(page)) == ["direct", "other::abroad", "total"]
+    assert (page.total, page.is_all) == (3, True)
+
+
+def test_callees_that_are_a_traits_are_followed_by_what_implements_them(
+    references: References,
+) -> None:
+    page = references.callees(references.target("total"))
+    circle, square = "<Circle as Shape>::area", "<Square as Shape>::area"
+    assert names(page) == ["Shape::area", circle, square, SPAWN]
+    assert through(page) == {"Shape::area": None, circle: AREA.id, square: AREA.id, SPAWN: None}
+    assert [item.steps for item in page.items] == [1, 2, 2, 1]
+
+
+def test_callees_of_other_kinds_are_left_out_unless_they_are_named(references: References) -> None:
+    target = references.target("direct")
+    assert names(references.callees(target, code_types={"Struct"})) == []
+    assert names(references.callees(target)) == ["<Circle as Shape>::area"]
+
+
+def test_implementations_of_a_member(references: References) -> None:
+    page = references.implementations(references.target("made_up::Shape::area"))
+    assert names(page) == ["<Circle as Shape>::area", "<Square as Shape>::area"]
+
+
+def test_tests_are_found_through_other_structures_and_traits(references: References) -> None:
+    target = references.target("made_up::<Circle as Shape>::area")
+    assert names(references.tests(target, 1)) == []
+    two = references.tests(target, 2)
+    assert names(two) == ["helper"]
+    assert two.items[0].through == TOTAL.id
+    three = references.tests(target, 3)
+    assert names(three) == ["helper", "works"]
+    assert [item.steps for item in three.items] == [2, 3]
+
+
+def test_cycles_end_and_edges_that_dangle_lead_nowhere(references: References) -> None:
+    target = references.target("forever")
+    assert names(references.callers(target)) == ["forever"]
+    assert names(references.callees(target)) == ["forever"]
+    assert names(references.tests(target, 1000)) == []
+
+
+def test_lists_are_paged(references: References) -> None:
+    target = references.target("made_up::<Circle as Shape>::area")
+    pages = [references.callers(target, offset, 2) for offset in (0, 2, 4)]
+    assert [names(page) for page in pages] == [["direct", "other::abroad"], ["total"], []]
+    assert {page.total for page in pages} == {3}
+
+
+def test_places_are_paged(references: References) -> None:
+    target = references.target("tokio::spawn")
+    page = references.references(target, 1, 2)
+    assert page == Page(
+        [Place("src/2.rs", 2, 1, 5, None, None), Place("src/3.rs", 3, 1, 5, None, None)], 5
+    )
+    own = references.references(references.target("forever"))
+    assert own.items == [Place("src/loop.rs", 2, 5, 7, None, LOOP.id)]
+
+
+def test_who_uses_a_symbol_outside(references: References) -> None:
+    target = references.target("tokio::spawn")
+    assert (target.key, target.structure) == (SPAWN, None)
+    assert names(references.callers(target)) == ["total"]
+    assert names(references.tests(target)) == ["helper", "works"]
+    assert names(references.callees(target)) == []
+
+
+def test_a_name_of_several_has_candidates(references: References) -> None:
+    with pytest.raises(AmbiguousName, match="3 structures are called area") as caught:
+        references.target("area")
+    assert [candidate.place for candidate in caught.value.candidates] == [
+        "src/circle.rs:1", "src/shape.rs:1", "src/square.rs:1"
+    ]  # fmt: skip
+    with pytest.raises(AmbiguousName, match="2 symbols are called spawn") as caught:
+        references.target("spawn")
+    assert [candidate.id for candidate in caught.value.candidates] == [OTHER_SPAWN, SPAWN]
+    with pytest.raises(StructureMissing, match="nothing in it refers to such a symbol"):
+        references.target("tokio::sleep")
+
+
+def test_an_index_without_references_is_told(
+    tmp_path: Path, metadata: Metadata, places: Path
+) -> None:
+    generation = publish(EmbeddedIndex(tmp_path / "qdrant"), metadata, ALL)
+    with pytest.raises(ReferencesMissing, match="--rebuild adds it"):
+        References(Lookup(generation), places)
+
+
+def test_without_the_file_of_places_callers_are_known(lookup: Lookup, tmp_path: Path) -> None:
+    references = References(lookup, tmp_path / "absent.parquet")
+    target = references.target("forever")
+    assert names(references.callers(target)) == ["forever"]
+    with pytest.raises(ReferencesMissing, match="not on this machine"):
+        references.references(target)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "written", "expected"),
+    [
+        (SPAWN, "tokio::spawn", True),
+        (OTHER_SPAWN, "tokio::spawn", False),
+        (OTHER_SPAWN, "JoinSet::spawn", True),
+        (SPAWN, "spawn", True),
+        (SPAWN, "other::spawn", False),
+        (FMT, "std::fmt::Display::fmt", True),
+        (FMT, "fmt", True),
+        (FMT, "std::fmt::fmt", False),
+        ("std::collections::hash::map::HashMap", "std::collections::HashMap", True),
+        ("a::r#type", "a::type", True),
+        ("a", "a::b", False),
+    ],
+)
+def test_a_symbol_is_matched_by_an_end_or_a_reexport(
+    symbol: str, written: str, expected: bool
+) -> None:
+    assert matches_symbol(symbol, written) is expected
+
+
+def test_a_structure_that_qdrant_rejected_is_skipped(references: References) -> None:
+    structure: Structure = replace(TOTAL.structure, refers_to=(made("absent").id,), uses=())
+    target = replace(references.target("total"), structure=structure)
+    assert names(references.callees(target)) == []
