@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from configs.workspace import Workspace
     from lsif.references.places import Place
     from lsif.structure import Structure
     from search.lookup import Lookup
@@ -268,6 +269,12 @@ class References:
             Neighbour(item.key, records.get(item.key), item.steps, item.through) for item in ordered
         ]
         return Page(shown, len(found), is_all and len(found) < _MOST)
+
+
+def open_references(workspace: Workspace, collection: str, lookup: Lookup) -> References:
+    """Return the references of a generation of the collection. Raises ReferencesMissing."""
+    digest = lookup.generation.metadata.places
+    return References(lookup, workspace.project_folder(collection).places(digest))
 
 
 def _values_of(structure: Structure) -> tuple[Any, ...]:

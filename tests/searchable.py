@@ -86,12 +86,27 @@ def workspace_of(data: Path, *overrides: str) -> Workspace:
 
 
 def index_sample(
-    data: Path, root: Path = SAMPLE, *, commit: str | None = "0123abc", dirty: bool = False
+    data: Path,
+    root: Path = SAMPLE,
+    *,
+    commit: str | None = "0123abc",
+    dirty: bool = False,
+    references: bool = False,
 ) -> None:
-    """Index the sample, with sources in `root`, as `lsif-ingest ingest` does without Prefect."""
+    """Index the sample, with sources in `root`, as `lsif-ingest ingest` does without Prefect.
+
+    With `references` it has impl blocks, too.
+    """
     project = _project(data, "sample")
-    parse_repository(project, SAMPLE_DUMP, root, project.folder)
-    _publish(project, commit=commit, dirty=dirty)
+    parsed = parse_repository(
+        project,
+        SAMPLE_DUMP,
+        root,
+        project.folder,
+        source_items=references,
+        references=references,
+    )
+    _publish(project, commit=commit, dirty=dirty, places=parsed.places_digest)
 
 
 def index_tutorial(data: Path, source: Path, project: str) -> None:
@@ -142,7 +157,11 @@ def _project(data: Path, name: str) -> ProjectWorkspace:
 
 
 def _publish(
-    project: ProjectWorkspace, *, commit: str | None = "0123abc", dirty: bool = False
+    project: ProjectWorkspace,
+    *,
+    commit: str | None = "0123abc",
+    dirty: bool = False,
+    places: str = "",
 ) -> None:
     folder = project.folder
     units: list[WorkUnit] = []
@@ -153,7 +172,7 @@ def _publish(
         plan.begin(unit)
         plan.done(unit, embed(project, unit))
     plan.no_more()
-    metadata = Metadata(project.project, "file:///sample", commit, dirty, "", {})
+    metadata = Metadata(project.project, "file:///sample", commit, dirty, "", {}, places=places)
     upload(project, metadata, plan)
     plan.close()
 

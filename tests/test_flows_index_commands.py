@@ -163,6 +163,7 @@ def test_an_index_travels_as_parquet(
     assert (code, "93 structures and 8 blocks" in out) == (0, True)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "blocks.parquet",
+        "places.parquet",
         "structures.parquet",
     ]
     code, out, _ = run("import", str(tmp_path / "out"), "--json", *there, capsys=capsys)

@@ -1,0 +1,97 @@
+"""References from a run to the answers: the file of places belongs to the generation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from searchable import document, fake_models, index_sample, workspace_of
+
+from configs.workspace import ProjectFolder
+from flows.stages.check import check_index
+from flows.stages.index import export_index, import_index
+from flows.stages.upload import remove_old_places
+from search.errors import ReferencesMissing
+from search.lookup import Lookup
+from search.opening import connect
+from search.references import Neighbour, Page, References, open_references
+from storage.live import require_live
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("references") / "data"
+    with fake_models():
+        index_sample(folder, references=True)
+        yield folder
+
+
+@contextmanager
+def opened(data: Path) -> Iterator[References]:
+    workspace = workspace_of(data)
+    with closing(connect(workspace)) as index:
+        lookup = Lookup(require_live(index, "sample"))
+        yield open_references(workspace, "sample", lookup)
+
+
+def symbols(page: Page[Neighbour]) -> list[str]:
+    return [item.structure.symbol for item in page.items if item.structure is not None]
+
+
+def check_answers(data: Path) -> None:
+    with opened(data) as references:
+        area = references.target("sample::geometry::shape::Shape::area")
+        shape = "sample::geometry::shape"
+        assert symbols(references.callers(area)) == [
+            f"{shape}::Shape::describe",
+            "area::total_area",
+        ]
+        assert symbols(references.implementations(area)) == [
+            f"{shape}::<Circle as Shape>::area",
+            f"{shape}::<Rectangle as Shape>::area",
+        ]
+        page = references.references(area)
+        assert [(place.file_path, place.line) for place in page.items] == [
+            ("src/geometry/shape.rs", 64),
+            ("tests/area.rs", 13),
+        ]
+        assert "sample::cache::tests::oldest_entry_is_evicted" in symbols(
+            references.tests(references.target("sample::cache::Cache<K, V>::touch"))
+        )
+
+
+def test_an_index_with_references_answers(data: Path) -> None:
+    check_answers(data)
+    workspace = workspace_of(data)
+    may_hold = check_index(workspace.for_project("sample"), "file:///sample", rebuild=False)
+    assert may_hold.references
+
+
+def test_an_import_answers_as_the_export_did(data: Path, tmp_path: Path) -> None:
+    export_index(workspace_of(data), "sample", tmp_path / "export")
+    import_index(workspace_of(tmp_path / "data"), tmp_path / "export", rebuild=False)
+    check_answers(tmp_path / "data")
+
+
+def test_an_index_without_references_stays_so_until_it_is_built_again(tmp_path: Path) -> None:
+    with fake_models():
+        index_sample(tmp_path)
+        with pytest.raises(ReferencesMissing, match="--rebuild"), opened(tmp_path):
+            pass
+        project = workspace_of(tmp_path).for_project("sample")
+        assert not check_index(project, "file:///sample", rebuild=False).references
+        assert check_index(project, "file:///sample", rebuild=True).references
+        document(tmp_path, "Other words.")  # a sync goes on as before
+
+
+def test_places_of_generations_that_are_gone_are_removed(tmp_path: Path) -> None:
+    folder = ProjectFolder(tmp_path)
+    for age, digest in enumerate(["live", "newest", "older", "oldest"]):
+        folder.places(digest).touch()
+        os.utime(folder.places(digest), (1000 - age, 1000 - age))
+    os.utime(folder.places("live"), (0, 0))
+    remove_old_places(folder, "live", keep=1)
+    assert folder.all_places() == [folder.places("live"), folder.places("newest")]
