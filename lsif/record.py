@@ -150,5 +150,10 @@ def uuid5(namespace: bytes, name: str) -> str:
     digest = bytearray(hashlib.sha1(namespace + name.encode(), usedforsecurity=False).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x50
     digest[8] = digest[8] & 0x3F | 0x80
-    text = digest.hex()
+    return uuid_text(digest)
+
+
+def uuid_text(number: bytes | bytearray) -> str:
+    """Return the UUID of 16 bytes as text, sooner than `str(uuid.UUID(bytes=number))` does."""
+    text = number.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

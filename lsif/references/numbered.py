@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from lsif.identifiers import plain_name
+from lsif.record import uuid_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,7 +62,7 @@ class NumberedStructures:
         """Give the structures of a file their numbers, in the order of the records."""
         first = len(self)
         for structure in structures:
-            self._ids += uuid.UUID(structure.id).bytes
+            self._ids += bytes.fromhex(structure.id.replace("-", ""))
         implementations = [*self._relations(first, structures)]
         self.files[path] = NumberedFile(first, len(structures), anchors.spans, implementations)
         self._definitions.append(anchors.definitions + np.array([0, first]))
@@ -76,7 +76,7 @@ class NumberedStructures:
 
     def id_of(self, number: int) -> str:
         """Return the id of a structure."""
-        return str(uuid.UUID(bytes=bytes(self._ids[16 * number : 16 * number + 16])))
+        return uuid_text(self._ids[16 * number : 16 * number + 16])
 
     def definitions(self) -> NDArray[np.int64]:
         """Return rows (range, structure) of the dump's definitions that are structures."""
