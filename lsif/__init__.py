@@ -14,7 +14,8 @@ build_output                 which files under the root a build wrote
 selection, listing           which files there are, which are left out, which a program wrote
 snippets                     the source that a record shows, bounded by the size of its file
 paths, join, builder         joins definitions and sources into records, file by file
-anchors                      where a file's records stand, and which definitions they are
+anchors, spans, guesses      where a file's records stand, and which definitions they are; what
+                             those refer to that no dump has
 references/                  which record refers to which, and the file of all places
 file_records, inventory      the records of a file; what became of each file of the repository
 assembly, extract            what is known of each file, and the whole stage

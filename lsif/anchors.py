@@ -36,6 +36,8 @@ class Anchors(NamedTuple):
     """Types by the symbols that the dump has for them, which it also gives `Self`."""
     others: tuple[tuple[Id, str], ...]
     """Ranges of definitions that are items and no structures, with the dump's symbols."""
+    guesses: NDArray[np.int64] = np.empty((0, 4), dtype=np.int64)
+    """Names whose meaning is guessed; see lsif.guesses.guesses_of."""
 
 
 def position(line: int, column: int) -> int:

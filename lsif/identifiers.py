@@ -8,6 +8,7 @@ https://doc.rust-lang.org/reference/identifiers.html. Records keep the source's 
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
 from functools import cache
@@ -116,6 +117,12 @@ def spellings(name: str) -> tuple[str, ...]:
     forms = [plain_name(name), unicodedata.normalize("NFD", plain_name(name))]
     raw = [f"{RAW}{form}" for form in forms if is_identifier(form)]
     return tuple(dict.fromkeys([name, *forms, *raw]))
+
+
+def symbol_key(symbol: str) -> int:
+    """Return a number that stands for a symbol, however its source spells it."""
+    digest = hashlib.blake2b(plain_name(symbol).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 def _pattern(name: str, text: str) -> re.Pattern[str]:

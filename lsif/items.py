@@ -50,6 +50,21 @@ class SourceItem(NamedTuple):
     """Offsets in the source of its first byte and behind its last; None if only rows are known."""
 
 
+Imports = dict[str, tuple[str, ...]]
+"""Paths as their segments, by the names that they are imported under."""
+
+
+class WrittenName(NamedTuple):
+    """A path or a name in a source, wherever it is used."""
+
+    segments: tuple[str, ...]
+    row: int
+    column: int
+    """Of the last segment, in bytes."""
+    size: int
+    """Bytes of the last segment."""
+
+
 class FoundItem(NamedTuple):
     """An item, and the definition that it is."""
 
@@ -107,6 +122,12 @@ class Finder(Protocol):
 
     def blocks(self) -> Iterator[SourceBlock]:
         """Yield the blocks of at least MIN_LINES lines, in no particular order."""
+
+    def names(self) -> Iterator[WrittenName]:
+        """Yield the names whose meaning can be guessed, in no particular order."""
+
+    def imports(self) -> dict[tuple[str, ...], Imports]:
+        """Return what modules import, by the modules around in the file, outermost first."""
 
     @property
     def lines(self) -> Lines:

@@ -14,6 +14,7 @@ from lsif.blocks import blocks_of
 from lsif.builder import RecordBuilder
 from lsif.errors import SourceError
 from lsif.file_records import FileRecords
+from lsif.guesses import guesses_of
 from lsif.other.finder import OutlinedFile
 from lsif.paths import read_inside, read_source
 from lsif.reader.graph import Definition
@@ -269,7 +270,14 @@ def _structures(
         joined.anchors = anchors_of(
             source.lines, context.encoding, in_order, findings.found, definitions
         )
-    return builder.structures(in_order, module)
+    structures = builder.structures(in_order, module)
+    if joined.anchors is not None:
+        guesses = guesses_of(
+            source, context.encoding, structures, joined.anchors.spans, module,
+            in_dump=joined.in_dump,
+        )  # fmt: skip
+        joined.anchors = joined.anchors._replace(guesses=guesses)
+    return structures
 
 
 def _check_snippets(path: Path, data: bytes, structures: list[Structure]) -> None:

@@ -74,6 +74,8 @@ class Neighbour:
     through: str | None = None
     """The trait's member that the call goes through, as a key. For tests, the structure one step
     nearer to the target, if there is one between."""
+    is_guessed: bool = False
+    """Whether only names say so: one of the two is in no dump."""
 
 
 class _Found(NamedTuple):
@@ -85,9 +87,10 @@ class _Found(NamedTuple):
     steps: int = 1
     through: str | None = None
     is_outside: bool = False
+    is_guessed: bool = False
 
 
-_DIRECT, _INDIRECT, _OUTSIDE = range(3)
+_DIRECT, _GUESSED, _INDIRECT, _OUTSIDE = range(4)
 """Groups in this order."""
 _RANKED_BY = ("crate", "is_test", "references", "context.file_path", "line")
 
@@ -139,9 +142,12 @@ class References:
         """Return the structures whose own lines refer to the target.
 
         First come those of its crate, those that are no tests and those that are used most; those
-        that refer to the trait's member that it implements follow.
+        that may refer to it, and to the trait's member that it implements, follow.
         """
         found = {item.key: item for item in self._users([target.key], target)}
+        for key, values in self._rows(_RANKED_BY, "may_refer_to", [target.key]):
+            rank = _rank(values, target, _GUESSED)
+            found.setdefault(key, _Found(key, rank, is_guessed=True))
         for member in target.structure.implements if target.structure is not None else ():
             for item in self._users([member], target):
                 rank = (_INDIRECT, *item.rank[1:])
@@ -167,6 +173,10 @@ class References:
             for structure in self._structures(target.structure.refers_to)
             if structure.code_type in code_types
         }
+        for structure in self._structures(target.structure.may_refer_to):
+            if structure.code_type in code_types:
+                rank = _rank(_values_of(structure), target, _GUESSED)
+                found.setdefault(structure.id, _Found(structure.id, rank, is_guessed=True))
         rows = [*self._rows(("implements", *_RANKED_BY), "implements", found)]
         for key, (members, *values) in rows:
             through = next((member for member in members or () if member in found), None)
@@ -266,7 +276,8 @@ class References:
         inside = [item.key for item in ordered if not item.is_outside]
         records = {structure.id: structure for structure in self._structures(inside)}
         shown = [
-            Neighbour(item.key, records.get(item.key), item.steps, item.through) for item in ordered
+            Neighbour(item.key, records.get(item.key), item.steps, item.through, item.is_guessed)
+            for item in ordered
         ]
         return Page(shown, len(found), is_all and len(found) < _MOST)
 

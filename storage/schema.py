@@ -46,6 +46,7 @@ KEYWORD_FIELDS = (
     "paths",
     "refers_to",
     "uses",
+    "may_refer_to",
     "implements",
 )
 """Payload fields of structures that searches filter by equality; they are indexed. Of a list one

@@ -19,7 +19,7 @@ from lsif.references import places as places_module
 from lsif.references import scattered
 from lsif.references.places import Place, PlacesFile
 from lsif.references.scattered import ScatteredRows
-from lsif.references.spans import innermost
+from lsif.spans import innermost
 from lsif.structure import Structure
 
 from conftest import SAMPLE, SAMPLE_DUMP
@@ -271,6 +271,58 @@ def test_the_innermost_structure_has_the_place_and_columns_are_utf_16(tmp_path: 
         ("src/lib.rs", 1, 28, "r::a::i"),
         ("src/lib.rs", 1, 34, "r::a"),
     ]
+
+
+def test_what_no_dump_has_is_guessed_from_modules_and_imports(tmp_path: Path) -> None:
+    dump = Dump(tmp_path)
+    lines = [
+        "mod deep; mod off;",
+        "use crate::deep::Thing as Other;",
+        "fn helper() {}",
+        "#[cfg(off)]",
+        "fn gone(text: Other) -> u8 { helper(); text.helper(); let x = unheard(); helper() }",
+        "#[cfg(a)] fn twice() {}",
+        "#[cfg(b)] fn twice() {}",
+    ]
+    dump.source("src/lib.rs", "\n".join(lines) + "\n")
+    dump.source("src/deep.rs", "pub struct Thing;\n")
+    dump.define("src/lib.rs", 2, 3, 6, "r", "fn helper()")
+    dump.define("src/deep.rs", 0, 11, 5, "r::deep", "pub struct Thing")
+    (dump.root / "Cargo.toml").write_text('[package]\nname = "r"\nversion = "0.1.0"\n')
+    (dump.root / "src" / "off.rs").write_text(
+        "use super::{helper, deep::{self, Thing}};\n"
+        "// helper() in words\n"
+        "impl Thing { fn own() { helper(); super::twice(); deep::Thing } }\n"
+        'mod inner { fn alone() { helper(); super::super::helper(); "helper()"; } }\n'
+    )
+    found = parsed(dump, source_items=True)
+    maybe = {
+        symbol: found.named(structure.may_refer_to) for symbol, structure in found.by_symbol.items()
+    }
+    assert maybe == {
+        "r::helper": [],
+        "r::gone": ["r::deep::Thing", "r::helper"],
+        "r::twice": [],
+        "r::deep::Thing": [],
+        "r::off::impl Thing": ["r::deep::Thing"],
+        "r::off::Thing::own": ["r::deep::Thing", "r::helper"],
+        "r::off::inner::alone": ["r::helper"],
+    }
+    assert all(not structure.refers_to for structure in found.by_symbol.values())
+    assert found.places_of("r::deep::Thing") == [
+        ("src/lib.rs", 5, 15, "r::gone"),
+        ("src/off.rs", 3, 6, "r::off::impl Thing"),
+        ("src/off.rs", 3, 57, "r::off::Thing::own"),
+    ]
+    helper = found.by_symbol["r::helper"].id
+    assert all(place.is_guessed for place in found.places.page(helper, 0, 9))
+
+
+def test_what_the_dump_knows_is_never_guessed(sample: Parsed) -> None:
+    for structure in sample.by_symbol.values():
+        assert structure.origin == "source" or not structure.may_refer_to
+        for place in sample.places.page(structure.id, 0, 999):
+            assert not place.is_guessed or place.structure_id is not None
 
 
 def test_records_without_places_are_as_before(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ SPAWN, OTHER_SPAWN = "tokio::task::spawn::spawn", "tokio::task::JoinSet::spawn"
 FMT = "core::fmt::Display::fmt"
 
 
-def linked(item: Made, *refers_to: Made, implements: Sequence[str] = (), uses: Sequence[str] = ()):
+def linked(
+    item: Made, *refers_to: Made, implements: Sequence[str] = (), uses: Sequence[str] = ()
+) -> Made:
     """Return the structure with references."""
     ids = tuple(sorted(target.id for target in refers_to))
     structure = replace(
@@ -57,8 +59,8 @@ ALL = [AREA, IN_CIRCLE, IN_SQUARE, TOTAL, DIRECT, ABROAD, HELPER, TEST, LOOP]
 def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("places") / "places.parquet"
     rows = [
-        (LOOP.id, "src/loop.rs", 2, 5, 7, None, LOOP.id),
-        *sorted((SPAWN, f"src/{n}.rs", n, 1, 5, None, None) for n in range(1, 6)),
+        (LOOP.id, "src/loop.rs", 2, 5, 7, None, LOOP.id, False),
+        *sorted((SPAWN, f"src/{n}.rs", n, 1, 5, None, None, False) for n in range(1, 6)),
     ]
     columns = [
         pa.array(values, field.type)
@@ -138,6 +140,18 @@ def test_cycles_end_and_edges_that_dangle_lead_nowhere(references: References) -
     assert names(references.callers(target)) == ["forever"]
     assert names(references.callees(target)) == ["forever"]
     assert names(references.tests(target, 1000)) == []
+
+
+def test_guessed_callers_and_callees_are_told_apart(tmp_path: Path, metadata: Metadata) -> None:
+    unknown = made("unknown", file_path="src/off.rs", origin="source")
+    record = replace(unknown.structure, may_refer_to=(DIRECT.id,))
+    both = [*ALL, replace(unknown, structure=record)]
+    generation = publish(EmbeddedIndex(tmp_path / "qdrant"), metadata, both, places="0123")
+    references = References(Lookup(generation), tmp_path)
+    callers = references.callers(references.target("direct"))
+    assert [(item.key, item.is_guessed) for item in callers.items] == [(unknown.id, True)]
+    callees = references.callees(references.target("unknown"))
+    assert [(item.key, item.is_guessed) for item in callees.items] == [(DIRECT.id, True)]
 
 
 def test_lists_are_paged(references: References) -> None:

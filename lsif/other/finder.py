@@ -26,6 +26,7 @@ from lsif.other.signatures import signature_of
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
+    from lsif.items import Imports, WrittenName
     from lsif.other.declaration import Declaration, Span
     from lsif.reader.elements import Extent, FoldingRange
     from lsif.reader.graph import Definition, Outline
@@ -86,6 +87,14 @@ class OutlinedFile:
     ) -> Iterator[FoundItem]:
         """Yield nothing: without a dump there is no outline."""
         return iter(())
+
+    def names(self) -> Iterator[WrittenName]:
+        """Yield nothing: what names mean is not guessed in this language."""
+        return iter(())
+
+    def imports(self) -> dict[tuple[str, ...], Imports]:
+        """Return nothing, likewise."""
+        return {}
 
     def module_path(
         self,

@@ -3,7 +3,6 @@
 scattered    rows on the disk, read back in the order of their keys
 collected    the references of a dump, by file, before the files are read
 numbered     the structures of all files by number, with what implements what
-spans        which structure is around a place
 targets      what each reference refers to: a structure, or a symbol outside
 places       the Parquet file of places, written and read
 links        the last pass: edges into the records, places into their file

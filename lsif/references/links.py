@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from itertools import count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,8 +21,8 @@ from lsif.reader.follow import NOTHING
 from lsif.references.numbered import NumberedStructures
 from lsif.references.places import KINDS, SCHEMA, places_writer, write_table
 from lsif.references.scattered import ScatteredRows
-from lsif.references.spans import innermost
 from lsif.references.targets import Targets
+from lsif.spans import innermost
 from machine.files import copy_atomically
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from lsif.references.scattered import Piece
 
 _IMPLEMENTATION = KINDS.index("implementation")
+_FIRST_GUESS = -2
+"""Results from here down stand for targets that are guessed: this is the first structure."""
 _READ_BYTES = 1 << 20
 _LARGEST = (1 << 31) - 1
 
@@ -45,11 +48,11 @@ class Linking:
 
     def __init__(self, beside: Path) -> None:
         """Make the folder in `beside`."""
-        self.structures = NumberedStructures()
         self.collected: Collected | None = None
         beside.mkdir(parents=True, exist_ok=True)
         self._holder = tempfile.TemporaryDirectory(dir=beside, prefix=".links-", suffix=".tmp")
         self.folder = Path(self._holder.name)
+        self.structures = NumberedStructures(self.folder)
         self.records: BinaryIO = (self.folder / "records.jsonl").open("w+b")
         """Takes the records without their edges, in the order in which they are numbered."""
 
@@ -86,6 +89,7 @@ class Edges(NamedTuple):
 
     refers_to: list[str]
     uses: list[str]
+    may_refer_to: list[str]
     implements: list[str]
 
 
@@ -99,10 +103,12 @@ class Linker:
         self._order = self._targets.order()
         counts = np.empty_like(self._targets.counts)
         counts[self._order] = self._targets.counts
-        self._by_target = ScatteredRows(folder, 7, counts)
-        """Rows (place of the target in their order, file, line, column, length, kind, owner)."""
+        self._by_target = ScatteredRows(folder, 8, counts)
+        """Rows (place of the target in their order, file, line, column, length, kind, owner, and
+        whether it is guessed)."""
         self.places = 0
         """Number of places, complete after `edges`."""
+        self._add_guesses()
 
     def write_records(self, unlinked: BinaryIO, output: BinaryIO) -> None:
         """Write the records, which are those that were numbered, with their edges."""
@@ -146,11 +152,23 @@ class Linker:
                 digest.update(block)
         return digest.hexdigest()
 
+    def _add_guesses(self) -> None:
+        """Put the guesses that name one structure among the places, with a negative result."""
+        structures, ranks = self._structures, dict(zip(self._collected.paths, count()))
+        files = np.array([ranks[path] for path in structures.files], dtype=np.int64)
+        by_symbol = structures.by_symbol()
+        for rows in structures.guesses.blocks():
+            target = by_symbol[rows[:, 4]]
+            found = np.column_stack([files[rows[:, 0]], rows[:, 1:4], _FIRST_GUESS - target])
+            self._collected.places.add(found[target != NOTHING])
+
     def _rows(self, piece: Piece) -> NDArray[np.int64]:
-        """Return rows (file, line, column, length, target) without doubles, sorted."""
-        rows = piece.rows.copy()
-        rows[:, 4] = self._targets.of(rows[:, 4])
-        rows = rows[rows[:, 4] != NOTHING]
+        """Return rows (file, line, column, length, target, guessed) without doubles, sorted."""
+        results = piece.rows[:, 4]
+        guessed = results <= _FIRST_GUESS
+        targets = np.where(guessed, _FIRST_GUESS - results, self._targets.of(results))
+        rows = np.column_stack([piece.rows[:, :4], targets, guessed])
+        rows = rows[targets != NOTHING]
         rows = rows[np.lexsort(rows.T[::-1])]
         is_new = np.append(True, (rows[1:] != rows[:-1]).any(axis=1))[: len(rows)]
         kept: NDArray[np.int64] = rows[is_new]
@@ -160,24 +178,27 @@ class Linker:
         self, rows: NDArray[np.int64], owners: NDArray[np.int64], files: Sequence[NumberedFile]
     ) -> Iterator[Edges]:
         """Yield the edges of the files' structures, and note the places."""
-        pairs = np.unique(np.column_stack([owners, rows[:, 4]])[owners != NOTHING], axis=0)
+        owned, is_guessed = np.column_stack([owners, rows[:, 4]]), rows[:, 5] == 1
+        pairs = np.unique(owned[(owners != NOTHING) & ~is_guessed], axis=0)
+        guesses = np.unique(owned[(owners != NOTHING) & is_guessed], axis=0)
         implements: dict[int, list[str]] = {}
         heads: list[int] = []
         for file in files:
             heads += self._implement(file, pairs, implements)
         self._note(rows, owners, heads)
         for file in files:
-            numbers = np.arange(file.first, file.first + file.size + 1)
-            cuts = np.searchsorted(pairs[:, 0], numbers).tolist()
-            for number, begin, end in zip(numbers.tolist(), cuts[:-1], cuts[1:], strict=False):
-                yield self._edges(pairs[begin:end, 1].tolist(), implements.get(number, []))
+            numbers = range(file.first, file.first + file.size)
+            exact, guessed = _targets_of(pairs, numbers), _targets_of(guesses, numbers)
+            for number, targets, maybe in zip(numbers, exact, guessed, strict=True):
+                yield self._edges(targets, maybe, implements.get(number, []))
 
-    def _edges(self, targets: list[int], implements: list[str]) -> Edges:
+    def _edges(self, targets: list[int], maybe: list[int], implements: list[str]) -> Edges:
         name, total = self._targets.name, len(self._structures)
         return Edges(
-            sorted(name(target) for target in targets if target < total),
-            [name(target) for target in targets if target >= total],
-            implements,
+            refers_to=sorted(name(target) for target in targets if target < total),
+            uses=[name(target) for target in targets if target >= total],
+            may_refer_to=sorted(map(name, maybe)),
+            implements=implements,
         )
 
     def _implement(
@@ -214,12 +235,12 @@ class Linker:
         is_head = (owners != NOTHING) & np.isin(pairs, np.array(heads, dtype=np.int64))
         kinds = np.where(is_head, _IMPLEMENTATION, NOTHING)
         order = self._order[rows[:, 4]]
-        self._by_target.add(np.column_stack([order, rows[:, :4], kinds, owners]))
+        self._by_target.add(np.column_stack([order, rows[:, :4], kinds, owners, rows[:, 5]]))
         self.places += len(rows)
 
     def _table(self, rows: NDArray[np.int64]) -> pa.Table:
-        """Return rows (target, file, line, column, length, kind, owner) as a table."""
-        target, file, line, column, length, kind, owner = rows.T
+        """Return rows (target, file, line, column, length, kind, owner, guessed) as a table."""
+        target, file, line, column, length, kind, owner, guessed = rows.T
         columns = [
             _named(target, self._targets.name),
             _named(file, self._collected.paths.__getitem__),
@@ -228,8 +249,16 @@ class Linker:
             _numbers(length),
             _named(kind, KINDS.__getitem__),
             _named(owner, self._structures.id_of),
+            pa.array(guessed == 1),
         ]
         return pa.table(columns, schema=SCHEMA)
+
+
+def _targets_of(pairs: NDArray[np.int64], owners: range) -> Iterator[list[int]]:
+    """Yield the targets of each owner; pairs (owner, target) are sorted."""
+    cuts = np.searchsorted(pairs[:, 0], [*owners, owners.stop]).tolist()
+    for begin, end in pairwise(cuts):
+        yield pairs[begin:end, 1].tolist()
 
 
 def _named(numbers: NDArray[np.int64], name: Callable[[int], str]) -> pa.DictionaryArray:

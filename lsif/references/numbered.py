@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lsif.identifiers import plain_name
+from lsif.identifiers import plain_name, symbol_key
+from lsif.reader.follow import Lookup
+from lsif.reader.spill import SpilledRows
 from lsif.record import uuid_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -42,7 +46,8 @@ class NumberedFile(NamedTuple):
 class NumberedStructures:
     """All structures. Names are as `plain_name` gives them."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        """Make it empty; `folder` takes what is guessed."""
         self.files: dict[str, NumberedFile] = {}
         self.traits: dict[int, str] = {}
         """Names of the traits by their numbers."""
@@ -52,7 +57,9 @@ class NumberedStructures:
         """Types by the symbols that the dump has for them; None if several have the same."""
         self.others: dict[int, str] = {}
         """Symbols of the definitions that are no structures, by their ranges."""
-        self._ids = bytearray()
+        self.guesses = SpilledRows(folder, 5)
+        """Rows of lsif.guesses.guesses_of, each behind the number of its file among `files`."""
+        self._ids, self._keys = bytearray(), array("q")
         self._definitions: list[NDArray[np.int64]] = []
 
     def __len__(self) -> int:
@@ -63,9 +70,12 @@ class NumberedStructures:
         first = len(self)
         for structure in structures:
             self._ids += bytes.fromhex(structure.id.replace("-", ""))
+            self._keys.append(symbol_key(structure.symbol))
         implementations = [*self._relations(first, structures)]
         self.files[path] = NumberedFile(first, len(structures), anchors.spans, implementations)
         self._definitions.append(anchors.definitions + np.array([0, first]))
+        of_file = np.full((len(anchors.guesses), 1), len(self.files) - 1)
+        self.guesses.extend(np.hstack([of_file, anchors.guesses]))
         self.others.update({int(key): symbol for key, symbol in anchors.others})
         for symbol, number in anchors.types:
             self.types[symbol] = None if symbol in self.types else first + number
@@ -77,6 +87,13 @@ class NumberedStructures:
     def id_of(self, number: int) -> str:
         """Return the id of a structure."""
         return uuid_text(self._ids[16 * number : 16 * number + 16])
+
+    def by_symbol(self) -> Lookup:
+        """Return the structures by the keys of their symbols; those that share one are left out."""
+        keys, first, count = np.unique(
+            np.array(self._keys, dtype=np.int64), return_index=True, return_counts=True
+        )
+        return Lookup(np.column_stack([keys, first])[count == 1])
 
     def definitions(self) -> NDArray[np.int64]:
         """Return rows (range, structure) of the dump's definitions that are structures."""

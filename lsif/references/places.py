@@ -2,8 +2,9 @@
 
 Columns: `target` (id of a structure, or the symbol of what is none), `file_path`, `line` and
 `column` (of the name's beginning, 1-based; columns are UTF-16 code units, or the dump's own units),
-`length` (of the name, in the same units), `kind` (KINDS, null if it is not known) and `structure`
-(id of the innermost structure around the place; null if it belongs to the file as a whole).
+`length` (of the name, in the same units), `kind` (KINDS, null if it is not known), `structure`
+(id of the innermost structure around the place; null if it belongs to the file as a whole) and
+`guessed` (whether only names say so, not the dump).
 
 Rows are sorted by target, file, line and column; ids come before symbols. So the places of one
 target are a few row groups, which the file's statistics name, and a page of them is read alone.
@@ -42,6 +43,7 @@ SCHEMA = pa.schema(
         pa.field("length", pa.int32(), nullable=False),
         pa.field("kind", _NAME),
         pa.field("structure", _NAME),
+        pa.field("guessed", pa.bool_(), nullable=False),
     ],
     metadata={_VERSION: VERSION},
 )
@@ -57,6 +59,8 @@ class Place(NamedTuple):
     kind: str | None
     structure_id: str | None
     """The innermost structure around it; None if it belongs to the file as a whole."""
+    is_guessed: bool = False
+    """Whether the dump does not know it: see lsif.guesses."""
 
 
 @contextmanager

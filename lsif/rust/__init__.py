@@ -11,6 +11,7 @@ modules               which module a file is by its place, and which files only 
 traits                docs of traits that members of impls inherit
 module_tree           which module a file is by what declares it, and its traits
 hover_paths           which module a file is, and whose members a macro's items are, by the dump
+names                 names and imports, to guess what they mean where no dump knows
 witness               what else says something of an item where the grammar had to guess
 finder                which items the definitions of a dump are, and which it does not have
 """

@@ -13,6 +13,7 @@ from lsif.reader.graph import Outline
 from lsif.reader.hover import own_declaration
 from lsif.rust.hover_paths import is_file_module, kinds_by_path, member_of, module_path
 from lsif.rust.modules import ModuleFile, is_test_path, module_path_by_file
+from lsif.rust.names import names_in, uses_in
 from lsif.rust.syntax import SourceFile
 from lsif.rust.witness import Witness
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Set
 
     from lsif.blocks import SourceBlock
+    from lsif.items import Imports, WrittenName
     from lsif.lines import Lines
     from lsif.reader.graph import Definition
     from lsif.reader.hover import Hover
@@ -114,6 +116,18 @@ class RustFile:
     def blocks(self) -> Iterator[SourceBlock]:
         """Yield the blocks of at least MIN_LINES lines, in no particular order."""
         return self._source.blocks()
+
+    def names(self) -> Iterator[WrittenName]:
+        """Yield names and paths, but for those of fields and methods, in no particular order."""
+        return names_in(self._source.root)
+
+    def imports(self) -> dict[tuple[str, ...], Imports]:
+        """Return what modules import, by the modules around in the file, outermost first."""
+        found: dict[tuple[str, ...], Imports] = {}
+        for node, imports in uses_in(self._source.root):
+            modules, _ = self._source.scope_at(node.start_point.row, node.start_point.column)
+            found.setdefault(modules, {}).update(imports)
+        return found
 
     @property
     def lines(self) -> Lines:

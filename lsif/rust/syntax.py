@@ -93,6 +93,11 @@ class SourceFile(Lines):
         self._walk(self._tree.root_node, Scope(0, len(self.data) + 1, is_test=is_test))
 
     @property
+    def root(self) -> Node:
+        """The whole tree."""
+        return self._tree.root_node
+
+    @property
     def is_mended(self) -> bool:
         """Whether the source has syntax that the grammar does not know."""
         return self._reading.is_mended
