@@ -56,11 +56,6 @@ class Target:
     structure: Structure | None
     """None if it is a symbol outside the index."""
 
-    @property
-    def field(self) -> str:
-        """The payload field of those that refer to it."""
-        return "refers_to" if self.structure is not None else "uses"
-
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
@@ -203,10 +198,8 @@ class References:
         for step in range(1, steps + 1):
             following: dict[str, str] = {}
             for key, nearer, is_test, values in self._layer(layer):
-                if key in seen:
+                if key in seen or len(seen) > _MOST:
                     continue
-                if len(seen) > _MOST:
-                    return self._page(tests, offset, limit, is_all=False)
                 seen.add(key)
                 following[key] = key
                 following.update(dict.fromkeys(values[0] or (), key))
@@ -214,7 +207,7 @@ class References:
                     through = nearer if step > 1 else None
                     tests.append(_Found(key, _rank(values[1:], target, step), step, through))
             layer = following
-        return self._page(tests, offset, limit)
+        return self._page(tests, offset, limit, is_all=len(seen) <= _MOST)
 
     def _layer(self, layer: dict[str, str]) -> Iterator[tuple[str, str, bool, tuple[Any, ...]]]:
         """Yield what refers to one of the keys of `layer`, with the key's value; and its fields."""

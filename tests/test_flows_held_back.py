@@ -49,7 +49,9 @@ def test_defaults_of_the_project_model_are_held_back_from_an_older_index(
 
 @pytest.mark.parametrize("newer", [False, True])
 def test_an_index_says_whether_it_is_older(newer: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    metadata = SimpleNamespace(source_items=True, project_model=newer, fingerprints={})
+    metadata = SimpleNamespace(
+        source_items=True, project_model=newer, fingerprints={}, places="0123" if newer else ""
+    )
     live = SimpleNamespace(metadata=metadata)
 
     class Index:
@@ -69,8 +71,10 @@ def test_an_index_says_whether_it_is_older(newer: bool, monkeypatch: pytest.Monk
     monkeypatch.setattr(check, "check_source", lambda *_: None)
     monkeypatch.setattr(check, "check_fingerprints", lambda *_: None)
     project = ProjectWorkspace(load_settings(), "p", "")
-    assert check.check_index(project, "x", rebuild=False)[:2] == (True, newer)
-    assert check.check_index(project, "x", rebuild=True)[:2] == (True, True)
+    for rebuild in (False, True):
+        may_hold = check.check_index(project, "x", rebuild=rebuild)
+        assert may_hold.source_items
+        assert (may_hold.project_model, may_hold.references) == (newer or rebuild,) * 2
 
 
 @pytest.fixture(scope="module")

@@ -161,6 +161,18 @@ def test_lists_are_paged(references: References) -> None:
     assert {page.total for page in pages} == {3}
 
 
+def test_more_structures_than_are_followed_are_told(
+    references: References, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.references._MOST", 1)
+    area = references.target("made_up::Shape::area")
+    assert not references.implementations(area).is_all
+    assert not references.tests(area).is_all
+    monkeypatch.setattr("search.references._MOST", 20)
+    assert references.implementations(area).is_all
+    assert references.tests(area).is_all
+
+
 def test_places_are_paged(references: References) -> None:
     target = references.target("tokio::spawn")
     page = references.references(target, 1, 2)
