@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import orjson
+import pyarrow.parquet as pq
 import pytest
 from searchable import document, fake_models, index_sample, workspace_of
 
@@ -19,6 +21,8 @@ from search.lookup import Lookup
 from search.opening import connect
 from search.references import Neighbour, Page, References, open_references
 from storage.live import require_live
+
+from conftest import SAMPLE, SAMPLE_DUMP, run
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +89,16 @@ def test_an_index_without_references_stays_so_until_it_is_built_again(tmp_path: 
         assert not check_index(project, "file:///sample", rebuild=False).references
         assert check_index(project, "file:///sample", rebuild=True).references
         document(tmp_path, "Other words.")  # a sync goes on as before
+
+
+def test_parse_writes_places(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output, places = str(tmp_path / "s.jsonl"), tmp_path / "places.parquet"
+    words = ("parse", str(SAMPLE_DUMP), "--root", str(SAMPLE), "-o", output, "--json")
+    code, out, _ = run(*words, "--places", str(places), capsys=capsys)
+    assert (code, orjson.loads(out)["places"]) == (0, 416)
+    assert pq.read_metadata(places).num_rows == 416
+    code, _, message = run(*words, "--places", output, capsys=capsys)
+    assert (code, "must be different files" in message) == (2, True)
 
 
 def test_places_of_generations_that_are_gone_are_removed(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from lsif.items import Imports
 
 _SCOPED = frozenset({"scoped_identifier", "scoped_type_identifier"})
+_NO_WHOLE_NAMES = _SCOPED | {"label", "lifetime"}
+"""Nodes whose parts are no names of their own."""
 _DEEPEST = 50
 """Nesting of a `use`."""
 
@@ -42,7 +44,7 @@ def _use_query() -> tree_sitter.Query:
 def names_in(root: Node) -> Iterator[WrittenName]:
     """Yield the names under a node, in no particular order; of a path only the whole."""
     for node in tree_sitter.QueryCursor(_name_query()).captures(root).get("name", []):
-        if node.parent is not None and node.parent.type in _SCOPED:
+        if node.parent is not None and node.parent.type in _NO_WHOLE_NAMES:
             continue
         last = node.child_by_field_name("name") if node.type in _SCOPED else node
         segments = _segments(node)
