@@ -16,8 +16,9 @@ from search.lookup import Lookup
 from search.references import Neighbour, Page, References
 from search.symbols import matches_symbol
 from storage.embedded.index import EmbeddedIndex
-from storage.metadata import Metadata
+from storage.metadata import Metadata, VectorInfo
 
+from conftest import FINGERPRINTS
 from made_up import Made, made, publish
 
 SPAWN, OTHER_SPAWN = "tokio::task::spawn::spawn", "tokio::task::JoinSet::spawn"
@@ -71,9 +72,13 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def lookup(tmp_path: Path, metadata: Metadata) -> Lookup:
-    index = EmbeddedIndex(tmp_path / "qdrant")
+@pytest.fixture(scope="module")
+def lookup(tmp_path_factory: pytest.TempPathFactory) -> Lookup:
+    index = EmbeddedIndex(tmp_path_factory.mktemp("references") / "qdrant")
+    vectors = {
+        name: VectorInfo(8, one.digest, one.describe()) for name, one in FINGERPRINTS.items()
+    }
+    metadata = Metadata("made_up", "file:///made_up", None, False, "", vectors)
     return Lookup(publish(index, metadata, ALL, places="0123"))
 
 
