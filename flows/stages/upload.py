@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from embedding.vectors import VectorTable
     from storage.metadata import Metadata
 
+_OF_FAILED_RUNS = 2
+"""Files of places that runs may have left which failed after the parse."""
+
 
 def upload(
     project: ProjectWorkspace, metadata: Metadata, plan: VectorPlan, *, rebuild: bool = False
@@ -41,7 +44,8 @@ def upload(
         report = publish_source(
             index, project.collection, metadata, source, settings, rebuild=rebuild
         )
-    remove_old_places(project.folder, metadata.places, keep=settings.keep_generations)
+    keep = settings.keep_generations + _OF_FAILED_RUNS
+    remove_old_places(project.folder, metadata.places, keep=keep)
     return report
 
 
@@ -54,7 +58,7 @@ def with_vectors(folder: ProjectFolder, tables: dict[str, VectorTable]) -> FileS
 def remove_old_places(folder: ProjectFolder, live: str, *, keep: int) -> None:
     """Remove files of places, but for the one of this digest and the `keep` newest others.
 
-    These belong to the generations that can be rolled back to. A run that fails leaves one more.
+    Among these are those of the generations that can be rolled back to.
     """
     others = [path for path in folder.all_places() if path != folder.places(live)]
     others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
