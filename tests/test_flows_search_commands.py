@@ -486,7 +486,7 @@ def test_what_is_like_a_structure_is_found_by_its_place_its_id_and_its_name(ask:
             2,
             (
                 "3 structures are called area: choose one by FILE:LINE, "
-                "such as src/geometry/shape.rs:104,"
+                "such as src/geometry/shape.rs:60,"
             ),
         ),
         ("", 1, "the index has no structure ''; expected FILE:LINE"),
