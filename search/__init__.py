@@ -7,7 +7,8 @@ Reading order:
     asked, related, ranking          what a query asks for, which decides the order of the hits
     evidence, confidence             how sure it is that there is an answer
     lookup, encoding, engine         structures by name; models that read a query; the searcher
-    symbols, references              who refers to what: places, callers, callees, tests
+    symbols, walk, references        who refers to what: places, callers, callees, tests
+    relations                        the same as every interface shows it
     sources, projection              the text of indexed files; the map of the structures
     opening, service                 from settings to a searcher; searchers that stay open
     web, page, mcp                   the HTTP API, its page, the MCP server for coding agents

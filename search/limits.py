@@ -48,6 +48,11 @@ SNIPPET_LINES: Final = 60
 SNIPPET: Final = 12_000
 """Characters of the same: a line may be long."""
 
+RELATED: Final = 100
+"""Places, callers and the like in one answer, unless more or fewer are asked for."""
+STEPS: Final = 10
+"""Steps from a structure to its callers, callees or tests."""
+
 DEPTH: Final = 20_000
 """Points that a retriever is asked for: groups need many."""
 RANGES: Final = 3

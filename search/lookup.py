@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
+def is_id(text: str) -> bool:
+    """Return whether the text is written as ids of structures are."""
+    return _ID.fullmatch(text) is not None
+
+
 class Lookup:
     """The structures of one generation."""
 
@@ -29,7 +34,7 @@ class Lookup:
         """Return a structure as it is stored. Raises StructureMissing."""
         found = (
             self.generation.structures.retrieve([structure_id], vectors=vectors)
-            if _ID.fullmatch(structure_id)
+            if is_id(structure_id)
             else []
         )
         if not found:
@@ -45,7 +50,7 @@ class Lookup:
 
         Raises StructureMissing if there is none, AmbiguousName if there are several.
         """
-        if _ID.fullmatch(place):
+        if is_id(place):
             return self.stored(place).id
         points = self.generation.structures
         file_path, _, line = place.rpartition(":")

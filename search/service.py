@@ -20,6 +20,7 @@ from search.errors import MapFailed, ProjectUnknown
 from search.filters import STRUCTURE_FIELDS
 from search.opening import choose_collection, connect, open_searcher
 from search.projection import keep_map, make_map, read_map
+from search.references import References
 from search.sources import Sources, read_root
 from storage.errors import IndexMissing, StorageError
 
@@ -49,6 +50,8 @@ class Opened:
     index: Index
     searcher: Searcher
     sources: Sources
+    places: Path
+    """The file of its places, which may be absent."""
     users: int = 0
     retired: bool = False
     values: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -57,6 +60,14 @@ class Opened:
     """Whether the map is being made."""
     map_failed: str = ""
     """Why the map could not be made."""
+    _references: References | None = None
+
+    @property
+    def references(self) -> References:
+        """What refers to what. Raises ReferencesMissing if the index was made without that."""
+        if self._references is None:
+            self._references = References(self.searcher, self.places)
+        return self._references
 
 
 class SearchService:
@@ -242,13 +253,14 @@ class SearchService:
         except BaseException:
             index.close()
             raise
-        root = read_root(self._workspace.project_folder(collection))
+        folder = self._workspace.project_folder(collection)
         return Opened(
             collection=collection,
             state=state,
             index=index,
             searcher=searcher,
-            sources=Sources(searcher.generation, root),
+            sources=Sources(searcher.generation, read_root(folder)),
+            places=folder.places(searcher.generation.metadata.places),
         )
 
 

@@ -105,6 +105,14 @@ class Sources:
                 self._views.popitem(last=False)
         return known
 
+    def line(self, file_path: str, line: int) -> str | None:
+        """Return the text of a line, 1-based, without its end; None if it is not known."""
+        try:
+            lines = self.view(file_path).lines
+        except FileUnknown:
+            return None
+        return lines[line - 1] if line <= len(lines) else None
+
     def _read(self, file_path: str, structures: list[Structure]) -> FileView:
         view = FileView(
             file_path=file_path,

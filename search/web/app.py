@@ -24,7 +24,13 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from configs.errors import LsifIngestError
 from search import limits
 from search.answer import Mode
-from search.errors import FileUnknown, ProjectUnknown, SearchError, StructureMissing
+from search.errors import (
+    FileUnknown,
+    ProjectUnknown,
+    ReferencesMissing,
+    SearchError,
+    StructureMissing,
+)
 from search.filters import Filters
 from search.record import flatten
 from search.web.metrics import Metrics
@@ -258,6 +264,8 @@ def _status_of(exc: LsifIngestError) -> int:
         return HTTPStatus.BAD_REQUEST
     if isinstance(exc, StructureMissing | FileUnknown | ProjectUnknown):
         return HTTPStatus.NOT_FOUND
+    if isinstance(exc, ReferencesMissing):  # until the index is made again, which others must do
+        return HTTPStatus.CONFLICT
     return HTTPStatus.SERVICE_UNAVAILABLE
 
 
