@@ -92,7 +92,7 @@ class Structure(JsonLine):
     0. The snippets of a file are together at most a multiple of its size."""
     refers_to: tuple[str, ...] = field(default=(), metadata=OUTSIDE_DIGEST)
     """Ids of the structures that its own lines refer to, sorted; empty if that is not known. Lines
-    of a structure inside it are that one's own. As the next three, not part of a hit."""
+    of a structure inside it are that one's own. As the next three lists, not part of a hit."""
     uses: tuple[str, ...] = field(default=(), metadata=OUTSIDE_DIGEST)
     """Symbols that its own lines refer to and that are no structures: what dependencies and the
     standard library define, and what macros make."""
@@ -102,6 +102,9 @@ class Structure(JsonLine):
     implements: tuple[str, ...] = field(default=(), metadata=OUTSIDE_DIGEST)
     """Of an impl block the trait, of its members those of the trait: an id, or a symbol if it is
     no structure."""
+    tested_by: int = field(default=0, metadata=OUTSIDE_DIGEST)
+    """Number of functions of test code whose own lines refer to it, or to the member of a trait of
+    this repository that it implements. Guesses don't count."""
     digest: str = field(default="", metadata=OUTSIDE_DIGEST)
     """32 hex digits, computed if not given. Structures of one digest embed and search alike."""
 

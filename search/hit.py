@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from machine.text import counted
 from search.record import flatten, summary_of
 
 if TYPE_CHECKING:
@@ -127,6 +128,16 @@ class Hit:
     def is_test(self) -> bool:
         """Whether it is test code."""
         return self.structure.is_test
+
+    @property
+    def usage(self) -> str:
+        """How often it is used and tested: `used in 14 places, tested by 3`; empty if never.
+
+        What only the sources hold may be used, without the index knowing it.
+        """
+        references, tests = self.structure.references, self.structure.tested_by
+        used = f"used in {counted(references, 'place')}" if references else ""
+        return ", ".join(filter(None, (used, f"tested by {tests:,}" if tests else "")))
 
     @property
     def owned_name(self) -> str:

@@ -27,7 +27,7 @@ _LEFT_OUT = (
 _FIRST = (
     *("id", "name", "symbol", "code_type", "crate", "module", "module_path", "struct_name"),
     *("trait_name", "visibility", "is_test", "signature", "docstring", "summary", "references"),
-    *("file_path", "line", "line_from", "line_to", "snippet"),
+    *("tested_by", "file_path", "line", "line_from", "line_to", "snippet"),
 )
 """The order of the keys as it was released. Keys that are not named here follow."""
 

@@ -69,7 +69,8 @@ BLOCK_KEYWORD_FIELDS = (
 
 PLACE = "place"
 """Payload field: the values of the moving fields as one string, to compare points with records.
-Lists are in it as a digest, and not at all if all are empty, as in indexes that have none."""
+Those that an index without references lacks are in it as a digest, and not at all if all are empty
+or 0."""
 
 PATHS = "paths"
 """Payload field: the file and the folders it is in: `src`, `src/a`, `src/a/b.rs`."""
@@ -236,26 +237,27 @@ def _moving(record: type) -> tuple[str, ...]:
 
 
 _MOVING, _BLOCK_MOVING = _moving(Structure), _moving(Block)
-_MOVING_VALUES, _BLOCK_MOVING_VALUES = attrgetter(*_MOVING), attrgetter(*_BLOCK_MOVING)
+_LINKED = ("refers_to", "uses", "may_refer_to", "implements", "tested_by")
+"""Moving fields of structures that an index without references lacks."""
+_PLACED = attrgetter(*(name for name in _MOVING if name not in _LINKED))
+_LINKED_VALUES, _BLOCK_PLACED = attrgetter(*_LINKED), attrgetter(*_BLOCK_MOVING)
 
 
 def structure_place(structure: Structure) -> str:
-    """Return the values of a structure's moving fields as one string."""
-    return _joined(_MOVING_VALUES(structure))
+    """Return the values of a structure's moving fields as one string; see PLACE."""
+    plain, linked = _joined(_PLACED(structure)), _LINKED_VALUES(structure)
+    if not any(linked):
+        return plain
+    return f"{plain},{hashlib.blake2b(repr(linked).encode(), digest_size=8).hexdigest()}"
 
 
 def block_place(block: Block) -> str:
     """Return the values of a block's moving fields as one string."""
-    return _joined(_BLOCK_MOVING_VALUES(block))
+    return _joined(_BLOCK_PLACED(block))
 
 
 def _joined(values: tuple[Any, ...]) -> str:
-    """Return the values as one string; see PLACE."""
-    lists = [value for value in values if isinstance(value, tuple)]
-    plain = ",".join(str(value) for value in values if not isinstance(value, tuple))
-    if not any(lists):
-        return plain
-    return f"{plain},{hashlib.blake2b(repr(lists).encode(), digest_size=8).hexdigest()}"
+    return ",".join(map(str, values))
 
 
 def _indexes(

@@ -187,6 +187,7 @@ def test_a_hit_is_shown_by_place_name_signature_summary_and_first_lines_of_code(
         "  1. src/cache.rs:57-69  Function Cache::insert  (scores)",
         "     fn insert(&mut self, key: K, value: V) -> Option<V>",
         "     Stores a value, evicts the oldest entries that no longer fit, and returns the",
+        "     used in 2 places",
         "       59      pub fn insert(&mut self, key: K, value: V) -> Option<V> {",
         "       60          self.touch(&key);",
         "       61          let before = self.entries.insert(key, value);",
@@ -200,6 +201,7 @@ def test_a_hit_is_shown_by_place_name_signature_summary_and_first_lines_of_code(
             "{ capacity: usize, entries: HashMap<K, V>, order: VecDeque<K>, }"
         ),
         "     A least-recently-used cache of fixed size.",
+        "     used in 4 places",
         "       26  pub struct Cache<K, V>",
         "       27  where",
         "       28      K: Eq + Hash + Clone,",
@@ -222,7 +224,7 @@ def test_lines_that_match_are_marked_and_shown_in_their_order(ask: Ask) -> None:
         "--lines",
     )
     assert code == 0
-    assert shown(out)[5:] == [
+    assert shown(out)[6:] == [
         (
             "     > 57      /// Stores a value, evicts the oldest entries that no longer fit, "
             "and returns the"
@@ -250,7 +252,7 @@ def test_as_many_lines_of_a_hit_are_shown_as_are_wanted(
         "--snippet",
         str(lines),
     )
-    assert [int(line.split()[0]) for line in shown(out)[5:]] == printed
+    assert [int(line.split()[0]) for line in shown(out)[6:]] == printed
 
 
 def test_a_hit_that_was_found_by_a_block_shows_the_block(ask: Ask) -> None:

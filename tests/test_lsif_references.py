@@ -13,12 +13,13 @@ import pytest
 from lsif.errors import PlacesError
 from lsif.extract import parse_dump
 from lsif.jsonl import read_structures
-from lsif.reader import read
+from lsif.reader import read, spill
 from lsif.reader.spill import SpilledRows
 from lsif.references import places as places_module
 from lsif.references import scattered
 from lsif.references.places import Place, PlacesFile
 from lsif.references.scattered import ScatteredRows
+from lsif.references.tested import CountedTests
 from lsif.spans import innermost
 from lsif.structure import Structure
 
@@ -135,6 +136,36 @@ def test_an_impl_implements_the_trait_and_its_members_those_of_the_trait(sample:
         "core::fmt::Display::fmt"
     ]
     assert sample.implements("sample::geometry::Point::distance_to") == []
+
+
+def test_tests_are_counted_that_refer_to_it_or_to_the_member_it_implements(sample: Parsed) -> None:
+    shape = "sample::geometry::shape"
+    counted = {symbol: structure.tested_by for symbol, structure in sample.by_symbol.items()}
+    assert counted[f"{shape}::Shape::area"] == 1
+    assert counted[f"{shape}::<Circle as Shape>::area"] == 1  # through the trait
+    tests = [
+        structure
+        for structure in sample.by_symbol.values()
+        if structure.is_test and structure.code_type == "Function"
+    ]
+    for symbol, structure in sample.by_symbol.items():
+        member = () if structure.code_type == "Impl" else structure.implements
+        keys = {structure.id, *member}
+        found = {test.id for test in tests if keys & {*test.refers_to}} - {structure.id}
+        assert counted[symbol] == len(found), symbol
+    assert max(counted.values()) > 1
+
+
+def test_a_test_of_a_member_and_of_what_implements_it_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spill, "_AT_ONCE", 2)
+    # 0 and 1 are tests; 3 implements 2, and 5 what is outside.
+    tested = CountedTests(np.arange(6) < 2, tmp_path)
+    tested.add(np.array([[0, 0], [0, 1], [0, 2], [0, 3], [0, 7], [1, 2], [4, 2], [4, 3]]))
+    tested.implement(3, 2)
+    tested.implement(5, -1)
+    assert tested.counts().tolist() == [0, 1, 2, 2, 0, 0]
 
 
 def test_small_pieces_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -202,6 +202,7 @@ def test_a_search_finds_the_structure_and_says_where_it_is(
         "{ pub first: Duration, pub longest: Duration, pub attempts: u32, }",
         "summary": "Exponential backoff: "
         "waits twice as long after each failed attempt, up to a limit.",
+        "usage": "used in 3 places",
         "score": 1.0,
         "id": wanted.id,
         "highlighted": [],

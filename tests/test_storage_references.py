@@ -131,3 +131,4 @@ def test_the_place_of_a_structure_without_references_is_that_of_earlier_versions
     assert structure_place(A) == "1,1,3,False,index,0,0,0"
     assert structure_place(referring(A, B)) != structure_place(A)
     assert structure_place(referring(A, B)) != structure_place(replace(A, implements=(B.id,)))
+    assert structure_place(replace(A, tested_by=1)) != structure_place(A)

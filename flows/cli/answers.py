@@ -64,6 +64,8 @@ def _print_hit(console: Console, number: int, hit: Hit, lines_shown: int) -> Non
     console.print(Text(_INDENT + _cut(hit.signature)))
     if hit.summary:
         console.print(Text(_INDENT + _cut(hit.summary), style="green"))
+    if hit.usage:
+        console.print(Text(_INDENT + hit.usage, style="dim"))
     for line in _source_lines(hit, lines_shown):
         console.print(line)
 

@@ -10,7 +10,7 @@ import hashlib
 import tempfile
 from itertools import count, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -22,6 +22,7 @@ from lsif.references.numbered import NumberedStructures
 from lsif.references.places import KINDS, SCHEMA, places_writer, write_table
 from lsif.references.scattered import ScatteredRows
 from lsif.references.targets import Targets
+from lsif.references.tested import CountedTests
 from lsif.spans import innermost
 from machine.files import copy_atomically
 
@@ -106,18 +107,24 @@ class Linker:
         self._by_target = ScatteredRows(folder, 8, counts)
         """Rows (place of the target in their order, file, line, column, length, kind, owner, and
         whether it is guessed)."""
+        self._folder = folder
+        self._tested = CountedTests(structures.tests(), folder)
         self.places = 0
         """Number of places, complete after `edges`."""
         self._add_guesses()
 
     def write_records(self, unlinked: BinaryIO, output: BinaryIO) -> None:
-        """Write the records, which are those that were numbered, with their edges."""
-        for edges in self.edges():
-            line = unlinked.readline()
-            if any(edges):
-                fields = {**orjson.loads(line), **edges._asdict()}
-                line = orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
-            output.write(line)
+        """Write the records, which are those that were numbered, with their edges.
+
+        How many tests a structure has is known only after the edges of all.
+        """
+        with (self._folder / "linked.jsonl").open("w+b") as linked:
+            for edges in self.edges():
+                line = unlinked.readline()
+                linked.write(_with(line, edges._asdict()) if any(edges) else line)
+            linked.seek(0)
+            for line, tests in zip(linked, self._tested.counts().tolist(), strict=True):
+                output.write(_with(line, {"tested_by": tests}) if tests else line)
 
     def edges(self) -> Iterator[Edges]:
         """Yield the edges of each structure, in the order of their numbers; note all places."""
@@ -186,6 +193,7 @@ class Linker:
         for file in files:
             heads += self._implement(file, pairs, implements)
         self._note(rows, owners, heads)
+        self._tested.add(pairs)
         for file in files:
             numbers = range(file.first, file.first + file.size)
             exact, guessed = _targets_of(pairs, numbers), _targets_of(guesses, numbers)
@@ -222,9 +230,10 @@ class Linker:
             yield self._pair(block.number, traits[0])
             implements[block.number] = [targets.name(traits[0])]
             for name, number in block.members:
-                member = targets.member(traits[0], name)
+                member = targets.member_name(traits[0], name)
                 if member is not None:
                     implements[number] = [member]
+                    self._tested.implement(number, targets.member(traits[0], name))
 
     def _pair(self, owner: int, target: int) -> int:
         return owner * len(self._targets) + target
@@ -252,6 +261,11 @@ class Linker:
             pa.array(guessed == 1),
         ]
         return pa.table(columns, schema=SCHEMA)
+
+
+def _with(line: bytes, fields: dict[str, Any]) -> bytes:
+    """Return the record with other values of these fields."""
+    return orjson.dumps({**orjson.loads(line), **fields}, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _targets_of(pairs: NDArray[np.int64], owners: range) -> Iterator[list[int]]:

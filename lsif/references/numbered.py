@@ -59,7 +59,7 @@ class NumberedStructures:
         """Symbols of the definitions that are no structures, by their ranges."""
         self.guesses = SpilledRows(folder, 5)
         """Rows of lsif.guesses.guesses_of, each behind the number of its file among `files`."""
-        self._ids, self._keys = bytearray(), array("q")
+        self._ids, self._keys, self._tests = bytearray(), array("q"), bytearray()
         self._definitions: list[NDArray[np.int64]] = []
 
     def __len__(self) -> int:
@@ -71,6 +71,7 @@ class NumberedStructures:
         for structure in structures:
             self._ids += bytes.fromhex(structure.id.replace("-", ""))
             self._keys.append(symbol_key(structure.symbol))
+            self._tests.append(structure.is_test and structure.code_type == "Function")
         implementations = [*self._relations(first, structures)]
         self.files[path] = NumberedFile(first, len(structures), anchors.spans, implementations)
         self._definitions.append(anchors.definitions + np.array([0, first]))
@@ -87,6 +88,10 @@ class NumberedStructures:
     def id_of(self, number: int) -> str:
         """Return the id of a structure."""
         return uuid_text(self._ids[16 * number : 16 * number + 16])
+
+    def tests(self) -> NDArray[np.bool_]:
+        """Return which structures are functions of test code."""
+        return np.frombuffer(bytes(self._tests), dtype=np.bool_)
 
     def by_symbol(self) -> Lookup:
         """Return the structures by the keys of their symbols; those that share one are left out."""

@@ -73,12 +73,16 @@ class Targets:
             return self.symbols[outside].rpartition("::")[2]
         return self._structures.traits.get(target, "")
 
-    def member(self, trait: int, name: str) -> str | None:
+    def member(self, trait: int, name: str) -> int:
+        """Return the structure that is a trait's member, NOTHING if none has the name."""
+        return self._structures.members.get(trait, {}).get(name, NOTHING)
+
+    def member_name(self, trait: int, name: str) -> str | None:
         """Return the id or symbol of a trait's member, None if the trait has none of the name."""
         if trait >= len(self._structures):
             return f"{self.name(trait)}::{name}"
-        number = self._structures.members.get(trait, {}).get(name)
-        return None if number is None else self._structures.id_of(number)
+        member = self.member(trait, name)
+        return None if member == NOTHING else self._structures.id_of(member)
 
     def order(self) -> NDArray[np.int64]:
         """Return the place of each target in the order of ids; symbols follow, in their order."""

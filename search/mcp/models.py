@@ -18,12 +18,16 @@ _LEFT_OUT = (
     *("file_path", "line_from", "line_to"),  # `place` says them
     "snippet_from",  # `cut` says it
     *("crate", "module", "module_path", "trait_name", "visibility"),
-    *("is_test", "docstring", "generated", "origin", "references"),
+    *("is_test", "docstring", "generated", "origin"),
+    *("references", "tested_by"),  # `usage` says them
 )
 """Keys of a structure that a hit does not have here: get_structure returns all."""
 _NAMES = {"code_type": "kind", "struct_name": "owner"}
 """Keys that have another name here: that of the filter."""
-_FIRST = ("place", "line", "name", "kind", "symbol", "owner", "signature", "summary", "score", "id")
+_FIRST = (
+    *("place", "line", "name", "kind", "symbol", "owner", "signature", "summary", "usage"),
+    *("score", "id"),
+)
 _LAST = ("highlighted", "snippet", "cut")
 """A hit's keys in order; others, of new fields, are between these."""
 
@@ -39,7 +43,7 @@ def _hit_model() -> Any:
     docs = record_docs()
     types: dict[str, Any] = {"place": str, "score": float, "highlighted": list[str]}
     types |= {_NAMES.get(key.name, key.name): key.type for key in record_keys().values()}
-    types |= {"cut": str | None}
+    types |= {"usage": str, "cut": str | None}
     between = [name for name in types if name not in {*_FIRST, *_LAST, *_LEFT_OUT}]
     described: dict[str, Any] = {
         name: (types[name], Field(description=texts.HIT.get(name, docs.get(name))))
@@ -59,6 +63,7 @@ class FoundStructure(_hit_model()):  # type: ignore[misc]
         values = {name: value for name, value in known.items() if name in cls.model_fields}
         values |= {
             "place": f"{hit.file_path}:{hit.line_from}-{hit.line_to}",
+            "usage": hit.usage,
             "score": round(hit.score, 4),
             "highlighted": [f"{lines.line_from}-{lines.line_to}" for lines in hit.ranges],
             "snippet": snippet,

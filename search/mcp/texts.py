@@ -88,6 +88,7 @@ HIT = {
     "symbol": "path as the compiler writes it",
     "owner": "type or trait that it is a member of",
     "summary": "first line of its documentation",
+    "usage": "how often the repository uses it, and how many of its tests do",
     "score": "score used for ranking; not comparable across modes",
     "id": "for get_structure and similar_code",
     "highlighted": "lines of the file to look at first, e.g. 12-14",
