@@ -88,6 +88,12 @@ class References:
             )
         self.lookup, self._path = lookup, places
 
+    def close(self) -> None:
+        """Close the file of places; the next question about them opens it again."""
+        opened = self.__dict__.pop("_places", None)
+        if opened is not None:
+            opened.close()
+
     def target(self, text: str) -> Target:
         """Return what is given by id, FILE:LINE, symbol or name; symbols outside the index count.
 

@@ -69,6 +69,12 @@ class Opened:
             self._references = References(self.searcher, self.places)
         return self._references
 
+    def close(self) -> None:
+        """Close the index and the file of places."""
+        if self._references is not None:
+            self._references.close()
+        self.index.close()
+
 
 class SearchService:
     """Searchers of the collections of one index."""
@@ -266,4 +272,4 @@ class SearchService:
 
 def _close_if_unused(held: Opened) -> None:
     if held.retired and held.users == 0:
-        held.index.close()
+        held.close()

@@ -391,10 +391,16 @@ def test_openapi_names_every_route(bare_site: Site) -> None:
     assert sorted(paths) == [
         "/api/file",
         "/api/map",
+        "/api/references",
         "/api/search",
         "/api/similar",
         "/api/status",
         "/api/structure/{structure_id}",
+        "/api/structure/{structure_id}/callees",
+        "/api/structure/{structure_id}/callers",
+        "/api/structure/{structure_id}/implementations",
+        "/api/structure/{structure_id}/references",
+        "/api/structure/{structure_id}/tests",
         "/healthz",
         "/metrics",
     ]

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import anyio.to_thread
-import orjson
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -24,18 +23,13 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from configs.errors import LsifIngestError
 from search import limits
 from search.answer import Mode
-from search.errors import (
-    FileUnknown,
-    ProjectUnknown,
-    ReferencesMissing,
-    SearchError,
-    StructureMissing,
-)
 from search.filters import Filters
 from search.record import flatten
+from search.web.graph import add_graph
 from search.web.metrics import Metrics
 from search.web.models import AnswerModel, FileModel, MapModel, StatusModel, StructureModel
-from search.web.parameters import ERRORS, Project, Shape, filters_of, known_only
+from search.web.parameters import Project, Shape, filters_of, known_only
+from search.web.replies import ERRORS, json_reply, status_of
 from storage.index import Condition
 
 if TYPE_CHECKING:
@@ -112,11 +106,12 @@ def make_app(
 
     @app.exception_handler(LsifIngestError)
     async def reject(_request: Request, exc: LsifIngestError) -> Response:
-        return JSONResponse({"detail": str(exc)}, _status_of(exc))
+        return JSONResponse({"detail": str(exc)}, status_of(exc))
 
     router = APIRouter(dependencies=[Depends(known_only)])
     _add_searches(router, service, metrics)
     _add_records(router, service)
+    add_graph(router, service)
     app.include_router(router)
     _add_files(app, service, metrics)
     return app
@@ -155,7 +150,7 @@ def _add_searches(router: APIRouter, service: "SearchService", metrics: Metrics)
             metrics.phases.labels(mode, phase).observe(answer.latency_ms[phase] / 1000)
         if not answer.has_answer:
             metrics.unsure.inc()
-        return _json(answer.to_dict())
+        return json_reply(answer.to_dict())
 
     @router.get("/api/similar", response_model=AnswerModel, responses=ERRORS)
     def similar(
@@ -175,7 +170,7 @@ def _add_searches(router: APIRouter, service: "SearchService", metrics: Metrics)
                 group_by=shape.group_by,
                 group_size=shape.group_size,
             )
-        return _json(answer.to_dict())
+        return json_reply(answer.to_dict())
 
 
 def _add_records(router: APIRouter, service: "SearchService") -> None:
@@ -183,7 +178,7 @@ def _add_records(router: APIRouter, service: "SearchService") -> None:
     def structure(structure_id: uuid.UUID, project: Project = "") -> Response:
         """Return a structure with its blocks."""
         with service.opened(project) as held:
-            return _json(_structure(held.searcher, str(structure_id)))
+            return json_reply(_structure(held.searcher, str(structure_id)))
 
     @router.get("/api/file", response_model=FileModel, responses=ERRORS)
     def file(
@@ -191,7 +186,7 @@ def _add_records(router: APIRouter, service: "SearchService") -> None:
     ) -> Response:
         """Return an indexed file as it was when it was indexed, as far as that is known."""
         with service.opened(project) as held:
-            return _json(held.sources.view(path).to_dict())
+            return json_reply(held.sources.view(path).to_dict())
 
     @router.get(
         "/api/map",
@@ -201,12 +196,12 @@ def _add_records(router: APIRouter, service: "SearchService") -> None:
     def project_map(project: Project = "") -> Response:
         """Return the structures on a plane, similar ones near each other."""
         made = service.map(project)
-        return _json({"state": "computing"}, 202) if made is None else _json(made)
+        return json_reply({"state": "computing"}, 202) if made is None else json_reply(made)
 
     @router.get("/api/status", response_model=StatusModel, responses=ERRORS)
     def status(project: Project = "") -> Response:
         """Return what is searched and which values can be filtered on."""
-        return _json(service.status(project))
+        return json_reply(service.status(project))
 
 
 def _add_files(app: FastAPI, service: "SearchService", metrics: Metrics) -> None:
@@ -216,7 +211,7 @@ def _add_files(app: FastAPI, service: "SearchService", metrics: Metrics) -> None
         with service.opened() as held:
             held.searcher.generation.structures.count()
             held.searcher.generation.blocks.count()
-            return _json({"status": "ok", "generation": held.searcher.generation.name})
+            return json_reply({"status": "ok", "generation": held.searcher.generation.name})
 
     @app.get("/metrics")
     def prometheus() -> Response:
@@ -257,17 +252,3 @@ def _structure(searcher: "Searcher", structure_id: str) -> dict[str, Any]:
         "referencing_files": found.referencing_files,
         "blocks": listed,
     }
-
-
-def _status_of(exc: LsifIngestError) -> int:
-    if isinstance(exc, SearchError):
-        return HTTPStatus.BAD_REQUEST
-    if isinstance(exc, StructureMissing | FileUnknown | ProjectUnknown):
-        return HTTPStatus.NOT_FOUND
-    if isinstance(exc, ReferencesMissing):  # until the index is made again, which others must do
-        return HTTPStatus.CONFLICT
-    return HTTPStatus.SERVICE_UNAVAILABLE
-
-
-def _json(document: dict[str, Any], status: int = 200) -> Response:
-    return Response(orjson.dumps(document), status, media_type="application/json")

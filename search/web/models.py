@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from lsif.coverage import Coverage  # noqa: TC001 - pydantic needs it
 from search.projection import MAP_KEYS
 from search.record import record_docs, record_keys
+from search.relations import Related, Subject, UsePlace  # noqa: TC001 - pydantic needs them
 from search.sources import OUTLINE_KEYS
 
 if TYPE_CHECKING:
@@ -100,6 +101,31 @@ class StructureModel(RecordModel):
 
     referencing_files: int
     blocks: list[BlockModel]
+
+
+class _RelationModel(Model):
+    """A part of what has one relation to the target."""
+
+    target: Subject
+    depth: int = Field(description="maximum number of steps that were taken")
+    offset: int
+    limit: int
+    total: int
+    is_all: bool = Field(description="whether all were counted; else there are more than `total`")
+
+
+class PlacesModel(_RelationModel):
+    """The places that refer to the target, by file and line; columns are in UTF-16 code units."""
+
+    relation: Literal["references"]
+    items: list[UsePlace]
+
+
+class RelatedModel(_RelationModel):
+    """The structures, and symbols outside the index, that are related to the target."""
+
+    relation: Literal["callers", "callees", "implementations", "tests"]
+    items: list[Related]
 
 
 class FileStructureModel(_model_of_keys(OUTLINE_KEYS)):  # type: ignore[misc]

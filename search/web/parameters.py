@@ -1,7 +1,7 @@
 """The parameters that several routes of the HTTP API share, and how they can be wrong."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Query, Request
 from fastapi.dependencies.utils import get_flat_params
@@ -10,7 +10,6 @@ from search import limits
 from search.answer import GroupBy
 from search.errors import SearchError
 from search.filters import Filters, Tests
-from search.web.models import ErrorModel
 
 Project = Annotated[
     str, Query(max_length=limits.PROJECT, description="index to search; default: the server's")
@@ -18,13 +17,6 @@ Project = Annotated[
 Values = Annotated[
     list[Annotated[str, Query(max_length=limits.VALUE)]], Query(max_length=limits.VALUES)
 ]
-
-ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"model": ErrorModel, "description": "the request is not valid"},
-    404: {"model": ErrorModel, "description": "not in the index"},
-    503: {"model": ErrorModel, "description": "there is no index, or it can't be read"},
-}
-"""What a route may answer instead, for OpenAPI."""
 
 
 def filters_of(  # noqa: PLR0913, PLR0917 - one each parameter of the address
