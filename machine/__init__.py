@@ -6,6 +6,7 @@ locks           locks on files, between processes
 programs        runs a program to its end and returns what it prints
 supervisor      kills all that a program started, whatever happens to this process
 git             what git says about a folder
+git_diff        which lines differ between a commit and a folder's files
 proxies         which proxy of the environment is for which address
 secrets         the one redactor
 processors      how many threads compute, how they wait, how nice they are

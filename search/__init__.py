@@ -9,6 +9,8 @@ Reading order:
     lookup, encoding, engine         structures by name; models that read a query; the searcher
     symbols, walk, references        who refers to what: places, callers, callees, tests
     relations                        the same as every interface shows it
+    changes, reach, cargo_tests      structures that changed, what reaches them, which are tests
+    impact                           all this of a change
     sources, projection              the text of indexed files; the map of the structures
     opening, service                 from settings to a searcher; searchers that stay open
     web, page, mcp                   the HTTP API, its page, the MCP server for coding agents

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from storage.indexes import missing_indexes
-from storage.sync import Change, Difference, changes_of, difference, with_deleted_labels
+from storage.sync import Changes, Difference, changes_of, difference, with_deleted_labels
 
 if TYPE_CHECKING:
     from configs.settings import StorageSettings
@@ -27,8 +27,8 @@ class Plan:
     strategy: Strategy
     structures: Difference
     blocks: Difference
-    changes: dict[str, Change] = field(default_factory=dict)
-    """Of structures, by name; empty if nothing is live."""
+    changes: Changes = field(default_factory=Changes)
+    """Of structures, by name; none if nothing is live."""
     base: Generation | None = None
     """The live generation that is changed or copied; None if everything is built."""
     missing_indexes: list[str] = field(default_factory=list)

@@ -44,6 +44,9 @@ class PointDraft(Protocol):
     def label(self) -> str:
         """Return what people call it."""
 
+    def references(self) -> int:
+        """Return how many places refer to it; 0 for a block."""
+
     def payload(self) -> dict[str, Any]:
         """Return the point's payload."""
 
@@ -64,6 +67,10 @@ class RecordDraft(Generic[R]):
     def label(self) -> str:
         """See PointDraft."""
         return self._kind.label(self.record)
+
+    def references(self) -> int:
+        """See PointDraft."""
+        return self.record.references if isinstance(self.record, Structure) else 0
 
     def payload(self) -> dict[str, Any]:
         """See PointDraft."""

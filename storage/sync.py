@@ -8,6 +8,7 @@ points that should not exist are deleted last.
 from __future__ import annotations
 
 import hashlib
+import heapq
 import struct
 import uuid
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,8 @@ Part: TypeAlias = Literal["added", "changed", "moved", "deleted", "unchanged"]
 
 NAMED = 200
 """Points of each part that are named; all are counted."""
+MOST_USED = 10
+"""Structures that are named because others use them."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Difference:
     unchanged: int = 0
     everything: bool = False
     """Whether nothing is stored and all drafts are added, named or not."""
+    most_used: list[UsedChange] = field(default_factory=list)
+    """Of what was added or changed, as Changes has it."""
 
     @property
     def written(self) -> int:
@@ -85,6 +90,30 @@ class Change:
     """What people call the first NAMED, in the order of the records; deleted ones sorted."""
 
 
+@dataclass(frozen=True)
+class UsedChange:
+    """A structure that was added or changed, and that others use."""
+
+    id: str
+    name: str
+    """What people call it."""
+    change: Part
+    references: int
+    """Places that refer to it now."""
+    tests: int | None = None
+    """Tests that reach it; None if that is not known."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What differs, as people are told."""
+
+    parts: dict[str, Change] = field(default_factory=dict)
+    """Empty if there is nothing to compare with."""
+    most_used: list[UsedChange] = field(default_factory=list)
+    """At most MOST_USED, the most used first."""
+
+
 @dataclass
 class Sum:
     """The number of points, and a digest of their ids, contents and positions in any order."""
@@ -117,14 +146,15 @@ def sum_of_drafts(drafts: Iterable[PointDraft]) -> Sum:
 
 def difference(points: AnyPoints, drafts: Iterable[PointDraft]) -> Difference:
     """Return what has to change so that the points are as the drafts say."""
-    stored, found, unchanged = _stored(points), Difference(), 0
+    stored, found, unchanged, used = _stored(points), Difference(), 0, _MostUsed()
     named = {"added": found.added, "changed": found.changed, "moved": found.moved}
     for part, draft in _compared(stored, drafts):
         if part == "unchanged":
             unchanged += 1
         else:
             named[part][draft.id] = draft.label()
-    return replace(found, deleted=list(_ids(stored)), unchanged=unchanged)
+            used.note(part, draft)
+    return replace(found, deleted=list(_ids(stored)), unchanged=unchanged, most_used=used.changes())
 
 
 def with_deleted_labels(found: Difference, points: AnyPoints) -> Difference:
@@ -132,7 +162,7 @@ def with_deleted_labels(found: Difference, points: AnyPoints) -> Difference:
     return replace(found, deleted_labels=_labels(points, found.deleted))
 
 
-def changes_of(found: Difference, points: AnyPoints) -> dict[str, Change]:
+def changes_of(found: Difference, points: AnyPoints) -> Changes:
     """Return the parts of a difference by name, without the unchanged points."""
     parts: dict[str, Mapping[str, str]] = {
         "added": found.added,
@@ -143,20 +173,48 @@ def changes_of(found: Difference, points: AnyPoints) -> dict[str, Change]:
         name: Change(len(part), list(islice(part.values(), NAMED))) for name, part in parts.items()
     }
     first = _labels(points, found.deleted[:NAMED])
-    return {**changes, "deleted": Change(len(found.deleted), sorted(first.values()))}
+    changes["deleted"] = Change(len(found.deleted), sorted(first.values()))
+    return Changes(changes, found.most_used)
 
 
-def changes_between(points: AnyPoints, drafts: Iterable[PointDraft]) -> dict[str, Change]:
+def changes_between(points: AnyPoints, drafts: Iterable[PointDraft]) -> Changes:
     """Return the same for points that are replaced as a whole; it keeps only the names."""
     stored, counts = _stored(points), {"added": 0, "changed": 0, "moved": 0, "unchanged": 0}
-    names: dict[str, list[str]] = {part: [] for part in counts}
+    names, used = {part: list[str]() for part in counts}, _MostUsed()
     for part, draft in _compared(stored, drafts):
         counts[part] += 1
+        used.note(part, draft)
         if part != "unchanged" and counts[part] <= NAMED:
             names[part].append(draft.label())
     deleted = sorted(_labels(points, list(islice(_ids(stored), NAMED))).values())
     changes = {part: Change(counts[part], names[part]) for part in ("added", "changed", "moved")}
-    return {**changes, "deleted": Change(len(stored), deleted)}
+    changes["deleted"] = Change(len(stored), deleted)
+    return Changes(changes, used.changes())
+
+
+class _MostUsed:
+    """The most used structures of what is added or changed, while drafts are compared."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, UsedChange]] = []
+        self._noted = 0
+
+    def note(self, part: Part, draft: PointDraft) -> None:
+        """Take a draft into account."""
+        if part not in ("added", "changed") or not (references := draft.references()):
+            return
+        self._noted += 1
+        order = (references, -self._noted)  # of equals the first come first
+        if len(self._heap) == MOST_USED and order < self._heap[0][:2]:
+            return
+        change = UsedChange(draft.id, draft.label(), part, references)
+        heapq.heappush(self._heap, (*order, change))
+        if len(self._heap) > MOST_USED:
+            heapq.heappop(self._heap)
+
+    def changes(self) -> list[UsedChange]:
+        """Return them, the most used first."""
+        return [change for _, _, change in sorted(self._heap, reverse=True)]
 
 
 def _stored(points: AnyPoints) -> dict[bytes, bytes]:

@@ -19,7 +19,7 @@ from storage.maintenance.verify import is_sound
 from storage.plan import Strategy, make_plan
 from storage.schema import SCHEMA_VERSION
 from storage.shrinkage import check_shrinkage
-from storage.sync import Change, changes_between
+from storage.sync import Change, Changes, UsedChange, changes_between
 from storage.write import write
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ class UploadReport:
     """
     added_indexes: list[str] = field(default_factory=list)
     """Payload fields whose index an earlier version had not made, and this run added."""
+    most_used: list[UsedChange] = field(default_factory=list)
+    """Those of the added and changed structures that others use most, the most used first."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
@@ -76,7 +78,7 @@ class _Published:
 
     generation: Generation
     plan: Plan
-    changes: dict[str, Change]
+    changes: Changes
     rejected: list[Rejection] = field(default_factory=list)
 
 
@@ -154,8 +156,9 @@ def _report(
             labels[rejection.id][1] for rejection in rejected if rejection.id in labels
         ),
         seconds=seconds,
-        changes=published.changes,
+        changes=published.changes.parts,
         added_indexes=published.plan.missing_indexes,
+        most_used=published.changes.most_used,
     )
 
 
@@ -205,7 +208,9 @@ def _carry_out(
         if plan.missing_indexes:
             add_missing_indexes(generation)
         rejected = write(generation, source, plan, settings)
-        changes = plan.changes or _changes_against_live(index, collection, source)
+        changes = plan.changes
+        if not changes.parts:
+            changes = _changes_against_live(index, collection, source)
         done = replace(
             metadata,
             structures=generation.structures.count(),
@@ -222,7 +227,7 @@ def _carry_out(
     return _Published(generation, plan, changes, rejected)
 
 
-def _changes_against_live(index: Index, collection: str, source: PointSource) -> dict[str, Change]:
+def _changes_against_live(index: Index, collection: str, source: PointSource) -> Changes:
     """Return what a rebuild changes against the generation that it replaces.
 
     Nothing if none is live, or if it can't be compared.
@@ -234,11 +239,11 @@ def _changes_against_live(index: Index, collection: str, source: PointSource) ->
             or live.metadata.schema_version != SCHEMA_VERSION
             or not is_sound(live, sample=_PROBE)
         ):
-            return {}
+            return Changes()
         return changes_between(live.structures, source.structures())
     except StorageError as exc:  # the live one may be damaged, and must be replaceable all the same
         logger.warning("can't compare with the live generation of %s: %s", collection, exc)
-        return {}
+        return Changes()
 
 
 def _labels(source: PointSource, ids: set[str]) -> dict[str, tuple[str, bool]]:

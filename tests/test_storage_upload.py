@@ -378,7 +378,14 @@ def test_a_run_tells_by_name_what_changed_whichever_way_it_went(
         "moved": (1, [label(structures[11], 4)]),
         "deleted": (3, sorted(map(label, structures[:3]))),
     }
+    used = [one for one in (structures[10], *structures[70:]) if one.references]
+    used.sort(key=lambda one: -one.references)
+    assert [(one.name, one.references) for one in report.most_used] == [
+        (label(one), one.references) for one in used
+    ]
+    assert {one.change for one in report.most_used} == {"added", "changed"}
     report = sync(now, publish="auto")
+    assert way == "other models" or report.most_used == []
     if way != "other models":
         assert told(report) == dict.fromkeys(("added", "changed", "moved", "deleted"), (0, []))
 
@@ -393,6 +400,7 @@ def test_few_are_named_and_all_are_counted(
     rebuild: bool,
 ) -> None:
     monkeypatch.setattr(sync_module, "NAMED", 2)
+    monkeypatch.setattr(sync_module, "MOST_USED", 2)
     for run, some in enumerate((structures[:5], structures[10:])):
         folder = tmp_path / f"run{run}"
         folder.mkdir()
@@ -401,6 +409,8 @@ def test_few_are_named_and_all_are_counted(
         report = publish_source(index, COLLECTION, metadata, source, storage(), rebuild=rebuild)
     assert told(report)["added"] == (67, [label(structures[10]), label(structures[11])])
     assert told(report)["changed"] == (0, [])
+    most = sorted((one.references for one in structures[10:]), reverse=True)[:2]
+    assert [one.references for one in report.most_used] == most
     count, names = told(report)["deleted"]
     assert (count, len(names)) == (5, 2)
     assert set(names) < set(map(label, structures[:5]))

@@ -23,6 +23,7 @@ from prefect.artifacts import (
 from prefect.context import FlowRunContext, TaskRunContext
 
 from flows.report.coverage import analysis_text, definitions_text, files_text
+from flows.report.model import used_text
 from machine.text import clean, counted
 
 if TYPE_CHECKING:
@@ -176,6 +177,9 @@ def _change_lines(report: IngestReport) -> list[str]:
         lines += [f"  - {_code(changed)}" for changed in change.names[:_NAMED]]
         if change.count > _NAMED:
             lines.append(f"  - and {change.count - min(_NAMED, len(change.names)):,} more")
+    if report.upload.most_used:
+        lines.append("- the most used of what was added or changed")
+    lines += [f"  - {_code(used.name)}: {used_text(used)}" for used in report.upload.most_used]
     return lines
 
 

@@ -11,10 +11,13 @@ from embedding.embed import EmbedReport  # noqa: TC001 - as the next
 from flows.errors import LedgerError
 from lsif.coverage import Coverage  # noqa: TC001 - as the next
 from lsif.dump.cache import DumpReport  # noqa: TC001 - as the next
+from machine.text import counted
 from storage.upload import UploadReport  # noqa: TC001 - pydantic, which reads reports back, needs it
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from storage.sync import UsedChange
 
 OTHERS = "(others)"
 """No crate can have this name."""
@@ -214,6 +217,15 @@ def largest(counts: Mapping[str, int], most: int = 50) -> dict[str, int]:
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     rest = sum(count for _, count in ordered[most:])
     return {**dict(ordered[:most]), **({OTHERS: rest} if rest else {})}
+
+
+def used_text(change: UsedChange) -> str:
+    """Return how much a structure that changed is used."""
+    places = counted(change.references, "place")
+    if change.tests is None:
+        return f"{change.change}, used in {places}"
+    tests = counted(change.tests, "test") if change.tests else "no test"
+    return f"{change.change}, used in {places}, reached by {tests}"
 
 
 def tokens_a_second(embedding: EmbedReport) -> str:

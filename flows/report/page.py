@@ -18,7 +18,7 @@ from markupsafe import Markup
 from configs.workspace import RUNS
 from flows.report.charts import BAR_HEIGHT, COLUMNS_HEIGHT, WIDTH
 from flows.report.coverage import analysis_text, definitions_text, files_text
-from flows.report.model import largest
+from flows.report.model import largest, used_text
 from flows.report.rows import (
     CHANGES,
     FILES,
@@ -107,7 +107,11 @@ def _page_template() -> Template:
         skip_reasons={**_FILE_REASONS, **UNREAD_REASONS, **SKIP_REASONS},
     )
     environment.filters.update(
-        coordinate=_coordinate, duration=duration, largest=largest, moment=moment
+        coordinate=_coordinate,
+        duration=duration,
+        largest=largest,
+        moment=moment,
+        used_text=used_text,
     )
     return environment.get_template("page.html.j2")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from flows.report.coverage import analysis_text, files_text
-from flows.report.model import tokens_a_second
+from flows.report.model import tokens_a_second, used_text
 from machine.text import counted
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _REJECTED = 3
 """Rejected points that are shown."""
+_MOST_USED = 5
+"""Structures that are shown of the most used of what changed."""
 
 
 class _Row(NamedTuple):
@@ -52,6 +54,8 @@ def _rows(report: IngestReport) -> Iterator[_Row]:
     for embedding in report.embeddings:
         yield _Row(f"{embedding.vector} texts", f"{embedding.texts:,}", _embedding_text(embedding))
     yield _Row("points", f"{upload.points + upload.blocks:,}", _upload_text(upload))
+    for number, change in enumerate(upload.most_used[:_MOST_USED]):
+        yield _Row("" if number else "most used", "", f"{change.name}: {used_text(change)}")
     if upload.refused:
         first = [f"{point['label']}: {point['reason']}" for point in upload.refused[:_REJECTED]]
         yield _Row("rejected", f"{len(upload.refused):,}", "; ".join(first))

@@ -1,0 +1,84 @@
+"""What reaches structures by references, in a graph that is told by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from search.reach import Reach, User, reach
+
+
+def user(
+    key: str, *refers_to: str, guesses: tuple[str, ...] = (), implements: tuple[str, ...] = ()
+) -> User:
+    return User(key, refers_to, guesses, implements, False, "Function", 0, "src/lib.rs", 1)
+
+
+def reached(graph: list[User], *targets: str, steps: int = 9, most: int = 99) -> Reach:
+    implements = {found.id: found.implements for found in graph}
+
+    def users(keys: Collection[str]) -> Iterator[User]:
+        for found in graph:
+            if not set(keys).isdisjoint([*found.refers_to, *found.may_refer_to]):
+                yield found
+
+    return reach(users, {key: implements.get(key, ()) for key in targets}, steps, most)
+
+
+def steps(found: Reach) -> dict[str, int]:
+    return {key: reaching.steps for key, reaching in found.found.items()}
+
+
+CHAIN = [user("a", "target"), user("b", "a"), user("c", "b"), user("d", "c", "target")]
+
+
+def test_the_nearest_come_first_and_steps_are_limited() -> None:
+    assert steps(reached(CHAIN, "target")) == {"a": 1, "d": 1, "b": 2, "c": 3}
+    assert steps(reached(CHAIN, "target", steps=2)) == {"a": 1, "d": 1, "b": 2}
+    assert reached(CHAIN, "target").found["c"].via == "b"
+
+
+def test_each_target_is_counted_by_itself() -> None:
+    graph = [user("x", "y"), user("y"), user("z", "x"), user("far", "z")]
+    found = reached(graph, "x", "y", "z")
+    assert found.counts(["far", "z"]) == {"x": 2, "y": 2, "z": 1}
+    assert found.counts(["x", "y", "none"]) == {"x": 0, "y": 1, "z": 0}
+    assert steps(found) == {"x": 1, "z": 1, "far": 1}
+
+
+def test_a_late_way_to_another_target_is_followed_as_far() -> None:
+    graph = [user("a", "near", "m"), user("m", "far"), user("b", "a"), user("near"), user("far")]
+    assert reached(graph, "near", "far", steps=3).counts(["b"]) == {"near": 1, "far": 1}
+    assert reached(graph, "near", "far", steps=2).counts(["b"]) == {"near": 1, "far": 0}
+
+
+def test_what_calls_a_traits_member_reaches_what_implements_it() -> None:
+    graph = [
+        user("circle", implements=("area",)),
+        user("square", implements=("area",)),
+        user("total", "area"),
+        user("both", "circle", "area"),
+        user("area"),
+    ]
+    found = reached(graph, "circle", "square")
+    assert {key: found.found[key].through for key in found.found} == {"total": "area", "both": None}
+    assert found.counts(["total", "both"]) == {"circle": 2, "square": 2}
+
+
+def test_guesses_are_told_as_are_the_steps_behind_them() -> None:
+    graph = [user("a", guesses=("t",)), user("b", "a"), user("c", "t", guesses=("t",))]
+    found = reached(graph, "t").found
+    assert {key: found[key].is_guessed for key in found} == {"a": True, "c": False, "b": True}
+
+
+def test_cycles_end() -> None:
+    graph = [user("a", "b", "a"), user("b", "a")]
+    found = reached(graph, "a")
+    assert steps(found) == {"a": 1, "b": 1}
+    assert found.counts(["a", "b"]) == {"a": 1}
+
+
+def test_only_so_many_are_followed() -> None:
+    assert reached(CHAIN, "target", most=4).is_all
+    found = reached(CHAIN, "target", most=3)
+    assert (list(found.found), found.is_all) == (["a", "d", "b"], False)
+    assert reached([], "target").found == {}
