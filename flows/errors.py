@@ -4,6 +4,8 @@ FlowError
 ├── ClusterError            the workers that should embed are not available
 ├── LedgerError             a stage did not get what the one before it gave
 ├── VerifyError             an index does not contain what its records say
+├── ChangesUnknown          nothing says which lines changed since an index was made
+├── Untested                no test reaches something that changed (exit code 3)
 ├── ChecksFailed            something that a run needs is missing
 ├── CheckoutError           the sources of a git URL or ref can't be fetched
 │   └── RepositoryUnreachable  the repository can't be reached now, perhaps later
@@ -28,6 +30,14 @@ class LedgerError(FlowError):
 
 class VerifyError(FlowError):
     """An index does not contain what its records say."""
+
+
+class ChangesUnknown(FlowError):
+    """Nothing says which lines changed since an index was made."""
+
+
+class Untested(FlowError):
+    """No test reaches something that changed."""
 
 
 class ChecksFailed(FlowError):

@@ -140,9 +140,9 @@ def relate(
         items = _use_places(places.items, references, sources)
     else:
         page = neighbours = _neighbours(references, target, relation, steps, offset, limit)
-        items = _related(neighbours.items, references)
+        items = related(neighbours.items, references)
     return RelationAnswer(
-        target=Subject(**_facts(target.key, target.structure)),
+        target=Subject(**facts(target.key, target.structure)),
         relation=relation,
         depth=steps,
         offset=offset,
@@ -179,12 +179,13 @@ def _neighbours(
     return references.implementations(target, offset, limit)
 
 
-def _related(neighbours: Sequence[Neighbour], references: References) -> list[Related]:
+def related(neighbours: Sequence[Neighbour], references: References) -> list[Related]:
+    """Return the neighbours as they are shown."""
     keys = {key for found in neighbours for key in (found.via, found.through) if key is not None}
     symbols = references.symbols(keys)
     return [
         Related(
-            **_facts(found.key, found.structure),
+            **facts(found.key, found.structure),
             steps=found.steps,
             via_id=found.via,
             via=None if found.via is None else symbols.get(found.via),
@@ -230,7 +231,7 @@ def _text_in(structure: Structure | None, line: int) -> str | None:
     return lines[row].rstrip("\r") if 0 <= row < len(lines) else None
 
 
-def _facts(key: str, structure: Structure | None) -> dict[str, Any]:
+def facts(key: str, structure: Structure | None) -> dict[str, Any]:
     """Return the fields of a Subject."""
     if structure is None:
         return {"id": None, "symbol": key, "name": key.rpartition("::")[2]}

@@ -101,7 +101,7 @@ class Walk:
 
     def implementations(self) -> list[Reached]:
         """Return the impl blocks of a trait, or the members of impl blocks of a trait's member."""
-        rows = self._rows(_RANKED_BY, "implements", [self._key])
+        rows = select(self._points, _RANKED_BY, "implements", [self._key])
         way = _Way(self._key)
         return [self._reached(key, values, way, 1) for key, values in islice(rows, MOST)]
 
@@ -109,7 +109,7 @@ class Walk:
         """Yield what refers to one of the structures; the same one may come several times."""
         ways = _ways_to(last)
         for field in ("refers_to", "uses", "may_refer_to"):
-            rows = self._rows((field, "implements", *_RANKED_BY), field, ways)
+            rows = select(self._points, (field, "implements", *_RANKED_BY), field, ways)
             for key, (named, implements, *values) in rows:
                 known = [ways[name] for name in named or () if name in ways]
                 way = min(known, key=lambda way: (way.through is not None, way.is_guessed))
@@ -133,7 +133,7 @@ class Walk:
                 yield self._reached(structure.id, _values_of(structure), way, step), structure
         implementing = {
             key: members[member]._replace(through=member)
-            for key, (implements,) in self._rows(("implements",), "implements", members)
+            for key, (implements,) in select(self._points, ("implements",), "implements", members)
             for member in implements or ()
             if member in members
         }
@@ -145,16 +145,6 @@ class Walk:
             for symbol in structure.uses:
                 callee = Reached(symbol, (step, _OUTSIDE, symbol), step, via, is_outside=True)
                 yield callee._replace(is_guessed=caller.is_guessed), None
-
-    def _rows(
-        self, names: Sequence[str], field: str, keys: Iterable[str]
-    ) -> Iterator[tuple[str, tuple[Any, ...]]]:
-        """Yield id and fields of the structures whose `field` has one of the keys."""
-        wanted = sorted(keys)
-        for begin in range(0, len(wanted), _IDS):
-            where = [Condition(field, tuple(wanted[begin : begin + _IDS]))]
-            for row in self._points.select(names, where=where):
-                yield row.id, row.values
 
     def _reached(
         self,
@@ -180,6 +170,20 @@ class Walk:
             is_test=bool(is_test),
             implements=tuple(implements or ()),
         )
+
+
+def select(
+    points: Points[Structure], names: Sequence[str], field: str, keys: Iterable[str]
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yield id and fields of the structures whose `field` has one of the keys.
+
+    One that has several of many keys may come more than once.
+    """
+    wanted = sorted(keys)
+    for begin in range(0, len(wanted), _IDS):
+        where = [Condition(field, tuple(wanted[begin : begin + _IDS]))]
+        for row in points.select(names, where=where):
+            yield row.id, row.values
 
 
 def read(points: Points[Structure], ids: Iterable[str]) -> Iterator[Structure]:

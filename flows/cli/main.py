@@ -1,8 +1,9 @@
 """The entry point: commands by name, logging, exit codes.
 
-Exit codes: 0 done, 1 failed (with a message of one or two lines), 2 wrong usage, 130 interrupted by
-Ctrl-C, 143 ended by SIGTERM. Logs and progress always go to standard error. Only the module of the
-command that is called is imported, so that `lsif-ingest search` does not wait for Prefect.
+Exit codes: 0 done, 1 failed (with a message of one or two lines), 2 wrong usage, 3 no test reaches
+something that changed (`impact --check`), 130 interrupted by Ctrl-C, 143 ended by SIGTERM. Logs and
+progress always go to standard error. Only the module of the command that is called is imported, so
+that `lsif-ingest search` does not wait for Prefect.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from configs.errors import ConfigError, LsifIngestError
 from flows.cli.termination import EXIT_CODE, Terminated
-from flows.errors import UsageError
+from flows.errors import Untested, UsageError
 from machine.text import clean
 from search.errors import SearchError
 
@@ -34,6 +35,7 @@ COMMANDS = {
     "parse": ("parse", "turn a dump into structures.jsonl"),
     "search": ("search", "search the index"),
     "similar": ("search", "find structures that are similar to a given one"),
+    "impact": ("impact", "show what reaches the structures that changed, and which tests do"),
     "evaluate": ("evaluate", "measure search quality with judged queries"),
     "serve": ("serve", "serve the search page and the HTTP API"),
     "mcp": ("serve", "serve coding agents by MCP, on standard input and output"),
@@ -83,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (UsageError, ConfigError, SearchError) as exc:
         return _fail(exc, 2, debug=options.debug)
     except LsifIngestError as exc:
-        return _fail(exc, 1, debug=options.debug)
+        return _fail(exc, 3 if isinstance(exc, Untested) else 1, debug=options.debug)
     except (KeyboardInterrupt, Terminated) as exc:
         return _stopped(exc, command)
     except BrokenPipeError:  # the reader went away; there is no one left to report to

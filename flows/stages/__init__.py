@@ -8,5 +8,6 @@ vectors     which texts have to be embedded; embeds a work unit
 upload      records and vectors to an index that is verified and published
 
 Besides the stages, what commands do with finished work: index (verify, roll back, export, import),
-checkpoint (inspect, compact), tune (train an encoder) and material (what it is trained on).
+changes (what changed since it was made), checkpoint (inspect, compact), tune (train an encoder) and
+material (what it is trained on).
 """

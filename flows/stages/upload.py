@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from configs.workspace import BLOCKS_VECTOR
 from embedding.models import fingerprints_of
+from search.impact import count_tests
 from search.opening import connect
+from storage.errors import StorageError
 from storage.metadata import VectorInfo
 from storage.points import FileSource
 from storage.schema import VECTORS
@@ -19,7 +22,10 @@ if TYPE_CHECKING:
     from configs.workspace import ProjectFolder, ProjectWorkspace
     from embedding.plan import VectorPlan
     from embedding.vectors import VectorTable
+    from storage.index import Index
     from storage.metadata import Metadata
+
+logger = logging.getLogger(__name__)
 
 _OF_FAILED_RUNS = 2
 """Files of places that runs may have left which failed after the parse."""
@@ -44,6 +50,7 @@ def upload(
         report = publish_source(
             index, project.collection, metadata, source, settings, rebuild=rebuild
         )
+        report = with_tests(report, index)
     keep = settings.keep_generations + _OF_FAILED_RUNS
     remove_old_places(project.folder, metadata.places, keep=keep)
     return report
@@ -53,6 +60,23 @@ def with_vectors(folder: ProjectFolder, tables: dict[str, VectorTable]) -> FileS
     """Return the folder's records with their vectors."""
     named = {name: tables[name] for name in VECTORS}
     return FileSource(folder.structures, named, folder.blocks, tables[BLOCKS_VECTOR])
+
+
+def with_tests(report: UploadReport, index: Index) -> UploadReport:
+    """Return the report with the number of tests that reach the most used of what changed.
+
+    Without it if the index, which is published by now, does not say what refers to what.
+    """
+    try:
+        live = index.live(report.collection)
+        if live is None or not live.metadata.places or not report.most_used:
+            return report
+        counts = count_tests(live.structures, {change.id for change in report.most_used})
+    except StorageError as exc:
+        logger.warning("can't count the tests of what changed: %s", exc)
+        return report
+    used = [replace(change, tests=counts.get(change.id)) for change in report.most_used]
+    return replace(report, most_used=used)
 
 
 def remove_old_places(folder: ProjectFolder, live: str, *, keep: int) -> None:
