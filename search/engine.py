@@ -7,14 +7,15 @@ demo, and `hybrid` fuses all (search.fusion). Only the best structures are read,
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from search import limits
-from search.answer import GROUPINGS, MODES, Answer, Stopwatch, group_hits
+from search.answer import MODES, Answer, Stopwatch
 from search.asked import Asked, asked_by
+from search.edges import edge_conditions
 from search.encoding import QueryModels
 from search.errors import SearchError
 from search.evidence import evidence
@@ -23,11 +24,13 @@ from search.fusion import deduplicate, hits_of, merge, normalised_scores, recipr
 from search.lines import with_lines
 from search.lookup import Lookup
 from search.ranking import Relation, ordered
+from search.references import References
 from search.related import related
+from search.request import Request
 from search.retrievers import RETRIEVERS_OF, SIMILAR, Query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from configs.settings import SearchSettings
     from embedding.encoder import Encoder
@@ -42,41 +45,6 @@ if TYPE_CHECKING:
 
 _LEAST_READ = 50
 """Structures that are read at least: tests sink, and others rise into their places."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
-    """What a caller asks for, validated."""
-
-    text: str
-    """The query, or the symbol of the structure whose neighbours are searched."""
-    asked: Asked
-    mode: Mode
-    limit: int
-    """Hits, or groups of hits."""
-    group_by: GroupBy | None
-    group_size: int
-    without: str = ""
-    """Id of a structure that is left out."""
-
-    @property
-    def hits(self) -> int:
-        """Hits that the answer needs, as far as that is known."""
-        if self.group_by is not None:
-            return min(limits.DEPTH, self.limit * self.group_size)
-        return self.limit + bool(self.without)
-
-    def choose(self, hits: list[Hit]) -> tuple[list[Hit], list[Group] | None]:
-        """Return the hits that are shown, and their groups."""
-        if self.group_by is None:
-            return hits[: self.limit], None
-        return group_hits(hits, self.group_by, self.limit, self.group_size)
-
-    def is_full(self, hits: Sequence[Hit], groups: Sequence[Group] | None) -> bool:
-        """Return whether this is as much as was asked for."""
-        if groups is not None:
-            return len(groups) == self.limit
-        return len(hits) == self.limit or self.mode == "merged"
 
 
 class Searcher(Lookup):
@@ -120,12 +88,14 @@ class Searcher(Lookup):
         """
         limits.validate_query(query)
         limits.validate_name("mode", mode, MODES)
-        request = self._request(query, asked_by(query), mode, limit, group_by, group_size)
+        request = Request.of(
+            query, asked_by(query), mode, limit, group_by, group_size, self._settings
+        )
         clock = Stopwatch()
         with clock.phase("encode"):
             names = self._retrievers(request)
             vectors = {name: self._models.vector(name, query) for name in names}
-        asking = Query.of(vectors, filters or Filters(), self.files, clock, without)
+        asking = self._query(vectors, filters, clock, without)
         answer = self._answer(asking, request)
         if lines:
             answer = replace(answer, hits=with_lines(answer.hits, query))
@@ -157,45 +127,36 @@ class Searcher(Lookup):
             name: np.array(stored.vectors[name], dtype=np.float32) for name in SIMILAR[mode]
         }
         symbol, asked = stored.record.symbol, Asked("words")
-        request = self._request(symbol, asked, mode, limit, group_by, group_size)
-        query = Query.of(vectors, filters or Filters(), self.files, clock)
+        request = Request.of(symbol, asked, mode, limit, group_by, group_size, self._settings)
+        query = self._query(vectors, filters, clock)
         answer = self._answer(query, replace(request, without=structure_id))
         return replace(answer, latency_ms=clock.read())
 
-    def _request(
+    def _query(
         self,
-        text: str,
-        asked: Asked,
-        mode: Mode,
-        limit: int | None,
-        group_by: GroupBy | None,
-        group_size: int | None,
-    ) -> _Request:
-        settings, most = self._settings, limits.ENGINE
-        if group_by is not None:
-            limits.validate_name("group", group_by, GROUPINGS)
-        return _Request(
-            text=text,
-            asked=asked,
-            mode=mode,
-            limit=limits.within("limit", limit, settings.limit, most.hits),
-            group_by=group_by,
-            group_size=limits.within("group size", group_size, settings.group_size, most.group),
-        )
+        vectors: Mapping[Retriever, Vector],
+        filters: Filters | None,
+        clock: Stopwatch,
+        without: Collection[str] = (),
+    ) -> Query:
+        given = filters or Filters()
+        with clock.phase("qdrant"):
+            edges = edge_conditions(given, lambda: References(self))
+        return Query.of(vectors, given, self.files, clock, without, edges)
 
-    def _retrievers(self, request: _Request) -> list[Retriever]:
+    def _retrievers(self, request: Request) -> list[Retriever]:
         """Return the retrievers of the mode; for `hybrid`, those with a weight."""
         named = RETRIEVERS_OF[request.mode]
         weights = self._weights(request)
         return [name for name in named if request.mode != "hybrid" or weights[name]]
 
-    def _weights(self, request: _Request) -> dict[Retriever, float]:
+    def _weights(self, request: Request) -> dict[Retriever, float]:
         """Return the weight of each retriever for what is asked."""
         settings = self._settings
         weights = settings.code_weights if request.asked.kind == "code" else settings.weights
         return {name: getattr(weights, name) for name in RETRIEVERS_OF["hybrid"]}
 
-    def _answer(self, query: Query, request: _Request) -> Answer:
+    def _answer(self, query: Query, request: Request) -> Answer:
         """Return the answer without its latency."""
         found, hits, groups = self._find(query, request)
         calibration = None if request.without else self._calibration
@@ -219,7 +180,7 @@ class Searcher(Lookup):
         )
 
     def _find(
-        self, query: Query, request: _Request
+        self, query: Query, request: Request
     ) -> tuple[dict[str, float], list[Hit], list[Group] | None]:
         """Return the evidence, the hits and their groups; search deeper as needed."""
         wanted = request.hits
@@ -239,7 +200,7 @@ class Searcher(Lookup):
     def _ranked(
         self,
         query: Query,
-        request: _Request,
+        request: Request,
         rankings: Mapping[Retriever, list[Candidate]],
         wanted: int,
     ) -> tuple[list[Hit], bool]:
@@ -273,7 +234,7 @@ class Searcher(Lookup):
         return merge(text_hits, code_hits), len(by_text) + len(by_code) < found
 
     def _fused(
-        self, rankings: Mapping[Retriever, list[Candidate]], request: _Request
+        self, rankings: Mapping[Retriever, list[Candidate]], request: Request
     ) -> list[Candidate]:
         if len(rankings) == 1:
             (ranked,) = rankings.values()
@@ -286,7 +247,7 @@ class Searcher(Lookup):
             return reciprocal_ranks(rankings, weights, self._settings.rrf_k)
         return normalised_scores(rankings, weights)
 
-    def _reranked(self, hits: list[Hit], request: _Request, clock: Stopwatch) -> list[Hit]:
+    def _reranked(self, hits: list[Hit], request: Request, clock: Stopwatch) -> list[Hit]:
         """Return the hits with the first few in the order of a cross-encoder."""
         first, rest = hits[: self._settings.rerank.top], hits[self._settings.rerank.top :]
         with clock.phase("encode"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from lsif.identifiers import spellings
@@ -32,6 +32,11 @@ STRUCTURE_FIELDS = {
 BLOCK_FIELDS = {**STRUCTURE_FIELDS, "module": "module", "owner": "struct_name"}
 """The same for a block, which has these fields of its structure."""
 
+EDGES = ("calls", "called_by", "implements")
+"""Filters by what a structure refers to; their values are names that search.edges resolves."""
+
+FILTER_NAMES = (*STRUCTURE_FIELDS, *EDGES)
+"""All filters that take values."""
 
 _WILD = re.compile(r"[*?]")
 _NOTHING = re.compile(r"(?!)")
@@ -65,16 +70,24 @@ class Filters:
     tests: Tests = "include"
     generated: Tests = "include"
     """The same for code that a program wrote."""
+    calls: tuple[str, ...] = ()
+    """What structures refer to: ids, symbols or names, also of what is outside the index."""
+    called_by: tuple[str, ...] = ()
+    """What refers to the structures."""
+    implements: tuple[str, ...] = ()
+    """Traits, or members of traits."""
 
     def given(self) -> dict[str, tuple[str, ...]]:
-        """Return the values by field, without the empty ones."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)[:-2]}
+        """Return the values by field of STRUCTURE_FIELDS, without the empty ones."""
+        values = {name: getattr(self, name) for name in STRUCTURE_FIELDS}
         return {name: given for name, given in values.items() if given}
 
     def conditions(
         self, names: Mapping[str, str], files: Callable[[], Iterable[str]]
     ) -> tuple[Condition, ...] | None:
         """Return the conditions on the fields of those names; None if nothing can match.
+
+        Those of EDGES are left out.
 
         `files` returns the paths of the index; it is called for globs only.
         """
@@ -107,8 +120,8 @@ def parse_filters(
             tests = value
         elif field == "generated" and value in TESTS:
             generated = value
-        elif not separator or not value or field not in STRUCTURE_FIELDS:
-            names = ", ".join(STRUCTURE_FIELDS)
+        elif not separator or not value or field not in FILTER_NAMES:
+            names = ", ".join(FILTER_NAMES)
             raise SearchError(
                 f"--filter takes FIELD=VALUE with {names}, or tests or generated with "
                 f"{'|'.join(TESTS)}; "

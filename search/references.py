@@ -75,10 +75,11 @@ class Neighbour:
 class References:
     """Answers questions about references. Several threads may use it."""
 
-    def __init__(self, lookup: Lookup, places: Path) -> None:
+    def __init__(self, lookup: Lookup, places: Path | None = None) -> None:
         """Make it of a generation's structures and the file of its places, opened when needed.
 
-        Raises ReferencesMissing if the generation was made without references.
+        Without the file all but the places is known. Raises ReferencesMissing if the generation was
+        made without references.
         """
         metadata = lookup.generation.metadata
         if not metadata.places:
@@ -175,10 +176,11 @@ class References:
 
     @cached_property
     def _places(self) -> PlacesFile:
-        if not self._path.is_file():
+        if self._path is None or not self._path.is_file():
             raise ReferencesMissing(
-                f"{self._path} is not on this machine: which structures refer to others is known, "
-                "and in which lines is not. Search where the index was made, or ingest here."
+                f"{self._path or 'the file of places'} is not on this machine: which structures "
+                "refer to others is known, and in which lines is not. Search where the index was "
+                "made, or ingest here."
             )
         return PlacesFile(self._path)
 

@@ -12,7 +12,7 @@ from storage.index import Condition, Nearest
 from storage.schema import SPARSE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -57,6 +57,8 @@ class Query:
     clock: Stopwatch
     absent: tuple[Condition, ...] = ()
     """Conditions on structures that are searched as if they were not in the index."""
+    has_edges: bool = False
+    """Whether blocks lack what structures are filtered by."""
 
     @classmethod
     def of(
@@ -66,19 +68,22 @@ class Query:
         files: Callable[[], Iterable[str]],
         clock: Stopwatch,
         without: Collection[str] = (),
+        edges: Sequence[Condition] = (),
     ) -> Query:
         """Return the query; `files` returns the paths of the index.
 
-        Structures of the ids `without`, and their blocks, are not found.
+        Structures of the ids `without`, and their blocks, are not found. `edges` are further
+        conditions on structures.
         """
         with clock.phase("qdrant"):  # globs ask it for the files
             structures = filters.conditions(STRUCTURE_FIELDS, files)
             blocks = filters.conditions(BLOCK_FIELDS, files)
-        if not without or structures is None or blocks is None:
-            return cls(vectors, structures, blocks, clock)
-        absent = (Condition("id", tuple(without), negated=True),)
-        of_absent = Condition("structure_id", tuple(without), negated=True)
-        return cls(vectors, (*structures, *absent), (*blocks, of_absent), clock, absent)
+        if structures is None or blocks is None:
+            return cls(vectors, None, None, clock)
+        absent = (Condition("id", tuple(without), negated=True),) if without else ()
+        of_absent = (Condition("structure_id", tuple(without), negated=True),) if without else ()
+        structures, blocks = (*structures, *edges, *absent), (*blocks, *of_absent)
+        return cls(vectors, structures, blocks, clock, absent, has_edges=bool(edges))
 
     def run(self, generation: Generation, depth: int) -> dict[Retriever, list[Candidate]]:
         """Return what each retriever finds, best first, at most `depth` points.
@@ -99,7 +104,8 @@ class Query:
                     found[name] = [Candidate(point.id, point.score) for point in points]
             if "blocks" in self.vectors:
                 vector = self.vectors["blocks"]
-                nearest = Nearest(_USING["blocks"], vector, depth, self.blocks, _BLOCK_FIELDS)
+                where = self._of_blocks(generation)
+                nearest = Nearest(_USING["blocks"], vector, depth, where, _BLOCK_FIELDS)
                 (points,) = generation.blocks.search(nearest)
                 found["blocks"] = [
                     Candidate(structure_id, point.score, (LineRange(line_from, line_to),))
@@ -107,3 +113,10 @@ class Query:
                     for structure_id, line_from, line_to in (point.values,)
                 ]
         return found
+
+    def _of_blocks(self, generation: Generation) -> tuple[Condition, ...]:
+        """Return what blocks must meet: of edges, only their structures know."""
+        if not self.has_edges:
+            return self.blocks or ()
+        rows = generation.structures.select((), where=self.structures or ())
+        return (Condition("structure_id", tuple(row.id for row in rows)),)

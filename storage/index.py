@@ -33,9 +33,11 @@ class Condition(NamedTuple):
     """What a payload field must hold: one of the values, or none of them if negated."""
 
     field: str
-    """Nested ones with dots: `context.file_path`."""
+    """Nested ones with dots: `context.file_path`. `id` is the point's."""
     values: tuple[Value, ...]
     negated: bool = False
+    others: tuple[str, ...] = ()
+    """Other fields, one of which may hold one of the values instead."""
 
 
 Where: TypeAlias = "Sequence[Condition]"

@@ -3,6 +3,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given, settings
@@ -10,8 +12,9 @@ from hypothesis import strategies as st
 
 from search.answer import Mode
 from search.engine import Searcher
-from search.errors import SearchError
+from search.errors import AmbiguousName, ReferencesMissing, SearchError
 from search.filters import BLOCK_FIELDS, STRUCTURE_FIELDS, Filters, parse_filters
+from storage.embedded.index import EmbeddedIndex
 from storage.index import Condition, Index
 from storage.metadata import Metadata
 from storage.schema import BLOCK_KEYWORD_FIELDS, BOOL_FIELDS, KEYWORD_FIELDS
@@ -76,6 +79,9 @@ def test_filters_are_parsed_and_the_values_of_one_field_are_alternatives() -> No
     assert parse_filters(["generated=only"]) == Filters(generated="only")
     assert parse_filters(["origin=source"]).origin == ("source",)
     assert parse_filters(["path=a=b"]).path == ("a=b",)
+    edges = parse_filters(["calls=a::b", "calls=c", "called_by=d", "implements=<A as B>"])
+    assert edges == Filters(calls=("a::b", "c"), called_by=("d",), implements=("<A as B>",))
+    assert edges.given() == {}
 
 
 @pytest.mark.parametrize(
@@ -97,7 +103,8 @@ def test_an_unknown_filter_is_rejected_with_the_known_ones(text: str) -> None:
         parse_filters(["kind=Struct", text])
     assert str(caught.value) == (
         "--filter takes FIELD=VALUE with crate, path, module, kind, visibility, owner, trait, "
-        f"origin, or tests or generated with include|exclude|only; found {text!r}."
+        "origin, calls, called_by, implements, or tests or generated with include|exclude|only; "
+        f"found {text!r}."
     )
 
 
@@ -430,3 +437,82 @@ def test_filters_confine_what_is_similar_too(index: Index, metadata: Metadata) -
         found = searcher.similar(others[0].id, mode, limit=1, filters=Filters(kind=("Struct",)))
         assert [hit.id for hit in found.hits] == [WANTED.id]
         assert searcher.similar(others[0].id, mode, filters=Filters(path=("absent/*",))).hits == []
+
+
+# ---- What structures refer to
+
+SPAWN = "tokio::task::spawn::spawn"
+TRAIT, TARGET = made("Shape", 10, 10, code_type="Trait"), made("area", 10, 10, lines=(5, 7))
+
+
+def linked(item: Made, **fields: tuple[str, ...]) -> Made:
+    return replace(item, structure=replace(item.structure, **fields))
+
+
+CALLING = linked(
+    WANTED, refers_to=(TARGET.id,), uses=(SPAWN,), implements=(TRAIT.id, "core::fmt::Display")
+)
+GUESSED = linked(made("guessed", 80, 80, lines=(20, 30)), may_refer_to=(TARGET.id,))
+CALLER = linked(made("caller", 10, 10, lines=(40, 50)), refers_to=(WANTED.id,))
+EDGES = {
+    "a name": Filters(calls=("area",), tests="only"),
+    "a symbol": Filters(calls=("made_up::area",), origin=("source",)),
+    "an id, and what nothing refers to": Filters(calls=("caller", TARGET.id), tests="only"),
+    "what is outside": Filters(calls=("tokio::spawn",)),
+    "what one refers to": Filters(called_by=("caller",)),
+    "what several refer to": Filters(called_by=("area", "caller")),
+    "a trait": Filters(implements=("Shape",)),
+    "a trait outside": Filters(implements=("core::fmt::Display", "Shape")),
+    "all": Filters(calls=("area",), called_by=("caller",), implements=("Shape",), tests="only"),
+}
+EDGES_OF_OTHERS = {
+    "what nothing refers to": Filters(calls=("caller",)),
+    "what refers to nothing": Filters(called_by=("area",)),
+    "what is no trait of it": Filters(implements=("caller",)),
+    "what excludes each other": Filters(calls=("area",), called_by=("area",)),
+}
+
+
+def referring(index: Index, metadata: Metadata, places: str = "0123") -> Searcher:
+    found = [*decoys(), CALLING, GUESSED, CALLER, TRAIT, TARGET]
+    uses_trait = linked(made("shown", 10, 10, lines=(60, 61)), uses=("core::fmt::Display",))
+    blocks = [*blocks_of(decoys(), 0), *blocks_of([CALLING, GUESSED], 70)]
+    generation = publish(index, metadata, [*found, uses_trait], blocks, places=places)
+    return searcher_of(generation, "candidates=10")
+
+
+def test_filters_by_what_is_referred_to_hold_inside_the_query_in_every_mode(
+    index: Index, metadata: Metadata
+) -> None:
+    searcher = referring(index, metadata)
+    for mode in MODES:
+        for name, filters in EDGES.items():
+            assert ids(searcher, mode, filters, limit=9) == [WANTED.id], (mode, name)
+        for name, filters in EDGES_OF_OTHERS.items():
+            assert ids(searcher, mode, filters) == [], (mode, name)
+    found = searcher.search("needle", "text", filters=Filters(calls=("area",)), group_by="file")
+    assert {hit.id for hit in found.hits} == {WANTED.id, GUESSED.id}
+    assert [hit.id for hit in searcher.similar(CALLER.id, filters=EDGES["a trait"]).hits] == [
+        WANTED.id
+    ]
+
+
+def test_a_filter_by_what_nobody_knows_or_several_are_called_is_an_error(
+    metadata: Metadata, tmp_path: Path
+) -> None:
+    searcher = referring(EmbeddedIndex(tmp_path / "qdrant"), metadata)
+    with pytest.raises(SearchError, match="the filter calls: the index has no structure 'absent'"):
+        ids(searcher, "text", Filters(calls=("area", "absent")))
+    twins = [made("twin", lines=(line, line)) for line in (1, 2)]
+    index = EmbeddedIndex(tmp_path / "twins")
+    searcher = searcher_of(publish(index, metadata, twins, places="0123"))
+    with pytest.raises(AmbiguousName, match="2 structures are called twin: choose one by FILE"):
+        ids(searcher, "text", Filters(called_by=("twin",)))
+
+
+def test_an_index_without_references_is_not_filtered_by_them(
+    metadata: Metadata, tmp_path: Path
+) -> None:
+    searcher = referring(EmbeddedIndex(tmp_path / "qdrant"), metadata, places="")
+    with pytest.raises(ReferencesMissing, match="--rebuild adds it"):
+        ids(searcher, "text", Filters(implements=("Shape",)))

@@ -166,7 +166,7 @@ def test_the_schema_of_a_search_tells_every_choice_and_bound(service: SearchServ
     schema = ask(service, lambda client: client.list_tools()).tools[0].input_schema["properties"]
     assert list(schema) == [
         "query", "mode", "limit", "project", "crate", "path", "module", "kind", "visibility",
-        "owner", "trait", "origin", "tests", "generated",
+        "owner", "trait", "origin", "calls", "called_by", "implements", "tests", "generated",
     ]  # fmt: skip
     assert (schema["query"]["minLength"], schema["query"]["maxLength"]) == (1, 20_000)
     assert (schema["limit"]["minimum"], schema["limit"]["maximum"], schema["limit"]["default"]) == (

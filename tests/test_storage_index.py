@@ -239,6 +239,17 @@ CONDITIONS: dict[str, tuple[Where, list[int]]] = {
     "a number": ((Condition("references", (7,)),), [1]),
     "several numbers": ((Condition("references", (7, 8, 9)),), [1, 2]),
     "one value of a list": ((Condition("paths", ("src",)),), [1, 2]),
+    "a value of one of several fields": (
+        (Condition("crate", ("a", "n"), others=("context.module",)),),
+        [1, 3],
+    ),
+    "a value of none of several fields": (
+        (Condition("crate", ("a", "n"), negated=True, others=("context.module",)),),
+        [2],
+    ),
+    "an id": ((Condition("id", (uid(1), uid(3), uid(9))),), [1, 3]),
+    "no id": ((Condition("id", ()),), []),
+    "an id negated": ((Condition("id", (uid(1),), negated=True),), [2, 3]),
     "all conditions must hold": ((Condition("crate", ("b",)), Condition("is_test", (False,))), [3]),
     "one must hold and another not": (
         (Condition("paths", ("src",)), Condition("crate", ("b",), negated=True)),

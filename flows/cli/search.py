@@ -18,7 +18,7 @@ from flows.cli.editor import open_hit, require_editor
 from flows.cli.output import print_json
 from flows.errors import UsageError
 from search.answer import GROUPINGS, MODES
-from search.filters import STRUCTURE_FIELDS, TESTS, Filters, parse_filters
+from search.filters import EDGES, FILTER_NAMES, STRUCTURE_FIELDS, TESTS, Filters, parse_filters
 
 if TYPE_CHECKING:
     import argparse
@@ -81,8 +81,8 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FIELD=VALUE",
         help="search only structures with this value; may be repeated; values of one field are "
-        f"alternatives. Fields: {', '.join(STRUCTURE_FIELDS)}; path takes a folder, a file or "
-        "a glob",
+        f"alternatives. Fields: {', '.join(FILTER_NAMES)}; path takes a folder, a file or a "
+        f"glob; {', '.join(EDGES)} take an id, a symbol or a name",
     )
     parser.add_argument(
         "--tests",

@@ -76,6 +76,12 @@ VISIBILITY = "Only these: pub, pub(crate), private, inherited, ..."
 OWNER = "Only members of these types, written without generics."
 TRAIT = "Only members of these traits and of their impls."
 ORIGIN = "index: only what the compiler's index holds; source: only what it lacks, such as impls."
+CALLS = (
+    "Only what calls or uses one of these: ids, symbols or names of definitions, or paths outside "
+    "the repository, such as std::fs::read."
+)
+CALLED_BY = "Only what one of these calls or uses."
+IMPLEMENTS = "Only impl blocks of these traits, or what implements these members of traits."
 TESTS = "Whether to search test code."
 GENERATED = "Whether to search code that a program wrote."
 

@@ -100,6 +100,9 @@ class SearchCode(Request):
     owner: Annotated[_Values, Field(description=texts.OWNER)] = ()
     trait: Annotated[_Values, Field(description=texts.TRAIT)] = ()
     origin: Annotated[_Values, Field(description=texts.ORIGIN)] = ()
+    calls: Annotated[_Values, Field(description=texts.CALLS)] = ()
+    called_by: Annotated[_Values, Field(description=texts.CALLED_BY)] = ()
+    implements: Annotated[_Values, Field(description=texts.IMPLEMENTS)] = ()
     tests: Annotated[Tests, Field(description=texts.TESTS)] = "include"
     generated: Annotated[Tests, Field(description=texts.GENERATED)] = "include"
 
@@ -114,6 +117,9 @@ class SearchCode(Request):
             owner=self.owner,
             trait=self.trait,
             origin=self.origin,
+            calls=self.calls,
+            called_by=self.called_by,
+            implements=self.implements,
             tests=self.tests,
             generated=self.generated,
         )

@@ -18,6 +18,8 @@ Values = Annotated[
     list[Annotated[str, Query(max_length=limits.VALUE)]], Query(max_length=limits.VALUES)
 ]
 
+_EDGE = "id, symbol or name of a structure, or a symbol outside the index"
+
 
 def filters_of(  # noqa: PLR0913, PLR0917 - one each parameter of the address
     crate: Values = [],  # noqa: B006 - FastAPI copies it
@@ -31,6 +33,9 @@ def filters_of(  # noqa: PLR0913, PLR0917 - one each parameter of the address
     owner: Values = [],  # noqa: B006
     trait: Values = [],  # noqa: B006
     origin: Values = [],  # noqa: B006
+    calls: Annotated[Values, Query(description=_EDGE)] = [],  # noqa: B006
+    called_by: Annotated[Values, Query(description=_EDGE)] = [],  # noqa: B006
+    implements: Annotated[Values, Query(description=_EDGE)] = [],  # noqa: B006
     tests: Tests = "include",
     generated: Tests = "include",
 ) -> Filters:
@@ -44,6 +49,9 @@ def filters_of(  # noqa: PLR0913, PLR0917 - one each parameter of the address
         owner=tuple(owner),
         trait=tuple(trait),
         origin=tuple(origin),
+        calls=tuple(calls),
+        called_by=tuple(called_by),
+        implements=tuple(implements),
         tests=tests,
         generated=generated,
     )

@@ -25,8 +25,15 @@ def edge_point(point: Point) -> edge.Point:
     return edge.Point(id=point.id, vector=vectors, payload=with_shadows(point.payload))
 
 
-def _condition(condition: Condition) -> edge.FieldCondition:
-    key, values = condition.field, list[Any](condition.values)
+def _condition(condition: Condition) -> Any:
+    fields = (condition.field, *condition.others)
+    alternatives = [_of_field(field, list[Any](condition.values)) for field in fields]
+    return alternatives[0] if len(alternatives) == 1 else edge.Filter(should=alternatives)
+
+
+def _of_field(key: str, values: list[Any]) -> Any:
+    if key == "id":
+        return edge.HasIdCondition(set(values))
     if any(isinstance(value, bool) for value in values):
         if key not in BOOL_FIELDS:
             raise StorageError(

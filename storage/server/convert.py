@@ -9,7 +9,7 @@ from qdrant_client import models
 from storage.sparse import SparseVector
 
 if TYPE_CHECKING:
-    from storage.index import Condition, Nearest, Where
+    from storage.index import Condition, Nearest, Value, Where
 
 
 def server_filter(where: Where) -> models.Filter | None:
@@ -34,7 +34,14 @@ def server_request(query: Nearest) -> models.QueryRequest:
 
 
 def _condition(condition: Condition) -> models.Condition:
-    key, values = condition.field, condition.values
+    fields = (condition.field, *condition.others)
+    alternatives = [_of_field(field, condition.values) for field in fields]
+    return alternatives[0] if len(alternatives) == 1 else models.Filter(should=alternatives)
+
+
+def _of_field(key: str, values: tuple[Value, ...]) -> models.Condition:
+    if key == "id":
+        return models.HasIdCondition(has_id=list[Any](values))
     if any(isinstance(value, bool) for value in values):  # MatchAny takes no booleans
         return models.Filter(
             should=[
