@@ -27,6 +27,7 @@ CHROMIUM = (
 )
 WAIT = "how do I wait longer after each failed attempt"
 FIGURE = "shape that has an area"
+SHAPE = "sample::geometry::shape::Shape"
 
 
 @pytest.fixture(scope="module")
@@ -422,7 +423,13 @@ def test_it_can_be_read_on_a_phone(scheme: Any, browser: Browser, site: Site) ->
         viewport={"width": 390, "height": 844}, color_scheme=scheme, is_mobile=True, has_touch=True
     )
     page = context.new_page()
-    for address in (f"?q={WAIT}", "?view=file&path=src/retry.rs", "?view=map", "?q=rainbow"):
+    for address in (
+        f"?q={WAIT}",
+        "?view=file&path=src/retry.rs",
+        f"?view=graph&target={SHAPE}",
+        "?view=map",
+        "?q=rainbow",
+    ):
         opened(page, f"http://127.0.0.1:{site.port}/{address}")
         width, height = page.evaluate(
             "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
@@ -438,7 +445,135 @@ def test_it_can_be_read_on_a_phone(scheme: Any, browser: Browser, site: Site) ->
 def test_no_request_leaves_the_server(page: Page, site: Site) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    for address in ("/", f"/?q={WAIT}", "/?view=map", "/?view=file&path=src/retry.rs"):
+    for address in (
+        "/",
+        f"/?q={WAIT}",
+        "/?view=map",
+        f"/?view=graph&target={SHAPE}",
+        "/?view=file&path=src/retry.rs",
+    ):
         opened(page, address)
     page.wait_for_selector("#file-view .row")
     assert all(url.startswith((f"http://127.0.0.1:{site.port}/", "data:")) for url in asked)
+
+
+def test_counts_lead_to_the_places_and_back(page: Page, site: Site) -> None:
+    opened(page, f"/?q={WAIT}")
+    hit = page.locator(".hit", has_text="Doubling").first
+    key = hit.get_attribute("data-id") or ""
+    known = site.json("/api/references", target=key)
+    link = hit.locator(".uses a").first
+    assert link.inner_text() == f"Used in {known['target']['references']} places"
+    link.click()
+    settle(page)
+    assert all(part in page.url for part in ("view=graph", f"target={key}", "relation=references"))
+    rows = page.locator("#relations .place-row").all()
+    assert [row.locator("a").inner_text() for row in rows] == [
+        str(place["line"]) for place in known["items"]
+    ]
+    for row, place in zip(rows, known["items"], strict=True):
+        assert row.locator("code").inner_text().strip() == place["text"].strip()
+        begin = place["column"] - 1
+        assert row.locator("mark").inner_text() == place["text"][begin : begin + place["length"]]
+    first = known["items"][0]
+    rows[0].locator("a").click()
+    settle(page)
+    marked = page.locator("#file-view .marked")
+    assert marked.evaluate_all("rows => rows.map(row => +row.dataset.line)") == [first["line"]]
+    for view in ("#graph-view", "#results-view"):
+        page.keyboard.press("Escape")
+        settle(page)
+        assert page.locator(view).is_visible()
+    assert page.evaluate("document.activeElement.dataset.id") == key
+
+
+def test_relations_are_tabs_and_the_neighbourhood_is_drawn(page: Page, site: Site) -> None:
+    target = f"{SHAPE}::area"
+    callers = site.json("/api/references", target=target, relation="callers")
+    callees = site.json("/api/references", target=target, relation="callees")
+    opened(page, f"/?view=graph&target={target}")
+    expect(page.locator("#graph-view h2")).to_be_focused()
+    sides = page.locator(".neighbourhood ul").all()
+    for side, answer in zip(sides, (callers, callees), strict=True):
+        shown = side.locator(".node b").all_inner_texts()
+        assert shown == [item["name"] for item in answer["items"]]
+    assert page.locator(".arrows path").count() == callers["total"] + callees["total"]
+    page.focus(".tabs a:has-text('Callers')")
+    page.keyboard.press("Enter")
+    settle(page)
+    assert "relation=callers" in page.url
+    expect(page.locator(".tabs a[aria-current=page]")).to_be_focused()
+    assert page.locator(".related").count() == callers["total"]
+    page.locator(".neighbourhood .node").first.click()
+    settle(page)
+    assert page.inner_text("#graph-view h2") == callers["items"][0]["symbol"]
+    page.go_back()
+    settle(page)
+    assert page.inner_text("#graph-view h2") == target
+
+
+def test_one_step_deeper_is_shown_beneath_and_in_the_address(page: Page, site: Site) -> None:
+    callers = site.json("/api/references", target=SHAPE, relation="callers")["items"]
+    near = next(item for item in callers if item["name"] == "describe")
+    far = site.json("/api/references", target=near["id"], relation="callers")["items"]
+    opened(page, f"/?view=graph&target={SHAPE}&relation=callers")
+    item = page.locator(f"#relations .related[data-key='{near['id']}']").first
+    item.focus()
+    page.keyboard.press("d")
+    settle(page)
+    assert f"open={near['id']}" in page.url
+    assert item.locator("button.deeper").first.get_attribute("aria-expanded") == "true"
+    assert item.locator(".beneath .related").count() == len(far) > 0
+    page.reload()
+    settle(page)
+    assert item.locator(".beneath .related").count() == len(far)
+    page.keyboard.press("j")
+    page.go_back()
+    settle(page)
+    assert item.locator(".beneath").count() == 0
+
+
+def test_a_long_list_has_pages_and_the_drawing_says_what_it_leaves_out(
+    page: Page, site: Site
+) -> None:
+    target = site.json("/api/references", target=SHAPE)["target"]
+    answer = site.json("/api/references", target=SHAPE, relation="callers", limit=1)
+    for relation in ("callers", "callees"):
+        answered(
+            page,
+            f"/api/references*&relation={relation}",
+            answer | {"relation": relation, "total": 120, "limit": 50},
+        )
+    opened(page, f"/?view=graph&target={target['id']}&relation=callers")
+    assert page.locator(".node.more").all_inner_texts() == ["… 119 more"] * 2
+    page.click("text=Next →")
+    settle(page)
+    assert "offset=50" in page.url
+
+
+def test_the_graph_says_when_there_is_nothing_or_no_references(page: Page, site: Site) -> None:
+    opened(page, f"/?view=graph&target={SHAPE}::area&relation=callees")
+    assert page.inner_text("#relations .empty").startswith("It calls nothing")
+    answered(page, "/api/references", {"detail": "made without; --rebuild adds it."}, 409)
+    opened(page, f"/?view=graph&target={SHAPE}")
+    assert "--rebuild" in page.inner_text("#notice")
+    assert page.locator("#notice button").count() == 0
+    page.unroute("**/api/references*")
+    opened(page, "/?view=graph&target=nothing_is_called_so")
+    assert page.get_attribute("#notice", "role") == "alert"
+
+
+def test_names_in_the_graph_are_never_markup(page: Page, site: Site) -> None:
+    evil = "<img src=x onerror='window.pwned = 1'>"
+    for relation in ("references", "callers", "callees"):
+        answer = site.json("/api/references", target=SHAPE, relation=relation)
+        for item in [answer["target"], *answer["items"]]:
+            item |= {name: evil for name in item if isinstance(item[name], str)}
+        answer["relation"] = relation
+        answered(page, f"/api/references*&relation={relation}", answer)
+    opened(page, "/?view=graph&target=evil&relation=callers")
+    opened(page, "/?view=graph&target=evil&relation=references")
+    page.wait_for_timeout(100)
+    assert page.evaluate("window.pwned") is None
+    assert page.locator("#main img").count() == 0
+    assert evil in page.inner_text("#graph-view")

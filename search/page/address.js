@@ -7,9 +7,19 @@ export const FILTERS = [
 // Filters that are a choice: include, exclude or only.
 export const CHOICES = ["tests", "generated"];
 export const SIMILAR_MODES = ["hybrid", "text", "code"];
+// What can be asked of the graph, and its name on the page.
+export const RELATIONS = {
+  references: "References",
+  callers: "Callers",
+  callees: "Callees",
+  implementations: "Implementations",
+  tests: "Tests",
+};
 
-// What is shown now: view is home, search, similar, file or map.
+// What is shown now: view is home, search, similar, file, graph or map.
 export let route = { view: "home", params: new URLSearchParams() };
+
+const NO_LISTS = ["file", "graph", "map"]; // views of something else than hits
 
 export function readRoute(search) {
   const params = new URLSearchParams(search);
@@ -17,7 +27,7 @@ export function readRoute(search) {
 }
 
 function viewOf(params) {
-  if (["file", "map"].includes(params.get("view"))) return params.get("view");
+  if (NO_LISTS.includes(params.get("view"))) return params.get("view");
   if (params.get("similar")) return "similar";
   return params.get("q")?.trim() ? "search" : "home";
 }
@@ -26,7 +36,7 @@ export function enterRoute() {
   route = readRoute(location.search);
 }
 
-export const isList = (view) => view !== "file" && view !== "map";
+export const isList = (view) => !NO_LISTS.includes(view);
 
 export function projectParams(more) {
   const project = route.params.get("project");
@@ -40,7 +50,13 @@ export function address(params) {
   return `?${all}`;
 }
 
-export const fileAddress = (path, id) => address({ view: "file", path, ...(id && { id }) });
+// Returns the address of a file with a structure or, with `line`, that line marked.
+export const fileAddress = (path, id, line) => (
+  address({ view: "file", path, ...(id && { id }), ...(line && { line }) })
+);
+
+// The target is the id of a structure, or a symbol outside the index.
+export const graphAddress = (target, relation) => address({ view: "graph", target, relation });
 
 // Copies the values of the parameters that are set from the current address.
 export function copyParams(names, target) {

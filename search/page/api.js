@@ -9,7 +9,8 @@ function errorText(status, detail) {
     .join("; ");
 }
 
-// Returns the JSON of api/NAME; throws an Error with a message for the reader.
+// Returns the JSON of api/NAME; throws an Error with a message for the reader and, if the server
+// answered, the status.
 export async function request(name, params, signal) {
   let answer;
   try {
@@ -19,7 +20,10 @@ export async function request(name, params, signal) {
     throw new Error("The server can't be reached.");
   }
   const body = await answer.json().catch(() => null);
-  if (!answer.ok) throw new Error(errorText(answer.status, body?.detail));
+  if (!answer.ok) {
+    const { status } = answer;
+    throw Object.assign(new Error(errorText(status, body?.detail)), { status });
+  }
   if (body === null) throw new Error("The server's answer can't be read.");
   return body;
 }

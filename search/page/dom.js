@@ -16,10 +16,7 @@ function toNodes(child) {
   });
 }
 
-// Returns an element. Properties named on... are listeners, the others attributes; those that are
-// null or false are left out, and so are such children.
-export function h(tag, props, ...children) {
-  const node = document.createElement(tag);
+function fill(node, props, children) {
   for (const [name, value] of Object.entries(props ?? {})) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if ((value ?? false) !== false) node.setAttribute(name, value === true ? "" : value);
@@ -27,5 +24,16 @@ export function h(tag, props, ...children) {
   node.append(...children.flat().filter((child) => (child ?? false) !== false).flatMap(toNodes));
   return node;
 }
+
+// Returns an element. Properties named on... are listeners, the others attributes; those that are
+// null or false are left out, and so are such children.
+export const h = (tag, props, ...children) => fill(document.createElement(tag), props, children);
+
+const SVG = "http://www.w3.org/2000/svg";
+
+// Returns an element of a drawing, made as h makes those of the page.
+export const svg = (tag, props, ...children) => (
+  fill(document.createElementNS(SVG, tag), props, children)
+);
 
 export const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;

@@ -71,14 +71,16 @@ function drawFile(path, answer) {
           h("ol", null, outline(path, answer.structures))))));
 }
 
-// Marks the structure in the code and in the outline; returns its first row.
-function markStructure(id) {
+// Marks the line or, without one, the structure in the code, and the structure in the outline.
+// Returns the first row that is marked.
+function markPlace(id, line) {
   const structure = drawn.answer.structures.find((entry) => entry.id === id);
   for (const link of $("file-view").querySelectorAll(".outline a")) {
     if (link.dataset.id === id) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
   }
-  return mark($("file-view").querySelector(".code"), structure ? [structure] : []);
+  const range = line ? { line_from: line, line_to: line } : structure;
+  return mark($("file-view").querySelector(".code"), range ? [range] : []);
 }
 
 export async function showFile(signal, { popped }) {
@@ -94,7 +96,7 @@ export async function showFile(signal, { popped }) {
     drawn = { key, answer };
   }
   notice();
-  const first = markStructure(route.params.get("id"));
+  const first = markPlace(route.params.get("id"), Number(route.params.get("line")));
   if (isNew) $("file-view").querySelector("h2").focus({ preventScroll: true });
   if (!popped) (first ?? $("file-view")).scrollIntoView({ block: "start" });
 }

@@ -2,15 +2,16 @@
 
 import { address, isList, route } from "./address.js";
 import { $ } from "./dom.js";
+import { moveHit } from "./hits.js";
 import { back, go } from "./navigation.js";
-import { moveHit } from "./results.js";
 
 const isTyping = (target) => target.closest("input, select, textarea");
 
 // Returns what a key does, undefined if it is not one of ours.
 function actionOf(key, target) {
-  const inResults = isList(route.view) && route.view !== "home";
+  const inResults = route.view === "graph" || (isList(route.view) && route.view !== "home");
   const hit = inResults && target.closest(".hit");
+  const click = (link) => () => hit.querySelector(link)?.click();
   const actions = {
     "/": () => { $("q").select(); scrollTo(0, 0); },
     "?": () => $("keys").showModal(),
@@ -23,10 +24,12 @@ function actionOf(key, target) {
       ArrowUp: () => moveHit(-1),
     }),
     ...(hit && {
-      o: () => hit.querySelector("a.open").click(),
-      s: () => hit.querySelector("a.similar").click(),
+      o: click("a.open"),
+      s: click("a.similar"),
+      r: click("a.graph"),
+      d: click("button.deeper"),
     }),
-    ...(hit && target === hit && { Enter: () => hit.querySelector("a.open").click() }),
+    ...(hit && target === hit && { Enter: click("a.open") }),
   };
   return Object.hasOwn(actions, key) ? actions[key] : undefined;
 }

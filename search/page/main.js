@@ -3,19 +3,24 @@
 // address, navigation       the address is the state; ways from one view to another
 // api, dom, messages        requests, elements, messages to the reader
 // form, filters             what can be asked
-// results, file, map, plot  the views
+// results, file             the views of hits and of a file
+// graph, neighbourhood, places, related, symbols
+//                           the view of what refers to what
+// map, plot                 the view of all structures
 // code, rust                how code is shown
-// keys, theme               keyboard and colours
+// hits, keys, theme         the focus, keyboard and colours
 
 import { address, enterRoute, route } from "./address.js";
 import { $, h, plural } from "./dom.js";
 import { clearFile, showFile } from "./file.js";
 import { fillForm, loadStatus, startForm } from "./form.js";
+import { clearGraph, showGraph } from "./graph.js";
+import { startHits } from "./hits.js";
 import { startKeys } from "./keys.js";
 import { clearMap, showMap } from "./map.js";
 import { notice } from "./messages.js";
 import { formSource, startNavigation } from "./navigation.js";
-import { clearResults, showResults, startResults, version } from "./results.js";
+import { clearResults, showResults, version } from "./results.js";
 import { startTheme } from "./theme.js";
 
 const EXAMPLES = [
@@ -24,10 +29,20 @@ const EXAMPLES = [
   "parse a config file",
 ];
 const PANELS = {
-  home: "home", search: "results-view", similar: "results-view", file: "file-view", map: "map-view",
+  home: "home",
+  search: "results-view",
+  similar: "results-view",
+  file: "file-view",
+  graph: "graph-view",
+  map: "map-view",
 };
 const VIEWS = {
-  home: showHome, search: showResults, similar: showResults, file: showFile, map: showMap,
+  home: showHome,
+  search: showResults,
+  similar: showResults,
+  file: showFile,
+  graph: showGraph,
+  map: showMap,
 };
 
 let running = new AbortController(); // stops all that the previous view still waits for
@@ -58,6 +73,7 @@ function coverageNote(coverage) {
 function clearViews() {
   clearResults();
   clearFile();
+  clearGraph();
   clearMap();
   $("home").replaceChildren();
 }
@@ -93,7 +109,7 @@ async function show(how = {}) {
 
 startTheme();
 startForm();
-startResults();
+startHits();
 startKeys();
 startNavigation(show);
 if (route.view === "home") $("q").focus();

@@ -1,8 +1,9 @@
 // Ways from one view to another.
 //
-// history.state has n, which counts the entries of this tab; origin, the list of hits that this
-// entry was reached from (its n, address and hits), so that Escape leads back to that very entry
-// and the map knows the hits; and scroll, how far down the entry was read.
+// history.state has n, which counts the entries of this tab; origin, what this entry was reached
+// from (its n, address and hits), so that Escape leads back to that very entry and the map knows
+// the hits; and scroll, how far down the entry was read. The origin is the list of hits or, for a
+// file, perhaps a view of the graph, which has an origin itself.
 
 import { address, isList, readRoute, route } from "./address.js";
 import { h } from "./dom.js";
@@ -19,14 +20,31 @@ export function rememberHits(ids) {
 // The parameters that the form shows: those of the current list, or of the one that the file or
 // map was opened from.
 export function formSource() {
-  return isList(route.view) ? route.params : new URLSearchParams(history.state.origin?.search);
+  return isList(route.view) ? route.params : new URLSearchParams(listOrigin()?.search);
 }
+
+// Returns the list that the present entry was reached from, by whatever way.
+function listOrigin() {
+  const { origin } = history.state;
+  return origin && "origin" in origin ? origin.origin : origin;
+}
+
+const PLACES = { home: "search", graph: "references" };
 
 export function backLink() {
   const from = history.state.origin;
-  const isResult = from && readRoute(from.search).view !== "home";
-  const text = isResult ? "← Back to the results" : "← Back to the search";
-  return h("a", { class: "back", href: from?.search || address(), "data-back": true }, text);
+  const place = PLACES[from ? readRoute(from.search).view : "home"] ?? "results";
+  const props = { class: "back", href: from?.search || address(), "data-back": true };
+  return h("a", props, `← Back to the ${place}`);
+}
+
+// Returns what Escape leads back to from a view that is opened now.
+function originFor(target) {
+  const { n, origin } = history.state;
+  if (target === "search" || target === "home") return null;
+  if (isList(route.view)) return { n, search: location.search, hits };
+  if (route.view !== "graph") return target === "graph" ? listOrigin() : origin;
+  return target === "graph" ? origin : { n, search: location.search, hits, origin };
 }
 
 const keepScroll = () => history.replaceState({ ...history.state, scroll: scrollY }, "");
@@ -38,12 +56,10 @@ const isHere = (search) => (
 // With `stay` the page is not scrolled to its top.
 export function go(search, how = {}) {
   const target = readRoute(search).view;
-  const { n } = history.state;
-  const from = isList(route.view) ? { n, search: location.search, hits } : history.state.origin;
   keepScroll();
   if (!isHere(search)) {
-    const origin = target === "search" || target === "home" ? null : from;
-    history.pushState({ n: n + 1, origin }, "", search);
+    const { n } = history.state;
+    history.pushState({ n: n + 1, origin: originFor(target) }, "", search);
   }
   if (!how.stay && target !== "file") scrollTo(0, 0); // a file scrolls to its structure
   show(how);

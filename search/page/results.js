@@ -1,9 +1,12 @@
 // The list of hits, of a search or of what is similar to a structure.
 
-import { CHOICES, FILTERS, copyParams, fileAddress, route, similarAddress } from "./address.js";
+import {
+  CHOICES, FILTERS, copyParams, fileAddress, graphAddress, route, similarAddress,
+} from "./address.js";
 import { request } from "./api.js";
 import { codeBlock, fold, mark } from "./code.js";
 import { $, h, plural } from "./dom.js";
+import { forgetHit, restoreHit } from "./hits.js";
 import { copy, notice } from "./messages.js";
 import { backLink, rememberHits } from "./navigation.js";
 import { colouredLines } from "./rust.js";
@@ -19,7 +22,6 @@ const SCORE_TITLES = {
 };
 
 let drawn = null; // address and answer of what #results holds
-let currentHit = null; // id of the hit that had the focus last
 
 // What is indexed: project, branch and commit.
 export function version({ project, branch, commit, dirty }) {
@@ -29,7 +31,7 @@ export function version({ project, branch, commit, dirty }) {
 
 export const shortCommit = (commit) => h("code", { title: commit }, commit.slice(0, 7));
 
-const badge = (text, kind) => text && h("span", { class: `badge ${kind ?? ""}` }, text);
+export const badge = (text, kind) => text && h("span", { class: `badge ${kind ?? ""}` }, text);
 
 function hitHead(hit, name, heading, open) {
   const lines = hit.line_from === hit.line_to ? hit.line_from : `${hit.line_from}-${hit.line_to}`;
@@ -60,6 +62,14 @@ function snippet(hit, name) {
   return button ? [block, button] : [block];
 }
 
+// How often it is used and tested; nothing is said where the index knows of no use.
+function uses({ id, references, tested_by: tests }) {
+  const link = (text, relation) => h("a", { href: graphAddress(id, relation) }, text);
+  return h("p", { class: "uses" },
+    references > 0 && link(`Used in ${plural(references, "place")}`, "references"),
+    tests > 0 && link(`Tested by ${plural(tests, "test")}`, "tests"));
+}
+
 function hitFoot(hit, open) {
   const scores = Object.entries({ score: hit.score, ...hit.scores })
     .map(([retriever, value]) => h("li", { title: SCORE_TITLES[retriever] ?? retriever },
@@ -69,6 +79,7 @@ function hitFoot(hit, open) {
     h("ul", { class: "scores", "aria-label": "Scores" }, scores),
     h("div", { class: "actions" },
       h("a", { class: "similar", href: similarAddress(hit.id) }, "Similar"),
+      h("a", { class: "graph", href: graphAddress(hit.id, "references") }, "References"),
       h("a", { class: "open", href: open }, "Open file"),
       h("button", { type: "button", onclick: copyPath }, "Copy path")));
 }
@@ -82,6 +93,7 @@ function drawHit(hit, heading) {
     hit.symbol !== name && h("p", { class: "symbol" }, hit.symbol),
     h("p", { class: "signature" }, h("code", null, colouredLines(hit.signature).flat())),
     docs(hit),
+    uses(hit),
     snippet(hit, name),
     hitFoot(hit, open));
 }
@@ -155,18 +167,18 @@ function searchParams() {
 export async function showResults(signal, { stay, popped }) {
   if (popped && drawn?.address === location.search) { // the hits are still there as they were left
     drawSummary(drawn.answer);
-    focusHit(hitNodes().find((node) => node.dataset.id === currentHit));
+    restoreHit();
     return;
   }
-  const before = hitNodes().length;
+  const before = $("results").querySelectorAll(".hit").length;
   const answer = await request(route.view, searchParams(), signal);
   if (signal.aborted) return;
   drawn = { address: location.search, answer };
   rememberHits(answer.hits.map((hit) => hit.id));
-  currentHit = null;
+  forgetHit();
   drawSummary(answer);
   drawHits(answer);
-  if (stay) hitNodes()[before]?.focus({ preventScroll: true });
+  if (stay) $("results").querySelectorAll(".hit")[before]?.focus({ preventScroll: true });
 }
 
 export function clearResults() {
@@ -174,24 +186,4 @@ export function clearResults() {
   rememberHits([]);
   $("summary").replaceChildren();
   $("results").replaceChildren();
-}
-
-const hitNodes = () => [...$("results").querySelectorAll(".hit")];
-
-function focusHit(node) {
-  node?.focus({ preventScroll: true });
-  node?.scrollIntoView({ block: "nearest" });
-}
-
-// Moves the focus by so many hits.
-export function moveHit(step) {
-  const nodes = hitNodes();
-  const at = nodes.findIndex((node) => node.dataset.id === currentHit);
-  focusHit(nodes[at < 0 ? 0 : Math.max(0, Math.min(nodes.length - 1, at + step))]);
-}
-
-export function startResults() {
-  document.addEventListener("focusin", ({ target }) => {
-    currentHit = target.closest(".hit")?.dataset.id ?? currentHit;
-  });
 }
