@@ -252,6 +252,18 @@ def test_edges_that_lead_nowhere_and_places_that_come_twice_are_left_out(tmp_pat
     assert columns == [10, 13, 15]
 
 
+def test_places_that_no_file_has_are_kept_apart(tmp_path: Path) -> None:
+    dump, a, b = two_functions(tmp_path)
+    dump.refer("src/lib.rs", 2**39, 2**39, 1, a)
+    dump.elements.append(
+        {"type": "edge", "label": "item", "document": 999_997, "property": "references",
+         "inVs": [dump.refer("src/lib.rs", 0, 12, 1, b)], "outV": a},
+    )  # fmt: skip
+    found = parsed(dump)
+    assert found.refers_to("r::a") == ["r::b"], "a document that does not exist has no places"
+    assert found.places_of("r::a")[-1] == ("src/lib.rs", 2**31 - 1, 2**31 - 1, None)
+
+
 def test_a_dump_without_any_reference_has_no_places(tmp_path: Path) -> None:
     dump = Dump(tmp_path)
     dump.source("src/lib.rs", "fn a() {}\n")
@@ -287,6 +299,53 @@ def test_locals_and_fields_are_no_targets(tmp_path: Path) -> None:
     dump.refer("src/lib.rs", 1, 15, 1, a_field)
     found = parsed(dump)
     assert (found.refers_to("r::a"), found.by_symbol["r::a"].uses) == ([], ())
+
+
+def dump_with_self(folder: Path, head: str) -> Dump:
+    """Return a dump with an impl block for `head`, and `Self` in it.
+
+    The path of what `Self` shows is that of the block's module.
+    """
+    dump = Dump(folder)
+    dump.source("src/lib.rs", "struct S<T>;\nmod m;\n")
+    dump.source("src/m.rs", f"impl T for {head} {{\n    fn f() {{ Self; }}\n}}\n")
+    dump.define("src/m.rs", 1, 7, 1, "r::S", "fn f()")
+    its_self = dump.define("src/m.rs", 0, 11, len(head), "r::m", "struct S<T>")
+    dump.refer("src/m.rs", 1, 13, 4, its_self)
+    return dump
+
+
+@pytest.mark.parametrize(("head", "column"), [("S", 11), ("S<u8>", 11), ("crate::S<u8>", 18)])
+def test_self_is_the_type_at_the_head_of_the_impl_wherever_that_is(
+    head: str, column: int, tmp_path: Path
+) -> None:
+    dump = dump_with_self(tmp_path, head)
+    dump.refer("src/m.rs", 0, column, 1, dump.define("src/lib.rs", 0, 7, 1, "r", "struct S<T>"))
+    found = parsed(dump)
+    assert [place[:3] for place in found.places_of("r::S")] == [
+        ("src/m.rs", 1, column + 1),
+        ("src/m.rs", 2, 14),
+    ]
+    assert all(not structure.uses for structure in found.by_symbol.values())
+
+
+def test_self_is_a_type_of_another_crate_by_the_symbol_of_that(tmp_path: Path) -> None:
+    dump = dump_with_self(tmp_path, "S")
+    dump.refer("src/m.rs", 0, 11, 1, dump.outside("file:///deps/s.rs", "s::deep", "struct S"))
+    found = parsed(dump)
+    assert [place[1:3] for place in found.places_of("s::deep::S")] == [(1, 12), (2, 14)]
+    assert found.places_of("r::m::S") == []
+
+
+def test_self_in_an_impl_of_an_alias_is_the_type_that_the_symbol_says(tmp_path: Path) -> None:
+    dump = dump_with_self(tmp_path, "Alias")
+    with (dump.root / "src/m.rs").open("a") as file:
+        file.write("type Alias = S;\nstruct S;\n")
+    dump.refer("src/m.rs", 0, 11, 5, dump.define("src/m.rs", 3, 5, 5, "r::m", "type Alias = S"))
+    dump.define("src/m.rs", 4, 7, 1, "r::m", "struct S")
+    found = parsed(dump)
+    assert [place[1:3] for place in found.places_of("r::m::S")] == [(2, 14)]
+    assert [place[1:3] for place in found.places_of("r::m::Alias")] == [(1, 12)]
 
 
 def test_the_innermost_structure_has_the_place_and_columns_are_utf_16(tmp_path: Path) -> None:

@@ -222,13 +222,16 @@ class Graph:
 
     def referred(self) -> Referred:
         """Return the definitions that have a reference result, whatever document they are in."""
-        followed = self._followed
+        tables, followed = self._tables, self._followed
         has_result = np.flatnonzero(followed.references != NOTHING)
+        ranges, hovers = followed.ranges[has_result], followed.hovers[has_result]
         return Referred(
             results=followed.references[has_result],
             documents=followed.documents[has_result],
-            ranges=followed.ranges[has_result],
-            hovers=followed.hovers[has_result],
+            ranges=ranges,
+            hovers=hovers,
+            extents=Lookup(tables.ranges.to_array()).rows(ranges, missing=NOTHING),
+            may_be_item=Lookup(tables.plain_hovers.to_array())[hovers] == NOTHING,
         )
 
     def referring(self) -> Iterator[NDArray[np.int64]]:
@@ -296,6 +299,10 @@ class Referred(NamedTuple):
     documents: NDArray[np.int64]
     ranges: NDArray[np.int64]
     hovers: NDArray[np.int64]
+    extents: NDArray[np.int64]
+    """Line, column, end line and end column of each range, (4, definitions)."""
+    may_be_item: NDArray[np.bool_]
+    """False where the hover is a local's, as rust-analyzer writes them."""
 
 
 class _Followed(NamedTuple):

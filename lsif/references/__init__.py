@@ -2,6 +2,7 @@
 
 scattered    rows on the disk, read back in the order of their keys
 collected    the references of a dump, by file, before the files are read
+heads        what stands where the dump defines `Self`
 numbered     the structures of all files by number, with what implements what
 targets      what each reference refers to: a structure, or a symbol outside
 tested       how many tests refer to each structure

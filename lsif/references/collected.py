@@ -12,6 +12,7 @@ import numpy as np
 
 from lsif.anchors import symbol_of
 from lsif.reader.follow import NOTHING, Lookup
+from lsif.references.heads import Heads
 from lsif.references.scattered import ScatteredRows
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class Collected(NamedTuple):
     """Reference results, one for each definition that something refers to."""
     ranges: NDArray[np.int64]
     """The ranges of these definitions."""
+    heads: dict[int, list[int]]
+    """Reference results of what stands inside the range of a definition; see lsif.references.heads.
+    """
     outside: dict[int, str]
     """Symbols of those in files that are not among `paths`, by their index."""
     counts: NDArray[np.int64]
@@ -60,22 +64,26 @@ def collect(
     inside = files != NOTHING
     by_file = np.bincount(files[inside], counted[inside, 2], len(ordered)).astype(np.int64)
     places = ScatteredRows(folder, 5, by_file)
+    referred = graph.referred()
+    home = file_of[referred.documents]
+    items = referred.may_be_item
+    heads = Heads(home[items], referred.ranges[items], referred.extents[:, items])
     for rows in graph.referring():
         file = file_of[rows[:, 1]]
-        here = file != NOTHING
-        places.add(np.column_stack([file, rows[:, 2:], rows[:, 0]])[here])
-    referred = graph.referred()
+        here = np.column_stack([file, rows[:, 2:], rows[:, 0]])[file != NOTHING]
+        heads.add(here)
+        places.add(here)
     by_result = _summed(counted[inside][:, [0, 2]])
     of_definition = by_result.rows(referred.results)[0]
     wanted = np.flatnonzero(of_definition)
-    is_outside = file_of[referred.documents[wanted]] == NOTHING
     return Collected(
         paths=ordered,
         results=referred.results[wanted],
         ranges=referred.ranges[wanted],
+        heads=heads.by_range(),
         outside={
             index: symbol
-            for index in np.flatnonzero(is_outside).tolist()
+            for index in np.flatnonzero(home[wanted] == NOTHING).tolist()
             if (symbol := symbol_of(graph.hover_of(int(referred.hovers[wanted[index]]))))
         },
         counts=of_definition[wanted],

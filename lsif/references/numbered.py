@@ -55,6 +55,8 @@ class NumberedStructures:
         """Numbers of the members of traits, by the trait's number and by name."""
         self.types: dict[str, int | None] = {}
         """Types by the symbols that the dump has for them; None if several have the same."""
+        self.type_names: dict[int, str] = {}
+        """Names of the types by their numbers."""
         self.others: dict[int, str] = {}
         """Symbols of the definitions that are no structures, by their ranges."""
         self.guesses = SpilledRows(folder, 5)
@@ -80,6 +82,7 @@ class NumberedStructures:
         self.others.update({int(key): symbol for key, symbol in anchors.others})
         for symbol, number in anchors.types:
             self.types[symbol] = None if symbol in self.types else first + number
+            self.type_names[first + number] = symbol.rpartition("::")[2]
 
     def ids(self) -> NDArray[np.void]:
         """Return the ids, 16 bytes each."""

@@ -5,6 +5,7 @@ A target is a number: below the number of structures it is that of one, from the
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,16 +29,7 @@ class Targets:
         self._structures = structures
         numbers = Lookup(structures.definitions())[collected.ranges]
         symbols = dict(collected.outside)
-        for index in np.flatnonzero(numbers == NOTHING).tolist():
-            symbol = structures.others.get(int(collected.ranges[index]))
-            if symbol is None:
-                continue
-            # The dump defines `Self` at the head of an impl block, with the type's symbol.
-            type_number = structures.types.get(symbol)
-            if type_number is None:
-                symbols[index] = symbol
-            else:
-                numbers[index] = type_number
+        self._name_others(collected, numbers, symbols)
         self.symbols = sorted(set(symbols.values()))
         """Of the targets that are no structures, in the order of their numbers."""
         number_of = {symbol: len(structures) + at for at, symbol in enumerate(self.symbols)}
@@ -49,6 +41,37 @@ class Targets:
         weights = np.bincount(numbers[known], collected.counts[known], len(self))
         self.counts = weights.astype(np.int64)
         """Number of places of each target, or more."""
+
+    def _name_others(
+        self, collected: Collected, numbers: NDArray[np.int64], symbols: dict[int, str]
+    ) -> None:
+        """Add the number or symbol of each definition that is an item and no structure.
+
+        Most of them are those of `Self`, which refers to the type: to what has the type's name at
+        the head of the impl block. If an alias stands there, only the symbol can tell the type.
+        """
+        structures = self._structures
+        known = numbers != NOTHING
+        at_heads = np.array([*chain.from_iterable(collected.heads.values())], dtype=np.int64)
+        of_result = Lookup(np.column_stack([collected.results, -numbers])[known])
+        found = (-of_result.rows(at_heads, missing=_MISSING)[0]).tolist()
+        type_at = dict(zip(at_heads.tolist(), found, strict=True))
+        symbol_at = {int(collected.results[index]): symbol for index, symbol in symbols.items()}
+        for index in np.flatnonzero(~known).tolist():
+            range_id = int(collected.ranges[index])
+            symbol = structures.others.get(range_id)
+            if symbol is None:
+                continue
+            name, number = _last(symbol), structures.types.get(symbol)
+            for result in collected.heads.get(range_id, ()):
+                if structures.type_names.get(type_at[result]) == name:
+                    number = type_at[result]
+                elif _last(symbol_at.get(result, "")) == name:
+                    number, symbol = None, symbol_at[result]
+            if number is None:
+                symbols[index] = symbol
+            else:
+                numbers[index] = number
 
     def __len__(self) -> int:
         return len(self._structures) + len(self.symbols)
@@ -70,7 +93,7 @@ class Targets:
         """
         outside = target - len(self._structures)
         if outside >= 0:
-            return self.symbols[outside].rpartition("::")[2]
+            return _last(self.symbols[outside])
         return self._structures.traits.get(target, "")
 
     def member(self, trait: int, name: str) -> int:
@@ -90,3 +113,8 @@ class Targets:
         order = np.arange(len(self), dtype=np.int64)
         order[ids] = np.arange(len(ids))
         return order
+
+
+def _last(symbol: str) -> str:
+    """Return the name at the end of a symbol."""
+    return symbol.rpartition("::")[2]
