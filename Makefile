@@ -44,11 +44,12 @@ OPTIONS := $(if $(LSIF_PROJECT),--project "$$LSIF_PROJECT") $(if $(CONFIG),--con
 
 RECORDS := data/projects/sample/structures.jsonl
 BENCHES := parse embed stage gpu search upload scale flow quality truth truth-crates \
-	kill-resume fuzz
+	graph-parse graph-refs graph-truth kill-resume fuzz
 EXTRAS_parse  := bench
 EXTRAS_embed  := bench,openvino
 EXTRAS_search := bench
 ARGS_truth       := $(RECORDS) tests/data/sample
+ARGS_graph-truth := tests/data/sample
 ARGS_kill-resume := $(RECORDS)
 ifneq ($(filter bench,$(MAKECMDGOALS)),)
 ifneq ($(words $(NAME)) $(filter-out $(BENCHES),$(NAME)),1 )

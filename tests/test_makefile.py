@@ -128,7 +128,8 @@ def test_an_unknown_benchmark_lists_those_that_exist(name: str, environment: Pat
     assert (done.returncode, done.stdout) == (2, "")
     assert (
         "make bench NAME=... takes one of: parse embed stage gpu search upload scale flow quality "
-        f"truth truth-crates kill-resume fuzz; found: {name.strip() or 'nothing'}."
+        "truth truth-crates graph-parse graph-refs graph-truth kill-resume fuzz; "
+        f"found: {name.strip() or 'nothing'}."
     ) in done.stderr
     assert not (PROJECT_ROOT / "PWNED").exists()
 
