@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from embedding.embed import EmbedReport
 from flows.report.model import IngestReport, ParseReport, StageTime
-from storage.sync import Change
+from storage.sync import Change, UsedChange
 from storage.upload import UploadReport
 
 HOSTILE = (
@@ -50,6 +50,10 @@ def made_report(started: str = "2026-11-25T03:15:00+00:00", **changes: object) -
             "moved": Change(3, ["Const sample::A (src/a.rs:1)"]),
             "deleted": Change(0, []),
         },
+        most_used=[
+            UsedChange("1", "Function sample::old (src/old.rs:5)", "changed", 1214, 12),
+            UsedChange("2", "Struct sample::New (src/new.rs:9)", "added", 1),
+        ],
     )
     seconds = {"parse": 0.5, "embed text": 2.0, "upload": 0.3, "total": 3.2}
     stages = [
@@ -92,6 +96,7 @@ def hostile_report() -> IngestReport:
         location=HOSTILE,
         generation=HOSTILE,
         changes={name: Change(1, [HOSTILE]) for name in report.upload.changes},
+        most_used=[UsedChange("1", HOSTILE, "changed", 3, 0)],
         refused=[{"id": "1", "label": HOSTILE, "reason": HOSTILE}],
     )
     return replace(report, parse=parse, upload=upload, stages=[StageTime(HOSTILE, 0.0, 1.0, 1.0)])

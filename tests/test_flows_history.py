@@ -29,6 +29,13 @@ def test_a_report_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         "count": 3,
         "names": ["Const sample::A (src/a.rs:1)"],
     }
+    assert report.to_dict()["upload"]["most_used"][0] == {
+        "id": "1",
+        "name": "Function sample::old (src/old.rs:5)",
+        "change": "changed",
+        "references": 1214,
+        "tests": 12,
+    }
     assert names(tmp_path) == ["20261125T031500Z.html", "20261125T031500Z.json"]
     assert (tmp_path / "runs/20261125T031500Z.json").read_bytes() == (
         tmp_path / "report.json"
@@ -78,6 +85,7 @@ def test_a_report_that_an_older_version_wrote_is_part_of_the_trend(tmp_path: Pat
     old = made_report("2026-11-01T03:15:00+00:00").to_dict()
     del (
         old["upload"]["changes"],
+        old["upload"]["most_used"],
         old["parse"]["crates"],
         old["branch"],
         old["run_id"],

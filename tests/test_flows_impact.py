@@ -15,7 +15,7 @@ import orjson
 import pytest
 from searchable import fake_models, index_sample, workspace_of
 
-from flows.errors import ChangesUnknown
+from flows.errors import ChangesUnknown, UsageError
 from flows.stages.changes import find_changes
 from flows.stages.upload import with_tests
 from machine import git
@@ -281,6 +281,14 @@ def test_a_folder_that_says_nothing_of_the_commit_is_told(ask: Ask, data: Path, 
             find_changes(generation, repo, None)
     code, _, error = ask()
     assert (code, "Fetch it, or ingest again." in error) == (1, True)
+
+
+def test_another_folder_than_the_indexed_one_is_told(data: Path, repo: Path) -> None:
+    with (
+        generation_of(data) as generation,
+        pytest.raises(UsageError, match="expected the folder that was indexed as sample"),
+    ):
+        find_changes(generation, repo / "src", None)
 
 
 def test_a_repository_that_git_does_not_trust_is_told(

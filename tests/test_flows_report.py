@@ -162,6 +162,17 @@ def test_what_is_set_for_a_server_is_noted_without_one(monkeypatch: pytest.Monke
     assert settings_without_effect(own.storage) == []
 
 
+def test_the_most_used_of_what_changed_is_told() -> None:
+    lines = report_text(made_report(), "lsif-ingest search").splitlines()
+    first = next(number for number, line in enumerate(lines) if "most used" in line)
+    assert [
+        line.strip().removeprefix("most used").strip() for line in lines[first : first + 2]
+    ] == [
+        "Function sample::old (src/old.rs:5): changed, used in 1,214 places, reached by 12 tests",
+        "Struct sample::New (src/new.rs:9): added, used in 1 place",
+    ]
+
+
 def test_payload_indexes_that_a_run_added_are_told() -> None:
     report = made_report()
     upload = replace(report.upload, added_indexes=["is_test", "name"])

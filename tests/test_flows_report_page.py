@@ -99,6 +99,8 @@ def test_the_page_holds_every_figure_of_the_run() -> None:
         "Index of sample",
         "0123456789abcdef with uncommitted changes",
         "Function sample::new (src/new.rs:1)",
+        "Function sample::old (src/old.rs:5): changed, used in 1,214 places, reached by 12 tests",
+        "Struct sample::New (src/new.rs:9): added, used in 1 place",
         "3 moved (the first 1 by name)",
         "0292583e-db09-487e-a511-34e27c064470",
         "The only run so far.",

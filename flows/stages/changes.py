@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from flows.errors import ChangesUnknown, UsageError
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 _NAMED = 5
 """Files that a warning names."""
+_PROBED = 100
+"""Structures whose files are looked for, to see whether a folder is the indexed one."""
 
 
 class ChangesSince(NamedTuple):
@@ -38,11 +41,12 @@ class ChangesSince(NamedTuple):
 def find_changes(generation: Generation, root: Path, since: str | None) -> ChangesSince:
     """Return how the folder differs from the commit that the index is of.
 
-    With `since` it is compared with that commit; if HEAD has none of its later history, with the
-    commit from which both come. Raises UsageError if there is no such commit, ChangesUnknown if the
-    folder's repository lacks the commit of the index.
+    With `since` it is compared with that commit or, if the history of HEAD left it, with the commit
+    from which both come. Raises UsageError if there is no such commit or it is another folder,
+    ChangesUnknown if the folder's repository lacks the commit of the index.
     """
     indexed = _commit_of_index(generation.metadata, root)
+    _require_files(generation, root, indexed)
     commit = indexed
     if since is not None:
         commit = commit_of(root, since) or ""
@@ -74,6 +78,18 @@ def _commit_of_index(metadata: Metadata, root: Path) -> str:
             f"index of {metadata.project} is of. Fetch it, or ingest again."
         )
     return commit
+
+
+def _require_files(generation: Generation, root: Path, commit: str) -> None:
+    """Raise UsageError if the folder is another one than the index was made of."""
+    rows = islice(generation.structures.select(("context.file_path",)), _PROBED)
+    paths = sorted({str(path) for _, (path,) in rows})
+    committed = git_output(root, "ls-tree", "--name-only", commit, "--", *paths)
+    if paths and not committed and not any((root / path).is_file() for path in paths):
+        raise UsageError(
+            f"{root} has no file {paths[0]}: expected the folder that was indexed as "
+            f"{generation.metadata.project}."
+        )
 
 
 def _compared(root: Path, commit: str) -> list[FileChange]:
