@@ -109,10 +109,13 @@ class Walk:
         """Yield what refers to one of the structures; the same one may come several times."""
         ways = _ways_to(last)
         for field in ("refers_to", "uses", "may_refer_to"):
-            rows = select(self._points, (field, "implements", *_RANKED_BY), field, ways)
-            for key, (named, implements, *values) in rows:
+            names = (field, "implements", "code_type", *_RANKED_BY)
+            rows = select(self._points, names, field, ways)
+            for key, (named, implements, code_type, *values) in rows:
                 known = [ways[name] for name in named or () if name in ways]
                 way = min(known, key=lambda way: (way.through is not None, way.is_guessed))
+                if way.through is not None and code_type == "Impl":
+                    continue  # its head names the trait: it uses no other impl block of that
                 if field == "may_refer_to":
                     way = way._replace(is_guessed=True)
                 yield self._reached(key, values, way, step, implements)

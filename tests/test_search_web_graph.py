@@ -97,6 +97,13 @@ def test_steps_are_taken_as_far_as_is_asked_for(site: Site) -> None:
     assert all(item["is_test"] for item in site.json(f"{route}/tests", depth=2)["items"])
 
 
+def test_impl_blocks_of_one_trait_do_not_use_each_other(site: Site) -> None:
+    circle = "sample::geometry::shape::<Circle as Shape>"
+    callers = site.json("/api/references", target=circle, relation="callers")["items"]
+    assert {item["through"] for item in callers} == {"sample::geometry::shape::Shape"}
+    assert {item["code_type"] for item in callers} == {"Function"}
+
+
 def test_a_page_of_an_answer_is_a_part_of_the_whole(site: Site) -> None:
     whole = site.json("/api/references", target="sample::geometry::shape::Shape")
     assert whole["total"] == len(whole["items"]) > 4
