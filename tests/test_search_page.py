@@ -194,6 +194,17 @@ def test_origin_and_generated_code_are_filters(page: Page, site: Site) -> None:
     assert "generated=" not in page.url
 
 
+def test_what_structures_call_is_a_filter(page: Page, site: Site) -> None:
+    callers = site.json("/api/references", target="sample::retry::retry", relation="callers")
+    opened(page, f"/?q={WAIT}")
+    page.click("#filters > summary")
+    page.fill("#filter-calls", "sample::retry::retry")
+    page.keyboard.press("Enter")
+    settle(page)
+    shown = {hit.get_attribute("data-id") for hit in page.locator(".hit").all()}
+    assert shown == {item["id"] for item in callers["items"]}
+
+
 def test_it_says_when_there_is_no_good_match(page: Page) -> None:
     opened(page, "/?q=rainbow ponies")
     assert "No good match" in page.inner_text("#notice")

@@ -3,6 +3,7 @@
 
 export const FILTERS = [
   "crate", "path", "module", "kind", "visibility", "owner", "trait", "origin",
+  "calls", "called_by", "implements",
 ];
 // Filters that are a choice: include, exclude or only.
 export const CHOICES = ["tests", "generated"];
