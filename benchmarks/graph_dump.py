@@ -9,6 +9,8 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lsif.reader.streams import open_dump
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -35,7 +37,7 @@ class DumpedReferences:
         defined: dict[int, set[Spot]] = defaultdict(set)
         referred: dict[int, set[Spot]] = defaultdict(set)
         items: list[dict[str, Any]] = []
-        with dump.open("rb") as lines:
+        with open_dump(dump) as lines:
             for line in lines:
                 self._take(json.loads(line), items)
         for item in items:

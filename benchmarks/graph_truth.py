@@ -6,7 +6,8 @@
 For structures drawn from all kinds, it asks the server for references, calls and implementations,
 and says what became of each: kept, or missing for a reason that the dump or the source shows.
 `lost` is what the dump has and the records have not, `invented` the contrary; both are defects, and
-the exit code is 1 if there is one. `--record` keeps what the server said, `--answers` compares with
+the exit code is 1 if there is one. Places of all structures are also held against the dump, which a
+second reader reads. `--record` keeps what the server said, `--answers` compares with
 that later. rust-analyzer is taken from RUST_ANALYZER or PATH.
 """
 
@@ -106,6 +107,21 @@ class Comparer:
         return direct | {
             spot for spot in self._dumped.of(direct) if self._records.text_at(spot) == "Self"
         }
+
+    def whole(self) -> Counter[str]:
+        """Return how many places of all structures the records and the dump have."""
+        found: Counter[str] = Counter()
+        for spot, record in self._records.by_spot.items():
+            if record["origin"] == "index":
+                in_dump, ours = self.in_dump(spot), self._records.places(record["id"])
+                more = {it for it in ours - in_dump if self._records.text_at(it) != "Self"}
+                found += Counter(
+                    structures=1,
+                    places=len(in_dump),
+                    lost=len(in_dump - ours),
+                    invented=len(more),
+                )
+        return found
 
     def _references(self, answer: Answer, record: dict[str, Any], result: Comparison) -> None:
         said, ours = set(answer.references), self._records.places(record["id"])
@@ -290,11 +306,13 @@ def main() -> int:
                 answers = [ask(server, record) for record in drawn]
             if given.record is not None:
                 write_answers(given.record, server.name, answers)
-        result = Comparer(records, DumpedReferences(dump)).compare(answers)
+        comparer = Comparer(records, DumpedReferences(dump))
+        whole, result = comparer.whole(), comparer.compare(answers)
     kinds = Counter(answer.code_type for answer in answers)
-    print(f"{root.name}: {len(answers)} structures, {dict(kinds)}")
+    print(f"{root.name}: the records of the whole dump against the dump: {dict(whole)}")
+    print(f"{len(answers)} structures against the server: {dict(kinds)}")
     print("\n".join([*report(result), *result.listed]))
-    return 1 if result.faults else 0
+    return 1 if result.faults or whole["lost"] or whole["invented"] else 0
 
 
 if __name__ == "__main__":

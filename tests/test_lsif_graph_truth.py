@@ -54,6 +54,10 @@ def test_all_that_the_server_says_is_kept_or_missing_for_a_reason(
     assert result.more["references"] == {"Self": 2}
 
 
+def test_the_places_of_all_structures_are_those_of_the_dump(comparer: Any) -> None:
+    assert comparer.whole() == {"structures": 69, "places": 159}
+
+
 def test_a_place_that_is_lost_or_invented_is_found(
     truth: Any, comparer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
