@@ -6,8 +6,8 @@ Reading order:
     fusion, lines                    one ranking of several; lines that match
     asked, related, ranking          what a query asks for, which decides the order of the hits
     evidence, confidence             how sure it is that there is an answer
-    lookup                           structures by name
-    symbols, walk, references        who refers to what: places, callers, callees, tests
+    symbols, lookup                  what people write for symbols; structures by name
+    walk, references                 who refers to what: places, callers, callees, tests
     request, edges                   what a caller asks for; filters by references
     encoding, engine                 models that read a query; the searcher
     relations                        the same as every interface shows it

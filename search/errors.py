@@ -13,7 +13,7 @@ CalibrationError            a calibration can't be read, fitted or written
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from configs.errors import LsifIngestError
 
@@ -44,6 +44,10 @@ class Candidate(NamedTuple):
     def place(self) -> str:
         """What chooses it: FILE:LINE, or the symbol."""
         return f"{self.file_path}:{self.line}" if self.file_path else self.symbol
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain data; a symbol outside has no id."""
+        return {"place": self.place, **self._asdict(), "id": self.id if self.file_path else None}
 
 
 class AmbiguousName(SearchError):

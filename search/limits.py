@@ -53,7 +53,7 @@ RELATED: Final = 100
 STEPS: Final = 10
 """Steps from a structure to its callers, callees or tests."""
 OFFSET: Final = 100_000_000
-"""Items before those that HTTP is asked for: more than an index has."""
+"""Items before those that are asked for: more than an index has."""
 
 DEPTH: Final = 20_000
 """Points that a retriever is asked for: groups need many."""

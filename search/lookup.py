@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lsif.identifiers import is_same, spellings
 from search.errors import AmbiguousName, Candidate, StructureMissing
+from search.symbols import as_written, matches_symbol
 from storage.index import Condition
 
 if TYPE_CHECKING:
@@ -89,16 +90,23 @@ class Lookup:
     def _named(self, place: str) -> Iterator[list[Row]]:
         """Yield the structures with that symbol, with that name, and with others' spellings of it.
 
-        Their values are line, file, code_type and symbol.
+        Of a path, those whose symbol ends with it come last: `Cache::insert`. Their values are
+        line, file, code_type and symbol.
         """
         last = place.rpartition("::")[2]
+        rows: list[Row] = []
         for field, values in (("symbol", (place,)), ("name", (place,)), ("name", spellings(last))):
-            rows = self.generation.structures.select(
-                ("line", "context.file_path", "code_type", "symbol"),
-                where=[Condition(field, values)],
-            )
+            rows = [
+                *self.generation.structures.select(
+                    ("line", "context.file_path", "code_type", "symbol"),
+                    where=[Condition(field, values)],
+                )
+            ]
             is_path = last != place and field == "name"
             yield [row for row in rows if not is_path or is_same(str(row.values[3]), place)]
+        if last != place:
+            written = as_written(place)
+            yield [row for row in rows if matches_symbol(as_written(str(row.values[3])), written)]
 
     def files(self) -> list[str]:
         """Return the paths of all files with structures, sorted."""

@@ -119,8 +119,14 @@ class References:
 
         Raises ReferencesMissing if their file is not on this machine, PlacesError if it is damaged.
         """
-        places = self._places
-        return Page(places.page(target.key, offset, limit), places.count(target.key))
+        return Page(self._places.page(target.key, offset, limit), self.count(target.key))
+
+    def count(self, key: str) -> int:
+        """Return how many places refer to a structure, by its id, or to a symbol outside.
+
+        Raises what `references` raises.
+        """
+        return self._places.count(key)
 
     def callers(
         self, target: Target, offset: int = 0, limit: int = 100, *, depth: int = 1

@@ -1,11 +1,27 @@
-"""Symbols of what is outside the index, matched with what people write for them."""
+"""Symbols, matched with what people write for them."""
 
 from __future__ import annotations
+
+import re
 
 from lsif.identifiers import plain_name
 
 _STANDARD = frozenset({"std", "core", "alloc"})
 """Crates that re-export each other's items."""
+_GENERICS = re.compile(r"(?<=\w)<[^<>]*>")
+_SELF_TYPE = re.compile(r"<([^<>]*?)(?: as [^<>]*)?>")
+
+
+def as_written(symbol: str) -> str:
+    """Return a symbol as people write it: without generics, a trait's impl by its type.
+
+    >>> as_written("cache::Cache<K, Vec<V>>::insert"), as_written("geo::<Circle as Shape>::area")
+    ('cache::Cache::insert', 'geo::Circle::area')
+    """
+    text, without = symbol.replace("->", ""), ""
+    while text != without:  # the innermost ones first
+        text, without = _GENERICS.sub("", text), text
+    return _SELF_TYPE.sub(r"\1", text)
 
 
 def matches_symbol(symbol: str, written: str) -> bool:

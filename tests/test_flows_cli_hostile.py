@@ -45,6 +45,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
         ("status", "--config", NO_TEXT),
         ("search", f"how {NO_TEXT}"),
         ("similar", NO_TEXT),
+        ("refs", NO_TEXT),
         ("ingest", "--repo", f"a{NO_TEXT}"),
         ("import", NO_TEXT),
         ("parse", "x", "--root", ".", "-o", "o", "--set", f"paths.data={NO_TEXT}"),

@@ -1128,7 +1128,9 @@ def test_a_damaged_calibration_is_reported(content: bytes, ask: Ask, tmp_path: P
 # Exit codes --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [("search", "x"), ("similar", "x"), ("evaluate", "QUERIES")])
+@pytest.mark.parametrize(
+    "command", [("search", "x"), ("similar", "x"), ("refs", "x"), ("evaluate", "QUERIES")]
+)
 def test_without_an_index_the_exit_code_is_1_and_the_message_names_the_command(
     command: tuple[str, ...], queries: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -1179,6 +1181,7 @@ def test_what_can_not_be_searched_with_has_the_exit_code_2(
     [
         (("search",), "required: QUERY"),
         (("similar",), "required: PLACE"),
+        (("refs",), "required: TARGET"),
         (("evaluate",), "required: QUERIES"),
         (("search", "x", "y"), "unrecognized arguments: y"),
         (("search", "x", "--limit", "0"), "expected a number from 1 to 1000, found '0'"),

@@ -35,6 +35,7 @@ COMMANDS = {
     "parse": ("parse", "turn a dump into structures.jsonl"),
     "search": ("search", "search the index"),
     "similar": ("search", "find structures that are similar to a given one"),
+    "refs": ("refs", "show what refers to a structure, what it calls, implements it and tests it"),
     "impact": ("impact", "show what reaches the structures that changed, and which tests do"),
     "evaluate": ("evaluate", "measure search quality with judged queries"),
     "serve": ("serve", "serve the search page and the HTTP API"),
