@@ -57,17 +57,20 @@ def environment_for_programs() -> dict[str, str]:
     }
 
 
-def git_bytes(folder: Path, *arguments: str, timeout_s: float | None = None) -> bytes | None:
-    """Return what the git command prints.
+def git_bytes(
+    folder: Path, *arguments: str, timeout_s: float | None = None, given: bytes = b""
+) -> bytes | None:
+    """Return what the git command prints; `given` is its standard input.
 
     None if it fails, as in a folder of no repository, takes too long, or git is not installed.
     Where git does not trust a repository because another user owns it, only commands that run
     no program of its configuration are answered.
     """
-    found = _run(folder, arguments, timeout_s=timeout_s)
+    found = _run(folder, arguments, timeout_s=timeout_s, given=given)
     if found is not None and _is_distrust(found) and arguments[0] in _READ_ONLY:
         _warn(folder)
-        found = _run(folder, arguments, {"safe.directory": "*"}, timeout_s=timeout_s)
+        trusted = {"safe.directory": "*"}
+        found = _run(folder, arguments, trusted, timeout_s=timeout_s, given=given)
     return found.out if found is not None and found.status == 0 else None
 
 
@@ -110,6 +113,7 @@ def _run(
     arguments: Sequence[str],
     settings: Mapping[str, str] | None = None,
     timeout_s: float | None = None,
+    given: bytes = b"",
 ) -> ProgramOutput | None:
     """Run git with further settings; None if it is not installed or can't be started."""
     git = shutil.which("git")
@@ -123,7 +127,7 @@ def _run(
             environment[f"GIT_CONFIG_VALUE_{number}"] = value
     command = [git, *_OPTIONS, "-C", str(folder), *arguments]
     try:
-        return run_program(command, environment=environment, timeout_s=timeout_s)
+        return run_program(command, environment=environment, timeout_s=timeout_s, given=given)
     except (OSError, ValueError):  # ValueError: a NUL character in the folder's name
         return None
 

@@ -57,8 +57,9 @@ def run_program(
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
     supervised: bool = False,
+    given: bytes = b"",
 ) -> ProgramOutput:
-    """Run the program without standard input; return what it printed.
+    """Run the program and return what it printed; `given` is its standard input, if not supervised.
 
     It and its children are killed after `timeout_s`; None is no limit. Raises OSError if it can't
     be started.
@@ -68,7 +69,7 @@ def run_program(
         return _run_supervised(arguments, timeout_s or float("inf"), folder, environment)
     process = subprocess.Popen(
         arguments,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE if given else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=folder,
@@ -76,7 +77,7 @@ def run_program(
         start_new_session=True,
     )
     try:
-        out, error = process.communicate(timeout=timeout_s)
+        out, error = process.communicate(given or None, timeout=timeout_s)
     except subprocess.TimeoutExpired:
         _kill(process)
         return ProgramOutput(None, b"", b"")

@@ -200,26 +200,28 @@ def _use_places(
     places: Sequence[Place], references: References, sources: Sources | None
 ) -> list[UsePlace]:
     around = references.structures({place.structure_id for place in places if place.structure_id})
-    shown = []
-    for place in places:
-        structure = around.get(place.structure_id or "")
-        text = _text_in(structure, place.line)
-        if text is None and sources is not None:
-            text = sources.line(place.file_path, place.line)
-        shown.append(
-            UsePlace(
-                file_path=place.file_path,
-                line=place.line,
-                column=place.column,
-                length=place.length,
-                kind=place.kind,
-                structure_id=place.structure_id,
-                structure=None if structure is None else structure.symbol,
-                text=text,
-                guessed=place.is_guessed,
-            )
+    structures = [around.get(place.structure_id or "") for place in places]
+    texts = [*map(_text_in, structures, [place.line for place in places])]
+    missing = [
+        (place.file_path, place.line)
+        for place, text in zip(places, texts, strict=True)
+        if text is None
+    ]
+    others = {} if sources is None else sources.lines(missing)
+    return [
+        UsePlace(
+            file_path=place.file_path,
+            line=place.line,
+            column=place.column,
+            length=place.length,
+            kind=place.kind,
+            structure_id=place.structure_id,
+            structure=None if structure is None else structure.symbol,
+            text=others.get((place.file_path, place.line)) if text is None else text,
+            guessed=place.is_guessed,
         )
-    return shown
+        for place, structure, text in zip(places, structures, texts, strict=True)
+    ]
 
 
 def _text_in(structure: Structure | None, line: int) -> str | None:

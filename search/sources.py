@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +24,7 @@ from storage.index import Condition
 from storage.schema import PATHS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from configs.workspace import ProjectFolder
     from lsif.structure import Structure
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 _LARGEST_BYTES = 4_000_000
 _CACHED_FILES = 64
+_CACHED_TEXTS = 512
+"""Files of which only the lines are kept, so that a page of places needs no program."""
+_BLOB = re.compile(rb"[0-9a-f]+ blob (\d+)")
+"""What git says before a file's content."""
 _GIT_S = 10
 """Seconds that git may take."""
 OUTLINE_KEYS = ("id", "name", "symbol", "code_type", "line", "line_from", "line_to")
@@ -88,6 +93,8 @@ class Sources:
         self._generation = generation
         self.root = root
         self._views: OrderedDict[str, FileView] = OrderedDict()
+        self._commit_lines: OrderedDict[str, list[str] | None] = OrderedDict()
+        """Lines by file; None if the commit has no such text."""
 
     def view(self, file_path: str) -> FileView:
         """Return the file. Raises FileUnknown if the index has no structure in it."""
@@ -105,13 +112,37 @@ class Sources:
                 self._views.popitem(last=False)
         return known
 
-    def line(self, file_path: str, line: int) -> str | None:
-        """Return the text of a line, 1-based, without its end; None if it is not known."""
-        try:
-            lines = self.view(file_path).lines
-        except FileUnknown:
-            return None
-        return lines[line - 1] if line <= len(lines) else None
+    def lines(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:
+        """Return the texts, without their ends, of lines (file, 1-based) as far as they are known.
+
+        Of an index without uncommitted changes, all files are read by one program.
+        """
+        wanted = set(places)
+        files: dict[str, Sequence[str | None]] = {**self._committed({path for path, _ in wanted})}
+        for file_path in {path for path, _ in wanted} - files.keys():
+            with suppress(FileUnknown):
+                files[file_path] = self.view(file_path).lines
+        found = {}
+        for file_path, line in wanted:
+            lines = files.get(file_path, ())
+            text = lines[line - 1] if line <= len(lines) else None
+            if text is not None:
+                found[file_path, line] = text
+        return found
+
+    def _committed(self, file_paths: set[str]) -> dict[str, list[str]]:
+        """Return the lines of the files that the indexed commit tells."""
+        metadata, kept = self._generation.metadata, self._commit_lines
+        if self.root is None or metadata.commit is None or metadata.dirty:
+            return {}
+        missing = sorted(file_paths - kept.keys())
+        read = dict(_all_of_commit(self.root, metadata.commit, missing))
+        new = {path: _lines_of(read[path]) if path in read else None for path in missing}
+        found = {path: new[path] if path in new else kept.get(path) for path in file_paths}
+        kept |= new
+        while len(kept) > _CACHED_TEXTS:
+            kept.popitem(last=False)
+        return {path: lines for path, lines in found.items() if lines is not None}
 
     def _read(self, file_path: str, structures: list[Structure]) -> FileView:
         view = FileView(
@@ -125,8 +156,7 @@ class Sources:
         for origin, text in self._texts(file_path, view.commit):
             lines = text.removesuffix("\n").split("\n")
             if all(_is_at_its_lines(structure, lines) for structure in structures):
-                shown: list[str | None] = [line.rstrip("\r") for line in lines]
-                return replace(view, origin=origin, complete=True, lines=shown)
+                return replace(view, origin=origin, complete=True, lines=[*_lines_of(text)])
         for structure in structures:
             snippet = structure.context.snippet.removesuffix("\n").split("\n")
             first = (structure.snippet_from or structure.line_from) - 1
@@ -155,6 +185,31 @@ def _of_commit(root: Path, commit: str, file_path: str) -> str | None:
         return None
     blob = git_bytes(root, "cat-file", "blob", f"{commit}:./{file_path}", timeout_s=_GIT_S)
     return None if blob is None else _decoded(blob)
+
+
+def _all_of_commit(root: Path, commit: str, file_paths: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield path and text of those files that the commit has, all read by one git."""
+    asked = [path for path in file_paths if "\n" not in path]
+    if not asked or not re.fullmatch(r"[0-9a-f]{40,64}", commit):
+        return
+    names = "".join(f"{commit}:./{path}\n" for path in asked).encode("utf-8", "surrogateescape")
+    printed = git_bytes(root, "cat-file", "--batch", timeout_s=_GIT_S, given=names) or b""
+    at = 0
+    for path in asked:
+        end = printed.find(b"\n", at)
+        head, at = _BLOB.fullmatch(printed[at:end]), end + 1
+        if head is None:
+            continue
+        size = int(head[1])
+        text = _decoded(printed[at : at + size])
+        at += size + 1
+        if text is not None:
+            yield path, text
+
+
+def _lines_of(text: str) -> list[str]:
+    """Return the lines of a file without their ends."""
+    return [line.rstrip("\r") for line in text.removesuffix("\n").split("\n")]
 
 
 def _of_disk(root: Path, file_path: str) -> str | None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from configs.workspace import ProjectFolder
+from machine.git import git_bytes
 from search.errors import FileUnknown
 from search.sources import FileView, Sources, read_root, remember_root
 from storage.embedded.index import EmbeddedIndex
@@ -178,6 +179,44 @@ def test_the_text_is_that_of_the_disk_if_the_commit_is_not_available(
     commit(root)
     view = Sources(build(commit=unknown), root).view("src/lib.rs")
     assert (view.origin, view.commit, view.lines) == ("disk", unknown, LINES)
+
+
+def test_lines_of_many_files_of_the_commit_are_read_by_one_git(
+    root: Path, build: Callable[..., Generation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "a blob 5").write_text("one\r\ntwo\n")  # no structure is in it
+    (root / "empty.rs").touch()
+    sources = Sources(build(commit=commit(root.parent)), root)
+    (root / "src" / "lib.rs").write_text("something else\n")
+    asked: list[Sequence[str]] = []
+
+    def counted(*arguments: Any, **options: Any) -> bytes | None:
+        asked.append(arguments)
+        return git_bytes(*arguments, **options)
+
+    monkeypatch.setattr("search.sources.git_bytes", counted)
+    places = [("gone blob 7", 1), ("src/lib.rs", 3), ("a blob 5", 2), ("a blob 5", 1)]
+    places += [("a blob 5", 3), ("empty.rs", 1), ("src/lib.rs", 5)]
+    expected = {
+        ("src/lib.rs", 3): LINES[2],
+        ("src/lib.rs", 5): LINES[4],
+        ("a blob 5", 1): "one",
+        ("a blob 5", 2): "two",
+        ("empty.rs", 1): "",
+    }
+    assert sources.lines(places) == expected
+    assert sources.lines(places) == expected
+    assert len(asked) == 1
+
+
+def test_lines_of_an_index_with_changes_are_those_of_the_view(
+    root: Path, index: Index, metadata: Metadata
+) -> None:
+    head, text = commit(root), TEXT.replace("step", "leap")
+    (root / "src" / "lib.rs").write_text(text)
+    sources = Sources(publish(index, metadata, structures(text), commit=head, dirty=True), root)
+    assert sources.lines([("src/lib.rs", 4)]) == {("src/lib.rs", 4): "    leap();"}
+    assert sources.lines([("src/absent.rs", 1)]) == {}
 
 
 def test_a_root_within_a_repository_has_its_own_files(
