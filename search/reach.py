@@ -150,5 +150,6 @@ def _leads_of(user: User, direct: Mapping[str, _Lead], through: Mapping[str, _Le
     """Return where the user's references lead: first what they name, then what that may run."""
     leads = [direct[key] for key in user.refers_to if key in direct]
     guessed = [direct[key]._replace(is_guessed=True) for key in user.may_refer_to if key in direct]
-    leads += [through[key] for key in user.refers_to if key in through]
+    if user.code_type != "Impl":  # its head names the trait: it uses no other impl block of that
+        leads += [through[key] for key in user.refers_to if key in through]
     return sorted([*leads, *guessed], key=lambda lead: lead.is_guessed)

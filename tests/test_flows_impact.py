@@ -193,9 +193,10 @@ def test_tests_are_printed_as_cargo_calls_them(
     assert (code, out) == (0, "tests::long_descriptions_are_wrapped\nareas_add_up\n")
     assert "does not have: src/new.rs" in caplog.text
     code, out, _ = run(*words, capsys=capsys)
-    assert "sample: 2 structures changed since the index was made" in out
-    assert "tests/area.rs:16-34  Function area::areas_add_up  (1 step, by area::total_area)" in out
-    assert "Files that the index does not have: src/new.rs (new)" in out
+    assert "2 structures of sample changed since the index was made (" in out
+    assert "Function area::areas_add_up  1 step, via area::total_area" in out
+    assert "long_descriptions_are_wrapped  changed itself" in out
+    assert "Not in the index: 1\n  src/new.rs (new)\n" in out
     assert run(*words, "--tests", "--json", capsys=capsys)[0] == 2
 
 

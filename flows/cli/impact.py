@@ -7,7 +7,7 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from flows.cli.arguments import (
     add_index,
@@ -17,7 +17,7 @@ from flows.cli.arguments import (
     whole_number,
     workspace_of,
 )
-from flows.cli.output import print_result
+from flows.cli.output import print_json
 from flows.errors import ChangesUnknown, Untested, UsageError
 from machine.text import clean, counted
 from search import limits
@@ -25,19 +25,16 @@ from search.cargo_tests import cargo_test_path
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from configs.workspace import Workspace
-    from search.impact import Changed, Impact, Part
-    from search.relations import Related, Subject
-
-T = TypeVar("T")
+    from search.impact import Impact
 
 logger = logging.getLogger(__name__)
 
 _SHOWN = 20
 _NAMED = 3
-"""Structures that a message names."""
+"""Files or structures that a message names."""
 
 
 def add_impact(parser: argparse.ArgumentParser) -> None:
@@ -94,7 +91,7 @@ def _impact(options: argparse.Namespace) -> None:
     if options.tests:
         _print_tests(found.impact)
     else:
-        print_result(found.to_dict(), "\n".join(_lines(found)), as_json=options.json)
+        _print(found, as_json=options.json)
     if options.check and found.impact.untested.total:
         raise Untested(_untested_text(found.impact))
 
@@ -152,6 +149,16 @@ def _found(
         return _Found(collection, made.commit or "", made.dirty, since, commit, impact)
 
 
+def _print(found: _Found, *, as_json: bool) -> None:
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        from flows.cli.changes import print_impact  # noqa: PLC0415 - rich, which JSON needs not
+
+        since = f"{found.since or 'the index was made'} ({found.since_commit[:12]})"
+        print_impact(found.impact, found.project, since)
+
+
 def _print_tests(impact: Impact) -> None:
     """Print the tests, one a line; warn of what they may not be all for."""
     unknown = [file.file_path for file in impact.files if not file.in_index]
@@ -167,77 +174,14 @@ def _print_tests(impact: Impact) -> None:
     sys.stdout.writelines(f"{clean(name)}\n" for name in names)
 
 
-def _lines(found: _Found) -> Iterator[str]:
-    """Yield the lines of the text."""
-    impact = found.impact
-    since = f"{found.since or 'the index was made'} ({found.since_commit[:12]})"
-    yield f"{found.project}: {counted(impact.changed.total, 'structure')} changed since {since}"
-    yield from _part("Changed, the most used first", impact.changed, _changed_text)
-    yield from _part(
-        f"What reaches them in at most {_steps(impact.depth)}", impact.reached, _related_text
-    )
-    yield from _part("Tests that reach them", impact.tests, _related_text)
-    if not impact.is_all:
-        yield ""
-        yield "There is more that reaches them: only the nearest structures were followed."
-    unknown = [f"{file.file_path} ({file.state})" for file in impact.files if not file.in_index]
-    outside = [file.file_path for file in impact.files if file.outside]
-    for what, names in (
-        ("Files that the index does not have", unknown),
-        ("Lines outside of structures, which are not followed, changed in", outside),
-    ):
-        if names:
-            yield ""
-            yield f"{what}: {clean(_named(names, _SHOWN))}"
-
-
-def _part(title: str, part: Part[T], text: Callable[[T], str]) -> Iterator[str]:
-    """Yield the lines of a list, nothing if it is empty."""
-    if not part.total:
-        return
-    more = f", the first {len(part.items):,}" if part.total > len(part.items) else ""
-    yield ""
-    yield f"{title}: {part.total:,}{more}"
-    for item in part.items:
-        yield f"  {clean(text(item))}"
-
-
-def _changed_text(changed: Changed) -> str:
-    used = f"used in {counted(changed.references or 0, 'place')}"
-    tested = f"reached by {counted(changed.tests, 'test')}"
-    if changed.untested:
-        tested = "reached by no test"
-    return f"{_place(changed)}  ({used}, {tested})"
-
-
-def _related_text(found: Related) -> str:
-    if not found.steps:
-        how = "changed itself"
-    elif found.through:
-        how = f"{_steps(found.steps)}, by {found.through}, which {found.via} implements"
-    else:
-        how = f"{_steps(found.steps)}, by {found.via}"
-    return f"{_place(found)}  ({how}{', guessed' if found.guessed else ''})"
-
-
-def _place(subject: Subject) -> str:
-    place = f"{subject.file_path}:{subject.line_from}-{subject.line_to}"
-    return f"{place}  {subject.code_type} {subject.symbol}"
-
-
-def _steps(number: int) -> str:
-    return counted(number, "step")
-
-
 def _untested_text(impact: Impact) -> str:
-    untested = impact.untested
-    names = [changed.symbol for changed in untested.items]
+    names = [changed.symbol for changed in impact.untested.items]
     return (
-        f"no test reaches {counted(untested.total, 'changed structure')} in at most "
-        f"{_steps(impact.depth)}: {_named(names)}."
+        f"no test reaches {counted(impact.untested.total, 'changed structure')} in at most "
+        f"{counted(impact.depth, 'step')}: {_named(names)}."
     )
 
 
-def _named(names: Sequence[str], most: int = _NAMED) -> str:
+def _named(names: Sequence[str]) -> str:
     """Return the first of the names."""
-    return ", ".join([*names[:most], *(["..."] if len(names) > most else [])])
+    return ", ".join([*names[:_NAMED], *(["..."] if len(names) > _NAMED else [])])

@@ -33,7 +33,7 @@ _NOUNS = {
 def print_relation(answer: RelationAnswer) -> None:
     """Print the target and what is related to it."""
     console = Console(file=sys.stdout, soft_wrap=True, highlight=False, markup=False, emoji=False)
-    console.print(_title(answer.target))
+    console.print(title(answer.target))
     if answer.target.signature:
         console.print(Text(_INDENT + _cut(answer.target.signature)))
     console.print(Text(_summary(answer), style="bold"))
@@ -61,7 +61,7 @@ def _summary(answer: RelationAnswer) -> str:
     return f"{text}, {first:,} to {last:,} shown" if len(answer.items) < answer.total else text
 
 
-def _title(subject: Subject) -> Text:
+def title(subject: Subject) -> Text:
     """Return where a structure is and what it is called."""
     where = f"{subject.file_path}:{subject.line}" if subject.id else "outside the index"
     title = Text(clean(where), style="cyan")
@@ -127,7 +127,7 @@ def _branch(
 ) -> Iterator[Text]:
     """Yield the lines of what is below the structure of this id, and so on."""
     for item in below.get(parent, ()):
-        yield Text(indent).append_text(_title(item)).append_text(_remarks(item, parent))
+        yield Text(indent).append_text(title(item)).append_text(_remarks(item, parent))
         if item.id is not None:
             yield from _branch(below, item.id, indent + _INDENT)
 
@@ -136,7 +136,7 @@ def _remarks(item: Related, parent: str | None) -> Text:
     """Return what else is known of an item that is printed below the structure of this id."""
     remarks = Text("  test" if item.is_test else "", style="yellow")
     if item.through is not None:
-        remarks.append(clean(f"  through {_short(item.through)}"), style="magenta")
+        remarks.append(clean(f"  through {short(item.through)}"), style="magenta")
     if item.guessed:
         remarks.append("  guessed", style="yellow")
     if item.via is not None and item.via_id != parent:
@@ -144,7 +144,7 @@ def _remarks(item: Related, parent: str | None) -> Text:
     return remarks
 
 
-def _short(symbol: str) -> str:
+def short(symbol: str) -> str:
     """Return the last two parts of a symbol: `Shape::area`."""
     return "::".join(as_written(symbol).split("::")[-2:])
 
