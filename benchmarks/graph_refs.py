@@ -5,9 +5,9 @@
     python benchmarks/graph_refs.py DUMP=ROOT ...       real dumps, each with its sources
 
 Each question is asked of 200 drawn structures and, again and again, of the one that is used most.
-Answers are first pages of 100; of the places of that one, the last page, too. Prints a table of
-milliseconds, p50 and p95, with the processor's time behind them; the machine should be idle. It is
-written to benchmarks/results/graph-refs.md.
+Answers are first pages of 100; of the places of that one, the last page, too. A second table says
+what references cost the index. Times of the processor stand beside those by the clock, for which
+the machine should be idle. Writes benchmarks/results/graph-refs.md.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ import random
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
+from bench_scale import size_of
 from made_graph import make_graph
 
 from lsif.extract import parse_dump
@@ -35,20 +38,21 @@ from storage.metadata import Metadata, VectorInfo
 from storage.points import structure_draft
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from lsif.structure import Structure
     from storage.index import Generation
 
     Question = Callable[[Target], object]
 
 SIZES = ("8000,80000,100000", "8000,80000,2000000")
-DRAWN, AGAIN, PAGE = 200, 50, 100
-DIMENSION, AT_ONCE = 8, 1000
+DRAWN, AGAIN, PAGE, ROUNDS = 200, 50, 100, 3
+DIMENSION, AT_ONCE = 384, 1000
 RESULTS = Path(__file__).parent / "results/graph-refs.md"
 PROJECT = "graph"
 
 
-def make_index(folder: Path, structures: Path, places: str) -> Generation:
+def make_index(folder: Path, structures: Iterable[Structure], places: str) -> Generation:
     """Publish an index of the structures with drawn vectors; `places` is their digest."""
     index = EmbeddedIndex(folder)
     vectors = {name: VectorInfo(DIMENSION, name, name) for name in ("text", "code")}
@@ -59,7 +63,7 @@ def make_index(folder: Path, structures: Path, places: str) -> Generation:
     chance = np.random.default_rng(0)
     drafts = [
         structure_draft(structure, dict.fromkeys(vectors, lambda: _drawn(chance)))
-        for structure in read_structures(structures)
+        for structure in structures
     ]
     for begin in range(0, len(drafts), AT_ONCE):
         generation.structures.upsert([it.point() for it in drafts[begin : begin + AT_ONCE]])
@@ -71,6 +75,29 @@ def make_index(folder: Path, structures: Path, places: str) -> Generation:
 def _drawn(chance: np.random.Generator) -> np.ndarray:
     vector = chance.normal(size=DIMENSION).astype(np.float32)
     return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
+
+
+def cost(folder: Path, structures: Sequence[Structure]) -> str:
+    """Return the line of the table about an index without and with what structures refer to."""
+    bare = [
+        replace(structure, refers_to=(), uses=(), may_refer_to=(), implements=())
+        for structure in structures
+    ]
+    seconds: dict[str, list[float]] = {"without": [], "with": []}
+    sizes: dict[str, float] = {}
+    for number in range(ROUNDS):
+        for way, records in (("without", bare), ("with", structures)):
+            began = time.process_time()
+            make_index(folder / f"{way}-{number}", records, "")
+            seconds[way].append(time.process_time() - began)
+            sizes[way] = size_of(folder / f"{way}-{number}") / 1e6
+    columns = [f"{len(structures):,} structures"]
+    for unit, before, after in (
+        ("s", median(seconds["without"]), median(seconds["with"])),
+        ("MB", sizes["without"], sizes["with"]),
+    ):
+        columns.append(f"{before:.1f} → {after:.1f} {unit} ({after / before - 1:+.0%})")
+    return f"| {' | '.join(columns)} |"
 
 
 def timed(question: Question, targets: Sequence[Target]) -> str:
@@ -86,16 +113,17 @@ def timed(question: Question, targets: Sequence[Target]) -> str:
     return f"{wall[0]:.1f}, {wall[1]:.1f} ({cpu[0]:.1f}, {cpu[1]:.1f})"
 
 
-def rows(dump: Path, root: Path, folder: Path) -> list[str]:
-    """Return the lines of the table about a dump."""
+def rows(dump: Path, root: Path, folder: Path) -> tuple[list[str], str]:
+    """Return the lines about a dump: those of the first table, and that of the second."""
     structures, places = folder / "structures.jsonl", folder / "places.parquet"
     ledger = parse_dump(
         dump, root, structures, project=PROJECT, max_bad_lines=0, max_stale_share=0.05,
         source_items=True, places=lambda _digest: places,
     )  # fmt: skip
-    generation = make_index(folder / "qdrant", structures, ledger.places_digest)
+    records = [*read_structures(structures)]
+    generation = make_index(folder / "qdrant", records, ledger.places_digest)
     references = References(Lookup(generation), places)
-    targets = [Target(it.id, it) for it in read_structures(structures)]
+    targets = [Target(it.id, it) for it in records]
     most = max(targets, key=lambda it: it.structure.references if it.structure else 0)
     drawn = random.Random(0).sample(targets, min(DRAWN, len(targets)))  # noqa: S311
     count = references.references(most, 0, 1).total
@@ -111,14 +139,15 @@ def rows(dump: Path, root: Path, folder: Path) -> list[str]:
         "tests, 3 steps": lambda target: references.tests(target, 0, PAGE),
     }
     name = f"{ledger.structures:,} structures, {ledger.places:,} places, {count:,} of one"
-    return [
+    times = [
         f"| {name} | {what} | {timed(question, drawn)} | {timed(question, [most] * AGAIN)} |"
         for what, question in questions.items()
     ]
+    return times, cost(folder, records)
 
 
-def measure(what: str) -> list[str]:
-    """Return the lines of the table about what an argument names."""
+def measure(what: str) -> tuple[list[str], str]:
+    """Return the lines about what an argument names, as `rows` does."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if "=" in what:
@@ -129,8 +158,13 @@ def measure(what: str) -> list[str]:
 
 
 def main() -> None:
-    """Measure, print and keep the table."""
+    """Measure, print and keep the tables."""
     machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores"
+    times, costs = list[str](), list[str]()
+    for what in sys.argv[1:] or SIZES:
+        of_times, of_costs = measure(what)
+        times += of_times
+        costs.append(of_costs)
     lines = [
         f"# Questions about references, {datetime.now(UTC):%Y-%m-%d}, {machine}",
         "",
@@ -139,10 +173,16 @@ def main() -> None:
         "",
         f"| index | question | of {DRAWN} drawn structures | of the one used most |",
         "|---|---|---|---|",
+        *times,
+        "",
+        "The index without → with what structures refer to, vectors included:",
+        "",
+        "| index | CPU time | on disk |",
+        "|---|---|---|",
+        *costs,
+        "",
     ]
-    for what in sys.argv[1:] or SIZES:
-        lines += measure(what)
-        RESULTS.write_text("\n".join([*lines, ""]), encoding="utf-8")
+    RESULTS.write_text("\n".join(lines), encoding="utf-8")
     print("\n".join(lines))
 
 

@@ -17,7 +17,9 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 import tempfile
+import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from graph_answers import Answer, ask, draw, read_answers, write_answers
 from graph_dump import DumpedReferences, Spot
 from graph_records import Records, is_inside
-from language_server import LanguageServer
+from language_server import LanguageServer, ServerEnded
 
 from lsif.extract import parse_dump
 
@@ -275,6 +277,19 @@ def parse(dump: Path, root: Path, folder: Path) -> Records:
         return Records([json.loads(line) for line in lines], places, root)
 
 
+def _asked(server: LanguageServer, records: list[dict[str, Any]]) -> Iterator[Answer]:
+    """Yield what the server says, as far as it gets in its time."""
+    for number, record in enumerate(records, start=1):
+        began = time.perf_counter()
+        try:
+            yield ask(server, record)
+        except ServerEnded as exc:
+            print(f"after {number - 1} answers: {exc}", file=sys.stderr)
+            return
+        seconds = time.perf_counter() - began
+        print(f"{number}/{len(records)} {record['symbol']}: {seconds:.1f} s", file=sys.stderr)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("root", type=Path)
@@ -303,7 +318,7 @@ def main() -> int:
         else:
             drawn = draw([*records.by_spot.values()], given.number, given.seed)
             with LanguageServer(command, root, environment) as server:
-                answers = [ask(server, record) for record in drawn]
+                answers = [*_asked(server, drawn)]
             if given.record is not None:
                 write_answers(given.record, server.name, answers)
         comparer = Comparer(records, DumpedReferences(dump))
