@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -38,6 +38,23 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class FromReferences:
+    """Says that the index's references answered the query: who calls X, what implements it."""
+
+    relation: QueryKind
+    """callers, implementations or tests."""
+    id: str | None
+    """Of the structure X; None for a symbol outside the index."""
+    symbol: str
+    total: int
+    """Structures that have the relation and meet the filters."""
+
+    def describe(self) -> str:
+        """Return it for people: `callers of a::b, from the references`."""
+        return f"{self.relation} of {self.symbol}, from the references"
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a query found."""
 
@@ -60,7 +77,9 @@ class Answer:
     groups: list[Group] | None = None
     """The groups in order, if hits were grouped; `hits` has the hits of all groups."""
     evidence: dict[str, float] = field(default_factory=dict)
-    """What the confidence is computed from; see search.evidence."""
+    """What the confidence is computed from; see search.evidence. Empty if references gave all."""
+    from_references: FromReferences | None = None
+    """None if the retrievers found all hits."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as plain data."""
@@ -68,6 +87,9 @@ class Answer:
             "query": self.query,
             "mode": self.mode,
             "query_kind": self.query_kind,
+            "from_references": None
+            if self.from_references is None
+            else asdict(self.from_references),
             "project": self.project,
             "branch": self.branch,
             "commit": self.commit,

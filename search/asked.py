@@ -1,7 +1,7 @@
 """What a query asks for, told by its form alone: no index, no model.
 
-A name asks for its definition, a message for the code that prints it. "Who calls f" and "what
-implements T" ask for what has a relation to a name. All else is code or words.
+A name asks for its definition, a message for the code that prints it. "Who calls f", "what
+implements T" and "tests of f" ask for what has a relation to a name. All else is code or words.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias, get_args
 from lsif.identifiers import identifiers_in, parts_of, plain_name, spellings
 
 QueryKind: TypeAlias = Literal[
-    "identifier", "callers", "implementations", "literal", "code", "words"
+    "identifier", "callers", "implementations", "tests", "literal", "code", "words"
 ]
 QUERY_KINDS: tuple[QueryKind, ...] = get_args(QueryKind)
 
@@ -37,7 +37,7 @@ class Asked:
 
 
 def asked_by(query: str) -> Asked:
-    """Return what the query asks for.
+    """Return what the query asks for, as far as words alone can answer it: never tests.
 
     >>> asked_by("Cache::insert").path
     ('Cache', 'insert')
@@ -65,6 +65,18 @@ def asked_by(query: str) -> Asked:
     if _is_message(text):
         return Asked("literal", literal=text)
     return Asked("code" if _CODE.search(text) else "words")
+
+
+def relation_asked(query: str) -> Asked | None:
+    """Return the relation to a name that the query may ask for: callers, implementations, tests.
+
+    Whether the name is one of code, only an index knows: "tests of retries" may be words.
+
+    >>> relation_asked("which tests cover Cache::insert?")
+    Asked(kind='tests', path=('Cache', 'insert'), code_type='', literal='')
+    """
+    found = _relation_in(query.strip())
+    return None if found is None else Asked(found[0], path_of(found[1]))
 
 
 def path_of(text: str) -> tuple[str, ...]:
@@ -153,6 +165,7 @@ _WHO = r"(?:who|what|which (?:code|functions?|methods?))"
 _WHAT = r"(?:the )?(?:function |method |fn |macro |trait |type |struct |enum )?"
 _NAME = r"`?(?P<name>[\w#]+(?:::[\w#]+)*)(?:\(\)|!)?`?"
 _REST = r"(?: trait| function| method| macro)?\s*[?.]?"
+_TEST = r"(?:cover|test|call|use|check|exercise)s?"
 _RELATIONS: dict[QueryKind, tuple[str, ...]] = {
     "callers": (
         rf"{_WHO} (?:calls?|invokes?|uses?) {_WHAT}{_NAME}",
@@ -165,6 +178,12 @@ _RELATIONS: dict[QueryKind, tuple[str, ...]] = {
         rf"(?:all )?(?:the )?(?:implementations?|implementors?|impls?) (?:of|for) {_WHAT}{_NAME}",
         rf"(?:who|what|which types?) implements? {_WHAT}{_NAME}",
         rf"(?:all )?(?:the )?types (?:that implement|implementing) {_WHAT}{_NAME}",
+    ),
+    "tests": (
+        rf"(?:all )?(?:the )?(?:unit )?tests? (?:of|for|covering|that {_TEST}) {_WHAT}{_NAME}",
+        rf"(?:which|what) (?:unit )?tests? {_TEST} {_WHAT}{_NAME}",
+        rf"(?:who|what|which code) tests {_WHAT}{_NAME}",
+        rf"(?:where|how) (?:is|are) {_WHAT}{_NAME} (?:tested|covered)",
     ),
 }
 _RELATION_PATTERNS = tuple(
@@ -180,14 +199,22 @@ def _by_relation(text: str) -> Asked | None:
 
     What is used may be no name: "what uses memory" does not ask about a definition `memory`.
     """
+    found = _relation_in(text)
+    if found is None or found[0] == "tests":
+        return None
+    kind, name = found
+    ambiguous = kind == "callers" and _USE.search(text) is not None
+    if ambiguous and not _is_spelt_as_code(name) and f"`{name}" not in text:
+        return None
+    return Asked(kind, path_of(name))
+
+
+def _relation_in(text: str) -> tuple[QueryKind, str] | None:
+    """Return a relation and the name that the text may ask for it."""
     for kind, pattern in _RELATION_PATTERNS:
         match = pattern.fullmatch(text)
         if match is not None:
-            name = next(found for found in match.groups() if found)
-            ambiguous = kind == "callers" and _USE.search(text) is not None
-            if ambiguous and not _is_spelt_as_code(name) and f"`{name}" not in text:
-                return None
-            return Asked(kind, path_of(name))
+            return kind, next(found for found in match.groups() if found)
     return None
 
 

@@ -124,9 +124,10 @@ def samples_of(project: JudgedProject, mode: Mode) -> Iterator[Sample]:
     taken_out = TakenOut(project.searcher)
     for query in project.queries:
         answer = project.searcher.search(query.query, mode)
-        yield Sample(answer.evidence, "answered" if query.answers else "foreign")
+        if answer.from_references is None:  # what references tell needs no confidence
+            yield Sample(answer.evidence, "answered" if query.answers else "foreign")
         without = taken_out.search(query, mode)
-        if without is not None:
+        if without is not None and without.from_references is None:
             yield Sample(without.evidence, "taken out")
 
 

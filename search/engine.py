@@ -28,6 +28,7 @@ from search.references import References
 from search.related import related
 from search.request import Request
 from search.retrievers import RETRIEVERS_OF, SIMILAR, Query
+from search.told import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -92,10 +93,17 @@ class Searcher(Lookup):
             query, asked_by(query), mode, limit, group_by, group_size, self._settings
         )
         clock = Stopwatch()
-        with clock.phase("encode"):
-            names = self._retrievers(request)
-            vectors = {name: self._models.vector(name, query) for name in names}
-        asking = self._query(vectors, filters, clock, without)
+        asking = self._query({}, filters, clock, without)
+        if mode == "hybrid" and asking.structures is not None:
+            with clock.phase("qdrant"):
+                told = tell(self, query, asking.structures)
+            if told is not None:
+                request = replace(request, told=told, asked=told.asked)
+        if request.told is None or not request.told.is_complete:
+            with clock.phase("encode"):
+                names = self._retrievers(request)
+                vectors = {name: self._models.vector(name, query) for name in names}
+            asking = replace(asking, vectors=vectors)
         answer = self._answer(asking, request)
         if lines:
             answer = replace(answer, hits=with_lines(answer.hits, query))
@@ -159,8 +167,10 @@ class Searcher(Lookup):
     def _answer(self, query: Query, request: Request) -> Answer:
         """Return the answer without its latency."""
         found, hits, groups = self._find(query, request)
-        calibration = None if request.without else self._calibration
+        calibration, told = None if request.without else self._calibration, request.told
         confidence = calibration.confidence(request.mode, found) if calibration else None
+        if told is not None:
+            confidence = 1.0
         metadata = self.generation.metadata
         return Answer(
             query=request.text,
@@ -177,6 +187,7 @@ class Searcher(Lookup):
             hits=hits,
             groups=groups,
             evidence=found,
+            from_references=None if told is None else told.summary(),
         )
 
     def _find(
@@ -189,12 +200,14 @@ class Searcher(Lookup):
             rankings = query.run(self.generation, depth)
             hits, left_out = self._ranked(query, request, rankings, wanted)
             hits = [hit for hit in hits if hit.id != request.without]
-            if self._settings.rerank.model and hits and not request.without:
+            is_told = request.told is not None
+            if self._settings.rerank.model and hits and not (request.without or is_told):
                 hits = self._reranked(hits, request, query.clock)
             shown, groups = request.choose(hits)
             more = left_out or any(len(ranking) >= depth for ranking in rankings.values())
             if request.is_full(shown, groups) or not more or wanted >= limits.DEPTH:
-                return evidence(request.text, request.asked, rankings, hits), shown, groups
+                found = evidence(request.text, request.asked, rankings, hits) if rankings else {}
+                return found, shown, groups
             wanted = min(limits.DEPTH, wanted * 4)
 
     def _ranked(
@@ -209,14 +222,19 @@ class Searcher(Lookup):
             return self._merged(rankings, wanted, query.clock)
         settings = self._settings
         candidates = {name: deduplicate(found) for name, found in rankings.items()}
-        ranked = self._fused(candidates, request)
+        ranked = self._fused(candidates, request) if candidates else []
         first = ranked[: max(2 * wanted, settings.rerank.top, _LEAST_READ)]
         if request.mode != "hybrid":
             hits = hits_of(first, self._records(first, query.clock), rankings)
             return hits, len(first) < len(ranked)
         found = [*first, *related(self.generation, query, request.asked, rankings, first)]
+        left_out = len(first) < len(ranked)
+        if request.told is not None:
+            found = deduplicate([*found, *request.told.candidates(wanted)])
+            left_out = left_out or wanted < len(request.told.ids)
         hits = hits_of(found, self._records(found, query.clock), rankings)
-        return ordered(hits, request.text, request.asked, settings), len(first) < len(ranked)
+        hits = ordered(hits, request.text, request.asked, settings)
+        return (hits if request.told is None else request.told.first(hits)), left_out
 
     def _merged(
         self, rankings: Mapping[Retriever, list[Candidate]], wanted: int, clock: Stopwatch

@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 CALLED = frozenset({"Function", "Macro"})
 """Kinds of structures that are called."""
+STEPS_TO_TESTS = 3
+"""From a structure to its tests, unless others are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +162,25 @@ class References:
         return self._page(self._walk(target).implementations(), offset, limit)
 
     def tests(
-        self, target: Target, offset: int = 0, limit: int = 100, *, depth: int = 3
+        self, target: Target, offset: int = 0, limit: int = 100, *, depth: int = STEPS_TO_TESTS
     ) -> Page[Neighbour]:
         """Return the tests that reach the target in at most so many steps, the nearest first."""
         reached = self._walk(target).callers(depth)
-        tests = [item for item in reached if item.is_test and item.key != target.key]
+        tests = _tests_among(reached, target)
         return self._page(tests, offset, limit, is_all=len(reached) < walk.MOST)
+
+    def ranked(self, relation: str, target: Target) -> list[str]:
+        """Return the ids of the target's `callers`, `implementations` or `tests`, in order.
+
+        They are those that the methods of these names return, but no record is read.
+        """
+        if relation == "implementations":
+            reached = self._walk(target).implementations()
+        elif relation == "callers":
+            reached = self._walk(target).callers(1)
+        else:
+            reached = _tests_among(self._walk(target).callers(STEPS_TO_TESTS), target)
+        return [item.key for item in sorted(reached, key=lambda item: (item.rank, item.key))]
 
     def structures(self, ids: Iterable[str]) -> dict[str, Structure]:
         """Return the structures of these ids by id, as far as the index has them."""
@@ -219,6 +234,10 @@ class References:
             if item.is_outside or item.key in records
         ]
         return Page(shown, len(reached), is_all and len(reached) < walk.MOST)
+
+
+def _tests_among(reached: Iterable[Reached], target: Target) -> list[Reached]:
+    return [item for item in reached if item.is_test and item.key != target.key]
 
 
 def open_references(workspace: Workspace, collection: str, lookup: Lookup) -> References:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from search.answer import Group, GroupBy, Mode
     from search.asked import Asked
     from search.hit import Hit
+    from search.told import Told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class Request:
     group_size: int
     without: str = ""
     """Id of a structure that is left out."""
+    told: Told | None = None
+    """What the references tell of it."""
 
     @classmethod
     def of(

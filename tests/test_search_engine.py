@@ -191,8 +191,8 @@ def test_an_answer_says_what_was_searched_and_where(build: Build) -> None:
     assert "code" not in answer.evidence
     plain = orjson.loads(orjson.dumps(answer.to_dict()))
     assert list(plain) == [
-        "query", "mode", "query_kind", "project", "branch", "commit", "dirty", "generation",
-        "confidence", "good", "latency_ms", "hits", "groups",
+        "query", "mode", "query_kind", "from_references", "project", "branch", "commit", "dirty",
+        "generation", "confidence", "good", "latency_ms", "hits", "groups",
     ]  # fmt: skip
     assert (plain["commit"], plain["hits"][0]["name"], plain["groups"]) == ("0123abc", "f", None)
 

@@ -200,6 +200,14 @@ def test_who_uses_a_symbol_outside(references: References) -> None:
     assert names(references.callees(target)) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [("Circle::area", IN_CIRCLE), ("Shape::area", AREA), ("made_up::Square::area", IN_SQUARE)],
+)
+def test_a_path_may_be_the_end_of_a_symbol(path: str, wanted: Made, references: References) -> None:
+    assert references.target(path).key == wanted.id
+
+
 def test_a_name_of_several_has_candidates(references: References) -> None:
     with pytest.raises(AmbiguousName, match="3 structures are called area") as caught:
         references.target("area")

@@ -33,6 +33,9 @@ def print_answer(answer: Answer, *, lines_shown: int) -> None:
         f"{counted(len(answer.hits), 'hit')} in {clean(answer.project)}{commit}, "
         f"mode {answer.mode}{_asked(answer)}{certainty}"
     )
+    if answer.from_references is not None:
+        said = answer.from_references.describe()
+        console.print(clean(f"{said[0].upper()}{said[1:]}."))
     if not answer.has_answer:
         nearest = "this is what comes nearest" if answer.hits else "nothing was found"
         console.print(Text(f"No good match: {nearest}.", style="bold yellow"))

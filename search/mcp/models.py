@@ -88,11 +88,17 @@ class FoundStructures(Result):
         return cls(
             confidence=None if answer.confidence is None else round(answer.confidence, 4),
             good=answer.has_answer,
-            note=None if answer.has_answer else texts.NO_GOOD_MATCH,
+            note=_note(answer),
             commit=answer.commit,
             project=answer.project,
             hits=[FoundStructure.of(hit) for hit in answer.hits],
         )
+
+
+def _note(answer: Answer) -> str | None:
+    if answer.from_references is not None:
+        return f"{answer.from_references.describe()}: {answer.from_references.total} in all"
+    return None if answer.has_answer else texts.NO_GOOD_MATCH
 
 
 def _cut(hit: Hit) -> tuple[str, str | None]:

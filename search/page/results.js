@@ -118,11 +118,13 @@ function drawSummary(answer) {
   const count = plural(answer.hits.length, "hit");
   const title = isSimilar ? `Similar to ${answer.query}` : count;
   const { confidence } = answer;
-  const first = answer.mode === "hybrid" && !isSimilar && FIRST[answer.query_kind];
+  const told = answer.from_references;
+  const first = answer.mode === "hybrid" && !isSimilar && !told && FIRST[answer.query_kind];
   document.title = `${isSimilar ? title : answer.query} – Code search`;
   $("summary").replaceChildren(h("h2", null, title), h("p", null,
     isSimilar && h("span", null, count),
     h("span", null, version(answer)),
+    told && h("span", null, `${told.relation} of ${told.symbol}, from the references`),
     first && h("span", null, `${first} first`),
     confidence !== null && h("span", null, `confidence ${Math.round(100 * confidence)}%`),
     h("span", null, latencyText(answer.latency_ms)),

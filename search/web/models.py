@@ -70,12 +70,22 @@ class GroupModel(Model):
     ids: list[str]
 
 
+class FromReferencesModel(Model):
+    """What the references answered: the relation, and the structure or symbol that it is to."""
+
+    relation: Literal["callers", "implementations", "tests"]
+    id: str | None
+    symbol: str
+    total: int
+
+
 class AnswerModel(Model):
     """The answer to a query."""
 
     query: str
     mode: str
     query_kind: str
+    from_references: FromReferencesModel | None
     project: str
     branch: str
     commit: str | None
