@@ -468,8 +468,19 @@ def test_no_request_leaves_the_server(page: Page, site: Site) -> None:
     assert all(url.startswith((f"http://127.0.0.1:{site.port}/", "data:")) for url in asked)
 
 
+def counts_of(hit: dict[str, Any]) -> list[str]:
+    uses, tests = hit["references"], hit["tested_by"]
+    used = f"Used in {uses} place{'' if uses == 1 else 's'}"
+    tested = f"Tested by {tests} test{'' if tests == 1 else 's'}"
+    return [text for count, text in ((uses, used), (tests, tested)) if count]
+
+
 def test_counts_lead_to_the_places_and_back(page: Page, site: Site) -> None:
     opened(page, f"/?q={WAIT}")
+    shown = page.locator(".hit").evaluate_all(
+        "hits => hits.map(hit => [...hit.querySelectorAll('.uses a')].map(link => link.innerText))"
+    )
+    assert shown == [counts_of(hit) for hit in site.json("/api/search", q=WAIT)["hits"]]
     hit = page.locator(".hit", has_text="Doubling").first
     key = hit.get_attribute("data-id") or ""
     known = site.json("/api/references", target=key)
@@ -491,6 +502,7 @@ def test_counts_lead_to_the_places_and_back(page: Page, site: Site) -> None:
     settle(page)
     marked = page.locator("#file-view .marked")
     assert marked.evaluate_all("rows => rows.map(row => +row.dataset.line)") == [first["line"]]
+    assert page.locator("#file-view a.graph").is_visible() == (first["structure"] is not None)
     for view in ("#graph-view", "#results-view"):
         page.keyboard.press("Escape")
         settle(page)

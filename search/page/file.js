@@ -1,6 +1,6 @@
 // The view of a file, with an outline of its structures.
 
-import { fileAddress, projectParams, route } from "./address.js";
+import { fileAddress, graphAddress, projectParams, route } from "./address.js";
 import { request } from "./api.js";
 import { codeBlock, mark } from "./code.js";
 import { $, h, plural } from "./dom.js";
@@ -63,6 +63,7 @@ function drawFile(path, answer) {
   $("file-view").replaceChildren(
     h("div", { class: "view-head" }, backLink(), h("h2", { tabindex: "-1" }, path),
       h("p", null, plural(answer.lines.length, "line"), ", ", originText(answer)),
+      h("a", { class: "graph", hidden: true }),
       h("button", { type: "button", onclick: () => copy(path) }, "Copy path")),
     h("div", { class: "file" },
       codeBlock(answer.lines, 1, `Code of ${path}`),
@@ -78,6 +79,12 @@ function markPlace(id, line) {
   for (const link of $("file-view").querySelectorAll(".outline a")) {
     if (link.dataset.id === id) link.setAttribute("aria-current", "true");
     else link.removeAttribute("aria-current");
+  }
+  const link = $("file-view").querySelector("a.graph");
+  link.hidden = !structure;
+  if (structure) {
+    link.href = graphAddress(structure.id, "references");
+    link.textContent = `References of ${structure.name}`;
   }
   const range = line ? { line_from: line, line_to: line } : structure;
   return mark($("file-view").querySelector(".code"), range ? [range] : []);
