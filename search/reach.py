@@ -10,6 +10,8 @@ from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
@@ -101,11 +103,13 @@ class Reach:
 
     def counts(self, ids: Collection[str]) -> dict[str, int]:
         """Return how many of these ids reach each target, besides itself."""
-        known = [(key, self._reached.get(key, 0)) for key in ids]
-        return {
-            target: sum(1 for key, bits in known if bits & bit and key != target)
-            for target, bit in self._bits.items()
-        }
+        width = len(self._bits) // 8 + 1
+        totals = np.zeros(8 * width, np.int64)
+        for key in ids:
+            bits = self._reached.get(key, 0) & ~self._bits.get(key, 0)
+            row = np.frombuffer(bits.to_bytes(width, "little"), np.uint8)
+            totals += np.unpackbits(row, bitorder="little")
+        return dict(zip(self._bits, totals.tolist(), strict=False))
 
 
 def reach(
@@ -119,20 +123,44 @@ def reach(
     `targets` are ids, each with the members of traits that it implements. `users` returns what
     refers, or may refer, to one of some ids and symbols; the same more than once does no harm.
     """
-    reached = Reach(targets, most)
+    reached, graph = Reach(targets, most), _Graph(users, most)
     nodes = reached.first_nodes(targets)
     for step in range(1, steps + 1):
         direct, through = _leads(nodes)
         nodes = {}
-        for user in users(direct.keys() | through.keys()):
+        for user in graph.users({**direct, **through}):
             node = reached.note(user, step, _leads_of(user, direct, through))
             if node is not None:
                 nodes[user.id] = node
-            elif not reached.is_all:
-                break
-        if not nodes:
-            break
+    reached.is_all &= graph.is_all
     return reached
+
+
+class _Graph:
+    """What refers to what, asked for once."""
+
+    def __init__(self, ask: Callable[[Collection[str]], Iterable[User]], most: int) -> None:
+        self._ask, self._most = ask, most
+        self._users: dict[str, list[User]] = {}
+        """By what they refer to."""
+        self.is_all = True
+        """Whether no answer had more than so many users: of such a one the rest is left out."""
+
+    def users(self, keys: Collection[str]) -> Iterable[User]:
+        """Return what refers, or may refer, to one of the keys; each user once."""
+        new = {key: list[User]() for key in keys if key not in self._users}
+        self._users |= new
+        known = set[str]()
+        for user in self._ask(new) if new else ():
+            if user.id in known:
+                continue
+            if len(known) >= self._most:
+                self.is_all = False
+                break
+            known.add(user.id)
+            for key in {*user.refers_to, *user.may_refer_to} & new.keys():
+                new[key].append(user)
+        return {user.id: user for key in keys for user in self._users[key]}.values()
 
 
 def _leads(nodes: Mapping[str, _Node]) -> tuple[dict[str, _Lead], dict[str, _Lead]]:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 MOST = 10_000
 """Structures that a walk comes to; of more, the rest is only known to exist."""
-_IDS = 200
+_IDS = 1_000
 """Ids in one filter."""
+_READ = 200
+"""Structures that are read at once."""
 _DIRECT, _GUESSED, _INDIRECT, _OUTSIDE = range(4)
 """Groups of what is equally far away, in this order."""
 _RANKED_BY = ("crate", "is_test", "references", "context.file_path", "line")
@@ -192,7 +194,7 @@ def select(
 def read(points: Points[Structure], ids: Iterable[str]) -> Iterator[Structure]:
     """Yield the structures of these ids; the index may lack some that Qdrant rejected."""
     waiting = iter(ids)
-    while batch := [*islice(waiting, _IDS)]:
+    while batch := [*islice(waiting, _READ)]:
         yield from (point.record for point in points.retrieve(batch, vectors=False))
 
 
