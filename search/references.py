@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Generic, TypeVar
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lsif.references.places import PlacesFile
 from search import walk
@@ -34,6 +35,8 @@ CALLED = frozenset({"Function", "Macro"})
 """Kinds of structures that are called."""
 STEPS_TO_TESTS = 3
 """From a structure to its tests, unless others are asked for."""
+_KEPT = 4
+"""Lists of callers that are kept; the longest takes 5 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,9 @@ class References:
                 "lsif-ingest ingest --rebuild adds it."
             )
         self.lookup, self._path = lookup, places
+        self._lock = Lock()
+        self._kept: dict[tuple[str, int], list[Reached]] = {}
+        """Callers by target and depth, those asked for last at the end."""
 
     def close(self) -> None:
         """Close the file of places; the next question about them opens it again."""
@@ -105,7 +111,7 @@ class References:
         try:
             return self._structure_target(self.lookup.resolve(text))
         except StructureMissing:
-            outside = [symbol for symbol in self._symbols() if matches_symbol(symbol, text)]
+            outside = [symbol for symbol in self._symbols if matches_symbol(symbol, text)]
         if text in outside:
             return Target(text, None)
         if len(outside) > 1:
@@ -139,7 +145,7 @@ class References:
         are used most. Those that may refer to it, and to the trait's member that it implements,
         follow.
         """
-        return self._page(self._walk(target).callers(depth), offset, limit)
+        return self._page(self._callers(target, depth), offset, limit)
 
     def callees(
         self,
@@ -165,7 +171,7 @@ class References:
         self, target: Target, offset: int = 0, limit: int = 100, *, depth: int = STEPS_TO_TESTS
     ) -> Page[Neighbour]:
         """Return the tests that reach the target in at most so many steps, the nearest first."""
-        reached = self._walk(target).callers(depth)
+        reached = self._callers(target, depth)
         tests = _tests_among(reached, target)
         return self._page(tests, offset, limit, is_all=len(reached) < walk.MOST)
 
@@ -177,10 +183,10 @@ class References:
         if relation == "implementations":
             reached = self._walk(target).implementations()
         elif relation == "callers":
-            reached = self._walk(target).callers(1)
+            reached = self._callers(target, 1)
         else:
-            reached = _tests_among(self._walk(target).callers(STEPS_TO_TESTS), target)
-        return [item.key for item in sorted(reached, key=lambda item: (item.rank, item.key))]
+            reached = _tests_among(self._callers(target, STEPS_TO_TESTS), target)
+        return [item.key for item in sorted(reached, key=_rank)]
 
     def structures(self, ids: Iterable[str]) -> dict[str, Structure]:
         """Return the structures of these ids by id, as far as the index has them."""
@@ -191,6 +197,19 @@ class References:
         outside = {key: key for key in keys if not is_id(key)}
         inside = self.structures(key for key in keys if is_id(key))
         return outside | {key: structure.symbol for key, structure in inside.items()}
+
+    def _callers(self, target: Target, depth: int) -> list[Reached]:
+        """Return the callers in their order; a target with thousands is walked from once."""
+        asked = target.key, depth
+        with self._lock:
+            found = self._kept.pop(asked, None)
+        if found is None:
+            found = sorted(self._walk(target).callers(depth), key=_rank)
+        with self._lock:
+            self._kept[asked] = found
+            while len(self._kept) > _KEPT:
+                del self._kept[next(iter(self._kept))]
+        return found
 
     def _walk(self, target: Target) -> Walk:
         return Walk(self._points, target.key, target.structure)
@@ -209,7 +228,9 @@ class References:
     def _points(self) -> Points[Structure]:
         return self.lookup.generation.structures
 
+    @cached_property
     def _symbols(self) -> list[str]:
+        """Symbols outside the index that something in it refers to."""
         return sorted(self._points.values("uses"))
 
     def _structure_target(self, structure_id: str) -> Target:
@@ -219,7 +240,7 @@ class References:
         self, reached: Collection[Reached], offset: int, limit: int, *, is_all: bool = True
     ) -> Page[Neighbour]:
         """Return a part of what was reached, in the order of their ranks, with their records."""
-        ordered = sorted(reached, key=lambda item: (item.rank, item.key))[offset : offset + limit]
+        ordered = sorted(reached, key=_rank)[offset : offset + limit]
         records = self.structures(item.key for item in ordered if not item.is_outside)
         shown = [
             Neighbour(
@@ -234,6 +255,11 @@ class References:
             if item.is_outside or item.key in records
         ]
         return Page(shown, len(reached), is_all and len(reached) < walk.MOST)
+
+
+def _rank(item: Reached) -> tuple[Any, ...]:
+    """Return by what answers are ordered."""
+    return *item.rank, item.key
 
 
 def _tests_among(reached: Iterable[Reached], target: Target) -> list[Reached]:

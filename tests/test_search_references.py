@@ -112,6 +112,17 @@ def test_callers_of_the_own_crate_come_first_and_those_through_the_trait_last(
     assert (page.total, page.is_all) == (3, True)
 
 
+def test_pages_of_callers_are_parts_of_one_walk(
+    references: References, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = references.target("made_up::<Circle as Shape>::area")
+    whole = references.callers(target)
+    monkeypatch.setattr("search.walk.Walk.callers", None)
+    pages = [references.callers(target, offset, 1).items for offset in range(whole.total)]
+    assert [item for page in pages for item in page] == whole.items
+    assert references.ranked("callers", target) == [item.key for item in whole.items]
+
+
 def test_callees_that_are_a_traits_are_followed_by_what_implements_them(
     references: References,
 ) -> None:

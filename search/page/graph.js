@@ -114,10 +114,12 @@ function ask(isNew, signal) {
   const about = (name, part) => (
     request("references", projectParams({ target, relation: name, ...part }), signal)
   );
-  return Promise.allSettled([
-    about(relation, { offset, limit: LISTED }),
-    ...(isNew ? ["callers", "callees"].map((name) => about(name, { limit: DRAWN })) : []),
-  ]);
+  const list = about(relation, { offset, limit: LISTED });
+  const beginning = (answer) => ({ ...answer, items: answer.items.slice(0, DRAWN) });
+  const side = (name) => (
+    name === relation && !offset ? list.then(beginning) : about(name, { limit: DRAWN })
+  );
+  return Promise.allSettled([list, ...(isNew ? ["callers", "callees"].map(side) : [])]);
 }
 
 function drawTarget(target, callers, callees) {
