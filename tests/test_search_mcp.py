@@ -40,7 +40,8 @@ from storage.upload import publish_source
 from conftest import PROJECT_ROOT, FakeEncoder, cli_environment, embedded_source
 
 T = TypeVar("T")
-TOOLS = ["search_code", "similar_code", "get_structure", "index_status"]
+FIND = [f"find_{what}" for what in ("references", "callers", "callees", "implementations", "tests")]
+TOOLS = ["search_code", "get_structure", *FIND, "similar_code", "index_status"]
 NEVER = Calibration({}, {"text": {"": -9.0, "text": 0.0}})
 """Says of every answer by text that there is none."""
 HOSTILE = (
@@ -139,13 +140,19 @@ def refusal(result: CallToolResult) -> str:
     return content.text
 
 
+def without_edges(structure: Structure) -> dict[str, Any]:
+    """Return the fields of a structure but for the lists of what it refers to."""
+    edges = {"refers_to", "uses", "may_refer_to", "implements"}
+    return {name: value for name, value in structure.to_dict().items() if name not in edges}
+
+
 def named(structures: list[Structure], name: str) -> Structure:
     (structure,) = (candidate for candidate in structures if candidate.name == name)
     return structure
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
-def test_a_client_is_shown_four_tools_that_only_read(service: SearchService, mode: str) -> None:
+def test_a_client_is_shown_tools_that_only_read(service: SearchService, mode: str) -> None:
     listed = ask(service, lambda client: client.list_tools(), mode).tools
     assert [tool.name for tool in listed] == TOOLS
     for tool in listed:
@@ -156,7 +163,7 @@ def test_a_client_is_shown_four_tools_that_only_read(service: SearchService, mod
         assert tool.description
     assert [tool.input_schema.get("required", []) for tool in listed] == [
         ["query"],
-        ["id"],
+        *[["target"]] * 6,
         ["id"],
         [],
     ]
@@ -351,14 +358,36 @@ def test_what_is_like_a_structure_leaves_itself_out(
 
 def test_a_structure_is_given_whole(served: SearchService, structures: list[Structure]) -> None:
     for wanted in structures[::20]:
-        assert found(call(served, "get_structure", id=wanted.id)) == wanted.to_dict()
+        assert found(call(served, "get_structure", id=wanted.id)) == without_edges(wanted)
+
+
+def test_a_structure_is_given_by_its_name_symbol_or_place(
+    served: SearchService, structures: list[Structure]
+) -> None:
+    wanted = named(structures, "insert")
+    place = f"{wanted.context.file_path}:{wanted.line}"
+    for target in ("insert", "Cache::insert", wanted.symbol, place):
+        assert found(call(served, "get_structure", target=target))["id"] == wanted.id
+    assert refusal(call(served, "get_structure", target="area")).startswith(
+        "3 definitions have this name. Pass the place or symbol of the one you mean: src/geometry/"
+    )
+    assert "no structure 'absent'" in refusal(call(served, "get_structure", target="absent"))
 
 
 @pytest.mark.parametrize("tool", ["get_structure", "similar_code"])
 def test_an_unknown_id_is_a_tools_error(served: SearchService, tool: str) -> None:
     unknown = "00000000-0000-5000-8000-000000000000"
     assert refusal(call(served, tool, id=unknown)) == f"the index has no structure '{unknown}'."
-    assert refusal(call(served, tool, id="Doubling")).startswith("id: Input should be a valid UUID")
+
+
+def test_what_is_similar_is_asked_by_id(served: SearchService) -> None:
+    message = refusal(call(served, "similar_code", id="Doubling"))
+    assert message.startswith("id: Input should be a valid UUID")
+
+
+def test_an_index_without_references_says_how_to_add_them(served: SearchService) -> None:
+    for tool in FIND:
+        assert "--rebuild adds it" in refusal(call(served, tool, target="Cache::insert"))
 
 
 def test_the_status_tells_what_can_be_filtered_on(served: SearchService) -> None:
@@ -440,10 +469,7 @@ def test_an_unknown_tool_is_a_protocol_error_that_names_those_there_are(
             await client.call_tool("grep", {"pattern": "x"})
         return refused.value.message
 
-    assert (
-        ask(service, grep) == "there is no tool 'grep'; "
-        "expected search_code, similar_code, get_structure, index_status."
-    )
+    assert ask(service, grep) == f"there is no tool 'grep'; expected {', '.join(TOOLS)}."
 
 
 def test_a_slow_answer_holds_up_nobody(
@@ -455,7 +481,7 @@ def test_a_slow_answer_holds_up_nobody(
     async def at_once(client: mcp.Client) -> CallToolResult:
         slow = asyncio.create_task(client.call_tool("index_status", {}))
         await asyncio.sleep(0.1)
-        assert len((await client.list_tools()).tools) == 4
+        assert len((await client.list_tools()).tools) == len(TOOLS)
         assert not slow.done()
         listed.set()
         return await slow
@@ -705,7 +731,7 @@ def test_hostile_content_and_queries_pass_unharmed(
             HOSTILE,
         )
         assert (hit["place"], hit["snippet"]) == (f"src/{HOSTILE}:15-15", f"{HOSTILE}\n")
-        assert server.call("get_structure", id=spoilt.id) == spoilt.to_dict()
+        assert server.call("get_structure", id=spoilt.id) == without_edges(spoilt)
         for query in (
             '["a", "b"]',
             '{"mode": "text"}',

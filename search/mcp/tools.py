@@ -6,27 +6,29 @@ What goes wrong is returned as a tool's error, which an agent reads and can act 
 from __future__ import annotations
 
 import logging
-import uuid
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import orjson
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, TextContent, Tool, ToolAnnotations
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
 from configs.errors import LsifIngestError
 from search import limits
 from search.answer import Mode  # noqa: TC001 - pydantic reads it
+from search.errors import AmbiguousName
 from search.filters import Filters, Tests
 from search.mcp import texts
+from search.mcp.arguments import Id, Limit, Project, Request, Target, Values
+from search.mcp.graph import RELATION_REQUESTS, candidates_of
 from search.mcp.models import FoundStructures
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from pydantic_core import CoreSchema
 
-    from search.mcp.models import Result
     from search.service import SearchService
 
 logger = logging.getLogger(__name__)
@@ -35,49 +37,8 @@ _SHOWN_PROBLEMS = 5
 """Wrong arguments that an error names."""
 _SHOWN_CHARACTERS = 100
 """Of a wrong argument."""
-
-
-def _as_list(value: object) -> object:
-    """Return a list that a client sent as text, as some do: `["a"]` or a single `a`.
-
-    >>> _as_list('["a", "b"]'), _as_list("a"), _as_list("")
-    (['a', 'b'], ['a'], [])
-    """
-    if not isinstance(value, str):
-        return value
-    if value.startswith("["):
-        try:
-            return orjson.loads(value)
-        except orjson.JSONDecodeError:
-            pass  # a glob may begin so
-    return [value] if value else []
-
-
-_Text = Annotated[str, Field(min_length=1, max_length=limits.VALUE)]
-_Values = Annotated[tuple[_Text, ...], Field(max_length=limits.VALUES), BeforeValidator(_as_list)]
-_Limit = Annotated[int, Field(ge=1, le=limits.MCP.hits, description=texts.LIMIT)]
-_Project = Annotated[
-    str,
-    Field(max_length=limits.PROJECT, pattern=r"^(\w[\w.@-]*)?$", description=texts.PROJECT),
-]
-_Id = Annotated[uuid.UUID, Field(description=texts.ID)]
-
-
-class Request(BaseModel):
-    """A tool: its fields are the arguments, `answer` gives the result."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    tool: ClassVar[str]
-    title: ClassVar[str]
-    description: ClassVar[str]
-    """What an agent chooses the tool by."""
-    result: ClassVar[type[Result] | None] = None
-    """None if the keys of the result are those of another package's record."""
-
-    def answer(self, service: SearchService) -> dict[str, Any]:
-        """Return the result as plain data. Raises LsifIngestError."""
-        raise NotImplementedError
+_EDGES = frozenset({"refers_to", "uses", "may_refer_to", "implements"})
+"""Fields of a structure that are long lists of ids and symbols."""
 
 
 class SearchCode(Request):
@@ -90,19 +51,19 @@ class SearchCode(Request):
 
     query: Annotated[str, Field(min_length=1, max_length=limits.MCP.query, description=texts.QUERY)]
     mode: Annotated[Mode, Field(description=texts.MODE)] = "hybrid"
-    limit: _Limit = 5
-    project: _Project = ""
-    crate: Annotated[_Values, Field(description=texts.CRATE)] = ()
-    path: Annotated[_Values, Field(description=texts.PATH)] = ()
-    module: Annotated[_Values, Field(description=texts.MODULE)] = ()
-    kind: Annotated[_Values, Field(description=texts.KIND)] = ()
-    visibility: Annotated[_Values, Field(description=texts.VISIBILITY)] = ()
-    owner: Annotated[_Values, Field(description=texts.OWNER)] = ()
-    trait: Annotated[_Values, Field(description=texts.TRAIT)] = ()
-    origin: Annotated[_Values, Field(description=texts.ORIGIN)] = ()
-    calls: Annotated[_Values, Field(description=texts.CALLS)] = ()
-    called_by: Annotated[_Values, Field(description=texts.CALLED_BY)] = ()
-    implements: Annotated[_Values, Field(description=texts.IMPLEMENTS)] = ()
+    limit: Limit = 5
+    project: Project = ""
+    crate: Annotated[Values, Field(description=texts.CRATE)] = ()
+    path: Annotated[Values, Field(description=texts.PATH)] = ()
+    module: Annotated[Values, Field(description=texts.MODULE)] = ()
+    kind: Annotated[Values, Field(description=texts.KIND)] = ()
+    visibility: Annotated[Values, Field(description=texts.VISIBILITY)] = ()
+    owner: Annotated[Values, Field(description=texts.OWNER)] = ()
+    trait: Annotated[Values, Field(description=texts.TRAIT)] = ()
+    origin: Annotated[Values, Field(description=texts.ORIGIN)] = ()
+    calls: Annotated[Values, Field(description=texts.CALLS)] = ()
+    called_by: Annotated[Values, Field(description=texts.CALLED_BY)] = ()
+    implements: Annotated[Values, Field(description=texts.IMPLEMENTS)] = ()
     tests: Annotated[Tests, Field(description=texts.TESTS)] = "include"
     generated: Annotated[Tests, Field(description=texts.GENERATED)] = "include"
 
@@ -136,10 +97,10 @@ class SimilarCode(Request):
     description = texts.SIMILAR_CODE
     result = FoundStructures
 
-    id: _Id
+    id: Id
     mode: Annotated[Literal["hybrid", "text", "code"], Field(description=texts.COMPARED)] = "hybrid"
-    limit: _Limit = 5
-    project: _Project = ""
+    limit: Limit = 5
+    project: Project = ""
 
     def answer(self, service: SearchService) -> dict[str, Any]:
         """Return FoundStructures."""
@@ -155,13 +116,17 @@ class GetStructure(Request):
     title = "Get a whole definition"
     description = texts.GET_STRUCTURE
 
-    id: _Id
-    project: _Project = ""
+    target: Target
+    project: Project = ""
 
     def answer(self, service: SearchService) -> dict[str, Any]:
-        """Return the fields of lsif.structure.Structure."""
+        """Return the fields of lsif.structure.Structure without those that find_callees tells."""
         with service.opened(self.project) as held:
-            return asdict(held.searcher.structure(str(self.id)))
+            try:
+                structure = held.searcher.structure(held.searcher.resolve(self.target))
+            except AmbiguousName as exc:
+                raise candidates_of(exc) from exc
+        return {name: value for name, value in asdict(structure).items() if name not in _EDGES}
 
 
 class IndexStatus(Request):
@@ -171,16 +136,21 @@ class IndexStatus(Request):
     title = "Show what is indexed"
     description = texts.INDEX_STATUS
 
-    project: _Project = ""
+    project: Project = ""
 
     def answer(self, service: SearchService) -> dict[str, Any]:
         """Return the service's status."""
         return service.status(self.project)
 
 
-REQUESTS: dict[str, type[Request]] = {
-    request.tool: request for request in (SearchCode, SimilarCode, GetStructure, IndexStatus)
-}
+_IN_ORDER: tuple[type[Request], ...] = (
+    SearchCode,
+    GetStructure,
+    *RELATION_REQUESTS,
+    SimilarCode,
+    IndexStatus,
+)
+REQUESTS = {request.tool: request for request in _IN_ORDER}
 
 
 class _Schema(GenerateJsonSchema):
