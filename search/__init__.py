@@ -8,7 +8,7 @@ Reading order:
     evidence, confidence             how sure it is that there is an answer
     symbols, lookup                  what people write for symbols; structures by name
     walk, references                 who refers to what: places, callers, callees, tests
-    request, edges                   what a caller asks for; filters by references
+    request, edges, told             what a caller asks for; filters and answers by references
     encoding, engine                 models that read a query; the searcher
     relations                        the same as every interface shows it
     changes, reach, cargo_tests      structures that changed, what reaches them, which are tests

@@ -194,6 +194,15 @@ def test_origin_and_generated_code_are_filters(page: Page, site: Site) -> None:
     assert "generated=" not in page.url
 
 
+def test_what_the_references_answer_leads_to_them(page: Page, site: Site) -> None:
+    told = site.json("/api/search", q="who calls retry::retry")["from_references"]
+    opened(page, "/?q=who calls retry::retry")
+    page.click("#summary a:has-text('from the references')")
+    settle(page)
+    assert all(part in page.url for part in (f"target={told['id']}", "relation=callers"))
+    assert page.locator("#relations .related").count() == told["total"]
+
+
 def test_what_structures_call_is_a_filter(page: Page, site: Site) -> None:
     callers = site.json("/api/references", target="sample::retry::retry", relation="callers")
     opened(page, f"/?q={WAIT}")
