@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from machine.git_diff import Lines
+from search import limits
 from search.cargo_tests import is_test_function
 from search.changes import own_lines
 from search.lookup import is_id
@@ -29,15 +30,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DEPTH = 3
-"""Steps that are followed unless others are asked for."""
 _NOT_FOLLOWED = frozenset({"Module"})
 """Kinds whose own lines are documentation; whatever names a path refers to them."""
 _NOT_TESTED = frozenset({"Impl", "Module"})
 """Kinds that nothing calls."""
 _OF_USERS = (
     "refers_to",
-    "uses",
     "may_refer_to",
     "implements",
     "is_test",
@@ -127,23 +125,19 @@ def assess(
     structures = sorted(references.structures(ids).values(), key=_by_use)
     followed = follow(points, structures, depth)
     changed = _changed(structures, followed)
-    own_tests = [
-        Neighbour(structure.id, structure, steps=0)
-        for structure in structures
-        if is_test_function(structure)
-    ]
+    own_tests = [Neighbour(test.id, test, steps=0) for test in filter(is_test_function, structures)]
     others = sorted(
         (found for key, found in followed.reach.found.items() if key not in ids), key=_by_steps
     )
     tests = [found for found in others if found.user.id in followed.tests]
     reached = [found for found in others if found.user.id not in followed.tests]
-    shown_tests = [*own_tests[:limit], *_neighbours(references, tests[:limit])][:limit]
+    shown = [*own_tests, *_neighbours(references, tests[:limit])][:limit]
     untested = [structure for structure in changed if structure.untested]
     return Impact(
         depth=depth,
         changed=Part(len(changed), changed[:limit]),
         reached=Part(len(reached), related(_neighbours(references, reached[:limit]), references)),
-        tests=Part(len(own_tests) + len(tests), related(shown_tests, references)),
+        tests=Part(len(own_tests) + len(tests), related(shown, references)),
         untested=Part(len(untested), untested[:limit]),
         files=noted,
         is_all=followed.reach.is_all,
@@ -170,7 +164,7 @@ def follow(points: Points[Structure], structures: Iterable[Structure], depth: in
 
 
 def count_tests(
-    points: Points[Structure], ids: Collection[str], depth: int = DEPTH
+    points: Points[Structure], ids: Collection[str], depth: int = limits.IMPACT_STEPS
 ) -> dict[str, int]:
     """Return how many tests reach each of the structures; those that none may reach are absent."""
     followed = follow(points, read(points, ids), depth)
@@ -216,12 +210,11 @@ def _should_be_tested(structure: Structure) -> bool:
 
 def _users(points: Points[Structure], keys: Collection[str]) -> Iterator[User]:
     """Yield the structures whose own lines refer, or may refer, to one of the keys."""
-    for field in ("refers_to", "uses", "may_refer_to"):
-        for key, (refers_to, uses, may, implements, *others) in select(
-            points, _OF_USERS, field, keys
-        ):
-            named = (*(refers_to or ()), *(uses or ()))
-            yield User(key, named, may or (), _own_members(implements or ()), *others)
+    for field in ("refers_to", "may_refer_to"):
+        rows = select(points, _OF_USERS, field, keys)
+        for key, (refers_to, may_refer_to, implements, *others) in rows:
+            members = _own_members(implements or ())
+            yield User(key, refers_to or (), may_refer_to or (), members, *others)
 
 
 def _own_members(implements: Iterable[str]) -> list[str]:

@@ -52,6 +52,8 @@ RELATED: Final = 100
 """Places, callers and the like in one answer, unless more or fewer are asked for."""
 STEPS: Final = 10
 """Steps from a structure to its callers, callees or tests."""
+IMPACT_STEPS: Final = 3
+"""Steps from a change to what reaches it, unless more or fewer are asked for."""
 RELATED_CHARACTERS: Final = 12_000
 """JSON of the items in one answer of MCP: about 3,000 tokens."""
 OFFSET: Final = 100_000_000

@@ -24,10 +24,10 @@ class User(NamedTuple):
 
     id: str
     refers_to: Collection[str]
-    """Ids, and symbols outside the index."""
+    """Ids."""
     may_refer_to: Collection[str]
     implements: Sequence[str]
-    """Members of traits, as ids or symbols."""
+    """Ids of members of traits, or of traits if it is an impl block."""
     is_test: bool
     code_type: str
     references: int
@@ -44,7 +44,7 @@ class Reaching(NamedTuple):
     via: str
     """Id of the structure one step nearer, which may be a target."""
     through: str | None
-    """The trait's member that it refers to instead of `via`, as an id or a symbol."""
+    """Id of the trait's member that it refers to instead of `via`."""
     is_guessed: bool
     """Whether only names say so, of this step or of one nearer."""
 
@@ -121,7 +121,7 @@ def reach(
     """Return what reaches the targets in at most so many steps.
 
     `targets` are ids, each with the members of traits that it implements. `users` returns what
-    refers, or may refer, to one of some ids and symbols; the same more than once does no harm.
+    refers, or may refer, to one of some ids; the same more than once does no harm.
     """
     reached, graph = Reach(targets, most), _Graph(users, most)
     nodes = reached.first_nodes(targets)

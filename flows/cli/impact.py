@@ -54,9 +54,10 @@ def add_impact(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--depth",
         type=whole_number(1, limits.STEPS),
-        default=3,
+        default=limits.IMPACT_STEPS,
         metavar="N",
-        help=f"maximum number of steps to what reaches a change, 1 to {limits.STEPS} (default: 3)",
+        help=f"maximum number of steps to what reaches a change, 1 to {limits.STEPS} (default: "
+        f"{limits.IMPACT_STEPS})",
     )
     parser.add_argument(
         "--limit",
