@@ -36,7 +36,8 @@ from configs.settings import ModelSettings, load_settings
 from configs.workspace import Workspace
 from embedding.models import fingerprints_of, resolve_model
 from search.judged import read_queries
-from search.opening import connect, open_searcher
+from search.opening import open_searcher
+from search.published import connect
 from storage.metadata import Metadata, VectorInfo
 from storage.points import block_draft, structure_draft
 from storage.schema import structure_payload

@@ -24,7 +24,8 @@ from embedding.models import fingerprints_of
 from lsif.listing import list_files
 from machine.git import git_state
 from search.calibrate import TakenOut
-from search.opening import connect, open_searcher
+from search.opening import open_searcher
+from search.published import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

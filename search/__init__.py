@@ -14,7 +14,7 @@ Reading order:
     changes, reach, cargo_tests      structures that changed, what reaches them, which are tests
     impact                           all this of a change
     sources, projection              the text of indexed files; the map of the structures
-    opening, service                 from settings to a searcher; searchers that stay open
+    published, opening, service      from settings to an index, to a searcher; what stays open
     web, page, mcp                   the HTTP API, its page, the MCP server for coding agents
     judged, statistics, evaluate     how good answers are, by queries with known answers
     calibrate, calibrations          the confidence, fitted to such queries; what was fitted

@@ -11,7 +11,6 @@ from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from lsif.references.places import PlacesFile
 from search import walk
 from search.errors import AmbiguousName, Candidate, ReferencesMissing, StructureMissing
 from search.lookup import is_id
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from configs.workspace import Workspace
-    from lsif.references.places import Place
+    from lsif.references.places import Place, PlacesFile
     from lsif.structure import Structure
     from search.lookup import Lookup
     from search.walk import Reached
@@ -216,6 +215,8 @@ class References:
 
     @cached_property
     def _places(self) -> PlacesFile:
+        from lsif.references.places import PlacesFile  # noqa: PLC0415 - pyarrow, of no use else
+
         if self._path is None or not self._path.is_file():
             raise ReferencesMissing(
                 f"{self._path or 'the file of places'} is not on this machine: which structures "

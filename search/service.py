@@ -18,8 +18,9 @@ from configs.workspace import is_collection_name
 from search.answer import MODES
 from search.errors import MapFailed, ProjectUnknown
 from search.filters import STRUCTURE_FIELDS
-from search.opening import choose_collection, connect, open_searcher
+from search.opening import open_searcher
 from search.projection import keep_map, make_map, read_map
+from search.published import choose_collection, connect
 from search.references import References
 from search.sources import Sources, read_root
 from storage.errors import IndexMissing, StorageError

@@ -694,7 +694,7 @@ def test_what_fails_of_a_signal_is_reported_as_the_signal(
         finally:
             raise ValueError("Task run is not set")  # as Prefect does
 
-    monkeypatch.setattr("search.opening.connect", interrupted)
+    monkeypatch.setattr("search.published.connect", interrupted)
     assert run("status", capsys=capsys)[::2] == (
         code,
         (

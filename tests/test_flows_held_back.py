@@ -14,7 +14,8 @@ from configs.settings import RustAnalyzerSettings, load_settings
 from configs.workspace import ProjectWorkspace
 from embedding import models
 from flows.stages import check, sources
-from search.opening import connect, open_searcher
+from search.opening import open_searcher
+from search.published import connect
 from storage.errors import IndexMismatch
 from storage.live import require_live
 

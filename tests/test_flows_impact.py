@@ -21,7 +21,7 @@ from flows.stages.upload import with_tests
 from machine import git
 from machine.git_diff import EVERY_LINE, Lines
 from search.changes import ChangedFile
-from search.opening import connect
+from search.published import connect
 from search.sources import remember_root
 from storage.index import Generation
 from storage.live import require_live

@@ -18,7 +18,7 @@ from flows.stages.index import export_index, import_index
 from flows.stages.upload import remove_old_places
 from search.errors import ReferencesMissing
 from search.lookup import Lookup
-from search.opening import connect
+from search.published import connect
 from search.references import Neighbour, Page, References, open_references
 from storage.live import require_live
 

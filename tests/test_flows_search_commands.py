@@ -34,7 +34,7 @@ from searchable import (
 
 from flows.cli import main as cli
 from flows.cli.answers import clean, print_answer
-from search import opening
+from search import published
 from search.answer import Answer
 from search.hit import Hit
 from storage.embedded.index import EmbeddedIndex
@@ -93,10 +93,10 @@ class KeptIndex(EmbeddedIndex):
 @contextmanager
 def kept_open(data: Path) -> Iterator[None]:
     """Let commands of this process keep the index open."""
-    kept, connect = KeptIndex(data / "qdrant"), opening.connect
+    kept, connect = KeptIndex(data / "qdrant"), published.connect
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            opening,
+            published,
             "connect",
             lambda workspace: kept if workspace.data == data else connect(workspace),
         )

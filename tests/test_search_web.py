@@ -40,7 +40,8 @@ from searchable import (
 
 from search.engine import Searcher
 from search.filters import Filters
-from search.opening import connect, open_searcher
+from search.opening import open_searcher
+from search.published import connect
 from search.service import SearchService
 from search.sources import Sources
 from search.web.models import (

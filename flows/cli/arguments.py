@@ -173,7 +173,7 @@ def named_collection(workspace: Workspace) -> str:
 
 def chosen_collection(workspace: Workspace, index: Index | None = None) -> str:
     """Return the named collection, else the one that was published last."""
-    from search.opening import choose_collection, connect  # noqa: PLC0415 - 0.5 s
+    from search.published import choose_collection, connect  # noqa: PLC0415 - 0.2 s
 
     wanted = named_collection(workspace)
     if index is not None:

@@ -82,7 +82,8 @@ def _project_and_queries(text: str) -> tuple[str, Path]:
 def _evaluate(options: argparse.Namespace) -> None:
     from search.calibrate import JudgedProject, TakenOut  # noqa: PLC0415 - half a second
     from search.evaluate import evaluate  # noqa: PLC0415 - 0.1 s
-    from search.opening import connect, open_searcher  # noqa: PLC0415 - half a second
+    from search.opening import open_searcher  # noqa: PLC0415 - half a second
+    from search.published import connect  # noqa: PLC0415 - with the above
 
     workspace = workspace_of(options)
     if options.others and options.calibrate is None:

@@ -129,7 +129,7 @@ def _found(
     from flows.stages.changes import find_changes  # noqa: PLC0415 - pyarrow, which --help needs not
     from search.impact import assess  # noqa: PLC0415 - as above
     from search.lookup import Lookup  # noqa: PLC0415 - as above
-    from search.opening import connect  # noqa: PLC0415 - half a second
+    from search.published import connect  # noqa: PLC0415 - half a second
     from search.references import open_references  # noqa: PLC0415 - as above
     from search.sources import read_root  # noqa: PLC0415 - as above
     from storage.live import require_live  # noqa: PLC0415 - as above

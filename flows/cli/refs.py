@@ -119,7 +119,7 @@ def _refs(options: argparse.Namespace) -> None:
 def _open(workspace: Workspace, stack: ExitStack) -> tuple[References, Sources]:
     """Return the references and sources of the chosen index; no model is loaded."""
     from search.lookup import Lookup  # noqa: PLC0415 - half a second, all of them
-    from search.opening import connect  # noqa: PLC0415
+    from search.published import connect  # noqa: PLC0415
     from search.references import open_references  # noqa: PLC0415
     from search.sources import Sources, read_root  # noqa: PLC0415
     from storage.live import require_live  # noqa: PLC0415

@@ -195,7 +195,8 @@ def open_chosen(
 
     A quick searcher is for a few queries: its models start at once if they can.
     """
-    from search.opening import connect, open_searcher  # noqa: PLC0415 - half a second
+    from search.opening import open_searcher  # noqa: PLC0415 - half a second
+    from search.published import connect  # noqa: PLC0415 - with the above
 
     index = stack.enter_context(closing(connect(workspace)))
     collection = chosen_collection(workspace, index)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import argparse
 
     from lsif.coverage import Coverage
-    from search.opening import CollectionInfo
+    from search.published import CollectionInfo
 
 
 def add_status(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def add_status(parser: argparse.ArgumentParser) -> None:
 
 
 def _status(options: argparse.Namespace) -> None:
-    from search.opening import connect, describe_collections  # noqa: PLC0415 - half a second
+    from search.published import connect, describe_collections  # noqa: PLC0415 - 0.2 s
     from storage.live import require_live  # noqa: PLC0415 - with the above
 
     workspace = workspace_of(options)

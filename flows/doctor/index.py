@@ -15,7 +15,7 @@ from embedding.work_units import UNIT_SUFFIX
 from flows.doctor.finding import Finding, of_error
 from machine.disk import taken_bytes, why_not_writable
 from machine.text import counted
-from search.opening import connect
+from search.published import connect
 from storage.errors import IndexMismatch, StorageError
 from storage.indexes import missing_indexes
 from storage.live import check_fingerprints, require_live

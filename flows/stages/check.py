@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from configs.settings import load_settings
 from embedding.models import fingerprints_of, kept_models, resolve_model
-from search.opening import connect
+from search.published import connect
 from storage.errors import IndexMismatch
 from storage.live import check_fingerprints
 

@@ -17,7 +17,7 @@ from flows.stages.check import check_source
 from flows.stages.upload import now, with_vectors
 from lsif.jsonl import write_records
 from machine.files import copy_atomically
-from search.opening import connect
+from search.published import connect
 from storage.live import require_live
 from storage.maintenance.exchange import ExportedSource, export_generation
 from storage.maintenance.rollback import rollback

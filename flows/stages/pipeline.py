@@ -17,7 +17,7 @@ from flows.stages.records import import_records, parse_repository
 from flows.stages.sources import HELD_BACK, checkout, dump_repository, held_back
 from machine.git import git_state
 from machine.processors import be_nice
-from search.opening import connect
+from search.published import connect
 from storage.plan import Plan, make_plan
 from storage.points import RecordSource
 from storage.shrinkage import why_too_few

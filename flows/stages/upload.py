@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from configs.workspace import BLOCKS_VECTOR
 from embedding.models import fingerprints_of
 from search.impact import count_tests
-from search.opening import connect
+from search.published import connect
 from storage.errors import StorageError
 from storage.metadata import VectorInfo
 from storage.points import FileSource
