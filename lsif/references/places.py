@@ -33,6 +33,8 @@ KINDS = ("implementation",)
 _VERSION = b"lsif_ingest.places"
 _GROUP = 1 << 14
 """Rows that are read together."""
+_KEPT = 16
+"""Tables that are kept, of at most a megabyte each: who counts places reads some of them, too."""
 _NAME = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [
@@ -84,6 +86,8 @@ class PlacesFile:
         """Read its statistics. Raises PlacesError if it can't be read."""
         self._path = path
         self._lock = Lock()
+        self._tables: dict[tuple[int, tuple[str, ...]], pa.Table] = {}
+        """What was read last, by row group and columns; the oldest first."""
         try:
             self._file = pq.ParquetFile(path)
             metadata = self._file.metadata
@@ -133,9 +137,19 @@ class PlacesFile:
                 yield group, rows[0].as_py(), len(rows)
 
     def _read(self, group: int, columns: Sequence[str]) -> pa.Table:
+        asked = group, tuple(columns)
+        with self._lock:
+            table = self._tables.pop(asked, None)
+            if table is None:
+                table = self._read_group(group, columns)
+            self._tables[asked] = table
+            if len(self._tables) > _KEPT:
+                del self._tables[next(iter(self._tables))]
+        return table
+
+    def _read_group(self, group: int, columns: Sequence[str]) -> pa.Table:
         try:
-            with self._lock:
-                return self._file.read_row_group(group, columns=list(columns))
+            return self._file.read_row_group(group, columns=list(columns))
         except (OSError, pa.ArrowException) as exc:
             raise PlacesError(f"{self._path} can't be read: {exc}. Ingest again.") from exc
 
