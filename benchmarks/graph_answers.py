@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from graph_dump import Spot
+from language_server import RequestFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from language_server import LanguageServer
 
+RELATIONS = ("references", "callers", "callees", "implementations")
 KEYWORDS = "fn|struct|enum|union|trait|type|const|static|mod|macro_rules!"
 
 
@@ -37,6 +39,8 @@ class Answer:
     """Names of the functions, tuple structs and variants that it calls."""
     implementations: list[Spot] = field(default_factory=list)
     """Of a trait, heads of its impl blocks; of its member, the names of the blocks' members."""
+    failed: list[str] = field(default_factory=list)
+    """What the server could not say, as it panicked: names of the fields before."""
 
 
 def draw(records: Sequence[dict[str, Any]], number: int, seed: int) -> list[dict[str, Any]]:
@@ -85,21 +89,31 @@ def ask(server: LanguageServer, record: dict[str, Any]) -> Answer:
     def at(method: str, **params: Any) -> Any:
         return server.at(method, spot.path, spot.line - 1, spot.column - 1, **params) or []
 
-    incoming: list[Any] = []
-    outgoing: list[Any] = []
+    items: list[Any] = []
     if record["code_type"] == "Function":
-        for item in at("textDocument/prepareCallHierarchy"):
-            incoming += server.request("callHierarchy/incomingCalls", item=item) or []
-            outgoing += server.request("callHierarchy/outgoingCalls", item=item) or []
-    return Answer(
-        record["symbol"],
-        record["code_type"],
-        spot,
-        _spots(root, at("textDocument/references", context={"includeDeclaration": False})),
-        _spots(root, [call["from"] for call in incoming]),
-        _spots(root, [call["to"] for call in outgoing]),
-        _spots(root, at("textDocument/implementation")),
-    )
+        items = at("textDocument/prepareCallHierarchy")
+    asked: dict[str, Callable[[], list[Any]]] = {
+        "references": lambda: at("textDocument/references", context={"includeDeclaration": False}),
+        "callers": lambda: _calls(server, items, "incomingCalls", "from"),
+        "callees": lambda: _calls(server, items, "outgoingCalls", "to"),
+        "implementations": lambda: at("textDocument/implementation"),
+    }
+    said: dict[str, Any] = {}
+    failed: list[str] = []
+    for relation, question in asked.items():
+        try:
+            said[relation] = _spots(root, question())
+        except RequestFailed:
+            failed.append(relation)
+    return Answer(record["symbol"], record["code_type"], spot, failed=failed, **said)
+
+
+def _calls(server: LanguageServer, items: list[Any], method: str, end: str) -> list[dict[str, Any]]:
+    """Return one end of all calls of the functions."""
+    called: list[Any] = []
+    for item in items:
+        called += server.request(f"callHierarchy/{method}", item=item) or []
+    return [call[end] for call in called]
 
 
 def _spots(root: str, places: list[dict[str, Any]]) -> list[Spot]:
@@ -121,15 +135,8 @@ def write_answers(path: Path, server: str, answers: Sequence[Answer]) -> None:
 
 def read_answers(path: Path) -> list[Answer]:
     """Return what `write_answers` wrote."""
-    return [
-        Answer(
-            answer["symbol"],
-            answer["code_type"],
-            Spot(*answer["spot"]),
-            *(
-                [Spot(*spot) for spot in answer[what]]
-                for what in ("references", "callers", "callees", "implementations")
-            ),
-        )
-        for answer in json.loads(path.read_text(encoding="utf-8"))["answers"]
-    ]
+    answers = []
+    for fields in json.loads(path.read_text(encoding="utf-8"))["answers"]:
+        spots = {name: [Spot(*spot) for spot in fields[name]] for name in RELATIONS}
+        answers.append(Answer(**{**fields, **spots, "spot": Spot(*fields["spot"])}))
+    return answers

@@ -5,9 +5,10 @@
     python benchmarks/graph_parse.py DUMP=ROOT ...              real dumps, each with its sources
 
 Each measurement is a process of its own that does what `lsif-ingest parse` does in one process. The
-two ways take turns, three rounds (one of 500,000 structures and more); numbers are medians, ratios
-are medians of the rounds' ratios. Memory is the highest resident size. CPU time is measured, not
-the time by the clock: other work on the machine hardly matters. Writes benchmarks/results/graph.md.
+two ways take turns, three rounds (one with dumps of more than a gigabyte); numbers are medians,
+ratios are medians of the rounds' ratios. Memory is the highest resident size. CPU time is measured,
+not the time by the clock: other work on the machine hardly matters. Writes
+benchmarks/results/graph.md.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import NamedTuple
 from made_graph import make_graph
 
 SIZES = ("20000,0", "20000,200000", "20000,200000,100000", "20000,200000,2000000")
-ROUNDS, MANY = 3, 500_000
+ROUNDS, LARGE = 3, 10**9
 RESULTS = Path(__file__).parent / "results/graph.md"
 MEASURE = """
 import json, re, sys, time
@@ -68,8 +69,9 @@ def measure(dump: Path, root: Path, way: str) -> Measured:
     return Measured(*json.loads(done.stdout))
 
 
-def row(name: str, dump: Path, root: Path, rounds: int) -> str:
+def row(name: str, dump: Path, root: Path) -> str:
     """Return the line of the table about a dump."""
+    rounds = ROUNDS if dump.stat().st_size < LARGE else 1
     pairs = [(measure(dump, root, "without"), measure(dump, root, "with")) for _ in range(rounds)]
     structures, places = pairs[0][1][3:]
     columns = [f"{name}: {structures:,} structures, {places:,} places"]
@@ -86,13 +88,11 @@ def rows(what: str) -> str:
     """Return the line of the table about what an argument names."""
     if "=" in what:
         dump, root = map(Path, what.split("=", 1))
-        return row(root.name, dump, root, ROUNDS)
-    numbers = [int(number) for number in what.split(",")]
+        return row(root.name, dump, root)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_graph(folder, *numbers)
-        rounds = 1 if numbers[0] >= MANY else ROUNDS
-        return row("made up", folder / "dump.lsif", folder / "root", rounds)
+        make_graph(folder, *(int(number) for number in what.split(",")))
+        return row("made up", folder / "dump.lsif", folder / "root")
 
 
 def main() -> None:

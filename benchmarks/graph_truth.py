@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from graph_answers import Answer, ask, draw, read_answers, write_answers
+from graph_answers import RELATIONS, Answer, ask, draw, read_answers, write_answers
 from graph_dump import DumpedReferences, Spot
 from graph_records import Records, is_inside
 from language_server import LanguageServer, ServerEnded
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FAULTS = ("lost", "invented")
-RELATIONS = ("references", "callers", "callees", "implementations")
 
 
 @dataclass
@@ -59,7 +58,9 @@ class Comparison:
         more: dict[Spot, str],
         kept: int,
     ) -> None:
-        """Note the places of one structure."""
+        """Note the places of one structure, if the server could say them."""
+        if relation in answer.failed:
+            return
         self.kept[relation] += kept
         self.missing[relation].update(missing.values())
         self.more[relation].update(more.values())

@@ -41,6 +41,10 @@ class ServerEnded(RuntimeError):
     """The server ended before it answered."""
 
 
+class RequestFailed(RuntimeError):
+    """The server answered a request by an error; it may have panicked, and goes on."""
+
+
 class LanguageServer:
     """A server that has loaded a project, in use as a context."""
 
@@ -91,7 +95,7 @@ class LanguageServer:
                 is_ready = self._is_ready
 
     def request(self, method: str, **params: Any) -> Any:
-        """Return the server's result. Raises RuntimeError if it has none."""
+        """Return the server's result. Raises RequestFailed or ServerEnded if it has none."""
         number = next(self._ids)
         has_none = method == "shutdown"
         self._send({"id": number, "method": method, **({} if has_none else {"params": params})})
@@ -99,7 +103,7 @@ class LanguageServer:
             message = self._take()
             if message.get("id") == number and "method" not in message:
                 if "error" in message:
-                    raise RuntimeError(f"{method}: {message['error']['message']}")
+                    raise RequestFailed(f"{method}: {message['error']['message']}")
                 return message.get("result")
 
     def at(self, method: str, path: str, line: int, column: int, **params: Any) -> Any:
