@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lsif.structure import Structure
     from storage.index import Generation, Row, StoredPoint
 
+_WORD = re.compile(r"(r#)?\w+")
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -96,10 +97,12 @@ class Lookup:
         last = place.rpartition("::")[2]
         rows: list[Row] = []
         for field, values in (("symbol", (place,)), ("name", (place,)), ("name", spellings(last))):
+            where = [Condition(field, values)]
+            if field == "symbol" and _WORD.fullmatch(last):
+                where.append(Condition("name", spellings(last)))  # symbols have no payload index
             rows = [
                 *self.generation.structures.select(
-                    ("line", "context.file_path", "code_type", "symbol"),
-                    where=[Condition(field, values)],
+                    ("line", "context.file_path", "code_type", "symbol"), where=where
                 )
             ]
             is_path = last != place and field == "name"
