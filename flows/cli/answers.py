@@ -62,7 +62,7 @@ def _print_hit(console: Console, number: int, hit: Hit, lines_shown: int) -> Non
     title.append(clean(hit.owned_name), style="bold")
     title.append("  test" if hit.is_test else "", style="yellow")
     title.append("  generated" if hit.structure.generated else "", style="yellow")
-    title.append(f"  ({scores})", style="dim")
+    title.append(f"  ({scores})" if scores else "", style="dim")
     console.print(title)
     console.print(Text(_INDENT + _cut(hit.signature)))
     if hit.summary:
