@@ -50,6 +50,7 @@ class DumpedReferences:
             for spot in spots:
                 self._defined[spot].add(owner)
         self._referred = referred
+        self.files = {*self._paths.values()}
         self.spots = {spot for spots in referred.values() for spot in spots}
         """All places that refer to something."""
 

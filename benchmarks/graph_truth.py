@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,14 +138,24 @@ class Comparer:
         result.note("references", answer, missing, more, len(said & ours))
 
     def _why_missing(self, spot: Spot, record: dict[str, Any]) -> str:
+        implementations, members = self._records.implementations, record["implements"]
+        siblings = chain.from_iterable(implementations[member] for member in members)
         if spot in self._names([record["id"]]):
             return "the name itself"
-        if spot in self._of(self._records.implementations[record["id"]]):
-            return "of an implementation"
-        if spot in self._of(record["implements"]):
-            return "of the trait's member"
+        for reason, others in (
+            ("of an implementation", implementations[record["id"]]),
+            ("of the trait's member", members),
+            ("of another implementation", [*siblings]),
+        ):
+            if spot in self._of(others):
+                return reason
+        return self._why_not_dumped(spot)
+
+    def _why_not_dumped(self, spot: Spot) -> str:
         if self._records.text_at(spot) == "Self":
             return "Self, which is not the alias"
+        if spot.path not in self._dumped.files:
+            return "in a file that is not in the dump"
         around = self._records.kinds_around(spot)
         if any("comment" in kind for kind in around):
             return "in documentation"
