@@ -18,11 +18,17 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"(r#)?\w+")
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_LINE = re.compile(r".*[^:]:[0-9]{1,9}", re.DOTALL)
 
 
 def is_id(text: str) -> bool:
     """Return whether the text is written as ids of structures are."""
     return _ID.fullmatch(text) is not None
+
+
+def is_line(text: str) -> bool:
+    """Return whether the text is written as FILE:LINE."""
+    return _LINE.fullmatch(text) is not None
 
 
 class Lookup:
@@ -56,7 +62,7 @@ class Lookup:
             return self.stored(place).id
         points = self.generation.structures
         file_path, _, line = place.rpartition(":")
-        if file_path and line.isdecimal():
+        if is_line(place):
             of_file = Condition("context.file_path", (file_path.removeprefix("./"),))
             around = [
                 (line_to - line_from, point_id)
@@ -72,6 +78,8 @@ class Lookup:
             return candidates[0].id
         if candidates:
             raise AmbiguousName(place, candidates)
+        if is_line(place):
+            raise StructureMissing(f"the index has no structure in line {line} of {file_path!r}.")
         raise StructureMissing(
             f"the index has no structure {place!r}; expected FILE:LINE, an id, a symbol or a name."
         )

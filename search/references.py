@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from search import walk
 from search.errors import AmbiguousName, Candidate, ReferencesMissing, StructureMissing
-from search.lookup import is_id
+from search.lookup import is_id, is_line
 from search.symbols import matches_symbol
 from search.walk import Walk
 
@@ -112,6 +112,8 @@ class References:
         try:
             return self._structure_target(self.lookup.resolve(text))
         except StructureMissing:
+            if is_id(text) or is_line(text):
+                raise
             outside = [symbol for symbol in self._symbols if matches_symbol(symbol, text)]
         if text in outside:
             return Target(text, None)

@@ -167,6 +167,7 @@ def test_an_ambiguous_name_lists_its_candidates(
     [
         (("Circle", "--depth", "2"), 2, "--depth needs one of --callers, --callees, --tests."),
         (("absent",), 1, "the index has no structure 'absent', and nothing in it refers to"),
+        (("src/tests.rs:2",), 1, "the index has no structure in line 2 of 'src/tests.rs'."),
         (("Circle", "--branch", "dev"), 2, "add --project NAME"),
     ],
 )

@@ -476,7 +476,7 @@ def test_what_is_like_a_structure_is_found_by_its_place_its_id_and_its_name(ask:
         (
             "src/cache.rs:100000",
             1,
-            "the index has no structure 'src/cache.rs:100000'; expected FILE:LINE",
+            "the index has no structure in line 100000 of 'src/cache.rs'.",
         ),
         (
             "00000000-0000-0000-0000-000000000000",

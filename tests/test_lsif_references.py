@@ -415,6 +415,19 @@ def test_what_the_dump_knows_is_never_guessed(sample: Parsed) -> None:
             assert not place.is_guessed or place.structure_id is not None
 
 
+def test_a_place_is_not_guessed_that_the_dump_has_in_a_record_of_the_sources(
+    tmp_path: Path,
+) -> None:
+    dump = Dump(tmp_path)
+    dump.source("src/lib.rs", "fn helper() {}\nfn gone() { helper(); helper() }\n")
+    helper = dump.define("src/lib.rs", 0, 3, 6, "r", "fn helper()")
+    dump.refer("src/lib.rs", 1, 12, 6, helper)
+    found = parsed(dump, source_items=True)
+    places = found.places.page(found.by_symbol["r::helper"].id, 0, 9)
+    assert [(place.column, place.is_guessed) for place in places] == [(13, False), (23, True)]
+    assert found.refers_to("r::gone") == ["r::helper"]
+
+
 def test_records_without_places_are_as_before(tmp_path: Path) -> None:
     dump = two_functions(tmp_path)[0]
     ledger, structures = dump.parse()

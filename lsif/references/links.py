@@ -170,14 +170,17 @@ class Linker:
             self._collected.places.add(found[target != NOTHING])
 
     def _rows(self, piece: Piece) -> NDArray[np.int64]:
-        """Return rows (file, line, column, length, target, guessed) without doubles, sorted."""
+        """Return rows (file, line, column, length, target, guessed) without doubles, sorted.
+
+        What is known of a place is not guessed, too.
+        """
         results = piece.rows[:, 4]
         guessed = results <= _FIRST_GUESS
         targets = np.where(guessed, _FIRST_GUESS - results, self._targets.of(results))
         rows = np.column_stack([piece.rows[:, :4], targets, guessed])
         rows = rows[targets != NOTHING]
         rows = rows[np.lexsort(rows.T[::-1])]
-        is_new = np.append(True, (rows[1:] != rows[:-1]).any(axis=1))[: len(rows)]
+        is_new = np.append(True, (rows[1:, :5] != rows[:-1, :5]).any(axis=1))[: len(rows)]
         kept: NDArray[np.int64] = rows[is_new]
         return kept
 
