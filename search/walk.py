@@ -44,6 +44,7 @@ class Reached(NamedTuple):
     is_guessed: bool = False
     """Whether only names say so, of one of the steps at least."""
     is_test: bool = False
+    """Whether it is a function of test code."""
     is_outside: bool = False
     implements: tuple[str, ...] = ()
     """Keys of the traits' members that it implements; known on the way to callers only."""
@@ -120,7 +121,8 @@ class Walk:
                     continue  # its head names the trait: it uses no other impl block of that
                 if field == "may_refer_to":
                     way = way._replace(is_guessed=True)
-                yield self._reached(key, values, way, step, implements)
+                caller = self._reached(key, values, way, step, implements)
+                yield caller if code_type == "Function" else caller._replace(is_test=False)
 
     def _callees_of(
         self,

@@ -174,6 +174,18 @@ def test_guessed_callers_and_callees_are_told_apart(tmp_path: Path, metadata: Me
     assert [(item.key, item.is_guessed) for item in callees.items] == [(DIRECT.id, True)]
 
 
+def test_what_is_no_function_is_no_test_but_leads_to_tests(
+    tmp_path: Path, metadata: Metadata
+) -> None:
+    kind = {"file_path": "tests/d.rs", "code_type": "Const", "is_test": True}
+    table = linked(made("TABLE", **kind), DIRECT)
+    test = linked(made("reads_it", file_path="tests/d.rs", is_test=True), table)
+    both = [*ALL, table, test]
+    generation = publish(EmbeddedIndex(tmp_path / "qdrant"), metadata, both, places="0123")
+    references = References(Lookup(generation), tmp_path)
+    assert names(references.tests(references.target("direct"))) == ["reads_it"]
+
+
 def test_lists_are_paged(references: References) -> None:
     target = references.target("made_up::<Circle as Shape>::area")
     pages = [references.callers(target, offset, 2) for offset in (0, 2, 4)]
