@@ -268,6 +268,7 @@ def test_a_state_that_was_not_saved_whole_is_passed_over(tmp_path: Path) -> None
         (["--mix", "1.5"], "expected a number from 0 to 1"),
         (["--rate", "0"], "expected a number from 1e-09 to 1"),
         (["--steps", "5", "--minutes", "5"], "not allowed with"),
+        (["--base", ""], "expected the name of a model, found nothing"),
     ],
 )
 def test_bad_numbers_are_wrong_usage(
@@ -276,6 +277,22 @@ def test_bad_numbers_are_wrong_usage(
     with pytest.raises(SystemExit) as ended:
         cli.main(["tune", "structures.jsonl", "-o", "model", *arguments])
     assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--kind", "query"], "--kind query needs --queries FILE."),
+        (["--kind", "docs", "--kind", "commit"], "--kind commit needs --history."),
+        (["--queries", "q.jsonl", "--kind", "docs"], "--queries FILE has no use without"),
+        (["--history", "--kind", "docs"], "--history has no use without --kind commit"),
+    ],
+)
+def test_kinds_and_what_they_are_made_of_are_given_together(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["tune", "structures.jsonl", "-o", "model", *arguments]) == 2
     assert message in capsys.readouterr().err
 
 
@@ -443,6 +460,7 @@ def test_what_can_not_be_trained_is_refused(run: Run, tiny: Path, tmp_path: Path
     output = tmp_path / "model"
     assert "2 layers; --layers can't keep 3" in run(output, "--layers", "3")["err"]
     assert "Give more records, or a smaller --batch" in run(output, "--batch", "96")["err"]
+    assert "have nothing to learn from. Give others, or" in run(output, "--kind", "comment")["err"]
     assert "can't read" in run(output, "--exclude", str(tmp_path / "none.jsonl"))["err"]
     assert "can't read" in run(output, "--about", str(tmp_path / "none.json"))["err"]
     (tmp_path / "about.json").write_text('{"name": 1}')

@@ -78,6 +78,8 @@ def tune(material: Material, settings: TuneSettings, folder: Path) -> TuneReport
         with file_lock(lock):
             about = about_of(records, material.about)
             corpus = corpus_of(material, records, settings.seed)
+            if not corpus.count():
+                raise FlowError(_nothing_to_learn(corpus))
             model, tuned = _training(corpus, settings, state, records).run()
             projects = corpus.learned.keys()
             (model / "README.md").write_bytes(card(corpus, settings, tuned, about).encode())
@@ -113,6 +115,13 @@ def _training(
         records=lambda name: read_structures(records[name]),
         sparse=SparseVectors(document_vector, query_vector),
     )
+
+
+def _nothing_to_learn(corpus: Corpus) -> str:
+    """Return why there are no pairs, and what to do."""
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in corpus.left_out.most_common())
+    why = f" (left out: {reasons})" if reasons else ""
+    return f"the records have nothing to learn from{why}. Give others, or other kinds of pairs."
 
 
 def _require_free(folder: Path) -> None:
