@@ -235,12 +235,21 @@ def _text(report: TuneReport, use: str) -> str:
         for kind, after in report.tuned.after.items()
     ]
     ranks = ", ".join(scores) or "not scored"
+    if _is_worse(report):
+        use = f"{use}\nIt is worse than before: train longer, or on more, or with a lower --rate."
     return (
         f"{report.folder}: {counted(report.tuned.steps, 'step')} on "
         f"{counted(sum(report.pairs.values()), 'pair')} of {counted(report.projects, 'project')}\n"
         f"Mean reciprocal rank of what was held back: {ranks}\n"
         f"Use it: lsif-ingest {use}"
     )
+
+
+def _is_worse(report: TuneReport) -> bool:
+    """Return whether all scores are lower than before the training."""
+    before, after = report.tuned.before, report.tuned.after
+    lower = [after[kind].reciprocal_rank < before[kind].reciprocal_rank for kind in after]
+    return bool(lower) and all(lower)
 
 
 def _model(text: str) -> str:
