@@ -30,7 +30,6 @@ The former release is {release}.
 Its numbers, and the differences to it, are means over the queries of both; {new} new or changed
 queries are left out. Differences have their 95% interval and p by paired bootstrap.
 """
-_NO_FORMER = "The numbers of the former release are not known.\n"
 _CONFIDENCE = """\
 ## Does it know when it does not know?
 
@@ -54,10 +53,9 @@ def quality_page(replies: Sequence[Reply], former: Former | None, measured: str)
     answerable = sum(bool(reply.query.answers) for reply in replies)
     others = len(replies) - answerable
     halves = {half: [reply for reply in replies if reply.half == half] for half in HALVES}
-    lines = [
-        _HEAD.format(measured=measured, answerable=answerable, others=others),
-        _about(former, replies),
-    ]
+    lines = [_HEAD.format(measured=measured, answerable=answerable, others=others)]
+    if former is not None:
+        lines.append(_about(former, replies))
     for half, found in halves.items():
         if found:
             lines += _section(f"The {half} half", found, former)
@@ -73,16 +71,15 @@ def ablation_page(rows: Sequence[str], measured: str) -> str:
     return "\n".join([_ABLATION.format(measured=measured), *rows]) + "\n"
 
 
-def _about(former: Former | None, replies: Sequence[Reply]) -> str:
+def _about(former: Former, replies: Sequence[Reply]) -> str:
     """Return what the page says of the former release."""
-    if former is None:
-        return _NO_FORMER
     answerable = [reply for reply in replies if reply.query.answers]
     new = len(answerable) - len(former.pairs(answerable))
     return _FORMER.format(release=former.release, new=new)
 
 
 def _section(title: str, replies: Sequence[Reply], former: Former | None) -> list[str]:
-    first = ["By structure, beside the former release:", "", *by_structure(replies, former)]
+    beside = ", beside the former release" if former else ""
+    first = [f"By structure{beside}:", "", *by_structure(replies, former)]
     second = ["By file and by line:", "", *by_file_and_line(replies)]
     return [f"## {title}", "", *first, "", *second, ""]

@@ -25,7 +25,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def by_structure(replies: Sequence[Reply], former: Former | None) -> list[str]:
-    """Return the table at the level of structures, by kind, with the former release's numbers."""
+    """Return the table at the level of structures, by kind, beside a former release."""
     headings = ("kind", "n", "NDCG@10", "MRR", "Hit@1", "Hit@5", "loose")
     compared = ("former NDCG@10", "difference", "former MRR", "difference")
     rows = []
@@ -33,11 +33,9 @@ def by_structure(replies: Sequence[Reply], former: Former | None) -> list[str]:
         own = [
             reply for reply in replies if reply.query.answers and kind in (ALL, reply.query.kind)
         ]
-        pairs = former.pairs(own) if former else []
-        rows.append(
-            [kind, str(summary.n), *_means(summary), f"{summary.ndcg_loose:.3f}", *_against(pairs)]
-        )
-    return table((*headings, *compared), rows)
+        row = [kind, str(summary.n), *_means(summary), f"{summary.ndcg_loose:.3f}"]
+        rows.append(row + (_against(former.pairs(own)) if former else []))
+    return table((*headings, *compared) if former else headings, rows)
 
 
 def by_file_and_line(replies: Sequence[Reply]) -> list[str]:

@@ -59,12 +59,29 @@ def load_reranker(settings: RerankSettings) -> Reranker:
             f"reranker {settings.model} can't be loaded: {first_line(exc)}. "
             "Check search.rerank.model; leave it empty to use none."
         ) from exc
+    if (found := _without_scores(model)) and not settings.trust_remote_code:
+        raise ModelError(
+            f"model {settings.model} is no reranker but a {found}, which gives no scores. Check "
+            "search.rerank.model; `lsif-ingest tune --reranker` makes one."
+        )
     if model.num_labels != 1:
         raise ModelError(
             f"model {settings.model} returns {model.num_labels} numbers per text; "
             "a reranker returns one. Check search.rerank.model."
         )
     return _CrossEncoderReranker(model)
+
+
+def _without_scores(model: CrossEncoder) -> str:
+    """Return the name of the model's class if that gives no scores, "" otherwise.
+
+    The library gives such a model, an encoder, random weights for scores.
+    """
+    scored_otherwise = getattr(model[0], "transformer_task", "") != "sequence-classification"
+    classes = getattr(model.config, "architectures", None) or ()
+    if scored_otherwise or any(name.endswith("ForSequenceClassification") for name in classes):
+        return ""
+    return ", ".join(classes)
 
 
 class _CrossEncoderReranker:

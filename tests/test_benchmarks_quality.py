@@ -276,8 +276,15 @@ def test_each_kind_is_shown_beside_the_former_release() -> None:
     ]
     assert rows[4][8] == "+0.000 [+0.000, +0.000], p 1.00: may be chance"
     assert {len(row) for row in rows[:1] + rows[2:]} == {11}
-    unknown = by_structure([FIRST], None)[2]
-    assert unknown.endswith("| - | - | - | - |")
+    assert rows[0][7:] == ["former NDCG@10", "difference", "former MRR", "difference"]
+    new = by_structure([reply("third", "right")], former)[2]
+    assert new.endswith("| - | - | - | - |")
+
+
+def test_without_a_former_release_nothing_is_said_of_one() -> None:
+    rows = by_structure([FIRST], None)
+    assert {row.count(" | ") for row in (rows[0], rows[2])} == {6}
+    assert "former" not in module("quality_page").quality_page([FIRST], None, "")
 
 
 def test_files_and_lines_are_judged_beside_each_other() -> None:

@@ -28,9 +28,9 @@ TEXTS = ["a b c", "x y z", "q", "fn f() {\n    g(h);\n}\n", ""]
 def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Make a cross-encoder of two layers with random weights; return its folder."""
     import torch
-    from transformers import BertConfig, BertForSequenceClassification
+    from transformers import BertConfig, BertForSequenceClassification, BertModel
 
-    def run(*, labels: int = 1, positions: int = 600) -> str:
+    def run(*, labels: int = 1, positions: int = 600, scores: bool = True) -> str:
         torch.manual_seed(0)
         folder = tmp_path_factory.mktemp("cross-encoder")
         words = vocabulary(LETTERS)
@@ -45,7 +45,8 @@ def make(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
             num_labels=labels,
             initializer_range=0.7,
         )
-        BertForSequenceClassification(config).save_pretrained(folder)
+        model = BertForSequenceClassification if scores else BertModel
+        model(config).save_pretrained(folder)
         return str(folder)
 
     return run
@@ -119,6 +120,12 @@ def test_a_model_with_several_numbers_per_text_is_rejected(make: Callable[..., s
     """A model of entailment is one: which of its numbers is the score is unknown."""
     with pytest.raises(ModelError, match="search.rerank.model"):
         load_reranker(settings(make(labels=3))).score("x", TEXTS)
+
+
+def test_an_encoder_is_no_reranker(make: Callable[..., str]) -> None:
+    """Loaded as one, it would order the hits by random weights."""
+    with pytest.raises(ModelError, match="is no reranker but a BertModel, which gives no scores"):
+        load_reranker(settings(make(scores=False)))
 
 
 def test_a_reranker_that_cant_be_loaded_is_named_with_the_setting(tmp_path: Path) -> None:

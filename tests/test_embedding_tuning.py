@@ -35,7 +35,7 @@ from flows.cli import tune as command
 from flows.errors import FlowError
 from flows.stages import material as stage
 from flows.stages.material import Material
-from flows.stages.tune import model_source, tune
+from flows.stages.tune import TuneReport, model_source, tune
 from lsif.jsonl import write_records
 from lsif.structure import Structure
 from search.sources import remember_root
@@ -268,6 +268,7 @@ def test_a_state_that_was_not_saved_whole_is_passed_over(tmp_path: Path) -> None
         (["--mix", "1.5"], "expected a number from 0 to 1"),
         (["--rate", "0"], "expected a number from 1e-09 to 1"),
         (["--steps", "5", "--minutes", "5"], "not allowed with"),
+        (["--base", ""], "expected the name of a model, found nothing"),
     ],
 )
 def test_bad_numbers_are_wrong_usage(
@@ -277,6 +278,34 @@ def test_bad_numbers_are_wrong_usage(
         cli.main(["tune", "structures.jsonl", "-o", "model", *arguments])
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--kind", "query"], "--kind query needs --queries FILE."),
+        (["--kind", "docs", "--kind", "commit"], "--kind commit needs --history."),
+        (["--queries", "q.jsonl", "--kind", "docs"], "--queries FILE has no use without"),
+        (["--history", "--kind", "docs"], "--history has no use without --kind commit"),
+    ],
+)
+def test_kinds_and_what_they_are_made_of_are_given_together(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["tune", "structures.jsonl", "-o", "model", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("after", "is_said"), [(0.4, True), (0.5, False)])
+def test_a_model_that_has_become_worse_is_called_so(after: float, is_said: bool) -> None:
+    before, now = ({"rerank": Score(rank, 0.3, 9)} for rank in (0.5, after))
+    tuned = Tuned(steps=1, minutes=1, loss=1.0, before=before, after=now)
+    report = TuneReport(
+        folder="m", tuned=tuned, projects=1, held_back=["p"], pairs={"docs": 2}, left_out={}
+    )
+    text = command._text(report, "search ...")
+    assert text.startswith("m: 1 step on 2 pairs of 1 project\n")
+    assert ("It is worse than before" in text) is is_said
 
 
 def test_without_the_extra_the_command_says_how_to_install_it(
@@ -443,12 +472,13 @@ def test_what_can_not_be_trained_is_refused(run: Run, tiny: Path, tmp_path: Path
     output = tmp_path / "model"
     assert "2 layers; --layers can't keep 3" in run(output, "--layers", "3")["err"]
     assert "Give more records, or a smaller --batch" in run(output, "--batch", "96")["err"]
+    assert "have nothing to learn from. Give others, or" in run(output, "--kind", "comment")["err"]
     assert "can't read" in run(output, "--exclude", str(tmp_path / "none.jsonl"))["err"]
     assert "can't read" in run(output, "--about", str(tmp_path / "none.json"))["err"]
     (tmp_path / "about.json").write_text('{"name": 1}')
     refused = run(output, "--about", str(tmp_path / "about.json"))
     assert "is no JSON list of objects with a name" in refused["err"]
-    assert not output.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["about.json"]  # nothing is left behind
 
 
 @pytest.mark.usefixtures("tiny")

@@ -43,7 +43,7 @@ class _Trainer(WithoutCard, SentenceTransformerTrainer):
 
 
 class EncoderTraining(Training[SentenceTransformer]):
-    """See the module's header. Raises ModelError if no project has the pairs of a batch."""
+    """See the module's header. Raises ModelError if there are fewer pairs than a batch takes."""
 
     trainer, arguments = _Trainer, SentenceTransformerTrainingArguments
     sampler = BatchSamplers.NO_DUPLICATES
@@ -53,8 +53,8 @@ class EncoderTraining(Training[SentenceTransformer]):
         self._rows = rows_of(corpus.learned, settings.batch, settings.seed)
         if not self._rows:
             raise ModelError(
-                f"there are {corpus.count():,} pairs to learn from; a batch takes {settings.batch} "
-                "of one project. Give more records, or a smaller --batch."
+                f"there are {corpus.count():,} pairs to learn from; a batch takes "
+                f"{settings.batch}. Give more records, or a smaller --batch."
             )
 
     def load(self) -> SentenceTransformer:

@@ -11,8 +11,12 @@ from embedding.tuning.kinds import KINDS
 from flows.cli.arguments import add_json, add_settings, whole_number, workspace_of
 from flows.cli.output import print_result
 from flows.errors import FlowError, UsageError
+from machine.text import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from embedding.tuning.kinds import Kind
     from flows.stages.tune import TuneReport
 
 _NEEDED = ("accelerate", "datasets")
@@ -49,8 +53,8 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="judged queries to learn from, as evaluate reads them; of several projects' records "
-        'each has "project", too; may be repeated',
+        help="judged queries to learn from, in the form that `evaluate` reads; with records of "
+        'several projects, each needs a "project"; may be repeated',
     )
     parser.add_argument(
         "--kind",
@@ -63,7 +67,7 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--history",
         action="store_true",
-        help="learn the subjects of commits, too: of git repositories that `ingest` has indexed",
+        help="learn the subjects of commits, too, of git repositories that `ingest` has indexed",
     )
     parser.add_argument(
         "--exclude",
@@ -71,14 +75,14 @@ def _add_files(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="records whose code must not be learned, wherever copies of it stand; may be repeated",
+        help="records whose code, and copies of it, must not be learned; may be repeated",
     )
     parser.add_argument(
         "--about",
         type=Path,
         metavar="FILE",
-        help='JSON list of what the model\'s card says of projects: {"name", "version", '
-        '"licence", "repository", "commit"}',
+        help="what the model's card says of projects: a JSON list of "
+        '{"name", "version", "licence", "repository", "commit"}',
     )
 
 
@@ -86,26 +90,28 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reranker",
         action="store_true",
-        help="train a cross-encoder for search.rerank.model, which orders the first hits",
+        help="train a cross-encoder, which reorders the first hits (search.rerank.model)",
     )
     parser.add_argument(
         "--base",
+        type=_model,
         default="packaged:rust-code",
         metavar="MODEL",
         help="encoder to begin with, as embedding.text.model names it (default: %(default)s)",
     )
     parser.add_argument(
         "--teacher",
-        default="",
+        type=_model,
         metavar="MODEL",
-        help="model whose vectors the new one shall have, such as one of more layers",
+        help="model whose vectors the new one learns, such as one with more layers",
     )
     parser.add_argument(
         "--layers",
         type=whole_number(1, 1000),
         default=0,
         metavar="N",
-        help="layers of the base to keep, the first and the last: fewer are faster (default: all)",
+        help="how many layers of the base to keep, the first one and the last ones; fewer are "
+        "faster (default: all)",
     )
     parser.add_argument(
         "--float16",
@@ -142,15 +148,14 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         type=whole_number(2, 65_536),
         default=0,
         metavar="N",
-        help=f"pairs in a batch, all of one project (default: {_BATCH}); with --reranker, of any "
-        f"(default: {_RERANKED_BATCH})",
+        help=f"pairs in a batch (default: {_BATCH}; with --reranker {_RERANKED_BATCH})",
     )
     parser.add_argument(
         "--rate",
         type=_rate,
         default=6e-5,
         metavar="R",
-        help="highest learning rate (default: %(default)g)",
+        help="highest learning rate (default: 6e-5)",
     )
     parser.add_argument(
         "--seed",
@@ -171,6 +176,8 @@ def _tune(options: argparse.Namespace) -> None:
     """Train a model. Raises UsageError, FlowError, ModelError or what reading records raises."""
     if options.reranker and (options.teacher or options.mix):
         raise UsageError("--teacher and --mix are for encoders; leave them out with --reranker.")
+    _require_both("query", options.kinds, "--queries FILE", is_given=bool(options.queries))
+    _require_both("commit", options.kinds, "--history", is_given=options.history)
     from flows.doctor.packages import install_extra  # noqa: PLC0415 - with the next a second
 
     if not all(map(find_spec, _NEEDED)):
@@ -206,8 +213,20 @@ def _tune(options: argparse.Namespace) -> None:
     report = tune(material, settings, options.output)
     use = f"search ... --set search.rerank.model={report.folder}"
     if not options.reranker:
-        use = f"ingest ... --rebuild --set embedding.code.model={report.folder}"
+        vectors = (f"--set embedding.{name}.model={report.folder}" for name in ("text", "code"))
+        use = f"ingest ... --rebuild {' '.join(vectors)}"
     print_result(report.to_dict(), _text(report, use), as_json=options.json)
+
+
+def _require_both(kind: Kind, kinds: Collection[Kind], option: str, *, is_given: bool) -> None:
+    """Raise UsageError if the kinds name this one without the option that it needs, or lack it.
+
+    No kinds stand for all.
+    """
+    if is_given and kinds and kind not in kinds:
+        raise UsageError(f"{option} has no use without --kind {kind}; give both or neither.")
+    if kind in kinds and not is_given:
+        raise UsageError(f"--kind {kind} needs {option}.")
 
 
 def _text(report: TuneReport, use: str) -> str:
@@ -216,11 +235,28 @@ def _text(report: TuneReport, use: str) -> str:
         for kind, after in report.tuned.after.items()
     ]
     ranks = ", ".join(scores) or "not scored"
+    if _is_worse(report):
+        use = f"{use}\nIt is worse than before: train longer, or on more, or with a lower --rate."
     return (
-        f"{report.folder}: {report.tuned.steps:,} steps on {sum(report.pairs.values()):,} pairs of "
-        f"{report.projects:,} projects\nMean reciprocal rank of what was held back: {ranks}\n"
+        f"{report.folder}: {counted(report.tuned.steps, 'step')} on "
+        f"{counted(sum(report.pairs.values()), 'pair')} of {counted(report.projects, 'project')}\n"
+        f"Mean reciprocal rank of what was held back: {ranks}\n"
         f"Use it: lsif-ingest {use}"
     )
+
+
+def _is_worse(report: TuneReport) -> bool:
+    """Return whether all scores are lower than before the training."""
+    before, after = report.tuned.before, report.tuned.after
+    lower = [after[kind].reciprocal_rank < before[kind].reciprocal_rank for kind in after]
+    return bool(lower) and all(lower)
+
+
+def _model(text: str) -> str:
+    """Return the name of a model. Raises ArgumentTypeError if it is empty."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected the name of a model, found nothing")
+    return text
 
 
 def _minutes(text: str) -> float:

@@ -17,6 +17,7 @@ from embedding.tuning.kinds import KINDS
 from flows.errors import FlowError
 from flows.report.history import read_report
 from lsif.jsonl import read_structures
+from machine.text import counted
 from search.hit import Hit
 from search.judged import matches, read_queries
 from search.sources import read_root
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from embedding.tuning.corpus import Corpus
     from embedding.tuning.kinds import Kind
+    from embedding.tuning.pairs import Pair
     from lsif.structure import Structure
     from search.judged import JudgedQuery
 
@@ -87,12 +89,17 @@ def corpus_of(material: Material, records: Mapping[str, Path], seed: int) -> Cor
         seed=seed,
     )
     logger.info(
-        "%d pairs of %d projects to learn from, %d pairs of %d projects held back; left out: %s",
-        *(corpus.count(), len(corpus.learned)),
-        *(sum(map(len, corpus.held_back.values())), len(corpus.held_back)),
+        "%s of %s to learn from, %s of %s held back; left out: %s",
+        *_counts(corpus.learned),
+        *_counts(corpus.held_back),
         ", ".join(f"{count} {reason}" for reason, count in corpus.left_out.most_common()) or "none",
     )
     return corpus
+
+
+def _counts(pairs: Mapping[str, Collection[Pair]]) -> tuple[str, str]:
+    """Return how many pairs there are, and of how many projects."""
+    return counted(sum(map(len, pairs.values())), "pair"), counted(len(pairs), "project")
 
 
 def _subjects(records: Mapping[str, Path]) -> dict[str, dict[str, list[str]]]:

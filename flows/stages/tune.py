@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from machine.locks import LockHeld, file_lock
 from storage.sparse import document_vector, query_vector
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from configs.settings import ModelSettings
@@ -75,16 +76,17 @@ def tune(material: Material, settings: TuneSettings, folder: Path) -> TuneReport
     lock = state.with_name(f".{state.name}.lock")
     records = named(material.records)
     try:
-        with file_lock(lock):
+        with file_lock(lock), _removed_without(state, lock):
             about = about_of(records, material.about)
             corpus = corpus_of(material, records, settings.seed)
+            if not corpus.count():
+                raise FlowError(_nothing_to_learn(corpus))
             model, tuned = _training(corpus, settings, state, records).run()
             projects = corpus.learned.keys()
             (model / "README.md").write_bytes(card(corpus, settings, tuned, about).encode())
             (model / "NOTICE").write_bytes(notice(settings, projects, about).encode())
             model.replace(folder)
             remove_folder(state)
-            lock.unlink()
     except LockHeld as exc:
         raise FlowError(f"another `lsif-ingest tune` is training {folder}.") from exc
     return TuneReport(
@@ -95,6 +97,16 @@ def tune(material: Material, settings: TuneSettings, folder: Path) -> TuneReport
         pairs=dict(corpus.kinds()),
         left_out=dict(corpus.left_out),
     )
+
+
+@contextmanager
+def _removed_without(state: Path, lock: Path) -> Iterator[None]:
+    """Remove the lock's file at the end unless there is a state that a later run goes on from."""
+    try:
+        yield
+    finally:
+        if not state.exists():
+            lock.unlink(missing_ok=True)
 
 
 def _training(
@@ -113,6 +125,13 @@ def _training(
         records=lambda name: read_structures(records[name]),
         sparse=SparseVectors(document_vector, query_vector),
     )
+
+
+def _nothing_to_learn(corpus: Corpus) -> str:
+    """Return why there are no pairs, and what to do."""
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in corpus.left_out.most_common())
+    why = f" (left out: {reasons})" if reasons else ""
+    return f"the records have nothing to learn from{why}. Give others, or other kinds of pairs."
 
 
 def _require_free(folder: Path) -> None:
