@@ -15,8 +15,8 @@ from lsif.extract import parse_dump
 from lsif.jsonl import read_structures
 from lsif.reader import read, spill
 from lsif.reader.spill import SpilledRows
+from lsif.references import links, scattered
 from lsif.references import places as places_module
-from lsif.references import scattered
 from lsif.references.places import Place, PlacesFile
 from lsif.references.scattered import ScatteredRows
 from lsif.references.tested import CountedTests
@@ -172,7 +172,8 @@ def test_small_pieces_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.Mo
     structures, places = parse_sample(tmp_path / "whole")
     monkeypatch.setattr(scattered, "_PIECE", 7)
     monkeypatch.setattr(scattered, "_MOST_PIECES", 1_000_000)
-    monkeypatch.setattr(places_module, "_GROUP", 5)
+    monkeypatch.setattr(places_module, "GROUP", 5)
+    monkeypatch.setattr(links, "GROUP", 5)
     again, others = parse_sample(tmp_path / "pieces")
     assert again == structures
     whole, small = PlacesFile(places), PlacesFile(others)

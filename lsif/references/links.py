@@ -19,7 +19,7 @@ import pyarrow as pa
 from lsif.anchors import positions
 from lsif.reader.follow import NOTHING
 from lsif.references.numbered import NumberedStructures
-from lsif.references.places import KINDS, SCHEMA, places_writer, write_table
+from lsif.references.places import GROUP, KINDS, SCHEMA, places_writer, write_table
 from lsif.references.scattered import ScatteredRows
 from lsif.references.targets import Targets
 from lsif.references.tested import CountedTests
@@ -151,8 +151,9 @@ class Linker:
         with places_writer(path) as writer:
             for rows in self._by_target.in_order():
                 rows[:, 0] = target_at[rows[:, 0]]
-                if len(rows):
-                    write_table(writer, self._table(rows))
+                # Each group of rows is written with all names of its table.
+                for begin in range(0, len(rows), GROUP):
+                    write_table(writer, self._table(rows[begin : begin + GROUP]))
         digest = hashlib.blake2b(digest_size=8)
         with path.open("rb") as file:
             while block := file.read(_READ_BYTES):

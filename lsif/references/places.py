@@ -31,7 +31,7 @@ KINDS = ("implementation",)
 """Kinds of places: the trait in the head of an impl block."""
 
 _VERSION = b"lsif_ingest.places"
-_GROUP = 1 << 14
+GROUP = 1 << 14
 """Rows that are read together."""
 _KEPT = 16
 """Tables that are kept, of at most a megabyte each: who counts places reads some of them, too."""
@@ -76,7 +76,7 @@ def places_writer(path: Path) -> Iterator[pq.ParquetWriter]:
 
 def write_table(writer: pq.ParquetWriter, table: pa.Table) -> None:
     """Write the next rows."""
-    writer.write_table(table, row_group_size=_GROUP)
+    writer.write_table(table, row_group_size=GROUP)
 
 
 class PlacesFile:
