@@ -48,6 +48,8 @@ class SourceItem(NamedTuple):
     Set for Rust only."""
     extent: tuple[int, int] | None = None
     """Offsets in the source of its first byte and behind its last; None if only rows are known."""
+    trait_at: int | None = None
+    """Of an impl block of a trait: offset of the trait's name, the last one of a path."""
 
 
 Imports = dict[str, tuple[str, ...]]

@@ -520,3 +520,33 @@ def test_a_damaged_file_of_places_is_told(content: bytes, tmp_path: Path) -> Non
     (tmp_path / "places.parquet").write_bytes(content)
     with pytest.raises(PlacesError, match="Ingest again"):
         PlacesFile(tmp_path / "places.parquet")
+
+
+def test_a_block_implements_the_trait_at_its_head_whatever_an_import_calls_it(
+    tmp_path: Path,
+) -> None:
+    dump = Dump(tmp_path)
+    dump.source("src/lib.rs", "trait Shape { fn area(); }\nmod m;\n")
+    dump.source(
+        "src/m.rs",
+        "use crate::Shape as Form;\nstruct S;\nimpl<T: Form> crate::m::Form for S {\n"
+        "    fn area() {}\n}\n",
+    )
+    shape = dump.define("src/lib.rs", 0, 6, 5, "r", "trait Shape")
+    dump.define("src/lib.rs", 0, 17, 4, "r::Shape", "fn area()")
+    dump.define("src/m.rs", 3, 7, 4, "r::m::S", "fn area()")
+    for column in (8, 24):
+        dump.refer("src/m.rs", 2, column, 4, shape)
+    found = parsed(dump, source_items=True)
+    block, area = (
+        structure
+        for structure in found.by_symbol.values()
+        if structure.context.file_path == "src/m.rs" and structure.implements
+    )
+    assert found.named(block.implements) == ["r::Shape"]
+    assert found.named(area.implements) == ["r::Shape::area"]
+    kinds = {
+        place.column: place.kind
+        for place in found.places.page(found.by_symbol["r::Shape"].id, 0, 10)
+    }
+    assert kinds == {9: None, 25: "implementation"}

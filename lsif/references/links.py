@@ -94,6 +94,13 @@ class Edges(NamedTuple):
     implements: list[str]
 
 
+class _FileRows(NamedTuple):
+    """A file and its part of the rows of a piece."""
+
+    rows: slice
+    numbered: NumberedFile
+
+
 class Linker:
     """The last pass over the references of a dump."""
 
@@ -130,20 +137,19 @@ class Linker:
         """Yield the edges of each structure, in the order of their numbers; note all places."""
         for piece in self._collected.places.pieces():
             rows = self._rows(piece)
+            cuts = np.searchsorted(rows[:, 0], np.arange(piece.begin, piece.end + 1)).tolist()
             files = [
-                (file, self._structures.files[path])
-                for file, path in enumerate(self._collected.paths[piece.begin : piece.end])
+                _FileRows(slice(begin, end), self._structures.files[path])
+                for (begin, end), path in zip(
+                    pairwise(cuts), self._collected.paths[piece.begin : piece.end], strict=True
+                )
                 if path in self._structures.files
             ]
             owners = np.full(len(rows), NOTHING, dtype=np.int64)
-            for file, numbered in files:
-                begin, end = np.searchsorted(
-                    rows[:, 0], [file + piece.begin, file + piece.begin + 1]
-                )
-                places = positions(rows[begin:end, 1], rows[begin:end, 2])
-                around = innermost(numbered.spans, places)
-                owners[begin:end] = np.where(around == NOTHING, NOTHING, around + numbered.first)
-            yield from self._edges_of(rows, owners, [numbered for _, numbered in files])
+            for own, numbered in files:
+                around = innermost(numbered.spans, positions(*rows[own, 1:3].T))
+                owners[own] = np.where(around == NOTHING, NOTHING, around + numbered.first)
+            yield from self._edges_of(rows, owners, files)
 
     def write_places(self, path: Path) -> str:
         """Write the places; return a digest of the file. Call it when all edges are read."""
@@ -186,19 +192,17 @@ class Linker:
         return kept
 
     def _edges_of(
-        self, rows: NDArray[np.int64], owners: NDArray[np.int64], files: Sequence[NumberedFile]
+        self, rows: NDArray[np.int64], owners: NDArray[np.int64], files: Sequence[_FileRows]
     ) -> Iterator[Edges]:
         """Yield the edges of the files' structures, and note the places."""
         owned, is_guessed = np.column_stack([owners, rows[:, 4]]), rows[:, 5] == 1
         pairs = np.unique(owned[(owners != NOTHING) & ~is_guessed], axis=0)
         guesses = np.unique(owned[(owners != NOTHING) & is_guessed], axis=0)
         implements: dict[int, list[str]] = {}
-        heads: list[int] = []
-        for file in files:
-            heads += self._implement(file, pairs, implements)
+        heads = [head for file in files for head in self._implement(file, rows, implements)]
         self._note(rows, owners, heads)
         self._tested.add(pairs)
-        for file in files:
+        for _, file in files:
             numbers = range(file.first, file.first + file.size)
             exact, guessed = _targets_of(pairs, numbers), _targets_of(guesses, numbers)
             for number, targets, maybe in zip(numbers, exact, guessed, strict=True):
@@ -214,39 +218,32 @@ class Linker:
         )
 
     def _implement(
-        self, file: NumberedFile, pairs: NDArray[np.int64], implements: dict[int, list[str]]
+        self, file: _FileRows, rows: NDArray[np.int64], implements: dict[int, list[str]]
     ) -> Iterator[int]:
         """Note what the file's impl blocks and their members implement.
 
-        Yield their heads as `_pair` has them. The head of an impl block refers to its trait, among
-        others.
+        Yield the indices of the rows that refer to the trait at the head of a block. The trait is
+        what stands there, whatever an import calls it.
         """
-        targets = self._targets
-        for block in file.implementations:
-            begin, end = np.searchsorted(pairs[:, 0], [block.number, block.number + 1])
-            traits = [
-                target
-                for target in pairs[begin:end, 1].tolist()
-                if targets.trait_name(target) == block.trait
-            ]
-            if not traits:
+        targets, places = self._targets, positions(*rows[file.rows, 1:3].T)
+        for block in file.numbered.implementations:
+            at = int(np.searchsorted(places, block.head))
+            row = file.rows.start + at
+            if at == len(places) or places[at] != block.head or rows[row, 5]:
                 continue
-            yield self._pair(block.number, traits[0])
-            implements[block.number] = [targets.name(traits[0])]
+            yield row
+            trait = int(rows[row, 4])
+            implements[block.number] = [targets.name(trait)]
             for name, number in block.members:
-                member = targets.member_name(traits[0], name)
+                member = targets.member_name(trait, name)
                 if member is not None:
                     implements[number] = [member]
-                    self._tested.implement(number, targets.member(traits[0], name))
-
-    def _pair(self, owner: int, target: int) -> int:
-        return owner * len(self._targets) + target
+                    self._tested.implement(number, targets.member(trait, name))
 
     def _note(self, rows: NDArray[np.int64], owners: NDArray[np.int64], heads: list[int]) -> None:
         """Keep the places, to be written by target; `heads` are what `_implement` yields."""
-        pairs = owners * len(self._targets) + rows[:, 4]
-        is_head = (owners != NOTHING) & np.isin(pairs, np.array(heads, dtype=np.int64))
-        kinds = np.where(is_head, _IMPLEMENTATION, NOTHING)
+        kinds = np.full(len(rows), NOTHING, dtype=np.int64)
+        kinds[heads] = _IMPLEMENTATION
         order = self._order[rows[:, 4]]
         self._by_target.add(np.column_stack([order, rows[:, :4], kinds, owners, rows[:, 5]]))
         self.places += len(rows)

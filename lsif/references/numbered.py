@@ -13,7 +13,7 @@ from lsif.reader.spill import SpilledRows
 from lsif.record import uuid_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,8 +26,8 @@ class Implementation(NamedTuple):
     """An impl block of a trait."""
 
     number: int
-    trait: str
-    """Its name in the header."""
+    head: int
+    """Position of the trait's name."""
     members: list[tuple[str, int]]
     """Names and numbers."""
 
@@ -49,8 +49,6 @@ class NumberedStructures:
     def __init__(self, folder: Path) -> None:
         """Make it empty; `folder` takes what is guessed."""
         self.files: dict[str, NumberedFile] = {}
-        self.traits: dict[int, str] = {}
-        """Names of the traits by their numbers."""
         self.members: dict[int, dict[str, int]] = {}
         """Numbers of the members of traits, by the trait's number and by name."""
         self.types: dict[str, int | None] = {}
@@ -74,7 +72,7 @@ class NumberedStructures:
             self._ids += bytes.fromhex(structure.id.replace("-", ""))
             self._keys.append(symbol_key(structure.symbol))
             self._tests.append(structure.is_test and structure.code_type == "Function")
-        implementations = [*self._relations(first, structures)]
+        implementations = [*self._relations(first, structures, anchors.heads)]
         self.files[path] = NumberedFile(first, len(structures), anchors.spans, implementations)
         self._definitions.append(anchors.definitions + np.array([0, first]))
         of_file = np.full((len(anchors.guesses), 1), len(self.files) - 1)
@@ -107,7 +105,9 @@ class NumberedStructures:
         """Return rows (range, structure) of the dump's definitions that are structures."""
         return np.concatenate([np.empty((0, 2), dtype=np.int64), *self._definitions])
 
-    def _relations(self, first: int, structures: Sequence[Structure]) -> Iterator[Implementation]:
+    def _relations(
+        self, first: int, structures: Sequence[Structure], heads: Mapping[int, int]
+    ) -> Iterator[Implementation]:
         """Note the traits and their members; yield the impl blocks of traits with theirs.
 
         A member follows its impl block or trait, and its symbol is theirs and its name.
@@ -116,12 +116,11 @@ class NumberedStructures:
         for number, structure in enumerate(structures, start=first):
             name = plain_name(structure.name)
             if structure.code_type == "Trait":
-                self.traits[number] = name
                 around[structure.symbol] = self.members[number] = {}
-            elif structure.code_type == "Impl" and structure.trait_name:
+            elif structure.code_type == "Impl" and number - first in heads:
                 members: list[tuple[str, int]] = []
                 around[structure.symbol] = members
-                yield Implementation(number, plain_name(structure.trait_name), members)
+                yield Implementation(number, heads[number - first], members)
             elif structure.trait_name:
                 match around.get(structure.symbol.rpartition("::")[0]):
                     case dict(of_trait):

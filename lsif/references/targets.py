@@ -86,16 +86,6 @@ class Targets:
         outside = target - len(self._structures)
         return self.symbols[outside] if outside >= 0 else self._structures.id_of(target)
 
-    def trait_name(self, target: int) -> str:
-        """Return the name that an impl block has for the target if that is a trait.
-
-        Of what is outside, what is called so is taken for one.
-        """
-        outside = target - len(self._structures)
-        if outside >= 0:
-            return _last(self.symbols[outside])
-        return self._structures.traits.get(target, "")
-
     def member(self, trait: int, name: str) -> int:
         """Return the structure that is a trait's member, NOTHING if none has the name."""
         return self._structures.members.get(trait, {}).get(name, NOTHING)

@@ -86,7 +86,15 @@ def make_impl(
         segment=segment if inside.trait_name else f"impl {segment}",
         by_brackets=not reading.is_read(written.start_byte),
         extent=_extent(reading, node, leading, body),
+        trait_at=_name_start(node.child_by_field_name("trait")),
     )
+
+
+def _name_start(path: Node | None) -> int | None:
+    """Return the offset of the name that a path to a type ends with, generics aside."""
+    while path is not None and path.type in ("generic_type", "scoped_type_identifier"):
+        path = path.child_by_field_name("type" if path.type == "generic_type" else "name")
+    return None if path is None else path.start_byte
 
 
 def _extent(
