@@ -6,6 +6,7 @@ LsifIngestError
 ├── embedding.errors.EmbeddingError
 ├── storage.errors.StorageError
 ├── search.errors.SearchError
+├── search.errors.ReferencesMissing
 ├── search.errors.StructureMissing
 ├── search.errors.FileUnknown
 ├── search.errors.ProjectUnknown

@@ -1006,7 +1006,11 @@ def test_a_place_without_a_structure_is_an_error_that_names_it(
     place: str, index: Index, metadata: Metadata
 ) -> None:
     searcher = searcher_of(publish(index, metadata, PLACES))
-    with pytest.raises(StructureMissing, match="expected FILE:LINE, an id, a symbol or a name"):
+    file_path, _, line = place.rpartition(":")
+    expected = "expected FILE:LINE, an id, a symbol or a name"
+    if file_path:
+        expected = f"the index has no structure in line {line} of {file_path!r}"
+    with pytest.raises(StructureMissing, match=expected):
         searcher.resolve(place)
 
 

@@ -44,9 +44,9 @@ def paths(*patterns: str, files: Callable[[], Iterable[str]] = lambda: FILES) ->
     conditions = Filters(path=patterns).conditions(STRUCTURE_FIELDS, files)
     if conditions is None:
         return None
-    ((field, values, negated),) = conditions
-    assert (field, negated) == ("paths", False)
-    return [str(value) for value in values]
+    (condition,) = conditions
+    assert condition == Condition("paths", condition.values)
+    return [str(value) for value in condition.values]
 
 
 # ---- What is asked for

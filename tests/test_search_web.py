@@ -600,7 +600,7 @@ def test_an_unknown_parameter_is_rejected_by_name(site: Site) -> None:
     """A misspelt filter must not widen the search."""
     status, detail = site.refusal("/api/search", q="oldest", crates="sample")
     assert status == 400
-    assert detail.startswith("there is no parameter 'crates' here; expected crate, generated, ")
+    assert detail.startswith("there is no parameter 'crates' here; expected called_by, calls, ")
     assert site.refusal("/api/status", q="x")[0] == 400
     assert site.get("/", crates="sample").status_code == 200  # the page's own address
 

@@ -503,7 +503,7 @@ def test_a_server_that_is_gone_for_good_is_not_waited_for_again_to_clean_up(
     old: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    double.fail(Status(status), times=None, after=33)
+    double.fail(Status(status), times=None, after=37)
     with pytest.raises(IndexUnreachable, match=rf"failed to write 10 points: HTTP {status}"):
         publish(open_index(retry_s=0.3), NEW, rebuild=True)
     assert [(one.method, re.sub(r".*/", "/", one.path)) for one in double.requests[-2:]] == [
