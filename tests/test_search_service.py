@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from searchable import (
     DEFAULT_TOLD,
     Models,
@@ -347,14 +348,18 @@ def test_the_map_is_made_once_and_kept_for_its_generation(
     own: Path, service: SearchService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
-    monkeypatch.setattr(
-        "search.projection.on_a_plane",
-        lambda vectors: np.zeros((len(vectors), 2), dtype=np.float32),
-    )
+    asked = threading.Event()
+
+    def on_a_plane(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        assert asked.wait(20)
+        return np.zeros((len(vectors), 2), dtype=np.float32)
+
+    monkeypatch.setattr("search.projection.on_a_plane", on_a_plane)
     monkeypatch.setattr(
         "search.service.make_map", lambda live: made.append(live.name) or projection.make_map(live)
     )
     assert service.map() is None
+    asked.set()
     until(lambda: service.map() is not None)
     first = service.map()
     assert first is not None
