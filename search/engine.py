@@ -8,6 +8,7 @@ demo, and `hybrid` fuses all (search.fusion). Only the best structures are read,
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,7 @@ from search.told import tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
+    from pathlib import Path
 
     from configs.settings import SearchSettings
     from embedding.encoder import Encoder
@@ -53,7 +55,7 @@ class Searcher(Lookup):
 
     `load(vector)` returns the encoder of a named vector, `load_reranker()` the reranker; each is
     called once, when it is first needed. Without a calibration for its models, the confidence of
-    answers is not known.
+    answers is not known; without the file of places, all but the places of references is.
     """
 
     def __init__(
@@ -63,11 +65,18 @@ class Searcher(Lookup):
         settings: SearchSettings,
         load_reranker: Callable[[], Reranker],
         calibration: Calibration | None = None,
+        places: Path | None = None,
     ) -> None:
         super().__init__(generation)
+        self._places = places
         self._models = QueryModels(load, load_reranker)
         self._settings = settings
         self._calibration = calibration
+
+    @cached_property
+    def references(self) -> References:
+        """What refers to what. Raises ReferencesMissing if the index was made without that."""
+        return References(self, self._places)
 
     def search(
         self,
@@ -96,7 +105,7 @@ class Searcher(Lookup):
         asking = self._query({}, filters, clock, without)
         if mode == "hybrid" and asking.structures is not None:
             with clock.phase("qdrant"):
-                told = tell(self, query, asking.structures)
+                told = tell(lambda: self.references, query, asking.structures)
             if told is not None:
                 request = replace(request, told=told, asked=told.asked)
         if request.told is None or not request.told.is_complete:
@@ -149,7 +158,7 @@ class Searcher(Lookup):
     ) -> Query:
         given = filters or Filters()
         with clock.phase("qdrant"):
-            edges = edge_conditions(given, lambda: References(self))
+            edges = edge_conditions(given, lambda: self.references)
         return Query.of(vectors, given, self.files, clock, without, edges)
 
     def _retrievers(self, request: Request) -> list[Retriever]:

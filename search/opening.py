@@ -57,6 +57,7 @@ def open_searcher(
         settings,
         lambda: load_reranker(settings.rerank),
         _calibration(settings, fingerprints),
+        workspace.project_folder(collection).places(generation.metadata.places),
     )
 
 

@@ -9,19 +9,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from configs.errors import LsifIngestError
 from configs.workspace import is_collection_name
 from search.answer import MODES
-from search.errors import MapFailed, ProjectUnknown
+from search.errors import MapFailed, ProjectUnknown, ReferencesMissing
 from search.filters import STRUCTURE_FIELDS
 from search.opening import open_searcher
 from search.projection import keep_map, make_map, read_map
 from search.published import choose_collection, connect
-from search.references import References
 from search.sources import Sources, read_root
 from storage.errors import IndexMissing, StorageError
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from configs.workspace import Workspace
     from search.engine import Searcher
+    from search.references import References
     from storage.index import Index
 
 logger = logging.getLogger(__name__)
@@ -51,8 +51,6 @@ class Opened:
     index: Index
     searcher: Searcher
     sources: Sources
-    places: Path
-    """The file of its places, which may be absent."""
     users: int = 0
     retired: bool = False
     values: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -61,19 +59,16 @@ class Opened:
     """Whether the map is being made."""
     map_failed: str = ""
     """Why the map could not be made."""
-    _references: References | None = None
 
     @property
     def references(self) -> References:
         """What refers to what. Raises ReferencesMissing if the index was made without that."""
-        if self._references is None:
-            self._references = References(self.searcher, self.places)
-        return self._references
+        return self.searcher.references
 
     def close(self) -> None:
         """Close the index and the file of places."""
-        if self._references is not None:
-            self._references.close()
+        with suppress(ReferencesMissing):
+            self.searcher.references.close()
         self.index.close()
 
 
@@ -260,14 +255,13 @@ class SearchService:
         except BaseException:
             index.close()
             raise
-        folder = self._workspace.project_folder(collection)
+        root = read_root(self._workspace.project_folder(collection))
         return Opened(
             collection=collection,
             state=state,
             index=index,
             searcher=searcher,
-            sources=Sources(searcher.generation, read_root(folder)),
-            places=folder.places(searcher.generation.metadata.places),
+            sources=Sources(searcher.generation, root),
         )
 
 

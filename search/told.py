@@ -13,16 +13,14 @@ from search.answer import FromReferences
 from search.asked import relation_asked
 from search.errors import ReferencesMissing, SearchError, StructureMissing
 from search.fusion import Candidate
-from search.references import References
 from storage.index import Condition
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from search.asked import Asked
     from search.hit import Hit
-    from search.lookup import Lookup
-    from search.references import Target
+    from search.references import References, Target
 
 _SCORE = 10_000.0
 """Of what is told, or more: above all that words find."""
@@ -68,17 +66,19 @@ class Told:
         return sorted(told, key=lambda hit: order[hit.id]) + others
 
 
-def tell(lookup: Lookup, query: str, where: Sequence[Condition]) -> Told | None:
+def tell(
+    open_references: Callable[[], References], query: str, where: Sequence[Condition]
+) -> Told | None:
     """Return what the references tell of the query, confined to what meets the conditions.
 
-    None if it asks for no relation, if the name is unknown or of several, if nothing has the
-    relation, or if the index has no references.
+    The references are opened if it asks for a relation. None if it asks for none, if the name is
+    unknown or of several, if nothing has the relation, or if the index has no references.
     """
     asked = relation_asked(query)
     if asked is None or not asked.path:
         return None
     try:
-        references = References(lookup)
+        references = open_references()
         target = references.target("::".join(asked.path))
     except (ReferencesMissing, SearchError, StructureMissing):
         return None
@@ -87,7 +87,7 @@ def tell(lookup: Lookup, query: str, where: Sequence[Condition]) -> Told | None:
     ranked = references.ranked(asked.kind, target)
     if where:
         fitting = [*where, Condition("id", tuple(ranked))]
-        kept = {row.id for row in lookup.generation.structures.select((), where=fitting)}
+        kept = {row.id for row in references.lookup.generation.structures.select((), where=fitting)}
         ranked = [key for key in ranked if key in kept]
     return Told(asked, target, tuple(ranked)) if ranked else None
 
