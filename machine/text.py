@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from json import JSONDecodeError
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What moves the cursor, changes colours or turns text around: sources must not do that."""
@@ -46,6 +50,15 @@ def counted(number: int, noun: str) -> str:
     ('1 block', '1,200 blocks')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def named(names: Sequence[str], most: int) -> str:
+    """Return the first `most` names, and whether there are others.
+
+    >>> named(["a", "b"], 2), named(["a", "b", "c"], 2)
+    ('a, b', 'a, b, ...')
+    """
+    return ", ".join([*names[:most], *(["..."] if len(names) > most else [])])
 
 
 def duration(seconds: float) -> str:

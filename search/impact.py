@@ -110,17 +110,10 @@ class Followed(NamedTuple):
 
 
 def assess(
-    references: References,
-    points: Points[Structure],
-    files: Sequence[ChangedFile],
-    *,
-    depth: int,
-    limit: int,
+    references: References, files: Sequence[ChangedFile], *, depth: int, limit: int
 ) -> Impact:
-    """Return the impact of changed files; each list of it has at most `limit` items.
-
-    `points` are those that the references are of.
-    """
+    """Return the impact of changed files; each list of it has at most `limit` items."""
+    points = references.lookup.generation.structures
     ids, noted = _owners(points, files)
     structures = sorted(references.structures(ids).values(), key=_by_use)
     followed = follow(points, structures, depth)

@@ -50,6 +50,8 @@ SNIPPET: Final = 12_000
 
 RELATED: Final = 100
 """Places, callers and the like in one answer, unless more or fewer are asked for."""
+WALKED: Final = 10_000
+"""Structures that a walk comes to; of more, the rest is only known to exist."""
 STEPS: Final = 10
 """Steps from a structure to its callers, callees or tests."""
 IMPACT_STEPS: Final = 3

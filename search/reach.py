@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from search import limits
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-
-MOST = 10_000
-"""Structures that are followed; of more, the rest is only known to exist."""
 
 
 class User(NamedTuple):
@@ -116,7 +115,7 @@ def reach(
     users: Callable[[Collection[str]], Iterable[User]],
     targets: Mapping[str, Sequence[str]],
     steps: int,
-    most: int = MOST,
+    most: int = limits.WALKED,
 ) -> Reach:
     """Return what reaches the targets in at most so many steps.
 

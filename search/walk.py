@@ -10,6 +10,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from search import limits
 from storage.index import Condition
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from lsif.structure import Structure
     from storage.index import Points
 
-MOST = 10_000
+MOST = limits.WALKED
 """Structures that a walk comes to; of more, the rest is only known to exist."""
 _IDS = 1_000
 """Ids in one filter."""

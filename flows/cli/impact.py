@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,19 +13,18 @@ from flows.cli.arguments import (
     add_index,
     add_json,
     add_settings,
-    chosen_collection,
     whole_number,
     workspace_of,
 )
 from flows.cli.output import print_json
+from flows.cli.refs import open_chosen_references
 from flows.errors import ChangesUnknown, Untested, UsageError
-from machine.text import clean, counted
+from machine.text import clean, counted, named
 from search import limits
 from search.cargo_tests import cargo_test_path
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
     from configs.workspace import Workspace
     from search.impact import Impact
@@ -128,16 +127,11 @@ def _found(
     """Return the impact of what changed in the folder `root`, or in the one that was indexed."""
     from flows.stages.changes import find_changes  # noqa: PLC0415 - pyarrow, which --help needs not
     from search.impact import assess  # noqa: PLC0415 - as above
-    from search.lookup import Lookup  # noqa: PLC0415 - as above
-    from search.published import connect  # noqa: PLC0415 - half a second
-    from search.references import open_references  # noqa: PLC0415 - as above
     from search.sources import read_root  # noqa: PLC0415 - as above
-    from storage.live import require_live  # noqa: PLC0415 - as above
 
-    with closing(connect(workspace)) as index:
-        collection = chosen_collection(workspace, index)
-        generation = require_live(index, collection)
-        references = open_references(workspace, collection, Lookup(generation))
+    with ExitStack() as stack:
+        references, collection = open_chosen_references(workspace, stack)
+        generation = references.lookup.generation
         folder = root or read_root(workspace.project_folder(collection))
         if folder is None:
             raise ChangesUnknown(
@@ -145,7 +139,7 @@ def _found(
                 "name their folder, --root DIR."
             )
         commit, files = find_changes(generation, folder, since)
-        impact = assess(references, generation.structures, files, depth=depth, limit=limit)
+        impact = assess(references, files, depth=depth, limit=limit)
         made = generation.metadata
         return _Found(collection, made.commit or "", made.dirty, since, commit, impact)
 
@@ -167,7 +161,7 @@ def _print_tests(impact: Impact) -> None:
         logger.warning(
             "what reaches %s is not known, which the index does not have: %s",
             counted(len(unknown), "changed file"),
-            _named(unknown),
+            named(unknown, _NAMED),
         )
     if not impact.is_all or impact.tests.total > len(impact.tests.items):
         logger.warning("too much reaches what changed to name all tests: run all of them")
@@ -179,10 +173,5 @@ def _untested_text(impact: Impact) -> str:
     names = [changed.symbol for changed in impact.untested.items]
     return (
         f"no test reaches {counted(impact.untested.total, 'changed structure')} in at most "
-        f"{counted(impact.depth, 'step')}: {_named(names)}."
+        f"{counted(impact.depth, 'step')}: {named(names, _NAMED)}."
     )
-
-
-def _named(names: Sequence[str]) -> str:
-    """Return the first of the names."""
-    return ", ".join([*names[:_NAMED], *(["..."] if len(names) > _NAMED else [])])

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from configs.workspace import Workspace
     from search.references import References, Target
-    from search.sources import Sources
 
 _RELATIONS = {
     "callers": "what refers to it, instead of the places",
@@ -85,13 +84,15 @@ def add_refs(parser: argparse.ArgumentParser) -> None:
 
 def _refs(options: argparse.Namespace) -> None:
     from search.relations import relate  # noqa: PLC0415 - a tenth of a second
+    from search.sources import Sources, read_root  # noqa: PLC0415 - as above
 
     if options.depth is not None and options.relation not in _HAVE_DEPTH:
         names = ", ".join(f"--{relation}" for relation in _HAVE_DEPTH)
         raise UsageError(f"--depth needs one of {names}.")
     workspace = workspace_of(options)
     with ExitStack() as stack:
-        references, sources = _open(workspace, stack)
+        references, collection = open_chosen_references(workspace, stack)
+        root = read_root(workspace.project_folder(collection))
         try:
             target = references.target(options.target)
         except AmbiguousName as exc:
@@ -104,7 +105,7 @@ def _refs(options: argparse.Namespace) -> None:
             depth=options.depth,
             offset=options.offset,
             limit=options.limit,
-            sources=sources,
+            sources=Sources(references.lookup.generation, root),
         )
         if options.json:
             print_json(answer.to_dict())
@@ -116,19 +117,20 @@ def _refs(options: argparse.Namespace) -> None:
                 sys.stdout.write(clean("\n".join(["", *also, ""])))
 
 
-def _open(workspace: Workspace, stack: ExitStack) -> tuple[References, Sources]:
-    """Return the references and sources of the chosen index; no model is loaded."""
+def open_chosen_references(workspace: Workspace, stack: ExitStack) -> tuple[References, str]:
+    """Return the references of the chosen collection, and its name. The stack closes the index.
+
+    No model is loaded. Raises ReferencesMissing if the index was made without them.
+    """
     from search.lookup import Lookup  # noqa: PLC0415 - half a second, all of them
     from search.published import connect  # noqa: PLC0415
     from search.references import open_references  # noqa: PLC0415
-    from search.sources import Sources, read_root  # noqa: PLC0415
     from storage.live import require_live  # noqa: PLC0415
 
     index = stack.enter_context(closing(connect(workspace)))
     collection = chosen_collection(workspace, index)
-    generation = require_live(index, collection)
-    references = open_references(workspace, collection, Lookup(generation))
-    return references, Sources(generation, read_root(workspace.project_folder(collection)))
+    lookup = Lookup(require_live(index, collection))
+    return open_references(workspace, collection, lookup), collection
 
 
 def _also(references: References, target: Target) -> list[str]:
