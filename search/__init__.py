@@ -7,12 +7,13 @@ Reading order:
     asked, related, ranking          what a query asks for, which decides the order of the hits
     evidence, confidence             how sure it is that there is an answer
     symbols, lookup                  what people write for symbols; structures by name
-    walk, references                 who refers to what: places, callers, callees, tests
+    cargo_tests                      which structures a test runner runs
+    graph, walk, callees             the edges of an index; walks along them, in both directions
+    references                       who refers to what: places, callers, callees, tests
     request, edges, told             what a caller asks for; filters and answers by references
     encoding, engine                 models that read a query; the searcher
     relations                        the same as every interface shows it
-    changes, reach, cargo_tests      structures that changed, what reaches them, which are tests
-    impact                           all this of a change
+    changes, impact                  structures that changed; what reaches them, also which tests
     sources, projection              the text of indexed files; the map of the structures
     published, opening, service      from settings to an index, to a searcher; what stays open
     web, page, mcp                   the HTTP API, its page, the MCP server for coding agents

@@ -1,31 +1,31 @@
 """What a change may have an effect on: what reaches the structures whose own lines changed.
 
-Which lines these are is found out by search.changes; what reaches them by search.reach.
+Which lines these are is found out by search.changes; what reaches them by search.walk.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from machine.git_diff import Lines
 from search import limits
 from search.cargo_tests import is_test_function
 from search.changes import own_lines
-from search.lookup import is_id
-from search.reach import User, reach
+from search.graph import edges_to, node_of, read, select, tests_among
 from search.references import Neighbour
 from search.relations import Subject, facts, related
-from search.walk import read, select
+from search.walk import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from lsif.structure import Structure
     from search.changes import ChangedFile, State
-    from search.reach import Reach, Reaching
     from search.references import References
     from search.relations import Related
+    from search.walk import Walked
     from storage.index import Points
 
 T = TypeVar("T")
@@ -34,16 +34,6 @@ _NOT_FOLLOWED = frozenset({"Module"})
 """Kinds whose own lines are documentation; whatever names a path refers to them."""
 _NOT_TESTED = frozenset({"Impl", "Module"})
 """Kinds that nothing calls."""
-_OF_USERS = (
-    "refers_to",
-    "may_refer_to",
-    "implements",
-    "is_test",
-    "code_type",
-    "references",
-    "context.file_path",
-    "line",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +94,7 @@ class Impact:
 class Followed(NamedTuple):
     """What reaches some structures."""
 
-    reach: Reach
+    walked: Walked
     tests: set[str]
     """Ids of the tests among what reaches them."""
 
@@ -119,41 +109,29 @@ def assess(
     followed = follow(points, structures, depth)
     changed = _changed(structures, followed)
     own_tests = [Neighbour(test.id, test, steps=0) for test in filter(is_test_function, structures)]
-    others = sorted(
-        (found for key, found in followed.reach.found.items() if key not in ids), key=_by_steps
-    )
-    tests = [found for found in others if found.user.id in followed.tests]
-    reached = [found for found in others if found.user.id not in followed.tests]
-    shown = [*own_tests, *_neighbours(references, tests[:limit])][:limit]
+    others = [found for found in followed.walked.ordered().items if found.key not in ids]
+    tests = [found for found in others if found.key in followed.tests]
+    reached = [found for found in others if found.key not in followed.tests]
+    shown = [*own_tests, *references.neighbours(tests[:limit])][:limit]
     untested = [structure for structure in changed if structure.untested]
     return Impact(
         depth=depth,
         changed=Part(len(changed), changed[:limit]),
-        reached=Part(len(reached), related(_neighbours(references, reached[:limit]), references)),
+        reached=Part(len(reached), related(references.neighbours(reached[:limit]), references)),
         tests=Part(len(own_tests) + len(tests), related(shown, references)),
         untested=Part(len(untested), untested[:limit]),
         files=noted,
-        is_all=followed.reach.is_all,
+        is_all=followed.walked.is_all,
     )
 
 
 def follow(points: Points[Structure], structures: Iterable[Structure], depth: int) -> Followed:
     """Return what reaches the structures in at most `depth` steps."""
-    targets = {
-        structure.id: _own_members(structure.implements)
-        for structure in structures
-        if structure.code_type not in _NOT_FOLLOWED
-    }
-    reached = reach(lambda keys: _users(points, keys), targets, depth)
-    functions = [
-        found.user
-        for found in reached.found.values()
-        if found.user.is_test and found.user.code_type == "Function"
+    targets = [
+        node_of(structure) for structure in structures if structure.code_type not in _NOT_FOLLOWED
     ]
-    called = [user.id for user in functions if user.references]
-    tests = {user.id for user in functions if not user.references}
-    tests |= {found.id for found in read(points, called) if is_test_function(found)}
-    return Followed(reached, tests)
+    walked = walk(partial(edges_to, points), targets, depth, limits.WALKED)
+    return Followed(walked, tests_among(points, [found.node for found in walked.found.values()]))
 
 
 def count_tests(
@@ -161,7 +139,7 @@ def count_tests(
 ) -> dict[str, int]:
     """Return how many tests reach each of the structures; those that none may reach are absent."""
     followed = follow(points, read(points, ids), depth)
-    return followed.reach.counts(followed.tests)
+    return followed.walked.counts(followed.tests)
 
 
 def _owners(
@@ -183,8 +161,8 @@ def _owners(
 
 
 def _changed(structures: Sequence[Structure], followed: Followed) -> list[Changed]:
-    reached_by = followed.reach.counts(followed.reach.found)
-    tests = followed.reach.counts(followed.tests)
+    reached_by = followed.walked.counts(followed.walked.found)
+    tests = followed.walked.counts(followed.tests)
     return [
         Changed(
             **facts(structure.id, structure),
@@ -201,34 +179,5 @@ def _should_be_tested(structure: Structure) -> bool:
     return is_known and not structure.is_test and kind not in _NOT_TESTED
 
 
-def _users(points: Points[Structure], keys: Collection[str]) -> Iterator[User]:
-    """Yield the structures whose own lines refer, or may refer, to one of the keys."""
-    for field in ("refers_to", "may_refer_to"):
-        rows = select(points, _OF_USERS, field, keys)
-        for key, (refers_to, may_refer_to, implements, *others) in rows:
-            members = _own_members(implements or ())
-            yield User(key, refers_to or (), may_refer_to or (), members, *others)
-
-
-def _own_members(implements: Iterable[str]) -> list[str]:
-    """Return the members of traits of the index; a call of `Clone::clone` may run too much."""
-    return [member for member in implements if is_id(member)]
-
-
-def _neighbours(references: References, found: Sequence[Reaching]) -> list[Neighbour]:
-    records = references.structures(reaching.user.id for reaching in found)
-    return [
-        Neighbour(user.id, records[user.id], steps, via, through, is_guessed)
-        for user, steps, via, through, is_guessed in found
-        if user.id in records
-    ]
-
-
 def _by_use(structure: Structure) -> tuple[int, str, int]:
     return -structure.references, structure.context.file_path, structure.line
-
-
-def _by_steps(found: Reaching) -> tuple[Any, ...]:
-    user = found.user
-    told_apart = found.is_guessed, found.through is not None
-    return found.steps, *told_apart, -user.references, user.file_path, user.line

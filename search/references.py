@@ -6,26 +6,28 @@ goes through a trait's member is told apart: a call of `Shape::area` may run `Ci
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import islice
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from search import walk
+from search import limits
+from search.callees import callees
 from search.errors import AmbiguousName, Candidate, ReferencesMissing, StructureMissing
+from search.graph import Node, edges_to, implementing, node_of, read, tests_among
 from search.lookup import is_id, is_line
 from search.symbols import matches_symbol
-from search.walk import Walk
+from search.walk import Listed, Reached, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
     from configs.workspace import Workspace
     from lsif.references.places import Place, PlacesFile
     from lsif.structure import Structure
     from search.lookup import Lookup
-    from search.walk import Reached
     from storage.index import Points
 
 T = TypeVar("T")
@@ -35,7 +37,7 @@ CALLED = frozenset({"Function", "Macro"})
 STEPS_TO_TESTS = 3
 """From a structure to its tests, unless others are asked for."""
 _KEPT = 4
-"""Lists of callers that are kept; the longest takes 5 MB."""
+"""Lists that are kept; the longest takes 5 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,8 @@ class References:
             )
         self.lookup, self._path = lookup, places
         self._lock = Lock()
-        self._kept: dict[tuple[str, int], list[Reached]] = {}
-        """Callers by target and depth, those asked for last at the end."""
+        self._kept: dict[tuple[str, str, int], Listed] = {}
+        """What was found by relation, target and depth; what was asked for last is at the end."""
 
     def close(self) -> None:
         """Close the file of places; the next question about them opens it again."""
@@ -148,7 +150,7 @@ class References:
         are used most. Those that may refer to it, and to the trait's member that it implements,
         follow.
         """
-        return self._page(self._callers(target, depth), offset, limit)
+        return self._page(target, self._listed("callers", target, depth), offset, limit)
 
     def callees(
         self,
@@ -164,36 +166,51 @@ class References:
         A trait's member is followed by what implements it, equally far away. A symbol outside has
         no callees.
         """
-        return self._page(self._walk(target).callees(depth, code_types), offset, limit)
+        if target.structure is None:
+            return Page([], 0)
+        found = callees(self._points, target.structure, depth, limits.WALKED, code_types)
+        return self._page(target, found, offset, limit)
 
     def implementations(self, target: Target, offset: int = 0, limit: int = 100) -> Page[Neighbour]:
         """Return the impl blocks of a trait, or the members of impl blocks of a trait's member."""
-        return self._page(self._walk(target).implementations(), offset, limit)
+        return self._page(target, self._listed("implementations", target), offset, limit)
 
     def tests(
         self, target: Target, offset: int = 0, limit: int = 100, *, depth: int = STEPS_TO_TESTS
     ) -> Page[Neighbour]:
-        """Return the tests that reach the target in at most so many steps, the nearest first."""
-        reached = self._callers(target, depth)
-        tests = _tests_among(reached, target)
-        return self._page(tests, offset, limit, is_all=len(reached) < walk.MOST)
+        """Return the tests that reach the target in at most so many steps, the nearest first.
+
+        What helps tests only leads to them. Calls of `Clone::clone` and the like lead to none.
+        """
+        return self._page(target, self._listed("tests", target, depth), offset, limit)
 
     def ranked(self, relation: str, target: Target) -> list[str]:
         """Return the ids of the target's `callers`, `implementations` or `tests`, in order.
 
         They are those that the methods of these names return, but no record is read.
         """
-        if relation == "implementations":
-            reached = self._walk(target).implementations()
-        elif relation == "callers":
-            reached = self._callers(target, 1)
-        else:
-            reached = _tests_among(self._callers(target, STEPS_TO_TESTS), target)
-        return [item.key for item in sorted(reached, key=_rank)]
+        steps = STEPS_TO_TESTS if relation == "tests" else 1
+        return [reached.key for reached in self._listed(relation, target, steps).items]
+
+    def neighbours(self, found: Sequence[Reached]) -> list[Neighbour]:
+        """Return what a walk came to with the records; without what the index lacks."""
+        records = self.structures(item.key for item in found if not item.node.is_outside)
+        return [
+            Neighbour(
+                item.key,
+                records.get(item.key),
+                item.steps,
+                item.via,
+                item.through,
+                item.is_guessed,
+            )
+            for item in found
+            if item.node.is_outside or item.key in records
+        ]
 
     def structures(self, ids: Iterable[str]) -> dict[str, Structure]:
         """Return the structures of these ids by id, as far as the index has them."""
-        return {structure.id: structure for structure in walk.read(self._points, ids)}
+        return {structure.id: structure for structure in read(self._points, ids)}
 
     def symbols(self, keys: Collection[str]) -> dict[str, str]:
         """Return symbols by key; that of what the index lacks is absent, a symbol is its own."""
@@ -201,21 +218,34 @@ class References:
         inside = self.structures(key for key in keys if is_id(key))
         return outside | {key: structure.symbol for key, structure in inside.items()}
 
-    def _callers(self, target: Target, depth: int) -> list[Reached]:
-        """Return the callers in their order; a target with thousands is walked from once."""
-        asked = target.key, depth
+    def _listed(self, relation: str, target: Target, depth: int = 1) -> Listed:
+        """Return all that has the relation to the target; pages of it are of one walk."""
+        asked = relation, target.key, depth
         with self._lock:
             found = self._kept.pop(asked, None)
         if found is None:
-            found = sorted(self._walk(target).callers(depth), key=_rank)
+            found = self._found(relation, target, depth)
         with self._lock:
             self._kept[asked] = found
             while len(self._kept) > _KEPT:
                 del self._kept[next(iter(self._kept))]
         return found
 
-    def _walk(self, target: Target) -> Walk:
-        return Walk(self._points, target.key, target.structure)
+    def _found(self, relation: str, target: Target, depth: int) -> Listed:
+        start = Node(target.key) if target.structure is None else node_of(target.structure)
+        crate = start.crate or None
+        if relation == "implementations":
+            nodes = [*islice(implementing(self._points, [target.key]), limits.WALKED + 1)]
+            found = [Reached(node, 1, target.key) for node in nodes[: limits.WALKED]]
+            found.sort(key=lambda reached: reached.rank(crate))
+            return Listed(found, len(found) == len(nodes))
+        ask, are_tests = partial(edges_to, self._points), relation == "tests"
+        walked = walk(ask, [start], depth, limits.WALKED, through_outside=not are_tests)
+        items, is_all = walked.ordered(crate)
+        if are_tests:
+            tests = tests_among(self._points, [reached.node for reached in items])
+            items = [reached for reached in items if reached.key in tests - {target.key}]
+        return Listed(items, is_all)
 
     @cached_property
     def _places(self) -> PlacesFile:
@@ -241,34 +271,13 @@ class References:
     def _structure_target(self, structure_id: str) -> Target:
         return Target(structure_id, self.lookup.structure(structure_id))
 
-    def _page(
-        self, reached: Collection[Reached], offset: int, limit: int, *, is_all: bool = True
-    ) -> Page[Neighbour]:
-        """Return a part of what was reached, in the order of their ranks, with their records."""
-        ordered = sorted(reached, key=_rank)[offset : offset + limit]
-        records = self.structures(item.key for item in ordered if not item.is_outside)
+    def _page(self, target: Target, found: Listed, offset: int, limit: int) -> Page[Neighbour]:
+        part = found.items[offset : offset + limit]
         shown = [
-            Neighbour(
-                item.key,
-                records.get(item.key),
-                item.steps,
-                item.via,
-                item.through,
-                item.is_guessed,
-            )
-            for item in ordered
-            if item.is_outside or item.key in records
+            replace(neighbour, via=None) if neighbour.via == target.key else neighbour
+            for neighbour in self.neighbours(part)
         ]
-        return Page(shown, len(reached), is_all and len(reached) < walk.MOST)
-
-
-def _rank(item: Reached) -> tuple[Any, ...]:
-    """Return by what answers are ordered."""
-    return *item.rank, item.key
-
-
-def _tests_among(reached: Iterable[Reached], target: Target) -> list[Reached]:
-    return [item for item in reached if item.is_test and item.key != target.key]
+        return Page(shown, len(found.items), found.is_all)
 
 
 def open_references(workspace: Workspace, collection: str, lookup: Lookup) -> References:

@@ -17,9 +17,10 @@ from flows.stages.check import check_index
 from flows.stages.index import export_index, import_index
 from flows.stages.upload import remove_old_places
 from search.errors import ReferencesMissing
+from search.impact import follow
 from search.lookup import Lookup
 from search.published import connect
-from search.references import Neighbour, Page, References, open_references
+from search.references import Neighbour, Page, References, Target, open_references
 from storage.live import require_live
 
 from conftest import SAMPLE, SAMPLE_DUMP, run
@@ -72,6 +73,18 @@ def test_an_index_with_references_answers(data: Path) -> None:
     workspace = workspace_of(data)
     may_hold = check_index(workspace.for_project("sample"), "file:///sample", rebuild=False)
     assert may_hold.references
+
+
+def test_impact_and_refs_agree_on_the_tests(data: Path) -> None:
+    with opened(data) as references:
+        points = references.lookup.generation.structures
+        structures = {point.id: point.record for point in points.scroll()}
+        followed = follow(points, structures.values(), 3)
+        counts = followed.walked.counts(followed.tests)
+        assert sum(counts.values()) > 20
+        for key, count in counts.items():
+            target = Target(key, structures[key])
+            assert references.tests(target, depth=3).total == count, structures[key].symbol
 
 
 def test_an_import_answers_as_the_export_did(data: Path, tmp_path: Path) -> None:

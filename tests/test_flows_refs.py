@@ -85,15 +85,16 @@ def test_what_goes_through_a_trait_is_told_apart(ask: Ask) -> None:
 
 def test_several_steps_are_a_tree(ask: Ask) -> None:
     _, out, _ = ask("Cache::touch", "--callers", "--depth", "2")
-    insert, test, *_ = out.splitlines()[4:]
-    assert out.splitlines()[2] == "5 callers in at most 2 steps"
-    assert insert == f"  src/cache.rs:59  Function {CACHE}::insert"
+    said, get, test, insert, *_ = out.splitlines()[2:]
     tested = "sample::cache::tests::oldest_entry_is_evicted"
+    assert said == "5 callers in at most 2 steps"
+    assert get == f"  src/cache.rs:50  Function {CACHE}::get"
+    assert insert == f"  src/cache.rs:59  Function {CACHE}::insert"
     assert test == f"    src/cache.rs:135  Function {tested}  test"
     _, out, _ = ask("Cache::touch", "--tests")
     assert out.splitlines()[2:4] == [
         "2 tests in at most 3 steps",
-        f"  src/cache.rs:135  Function {tested}  test  2 steps, via {CACHE}::insert",
+        f"  src/cache.rs:135  Function {tested}  test  2 steps, via {CACHE}::get",
     ]
 
 

@@ -49,7 +49,8 @@ IN_SQUARE = linked(
 TOTAL = linked(made("total", file_path="src/total.rs", references=3), AREA, uses=[SPAWN])
 DIRECT = linked(made("direct", file_path="src/direct.rs", references=9), IN_CIRCLE)
 ABROAD = linked(made("abroad", file_path="x/a.rs", crate="other", references=99), IN_CIRCLE)
-HELPER = linked(made("helper", file_path="tests/h.rs", is_test=True), TOTAL, uses=[OTHER_SPAWN])
+HELPER = made("helper", file_path="tests/h.rs", is_test=True, references=1)
+HELPER = linked(HELPER, TOTAL, uses=[OTHER_SPAWN])
 TEST = linked(made("works", file_path="tests/w.rs", is_test=True), HELPER)
 LOOP = made("forever", file_path="src/loop.rs")
 LOOP = linked(LOOP, LOOP, made("gone"))
@@ -117,7 +118,7 @@ def test_pages_of_callers_are_parts_of_one_walk(
 ) -> None:
     target = references.target("made_up::<Circle as Shape>::area")
     whole = references.callers(target)
-    monkeypatch.setattr("search.walk.Walk.callers", None)
+    monkeypatch.setattr("search.references.walk", None)
     pages = [references.callers(target, offset, 1).items for offset in range(whole.total)]
     assert [item for page in pages for item in page] == whole.items
     assert references.ranked("callers", target) == [item.key for item in whole.items]
@@ -146,13 +147,11 @@ def test_implementations_of_a_member(references: References) -> None:
 
 def test_tests_are_found_through_other_structures_and_traits(references: References) -> None:
     target = references.target("made_up::<Circle as Shape>::area")
-    assert names(references.tests(target, depth=1)) == []
-    two = references.tests(target, depth=2)
-    assert names(two) == ["helper"]
-    assert two.items[0].via == TOTAL.id
+    assert names(references.tests(target, depth=2)) == []
     three = references.tests(target, depth=3)
-    assert names(three) == ["helper", "works"]
-    assert [item.steps for item in three.items] == [2, 3]
+    assert names(three) == ["works"]
+    assert (three.items[0].steps, three.items[0].via) == (3, HELPER.id)
+    assert names(references.callers(target, depth=2))[-1:] == ["helper"]
 
 
 def test_cycles_end_and_edges_that_dangle_lead_nowhere(references: References) -> None:
@@ -194,13 +193,15 @@ def test_lists_are_paged(references: References) -> None:
 
 
 def test_more_structures_than_are_followed_are_told(
-    references: References, monkeypatch: pytest.MonkeyPatch
+    lookup: Lookup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search.walk.MOST", 1)
+    references = References(lookup)
+    monkeypatch.setattr("search.limits.WALKED", 1)
     area = references.target("made_up::Shape::area")
     assert not references.implementations(area).is_all
     assert not references.tests(area).is_all
-    monkeypatch.setattr("search.walk.MOST", 20)
+    monkeypatch.setattr("search.limits.WALKED", 20)
+    references = References(lookup)  # the former one remembers what it found
     assert references.implementations(area).is_all
     assert references.tests(area).is_all
 
@@ -219,7 +220,7 @@ def test_who_uses_a_symbol_outside(references: References) -> None:
     target = references.target("tokio::spawn")
     assert (target.key, target.structure) == (SPAWN, None)
     assert names(references.callers(target)) == ["total"]
-    assert names(references.tests(target)) == ["helper", "works"]
+    assert names(references.tests(target)) == ["works"]
     assert names(references.callees(target)) == []
 
 

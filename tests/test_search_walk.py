@@ -3,28 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import NamedTuple
 
-from search.reach import Reach, User, reach
+from search.graph import Edge, Node
+from search.walk import Walked, walk
+
+MEMBER = "00000000-0000-0000-0000-000000000000"
+
+
+class User(NamedTuple):
+    node: Node
+    refers_to: tuple[str, ...]
+    guesses: tuple[str, ...]
 
 
 def user(
     key: str, *refers_to: str, guesses: tuple[str, ...] = (), implements: tuple[str, ...] = ()
 ) -> User:
-    return User(key, refers_to, guesses, implements, False, "Function", 0, "src/lib.rs", 1)
+    return User(Node(key, implements, "Function"), refers_to, guesses)
 
 
-def reached(graph: list[User], *targets: str, steps: int = 9, most: int = 99) -> Reach:
-    implements = {found.id: found.implements for found in graph}
+def reached(
+    graph: list[User],
+    *targets: str,
+    steps: int = 9,
+    most: int = 99,
+    through_outside: bool = False,
+) -> Walked:
+    def ask(keys: Collection[str]) -> Iterator[Edge]:
+        for node, refers_to, guesses in graph:
+            yield from (Edge(node, key, is_guessed=True) for key in guesses if key in keys)
+            yield from (Edge(node, key, is_guessed=False) for key in refers_to if key in keys)
 
-    def users(keys: Collection[str]) -> Iterator[User]:
-        for found in graph:
-            if not set(keys).isdisjoint([*found.refers_to, *found.may_refer_to]):
-                yield found
-
-    return reach(users, {key: implements.get(key, ()) for key in targets}, steps, most)
+    nodes = {user.node.key: user.node for user in graph}
+    starts = [nodes.get(target, Node(target)) for target in targets]
+    return walk(ask, starts, steps, most, through_outside=through_outside)
 
 
-def steps(found: Reach) -> dict[str, int]:
+def steps(found: Walked) -> dict[str, int]:
     return {key: reaching.steps for key, reaching in found.found.items()}
 
 
@@ -53,15 +69,28 @@ def test_a_late_way_to_another_target_is_followed_as_far() -> None:
 
 def test_what_calls_a_traits_member_reaches_what_implements_it() -> None:
     graph = [
-        user("circle", implements=("area",)),
-        user("square", implements=("area",)),
-        user("total", "area"),
-        user("both", "circle", "area"),
-        user("area"),
+        user("circle", implements=(MEMBER,)),
+        user("square", implements=(MEMBER,)),
+        user("total", MEMBER),
+        user("both", "circle", MEMBER),
+        user(MEMBER),
     ]
     found = reached(graph, "circle", "square")
-    assert {key: found.found[key].through for key in found.found} == {"total": "area", "both": None}
+    assert {key: found.found[key].through for key in found.found} == {"total": MEMBER, "both": None}
     assert found.counts(["total", "both"]) == {"circle": 2, "square": 2}
+
+
+def test_traits_outside_are_followed_only_if_that_is_asked_for() -> None:
+    graph = [user("clone", implements=("core::Clone::clone",)), user("a", "core::Clone::clone")]
+    assert steps(reached(graph, "clone")) == {}
+    assert steps(reached(graph, "clone", through_outside=True)) == {"a": 1}
+
+
+def test_what_is_certain_is_no_guess_in_whatever_order_it_is_read() -> None:
+    graph = [user("a", "t", guesses=("t",)), user("b", "t"), user("c", "b", guesses=("a",))]
+    found = reached(graph, "t").found
+    assert {key: found[key].is_guessed for key in found} == dict.fromkeys("abc", False)
+    assert found["c"].via == "b"
 
 
 def test_guesses_are_told_as_are_the_steps_behind_them() -> None:
