@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import orjson
 import pyarrow.parquet as pq
@@ -13,6 +15,7 @@ import pytest
 from searchable import document, fake_models, index_sample, workspace_of
 
 from configs.workspace import ProjectFolder
+from flows.errors import FlowError
 from flows.stages.check import check_index
 from flows.stages.index import export_index, import_index
 from flows.stages.upload import remove_old_places
@@ -21,7 +24,9 @@ from search.impact import follow
 from search.lookup import Lookup
 from search.published import connect
 from search.references import Neighbour, Page, References, Target, open_references
+from storage.index import Index
 from storage.live import require_live
+from storage.metadata import Metadata
 
 from conftest import SAMPLE, SAMPLE_DUMP, run
 
@@ -91,6 +96,21 @@ def test_an_import_answers_as_the_export_did(data: Path, tmp_path: Path) -> None
     export_index(workspace_of(data), "sample", tmp_path / "export")
     import_index(workspace_of(tmp_path / "data"), tmp_path / "export", rebuild=False)
     check_answers(tmp_path / "data")
+    project = workspace_of(tmp_path / "data").project_folder("sample")
+    (places,) = project.all_places()
+    places.unlink()
+    export_index(workspace_of(tmp_path / "data"), "sample", tmp_path / "export")
+    names = sorted(path.name for path in (tmp_path / "export").iterdir())
+    assert names == ["blocks.parquet", "structures.parquet"]  # not the former export's places
+
+
+def test_an_import_refuses_places_of_another_index(data: Path, tmp_path: Path) -> None:
+    export_index(workspace_of(data), "sample", tmp_path / "export")
+    places = tmp_path / "export" / "places.parquet"
+    places.write_bytes(places.read_bytes()[:-1])
+    with pytest.raises(FlowError, match="is damaged, or of another export. Export again."):
+        import_index(workspace_of(tmp_path / "data"), tmp_path / "export", rebuild=False)
+    assert not (tmp_path / "data").exists()
 
 
 def test_an_index_without_references_stays_so_until_it_is_built_again(tmp_path: Path) -> None:
@@ -115,10 +135,18 @@ def test_parse_writes_places(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_places_of_generations_that_are_gone_are_removed(tmp_path: Path) -> None:
+    class Kept:
+        """An index with a former generation, after which several runs failed."""
+
+        def kept(self, collection: str) -> list[Metadata]:
+            assert collection == "sample"
+            known = Metadata("sample", "file:///sample", None, False, "", {}, complete=True)
+            return [replace(known, places=digest) for digest in ("former", "live")]
+
     folder = ProjectFolder(tmp_path)
-    for age, digest in enumerate(["live", "newest", "older", "oldest"]):
+    for age, digest in enumerate(["failed1", "failed2", "failed3", "former", "live"]):
         folder.places(digest).touch()
         os.utime(folder.places(digest), (1000 - age, 1000 - age))
-    os.utime(folder.places("live"), (0, 0))
-    remove_old_places(folder, "live", keep=1)
-    assert folder.all_places() == [folder.places("live"), folder.places("newest")]
+    remove_old_places(folder, cast("Index", Kept()), "sample")
+    left = ("failed1", "failed2", "former", "live")
+    assert folder.all_places() == [folder.places(digest) for digest in left]

@@ -437,7 +437,7 @@ def test_rolling_back_makes_the_former_generation_live_again(
     check(index, sync.last)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("keep", [0, 1, 2])
+@pytest.mark.parametrize("keep", [0, 1, 3])
 def test_as_many_former_generations_are_kept_as_are_asked_for(
     index: Index, structures: list[Structure], sync: Callable[..., Any], keep: int
 ) -> None:

@@ -16,6 +16,7 @@ from flows.report.history import read_report
 from flows.stages.check import check_source
 from flows.stages.upload import now, with_vectors
 from lsif.jsonl import write_records
+from lsif.references.places import digest_of
 from machine.files import copy_atomically
 from search.published import connect
 from storage.live import require_live
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from configs.workspace import ProjectFolder, Workspace
+    from storage.metadata import Metadata
     from storage.points import PointSource
 
 logger = logging.getLogger(__name__)
@@ -95,6 +97,8 @@ def export_index(workspace: Workspace, collection: str, folder: Path) -> tuple[i
     places = workspace.project_folder(collection).places(live.metadata.places)
     if places.is_file():
         copy_atomically(places, folder / EXPORTED_PLACES)
+    else:  # that of an earlier export would not fit
+        (folder / EXPORTED_PLACES).unlink(missing_ok=True)
     return counts
 
 
@@ -110,6 +114,7 @@ def snapshot_index(workspace: Workspace, collection: str) -> list[str]:
 def import_index(workspace: Workspace, folder: Path, *, rebuild: bool) -> UploadReport:
     """Make an index and its records from what `export_index` wrote; needs no model."""
     source = ExportedSource(folder)
+    places = _exported_places(folder, source.metadata)
     configured = workspace.settings.project
     project = workspace.for_project(
         configured.name or source.metadata.project, configured.branch or source.metadata.branch
@@ -123,8 +128,18 @@ def import_index(workspace: Workspace, folder: Path, *, rebuild: bool) -> Upload
             check_source(live, project.collection, metadata.source)
         write_records(project.folder.structures, (draft.record for draft in source.structures()))
         write_records(project.folder.blocks, (draft.record for draft in source.blocks()))
-        if metadata.places and (folder / EXPORTED_PLACES).is_file():
-            copy_atomically(folder / EXPORTED_PLACES, project.folder.places(metadata.places))
+        if places is not None:
+            copy_atomically(places, project.folder.places(metadata.places))
         return publish_source(
             index, project.collection, metadata, source, project.settings.storage, rebuild=rebuild
         )
+
+
+def _exported_places(folder: Path, metadata: Metadata) -> Path | None:
+    """Return the file of places of an export, None if it has none. Raises FlowError."""
+    path = folder / EXPORTED_PLACES
+    if not metadata.places or not path.is_file():
+        return None
+    if digest_of(path) != metadata.places:
+        raise FlowError(f"{path} is damaged, or of another export. Export again.")
+    return path

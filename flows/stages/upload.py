@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_OF_FAILED_RUNS = 2
-"""Files of places that runs may have left which failed after the parse."""
+_UNNAMED_PLACES = 2
+"""Files of places that stay although no generation names them: readers may be about to open one."""
 
 
 def upload(
@@ -50,10 +50,8 @@ def upload(
         report = publish_source(
             index, project.collection, metadata, source, settings, rebuild=rebuild
         )
-        report = with_tests(report, index)
-    keep = settings.keep_generations + _OF_FAILED_RUNS
-    remove_old_places(project.folder, metadata.places, keep=keep)
-    return report
+        remove_old_places(project.folder, index, project.collection)
+        return with_tests(report, index)
 
 
 def with_vectors(folder: ProjectFolder, tables: dict[str, VectorTable]) -> FileSource:
@@ -79,14 +77,16 @@ def with_tests(report: UploadReport, index: Index) -> UploadReport:
     return replace(report, most_used=used)
 
 
-def remove_old_places(folder: ProjectFolder, live: str, *, keep: int) -> None:
-    """Remove files of places, but for the one of this digest and the `keep` newest others.
-
-    Among these are those of the generations that can be rolled back to.
-    """
-    others = [path for path in folder.all_places() if path != folder.places(live)]
+def remove_old_places(folder: ProjectFolder, index: Index, collection: str) -> None:
+    """Remove files of places that no generation names, but for the newest _UNNAMED_PLACES."""
+    try:
+        named = {folder.places(metadata.places) for metadata in index.kept(collection)}
+    except StorageError as exc:  # the index is published by now
+        logger.warning("files of places of former generations stay: %s", exc)
+        return
+    others = [path for path in folder.all_places() if path not in named]
     others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in others[keep:]:
+    for path in others[_UNNAMED_PLACES:]:
         path.unlink(missing_ok=True)
 
 

@@ -6,7 +6,6 @@ has all places of some files, and with them all edges of their structures.
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from itertools import count, pairwise
 from pathlib import Path
@@ -19,7 +18,7 @@ import pyarrow as pa
 from lsif.anchors import positions
 from lsif.reader.follow import NOTHING
 from lsif.references.numbered import NumberedStructures
-from lsif.references.places import GROUP, KINDS, SCHEMA, places_writer, write_table
+from lsif.references.places import GROUP, KINDS, SCHEMA, digest_of, places_writer, write_table
 from lsif.references.scattered import ScatteredRows
 from lsif.references.targets import Targets
 from lsif.references.tested import CountedTests
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 _IMPLEMENTATION = KINDS.index("implementation")
 _FIRST_GUESS = -2
 """Results from here down stand for targets that are guessed: this is the first structure."""
-_READ_BYTES = 1 << 20
 _LARGEST = (1 << 31) - 1
 
 
@@ -160,11 +158,7 @@ class Linker:
                 # Each group of rows is written with all names of its table.
                 for begin in range(0, len(rows), GROUP):
                     write_table(writer, self._table(rows[begin : begin + GROUP]))
-        digest = hashlib.blake2b(digest_size=8)
-        with path.open("rb") as file:
-            while block := file.read(_READ_BYTES):
-                digest.update(block)
-        return digest.hexdigest()
+        return digest_of(path)
 
     def _add_guesses(self) -> None:
         """Put the guesses that name one structure among the places, with a negative result."""

@@ -12,6 +12,7 @@ target are a few row groups, which the file's statistics name, and a page of the
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple
@@ -35,6 +36,7 @@ GROUP = 1 << 14
 """Rows that are read together."""
 _KEPT = 16
 """Tables that are kept, of at most a megabyte each: who counts places reads some of them, too."""
+_READ_BYTES = 1 << 20
 _NAME = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [
@@ -79,6 +81,15 @@ def write_table(writer: pq.ParquetWriter, table: pa.Table) -> None:
     writer.write_table(table, row_group_size=GROUP)
 
 
+def digest_of(path: Path) -> str:
+    """Return the digest by which a generation names its file of places."""
+    digest = hashlib.blake2b(digest_size=8)
+    with path.open("rb") as file:
+        while block := file.read(_READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 class PlacesFile:
     """A file of places, opened; several threads may share it."""
 
@@ -88,16 +99,14 @@ class PlacesFile:
         self._lock = Lock()
         self._tables: dict[tuple[int, tuple[str, ...]], pa.Table] = {}
         """What was read last, by row group and columns; the oldest first."""
-        try:
-            self._file = pq.ParquetFile(path)
+        with _readable(path):
+            self._file = pq.ParquetFile(path, page_checksum_verification=True)
             metadata = self._file.metadata
             found = (self._file.schema_arrow.metadata or {}).get(_VERSION)
             self._bounds = [
                 _bounds(metadata.row_group(group)) for group in range(metadata.num_row_groups)
             ]
-        except (OSError, pa.ArrowException) as exc:
-            raise PlacesError(f"{path} can't be read: {exc}. Ingest again.") from exc
-        if found != VERSION:
+        if found != VERSION or self._file.schema_arrow.names != SCHEMA.names:
             raise PlacesError(f"{path} is no file of places of this version. Ingest again.")
 
     def count(self, target: str) -> int:
@@ -113,7 +122,8 @@ class PlacesFile:
                 continue
             wanted = min(count - offset, limit - len(found))
             table = self._read(group, SCHEMA.names[1:]).slice(begin + offset, wanted)
-            found += [Place(*row.values()) for row in table.to_pylist()]
+            with _readable(self._path):
+                found += [Place(*row.values()) for row in table.to_pylist()]
             offset = 0
             if len(found) == limit:
                 break
@@ -132,7 +142,8 @@ class PlacesFile:
                 yield group, 0, self._file.metadata.row_group(group).num_rows
                 continue
             column = self._read(group, ["target"]).column("target")
-            rows = pc.indices_nonzero(pc.equal(column, target))
+            with _readable(self._path):
+                rows = pc.indices_nonzero(pc.equal(column, target))
             if len(rows):  # they are consecutive
                 yield group, rows[0].as_py(), len(rows)
 
@@ -148,10 +159,17 @@ class PlacesFile:
         return table
 
     def _read_group(self, group: int, columns: Sequence[str]) -> pa.Table:
-        try:
+        with _readable(self._path):
             return self._file.read_row_group(group, columns=list(columns))
-        except (OSError, pa.ArrowException) as exc:
-            raise PlacesError(f"{self._path} can't be read: {exc}. Ingest again.") from exc
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Raise PlacesError if the file proves damaged: pyarrow raises various errors then."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, pa.ArrowException) as exc:
+        raise PlacesError(f"{path} can't be read: {exc}. Ingest again.") from exc
 
 
 def _bounds(group: pq.RowGroupMetaData) -> tuple[str, str] | None:

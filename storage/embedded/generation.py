@@ -59,18 +59,7 @@ class EmbeddedGeneration:
     @classmethod
     def open(cls, folder: Path) -> EmbeddedGeneration:
         """Open a generation that was built before. Raises IndexMissing if it can't be opened."""
-        try:
-            metadata = read_metadata(orjson.loads((folder / METADATA).read_bytes()))
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
-            raise IndexMissing(
-                f"{folder} can't be opened: {METADATA}: {why_malformed(exc)}. {WAY_OUT}"
-            ) from exc
-        except OSError as exc:
-            if isinstance(exc, PermissionError):
-                raise StorageError(f"{folder} can't be opened: {exc.strerror}.") from exc
-            raise IndexMissing(
-                f"{folder} can't be opened: {METADATA}: {why_malformed(exc)}. {WAY_OUT}"
-            ) from exc
+        metadata = metadata_in(folder)
         try:
             structures = load_shard(folder / SHARDS[0], STRUCTURES)
             blocks = load_shard(folder / SHARDS[1], BLOCKS)
@@ -105,6 +94,18 @@ class EmbeddedGeneration:
             self.structures.close()
         finally:
             self.blocks.close()
+
+
+def metadata_in(folder: Path) -> Metadata:
+    """Return a generation's metadata. Raises IndexMissing if it can't be read."""
+    try:
+        return read_metadata(orjson.loads((folder / METADATA).read_bytes()))
+    except PermissionError as exc:
+        raise StorageError(f"{folder} can't be opened: {exc.strerror}.") from exc
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise IndexMissing(
+            f"{folder} can't be opened: {METADATA}: {why_malformed(exc)}. {WAY_OUT}"
+        ) from exc
 
 
 def write_metadata(folder: Path, metadata: Metadata) -> None:

@@ -32,6 +32,7 @@ from storage.embedded.generation import (
     SHARDS,
     EmbeddedGeneration,
     is_complete,
+    metadata_in,
     remove_generation,
     write_metadata,
 )
@@ -104,6 +105,10 @@ class EmbeddedIndex:
             if live is not None and folder.name < live
         ]
         return self._remember(EmbeddedGeneration.open(older[-1])) if older else None
+
+    def kept(self, collection: str) -> list[Metadata]:
+        """Return the metadata of all complete generations, the oldest first."""
+        return [metadata_in(folder) for folder in self._complete(collection)]
 
     @contextmanager
     def writing(self, collection: str) -> Iterator[None]:
@@ -178,7 +183,7 @@ class EmbeddedIndex:
                 f"can't publish {self._root / collection / generation.name}: {exc}"
             ) from exc
         older = [folder for folder in self._complete(collection) if folder.name < generation.name]
-        for folder in older[: len(older) - keep]:
+        for folder in older[: max(0, len(older) - keep)]:
             remove_generation(folder)
 
     def drop(self, collection: str, generation: Generation) -> None:

@@ -97,6 +97,10 @@ class ServerIndex:
                 return ServerGeneration(self._connection, name, metadata)
         return None
 
+    def kept(self, collection: str) -> list[Metadata]:
+        """Return the metadata of all complete generations, the oldest first."""
+        return [metadata for _, metadata in self._complete(collection)]
+
     @contextmanager
     def writing(self, collection: str) -> Iterator[None]:
         """Hold nothing: several runs may write at once.
@@ -159,7 +163,7 @@ class ServerIndex:
             older = [
                 name for name, _ in self._complete(collection) if made_at(name, collection) < made
             ]
-            for name in older[: len(older) - keep]:
+            for name in older[: max(0, len(older) - keep)]:
                 self._delete(name)
         except StorageError as exc:  # the new generation is live; the next run removes the rest
             logger.warning("could not remove what was live before: %s", exc)
