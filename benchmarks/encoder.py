@@ -101,12 +101,12 @@ def main() -> None:
     given = f"{records}/*.jsonl --about {folder}/about.json"
     given += "".join(f" --exclude {path}" for path in sorted(excluded.iterdir()))
     base = "packaged:all-MiniLM-L6-v2"
-    print(f"lsif-ingest tune {given} -o {folder}/first --base {base} --steps 400")
+    print(f"lsif-ingest tune {given} -o {folder}/first --base {base} --steps 238")
     given += f" --queries {folder}/queries.jsonl --kind query --kind docs"
     more = f"--base {folder}/first --rate 4e-5 --steps 260"
     print(f"lsif-ingest tune {given} -o {folder}/deep {more}")
     fewer = f"--base {folder}/deep --teacher {folder}/deep --layers 3 --kind code --rate 2e-4"
-    print(f"lsif-ingest tune {given} -o {folder}/rust-code {fewer} --steps 720 --float16")
+    print(f"lsif-ingest tune {given} -o {folder}/rust-code {fewer} --steps 620 --float16")
     order = f"--reranker --base {folder}/deep --layers 3 --rate 2e-4"
     print(f"lsif-ingest tune {given} -o {folder}/rust-order {order} --minutes 120 --float16")
 

@@ -21,7 +21,10 @@ _WEIGHTS = (
     "pytorch_model.bin.index.json",
 )
 """Files of a hub model; one of them has its weights, or the names of the files that do."""
-ADVICE = f'Check embedding.<vector>.model; "{PACKAGED_PREFIX}rust-code" needs no download.'
+ADVICE = (
+    "Check its name (embedding.<vector>.model, or --base of tune); "
+    f'"{PACKAGED_PREFIX}rust-code" needs no download.'
+)
 """Ends the message about a model that can't be had."""
 
 

@@ -177,7 +177,8 @@ def test_a_hub_that_does_not_answer_is_asked_once(
     reset_sessions()
     assert str(failed.value) == (
         "model nobody/nothing is not a local folder and could not be downloaded from the Hugging "
-        "Face Hub: 127.0.0.1 can't be reached (ConnectionError). Check embedding.<vector>.model; "
+        "Face Hub: 127.0.0.1 can't be reached (ConnectionError). Check its name "
+        "(embedding.<vector>.model, or --base of tune); "
         '"packaged:rust-code" needs no download.'
     )
     assert from_cache == [True]  # else the library would ask again and again
