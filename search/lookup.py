@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lsif.identifiers import is_same, spellings
-from search.errors import AmbiguousName, Candidate, StructureMissing
+from search.errors import AmbiguousName, Candidate, SearchError, StructureMissing
 from search.symbols import as_written, matches_symbol
 from storage.index import Condition
 
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from storage.index import Generation, Row, StoredPoint
 
 _WORD = re.compile(r"(r#)?\w+")
+_EXPECTED = "FILE:LINE, an id, a symbol or a name"
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_LINE = re.compile(r".*[^:]:[0-9]{1,9}", re.DOTALL)
+_LINE = re.compile(r".*[^:]:[0-9]+", re.DOTALL)
+_DIGITS = 9
+"""Of a line's number; no file has more lines."""
 
 
 def is_id(text: str) -> bool:
@@ -56,13 +59,20 @@ class Lookup:
     def resolve(self, place: str) -> str:
         """Return the id of a structure given by id, FILE:LINE (the innermost), symbol or name.
 
-        Raises StructureMissing if there is none, AmbiguousName if there are several.
+        Raises StructureMissing if there is none, AmbiguousName if there are several, and
+        SearchError if the place is blank or its line too large.
         """
+        if not place.strip():
+            raise SearchError(f"the target is empty; expected {_EXPECTED}.")
         if is_id(place):
             return self.stored(place).id
         points = self.generation.structures
         file_path, _, line = place.rpartition(":")
         if is_line(place):
+            if len(line) > _DIGITS:
+                raise SearchError(
+                    f"the line of {file_path!r} has {len(line)} digits; expected at most {_DIGITS}."
+                )
             of_file = Condition("context.file_path", (file_path.removeprefix("./"),))
             around = [
                 (line_to - line_from, point_id)
@@ -80,9 +90,7 @@ class Lookup:
             raise AmbiguousName(place, candidates)
         if is_line(place):
             raise StructureMissing(f"the index has no structure in line {line} of {file_path!r}.")
-        raise StructureMissing(
-            f"the index has no structure {place!r}; expected FILE:LINE, an id, a symbol or a name."
-        )
+        raise StructureMissing(f"the index has no structure {place!r}; expected {_EXPECTED}.")
 
     def candidates(self, name: str) -> list[Candidate]:
         """Return the structures that have the symbol or, if none has, the name; by file and line.

@@ -11,7 +11,7 @@ import pytest
 
 from lsif.references.places import SCHEMA, Place, places_writer, write_table
 from lsif.structure import Structure
-from search.errors import AmbiguousName, ReferencesMissing, StructureMissing
+from search.errors import AmbiguousName, ReferencesMissing, SearchError, StructureMissing
 from search.lookup import Lookup
 from search.references import Neighbour, Page, References
 from search.symbols import matches_symbol
@@ -243,6 +243,22 @@ def test_a_name_of_several_has_candidates(references: References) -> None:
     assert [candidate.id for candidate in caught.value.candidates] == [OTHER_SPAWN, SPAWN]
     with pytest.raises(StructureMissing, match="nothing in it refers to such a symbol"):
         references.target("tokio::sleep")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the target is empty; expected FILE:LINE, an id"),
+        (" \t", "the target is empty"),
+        ("src/total.rs:1000000000", "the line of 'src/total.rs' has 10 digits; expected at most 9"),
+        ("src/total.rs:" + "9" * 5000, "has 5000 digits"),  # Python reads no number of so many
+    ],
+)
+def test_what_can_name_nothing_is_wrong_usage(
+    text: str, message: str, references: References
+) -> None:
+    with pytest.raises(SearchError, match=message):
+        references.target(text)
 
 
 def test_an_index_without_references_is_told(
