@@ -124,6 +124,8 @@ class Lookup:
             is_path = last != place and field == "name"
             yield [row for row in rows if not is_path or is_same(str(row.values[3]), place)]
         if last != place:
+            if "<" in place:  # `<Circle as Shape>::area`, and not `Circle::area`
+                yield [row for row in rows if str(row.values[3]).endswith(f"::{place}")]
             written = as_written(place)
             yield [row for row in rows if matches_symbol(as_written(str(row.values[3])), written)]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pyarrow as pa
 import pytest
@@ -16,6 +18,7 @@ from search.lookup import Lookup
 from search.references import Neighbour, Page, References
 from search.symbols import matches_symbol
 from storage.embedded.index import EmbeddedIndex
+from storage.index import Condition, Generation, Row
 from storage.metadata import Metadata, VectorInfo
 
 from conftest import FINGERPRINTS
@@ -230,6 +233,41 @@ def test_who_uses_a_symbol_outside(references: References) -> None:
 )
 def test_a_path_may_be_the_end_of_a_symbol(path: str, wanted: Made, references: References) -> None:
     assert references.target(path).key == wanted.id
+
+
+class _Rows:
+    """Points that have these symbols, whatever is asked."""
+
+    def __init__(self, *symbols: str) -> None:
+        self._symbols = symbols
+
+    def select(self, fields: Sequence[str], *, where: Sequence[Condition] = ()) -> Iterator[Row]:
+        assert fields[-1] == "symbol"
+        for line, symbol in enumerate(self._symbols, start=1):
+            if where[0].field == "name" or symbol in where[0].values:
+                yield Row(symbol, (line, "src/lib.rs", "Function", symbol))
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("<Circle as Shape>::area", ["a::<Circle as Shape>::area"]),
+        ("a::<Circle as Shape>::area", ["a::<Circle as Shape>::area"]),
+        ("Ring<T>::area", ["a::Ring<T>::area"]),
+        ("Circle::area", ["a::Circle::area", "a::<Circle as Shape>::area"]),
+        ("Ring::area", ["a::Ring<T>::area", "a::Ring<u8>::area"]),
+        ("<Ring<u16>>::area", ["a::Ring<T>::area", "a::Ring<u8>::area"]),
+    ],
+)
+def test_what_is_written_as_the_symbol_is_none_of_its_likes(written: str, found: list[str]) -> None:
+    symbols = (
+        "a::Circle::area",
+        "a::<Circle as Shape>::area",
+        "a::Ring<T>::area",
+        "a::Ring<u8>::area",
+    )
+    generation = cast("Generation", SimpleNamespace(structures=_Rows(*symbols)))
+    assert [candidate.symbol for candidate in Lookup(generation).candidates(written)] == found
 
 
 def test_a_name_of_several_has_candidates(references: References) -> None:
