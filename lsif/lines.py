@@ -1,7 +1,7 @@
 """A source file as lines: positions in it and the text between them. Knows no language.
 
 Rows and columns are 0-based. A line ends at a line feed; a carriage return belongs to its line.
-A byte order mark takes no column.
+A byte order mark takes no byte column; some indexers count it in theirs.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from functools import cached_property
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from lsif.identifiers import identifier_at
 
@@ -20,6 +20,7 @@ _SHORT = 1000
 _LONGEST_LINE = 10_000
 """Bytes of a line in which characters are counted again and again."""
 _UNIT_BYTES = {"utf-16": 2, "utf-32": 4}
+_MARK_COLUMNS = {"utf-8": 3, "utf-16": 1, "utf-32": 1}
 
 
 class _Place(NamedTuple):
@@ -33,6 +34,9 @@ class _Place(NamedTuple):
 class Lines:
     """The lines of a file. Raises UnicodeDecodeError if the bytes are not UTF-8."""
 
+    counts_mark: ClassVar[bool] = False
+    """Whether indexers count a byte order mark among the columns of the first line."""
+
     def __init__(self, data: bytes) -> None:
         data.decode("utf-8")
         self._bom = len(_BOM) if data.startswith(_BOM) else 0
@@ -45,7 +49,8 @@ class Lines:
     def byte_column(self, row: int, column: int, encoding: str) -> int | None:
         """Return the byte column of a column in units of `encoding`, None if there is none."""
         line = self.line(row)
-        if line is None:
+        column -= self._mark_columns(row, encoding)
+        if line is None or column < 0:
             return None
         if encoding == "utf-8" or self._is_ascii or (len(line) < _SHORT and line.isascii()):
             return column if column <= len(line) else None
@@ -89,10 +94,11 @@ class Lines:
         """
         row = self.row_of(offset)
         start = self._starts[row]
+        mark = self._mark_columns(row, encoding)
         if encoding == "utf-8" or self._is_ascii or offset - start > _LONGEST_LINE:
-            return row, offset - start
+            return row, mark + offset - start
         text = self.data[start:offset].decode("utf-8", "replace")
-        return row, len(text.encode(f"{encoding}-le")) // _UNIT_BYTES[encoding]
+        return row, mark + len(text.encode(f"{encoding}-le")) // _UNIT_BYTES[encoding]
 
     def end_of(self, row: int) -> int:
         """Return the offset in `data` where the row ends, line feed excluded.
@@ -101,6 +107,10 @@ class Lines:
         """
         is_last = row + 1 >= len(self._starts)
         return len(self.data) if is_last else self._starts[row + 1] - 1
+
+    def _mark_columns(self, row: int, encoding: str) -> int:
+        """Return how many columns of the row a byte order mark takes."""
+        return _MARK_COLUMNS[encoding] if self._bom and self.counts_mark and row == 0 else 0
 
     @cached_property
     def _starts(self) -> list[int]:

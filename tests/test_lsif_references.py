@@ -572,3 +572,19 @@ def test_a_block_implements_the_trait_at_its_head_whatever_an_import_calls_it(
         for place in found.places.page(found.by_symbol["r::Shape"].id, 0, 10)
     }
     assert kinds == {9: None, 25: "implementation"}
+
+
+def test_a_function_behind_a_byte_order_mark_is_linked(tmp_path: Path) -> None:
+    """To rust-analyzer the mark is the first character of the line."""
+    dump = Dump(tmp_path)
+    dump.source("src/lib.rs", "\ufefffn f() { f() }\nfn g() { f() }\n")
+    target = dump.define("src/lib.rs", 0, 4, 1, "r", "fn f()")
+    dump.define("src/lib.rs", 1, 3, 1, "r", "fn g()")
+    dump.refer("src/lib.rs", 0, 10, 1, target)
+    dump.refer("src/lib.rs", 1, 9, 1, target)
+    found = parsed(dump, source_items=True)
+    assert {structure.origin for structure in found.by_symbol.values()} == {"index"}
+    assert found.places_of("r::f") == [
+        ("src/lib.rs", 1, 11, "r::f"),
+        ("src/lib.rs", 2, 10, "r::g"),
+    ]

@@ -138,13 +138,13 @@ def test_an_impls_owner_is_the_sources_not_the_paths(dump: Dump) -> None:
     assert (say.docstring, say.docs_inherited) == ("Inherited.", True)
 
 
-def test_columns_are_counted_in_utf_16_behind_a_byte_order_mark_and_lone_carriage_returns(
+def test_columns_are_counted_in_utf_16_from_a_byte_order_mark_on_and_lone_carriage_returns(
     dump: Dump,
 ) -> None:
     source = '\ufeffconst A: &str = "\\r"; /* 🦀 \r */ fn r#type() {}\r\nfn b() {}\r\n'
     dump.source("src/lib.rs", source)
-    at = len(source[1 : source.index("r#type")].encode("utf-16-le")) // 2
-    dump.define("src/lib.rs", 0, 6, 1, "r", "const A: &str")
+    at = len(source[: source.index("r#type")].encode("utf-16-le")) // 2
+    dump.define("src/lib.rs", 0, 7, 1, "r", "const A: &str")
     dump.define("src/lib.rs", 0, at, 6, "r", "fn r#type()")
     dump.define("src/lib.rs", 1, 3, 1, "r", "fn b()")
     _, structures = dump.parse()

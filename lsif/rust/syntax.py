@@ -76,6 +76,8 @@ class _Impl(NamedTuple):
 class SourceFile(Lines):
     """A parsed Rust file. Raises UnicodeDecodeError if the bytes are not UTF-8."""
 
+    counts_mark = True  # rust-analyzer does: to it a byte order mark is a part of the text
+
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
         self._items: dict[tuple[int, int], SourceItem] = {}
