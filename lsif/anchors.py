@@ -36,8 +36,8 @@ class Anchors(NamedTuple):
     """Types by the symbols that the dump has for them, which it also gives `Self`."""
     others: tuple[tuple[Id, str], ...]
     """Ranges of definitions that are items and no structures, with the dump's symbols."""
-    heads: dict[int, int]
-    """Positions of the trait's name in the heads of impl blocks, by structure."""
+    traits: dict[int, int]
+    """Positions of the trait's name, which is in the head of an impl block, by its structure."""
     guesses: NDArray[np.int64] = np.empty((0, 4), dtype=np.int64)
     """Names whose meaning is guessed; see lsif.guesses.guesses_of."""
 
@@ -98,7 +98,7 @@ def anchors_of(
         definitions=np.array(rows, dtype=np.int64).reshape(-1, 2),
         types=tuple(types),
         others=tuple(others),
-        heads={
+        traits={
             number: position(*lines.place_of(item.item.trait_at, encoding))
             for number, item in enumerate(items)
             if item.item.trait_at is not None

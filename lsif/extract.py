@@ -19,13 +19,16 @@ from lsif.workers import count_for, start_workers
 from machine.files import atomic_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
+    from typing import BinaryIO, TypeAlias
 
     from lsif.blocks import Block
     from lsif.file_records import FileRecords
     from lsif.structure import Structure
     from lsif.workers import Workers
+
+    Sink: TypeAlias = Callable[[Sequence[Structure], Sequence[Block]], None]
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +52,7 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
     source_items: bool = False,
     exclude: Sequence[str] = (),
     include: Sequence[str] = (),
-    sink: Callable[[Sequence[Structure], Sequence[Block]], None] | None = None,
+    sink: Sink | None = None,
     places: Callable[[str], Path] | None = None,
 ) -> ParseLedger:
     """Write the structures of the dump to `output`; return the ledger. `root` holds the sources.
@@ -83,34 +86,43 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
         source_items=source_items,
     )
     try:
-        count = count_for(processes)
-        is_large = _is_large(dump) or (source_items and len(inventory.listed) >= _MANY_FILES)
-        if processes == 0 and not is_large:
-            count = 1
-        with start_workers(count) as workers, ExitStack() as stack:
+        with ExitStack() as stack:
+            is_large = _is_large(dump) or (source_items and len(inventory.listed) >= _MANY_FILES)
+            count = count_for(processes) if processes or is_large else 1
+            workers = stack.enter_context(start_workers(count))
             linking = stack.enter_context(Linking(output.parent)) if places is not None else None
-            structures_file = stack.enter_context(atomic_writer(output))
-            blocks_file = stack.enter_context(atomic_writer(blocks)) if blocks is not None else None
-            unlinked = linking.records if linking is not None else structures_file
-            for records in extraction.records(
+            written = stack.enter_context(atomic_writer(output))
+            written_blocks = stack.enter_context(atomic_writer(blocks)) if blocks else None
+            records = extraction.records(
                 inventory,
                 project=project,
-                blocks_longer_than=blocks_longer_than if blocks_file is not None else None,
+                blocks_longer_than=blocks_longer_than if blocks else None,
                 workers=workers,
                 linking=linking,
-            ):
-                structure_lines, block_lines = records.lines
-                unlinked.write(structure_lines)
-                if blocks_file is not None:
-                    blocks_file.write(block_lines)
-                if sink is not None:
-                    sink(*records.objects)
+            )
+            _write(records, linking.records if linking else written, written_blocks, sink)
             if linking is not None and places is not None:
-                linked = linking.finish(structures_file, places)
+                linked = linking.finish(written, places)
                 extraction.ledger.places, extraction.ledger.places_digest = linked
     except OSError as exc:
         raise StructuresError(f"can't write {output}: {exc.strerror or exc}") from exc
     return extraction.ledger
+
+
+def _write(
+    records: Iterable[FileRecords],
+    structures: BinaryIO,
+    blocks: BinaryIO | None,
+    sink: Sink | None,
+) -> None:
+    """Write the records of each file, and give them to the sink."""
+    for of_file in records:
+        structure_lines, block_lines = of_file.lines
+        structures.write(structure_lines)
+        if blocks is not None:
+            blocks.write(block_lines)
+        if sink is not None:
+            sink(*of_file.objects)
 
 
 def _is_large(dump: Path) -> bool:

@@ -193,8 +193,8 @@ class Linker:
         pairs = np.unique(owned[(owners != NOTHING) & ~is_guessed], axis=0)
         guesses = np.unique(owned[(owners != NOTHING) & is_guessed], axis=0)
         implements: dict[int, list[str]] = {}
-        heads = [head for file in files for head in self._implement(file, rows, implements)]
-        self._note(rows, owners, heads)
+        traits = [row for file in files for row in self._implement(file, rows, implements)]
+        self._note(rows, owners, traits)
         self._tested.add(pairs)
         for _, file in files:
             numbers = range(file.first, file.first + file.size)
@@ -221,9 +221,9 @@ class Linker:
         """
         targets, places = self._targets, positions(*rows[file.rows, 1:3].T)
         for block in file.numbered.implementations:
-            at = int(np.searchsorted(places, block.head))
+            at = int(np.searchsorted(places, block.trait))
             row = file.rows.start + at
-            if at == len(places) or places[at] != block.head or rows[row, 5]:
+            if at == len(places) or places[at] != block.trait or rows[row, 5]:
                 continue
             yield row
             trait = int(rows[row, 4])
@@ -234,10 +234,10 @@ class Linker:
                     implements[number] = [member]
                     self._tested.implement(number, targets.member(trait, name))
 
-    def _note(self, rows: NDArray[np.int64], owners: NDArray[np.int64], heads: list[int]) -> None:
-        """Keep the places, to be written by target; `heads` are what `_implement` yields."""
+    def _note(self, rows: NDArray[np.int64], owners: NDArray[np.int64], traits: list[int]) -> None:
+        """Keep the places, to be written by target; `traits` are what `_implement` yields."""
         kinds = np.full(len(rows), NOTHING, dtype=np.int64)
-        kinds[heads] = _IMPLEMENTATION
+        kinds[traits] = _IMPLEMENTATION
         order = self._order[rows[:, 4]]
         self._by_target.add(np.column_stack([order, rows[:, :4], kinds, owners, rows[:, 5]]))
         self.places += len(rows)

@@ -26,7 +26,7 @@ class Implementation(NamedTuple):
     """An impl block of a trait."""
 
     number: int
-    head: int
+    trait: int
     """Position of the trait's name."""
     members: list[tuple[str, int]]
     """Names and numbers."""
@@ -72,7 +72,7 @@ class NumberedStructures:
             self._ids += bytes.fromhex(structure.id.replace("-", ""))
             self._keys.append(symbol_key(structure.symbol))
             self._tests.append(structure.is_test and structure.code_type == "Function")
-        implementations = [*self._relations(first, structures, anchors.heads)]
+        implementations = [*self._relations(first, structures, anchors.traits)]
         self.files[path] = NumberedFile(first, len(structures), anchors.spans, implementations)
         self._definitions.append(anchors.definitions + np.array([0, first]))
         of_file = np.full((len(anchors.guesses), 1), len(self.files) - 1)
@@ -106,7 +106,7 @@ class NumberedStructures:
         return np.concatenate([np.empty((0, 2), dtype=np.int64), *self._definitions])
 
     def _relations(
-        self, first: int, structures: Sequence[Structure], heads: Mapping[int, int]
+        self, first: int, structures: Sequence[Structure], traits: Mapping[int, int]
     ) -> Iterator[Implementation]:
         """Note the traits and their members; yield the impl blocks of traits with theirs.
 
@@ -117,10 +117,10 @@ class NumberedStructures:
             name = plain_name(structure.name)
             if structure.code_type == "Trait":
                 around[structure.symbol] = self.members[number] = {}
-            elif structure.code_type == "Impl" and number - first in heads:
+            elif structure.code_type == "Impl" and number - first in traits:
                 members: list[tuple[str, int]] = []
                 around[structure.symbol] = members
-                yield Implementation(number, heads[number - first], members)
+                yield Implementation(number, traits[number - first], members)
             elif structure.trait_name:
                 match around.get(structure.symbol.rpartition("::")[0]):
                     case dict(of_trait):
