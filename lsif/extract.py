@@ -86,10 +86,9 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
         source_items=source_items,
     )
     try:
-        with ExitStack() as stack:
-            is_large = _is_large(dump) or (source_items and len(inventory.listed) >= _MANY_FILES)
-            count = count_for(processes) if processes or is_large else 1
-            workers = stack.enter_context(start_workers(count))
+        is_large = _is_large(dump) or (source_items and len(inventory.listed) >= _MANY_FILES)
+        count = count_for(processes) if processes or is_large else 1
+        with start_workers(count) as workers, ExitStack() as stack:
             linking = stack.enter_context(Linking(output.parent)) if places is not None else None
             written = stack.enter_context(atomic_writer(output))
             written_blocks = stack.enter_context(atomic_writer(blocks)) if blocks else None
