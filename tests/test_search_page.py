@@ -595,6 +595,20 @@ def test_the_graph_says_when_there_is_nothing_or_no_references(page: Page, site:
     assert page.get_attribute("#notice", "role") == "alert"
 
 
+def test_an_ambiguous_name_in_the_address_shows_what_it_may_mean(page: Page) -> None:
+    opened(page, "/?view=graph&target=area&relation=callers")
+    assert page.inner_text("#notice").startswith("Several have this name.")
+    links = page.locator("#candidates a")
+    assert links.all_inner_texts()[0] == f"{SHAPE}::area"
+    assert page.locator("#candidates .place").first.inner_text() == "src/geometry/shape.rs:60"
+    links.first.click()
+    settle(page)
+    assert page.inner_text("#graph-view h2") == f"{SHAPE}::area"
+    assert "relation=callers" in page.url
+    page.go_back()
+    expect(page.locator("#candidates a")).to_have_count(3)
+
+
 def test_names_in_the_graph_are_never_markup(page: Page, site: Site) -> None:
     evil = "<img src=x onerror='window.pwned = 1'>"
     for relation in ("references", "callers", "callees"):

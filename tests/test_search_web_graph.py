@@ -163,6 +163,15 @@ def test_a_depth_is_refused_where_there_are_no_steps(site: Site) -> None:
     assert (status, "have no depth" in message) == (400, True)
 
 
+def test_an_ambiguous_name_is_refused_with_what_it_may_mean(site: Site) -> None:
+    reply = site.get("/api/references", target="area")
+    refused = ErrorModel.model_validate(reply.json())
+    assert (reply.status_code, len(refused.candidates or [])) == (400, 3)
+    assert refused.candidates is not None
+    assert refused.candidates[0].symbol == AREA
+    assert "candidates" not in site.get("/api/references", target="none_is_called_so").json()
+
+
 def test_openapi_has_the_shape_of_each_answer(site: Site) -> None:
     document = site.json("/openapi.json")
     for relation in RELATIONS:

@@ -10,7 +10,7 @@ function errorText(status, detail) {
 }
 
 // Returns the JSON of api/NAME; throws an Error with a message for the reader and, if the server
-// answered, the status.
+// answered, the status and what an ambiguous name may mean.
 export async function request(name, params, signal) {
   let answer;
   try {
@@ -22,7 +22,8 @@ export async function request(name, params, signal) {
   const body = await answer.json().catch(() => null);
   if (!answer.ok) {
     const { status } = answer;
-    throw Object.assign(new Error(errorText(status, body?.detail)), { status });
+    const { candidates } = body ?? {};
+    throw Object.assign(new Error(errorText(status, body?.detail)), { status, candidates });
   }
   if (body === null) throw new Error("The server's answer can't be read.");
   return body;

@@ -129,13 +129,39 @@ function drawTarget(target, callers, callees) {
     h("div", { id: "relations" }));
 }
 
-// The index was made without references: that is no failure.
-function drawMissing(error) {
+// Draws that there is no graph, which is no failure: what to do about it is said above.
+function drawNothing(heading, about, text, ...content) {
   clearGraph();
-  const title = h("h2", { tabindex: "-1" }, "No references");
-  $("graph-view").replaceChildren(h("div", { class: "view-head" }, backLink(), title));
-  notice("", "This index does not say what refers to what.", error.message);
+  const title = h("h2", { tabindex: "-1" }, heading);
+  $("graph-view").replaceChildren(
+    h("div", { class: "view-head" }, backLink(), title), ...content);
+  document.title = `${heading} – Code search`;
+  notice("", about, text);
   title.focus({ preventScroll: true });
+}
+
+// Returns what an ambiguous name may mean, as links to the graph of each.
+function candidateList(candidates) {
+  const { relation } = asked();
+  return h("ol", { class: "hits", id: "candidates" }, candidates.map(
+    ({ id, symbol, place, code_type: kind }) => h("li", { class: "hit related" },
+      h("div", { class: "hit-head" },
+        h("h4", null, h("a", { class: "name", href: graphAddress(id ?? symbol, relation) }, symbol)),
+        badge(kind || "outside the index", "kind"),
+        id && h("span", { class: "place" }, place)))));
+}
+
+// Draws why nothing is known of the target, if a reader can do something about it.
+function drawRefusal(error) {
+  const { status, message, candidates } = error;
+  if (status === NO_REFERENCES) {
+    drawNothing("No references", "This index does not say what refers to what.", message);
+  } else if (candidates) {
+    drawNothing(asked().target, "Several have this name.", "Choose one of them.",
+      candidateList(candidates));
+  } else {
+    throw error;
+  }
 }
 
 // Draws what the address asks for, another target or another list of the same one. Throws the
@@ -160,8 +186,7 @@ export async function showGraph(signal, { popped, stay }) {
   try {
     if (isNew || drawn.list !== list) await draw(key, list, isNew, signal);
   } catch (error) {
-    if (error.status !== NO_REFERENCES) throw error;
-    drawMissing(error);
+    if (!signal.aborted) drawRefusal(error);
     return;
   }
   if (signal.aborted) return;

@@ -29,7 +29,7 @@ from search.web.graph import add_graph
 from search.web.metrics import Metrics
 from search.web.models import AnswerModel, FileModel, MapModel, StatusModel, StructureModel
 from search.web.parameters import Project, Shape, filters_of, known_only
-from search.web.replies import ERRORS, json_reply, status_of
+from search.web.replies import ERRORS, json_reply, refusal
 from storage.index import Condition
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def make_app(
 
     @app.exception_handler(LsifIngestError)
     async def reject(_request: Request, exc: LsifIngestError) -> Response:
-        return JSONResponse({"detail": str(exc)}, status_of(exc))
+        return refusal(exc)
 
     router = APIRouter(dependencies=[Depends(known_only)])
     _add_searches(router, service, metrics)

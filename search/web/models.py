@@ -187,7 +187,20 @@ class StatusModel(Model):
     values: dict[str, dict[str, int]]
 
 
+class CandidateModel(Model):
+    """A structure, or a symbol outside the index, that a name may mean."""
+
+    place: str
+    id: str | None
+    file_path: str
+    code_type: str
+    symbol: str
+    line: int
+
+
 class ErrorModel(Model):
     """Why there is no answer."""
 
     detail: str
+    candidates: list[CandidateModel] | None = None
+    """The first that an ambiguous name may mean; absent in other errors."""

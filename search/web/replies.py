@@ -7,7 +7,9 @@ import orjson
 from fastapi import Response
 
 from configs.errors import LsifIngestError
+from search import limits
 from search.errors import (
+    AmbiguousName,
     FileUnknown,
     ProjectUnknown,
     ReferencesMissing,
@@ -35,6 +37,15 @@ GRAPH_ERRORS: dict[int | str, dict[str, Any]] = {
 def json_reply(document: dict[str, Any], status: int = 200) -> Response:
     """Return the reply with this document."""
     return Response(orjson.dumps(document), status, media_type="application/json")
+
+
+def refusal(exc: LsifIngestError) -> Response:
+    """Return the reply that tells the error, in the shape of ErrorModel."""
+    document: dict[str, Any] = {"detail": str(exc)}
+    if isinstance(exc, AmbiguousName):
+        shown = exc.candidates[: limits.RELATED]
+        document["candidates"] = [candidate.to_dict() for candidate in shown]
+    return json_reply(document, status_of(exc))
 
 
 def status_of(exc: LsifIngestError) -> int:
