@@ -150,8 +150,14 @@ def _unquoted(name: bytes) -> str:
 
 
 def _text(name: bytes) -> str:
-    """Return the name as text; bytes that are no UTF-8 become surrogates."""
-    return name.decode("utf-8", "surrogateescape")
+    r"""Return the name as text, in which escapes stand for bytes that are no UTF-8.
+
+    No index has files of such names, and they can neither be looked for nor printed as JSON.
+
+    >>> _text(b"src/\xff.rs")
+    'src/\\xff.rs'
+    """
+    return name.decode("utf-8", "backslashreplace")
 
 
 def _lines(numbers: bytes) -> Lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -165,9 +166,11 @@ def test_files_that_come_and_go(ask: Ask, repo: Path) -> None:
     edit(repo / "src/letters.rs", 10, 10, "    1")
     edit(repo / "src/lib.rs", 1, 1, "//! Other words.")
     (repo.parent / "elsewhere.rs").touch()
+    (repo / os.fsdecode(b"src/\xff.rs")).touch()
     _, found, _ = ask()
     assert {file["file_path"]: (file["state"], file["in_index"]) for file in found["files"]} == {
         "src/new.rs": ("new", False),
+        "src/\\xff.rs": ("new", False),
         "src/retry.rs": ("deleted", True),
         "src/unicode.rs": ("renamed", True),
         "src/lib.rs": ("changed", True),

@@ -122,6 +122,13 @@ def test_callees_implementations_and_tests(served: Served) -> None:
     assert names(ask(served, "find_tests", target=TOTAL.id, depth=1)) == []
 
 
+def test_a_refusal_is_no_longer_than_an_answer(served: Served) -> None:
+    message = refusal(served, "find_tests", target="x" * 20_000)
+    assert message.startswith("the index has no structure 'xxx")
+    assert message.endswith("xxx… (20,073 characters)")
+    assert len(message) < limits.RELATED_CHARACTERS + 30
+
+
 def test_a_name_of_several_lists_them(served: Served) -> None:
     message = refusal(served, "find_callers", target="area")
     assert message == (

@@ -208,9 +208,10 @@ def call_tool(service: SearchService, name: str, arguments: dict[str, Any]) -> C
 
 
 def _error(message: str) -> CallToolResult:
-    # Half a surrogate pair would end the connection.
+    # Half a surrogate pair would end the connection. A message may quote what is very long.
     sendable = message.encode("utf-8", "backslashreplace").decode()
-    return CallToolResult(content=[TextContent(text=sendable)], is_error=True)
+    text = _shortened(sendable, limits.RELATED_CHARACTERS)
+    return CallToolResult(content=[TextContent(text=text)], is_error=True)
 
 
 def _describe(exc: ValidationError, request: type[Request]) -> str:
@@ -224,12 +225,10 @@ def _describe(exc: ValidationError, request: type[Request]) -> str:
         elif error["type"] == "missing":
             problems.append(f"{argument} is missing")
         else:
-            found = _shortened(repr(error["input"]))
+            found = _shortened(repr(error["input"]), _SHOWN_CHARACTERS)
             problems.append(f"{argument}: {error['msg']}; found {found}")
     return ". ".join(problems) + "."
 
 
-def _shortened(text: str) -> str:
-    if len(text) <= _SHOWN_CHARACTERS:
-        return text
-    return f"{text[:_SHOWN_CHARACTERS]}… ({len(text):,} characters)"
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
