@@ -57,8 +57,8 @@ $(error make bench NAME=... takes one of: $(BENCHES); found: $(or $(NAME),nothin
 endif
 endif
 
-TARGETS := help setup ingest search serve status verify deploy worker tune test test-deployed \
-	test-tune bench quality lint types check browser clean clean-data
+TARGETS := help setup ingest search serve status verify deploy worker tune test test-kills \
+	test-deployed test-tune bench quality lint types check browser clean clean-data
 .DEFAULT_GOAL := help
 .PHONY: $(TARGETS)
 
@@ -106,6 +106,9 @@ tune: $(READY) ## install the extra `tune` (110 MB) and train: ARGS="structures.
 WORKERS = $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() + 1, 4))')
 test: $(READY) ## run the tests
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+
+test-kills: $(READY) ## kill runs at 60 random moments in each test of that, not at 8 (minutes)
+	KILLS=60 $(BIN)/python -m pytest -k 'killed_at' $(ARGS)
 
 test-deployed: $(READY) ## run the slow tests: Prefect workers, Dask, an installed wheel (minutes)
 	$(BIN)/python -m pytest -m deployed $(ARGS)

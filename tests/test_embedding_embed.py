@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from kills import KILLS
 from numpy.typing import NDArray
 
 from embedding.checkpoint import Checkpoint
@@ -270,7 +271,7 @@ def test_runs_that_are_killed_at_random_moments_end_with_what_an_undisturbed_one
     arguments = [sys.executable, str(script), str(sample_structures), str(tmp_path / "killed")]
     moments = random.Random(7)  # noqa: S311 - moments, not secrets
     kept, progress = 0, 0
-    for _ in range(20):
+    for _ in range(KILLS):
         process = subprocess.Popen(
             arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
@@ -283,7 +284,7 @@ def test_runs_that_are_killed_at_random_moments_end_with_what_an_undisturbed_one
         assert now >= kept
         progress += now > kept
         kept = now
-    assert progress > 3
+    assert progress > KILLS // 6
     done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True)
     undisturbed = embed(
         sample_structures, tmp_path / "undisturbed", fingerprint, lambda: encoder, rows_per_file=5

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from kills import KILLS
 
 from configs.settings import CheckoutSettings
 from flows.errors import CheckoutError, RepositoryUnreachable, UsageError
@@ -280,7 +281,7 @@ def test_a_checkout_killed_at_any_moment_is_finished_by_the_next(
         "settings = CheckoutSettings(timeout_s=60, submodules=True)\n"
         "checkout(sys.argv[1], 'main', Path(sys.argv[2]), settings)"
     )  # fmt: skip
-    for number in range(10):
+    for number in range(KILLS):
         commit(repo, f"commit {number}")
         process = subprocess.Popen(
             [sys.executable, "-c", script, f"file://{repo}", str(work)],
@@ -289,13 +290,13 @@ def test_a_checkout_killed_at_any_moment_is_finished_by_the_next(
         )
         assert process.stdout is not None
         assert process.stdout.readline() == b"begun\n"
-        time.sleep(0.07 * number)
+        time.sleep(0.7 * number / KILLS)
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
         assert fetched(f"file://{repo}", work, "main") == f"commit {number}"
         assert git_state(work) == (git(repo, "rev-parse", "HEAD"), False)
-        if number < 5:  # the first half begins with nothing
+        if number < KILLS // 2:  # the first half begins with nothing
             shutil.rmtree(work)
 
 

@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+from kills import KILLS
 from numpy.typing import NDArray
 from qdrant_client import QdrantClient
 
@@ -980,7 +981,7 @@ def test_builds_that_are_killed_at_random_moments_leave_what_is_live_whole(
     among = requests_of(runner, count=200, version=1, rebuild=True)
     double.fail(Delay(0.003), times=None)
     live, at_work = -1, 0
-    for version in range(20):
+    for version in range(KILLS):
         at_work += kill_amid(
             runner, double, moments, among, count=200, version=version, rebuild=True
         )
@@ -992,20 +993,20 @@ def test_builds_that_are_killed_at_random_moments_leave_what_is_live_whole(
             live = version
         assert is_whole(generation, MadeUp(200, live))
         assert aliases(double) == aliases_of(generation.name)
-    assert at_work >= 16
+    assert at_work >= KILLS * 3 // 4
     assert len(collections(double)) > 4  # what they left behind
     double.heal()
-    publish(open_index(), MadeUp(200, 20), rebuild=True)
-    check(index, MadeUp(200, 20))
+    publish(open_index(), MadeUp(200, KILLS), rebuild=True)
+    check(index, MadeUp(200, KILLS))
     monkeypatch.setattr(
         "storage.server.index._ABANDONED", timedelta(0)
     )  # as if it were a day later
-    publish(open_index(), MadeUp(200, 21), rebuild=True)
-    check(index, MadeUp(200, 21))
+    publish(open_index(), MadeUp(200, KILLS + 1), rebuild=True)
+    check(index, MadeUp(200, KILLS + 1))
     former = index.former(NAME)
     assert former is not None
     assert collections(double) == both(require_live(index, NAME).name, former.name)
-    assert is_whole(former, MadeUp(200, 20))
+    assert is_whole(former, MadeUp(200, KILLS))
 
 
 def test_syncs_in_place_that_are_killed_at_random_moments_leave_every_point_old_or_new(
@@ -1015,7 +1016,7 @@ def test_syncs_in_place_that_are_killed_at_random_moments_leave_every_point_old_
     among = requests_of(runner, count=200, version=1, rebuild=False)
     name = publish_undisturbed(double, MadeUp(200, 0)).generation
     at_work, mixed = 0, 0
-    for version in range(1, 21):
+    for version in range(1, KILLS + 1):
         old, new = MadeUp(200, version - 1), MadeUp(200, version)
         double.fail(Delay(0.003), times=None)
         at_work += kill_amid(
@@ -1031,7 +1032,7 @@ def test_syncs_in_place_that_are_killed_at_random_moments_leave_every_point_old_
         report = publish_undisturbed(double, new)
         assert (report.points, report.blocks) == (200, 100)
         check(index, new)
-    assert at_work >= 16
+    assert at_work >= KILLS * 3 // 4
     assert mixed > 0
     assert collections(double) == both(name)
 
