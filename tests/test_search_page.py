@@ -586,6 +586,13 @@ def test_a_long_list_has_pages_and_the_drawing_says_what_it_leaves_out(
 def test_the_graph_says_when_there_is_nothing_or_no_references(page: Page, site: Site) -> None:
     opened(page, f"/?view=graph&target={SHAPE}::area&relation=callees")
     assert page.inner_text("#relations .empty").startswith("It calls nothing")
+    opened(page, f"/?view=graph&target={SHAPE}&relation=callers&offset=1000")
+    assert page.inner_text("#relations .empty") == "None after the first 1000."
+    assert page.inner_text("#relations .pages") == "← Previous"
+    page.click("#relations .pages a")
+    settle(page)
+    assert "offset=0" in page.url
+    assert page.locator("#relations .related").count() > 0
     answered(page, "/api/references", {"detail": "made without; --rebuild adds it."}, 409)
     opened(page, f"/?view=graph&target={SHAPE}")
     assert "--rebuild" in page.inner_text("#notice")

@@ -84,16 +84,17 @@ function pages({ offset, limit, total, items }) {
     return h("a", { href: address(params), "data-stay": true }, text);
   };
   return h("nav", { class: "pages", "aria-label": "Pages" },
-    offset > 0 && link("← Previous", Math.max(0, offset - limit)),
-    h("span", null, `${offset + 1} to ${offset + items.length} of ${total}`),
+    offset > 0 && link("← Previous", Math.max(0, Math.min(offset, total) - limit)),
+    items.length > 0 && h("span", null, `${offset + 1} to ${offset + items.length} of ${total}`),
     offset + items.length < total && link("Next →", offset + limit));
 }
 
 function listOf(answer) {
-  const { items, relation } = answer;
+  const { items, relation, total, offset } = answer;
   const list = relation === "references" ? placesByFile : relatedList;
+  const none = total ? `None after the first ${offset}.` : EMPTY[relation];
   return [heading(answer),
-    items.length ? list(answer) : h("p", { class: "empty" }, EMPTY[relation]), pages(answer)];
+    items.length ? list(answer) : h("p", { class: "empty" }, none), pages(answer)];
 }
 
 // Draws the tabs and the list below them. The focus stays in the tabs; from the links to other
