@@ -163,7 +163,8 @@ def _is_spelt_as_code(text: str) -> bool:
 
 _WHO = r"(?:who|what|which (?:code|functions?|methods?))"
 _WHAT = r"(?:the )?(?:function |method |fn |macro |trait |type |struct |enum )?"
-_NAME = r"`?(?P<name>[\w#]+(?:::[\w#]+)*)(?:\(\)|!)?`?"
+_SEGMENT = r"[\w#]+(?:<[^<>]*>)?"
+_NAME = rf"[`'\"]?(?P<name>{_SEGMENT}(?:::{_SEGMENT})*)(?:\(\)|!)?[`'\"]?"
 _REST = r"(?: trait| function| method| macro)?\s*[?.]?"
 _TEST = r"(?:cover|test|call|use|check|exercise)s?"
 _RELATIONS: dict[QueryKind, tuple[str, ...]] = {
@@ -211,8 +212,9 @@ def _by_relation(text: str) -> Asked | None:
 
 def _relation_in(text: str) -> tuple[QueryKind, str] | None:
     """Return a relation and the name that the text may ask for it."""
+    on_one_line = " ".join(text.split())
     for kind, pattern in _RELATION_PATTERNS:
-        match = pattern.fullmatch(text)
+        match = pattern.fullmatch(on_one_line)
         if match is not None:
             return kind, next(found for found in match.groups() if found)
     return None

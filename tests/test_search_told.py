@@ -89,6 +89,8 @@ def said(answer: Answer) -> str | None:
     ("query", "kind", "path"),
     [
         ("who calls Cache::insert", "callers", ("Cache", "insert")),
+        ('who  calls\n"Cache::insert"?', "callers", ("Cache", "insert")),
+        ("tests of 'cache::Cache<K, V>::insert'", "tests", ("cache", "Cache", "insert")),
         ("where is retry used?", "callers", ("retry",)),
         ("callers of `fold`", "callers", ("fold",)),
         ("what implements Shape", "implementations", ("Shape",)),
