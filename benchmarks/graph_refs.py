@@ -80,7 +80,7 @@ def _drawn(chance: np.random.Generator) -> np.ndarray:
 def cost(folder: Path, structures: Sequence[Structure]) -> str:
     """Return the line of the table about an index without and with what structures refer to."""
     bare = [
-        replace(structure, refers_to=(), uses=(), may_refer_to=(), implements=())
+        replace(structure, refers_to=(), uses=(), uses_called=(), may_refer_to=(), implements=())
         for structure in structures
     ]
     seconds: dict[str, list[float]] = {"without": [], "with": []}

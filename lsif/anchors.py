@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from lsif.reader.hover import Hover
 
 _TYPES = frozenset({"Struct", "Enum", "Union", "Trait", "TypeAlias"})
+_BUILTIN = "core::macros::builtin"
+_ATTRIBUTES = frozenset({"bench", "derive", "derive_const", "global_allocator", "test"})
 _LAST = (1 << 31) - 1
 """Largest line and column that a position distinguishes."""
 
@@ -36,6 +38,8 @@ class Anchors(NamedTuple):
     """Types by the symbols that the dump has for them, which it also gives `Self`."""
     others: tuple[tuple[Id, str], ...]
     """Ranges of definitions that are items and no structures, with the dump's symbols."""
+    called: frozenset[str]
+    """Those of these symbols that can be called."""
     traits: dict[int, int]
     """Positions of the trait's name, which is in the head of an impl block, by its structure."""
     guesses: NDArray[np.int64] = np.empty((0, 4), dtype=np.int64)
@@ -64,6 +68,23 @@ def symbol_of(hover: Hover | None) -> str | None:
     return f"{hover.path}::{hover.name}"
 
 
+def is_called(hover: Hover | None) -> bool:
+    r"""Return whether what a hover shows can be called: a function, or a macro that is no derive.
+
+    Nor are Rust's own attributes, such as `#[test]`. Those of other crates look like other macros.
+
+    >>> from lsif.reader.hover import parse_hover
+    >>> is_called(parse_hover("```rust\na::b\n```\n\n```rust\npub struct S\n```"))
+    False
+    """
+    if hover is None or hover.name is None or hover.code_type not in {"Function", "Macro"}:
+        return False
+    if hover.code_type == "Function" and not hover.is_proc_macro:
+        return True
+    is_attribute = hover.path == _BUILTIN and hover.name in _ATTRIBUTES
+    return not (hover.name[:1].isupper() or is_attribute)
+
+
 def anchors_of(
     lines: Lines,
     encoding: str,
@@ -89,7 +110,7 @@ def anchors_of(
         if item.item.code_type in _TYPES and (symbol := symbol_of(item.hover)) is not None
     ]
     others = [
-        (definition.range.id, symbol)
+        (definition, symbol)
         for definition in definitions
         if definition.range.id not in defined and (symbol := symbol_of(definition.hover))
     ]
@@ -97,7 +118,8 @@ def anchors_of(
         spans=np.array([_span(lines, encoding, item) for item in items], np.int64).reshape(-1, 2),
         definitions=np.array(rows, dtype=np.int64).reshape(-1, 2),
         types=tuple(types),
-        others=tuple(others),
+        others=tuple((definition.range.id, symbol) for definition, symbol in others),
+        called=frozenset(symbol for definition, symbol in others if is_called(definition.hover)),
         traits={
             number: position(*lines.place_of(item.item.trait_at, encoding))
             for number, item in enumerate(items)

@@ -92,10 +92,12 @@ class Structure(JsonLine):
     0. The snippets of a file are together at most a multiple of its size."""
     refers_to: tuple[str, ...] = field(default=(), metadata=OUTSIDE_DIGEST)
     """Ids of the structures that its own lines refer to, sorted; empty if that is not known. Lines
-    of a structure inside it are that one's own. As the next three lists, not part of a hit."""
+    of a structure inside it are that one's own. As the next four lists, not part of a hit."""
     uses: tuple[str, ...] = field(default=(), metadata=OUTSIDE_DIGEST)
     """Symbols that its own lines refer to and that are no structures: what dependencies and the
     standard library define, and what macros make."""
+    uses_called: tuple[str, ...] = field(default=(), metadata=OUTSIDE_DIGEST)
+    """Those of them that can be called: functions and macros, but no derives."""
     may_refer_to: tuple[str, ...] = field(default=(), metadata=OUTSIDE_DIGEST)
     """Ids of the structures that it may refer to, if its origin is `source`: guessed from names of
     its own module and of imports."""

@@ -71,7 +71,7 @@ def _next(
     for record in read(points, through):
         yield through[record.id], record
     for caller, structure in last:
-        for symbol in structure.uses:
+        for symbol in structure.uses_called:
             yield Reached(Node(symbol), step, caller.key, None, caller.is_guessed), None
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _LEFT_OUT = (
     *("file_name", "docs_inherited", "referencing_files", "digest"),
-    *("refers_to", "uses", "may_refer_to", "implements"),
+    *("refers_to", "uses", "uses_called", "may_refer_to", "implements"),
 )
 """Fields that a hit does not show."""
 _FIRST = (

@@ -237,7 +237,7 @@ def _moving(record: type) -> tuple[str, ...]:
 
 
 _MOVING, _BLOCK_MOVING = _moving(Structure), _moving(Block)
-_LINKED = ("refers_to", "uses", "may_refer_to", "implements", "tested_by")
+_LINKED = ("refers_to", "uses", "uses_called", "may_refer_to", "implements", "tested_by")
 """Moving fields of structures that an index without references lacks."""
 _PLACED = attrgetter(*(name for name in _MOVING if name not in _LINKED))
 _LINKED_VALUES, _BLOCK_PLACED = attrgetter(*_LINKED), attrgetter(*_BLOCK_MOVING)

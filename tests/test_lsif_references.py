@@ -11,10 +11,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from lsif.anchors import is_called
 from lsif.errors import PlacesError
 from lsif.extract import parse_dump
 from lsif.jsonl import read_structures
 from lsif.reader import read, spill
+from lsif.reader.hover import parse_hover
 from lsif.reader.spill import SpilledRows
 from lsif.references import links, scattered
 from lsif.references import places as places_module
@@ -112,6 +114,32 @@ def test_a_structure_refers_to_what_its_own_lines_name(sample: Parsed) -> None:
         "alloc::collections::vec_deque::VecDeque::retain",
         "core::clone::Clone::clone",
     )
+
+
+def test_only_functions_and_macros_outside_can_be_called(sample: Parsed) -> None:
+    structures = sample.by_symbol.values()
+    uses = {symbol for structure in structures for symbol in structure.uses}
+    called = {symbol for structure in structures for symbol in structure.uses_called}
+    assert {"core::mem::take", "core::macros::matches", "sample::macros::version_line"} <= called
+    assert uses - called >= {
+        "core::mem",
+        "core::f64::consts::PI",
+        "core::clone::Clone",
+        "core::fmt::macros::Debug",  # the derive
+        "core::macros::builtin::derive",
+        "core::macros::builtin::test",
+    }
+    assert called < uses
+
+
+@pytest.mark.parametrize(
+    ("declaration", "expected"),
+    [("proc_macro main", True), ("proc_macro Serialize", False), ("pub fn CreateFileW()", True)],
+)
+def test_procedural_macros_with_names_of_types_are_derives(
+    declaration: str, expected: bool
+) -> None:
+    assert is_called(parse_hover(f"```rust\na\n```\n\n```rust\n{declaration}\n```")) is expected
 
 
 def test_places_have_file_line_and_the_structure_around(sample: Parsed) -> None:

@@ -142,7 +142,7 @@ def refusal(result: CallToolResult) -> str:
 
 def without_edges(structure: Structure) -> dict[str, Any]:
     """Return the fields of a structure but for the lists of what it refers to."""
-    edges = {"refers_to", "uses", "may_refer_to", "implements"}
+    edges = {"refers_to", "uses", "uses_called", "may_refer_to", "implements"}
     return {name: value for name, value in structure.to_dict().items() if name not in edges}
 
 

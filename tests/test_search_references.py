@@ -25,6 +25,7 @@ from conftest import FINGERPRINTS
 from made_up import Made, made, publish
 
 SPAWN, OTHER_SPAWN = "tokio::task::spawn::spawn", "tokio::task::JoinSet::spawn"
+TASK = "tokio::task::JoinSet"
 FMT = "core::fmt::Display::fmt"
 
 
@@ -33,9 +34,9 @@ def linked(
 ) -> Made:
     """Return the structure with references."""
     ids = tuple(sorted(target.id for target in refers_to))
-    structure = replace(
-        item.structure, refers_to=ids, implements=tuple(implements), uses=tuple(uses)
-    )
+    called = tuple(symbol for symbol in uses if symbol != TASK)
+    edges = {"refers_to": ids, "implements": tuple(implements), "uses": tuple(uses)}
+    structure = replace(item.structure, uses_called=called, **edges)
     return replace(item, structure=structure)
 
 
@@ -49,7 +50,7 @@ IN_SQUARE = linked(
     made("area", symbol="made_up::<Square as Shape>::area", file_path="src/square.rs"),
     implements=[AREA.id],
 )
-TOTAL = linked(made("total", file_path="src/total.rs", references=3), AREA, uses=[SPAWN])
+TOTAL = linked(made("total", file_path="src/total.rs", references=3), AREA, uses=[TASK, SPAWN])
 DIRECT = linked(made("direct", file_path="src/direct.rs", references=9), IN_CIRCLE)
 ABROAD = linked(made("abroad", file_path="x/a.rs", crate="other", references=99), IN_CIRCLE)
 HELPER = made("helper", file_path="tests/h.rs", is_test=True, references=1)
@@ -141,6 +142,11 @@ def test_callees_of_other_kinds_are_left_out_unless_they_are_named(references: R
     target = references.target("direct")
     assert names(references.callees(target, code_types={"Struct"})) == []
     assert names(references.callees(target)) == ["<Circle as Shape>::area"]
+
+
+def test_types_outside_are_used_and_not_called(references: References) -> None:
+    assert names(references.callers(references.target(TASK))) == ["total"]
+    assert TASK not in names(references.callees(references.target("total")))
 
 
 def test_implementations_of_a_member(references: References) -> None:
@@ -338,6 +344,6 @@ def test_a_symbol_is_matched_by_an_end_or_a_reexport(
 
 
 def test_a_structure_that_qdrant_rejected_is_skipped(references: References) -> None:
-    structure: Structure = replace(TOTAL.structure, refers_to=(made("absent").id,), uses=())
+    structure: Structure = replace(TOTAL.structure, refers_to=(made("absent").id,), uses_called=())
     target = replace(references.target("total"), structure=structure)
     assert names(references.callees(target)) == []

@@ -67,7 +67,7 @@ PAYLOAD = (
     b'"id":"00000000-0000-0000-0000-000000000001","symbol":"cache::Cache::grow",'
     b'"crate":"sample","module_path":"sample::cache","trait_name":null,"visibility":"pub",'
     b'"is_test":true,"docs_inherited":false,"generated":false,"origin":"index","references":7,"referencing_files":2,"snippet_from":0,'
-    b'"refers_to":[],"uses":[],"may_refer_to":[],"implements":[],"tested_by":0,'
+    b'"refers_to":[],"uses":[],"uses_called":[],"may_refer_to":[],"implements":[],"tested_by":0,'
     b'"digest":"00000000000000000000000000000000","place":"12,11,14,False,index,7,2,0",'
     b'"paths":["src","src/cache","src/cache/mod.rs"]}'
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lsif.anchors import symbol_of
+from lsif.anchors import is_called, symbol_of
 from lsif.reader.follow import NOTHING, Lookup
 from lsif.references.heads import Heads
 from lsif.references.scattered import ScatteredRows
@@ -38,6 +38,8 @@ class Collected(NamedTuple):
     """
     outside: dict[int, str]
     """Symbols of those in files that are not among `paths`, by their index."""
+    called: set[str]
+    """Those of these symbols that can be called."""
     counts: NDArray[np.int64]
     """Number of places of each of the definitions."""
     places: ScatteredRows
@@ -76,16 +78,19 @@ def collect(
     by_result = _summed(counted[inside][:, [0, 2]])
     of_definition = by_result.rows(referred.results)[0]
     wanted = np.flatnonzero(of_definition)
+    outside, called = dict[int, str](), set[str]()
+    for index in np.flatnonzero(home[wanted] == NOTHING).tolist():
+        hover = graph.hover_of(int(referred.hovers[wanted[index]]))
+        if symbol := symbol_of(hover):
+            outside[index] = symbol
+            called |= {symbol} if is_called(hover) else set()
     return Collected(
         paths=ordered,
         results=referred.results[wanted],
         ranges=referred.ranges[wanted],
         heads=heads.by_range(),
-        outside={
-            index: symbol
-            for index in np.flatnonzero(home[wanted] == NOTHING).tolist()
-            if (symbol := symbol_of(graph.hover_of(int(referred.hovers[wanted[index]]))))
-        },
+        outside=outside,
+        called=called,
         counts=of_definition[wanted],
         places=places,
         left_out=int(counted[~inside, 2].sum()),

@@ -88,6 +88,7 @@ class Edges(NamedTuple):
 
     refers_to: list[str]
     uses: list[str]
+    uses_called: list[str]
     may_refer_to: list[str]
     implements: list[str]
 
@@ -106,6 +107,8 @@ class Linker:
         """`folder` takes the places while they are sorted."""
         self._collected, self._structures = collected, structures
         self._targets = Targets(collected, structures)
+        self._called = collected.called | structures.called
+        """Symbols of what can be called."""
         self._order = self._targets.order()
         counts = np.empty_like(self._targets.counts)
         counts[self._order] = self._targets.counts
@@ -204,9 +207,11 @@ class Linker:
 
     def _edges(self, targets: list[int], maybe: list[int], implements: list[str]) -> Edges:
         name, total = self._targets.name, len(self._structures)
+        uses = [name(target) for target in targets if target >= total]
         return Edges(
             refers_to=sorted(name(target) for target in targets if target < total),
-            uses=[name(target) for target in targets if target >= total],
+            uses=uses,
+            uses_called=[symbol for symbol in uses if symbol in self._called],
             may_refer_to=sorted(map(name, maybe)),
             implements=implements,
         )

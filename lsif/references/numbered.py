@@ -57,6 +57,8 @@ class NumberedStructures:
         """Names of the types by their numbers."""
         self.others: dict[int, str] = {}
         """Symbols of the definitions that are no structures, by their ranges."""
+        self.called = set[str]()
+        """Those of these symbols that can be called."""
         self.guesses = SpilledRows(folder, 5)
         """Rows of lsif.guesses.guesses_of, each behind the number of its file among `files`."""
         self._ids, self._keys, self._tests = bytearray(), array("q"), bytearray()
@@ -78,6 +80,7 @@ class NumberedStructures:
         of_file = np.full((len(anchors.guesses), 1), len(self.files) - 1)
         self.guesses.extend(np.hstack([of_file, anchors.guesses]))
         self.others.update({int(key): symbol for key, symbol in anchors.others})
+        self.called |= anchors.called
         for symbol, number in anchors.types:
             self.types[symbol] = None if symbol in self.types else first + number
             self.type_names[first + number] = symbol.rpartition("::")[2]

@@ -37,7 +37,7 @@ _SHOWN_PROBLEMS = 5
 """Wrong arguments that an error names."""
 _SHOWN_CHARACTERS = 100
 """Of a wrong argument."""
-_EDGES = frozenset({"refers_to", "uses", "may_refer_to", "implements"})
+_EDGES = frozenset({"refers_to", "uses", "uses_called", "may_refer_to", "implements"})
 """Fields of a structure that are long lists of ids and symbols."""
 
 
