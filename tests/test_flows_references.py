@@ -17,7 +17,7 @@ from searchable import document, fake_models, index_sample, workspace_of
 from configs.workspace import ProjectFolder
 from flows.errors import FlowError
 from flows.stages.check import check_index
-from flows.stages.index import export_index, import_index
+from flows.stages.index import export_index, import_index, verify_index
 from flows.stages.upload import remove_old_places
 from search.errors import ReferencesMissing
 from search.impact import follow
@@ -98,6 +98,12 @@ def test_an_import_answers_as_the_export_did(data: Path, tmp_path: Path) -> None
     check_answers(tmp_path / "data")
     project = workspace_of(tmp_path / "data").project_folder("sample")
     (places,) = project.all_places()
+    assert verify_index(workspace_of(tmp_path / "data"), "sample").ok
+    places.write_bytes(places.read_bytes()[:-1])
+    report = verify_index(workspace_of(tmp_path / "data"), "sample")
+    assert (report.ok, report.problems) == (False, [f"damaged: {places}"])
+    with pytest.raises(FlowError, match="is damaged. Ingest again."):
+        export_index(workspace_of(tmp_path / "data"), "sample", tmp_path / "export")
     places.unlink()
     export_index(workspace_of(tmp_path / "data"), "sample", tmp_path / "export")
     names = sorted(path.name for path in (tmp_path / "export").iterdir())

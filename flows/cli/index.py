@@ -98,7 +98,8 @@ def _verify(options: argparse.Namespace) -> None:
         return
     found = (
         f"{collection}: {report.missing} missing, {report.different} different, "
-        f"{report.unexpected} unexpected, {report.bad_vectors} bad vectors."
+        f"{report.unexpected} unexpected, {report.bad_vectors} bad vectors"
+        f"{', damaged places' if report.bad_places else ''}."
     )
     if not report.bad_vectors and was_rolled_back(workspace, collection):
         raise VerifyError(

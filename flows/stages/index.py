@@ -41,7 +41,7 @@ EXPORTED_PLACES = "places.parquet"
 
 
 def verify_index(workspace: Workspace, collection: str) -> VerifyReport:
-    """Compare the live generation with the records of the last run.
+    """Compare the live generation with the records of the last run, and its places with a digest.
 
     Its vectors are compared, too, if the checkpoint has them all. Raises FlowError if there are
     no records.
@@ -56,7 +56,11 @@ def verify_index(workspace: Workspace, collection: str) -> VerifyReport:
         live = require_live(index, collection)
         models = kept_models(workspace.structure_models, live.metadata.fingerprints)
         with _vectors_of(workspace.with_models(models), folder) as source:
-            return verify(live, source.structures, source.blocks)
+            report = verify(live, source.structures, source.blocks)
+    places = folder.places(live.metadata.places)
+    if _is_damaged(places, live.metadata.places):
+        return replace(report, bad_places=1, problems=[*report.problems, f"damaged: {places}"])
+    return report
 
 
 def was_rolled_back(workspace: Workspace, collection: str) -> bool:
@@ -90,11 +94,16 @@ def roll_back(workspace: Workspace, collection: str) -> tuple[str, str]:
 
 
 def export_index(workspace: Workspace, collection: str, folder: Path) -> tuple[int, int]:
-    """Write the live generation into the folder; return the numbers of structures and blocks."""
+    """Write the live generation into the folder; return the numbers of structures and blocks.
+
+    Raises FlowError if its file of places is damaged.
+    """
     with closing(connect(workspace)) as index:
         live = require_live(index, collection)
+        places = workspace.project_folder(collection).places(live.metadata.places)
+        if _is_damaged(places, live.metadata.places):
+            raise FlowError(f"{places} is damaged. Ingest again.")
         counts = export_generation(live, folder)
-    places = workspace.project_folder(collection).places(live.metadata.places)
     if places.is_file():
         copy_atomically(places, folder / EXPORTED_PLACES)
     else:  # that of an earlier export would not fit
@@ -140,6 +149,11 @@ def _exported_places(folder: Path, metadata: Metadata) -> Path | None:
     path = folder / EXPORTED_PLACES
     if not metadata.places or not path.is_file():
         return None
-    if digest_of(path) != metadata.places:
+    if _is_damaged(path, metadata.places):
         raise FlowError(f"{path} is damaged, or of another export. Export again.")
     return path
+
+
+def _is_damaged(places: Path, digest: str) -> bool:
+    """Return whether the file of places is another than the one of this digest; not if none is."""
+    return places.is_file() and digest_of(places) != digest

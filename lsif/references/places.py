@@ -169,7 +169,8 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, pa.ArrowException) as exc:
-        raise PlacesError(f"{path} can't be read: {exc}. Ingest again.") from exc
+        why = str(exc).removesuffix(".")
+        raise PlacesError(f"{path} can't be read: {why}. Ingest again.") from exc
 
 
 def _bounds(group: pq.RowGroupMetaData) -> tuple[str, str] | None:

@@ -44,6 +44,8 @@ class VerifyReport:
     different: int = 0
     unexpected: int = 0
     bad_vectors: int = 0
+    bad_places: int = 0
+    """1 if the file of places is damaged: see lsif.references.places."""
     problems: list[str] = field(default_factory=list)
     """The first ones of each kind, in words."""
     missing_indexes: list[str] = field(default_factory=list)
@@ -53,7 +55,8 @@ class VerifyReport:
     @property
     def ok(self) -> bool:
         """Whether nothing is wrong."""
-        return not (self.missing or self.different or self.unexpected or self.bad_vectors)
+        of_points = self.missing or self.different or self.unexpected or self.bad_vectors
+        return not (of_points or self.bad_places)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
