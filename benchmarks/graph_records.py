@@ -86,6 +86,15 @@ class Records:
         )
         return rest[:end].removeprefix("r#")
 
+    def behind_comments(self, spot: Spot) -> Spot:
+        """Return where the item begins that the line comment at a place stands above."""
+        for number, line in enumerate(lines_of(self.root / spot.path)[spot.line - 1 :], spot.line):
+            code = line.lstrip()
+            if code and not code.startswith("//"):
+                is_same = number == spot.line
+                return spot if is_same else Spot(spot.path, number, len(line) - len(code) + 1)
+        return spot
+
     def kinds_around(self, spot: Spot) -> set[str]:
         """Return the kinds of tree-sitter's nodes around a place."""
         line = lines_of(self.root / spot.path)[spot.line - 1]

@@ -72,3 +72,19 @@ def test_a_place_that_is_lost_or_invented_is_found(
     result = comparer.compare(answers)
     assert result.missing["references"]["lost"] == kept
     assert result.more["references"]["invented"] >= kept
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "column", "expected"),
+    [
+        ("src/macros.rs", 12, 9, "in a macro's definition"),
+        ("src/macros.rs", 21, 1, "in a macro call"),
+        ("src/macros.rs", 26, 1, "in a macro's definition"),  # a comment above it
+        ("src/geometry/shape.rs", 81, 1, "lost"),
+    ],
+)
+def test_implementations_that_macros_make_are_not_lost(
+    comparer: Any, path: str, line: int, column: int, expected: str
+) -> None:
+    spot = sys.modules["graph_dump"].Spot(path, line, column)
+    assert comparer._why_no_implementation(spot) == expected
