@@ -583,6 +583,18 @@ def test_a_long_list_has_pages_and_the_drawing_says_what_it_leaves_out(
     assert "offset=50" in page.url
 
 
+def test_functions_that_call_each_other_are_not_shown_in_every_order(
+    page: Page, site: Site
+) -> None:
+    answer = site.json("/api/references", target=SHAPE, relation="callers")
+    ids = [f"{number:08}-0000-0000-0000-000000000000" for number in range(5)]
+    items = [{**answer["items"][0], "id": key} for key in ids]
+    answered(page, "/api/references", {**answer, "items": items, "total": 5})
+    addresses = "".join(f"&open={key}" for key in ids)
+    opened(page, f"/?view=graph&target={SHAPE}&relation=callers{addresses}")
+    expect(page.locator("#relations .beneath")).to_have_count(100)
+
+
 def test_the_graph_says_when_there_is_nothing_or_no_references(page: Page, site: Site) -> None:
     opened(page, f"/?view=graph&target={SHAPE}::area&relation=callees")
     assert page.inner_text("#relations .empty").startswith("It calls nothing")

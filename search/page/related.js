@@ -11,6 +11,7 @@ import { colouredLines } from "./rust.js";
 import { shortSymbol } from "./symbols.js";
 
 const DEEPER = 20; // items of a list that is beneath another
+const BENEATH = 100; // such lists: what calls each other would have endless orders to be shown in
 const HAVE_DEEPER = ["callers", "callees"];
 
 const opened = () => route.params.getAll("open");
@@ -77,12 +78,14 @@ function deeperList(answer, above) {
     rest > 0 && h("a", { href: graphAddress(target.id, relation) }, `… ${rest} more`));
 }
 
-// Shows beneath an item what the address says, and nothing else.
-async function fit(item, relation, isOpen, signal) {
+// Shows beneath an item what the address says, and nothing else. `room` counts the lists to come.
+async function fit(item, relation, shown, signal, room) {
   const { key, id } = item.dataset;
+  const isOpen = shown.has(key) && room.left > 0;
   const beneath = item.querySelector(":scope > .beneath");
   item.querySelector("button.deeper").setAttribute("aria-expanded", String(isOpen));
   if (!isOpen) beneath?.remove();
+  if (isOpen) room.left -= 1;
   if (!isOpen || beneath) return;
   const params = projectParams({ target: key, relation, limit: DEEPER });
   try {
@@ -91,12 +94,12 @@ async function fit(item, relation, isOpen, signal) {
   } catch (error) {
     if (!signal.aborted) item.append(h("p", { class: "beneath empty" }, error.message));
   }
-  if (!signal.aborted) await showDeeper(item.lastElementChild, relation, signal);
+  if (!signal.aborted) await showDeeper(item.lastElementChild, relation, signal, room);
 }
 
 // Shows what the address says beneath the items of a list.
-export async function showDeeper(list, relation, signal) {
+export async function showDeeper(list, relation, signal, room = { left: BENEATH }) {
   const shown = new Set(opened());
   const items = [...list.querySelectorAll("button.deeper")].map((it) => it.closest(".related"));
-  await Promise.all(items.map((item) => fit(item, relation, shown.has(item.dataset.key), signal)));
+  await Promise.all(items.map((item) => fit(item, relation, shown, signal, room)));
 }
