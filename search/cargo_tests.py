@@ -22,7 +22,12 @@ def is_test_function(structure: Structure) -> bool:
     """
     if not structure.is_test or structure.code_type != "Function":
         return False
-    return not structure.references or _ATTRIBUTE.search(structure.context.snippet) is not None
+    return not structure.references or has_test_attribute(structure.context.snippet)
+
+
+def has_test_attribute(snippet: str) -> bool:
+    """Return whether the source of a function has an attribute of tests."""
+    return _ATTRIBUTE.search(snippet) is not None
 
 
 def cargo_test_path(symbol: str) -> str:

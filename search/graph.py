@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from search.cargo_tests import is_test_function
+from search.cargo_tests import has_test_attribute
 from search.lookup import is_id
 from storage.index import Condition
 
@@ -98,14 +98,15 @@ def implementing(points: Points[Structure], keys: Collection[str]) -> Iterator[N
 
 
 def tests_among(points: Points[Structure], nodes: Iterable[Node]) -> set[str]:
-    """Return the ids of those that are tests: what helps tests is none.
+    """Return the ids of those that are tests, as search.cargo_tests says: what helps tests is none.
 
     The source of a function of test code is read if something refers to it.
     """
     functions = [node for node in nodes if node.is_test and node.code_type == "Function"]
     called = [node.key for node in functions if node.references]
     tests = {node.key for node in functions if not node.references}
-    return tests | {found.id for found in read(points, called) if is_test_function(found)}
+    sources = select(points, ("context.snippet",), "id", called)
+    return tests | {key for key, (snippet,) in sources if has_test_attribute(snippet)}
 
 
 def select(

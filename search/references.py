@@ -243,8 +243,9 @@ class References:
         walked = walk(ask, [start], depth, limits.WALKED, through_outside=not are_tests)
         items, is_all = walked.ordered(crate)
         if are_tests:
-            tests = tests_among(self._points, [reached.node for reached in items])
-            items = [reached for reached in items if reached.key in tests - {target.key}]
+            others = [reached.node for reached in items if reached.key != target.key]
+            tests = tests_among(self._points, others)
+            items = [reached for reached in items if reached.key in tests]
         return Listed(items, is_all)
 
     @cached_property
