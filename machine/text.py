@@ -12,12 +12,24 @@ if TYPE_CHECKING:
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What moves the cursor, changes colours or turns text around: sources must not do that."""
 
+_BREAKS = re.compile(r"[\t\n\u2028\u2029]")
+"""What breaks lines and columns, and is not among those."""
+
 _MINUTE = 60
 
 
 def clean(text: str) -> str:
     """Return the text with characters that would steer a terminal replaced."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def one_line(text: str) -> str:
+    r"""Return a name on one line, safe on a terminal: names of files may have line breaks.
+
+    >>> one_line("a\nb.rs")
+    'a�b.rs'
+    """
+    return _BREAKS.sub("\N{REPLACEMENT CHARACTER}", clean(text))
 
 
 def why_malformed(exc: Exception) -> str:

@@ -6,7 +6,7 @@ Reading order:
     fusion, lines                    one ranking of several; lines that match
     asked, related, ranking          what a query asks for, which decides the order of the hits
     evidence, confidence             how sure it is that there is an answer
-    symbols, lookup                  what people write for symbols; structures by name
+    symbols, locations, lookup       what people write for symbols and lines; structures by both
     cargo_tests                      which structures a test runner runs
     graph, walk, callees             the edges of an index; walks along them, in both directions
     references                       who refers to what: places, callers, callees, tests

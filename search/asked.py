@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from lsif.identifiers import identifiers_in, parts_of, plain_name, spellings
+from lsif.identifiers import parts_of, plain_name, spellings
+from search.symbols import path_of
 
 QueryKind: TypeAlias = Literal[
     "identifier", "callers", "implementations", "tests", "literal", "code", "words"
@@ -67,30 +68,16 @@ def asked_by(query: str) -> Asked:
     return Asked("code" if _CODE.search(text) else "words")
 
 
-def relation_asked(query: str) -> Asked | None:
-    """Return the relation to a name that the query may ask for: callers, implementations, tests.
+def relation_asked(query: str) -> tuple[Asked, str] | None:
+    """Return the relation to a name that the query may ask for, and the name as it is written.
 
     Whether the name is one of code, only an index knows: "tests of retries" may be words.
 
-    >>> relation_asked("which tests cover Cache::insert?")
-    Asked(kind='tests', path=('Cache', 'insert'), code_type='', literal='')
+    >>> relation_asked("which tests cover Cache<K, V>::insert?")
+    (Asked(kind='tests', path=('Cache', 'insert'), code_type='', literal=''), 'Cache<K, V>::insert')
     """
     found = _relation_in(query.strip())
-    return None if found is None else Asked(found[0], path_of(found[1]))
-
-
-def path_of(text: str) -> tuple[str, ...]:
-    """Return the segments of a name or path, none if the text is something else.
-
-    >>> path_of("cache::Cache<K, V>::insert()")
-    ('cache', 'Cache', 'insert')
-    """
-    bare = _CALL.sub("", text.strip().strip("`"))
-    while (without := _GENERICS.sub("", bare)) != bare:
-        bare = without
-    path = tuple(segment for segment in _PATH_SEPARATOR.split(bare) if segment)
-    are_names = all(identifiers_in(segment) == [plain_name(segment)] for segment in path)
-    return path if are_names else ()
+    return None if found is None else (Asked(found[0], path_of(found[1])), found[1])
 
 
 def spellings_by_convention(name: str) -> tuple[str, ...]:
@@ -127,9 +114,6 @@ _CODE_TYPES = {
     "module": "Module",
 }
 """What a name is of, by the word before or behind it."""
-_GENERICS = re.compile(r"(?:::)?<[^<>]*>")
-_CALL = re.compile(r"(?:\(\s*\)|!)$")
-_PATH_SEPARATOR = re.compile(r"::|\.|(?<!\br)#")
 _WORDS_OF_TWO = 2
 
 
@@ -163,8 +147,11 @@ def _is_spelt_as_code(text: str) -> bool:
 
 _WHO = r"(?:who|what|which (?:code|functions?|methods?))"
 _WHAT = r"(?:the )?(?:function |method |fn |macro |trait |type |struct |enum )?"
-_SEGMENT = r"[\w#]+(?:<[^<>]*>)?"
-_NAME = rf"[`'\"]?(?P<name>{_SEGMENT}(?:::{_SEGMENT})*)(?:\(\)|!)?[`'\"]?"
+_ANGLES = "<[^<>]*>"
+for _ in range(2):  # so many may be nested in each other
+    _ANGLES = f"<(?:[^<>]|{_ANGLES})*>"
+_SEGMENT = rf"[\w#]+(?:(?:::)?{_ANGLES})?"
+_NAME = rf"[`'\"]?(?P<name>(?:{_SEGMENT}|{_ANGLES})(?:(?:::|\.){_SEGMENT})*)(?:\(\)|!)?[`'\"]?"
 _REST = r"(?: trait| function| method| macro)?\s*[?.]?"
 _TEST = r"(?:cover|test|call|use|check|exercise)s?"
 _RELATIONS: dict[QueryKind, tuple[str, ...]] = {
@@ -204,10 +191,11 @@ def _by_relation(text: str) -> Asked | None:
     if found is None or found[0] == "tests":
         return None
     kind, name = found
+    path = path_of(name)
     ambiguous = kind == "callers" and _USE.search(text) is not None
-    if ambiguous and not _is_spelt_as_code(name) and f"`{name}" not in text:
+    if not path or (ambiguous and not _is_spelt_as_code(name) and f"`{name}" not in text):
         return None
-    return Asked(kind, path_of(name))
+    return Asked(kind, path)
 
 
 def _relation_in(text: str) -> tuple[QueryKind, str] | None:
@@ -215,8 +203,9 @@ def _relation_in(text: str) -> tuple[QueryKind, str] | None:
     on_one_line = " ".join(text.split())
     for kind, pattern in _RELATION_PATTERNS:
         match = pattern.fullmatch(on_one_line)
-        if match is not None:
-            return kind, next(found for found in match.groups() if found)
+        name = "" if match is None else next(found for found in match.groups() if found)
+        if path_of(name) or name.startswith("<"):  # `<[T] as Sum>::sum` has no path
+            return kind, name
     return None
 
 

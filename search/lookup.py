@@ -7,31 +7,25 @@ from typing import TYPE_CHECKING
 
 from lsif.identifiers import is_same, spellings
 from search.errors import AmbiguousName, Candidate, SearchError, StructureMissing
-from search.symbols import as_written, matches_symbol
+from search.locations import locations_in
+from search.symbols import as_written, bare, matches_symbol, readings
 from storage.index import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lsif.structure import Structure
+    from search.locations import Location
     from storage.index import Generation, Row, StoredPoint
 
 _WORD = re.compile(r"(r#)?\w+")
 _EXPECTED = "FILE:LINE, an id, a symbol or a name"
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_LINE = re.compile(r".*[^:]:[0-9]+", re.DOTALL)
-_DIGITS = 9
-"""Of a line's number; no file has more lines."""
 
 
 def is_id(text: str) -> bool:
     """Return whether the text is written as ids of structures are."""
     return _ID.fullmatch(text) is not None
-
-
-def is_line(text: str) -> bool:
-    """Return whether the text is written as FILE:LINE."""
-    return _LINE.fullmatch(text) is not None
 
 
 class Lookup:
@@ -56,41 +50,42 @@ class Lookup:
         """Return a structure. Raises StructureMissing."""
         return self.stored(structure_id).record
 
-    def resolve(self, place: str) -> str:
-        """Return the id of a structure given by id, FILE:LINE (the innermost), symbol or name.
+    def resolve(self, target: str) -> str:
+        """Return the id of a structure given by id, symbol, name, or lines (the innermost there).
 
         Raises StructureMissing if there is none, AmbiguousName if there are several, and
-        SearchError if the place is blank or its line too large.
+        SearchError if the target is blank or its lines can't be.
         """
-        if not place.strip():
+        text = bare(target)
+        if not text:
             raise SearchError(f"the target is empty; expected {_EXPECTED}.")
-        if is_id(place):
-            return self.stored(place).id
-        points = self.generation.structures
-        file_path, _, line = place.rpartition(":")
-        if is_line(place):
-            if len(line) > _DIGITS:
-                raise SearchError(
-                    f"the line of {file_path!r} has {len(line)} digits; expected at most {_DIGITS}."
-                )
-            of_file = Condition("context.file_path", (file_path.removeprefix("./"),))
-            around = [
-                (line_to - line_from, point_id)
-                for point_id, (line_from, line_to) in points.select(
-                    ("line_from", "line_to"), where=[of_file]
-                )
-                if line_from <= int(line) <= line_to
-            ]
-            if around:
-                return min(around)[1]
-        candidates = self.candidates(place)
-        if len(candidates) == 1:
-            return candidates[0].id
-        if candidates:
-            raise AmbiguousName(place, candidates)
-        if is_line(place):
-            raise StructureMissing(f"the index has no structure in line {line} of {file_path!r}.")
-        raise StructureMissing(f"the index has no structure {place!r}; expected {_EXPECTED}.")
+        if is_id(text.lower()):
+            return self.stored(text.lower()).id
+        locations = locations_in(text)
+        for location in locations:
+            if around := self._innermost(location):
+                return around
+        for name in readings(target):
+            candidates = self.candidates(name)
+            if len(candidates) == 1:
+                return candidates[0].id
+            if candidates:
+                raise AmbiguousName(name, candidates)
+        if locations:
+            raise StructureMissing(f"the index has no structure in {locations[-1]}.")
+        raise StructureMissing(f"the index has no structure {target!r}; expected {_EXPECTED}.")
+
+    def _innermost(self, location: Location) -> str | None:
+        """Return the id of the smallest structure that has all these lines."""
+        of_file = Condition("context.file_path", (location.file_path,))
+        around = [
+            (line_to - line_from, point_id)
+            for point_id, (line_from, line_to) in self.generation.structures.select(
+                ("line_from", "line_to"), where=[of_file]
+            )
+            if line_from <= location.line_from and location.line_to <= line_to
+        ]
+        return min(around)[1] if around else None
 
     def candidates(self, name: str) -> list[Candidate]:
         """Return the structures that have the symbol or, if none has, the name; by file and line.

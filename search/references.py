@@ -16,8 +16,9 @@ from search import limits
 from search.callees import callees
 from search.errors import AmbiguousName, Candidate, ReferencesMissing, StructureMissing
 from search.graph import Node, edges_to, implementing, node_of, read, tests_among
-from search.lookup import is_id, is_line
-from search.symbols import matches_symbol
+from search.locations import locations_in
+from search.lookup import is_id
+from search.symbols import bare, matches_symbol, readings
 from search.walk import Listed, Reached, walk
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class References:
             opened.close()
 
     def target(self, text: str) -> Target:
-        """Return what is given by id, FILE:LINE, symbol or name; symbols outside the index count.
+        """Return what is given by id, place, symbol or name; symbols outside the index count.
 
         Raises AmbiguousName with the candidates if there are several, StructureMissing if none.
         """
@@ -114,18 +115,18 @@ class References:
         try:
             return self._structure_target(self.lookup.resolve(text))
         except StructureMissing:
-            if is_id(text) or is_line(text):
+            plain = bare(text)
+            if is_id(plain.lower()) or locations_in(plain):
                 raise
-            outside = [symbol for symbol in self._symbols if matches_symbol(symbol, text)]
-        if text in outside:
-            return Target(text, None)
-        if len(outside) > 1:
-            raise AmbiguousName(text, [Candidate(it, "", "", it, 0) for it in outside])
-        if not outside:
-            raise StructureMissing(
-                f"the index has no structure {text!r}, and nothing in it refers to such a symbol."
-            )
-        return Target(outside[0], None)
+        for name in readings(text):
+            outside = [symbol for symbol in self._symbols if matches_symbol(symbol, name)]
+            if len(outside) == 1 or name in outside:
+                return Target(name if name in outside else outside[0], None)
+            if outside:
+                raise AmbiguousName(name, [Candidate(it, "", "", it, 0) for it in outside])
+        raise StructureMissing(
+            f"the index has no structure {text!r}, and nothing in it refers to such a symbol."
+        )
 
     def references(self, target: Target, offset: int = 0, limit: int = 100) -> Page[Place]:
         """Return the places that refer to the target, by file and line.

@@ -74,12 +74,13 @@ def tell(
     The references are opened if it asks for a relation. None if it asks for none, if the name is
     unknown or of several, if nothing has the relation, or if the index has no references.
     """
-    asked = relation_asked(query)
-    if asked is None or not asked.path:
+    found = relation_asked(query)
+    if found is None:
         return None
+    asked, name = found
     try:
         references = open_references()
-        target = references.target("::".join(asked.path))
+        target = references.target(name)
     except (ReferencesMissing, SearchError, StructureMissing):
         return None
     if not asked.path[1:] and _may_be_a_word(target):

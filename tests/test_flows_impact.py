@@ -16,12 +16,14 @@ import orjson
 import pytest
 from searchable import fake_models, index_sample, workspace_of
 
+from flows.cli.changes import print_impact
 from flows.errors import ChangesUnknown, UsageError
 from flows.stages.changes import find_changes
 from flows.stages.upload import with_tests
 from machine import git
 from machine.git_diff import EVERY_LINE, Lines
 from search.changes import ChangedFile
+from search.impact import FileImpact, Impact, Part
 from search.published import connect
 from search.sources import remember_root
 from storage.index import Generation
@@ -180,6 +182,24 @@ def test_files_that_come_and_go(ask: Ask, repo: Path) -> None:
     assert "retry::retry" in changed
     assert "unicode::длина" in changed
     assert "unicode::größe" not in changed
+
+
+def test_a_file_of_any_name_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    nothing: Part[Any] = Part(0, [])
+    print_impact(
+        Impact(
+            depth=1,
+            changed=nothing,
+            reached=nothing,
+            tests=nothing,
+            untested=nothing,
+            files=[FileImpact("a\nb\x1b.rs", "new", in_index=False, outside=False)],
+            is_all=True,
+        ),
+        "sample",
+        "main",
+    )
+    assert capsys.readouterr().out.splitlines()[-1] == "  a\ufffdb\ufffd.rs (new)"
 
 
 def test_tests_are_printed_as_cargo_calls_them(

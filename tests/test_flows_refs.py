@@ -246,6 +246,24 @@ def test_guesses_and_kinds_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines == ["  7  area(1);  guessed", "  8  area(1);  implementation"]
 
 
+def test_a_file_of_any_name_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    print_relation(
+        RelationAnswer(
+            target=Subject(id="1", symbol="a::b", name="b", file_path="a\nb\x1b.rs", line=3),
+            relation="references",
+            depth=1,
+            offset=0,
+            limit=100,
+            total=1,
+            is_all=True,
+            items=[place(file_path="c\n\td.rs", structure="c\nd::e")],
+        )
+    )
+    title, _, _, file_path, structure, _ = capsys.readouterr().out.splitlines()
+    assert title == "a\ufffdb\ufffd.rs:3   a::b"
+    assert (file_path, structure) == ("c\ufffd\ufffdd.rs", "  c\ufffdd::e")
+
+
 def test_lines_are_cut_and_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = printed(capsys, place(text="\x1b[2J" + "x" * 500, structure=None))
     assert line == f"  7  \ufffd[2J{'x' * 153}..."

@@ -491,7 +491,7 @@ def test_what_is_like_a_structure_is_found_by_its_place_its_id_and_its_name(ask:
                 "such as src/geometry/shape.rs:60,"
             ),
         ),
-        ("", 1, "the index has no structure ''; expected FILE:LINE"),
+        ("", 2, "the target is empty; expected FILE:LINE"),
     ],
 )
 def test_a_place_that_names_none_or_several_structures_is_refused(

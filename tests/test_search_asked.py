@@ -7,7 +7,8 @@ import doctest
 import pytest
 
 from search import asked as module
-from search.asked import Asked, QueryKind, asked_by, folded, path_of, spellings_by_convention
+from search.asked import Asked, QueryKind, asked_by, folded, spellings_by_convention
+from search.symbols import path_of
 
 
 def test_the_examples_of_the_docstrings_hold() -> None:
@@ -57,6 +58,11 @@ def test_a_name_asks_for_its_definition(query: str, path: tuple[str, ...], code_
         ("which types implement Fissile?", "implementations", ("Fissile",)),
         ("what implements the `Service` trait", "implementations", ("Service",)),
         ("types that implement Producer", "implementations", ("Producer",)),
+        ("who calls `<Circle as Shape>::area`", "callers", ("Circle", "area")),
+        ("callers of geo::<Circle as Shape>::area", "callers", ("geo", "Circle", "area")),
+        ("who calls `Circle.area`?", "callers", ("Circle", "area")),
+        ("who uses Cache<K, Vec<V>>::insert", "callers", ("Cache", "insert")),
+        ("who calls Vec::<u8>::new()", "callers", ("Vec", "new")),
     ],
 )
 def test_a_relation_to_a_name_is_told(query: str, kind: QueryKind, path: tuple[str, ...]) -> None:
@@ -70,6 +76,8 @@ def test_a_relation_to_a_name_is_told(query: str, kind: QueryKind, path: tuple[s
         "where are connections used",
         "who calls the shots when two workers disagree",
         "implementation of a ring buffer that never blocks",
+        "what uses node.js",
+        "implementations of 1.2",
         "flush of wal",
         "how do I use Foo::bar",
         "is a path absolute?",
@@ -124,7 +132,10 @@ def test_a_quoted_name_is_a_name() -> None:
     assert asked_by('"Cache::insert"') == Asked("identifier", ("Cache", "insert"))
 
 
-@pytest.mark.parametrize("text", ["", "two words", "a-b", "::", "x::1", "fn f()", "a b::c"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "two words", "a-b", "::", "x::1", "fn f()", "a b::c", "<&A as B>::c", "d::<[A] as B>"],
+)
 def test_what_is_no_path_has_no_segments(text: str) -> None:
     assert path_of(text) == ()
 
@@ -143,5 +154,14 @@ def test_a_name_is_looked_for_as_rust_would_spell_it() -> None:
 
 
 def test_long_queries_are_told_quickly() -> None:
-    for text in ("a" * 20_000, "<" * 20_000, "a " * 10_000, "(" * 20_000, '"' * 20_000):
+    for text in (
+        "a" * 20_000,
+        "<" * 20_000,
+        "a " * 10_000,
+        "(" * 20_000,
+        '"' * 20_000,
+        "who calls " + "<" * 20_000,
+        "who calls " + "<a>" * 7_000,
+        "who calls " + "a<>." * 4_900 + " x y",
+    ):
         assert asked_by(text).kind in {"identifier", "words", "code", "literal"}

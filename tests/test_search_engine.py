@@ -951,6 +951,9 @@ PLACES = [
         ("src/a.rs:50", "made_up::outer"),
         ("src/b.rs:7", "made_up::B::twice"),
         ("src/odd:7:2", "made_up::colon"),
+        ("src/odd:7:2:1", "made_up::colon"),
+        ("src/a.rs:10-20", "made_up::outer::inner"),
+        ("src/a.rs:9-20", "made_up::outer"),
         ("made_up::A::twice", "made_up::A::twice"),
         ("inner", "made_up::outer::inner"),
     ],
@@ -999,7 +1002,6 @@ def test_an_owner_is_found_however_it_is_spelled(owner: str, build: Build) -> No
         "a.rs:10",
         "src/a.rs",
         ":3",
-        "",
     ],
 )
 def test_a_place_without_a_structure_is_an_error_that_names_it(

@@ -241,6 +241,58 @@ def test_a_path_may_be_the_end_of_a_symbol(path: str, wanted: Made, references: 
     assert references.target(path).key == wanted.id
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("src/loop.rs:2", LOOP),
+        ("src/loop.rs:2:5", LOOP),  # as answers print a use
+        ("./src/loop.rs:1-3", LOOP),  # as they print a structure
+        ("src/loop.rs:2-3", LOOP),
+        (" `src/loop.rs:2:5` ", LOOP),
+        (TOTAL.id.upper(), TOTAL),
+        (f" {TOTAL.id}\n", TOTAL),
+        ("`total`", TOTAL),
+        ('"total"', TOTAL),
+        ("total()", TOTAL),
+        (" made_up::total ", TOTAL),
+        ("Circle.area", IN_CIRCLE),
+        ("`Circle::area()`", IN_CIRCLE),
+        ("`<Circle as Shape>::area()`", IN_CIRCLE),
+        ("Circle::<u8>::area", IN_CIRCLE),
+    ],
+)
+def test_a_target_is_understood_as_answers_and_people_write_it(
+    text: str, wanted: Made, references: References
+) -> None:
+    assert references.target(text).key == wanted.id
+    assert references.lookup.resolve(text) == wanted.id
+
+
+@pytest.mark.parametrize(
+    "text", ["`tokio::spawn`", "tokio.spawn()", f" {SPAWN}\n", "tokio::spawn!"]
+)
+def test_a_symbol_outside_is_understood_as_people_write_it(
+    text: str, references: References
+) -> None:
+    assert references.target(text).key == SPAWN
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("src/loop.rs:7:5", "no structure in line 7 of 'src/loop.rs'"),
+        ("src/loop.rs:2-9", "no structure in lines 2 to 9 of 'src/loop.rs'"),
+        ("`<&Circle as Shape>::area`", "no structure '`<&Circle as Shape>::area`'"),
+        ("00000000-0000-5000-8000-00000000000A", "'00000000-0000-5000-8000-00000000000a'"),
+    ],
+)
+def test_what_is_nowhere_is_named_as_it_was_understood(
+    text: str, message: str, references: References
+) -> None:
+    with pytest.raises(StructureMissing, match=message):
+        references.target(text)
+
+
 class _Rows:
     """Points that have these symbols, whatever is asked."""
 
@@ -296,6 +348,8 @@ def test_a_name_of_several_has_candidates(references: References) -> None:
         (" \t", "the target is empty"),
         ("src/total.rs:1000000000", "the line of 'src/total.rs' has 10 digits; expected at most 9"),
         ("src/total.rs:" + "9" * 5000, "has 5000 digits"),  # Python reads no number of so many
+        ("src/total.rs:1-1000000000", "the line of 'src/total.rs' has 10 digits"),
+        ("src/total.rs:3-2", "lines 3 to 2 of 'src/total.rs' end before they begin"),
     ],
 )
 def test_what_can_name_nothing_is_wrong_usage(

@@ -27,6 +27,10 @@ def linked(item: Made, *refers_to: Made, **fields: tuple[str, ...]) -> Made:
 
 INSERT = made("insert", symbol="made_up::Cache::insert", struct_name="Cache")
 OTHER_INSERT = made("insert", symbol="made_up::Tree::insert", file_path="src/tree.rs")
+AREA = made("area", symbol="made_up::Round::area", file_path="src/round.rs")
+OF_SHAPE = made("area", symbol="made_up::<Circle as Shape>::area", file_path="src/circle.rs")
+GROWN = made("insert_all", symbol="made_up::Cache<K, V>::insert_all", file_path="src/all.rs")
+CALLS = linked(made("calls", file_path="src/calls.rs"), AREA, OF_SHAPE, GROWN)
 SHAPE = made("Shape", code_type="Trait", file_path="src/shape.rs")
 CIRCLE = linked(
     made(
@@ -53,7 +57,7 @@ MEMORY = made("memory", code_type="Module", file_path="src/memory.rs")
 USES_MEMORY = linked(made("uses_memory", file_path="src/u.rs"), MEMORY)
 ALL = [
     INSERT, OTHER_INSERT, SHAPE, CIRCLE, DERIVED, RARE, COMMON, WORKS, FAR, SAYS_SO, MEMORY,
-    USES_MEMORY,
+    USES_MEMORY, AREA, OF_SHAPE, GROWN, CALLS,
 ]  # fmt: skip
 COMPASS = Compass()
 
@@ -103,9 +107,9 @@ def said(answer: Answer) -> str | None:
     ],
 )
 def test_a_relation_is_read_off_the_words(query: str, kind: str, path: tuple[str, ...]) -> None:
-    asked = relation_asked(query)
-    assert asked is not None
-    assert (asked.kind, asked.path) == (kind, path)
+    found = relation_asked(query)
+    assert found is not None
+    assert (found[0].kind, found[0].path) == (kind, path)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +130,19 @@ def test_callers_are_those_that_refer_to_it_and_no_model_is_asked(searcher: Sear
     assert (answer.query_kind, answer.confidence, answer.has_answer) == ("callers", 1.0, True)
     assert names(searcher.search("who calls Cache::insert")) == ["common", "rare", "works"]
     assert COMPASS.asked == []
+
+
+@pytest.mark.parametrize(
+    ("query", "symbol"),
+    [
+        ("who calls `<Circle as Shape>::area`", "made_up::<Circle as Shape>::area"),
+        ("who calls `Round.area`", "made_up::Round::area"),
+        ("who calls Round.area()?", "made_up::Round::area"),
+        ("who calls `Cache<K, Vec<V>>::insert_all`", "made_up::Cache<K, V>::insert_all"),
+    ],
+)
+def test_a_name_is_told_as_it_is_written(query: str, symbol: str, searcher: Searcher) -> None:
+    assert said(searcher.search(query)) == f"callers of {symbol}, from the references"
 
 
 def test_who_uses_what_is_outside_is_known(searcher: Searcher) -> None:

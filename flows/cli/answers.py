@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
-from machine.text import clean, counted
+from machine.text import clean, counted, one_line
 
 if TYPE_CHECKING:
     from search.answer import Answer
@@ -43,7 +43,7 @@ def print_answer(answer: Answer, *, lines_shown: int) -> None:
     for number, hit in enumerate(answer.hits, start=1):
         if hit.id in groups:
             console.print()
-            console.print(Text(clean(groups[hit.id]), style="bold magenta"))
+            console.print(Text(one_line(groups[hit.id]), style="bold magenta"))
         console.print()
         _print_hit(console, number, hit, lines_shown)
 
@@ -57,9 +57,9 @@ def _asked(answer: Answer) -> str:
 def _print_hit(console: Console, number: int, hit: Hit, lines_shown: int) -> None:
     scores = " ".join(f"{retriever} {score:.2f}" for retriever, score in hit.scores.items())
     title = Text(f"{number:>3}. ")
-    title.append(clean(f"{hit.file_path}:{hit.line_from}-{hit.line_to}"), style="cyan")
+    title.append(one_line(f"{hit.file_path}:{hit.line_from}-{hit.line_to}"), style="cyan")
     title.append(clean(f"  {hit.code_type} "), style="dim")
-    title.append(clean(hit.owned_name), style="bold")
+    title.append(one_line(hit.owned_name), style="bold")
     title.append("  test" if hit.is_test else "", style="yellow")
     title.append("  generated" if hit.structure.generated else "", style="yellow")
     title.append(f"  ({scores})" if scores else "", style="dim")

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from flows.cli.relations import short, title
-from machine.text import clean, counted
+from machine.text import counted, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ def print_impact(impact: Impact, project: str, since: str) -> None:
     """Print the impact of what changed in a project, and since when."""
     console = Console(file=sys.stdout, soft_wrap=True, highlight=False, markup=False, emoji=False)
     number = counted(impact.changed.total, "structure")
-    console.print(clean(f"{number} of {project} changed since {since}"))
+    console.print(one_line(f"{number} of {project} changed since {since}"))
     steps = f"in at most {counted(impact.depth, 'step')}"
     for lines in (
         _part("Changed, the most used first", impact.changed, _changed_remarks),
@@ -65,9 +65,9 @@ def _remarks(item: Related) -> Text:
     """Return how an item reaches what changed."""
     if not item.steps:
         return Text("  changed itself", style="yellow")
-    remarks = Text(f"  {counted(item.steps, 'step')}, via {clean(item.via or '')}", style="dim")
+    remarks = Text(f"  {counted(item.steps, 'step')}, via {one_line(item.via or '')}", style="dim")
     if item.through is not None:
-        remarks.append(clean(f"  through {short(item.through)}"), style="magenta")
+        remarks.append(one_line(f"  through {short(item.through)}"), style="magenta")
     return remarks.append("  guessed" if item.guessed else "", style="yellow")
 
 
@@ -82,4 +82,4 @@ def _file_lines(files: list[FileImpact]) -> Iterator[Text]:
         if names:
             yield Text()
             yield Text(f"{heading}: {len(names):,}", style="bold")
-            yield from (Text(_INDENT + clean(name), style="cyan") for name in names[:_FILES])
+            yield from (Text(_INDENT + one_line(name), style="cyan") for name in names[:_FILES])

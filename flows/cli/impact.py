@@ -19,7 +19,7 @@ from flows.cli.arguments import (
 from flows.cli.output import print_json
 from flows.cli.refs import open_chosen_references
 from flows.errors import ChangesUnknown, Untested, UsageError
-from machine.text import clean, counted, named
+from machine.text import counted, named, one_line
 from search import limits
 from search.cargo_tests import cargo_test_path
 
@@ -161,12 +161,12 @@ def _print_tests(impact: Impact) -> None:
         logger.warning(
             "what reaches %s is not known, which the index does not have: %s",
             counted(len(unknown), "changed file"),
-            named(unknown, _NAMED),
+            one_line(named(unknown, _NAMED)),
         )
     if not impact.is_all or impact.tests.total > len(impact.tests.items):
         logger.warning("too much reaches what changed to name all tests: run all of them")
     names = dict.fromkeys(cargo_test_path(test.symbol) for test in impact.tests.items)
-    sys.stdout.writelines(f"{clean(name)}\n" for name in names)
+    sys.stdout.writelines(f"{one_line(name)}\n" for name in names)
 
 
 def _untested_text(impact: Impact) -> str:

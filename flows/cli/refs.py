@@ -16,7 +16,7 @@ from flows.cli.arguments import (
 )
 from flows.cli.output import print_json
 from flows.errors import UsageError
-from machine.text import clean, counted
+from machine.text import counted, one_line
 from search import limits
 from search.errors import AmbiguousName
 
@@ -114,7 +114,7 @@ def _refs(options: argparse.Namespace) -> None:
 
             print_relation(answer)
             if answer.relation == "references" and (also := _also(references, target)):
-                sys.stdout.write(clean("\n".join(["", *also, ""])))
+                sys.stdout.write("\n".join(["", *map(one_line, also), ""]))
 
 
 def open_chosen_references(workspace: Workspace, stack: ExitStack) -> tuple[References, str]:
@@ -156,4 +156,4 @@ def _print_candidates(exc: AmbiguousName, *, as_json: bool) -> None:
         return
     for candidate in exc.candidates[:_SHOWN]:
         line = f"{candidate.place}  {candidate.code_type} {candidate.symbol}"
-        sys.stderr.write(f"{clean(line)}\n")
+        sys.stderr.write(f"{one_line(line)}\n")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from machine.text import clean, counted
+from machine.text import clean, counted, one_line
 from search.relations import Related, UsePlace
 from search.symbols import as_written
 
@@ -64,22 +64,22 @@ def _summary(answer: RelationAnswer) -> str:
 def title(subject: Subject) -> Text:
     """Return where a structure is and what it is called."""
     where = f"{subject.file_path}:{subject.line}" if subject.id else "outside the index"
-    title = Text(clean(where), style="cyan")
+    title = Text(one_line(where), style="cyan")
     title.append(clean(f"  {subject.code_type} " if subject.id else "  "), style="dim")
-    return title.append(clean(subject.symbol), style="bold")
+    return title.append(one_line(subject.symbol), style="bold")
 
 
 def _place_lines(places: Sequence[UsePlace]) -> Iterator[Text]:
     """Yield the lines of places, by file and by the structure around them."""
     for file_path, of_file in groupby(places, key=lambda place: place.file_path):
         yield Text()
-        yield Text(clean(file_path), style="cyan")
+        yield Text(one_line(file_path), style="cyan")
         rows = list(of_file)
         width = len(str(rows[-1].line))
         for structure, around in groupby(rows, key=lambda place: place.structure):
             indent = _INDENT
             if structure is not None:
-                yield Text(_INDENT + clean(structure), style="bold")
+                yield Text(_INDENT + one_line(structure), style="bold")
                 indent += _INDENT
             for line, there in groupby(around, key=lambda place: place.line):
                 yield Text(f"{indent}{line:>{width}}  ", style="dim").append_text(
@@ -136,11 +136,11 @@ def _remarks(item: Related, parent: str | None) -> Text:
     """Return what else is known of an item that is printed below the structure of this id."""
     remarks = Text("  test" if item.is_test else "", style="yellow")
     if item.through is not None:
-        remarks.append(clean(f"  through {short(item.through)}"), style="magenta")
+        remarks.append(one_line(f"  through {short(item.through)}"), style="magenta")
     if item.guessed:
         remarks.append("  guessed", style="yellow")
     if item.via is not None and item.via_id != parent:
-        remarks.append(clean(f"  {item.steps} steps, via {item.via}"), style="dim")
+        remarks.append(one_line(f"  {item.steps} steps, via {item.via}"), style="dim")
     return remarks
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from flows.errors import ChangesUnknown, UsageError
 from machine.git import git_output, is_distrusted
 from machine.git_diff import changes_since, commit_of, common_commit
-from machine.text import named
+from machine.text import named, one_line
 from search.changes import changed_files
 from search.errors import FileUnknown
 from search.sources import Sources
@@ -117,6 +117,6 @@ def _as_today(generation: Generation, root: Path, changes: Sequence[FileChange])
         logger.warning(
             "the index was made with changes that are not committed, and which are gone by now: "
             "which lines of these files changed is not sure: %s",
-            named(as_never, _NAMED),
+            one_line(named(as_never, _NAMED)),
         )
     return as_today

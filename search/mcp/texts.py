@@ -97,7 +97,7 @@ PROJECT = (
 )
 ID = "id of a structure, from a hit of search_code or similar_code."
 TARGET = (
-    "The definition: a symbol or the end of one (Cache::insert), a name, FILE:LINE "
+    "The definition: a symbol or the end of one (Cache::insert), a name, a place "
     "(src/retry.rs:12, the innermost definition there), or an id from another tool. For the find_ "
     "tools also a path outside the repository, such as tokio::spawn. If several have the name, the "
     "error lists them."
