@@ -29,6 +29,7 @@ INSERT = made("insert", symbol="made_up::Cache::insert", struct_name="Cache")
 OTHER_INSERT = made("insert", symbol="made_up::Tree::insert", file_path="src/tree.rs")
 AREA = made("area", symbol="made_up::Round::area", file_path="src/round.rs")
 OF_SHAPE = made("area", symbol="made_up::<Circle as Shape>::area", file_path="src/circle.rs")
+OWN_AREA = made("area", symbol="made_up::Circle::area", file_path="src/own.rs")
 GROWN = made("insert_all", symbol="made_up::Cache<K, V>::insert_all", file_path="src/all.rs")
 CALLS = linked(made("calls", file_path="src/calls.rs"), AREA, OF_SHAPE, GROWN)
 SHAPE = made("Shape", code_type="Trait", file_path="src/shape.rs")
@@ -57,7 +58,7 @@ MEMORY = made("memory", code_type="Module", file_path="src/memory.rs")
 USES_MEMORY = linked(made("uses_memory", file_path="src/u.rs"), MEMORY)
 ALL = [
     INSERT, OTHER_INSERT, SHAPE, CIRCLE, DERIVED, RARE, COMMON, WORKS, FAR, SAYS_SO, MEMORY,
-    USES_MEMORY, AREA, OF_SHAPE, GROWN, CALLS,
+    USES_MEMORY, AREA, OF_SHAPE, OWN_AREA, GROWN, CALLS,
 ]  # fmt: skip
 COMPASS = Compass()
 
