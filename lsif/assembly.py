@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from lsif.errors import DumpError
+from lsif.formats import read_dump
 from lsif.join import DumpedFile
 from lsif.paths import base_of, relative_path
 from lsif.reader.graph import Graph, Outline
-from lsif.reader.read import ReadLedger, read_tables
+from lsif.reader.read import ReadLedger
 from lsif.references.collected import collect
 from lsif.rust.module_tree import module_files, survey
 from lsif.rust.modules import cfg_test_places, package_folder
@@ -108,7 +109,7 @@ class Assembler:
     def _read_graph(self, workers: Workers, max_bad_lines: int, places: Path | None) -> Graph:
         lines, ledger = ReadLedger(), self._ledger
         graph = Graph(
-            read_tables(
+            read_dump(
                 self._dump, lines, max_bad_lines=max_bad_lines, workers=workers, places=places
             )
         )

@@ -28,21 +28,10 @@ from lsif.reader.elements import (
     Symbol,
     Tag,
 )
+from lsif.reader.languages import language_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_LANGUAGES = {
-    "c#": "csharp", "c++": "cpp", "cc": "cpp", "cs": "csharp", "cxx": "cpp", "golang": "go",
-    "cjs": "javascript", "h": "c", "hpp": "cpp", "mjs": "javascript", "mts": "typescript",
-    "js": "javascript", "jsx": "javascriptreact", "kt": "kotlin", "objc": "objective-c",
-    "py": "python", "python3": "python", "rb": "ruby", "rs": "rust", "ts": "typescript",
-    "tsx": "typescriptreact",
-}  # fmt: skip
-"""Identifiers by the other names that indexers use; lsif-py writes `py`."""
-
-_SUFFIXES = frozenset({"c", "cpp", "go", "java", "php", "swift"})
-"""Suffixes of files that are identifiers themselves."""
 
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
 """What a malformed line or object raises."""
@@ -82,21 +71,9 @@ def _document(fields: dict[str, Any]) -> Document:
     return Document(
         _id(fields["id"]),
         str(fields["uri"]),
-        _language(str(fields.get("languageId") or ""), str(fields["uri"])),
+        language_of(str(fields.get("languageId") or ""), str(fields["uri"])),
         str(contents) if contents is not None else None,
     )
-
-
-def _language(name: str, uri: str) -> str:
-    """Return the language's identifier for a name that some indexer has for it.
-
-    Without a name the file's suffix says it; empty if neither is known.
-    """
-    name = name.strip().lower()
-    if not name:
-        suffix = uri.rpartition("/")[2].rpartition(".")[2].lower()
-        return _LANGUAGES.get(suffix, suffix if suffix in _SUFFIXES else "")
-    return _LANGUAGES.get(name, name)
 
 
 def _range(fields: dict[str, Any]) -> Range:

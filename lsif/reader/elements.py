@@ -77,6 +77,8 @@ class Document(NamedTuple):
     """Language identifier (https://code.visualstudio.com/docs/languages/identifiers)."""
     contents: str | None = None
     """The file's content, base64; None where the dump does not hold it."""
+    position_encoding: str | None = None
+    """Unit of its columns, if it has one of its own."""
 
 
 class Extent(NamedTuple):
@@ -96,6 +98,8 @@ class Tag(NamedTuple):
     kind: int
     """SymbolKind (https://microsoft.github.io/language-server-protocol/specifications/lsp/3.17/specification/#symbolKind)."""
     extent: Extent | None
+    is_test: bool = False
+    is_generated: bool = False
 
 
 class Range(NamedTuple):

@@ -8,7 +8,6 @@ all definitions at once.
 from __future__ import annotations
 
 import posixpath
-from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from lsif.reader.elements import FoldingRange, Symbol
     from lsif.reader.hover import Hover
+    from lsif.reader.spill import SpilledRows
     from lsif.reader.tables import Tables
 
 _FILE = "file://"
@@ -75,6 +75,8 @@ class Outline(NamedTuple):
     symbols: tuple[Symbol, ...] = ()
     contents: str | None = None
     """The file's content, base64; None where the dump does not hold it."""
+    position_encoding: str | None = None
+    """Unit of its columns, if it has one of its own."""
 
     def folds(self) -> dict[int, list[int]]:
         """Return the last rows of the folding ranges by their first row, comments left out."""
@@ -91,7 +93,7 @@ class Graph:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self.meta = tables.meta
-        self.skipped: Counter[str] = Counter()
+        self.skipped = tables.skipped.copy()
         """Definitions that are no items, by reason; complete once `definitions` has run."""
 
     @property
@@ -192,6 +194,7 @@ class Graph:
                 tuple(tables.folding_ranges.get(folds.get(number, NOTHING), ())),
                 tuple(tables.symbols.get(symbols.get(number, NOTHING), ())),
                 document.contents,
+                document.position_encoding,
             )
             for number, document in tables.documents.items()
             if is_inside(document.uri)
@@ -221,13 +224,18 @@ class Graph:
         return int(places[(there != here) & (there != NOTHING) & (here != NOTHING)].sum())
 
     def referred(self) -> Referred:
-        """Return the definitions that have a reference result, whatever document they are in."""
+        """Return the definitions that have a reference result, whatever document they are in.
+
+        What else references are to follows.
+        """
         tables, followed = self._tables, self._followed
         has_result = np.flatnonzero(followed.references != NOTHING)
-        ranges, hovers = followed.ranges[has_result], followed.hovers[has_result]
+        results, documents, ranges, hovers = tables.further.to_array().T
+        ranges = np.append(followed.ranges[has_result], ranges)
+        hovers = np.append(followed.hovers[has_result], hovers)
         return Referred(
-            results=followed.references[has_result],
-            documents=followed.documents[has_result],
+            results=np.append(followed.references[has_result], results),
+            documents=np.append(followed.documents[has_result], documents),
             ranges=ranges,
             hovers=hovers,
             extents=Lookup(tables.ranges.to_array()).rows(ranges, missing=NOTHING),
@@ -243,6 +251,13 @@ class Graph:
         places = self._tables.places
         if places is None:
             return
+        if self._tables.places_are_ranges:
+            yield from self._referring_ranges(places)
+        else:
+            yield from places.blocks()
+
+    def _referring_ranges(self, places: SpilledRows) -> Iterator[NDArray[np.int64]]:
+        """Yield the same of places that only name their ranges."""
         ranges = Lookup(self._tables.ranges.to_array())
         for block in places.blocks():
             line, column, end_line, end_column = ranges.rows(block[:, 2], missing=NOTHING)

@@ -84,10 +84,10 @@ def parse_hover(value: str) -> Hover | None:
         return _parse_other(value)
     _, opened, rest = rest.partition(_OPEN)
     if not opened:
-        return CRATE_ROOT if path.startswith("extern crate ") else NO_ITEM
+        return CRATE_ROOT if is_crate_root(path) else NO_ITEM
     # A constant's body is shown raw and may have fences: the declaration is all that follows.
     declaration = rest.strip().removesuffix("```").strip()
-    code_type, name = _classify(declaration)
+    code_type, name = classify(declaration)
     return Hover(path.strip(), declaration, docs.strip() or None, code_type, name)
 
 
@@ -116,7 +116,12 @@ def own_declaration(hover: Hover) -> str:
     return hover.declaration[_own_line(hover.declaration)[0] :]
 
 
-def _classify(declaration: str) -> tuple[CodeType | None, str | None]:
+def is_crate_root(declaration: str) -> bool:
+    """Return whether the declaration is that of a crate as a whole."""
+    return declaration.startswith("extern crate ")
+
+
+def classify(declaration: str) -> tuple[CodeType | None, str | None]:
     """Return the kind and name that the declaration spells."""
     match = _own_line(declaration)[1]
     if match is None:

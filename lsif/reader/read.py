@@ -50,6 +50,20 @@ class ReadLedger:
     bad_lines: int = 0
     first_bad: list[str] = field(default_factory=list)
     """The first three bad lines, as `line N: why`; N is 1-based."""
+    duplicate_symbols: int = 0
+    """Symbols that an index describes again; the first description counts."""
+
+    def note_bad(self, path: Path, why: str, most: int, things: str = "lines") -> None:
+        """Count something that can't be read. Raises DumpError if there are more than `most`."""
+        self.bad_lines += 1
+        if len(self.first_bad) < 3:  # noqa: PLR2004 - enough to see the pattern
+            self.first_bad.append(why)
+            logger.warning("%s, %s (skipped)", path, why)
+        if self.bad_lines > most:
+            raise DumpError(
+                f"{path} has more than {most} unreadable {things} (parse.max_bad_lines), "
+                f"the last: {why}. {REMAKE}"
+            )
 
 
 def read_tables(
@@ -59,8 +73,11 @@ def read_tables(
     max_bad_lines: int,
     workers: Workers | None = None,
     places: Path | None = None,
+    file: BinaryIO | None = None,
 ) -> Tables:
     """Return the tables of the dump; `ledger` counts lines, several workers read parts.
+
+    `file` is the dump, if it is open already.
 
     The places that refer to something are kept in files of the folder `places`, if one is given.
     Raises DumpError if the file is not an LSIF dump, is cut off, or has more than `max_bad_lines`
@@ -73,8 +90,11 @@ def read_tables(
     )
     if tables is not None:
         return tables
-    with open_dump(path) as file:
-        return _Reading(path, ledger, max_bad_lines, places).read(file)
+    reading = _Reading(path, ledger, max_bad_lines, places)
+    if file is not None:
+        return reading.read(file)
+    with open_dump(path) as opened:
+        return reading.read(opened)
 
 
 def _read_in_parts(
@@ -273,18 +293,8 @@ class _Reading:
             )
 
     def _note_bad(self, place: str, exc: Exception) -> None:
-        ledger = self.ledger
-        ledger.bad_lines += 1
         why = f"{place}: {type(exc).__name__}: {exc}"
-        if len(ledger.first_bad) < 3:  # noqa: PLR2004 - enough to see the pattern
-            ledger.first_bad.append(why)
-            logger.warning("%s, %s (skipped)", self._path, why)
-        if ledger.bad_lines > self._max_bad_lines:
-            raise DumpError(
-                f"{self._path} has more than {self._max_bad_lines} unreadable lines "
-                "(parse.max_bad_lines), "
-                f"the last: {why}. {REMAKE}"
-            )
+        self.ledger.note_bad(self._path, why, self._max_bad_lines)
 
 
 def _array_elements(file: BinaryIO) -> Iterator[Any]:

@@ -6,6 +6,7 @@ meaning: if an id comes twice that should come once, the larger row counts.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -98,7 +99,16 @@ class Tables:
         self.references = Table(3)
         """reference result, document, number of ranges"""
         self.places = places
-        """The same, one row for each range, as its third number; None if nobody wants them."""
+        """The same, one row for each range, as its third number; None if nobody wants them. If not
+        `places_are_ranges`, line, column and length are the third number and those after it."""
+        self.places_are_ranges = True
+        self.further = Table(4)
+        """reference result, document, range, hover of what references are to besides definitions;
+        document and range are -1 if nothing in the dump defines it"""
+        self.implementations = Table(2)
+        """reference result of what implements, of what it implements"""
+        self.skipped: Counter[str] = Counter()
+        """Definitions that the reader knows to be no items, by reason; they are in no table."""
         self._strings: dict[str, int] = {}
 
     def number(self, element_id: Id) -> int:

@@ -247,8 +247,9 @@ class RustFile:
 
 def _expected_name(definition: Definition) -> str | None:
     """Return the name that the dump gives, None where it gives none."""
-    if definition.range.tag is not None:
-        return definition.range.tag.text
+    tag = definition.range.tag
+    if tag is not None and tag.text:
+        return tag.text
     return definition.hover.name if definition.hover is not None else None
 
 

@@ -1,0 +1,161 @@
+"""Reads one document into the tables: which definition each of its places refers to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lsif.scip.described import (
+    crate_of,
+    describe,
+    describe_rust,
+    is_parameter,
+    is_self_type,
+    self_name,
+)
+from lsif.scip.schema import text_of
+from lsif.scip.symbols import LOCAL, parse_symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from lsif.reader.elements import Extent
+    from lsif.scip.described import Described
+    from lsif.scip.filling import Filling
+    from lsif.scip.occurrences import Defined, Occurrences
+    from lsif.scip.schema import SymbolInformation
+    from lsif.scip.symbols import Symbol
+
+    Own = dict[bytes, list[tuple[Extent | None, int]]]
+    """The extents and numbers of a document's own definitions, by symbol."""
+
+
+class DocumentReading:
+    """One document, while it is read."""
+
+    def __init__(
+        self,
+        filling: Filling,
+        number: int,
+        informations: Iterable[SymbolInformation],
+        *,
+        is_rust: bool,
+    ) -> None:
+        self._filling, self._number, self._is_rust = filling, number, is_rust
+        self._informations: dict[bytes, SymbolInformation] = {}
+        self._crate: str | None = None
+        self.traits: dict[bytes, bytes] = {}
+        """The traits by the locals that `Self` is in them."""
+        self.again = 0
+        """Number of symbols that were described before."""
+        for information in informations:
+            self._note(information)
+
+    def add(self, occurrences: Occurrences | None) -> None:
+        """Add what the document says; `occurrences` is None for symbols that are in no document."""
+        own: Own = {}
+        if occurrences is not None:
+            self._filling.tables.skipped["local"] += occurrences.locals
+            for defined in occurrences.defined:
+                self._define(defined, own)
+            for declared in occurrences.declared:
+                self._filling.declare(self._number, declared)
+        for symbol, information in self._informations.items():
+            if symbol not in own:
+                self._filling.describe(symbol, self._described(symbol, information))
+        if occurrences is not None:
+            self._filling.refer(self._number, list(self._places(occurrences, own)))
+
+    def _note(self, information: SymbolInformation) -> None:
+        """Note what is described."""
+        symbol, filling = information.symbol, self._filling
+        if symbol.startswith(LOCAL):
+            if self._is_rust and information.display_name == b"Self":
+                self.traits[symbol] = information.enclosing_symbol
+            return
+        if self._is_rust and self._crate is None:
+            self._crate = crate_of(information)
+        for related in information.relationships:
+            if related.is_implementation:
+                filling.implement(symbol, related.symbol)
+        self._informations.setdefault(symbol, information)
+        self.again += symbol in filling.described
+        filling.described.add(symbol)
+
+    def _described(self, text: bytes, information: SymbolInformation | None) -> Described:
+        symbol = parse_symbol(text_of(text))
+        if self._is_rust:
+            return describe_rust(symbol, self._crate, information)
+        return describe(symbol, information)
+
+    def _define(self, defined: Defined, own: Own) -> None:
+        """Add a definition."""
+        text, information = defined.symbol, self._informations.get(defined.symbol)
+        symbol = parse_symbol(text_of(text))
+        skipped = self._filling.tables.skipped
+        if is_parameter(symbol, information):
+            skipped["local"] += 1
+        elif self._is_rust and symbol is not None and is_self_type(symbol):
+            skipped["self_type"] += 1
+        else:
+            described = self._described(text, information) if information is not None else None
+            number = self._filling.define(self._number, defined, described)
+            own.setdefault(text, []).append((defined.extent, number))
+
+    def _places(self, occurrences: Occurrences, own: Own) -> Iterator[tuple[int, int, int, int]]:
+        """Yield (number, line, column, length) of the places that name something."""
+        numbers: dict[bytes, int] = {}
+        for named in occurrences.named:
+            text = named.symbol
+            number = numbers.get(text)
+            if number is None:
+                here = own.get(text, [])
+                if len(here) > 1:
+                    number = _nearest(here, occurrences.enclosing(named.number))
+                else:
+                    number = numbers[text] = (
+                        here[0][1] if here else self._number_of(text, occurrences)
+                    )
+            yield number, named.line, named.column, named.length
+
+    def _number_of(self, text: bytes, occurrences: Occurrences) -> int:
+        """Return the number of what a symbol that the document does not define refers to.
+
+        `Self` has a number of its own: it is the same type, but does not count as a reference.
+        """
+        filling = self._filling
+        if text in self.traits:
+            trait = self.traits[text]
+            number = filling.number_of(LOCAL + trait)
+            filling.alias(number, trait)
+            return number
+        number = filling.number_of(text)
+        if self._is_rust and b"impl#[" in text:
+            symbol = parse_symbol(text_of(text))
+            if symbol is not None and is_self_type(symbol):
+                filling.alias(number, self._type_of(symbol, text, occurrences))
+        return number
+
+    def _type_of(self, block: Symbol, text: bytes, occurrences: Occurrences) -> bytes:
+        """Return the symbol of the type that `Self` is in an impl block; the block's own if none.
+
+        The block's head names the type, so that is among the document's symbols.
+        """
+        name = self_name(block).encode()
+        endings = tuple(before + name + b"#" for before in (b" ", b"/", b"#"))
+        found = sorted(
+            {
+                other.symbol
+                for other in (*occurrences.named, *occurrences.defined)
+                if other.symbol.endswith(endings)
+            }
+        )
+        home = text[: text.index(b"impl#[")]
+        return next((other for other in found if other == home + name + b"#"), (found or [text])[0])
+
+
+def _nearest(here: list[tuple[Extent | None, int]], enclosing: Extent | None) -> int:
+    """Return the number of the definition that a place names, of several of the same symbol.
+
+    rust-analyzer gives a place the range of the definition that it refers to.
+    """
+    return next((number for extent, number in here if extent == enclosing), here[0][1])

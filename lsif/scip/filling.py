@@ -1,0 +1,175 @@
+"""The tables of an index while it is read: numbers its symbols, and adds what is known of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from lsif.reader.elements import Tag
+from lsif.reader.follow import NOTHING, Lookup
+from lsif.reader.hover import PLAIN_HOVERS
+from lsif.reader.spill import SpilledRows
+from lsif.reader.tables import Tables
+from lsif.scip.described import Described, outside_hover
+from lsif.scip.schema import GENERATED, TEST
+from lsif.scip.symbols import Suffix, parse_symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lsif.scip.occurrences import Defined
+
+_IDENTITIES = ("textDocument/hover", "textDocument/definition", "textDocument/references")
+"""Edges that lead from each number to the same one: a symbol's results have its own number."""
+
+
+class _Unknown(NamedTuple):
+    """A definition whose symbol is not described yet."""
+
+    result: int
+    range: int
+    defined: Defined
+
+
+class Filling:
+    """The tables of an index.
+
+    A definition has a number, under which its hover and references are found. That of a symbol's
+    first definition is the symbol's own, which references in other documents have.
+    """
+
+    def __init__(self, places: Path | None) -> None:
+        self.tables = Tables(SpilledRows(places, 5) if places is not None else None)
+        self.tables.places_are_ranges = False
+        self.described: set[bytes] = set()
+        self._numbers: dict[bytes, int] = {}
+        self._count = 0
+        self._ranges = 0
+        self._defined: set[int] = set()
+        self._elsewhere: dict[bytes, Described] = {}
+        self._unknown: list[_Unknown] = []
+        self._aliases: dict[int, int] = {}
+        self._declared: list[tuple[int, Defined]] = []
+
+    def number_of(self, symbol: bytes) -> int:
+        """Return the symbol's number."""
+        number = self._numbers.get(symbol)
+        if number is None:
+            number = self._numbers[symbol] = self._new_number()
+        return number
+
+    def is_defined(self, symbol: bytes) -> bool:
+        """Return whether some document has defined it."""
+        return self._numbers.get(symbol) in self._defined
+
+    def define(self, document: int, defined: Defined, described: Described | None) -> int:
+        """Add a definition; return its number. `described` may follow later, by `describe`."""
+        number = self.number_of(defined.symbol)
+        if number in self._defined:
+            number = self._new_number()
+        self._defined.add(number)
+        self._ranges += 1
+        self.tables.ranges.append(self._ranges, *defined.place)
+        self.tables.definitions.append(number, document, self._ranges)
+        if described is None:
+            self._unknown.append(_Unknown(number, self._ranges, defined))
+        else:
+            self._describe(number, self._ranges, defined, described)
+        return number
+
+    def describe(self, symbol: bytes, described: Described) -> None:
+        """Note what is known of a symbol that its own document does not describe."""
+        self._elsewhere.setdefault(symbol, described)
+
+    def alias(self, number: int, symbol: bytes) -> None:
+        """Note that a number is another name of the symbol, as `Self` is of a type."""
+        self._aliases[number] = self.number_of(symbol)
+
+    def declare(self, document: int, declared: Defined) -> None:
+        """Note a forward declaration, which counts if nothing else defines the symbol."""
+        self._declared.append((document, declared))
+
+    def implement(self, symbol: bytes, other: bytes) -> None:
+        """Note that a symbol implements another one."""
+        self.tables.implementations.append(self.number_of(symbol), self.number_of(other))
+
+    def refer(self, document: int, places: Sequence[tuple[int, int, int, int]]) -> None:
+        """Add places (number, line, column, length) of one document."""
+        if not places:
+            return
+        rows = np.array(places, dtype=np.int64)
+        numbers, counts = np.unique(rows[:, 0], return_counts=True)
+        of_document = np.full(len(numbers), document)
+        self.tables.references.extend(np.column_stack([numbers, of_document, counts]))
+        if self.tables.places is not None:
+            self.tables.places.extend(np.insert(rows, 1, document, axis=1))
+
+    def finish(self, *, is_rust: bool) -> Tables:
+        """Return the tables when all documents are added."""
+        for document, declared in self._declared:
+            if not self.is_defined(declared.symbol):
+                self.define(document, declared, None)
+            else:
+                number = self.number_of(declared.symbol)
+                place = declared.place
+                length = place.end_column - place.column if place.line == place.end_line else 0
+                self.refer(document, [(number, place.line, place.column, length)])
+        nothing = Described(None)
+        for unknown in self._unknown:
+            described = self._elsewhere.get(unknown.defined.symbol, nothing)
+            self._describe(unknown.result, unknown.range, unknown.defined, described)
+        self._add_undefined(is_rust=is_rust)
+        identity = np.repeat(np.arange(1, self._count + 1, dtype=np.int64)[:, None], 2, axis=1)
+        for label in _IDENTITIES:
+            self.tables.edges[label].extend(identity)
+        return self.tables
+
+    def _add_undefined(self, *, is_rust: bool) -> None:
+        """Add what is named and defined nowhere, as far as it may be an item, and the aliases."""
+        parsed = {
+            number: (text, symbol)
+            for text, number in self._numbers.items()
+            if number not in self._defined
+            and (symbol := parse_symbol(text.decode("utf-8", "replace"))) is not None
+        }
+        with_methods = {
+            symbol.owner
+            for _, symbol in parsed.values()
+            if symbol.descriptors[-1].suffix is Suffix.METHOD
+        }
+        hovers, further = self.tables.hovers, self.tables.further
+        for number, (text, symbol) in parsed.items():
+            hover = outside_hover(symbol, is_rust=is_rust, in_trait=symbol.owner in with_methods)
+            described = self._elsewhere.get(text)
+            if hover is not None and described is not None and described.hover is not None:
+                hover = hover._replace(code_type=described.hover.code_type)
+            if hover is not None and number not in self._aliases:
+                hovers[number] = hover
+                further.append(number, NOTHING, NOTHING, number)
+        numbers, targets = np.array([*self._aliases.items()], np.int64).reshape(-1, 2).T
+        documents, ranges = Lookup(self.tables.definitions.to_array()).rows(
+            targets, missing=NOTHING
+        )
+        further.extend(np.column_stack([numbers, documents, ranges, targets]))
+
+    def _describe(self, number: int, range_id: int, defined: Defined, described: Described) -> None:
+        """Add what is known of a definition."""
+        tables, hover = self.tables, described.hover
+        if hover in PLAIN_HOVERS:
+            tables.plain_hovers.append(number, PLAIN_HOVERS.index(hover))
+        elif hover is not None:
+            tables.hovers[number] = hover
+        if hover is None or hover.code_type is not None or described.kind:
+            tables.tags[range_id] = Tag(
+                described.name,
+                described.kind,
+                defined.extent,
+                is_test=bool(defined.roles & TEST),
+                is_generated=bool(defined.roles & GENERATED),
+            )
+
+    def _new_number(self) -> int:
+        self._count += 1
+        return self._count
