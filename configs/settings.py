@@ -113,6 +113,7 @@ class RustAnalyzerSettings(Section):
 class ParseSettings(Section):
     """What of a repository becomes structures, and how many faults a dump may have."""
 
+    format: Literal["auto", "lsif", "scip"]
     max_bad_lines: Annotated[int, Field(ge=0)]
     processes: Annotated[int, Field(ge=0, le=64)]
     max_stale_share: Annotated[float, Field(ge=0, le=1)]

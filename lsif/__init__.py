@@ -6,7 +6,9 @@ record, structure, blocks    the record: what comes out at the end, and everythi
 identifiers                  what an identifier is, and which spellings are one name
 manifests/                   what a repository's Cargo.toml files say
 dump/                        makes a dump, or finds one that can be used again
-reader/                      reads a dump; nothing outside knows the file format
+reader/                      reads a dump of LSIF; nothing outside knows the file format
+scip/                        reads an index of SCIP into the same tables
+formats                      tells which of both a dump is
 items, lines, comments       what every language's finder returns and uses
 rust/                        finds the definitions in Rust sources, and the modules that they are in
 other/                       finds them in sources of other languages

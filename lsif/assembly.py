@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from lsif.formats import Format
     from lsif.inventory import Inventory
     from lsif.ledger import ParseLedger
     from lsif.reader.elements import MetaData
@@ -53,13 +54,23 @@ class Assembler:
         workers: Workers,
         *,
         max_bad_lines: int,
+        dump_format: Format = "auto",
         places: Path | None = None,
     ) -> Assembly:
         """Return the files to read. Raises DumpError if the dump is none, or empty.
 
         The folder `places` takes the places of references; without it there are none.
         """
-        graph = self._read_graph(workers, max_bad_lines, places)
+        lines = ReadLedger()
+        tables = read_dump(
+            self._dump,
+            lines,
+            max_bad_lines=max_bad_lines,
+            dump_format=dump_format,
+            workers=workers,
+            places=places,
+        )
+        graph = self._checked(Graph(tables), lines)
         base = base_of(graph.document_uris, graph.project_root, self._root)
         paths: dict[str, str | None] = {}
 
@@ -106,16 +117,13 @@ class Assembler:
         collected = collect(graph, kept | files.keys(), path_of, places) if places else None
         return Assembly(graph.meta, files, cfg_test_places(declared), collected)
 
-    def _read_graph(self, workers: Workers, max_bad_lines: int, places: Path | None) -> Graph:
-        lines, ledger = ReadLedger(), self._ledger
-        graph = Graph(
-            read_dump(
-                self._dump, lines, max_bad_lines=max_bad_lines, workers=workers, places=places
-            )
-        )
+    def _checked(self, graph: Graph, lines: ReadLedger) -> Graph:
+        """Return the graph if the dump is complete; note what was read."""
         graph.check_complete()
-        ledger.lines, ledger.bad_lines = lines.lines, lines.bad_lines
+        ledger = self._ledger
+        ledger.format, ledger.lines, ledger.bad_lines = lines.format, lines.lines, lines.bad_lines
         ledger.first_bad = lines.first_bad
+        ledger.duplicate_symbols = lines.duplicate_symbols
         ledger.tool, ledger.documents = graph.meta.tool, graph.document_count
         return graph
 

@@ -84,6 +84,7 @@ class RecordBuilder:
         ordinals[symbol] += 1
         crate = module.partition("::")[0]
         definition = found.definition
+        tag = definition.range.tag if definition is not None else None
         return Structure(
             name=item.name,
             signature=item.signature,
@@ -105,9 +106,9 @@ class RecordBuilder:
             module_path=_shortened(module_path),
             trait_name=item.trait_name and _shortened(item.trait_name),
             visibility=item.visibility,
-            is_test=item.is_test or self._is_test,
+            is_test=item.is_test or self._is_test or (tag is not None and tag.is_test),
             docs_inherited=shown.docs_inherited,
-            generated=self._is_generated,
+            generated=self._is_generated or (tag is not None and tag.is_generated),
             origin="source" if definition is None else "index",
             references=definition.references if definition else 0,
             referencing_files=definition.referencing_files if definition else 0,

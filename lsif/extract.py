@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from lsif.blocks import Block
     from lsif.file_records import FileRecords
+    from lsif.formats import Format
     from lsif.structure import Structure
     from lsif.workers import Workers
 
@@ -54,6 +55,7 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
     include: Sequence[str] = (),
     sink: Sink | None = None,
     places: Callable[[str], Path] | None = None,
+    format: Format = "auto",  # noqa: A002 - the setting's name
 ) -> ParseLedger:
     """Write the structures of the dump to `output`; return the ledger. `root` holds the sources.
 
@@ -68,15 +70,19 @@ def parse_dump(  # noqa: PLR0913 - the settings of [parse], by name
     With `source_items`, items of the sources that the dump does not have, and impl blocks, become
     structures, too. Files that match a glob of `exclude` and none of `include` are left out.
 
-    Nothing is written if the dump is no LSIF or cut off (DumpError), or if the sources are missing
-    or have changed (SourceError).
+    Nothing is written if the dump is not of the format or cut off (DumpError), or if the sources
+    are missing or have changed (SourceError).
     """
     if not root.is_dir():
         raise SourceError(
             f"there is no folder {root}; --root names the folder that the dump was made of."
         )
     extraction = Extraction(
-        dump, root.resolve(), max_bad_lines=max_bad_lines, max_stale_share=max_stale_share
+        dump,
+        root.resolve(),
+        max_bad_lines=max_bad_lines,
+        max_stale_share=max_stale_share,
+        dump_format=format,
     )
     inventory = Inventory(
         root.resolve(),
@@ -138,12 +144,19 @@ class Extraction:
     """One pass from a dump to structures."""
 
     def __init__(
-        self, dump: Path, root: Path, *, max_bad_lines: int, max_stale_share: float
+        self,
+        dump: Path,
+        root: Path,
+        *,
+        max_bad_lines: int,
+        max_stale_share: float,
+        dump_format: Format,
     ) -> None:
         self.ledger = ParseLedger()
         self._dump = dump
         self._root = root
         self._max_bad_lines = max_bad_lines
+        self._format = dump_format
         self._max_stale_share = max_stale_share
         self._skipped: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
@@ -167,6 +180,7 @@ class Extraction:
             inventory,
             workers,
             max_bad_lines=self._max_bad_lines,
+            dump_format=self._format,
             places=linking.folder if linking is not None else None,
         )
         if linking is not None and collected is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from lsif.errors import DumpError
 from lsif.reader.read import read_tables
 from lsif.reader.streams import open_dump
 from lsif.scip.read import read_index
@@ -34,7 +35,14 @@ def read_dump(
     Raises DumpError if it is no dump of that format, is cut off, or has too many unreadable lines.
     """
     with open_dump(path) as file:
-        if dump_format == "scip" or (dump_format == "auto" and is_index(_head(file))):
+        head = _head(file)
+        is_scip = is_index(head)
+        if head and dump_format == ("lsif" if is_scip else "scip"):
+            raise DumpError(
+                f"{path} is {'a' if is_scip else 'no'} SCIP index by its content, but parse.format "
+                f'is "{dump_format}". Leave it "auto", or give the dump that it names.'
+            )
+        if is_scip or dump_format == "scip":
             return read_index(path, file, ledger, max_bad=max_bad_lines, places=places)
         return read_tables(
             path, ledger, max_bad_lines=max_bad_lines, workers=workers, places=places, file=file

@@ -46,7 +46,7 @@ class JoinContext(NamedTuple):
     root: Path
     project: str
     encoding: str
-    """Unit of the dump's columns."""
+    """Unit of the dump's columns, where a file has none of its own."""
     test_modules: frozenset[str]
     """Files and folders that only tests compile; see lsif.rust.modules.cfg_test_places."""
     blocks_longer_than: int | None
@@ -109,6 +109,7 @@ class JoinedFile:
 
 def join_file(context: JoinContext, path: str, dumped: DumpedFile) -> JoinedFile:
     """Return one file's records. Raises SourceError if the file changes meanwhile."""
+    context = context._replace(encoding=dumped.outline.position_encoding or context.encoding)
     joined = JoinedFile(path, dumped.in_dump)
     definitions = _candidates(context, dumped.definitions, joined)
     try:

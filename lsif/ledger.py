@@ -60,9 +60,15 @@ class FolderLedger:
 class ParseLedger:
     """What happened to the lines, files and definitions of a dump."""
 
+    format: str = ""
+    """Of the dump: `lsif` or `scip`."""
     lines: int = 0
+    """Of a dump of LSIF; an index of SCIP has documents, occurrences and symbols instead."""
     bad_lines: int = 0
+    """Those of them that could not be read."""
     first_bad: list[str] = field(default_factory=list)
+    duplicate_symbols: int = 0
+    """Symbols that an index of SCIP describes again; the first description counts."""
     tool: str = ""
     documents: int = 0
     packages: int = 0

@@ -110,7 +110,7 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
         help="folder of the Cargo project inside the repository",
     )
     parser.add_argument(
-        "--dump", default="", metavar="FILE", help="LSIF dump to index; needs --root"
+        "--dump", default="", metavar="FILE", help="dump of LSIF or SCIP to index; needs --root"
     )
     parser.add_argument(
         "--root", default="", metavar="DIR", help="folder of the sources that the dump describes"

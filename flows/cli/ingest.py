@@ -42,7 +42,7 @@ def add_ingest(parser: argparse.ArgumentParser) -> None:
     )
     add_ref(parser)
     parser.add_argument(
-        "--dump", type=Path, metavar="FILE", help="LSIF dump to index; needs --root"
+        "--dump", type=Path, metavar="FILE", help="dump of LSIF or SCIP to index; needs --root"
     )
     parser.add_argument(
         "--root",

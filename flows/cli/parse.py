@@ -28,7 +28,7 @@ def add_parse(parser: argparse.ArgumentParser) -> None:
         "dump",
         type=Path,
         metavar="DUMP",
-        help="LSIF dump, plain or compressed with gzip or zstd; - for standard input",
+        help="dump of LSIF or SCIP, plain or compressed with gzip or zstd; - for standard input",
     )
     parser.add_argument(
         "--root",

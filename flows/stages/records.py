@@ -168,8 +168,14 @@ def _notes(ledger: ParseLedger, *, held_back: bool) -> list[str]:
         reasons = ", ".join(f"{count} {reason}" for reason, count in ledger.files_unread.items())
         notes.append(f"unread Rust files ({reasons}): {'; '.join(ledger.first_unread)}")
     if ledger.bad_lines:
+        things = "lines" if ledger.format == "lsif" else "documents, occurrences or symbols"
         notes.append(
-            f"{ledger.bad_lines} unreadable lines in the dump: {'; '.join(ledger.first_bad)}"
+            f"{ledger.bad_lines} unreadable {things} in the dump: {'; '.join(ledger.first_bad)}"
+        )
+    if ledger.duplicate_symbols:
+        notes.append(
+            f"{ledger.duplicate_symbols} symbols are described more than once in the dump; "
+            "the first description counts"
         )
     if ledger.files_missing:
         notes.append(

@@ -269,6 +269,10 @@ class Graph:
         """Return rows (reference result, document, number of places)."""
         return self._tables.references.to_array()
 
+    def implementations(self) -> NDArray[np.int64]:
+        """Return rows (reference result of what implements, of what it implements)."""
+        return self._tables.implementations.to_array()
+
     def documents(self) -> dict[int, str]:
         """Return the URIs of the documents by their numbers in rows."""
         return {number: document.uri for number, document in self._tables.documents.items()}

@@ -44,8 +44,9 @@ _ID = re.compile(rb'\{"id":(\d{1,15}),')
 
 @dataclass
 class ReadLedger:
-    """What happened to the lines of a dump, or to the elements of its array."""
+    """What happened to the lines of a dump, or to what else it consists of."""
 
+    format: str = "lsif"
     lines: int = 0
     bad_lines: int = 0
     first_bad: list[str] = field(default_factory=list)

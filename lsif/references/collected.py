@@ -30,7 +30,7 @@ class Collected(NamedTuple):
     paths: list[str]
     """All files that may have places, sorted; a place names its file by the number in this list."""
     results: NDArray[np.int64]
-    """Reference results, one for each definition that something refers to."""
+    """Reference results, one for each definition that something refers to or is related to."""
     ranges: NDArray[np.int64]
     """The ranges of these definitions."""
     heads: dict[int, list[int]]
@@ -42,6 +42,8 @@ class Collected(NamedTuple):
     """Those of these symbols that can be called."""
     counts: NDArray[np.int64]
     """Number of places of each of the definitions."""
+    implementations: NDArray[np.int64]
+    """Rows (result of what implements, result of what it implements), as far as the dump says."""
     places: ScatteredRows
     """Rows (file, line, column, length, reference result); lines and columns are 0-based."""
     left_out: int
@@ -77,7 +79,8 @@ def collect(
         places.add(here)
     by_result = _summed(counted[inside][:, [0, 2]])
     of_definition = by_result.rows(referred.results)[0]
-    wanted = np.flatnonzero(of_definition)
+    implementations = graph.implementations()
+    wanted = np.flatnonzero(of_definition + np.isin(referred.results, implementations))
     outside, called = dict[int, str](), set[str]()
     for index in np.flatnonzero(home[wanted] == NOTHING).tolist():
         hover = graph.hover_of(int(referred.hovers[wanted[index]]))
@@ -92,6 +95,7 @@ def collect(
         outside=outside,
         called=called,
         counts=of_definition[wanted],
+        implementations=implementations,
         places=places,
         left_out=int(counted[~inside, 2].sum()),
     )

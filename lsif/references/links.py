@@ -119,6 +119,8 @@ class Linker:
         self._tested = CountedTests(structures.tests(), folder)
         self.places = 0
         """Number of places, complete after `edges`."""
+        self._related = self._implementations()
+        """What structures implement by the dump's word, by their numbers."""
         self._add_guesses()
 
     def write_records(self, unlinked: BinaryIO, output: BinaryIO) -> None:
@@ -173,6 +175,15 @@ class Linker:
             found = np.column_stack([files[rows[:, 0]], rows[:, 1:4], _FIRST_GUESS - target])
             self._collected.places.add(found[target != NOTHING])
 
+    def _implementations(self) -> dict[int, list[str]]:
+        """Return ids or symbols of what structures implement, sorted, by their numbers."""
+        targets, found = self._targets, dict[int, set[str]]()
+        own, others = (targets.of(column) for column in self._collected.implementations.T)
+        for number, other in zip(own.tolist(), others.tolist(), strict=True):
+            if NOTHING not in (number, other) and number < len(self._structures):
+                found.setdefault(number, set()).add(targets.name(other))
+        return {number: sorted(names) for number, names in found.items()}
+
     def _rows(self, piece: Piece) -> NDArray[np.int64]:
         """Return rows (file, line, column, length, target, guessed) without doubles, sorted.
 
@@ -203,7 +214,8 @@ class Linker:
             numbers = range(file.first, file.first + file.size)
             exact, guessed = _targets_of(pairs, numbers), _targets_of(guesses, numbers)
             for number, targets, maybe in zip(numbers, exact, guessed, strict=True):
-                yield self._edges(targets, maybe, implements.get(number, []))
+                implemented = implements.get(number) or self._related.get(number, [])
+                yield self._edges(targets, maybe, implemented)
 
     def _edges(self, targets: list[int], maybe: list[int], implements: list[str]) -> Edges:
         name, total = self._targets.name, len(self._structures)

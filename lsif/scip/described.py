@@ -150,11 +150,16 @@ def rust_path(symbol: Symbol, crate: str | None) -> tuple[str, str]:
 
 def describe(symbol: Symbol | None, information: SymbolInformation | None) -> Described:
     """Return what another indexer says of a definition."""
+    may_be_field = (
+        symbol is not None
+        and is_in_type(symbol.descriptors)
+        and symbol.descriptors[-1].suffix is Suffix.TERM
+    )
     if information is None:
-        return Described(None, _name(symbol, ""))
+        return Described(None, _name(symbol, ""), _FIELD_TAG if may_be_field else 0)
     code_type = _CODE_TYPES.get(information.kind)
     declaration, docs = _documentation(information)
-    if information.kind in _FIELDS:
+    if information.kind in _FIELDS or (may_be_field and not information.kind and not declaration):
         kind = _FIELD_TAG
     else:
         kind = _SYMBOL_KINDS.get(code_type, 0) if code_type is not None else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from lsif.scip.described import (
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     """The extents and numbers of a document's own definitions, by symbol."""
 
 
+_IMPL = b"impl#["
+_LAST_NAME = re.compile(rb"[ /#]")
+
+
 class DocumentReading:
     """One document, while it is read."""
 
@@ -45,6 +50,7 @@ class DocumentReading:
         self._crate: str | None = None
         self.traits: dict[bytes, bytes] = {}
         """The traits by the locals that `Self` is in them."""
+        self._types: dict[bytes, list[bytes]] | None = None
         self.again = 0
         """Number of symbols that were described before."""
         for information in informations:
@@ -58,7 +64,8 @@ class DocumentReading:
             for defined in occurrences.defined:
                 self._define(defined, own)
             for declared in occurrences.declared:
-                self._filling.declare(self._number, declared)
+                guess = self._described(declared.symbol, None)
+                self._filling.declare(self._number, declared, guess)
         for symbol, information in self._informations.items():
             if symbol not in own:
                 self._filling.describe(symbol, self._described(symbol, information))
@@ -97,8 +104,10 @@ class DocumentReading:
         elif self._is_rust and symbol is not None and is_self_type(symbol):
             skipped["self_type"] += 1
         else:
-            described = self._described(text, information) if information is not None else None
-            number = self._filling.define(self._number, defined, described)
+            described = self._described(text, information)
+            number = self._filling.define(
+                self._number, defined, described, is_guess=information is None
+            )
             own.setdefault(text, []).append((defined.extent, number))
 
     def _places(self, occurrences: Occurrences, own: Own) -> Iterator[tuple[int, int, int, int]]:
@@ -129,7 +138,7 @@ class DocumentReading:
             filling.alias(number, trait)
             return number
         number = filling.number_of(text)
-        if self._is_rust and b"impl#[" in text:
+        if self._is_rust and _IMPL in text:
             symbol = parse_symbol(text_of(text))
             if symbol is not None and is_self_type(symbol):
                 filling.alias(number, self._type_of(symbol, text, occurrences))
@@ -140,17 +149,22 @@ class DocumentReading:
 
         The block's head names the type, so that is among the document's symbols.
         """
+        if self._types is None:
+            self._types = _types_of(occurrences)
         name = self_name(block).encode()
-        endings = tuple(before + name + b"#" for before in (b" ", b"/", b"#"))
-        found = sorted(
-            {
-                other.symbol
-                for other in (*occurrences.named, *occurrences.defined)
-                if other.symbol.endswith(endings)
-            }
-        )
-        home = text[: text.index(b"impl#[")]
-        return next((other for other in found if other == home + name + b"#"), (found or [text])[0])
+        found = self._types.get(name, [text])
+        beside = text[: text.index(_IMPL)] + name + b"#"
+        return beside if beside in found else found[0]
+
+
+def _types_of(occurrences: Occurrences) -> dict[bytes, list[bytes]]:
+    """Return the symbols of all types that a document names, sorted, by their names."""
+    types: dict[bytes, list[bytes]] = {}
+    named = {named.symbol for named in occurrences.named}
+    for text in sorted(named.union(defined.symbol for defined in occurrences.defined)):
+        if text.endswith(b"#"):
+            types.setdefault(_LAST_NAME.split(text[:-1])[-1], []).append(text)
+    return types
 
 
 def _nearest(here: list[tuple[Extent | None, int]], enclosing: Extent | None) -> int:

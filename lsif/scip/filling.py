@@ -11,7 +11,7 @@ from lsif.reader.follow import NOTHING, Lookup
 from lsif.reader.hover import PLAIN_HOVERS
 from lsif.reader.spill import SpilledRows
 from lsif.reader.tables import Tables
-from lsif.scip.described import Described, outside_hover
+from lsif.scip.described import outside_hover
 from lsif.scip.schema import GENERATED, TEST
 from lsif.scip.symbols import Suffix, parse_symbol
 
@@ -19,18 +19,29 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from lsif.scip.described import Described
     from lsif.scip.occurrences import Defined
 
 _IDENTITIES = ("textDocument/hover", "textDocument/definition", "textDocument/references")
 """Edges that lead from each number to the same one: a symbol's results have its own number."""
 
 
-class _Unknown(NamedTuple):
-    """A definition whose symbol is not described yet."""
+class _Undescribed(NamedTuple):
+    """A definition whose own document does not describe it."""
 
-    result: int
+    number: int
     range: int
     defined: Defined
+    guess: Described
+    """What the symbol alone says."""
+
+
+class _Declared(NamedTuple):
+    """A forward declaration."""
+
+    document: int
+    place: Defined
+    guess: Described
 
 
 class Filling:
@@ -49,9 +60,9 @@ class Filling:
         self._ranges = 0
         self._defined: set[int] = set()
         self._elsewhere: dict[bytes, Described] = {}
-        self._unknown: list[_Unknown] = []
+        self._undescribed: list[_Undescribed] = []
         self._aliases: dict[int, int] = {}
-        self._declared: list[tuple[int, Defined]] = []
+        self._declared: list[_Declared] = []
 
     def number_of(self, symbol: bytes) -> int:
         """Return the symbol's number."""
@@ -60,12 +71,10 @@ class Filling:
             number = self._numbers[symbol] = self._new_number()
         return number
 
-    def is_defined(self, symbol: bytes) -> bool:
-        """Return whether some document has defined it."""
-        return self._numbers.get(symbol) in self._defined
-
-    def define(self, document: int, defined: Defined, described: Described | None) -> int:
-        """Add a definition; return its number. `described` may follow later, by `describe`."""
+    def define(
+        self, document: int, defined: Defined, described: Described, *, is_guess: bool
+    ) -> int:
+        """Add a definition; return its number. A guess counts if `describe` tells no more."""
         number = self.number_of(defined.symbol)
         if number in self._defined:
             number = self._new_number()
@@ -73,8 +82,8 @@ class Filling:
         self._ranges += 1
         self.tables.ranges.append(self._ranges, *defined.place)
         self.tables.definitions.append(number, document, self._ranges)
-        if described is None:
-            self._unknown.append(_Unknown(number, self._ranges, defined))
+        if is_guess:
+            self._undescribed.append(_Undescribed(number, self._ranges, defined, described))
         else:
             self._describe(number, self._ranges, defined, described)
         return number
@@ -87,9 +96,9 @@ class Filling:
         """Note that a number is another name of the symbol, as `Self` is of a type."""
         self._aliases[number] = self.number_of(symbol)
 
-    def declare(self, document: int, declared: Defined) -> None:
+    def declare(self, document: int, place: Defined, guess: Described) -> None:
         """Note a forward declaration, which counts if nothing else defines the symbol."""
-        self._declared.append((document, declared))
+        self._declared.append(_Declared(document, place, guess))
 
     def implement(self, symbol: bytes, other: bytes) -> None:
         """Note that a symbol implements another one."""
@@ -108,18 +117,17 @@ class Filling:
 
     def finish(self, *, is_rust: bool) -> Tables:
         """Return the tables when all documents are added."""
-        for document, declared in self._declared:
-            if not self.is_defined(declared.symbol):
-                self.define(document, declared, None)
+        for document, declared, guess in self._declared:
+            number = self.number_of(declared.symbol)
+            if number not in self._defined:
+                self.define(document, declared, guess, is_guess=True)
             else:
-                number = self.number_of(declared.symbol)
                 place = declared.place
                 length = place.end_column - place.column if place.line == place.end_line else 0
                 self.refer(document, [(number, place.line, place.column, length)])
-        nothing = Described(None)
-        for unknown in self._unknown:
-            described = self._elsewhere.get(unknown.defined.symbol, nothing)
-            self._describe(unknown.result, unknown.range, unknown.defined, described)
+        for number, range_id, defined, guess in self._undescribed:
+            described = self._elsewhere.get(defined.symbol, guess)
+            self._describe(number, range_id, defined, described)
         self._add_undefined(is_rust=is_rust)
         identity = np.repeat(np.arange(1, self._count + 1, dtype=np.int64)[:, None], 2, axis=1)
         for label in _IDENTITIES:

@@ -46,6 +46,7 @@ def read_index(
     `places`, if one is given. Raises DumpError if the file is no index, is cut off, or has more
     than `max_bad` unreadable documents, occurrences and symbols.
     """
+    ledger.format = "scip"
     reading = _Reading(path, ledger, max_bad, places)
     try:
         for field in wire.fields(file):

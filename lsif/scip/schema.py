@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence  # noqa: TC003 - the annotations are read at run time
 from functools import cache
-from typing import Annotated, Any, Protocol, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
@@ -18,21 +18,22 @@ _FIELD = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {int: _FIELD.TYPE_INT32, bool: _FIELD.TYPE_BOOL, bytes: _FIELD.TYPE_BYTES}
 
 
-class Message(Protocol):
-    """A message; a field that the file lacks is zero, empty or a message of such fields."""
+class Message:
+    """What a message of protobuf has; a field that the file lacks is zero or empty."""
 
     def HasField(self, name: str) -> bool:  # noqa: N802 - protobuf's name
         """Return whether the file has the field, which is a message."""
+        raise NotImplementedError
 
 
-class ToolInfo(Message, Protocol):
+class ToolInfo(Message):
     """The indexer."""
 
     name: Annotated[bytes, 1]
     version: Annotated[bytes, 2]
 
 
-class Metadata(Message, Protocol):
+class Metadata(Message):
     """The first field of an index."""
 
     tool_info: Annotated[ToolInfo, 2]
@@ -40,7 +41,7 @@ class Metadata(Message, Protocol):
     text_document_encoding: Annotated[int, 4]
 
 
-class SingleLineRange(Message, Protocol):
+class SingleLineRange(Message):
     """From one column to another, which is exclusive; all numbers are 0-based."""
 
     line: Annotated[int, 1]
@@ -48,7 +49,7 @@ class SingleLineRange(Message, Protocol):
     end_character: Annotated[int, 3]
 
 
-class MultiLineRange(Message, Protocol):
+class MultiLineRange(Message):
     """The same across lines."""
 
     start_line: Annotated[int, 1]
@@ -57,7 +58,7 @@ class MultiLineRange(Message, Protocol):
     end_character: Annotated[int, 4]
 
 
-class Occurrence(Message, Protocol):
+class Occurrence(Message):
     """A place where a symbol is defined or named."""
 
     range: Annotated[Sequence[int], 1]
@@ -73,20 +74,20 @@ class Occurrence(Message, Protocol):
     multi_line_enclosing_range: Annotated[MultiLineRange, 11]
 
 
-class Relationship(Message, Protocol):
+class Relationship(Message):
     """What a symbol is to another one."""
 
     symbol: Annotated[bytes, 1]
     is_implementation: Annotated[bool, 3]
 
 
-class Signature(Message, Protocol):
+class Signature(Message):
     """A declaration."""
 
     text: Annotated[bytes, 5]
 
 
-class SymbolInformation(Message, Protocol):
+class SymbolInformation(Message):
     """What the indexer says about a symbol."""
 
     symbol: Annotated[bytes, 1]
@@ -100,7 +101,7 @@ class SymbolInformation(Message, Protocol):
     """Of a local: what it is in."""
 
 
-class Document(Message, Protocol):
+class Document(Message):
     """A source file."""
 
     relative_path: Annotated[bytes, 1]
@@ -131,7 +132,7 @@ def text_of(data: bytes) -> str:
     return data.decode("utf-8", "replace")
 
 
-_MESSAGES: tuple[type[Message], ...] = (
+MESSAGES: tuple[type[Message], ...] = (
     ToolInfo, Metadata, SingleLineRange, MultiLineRange, Occurrence, Relationship, Signature,
     SymbolInformation, Document,
 )  # fmt: skip
@@ -139,11 +140,15 @@ _MESSAGES: tuple[type[Message], ...] = (
 
 @cache
 def _classes() -> dict[str, Any]:
-    """Return protobuf's class of each message, made of the annotations above."""
+    return message_classes(MESSAGES)
+
+
+def message_classes(messages: Sequence[type[Message]]) -> dict[str, Any]:
+    """Return protobuf's class of each message by its name, made of the annotations."""
     file = descriptor_pb2.FileDescriptorProto(
         name="lsif_ingest_scip.proto", package=_PACKAGE, syntax="proto3"
     )
-    for message in _MESSAGES:
+    for message in messages:
         declared = file.message_type.add(name=message.__name__)
         for name, hint in get_type_hints(message, include_extras=True).items():
             kind, number = get_args(hint)
@@ -161,5 +166,5 @@ def _classes() -> dict[str, Any]:
         message.__name__: message_factory.GetMessageClass(
             pool.FindMessageTypeByName(f"{_PACKAGE}.{message.__name__}")
         )
-        for message in _MESSAGES
+        for message in messages
     }

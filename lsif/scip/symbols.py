@@ -48,6 +48,8 @@ class Symbol(NamedTuple):
 
 
 _PLACEHOLDER = "."
+_LONGEST = 1 << 16
+"""Characters; a longer symbol is of no use to anybody."""
 _HEAD = re.compile(r"((?:[^ ]|  )*+) " * 4)
 _SIMPLE = r"[\w+\-$]"
 _NAME = rf"{_SIMPLE}++|`(?:[^`]|``)++`"
@@ -58,12 +60,12 @@ _DESCRIPTOR = re.compile(
 
 
 def parse_symbol(text: str) -> Symbol | None:
-    """Return the symbol, None if the text is none, or a local one.
+    """Return the symbol, None if the text is none, or a local one, or far too long.
 
     >>> parse_symbol("scip-go gomod a . `a/b`/T#f(+1).").descriptors[-1]
     Descriptor(name='f', suffix=<Suffix.METHOD: '().'>, disambiguator='+1')
     """
-    head = _HEAD.match(text)
+    head = _HEAD.match(text) if len(text) <= _LONGEST else None
     if head is None or not head[1] or text.startswith("local "):
         return None
     descriptors, at = [], head.end()
