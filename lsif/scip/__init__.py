@@ -4,7 +4,9 @@ wire                the fields of an index, one at a time
 schema              the messages in them, as far as they are read
 symbols             the grammar of symbols
 described           what a symbol's information says: the hovers and tags of a dump of LSIF
-definitions         what a document defines, and which of several definitions is meant
+occurrences         the places of one document
+documents           one document into the tables: which definition each place refers to
+filling             the tables while they are filled: numbers symbols and definitions
 read                an index into tables
 
 Nothing outside this package knows the format.

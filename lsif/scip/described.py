@@ -129,8 +129,9 @@ def describe_rust(
 def rust_path(symbol: Symbol, crate: str | None) -> tuple[str, str]:
     """Return the path of what is around rust-analyzer's symbol, and its name.
 
-    >>> rust_path(parse_symbol("rust-analyzer cargo my-crate . a/impl#[`B<T>`][C]d()."), None)
-    ('my_crate::a::B', 'd')
+    >>> from lsif.scip.symbols import parse_symbol
+    >>> rust_path(parse_symbol("rust-analyzer cargo my-crate . a/impl#[`Bee<T>`][C]d()."), None)
+    ('my_crate::a::Bee', 'd')
     """
     path = [crate or symbol.package.replace("-", "_")]
     *around, last = symbol.descriptors
