@@ -123,7 +123,8 @@ ifneq ($(EXTRAS_$(NAME)),)
 	$(PIP) --editable '.[$(EXTRAS_$(NAME))]'
 endif
 ifeq ($(NAME),fuzz)
-	FUZZ_EXAMPLES=10000 $(BIN)/python -m pytest -q tests/test_lsif_fuzz.py $(ARGS)
+	FUZZ_EXAMPLES=10000 $(BIN)/python -m pytest -q tests/test_lsif_fuzz.py \
+	    tests/test_lsif_scip_fuzz.py $(ARGS)
 else
 	$(BIN)/python $(or $(wildcard benchmarks/bench_$(NAME).py),benchmarks/$(subst -,_,$(NAME)).py) \
 		$(or $(ARGS),$(ARGS_$(NAME)))

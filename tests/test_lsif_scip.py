@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_index import MESSAGES, Place, document, index, read_marked, read_text
 
 from lsif.errors import DumpError
 from lsif.extract import parse_dump
@@ -23,6 +22,7 @@ from lsif.scip.wire import is_index
 from lsif.structure import Structure
 
 from conftest import DATA, SAMPLE, SAMPLE_DUMP
+from made_index import MESSAGES, Place, document, index, read_marked, read_text
 
 SAMPLE_INDEX = DATA / "sample-0.0.340.scip.zst"
 RUST = "rust-analyzer cargo a . "
