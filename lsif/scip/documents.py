@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lsif.scip.described import (
     crate_of,
     describe,
@@ -17,7 +19,9 @@ from lsif.scip.schema import text_of
 from lsif.scip.symbols import LOCAL, parse_symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
 
     from lsif.reader.elements import Extent
     from lsif.scip.described import Described
@@ -64,13 +68,14 @@ class DocumentReading:
             for defined in occurrences.defined:
                 self._define(defined, own)
             for declared in occurrences.declared:
-                guess = self._described(declared.symbol, None)
+                guess = self._described(parse_symbol(text_of(declared.symbol)), None)
                 self._filling.declare(self._number, declared, guess)
         for symbol, information in self._informations.items():
             if symbol not in own:
-                self._filling.describe(symbol, self._described(symbol, information))
+                described = self._described(parse_symbol(text_of(symbol)), information)
+                self._filling.describe(symbol, described)
         if occurrences is not None:
-            self._filling.refer(self._number, list(self._places(occurrences, own)))
+            self._filling.refer(self._number, self._places(occurrences, own))
 
     def _note(self, information: SymbolInformation) -> None:
         """Note what is described."""
@@ -88,8 +93,7 @@ class DocumentReading:
         self.again += symbol in filling.described
         filling.described.add(symbol)
 
-    def _described(self, text: bytes, information: SymbolInformation | None) -> Described:
-        symbol = parse_symbol(text_of(text))
+    def _described(self, symbol: Symbol | None, information: SymbolInformation | None) -> Described:
         if self._is_rust:
             return describe_rust(symbol, self._crate, information)
         return describe(symbol, information)
@@ -104,27 +108,28 @@ class DocumentReading:
         elif self._is_rust and symbol is not None and is_self_type(symbol):
             skipped["self_type"] += 1
         else:
-            described = self._described(text, information)
+            described = self._described(symbol, information)
             number = self._filling.define(
                 self._number, defined, described, is_guess=information is None
             )
             own.setdefault(text, []).append((defined.extent, number))
 
-    def _places(self, occurrences: Occurrences, own: Own) -> Iterator[tuple[int, int, int, int]]:
-        """Yield (number, line, column, length) of the places that name something."""
-        numbers: dict[bytes, int] = {}
-        for named in occurrences.named:
-            text = named.symbol
-            number = numbers.get(text)
-            if number is None:
-                here = own.get(text, [])
-                if len(here) > 1:
-                    number = _nearest(here, occurrences.enclosing(named.number))
-                else:
-                    number = numbers[text] = (
-                        here[0][1] if here else self._number_of(text, occurrences)
-                    )
-            yield number, named.line, named.column, named.length
+    def _places(self, occurrences: Occurrences, own: Own) -> NDArray[np.int64]:
+        """Return rows (number, line, column, length) of the places that name something."""
+        symbols, places = occurrences.symbols, occurrences.places()
+        numbers = {
+            text: own[text][0][1] if text in own else self._number_of(text, occurrences)
+            for text in set(symbols)
+        }
+        rows = np.empty((len(symbols), 4), dtype=np.int64)
+        rows[:, 0] = [numbers[text] for text in symbols]
+        rows[:, 1:] = places[:, :3]
+        often = {text for text in numbers if len(own.get(text, ())) > 1}
+        for at, text in enumerate(symbols) if often else ():
+            if text in often:
+                enclosing = occurrences.enclosing(int(places[at, 3]))
+                rows[at, 0] = _nearest(own[text], enclosing)
+        return rows
 
     def _number_of(self, text: bytes, occurrences: Occurrences) -> int:
         """Return the number of what a symbol that the document does not define refers to.
@@ -138,7 +143,7 @@ class DocumentReading:
             filling.alias(number, trait)
             return number
         number = filling.number_of(text)
-        if self._is_rust and _IMPL in text:
+        if self._is_rust and text.endswith(b"]") and _IMPL in text:
             symbol = parse_symbol(text_of(text))
             if symbol is not None and is_self_type(symbol):
                 filling.alias(number, self._type_of(symbol, text, occurrences))
@@ -160,8 +165,8 @@ class DocumentReading:
 def _types_of(occurrences: Occurrences) -> dict[bytes, list[bytes]]:
     """Return the symbols of all types that a document names, sorted, by their names."""
     types: dict[bytes, list[bytes]] = {}
-    named = {named.symbol for named in occurrences.named}
-    for text in sorted(named.union(defined.symbol for defined in occurrences.defined)):
+    named = {defined.symbol for defined in occurrences.defined}
+    for text in sorted(named.union(occurrences.symbols)):
         if text.endswith(b"#"):
             types.setdefault(_LAST_NAME.split(text[:-1])[-1], []).append(text)
     return types

@@ -16,8 +16,9 @@ from lsif.scip.schema import GENERATED, TEST
 from lsif.scip.symbols import Suffix, parse_symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from lsif.scip.described import Described
     from lsif.scip.occurrences import Defined
@@ -104,11 +105,8 @@ class Filling:
         """Note that a symbol implements another one."""
         self.tables.implementations.append(self.number_of(symbol), self.number_of(other))
 
-    def refer(self, document: int, places: Sequence[tuple[int, int, int, int]]) -> None:
-        """Add places (number, line, column, length) of one document."""
-        if not places:
-            return
-        rows = np.array(places, dtype=np.int64)
+    def refer(self, document: int, rows: NDArray[np.int64]) -> None:
+        """Add places of one document, as rows (number, line, column, length)."""
         numbers, counts = np.unique(rows[:, 0], return_counts=True)
         of_document = np.full(len(numbers), document)
         self.tables.references.extend(np.column_stack([numbers, of_document, counts]))
@@ -124,7 +122,7 @@ class Filling:
             else:
                 place = declared.place
                 length = place.end_column - place.column if place.line == place.end_line else 0
-                self.refer(document, [(number, place.line, place.column, length)])
+                self.refer(document, np.array([(number, place.line, place.column, length)]))
         for number, range_id, defined, guess in self._undescribed:
             described = self._elsewhere.get(defined.symbol, guess)
             self._describe(number, range_id, defined, described)

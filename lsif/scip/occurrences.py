@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from lsif.reader.elements import Extent
 from lsif.scip.schema import DEFINITION, FORWARD_DEFINITION
@@ -10,6 +13,8 @@ from lsif.scip.symbols import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
+
+    from numpy.typing import NDArray
 
     from lsif.scip.schema import Document, MultiLineRange, Occurrence, SingleLineRange
 
@@ -25,18 +30,6 @@ class Defined(NamedTuple):
     extent: Extent | None
     """Of all of the definition; None if the indexer does not say it."""
     roles: int
-
-
-class Named(NamedTuple):
-    """A place that names a symbol."""
-
-    symbol: bytes
-    line: int
-    column: int
-    length: int
-    """0 if it spans lines."""
-    number: int
-    """Of the occurrence in its document."""
 
 
 class Occurrences:
@@ -55,14 +48,27 @@ class Occurrences:
         self.defined: list[Defined] = []
         self.declared: list[Defined] = []
         """Forward declarations."""
-        self.named: list[Named] = []
+        self.symbols: list[bytes] = []
+        """What the other places name."""
         self.locals = 0
         """Definitions of locals."""
+        self._places = array("q")
         self._document = document
         self._read(note_bad, kept)
 
+    def places(self) -> NDArray[np.int64]:
+        """Return rows (line, column, length, number of the occurrence) of what `symbols` name.
+
+        The length is 0 if lines are spanned.
+        """
+        return np.frombuffer(self._places, dtype=np.int64).reshape(-1, 4)
+
+    def enclosing(self, number: int) -> Extent | None:
+        """Return the enclosing range of an occurrence."""
+        return _enclosing(self._document.occurrences[number])
+
     def _read(self, note_bad: Callable[[int, ValueError], None], kept: Container[bytes]) -> None:
-        named = self.named
+        name, add_place = self.symbols.append, self._places.extend
         for number, occurrence in enumerate(self._document.occurrences):
             symbol, roles = occurrence.symbol, occurrence.symbol_roles
             if not symbol:  # only highlighted
@@ -81,18 +87,14 @@ class Occurrences:
                 defined = Defined(symbol, place, _enclosing(occurrence), roles)
                 (self.defined if is_definition else self.declared).append(defined)
             else:
-                length = end_column - column if end_line == line else 0
-                named.append(Named(symbol, line, column, length, number))
-
-    def enclosing(self, number: int) -> Extent | None:
-        """Return the enclosing range of an occurrence."""
-        return _enclosing(self._document.occurrences[number])
+                name(symbol)
+                add_place((line, column, end_column - column if end_line == line else 0, number))
 
 
 def place_of(occurrence: Occurrence) -> Sequence[int]:
     """Return line, column, end line and end column. Raises ValueError if there is no such range."""
     numbers = occurrence.range
-    if len(numbers) == _SHORT:
+    if len(numbers) == _SHORT:  # most are such
         line, column, end_column = numbers
         if 0 <= column <= end_column and line >= 0:
             return line, column, line, end_column

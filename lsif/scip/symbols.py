@@ -47,6 +47,7 @@ class Symbol(NamedTuple):
         return self._replace(descriptors=self.descriptors[:-1])
 
 
+_SUFFIXES = {suffix.value: suffix for suffix in Suffix}
 _PLACEHOLDER = "."
 _LONGEST = 1 << 16
 """Characters; a longer symbol is of no use to anybody."""
@@ -89,7 +90,7 @@ def _descriptor(match: re.Match[str]) -> Descriptor:
         return Descriptor(_unescaped(match["parameter"]), Suffix.PARAMETER)
     name = _unescaped(match["name"])
     if match["suffix"] is not None:
-        return Descriptor(name, Suffix(match["suffix"]))
+        return Descriptor(name, _SUFFIXES[match["suffix"]])
     return Descriptor(name, Suffix.METHOD, match["disambiguator"])
 
 
