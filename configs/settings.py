@@ -82,6 +82,7 @@ class RustAnalyzerSettings(Section):
     timeout_s: Annotated[int, Field(ge=1)]
     memory_mb: Annotated[int, Field(ge=0)]
     network: Literal["as_is", "offline", "locked"]
+    format: Literal["auto", "lsif", "scip"]
     project: Literal["auto", "cargo", "static"]
     features: Literal["all", "default"] | list[str]
     cfg: list[str]

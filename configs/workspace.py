@@ -81,16 +81,17 @@ class ProjectFolder:
 
     @property
     def dump(self) -> Path:
-        """A dump that can't be reused."""
+        """A dump that can't be reused; one of SCIP has the suffix `.scip`."""
         return self.path / "dump.lsif"
 
-    def cached_dump(self, key: str, content: str) -> Path:
+    def cached_dump(self, key: str, content: str, suffix: str = ".lsif") -> Path:
         """Return where a dump of that key and content is cached; both are digests."""
-        return self.path / f"dump-{key}-{content}.lsif"
+        return self.path / f"dump-{key}-{content}{suffix}"
 
     def cached_dumps(self, key: str = "*") -> list[Path]:
         """Return the cached dumps, only those of the key if one is given."""
-        return sorted(self.path.glob(f"dump-{key}-*.lsif"))
+        found = (self.path.glob(f"dump-{key}-*{suffix}") for suffix in (".lsif", ".scip"))
+        return sorted(path for paths in found for path in paths)
 
     @property
     def checkout(self) -> Path:

@@ -571,3 +571,26 @@ def test_the_dump_of_a_failed_build_script_is_not_kept(
     )
     project.answer("protoc", "is there now")
     assert (project.dump().not_kept, project.dump().reused) == ("", True)
+
+
+def test_a_dump_of_scip_is_kept_beside_one_of_lsif(project: Project) -> None:
+    first = project.dump()
+    project.script("rust-analyzer", 'test "$1" = scip && echo index > "$4" || echo 1.85.1')
+    project.change(format="scip")
+    made, again = project.dump(), project.dump()
+    assert (first.format, made.format, again.reused) == ("lsif", "scip", True)
+    assert sorted(Path(name).suffix for name in project.files()) == [".lsif", ".scip"]
+    assert Path(again.file).read_text() == "index\n"
+
+
+@pytest.mark.parametrize(
+    ("commands", "expected"), [("lsif scip", "lsif"), ("scip", "scip"), ("", "lsif")]
+)
+def test_rust_analyzer_writes_lsif_as_long_as_it_can(
+    project: Project, commands: str, expected: str
+) -> None:
+    project.script(
+        "rust-analyzer",
+        f'case "$1" in --help) echo {commands};; scip) echo x > "$4";; *) echo x;; esac',
+    )
+    assert project.dump().format == expected

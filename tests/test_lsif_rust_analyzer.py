@@ -41,6 +41,19 @@ def test_what_it_writes_becomes_the_dump(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["dump.lsif"]
 
 
+def test_an_index_of_scip_is_written_where_it_is_told_to(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    command = script(tmp_path, 'echo noise; echo "$1 $2 $3" > "$4"')
+    tool = load_settings().rust_analyzer.model_copy(update={"command": command})
+    environment = cargo_environment(tool, tmp_path / "target")
+    write_dump(SAMPLE, folder / "dump.scip", tool, environment, dump_format="scip")
+    assert (folder / "dump.scip").read_text() == f"scip {SAMPLE} --output\n"
+    assert [path.name for path in folder.iterdir()] == ["dump.scip"]
+    tool = tool.model_copy(update={"command": script(tmp_path, "exit 0")})
+    with pytest.raises(RustAnalyzerError, match=r"scip .* wrote nothing"):
+        write_dump(SAMPLE, folder / "dump.scip", tool, environment, dump_format="scip")
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

@@ -50,6 +50,8 @@ class DumpReport:
     0 if the dump was reused."""
     not_kept: str = ""
     """Why the dump is not cached; empty if it is, and the next run can use it again."""
+    format: str = "lsif"
+    """Or `scip`."""
     project: str = "cargo"
     """How rust-analyzer learned the crates: `cargo`, or `static` from a model of our own."""
     features: str = ""
@@ -86,6 +88,7 @@ def provide_dump(
     program = find_program(tool)
     version = ask(program, ["--version"], tool, target, NEUTRAL).text[:200]
     cache_key = partial(_cache_key, repo, own_paths, loading, version, tool, target)
+    other = other.with_suffix(f".{loading.format}")
     not_kept, key = cache_key()
     cached = _find_cached(folder, key) if key else None
     reused, peak_mb, path = cached is not None, 0.0, cached or other
@@ -98,7 +101,8 @@ def provide_dump(
         if key and not not_kept and cache_key() != ("", key):
             not_kept = "the sources changed meanwhile"
         elif key and not not_kept:
-            path = other.replace(ProjectFolder(folder).cached_dump(key, _content(other)))
+            kept = ProjectFolder(folder).cached_dump(key, _content(other), other.suffix)
+            path = other.replace(kept)
     _prune(folder, tool.keep_dumps, path)
     megabytes, seconds = path.stat().st_size / 1e6, time.perf_counter() - started
     model, features = loading.model, loading.features
@@ -111,6 +115,7 @@ def provide_dump(
         dependencies=loading.dependencies.state,
         peak_mb=peak_mb,
         not_kept=not_kept,
+        format=loading.format,
         project=loading.project,
         features=features if isinstance(features, str) else ", ".join(features),
         cfgs=list(tool.cfg if model is None else model.cfgs),
@@ -200,4 +205,5 @@ def _prune(folder: Path, keep: int, used: Path) -> None:
     for path in others[max(keep - 1, 0) if used in kept else keep :]:
         path.unlink()
     if used in kept:
-        ProjectFolder(folder).dump.unlink(missing_ok=True)  # of a run whose sources had changes
+        for suffix in (".lsif", ".scip"):  # of a run whose sources had changes
+            ProjectFolder(folder).dump.with_suffix(suffix).unlink(missing_ok=True)

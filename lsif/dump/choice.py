@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from lsif.dump.cargo import Dependencies, ask, find_dependencies, toolchain
@@ -36,6 +36,8 @@ class Loading:
     """Given if `project` is `static`."""
     features: str | list[str] = "all"
     """Those that are asked for: as in the settings, unless Cargo can't have them."""
+    format: Literal["lsif", "scip"] = "lsif"
+    """What rust-analyzer writes."""
     sysroot: str = ""
     """The toolchain's folder, if there is a model."""
     sysroot_src: str = ""
@@ -68,9 +70,11 @@ def choose_loading(
     rustc = toolchain(repo, tool, target)
     dependencies = find_dependencies(repo, tool, target, rustc)
     if dependencies.state == "resolved":
-        return Loading("cargo", rustc, dependencies, features=tool.features)
+        loading = Loading("cargo", rustc, dependencies, features=tool.features)
+        return replace(loading, format=_format(tool, target))
     if tool.project == "cargo":
-        return _cargo_anyway(repo, tool, target, rustc, dependencies)
+        loading = _cargo_anyway(repo, tool, target, rustc, dependencies)
+        return replace(loading, format=_format(tool, target))
     if dependencies.state == "unresolved":
         logger.warning(
             "Cargo can't resolve the dependencies; their types will be unknown: %s",
@@ -121,4 +125,25 @@ def _static(
     sysroot = ask("rustc", ["--print", "sysroot"], tool, target, NEUTRAL).text
     sources = library_sources(sysroot, find_program(tool))
     rustc = toolchain(NEUTRAL, tool, target)
-    return Loading("static", rustc, dependencies, model, tool.features, sysroot, sources)
+    if tool.format == "scip":
+        logger.warning(
+            'rust_analyzer.format is "scip", but rust-analyzer writes LSIF: its SCIP has only '
+            "files in the folder that it loads, which is another one without Cargo"
+        )
+    return Loading(
+        "static",
+        rustc,
+        dependencies,
+        model,
+        tool.features,
+        sysroot=sysroot,
+        sysroot_src=sources,
+    )
+
+
+def _format(tool: RustAnalyzerSettings, target: Path) -> Literal["lsif", "scip"]:
+    """Return what rust-analyzer writes: LSIF, if nothing else is asked for, as long as it can."""
+    if tool.format != "auto":
+        return tool.format
+    commands = set(ask(find_program(tool), ["--help"], tool, target, NEUTRAL).text.split())
+    return "scip" if "scip" in commands and "lsif" not in commands else "lsif"

@@ -15,7 +15,6 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lsif.dump.rust_analyzer import ARGUMENTS
 from machine.git import git_output, is_distrusted
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def key_of(
         "prefix": git_output(repo, "rev-parse", "--show-prefix"),
         "submodules": [line.split(" (")[0] for line in submodules.splitlines()],
         "unseen": _Unseen(top, own).found,
-        "versions": [*versions, *ARGUMENTS],
+        "versions": [*versions, loading.format],
         "dependencies": dependencies.state,
         "project": [loading.project, hashlib.sha256(project).hexdigest()],
         "locks": _digests(folder / "Cargo.lock" for folder in [*workspace, *places]),

@@ -34,7 +34,7 @@ def make_dump(
     try:
         if loading.model is None:
             with with_features(environment, repo, loading.features, target) as changed:
-                made = write_dump(repo, output, tool, changed)
+                made = write_dump(repo, output, tool, changed, dump_format=loading.format)
             failed = failed_build_scripts(Path(environment["CARGO_TARGET_DIR"]), began)
             if failed:
                 logger.warning(

@@ -1,4 +1,4 @@
-"""Runs `rust-analyzer lsif`, which writes the dump. Reads no dump.
+"""Runs `rust-analyzer lsif`, or `rust-analyzer scip`, which writes the dump. Reads no dump.
 
 Without a model (lsif.dump.project) rust-analyzer loads the project with Cargo, which runs the
 repository's build scripts and procedural macros: use that only for repositories whose code may run
@@ -15,7 +15,8 @@ import uuid
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from lsif.dump.messages import read_messages
 from lsif.dump.project.static import set_project_root
@@ -27,14 +28,11 @@ from machine.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from configs.settings import RustAnalyzerSettings
 
 logger = logging.getLogger(__name__)
 
-ARGUMENTS = ("lsif",)
-"""rust-analyzer's, before the folder."""
 _INSTALL = (
     "Install it with `rustup component add rust-analyzer rust-src`, or name its path: "
     "--set rust_analyzer.command=PATH"
@@ -71,10 +69,13 @@ def write_dump(
     tool: RustAnalyzerSettings,
     environment: Mapping[str, str],
     folder: Path | None = None,
+    *,
+    dump_format: Literal["lsif", "scip"] = "lsif",
 ) -> DumpMade:
     """Write the dump of the Cargo project in `repo` to `output`, as a whole or not at all.
 
-    rust-analyzer loads, and runs in, the `folder` of a model if one is given.
+    rust-analyzer loads, and runs in, the `folder` of a model if one is given, which only a dump of
+    LSIF can be made of.
 
     Raises RustAnalyzerMissing if there is no such program, and RustAnalyzerError with its last
     words if it fails, exceeds a limit or writes nothing.
@@ -86,9 +87,12 @@ def write_dump(
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         scratch.mkdir()
+        arguments = [program, dump_format, str(folder or repo.resolve())]
+        if dump_format == "scip":  # LSIF goes to standard output
+            arguments += ["--output", str(temporary.absolute())]
         outcome = _run(
-            [program, *ARGUMENTS, str(folder or repo.resolve())],
-            temporary,
+            arguments,
+            temporary if dump_format == "lsif" else Path(os.devnull),
             errors,
             tool,
             {**environment, "TMPDIR": str(scratch)},
@@ -96,15 +100,17 @@ def write_dump(
         )
         if outcome.exceeded:
             raise RustAnalyzerError(_limit_passed(outcome, tool))
-        if outcome.status != 0 or temporary.stat().st_size == 0:
+        if outcome.status != 0 or not temporary.exists() or not temporary.stat().st_size:
             last_words = read_messages(errors).last_words().rstrip(".")
             said = (
-                f"`{tool.command} lsif {repo}` {_how_it_ended(outcome.status)}: {last_words}. "
-                f"{_advice(last_words, repo)}"
+                f"`{tool.command} {dump_format} {repo}` {_how_it_ended(outcome.status)}: "
+                f"{last_words}. {_advice(last_words, repo)}"
             )
             raise RustAnalyzerError(said.rstrip())
         if folder is not None:
             set_project_root(temporary, repo.resolve())
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
         temporary.replace(output)
         messages = read_messages(errors)
         for message, count in messages.repeated():
@@ -229,7 +235,7 @@ def _run(
     folder: Path | None,
 ) -> Outcome:
     with output.open("wb") as stdout, errors.open("wb") as stderr:
-        outcome = run_supervised(
+        return run_supervised(
             arguments,
             stdout=stdout,
             stderr=stderr,
@@ -238,8 +244,6 @@ def _run(
             memory_mb=tool.memory_mb,
             cwd=folder,
         )
-        os.fsync(stdout.fileno())
-        return outcome
 
 
 def _limit_passed(outcome: Outcome, tool: RustAnalyzerSettings) -> str:
