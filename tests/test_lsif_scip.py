@@ -70,6 +70,22 @@ def test_the_sample_has_the_same_records_in_both_formats(tmp_path: Path) -> None
     }  # fmt: skip
 
 
+def test_the_symbols_of_rust_analyzer_1_85_are_put_right(tmp_path: Path) -> None:
+    _, structures = parse(DATA / "sample.scip.zst", SAMPLE, tmp_path)
+    _, others = parse(SAMPLE_DUMP, SAMPLE, tmp_path)
+    assert [one.digest for one in structures] == [other.digest for other in others]
+    assert [one.id for one in structures] == [other.id for other in others]
+    # Its indexes define no module that is a file.
+    modules = {
+        one.symbol for one in structures if one.origin == "source" and one.code_type != "Impl"
+    }
+    assert "sample::geometry" in modules
+    by_symbol = {one.symbol: one for one in structures}
+    assert by_symbol["sample::geometry::<Point as Add>::add"].implements == (
+        "core::ops::arith::Add::add",
+    )
+
+
 JAVA = """\
 Interface - Priced 5-6-9 5 > - : -
 Function Priced price 7-8-8 1 > - : -

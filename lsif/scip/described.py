@@ -149,6 +149,24 @@ def rust_path(symbol: Symbol, crate: str | None) -> tuple[str, str]:
     return "::".join(path), last.name
 
 
+def modern(symbol: Symbol) -> Symbol:
+    """Return a symbol of rust-analyzer 1.85 or older as newer ones have it, but for impl blocks.
+
+    There modules are inside out, a member of an impl block is one of its trait, too, and an
+    associated type is a type parameter.
+
+    >>> from lsif.scip.symbols import parse_symbol
+    >>> rust_path(modern(parse_symbol("rust-analyzer cargo a . c/b/Tree#Add#[Output]")), None)
+    ('a::b::c::Tree', 'Output')
+    """
+    *around, last = symbol.descriptors
+    modules = [each for each in around if each.suffix is Suffix.NAMESPACE]
+    others = [each for each in around if each.suffix is not Suffix.NAMESPACE]
+    if last.suffix is Suffix.TYPE_PARAMETER and others:
+        last = last._replace(suffix=Suffix.TYPE)
+    return symbol._replace(descriptors=(*reversed(modules), *others[:1], last))
+
+
 def describe(symbol: Symbol | None, information: SymbolInformation | None) -> Described:
     """Return what another indexer says of a definition."""
     may_be_field = (

@@ -13,6 +13,7 @@ from lsif.scip.described import (
     describe_rust,
     is_parameter,
     is_self_type,
+    modern,
     self_name,
 )
 from lsif.scip.schema import text_of
@@ -64,15 +65,16 @@ class DocumentReading:
         """Add what the document says; `occurrences` is None for symbols that are in no document."""
         own: Own = {}
         if occurrences is not None:
+            self._filling.is_old &= not any(map(_is_file_module, occurrences.defined))
             self._filling.tables.skipped["local"] += occurrences.locals
             for defined in occurrences.defined:
                 self._define(defined, own)
             for declared in occurrences.declared:
-                guess = self._described(parse_symbol(text_of(declared.symbol)), None)
+                guess = self._described(self._parsed(declared.symbol), None)
                 self._filling.declare(self._number, declared, guess)
         for symbol, information in self._informations.items():
             if symbol not in own:
-                described = self._described(parse_symbol(text_of(symbol)), information)
+                described = self._described(self._parsed(symbol), information)
                 self._filling.describe(symbol, described)
         if occurrences is not None:
             self._filling.refer(self._number, self._places(occurrences, own))
@@ -93,6 +95,11 @@ class DocumentReading:
         self.again += symbol in filling.described
         filling.described.add(symbol)
 
+    def _parsed(self, text: bytes) -> Symbol | None:
+        symbol = parse_symbol(text_of(text))
+        is_old = self._is_rust and self._filling.is_old
+        return modern(symbol) if symbol is not None and is_old else symbol
+
     def _described(self, symbol: Symbol | None, information: SymbolInformation | None) -> Described:
         if self._is_rust:
             return describe_rust(symbol, self._crate, information)
@@ -101,7 +108,7 @@ class DocumentReading:
     def _define(self, defined: Defined, own: Own) -> None:
         """Add a definition."""
         text, information = defined.symbol, self._informations.get(defined.symbol)
-        symbol = parse_symbol(text_of(text))
+        symbol = self._parsed(text)
         skipped = self._filling.tables.skipped
         if is_parameter(symbol, information):
             skipped["local"] += 1
@@ -160,6 +167,11 @@ class DocumentReading:
         found = self._types.get(name, [text])
         beside = text[: text.index(_IMPL)] + name + b"#"
         return beside if beside in found else found[0]
+
+
+def _is_file_module(defined: Defined) -> bool:
+    """Return whether a file is defined as a module, as rust-analyzer does from 1.86 on."""
+    return defined.symbol.endswith(b"/") and (defined.place.line, defined.place.column) == (0, 0)
 
 
 def _types_of(occurrences: Occurrences) -> dict[bytes, list[bytes]]:

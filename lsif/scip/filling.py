@@ -11,7 +11,7 @@ from lsif.reader.follow import NOTHING, Lookup
 from lsif.reader.hover import PLAIN_HOVERS
 from lsif.reader.spill import SpilledRows
 from lsif.reader.tables import Tables
-from lsif.scip.described import outside_hover
+from lsif.scip.described import modern, outside_hover
 from lsif.scip.schema import GENERATED, TEST
 from lsif.scip.symbols import Suffix, parse_symbol
 
@@ -56,6 +56,8 @@ class Filling:
         self.tables = Tables(SpilledRows(places, 5) if places is not None else None)
         self.tables.places_are_ranges = False
         self.described: set[bytes] = set()
+        self.is_old = True
+        """Whether symbols of rust-analyzer are as it wrote them up to 1.85."""
         self._numbers: dict[bytes, int] = {}
         self._count = 0
         self._ranges = 0
@@ -135,7 +137,7 @@ class Filling:
     def _add_undefined(self, *, is_rust: bool) -> None:
         """Add what is named and defined nowhere, as far as it may be an item, and the aliases."""
         parsed = {
-            number: (text, symbol)
+            number: (text, modern(symbol) if is_rust and self.is_old else symbol)
             for text, number in self._numbers.items()
             if number not in self._defined
             and (symbol := parse_symbol(text.decode("utf-8", "replace"))) is not None
