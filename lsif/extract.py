@@ -140,6 +140,11 @@ def _is_large(dump: Path) -> bool:
     return dump.stat().st_size >= (_LARGE_PACKED if is_packed(dump) else _LARGE)
 
 
+def _examples(path: str, lines: list[int], known: list[str]) -> list[str]:
+    """Return the first places of a file that are to be named besides those known already."""
+    return [f"{path}:{line}" for line in lines[: EXAMPLES - len(known)]]
+
+
 class Extraction:
     """One pass from a dump to structures."""
 
@@ -220,10 +225,14 @@ class Extraction:
         ledger.blocks += joined.block_count
         ledger.files_mended += joined.is_mended
         ledger.by_brackets += len(joined.by_brackets)
-        ledger.first_by_brackets += [
-            f"{joined.path}:{line}"
-            for line in joined.by_brackets[: EXAMPLES - len(ledger.first_by_brackets)]
-        ]
+        ledger.first_by_brackets += _examples(
+            joined.path, joined.by_brackets, ledger.first_by_brackets
+        )
+        ledger.extents += joined.extents
+        ledger.extents_differ += len(joined.extents_differ)
+        ledger.first_extents_differ += _examples(
+            joined.path, joined.extents_differ, ledger.first_extents_differ
+        )
         ledger.snippets_cut += joined.snippets_cut
         ledger.first_stale += joined.stale[: EXAMPLES - len(ledger.first_stale)]
         if not joined.in_dump:

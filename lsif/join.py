@@ -22,7 +22,7 @@ from lsif.rust.finder import RustFile
 from lsif.snippets import block_snippets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from lsif.anchors import Anchors
@@ -96,6 +96,10 @@ class JoinedFile:
     """Whether it has syntax that the grammar does not know."""
     by_brackets: list[int] = field(default_factory=list)
     """Lines of the structures that brackets delimit, since the grammar can't read all of them."""
+    extents: int = 0
+    """Structures whose extent the dump says."""
+    extents_differ: list[int] = field(default_factory=list)
+    """Lines of those whose source says another one."""
     block_count: int = 0
     snippets_cut: int = 0
     """Structures and blocks whose snippet is a part of their lines."""
@@ -259,6 +263,7 @@ def _structures(
             if first.definition is not None and found.definition is not None:
                 definition = first.definition.with_references_of(found.definition)
                 places[found.row, found.column] = first._replace(definition=definition)
+    _compare_extents(joined, places.values())
     others = list(source.others(places)) if context.source_items else []
     joined.by_brackets = [
         found.item.row + 1 for found in (*places.values(), *others) if found.item.by_brackets
@@ -279,6 +284,20 @@ def _structures(
         )  # fmt: skip
         joined.anchors = joined.anchors._replace(guesses=guesses)
     return structures
+
+
+def _compare_extents(joined: JoinedFile, items: Iterable[FoundItem]) -> None:
+    """Count the items whose extent the dump says, and note those for which it is wrong.
+
+    Comments above an item may belong to it or not. A module's record ends with its head.
+    """
+    for found in items:
+        tag = found.definition.range.tag if found.definition is not None else None
+        if tag is None or tag.extent is None or found.item.code_type == "Module":
+            continue
+        joined.extents += 1
+        if tag.extent.end_line != found.item.row_to or tag.extent.line > found.item.row:
+            joined.extents_differ.append(found.item.row + 1)
 
 
 def _check_snippets(path: Path, data: bytes, structures: list[Structure]) -> None:

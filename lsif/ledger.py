@@ -121,6 +121,12 @@ class ParseLedger:
     could not read all of them."""
     first_by_brackets: list[str] = field(default_factory=list)
     """The first three of them, as `file:line`."""
+    extents: int = 0
+    """Structures whose extent the dump says, modules left out; indexes of SCIP do, and lsif-tsc."""
+    extents_differ: int = 0
+    """Those of them that end elsewhere by their source, which counts."""
+    first_extents_differ: list[str] = field(default_factory=list)
+    """The first three of them, as `file:line`."""
     from_source: int = 0
     """Structures that the dump does not hold, those of impl blocks included."""
     impls: int = 0

@@ -382,3 +382,32 @@ def test_self_refers_to_the_type_and_does_not_count(tmp_path: Path) -> None:
         "Trait - Plant 3-3-3 0 > - : -",
         "Function Plant grow 3-3-3 0 > Plant : -",
     ]
+
+
+def test_an_extent_that_the_source_contradicts_is_counted(tmp_path: Path) -> None:
+    source, places = read_marked("fn «f|+f().»() {\n}\nmake! {\n    fn «g|+g().»() {}\n}\n")
+    (tmp_path / "a.rs").write_text(source)
+    made = document("a.rs", places, prefix=RUST)
+    made.occurrences[0].enclosing_range.extend([0, 0, 1, 1])
+    made.occurrences[1].enclosing_range.extend([2, 0, 4, 1])  # the whole call
+    ledger, structures = parse(index(made), tmp_path, tmp_path)
+    assert [(one.line_from, one.line_to) for one in structures] == [(1, 2), (4, 4)]
+    assert (ledger.extents, ledger.extents_differ) == (2, 1)
+    assert ledger.first_extents_differ == ["a.rs:4"]
+
+
+def test_an_extent_counts_where_the_grammar_can_not_read_the_source_if_brackets_agree(
+    tmp_path: Path,
+) -> None:
+    source, places = read_marked(
+        "section «first|+first#» is {\n}\nwrap {\n  part «second|+second#»\n}\n"
+    )
+    (tmp_path / "a.zz").write_text(source)
+    described = [{"symbol": f"{name}#", "kind": 7} for name in ("first", "second")]
+    made = document("a.zz", places, described, "scip-zz . p . ", language=b"zz")
+    made.occurrences[0].enclosing_range.extend([0, 0, 1, 1])
+    made.occurrences[1].enclosing_range.extend([2, 0, 4, 1])  # what is around it
+    _, structures = parse(index(made, tool="scip-zz"), tmp_path, tmp_path)
+    assert [(one.name, one.line_from, one.line_to) for one in structures] == [
+        ("first", 1, 2), ("second", 4, 4)
+    ]  # fmt: skip

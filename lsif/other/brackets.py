@@ -78,6 +78,25 @@ class Brackets:
                         while others and others[-1] > opening:
                             others.pop()
 
+    def confirm(self, extent: tuple[int, int], name_start: int) -> bool:
+        """Return whether a declaration whose name is there may extend from begin to end.
+
+        It may if brackets are in pairs in it, and none is open at the name: else it is what is
+        around the declaration, such as an impl block or a macro call.
+        """
+        begin, end = extent
+        if not begin <= name_start < end:
+            return False
+        first, last = bisect_left(self._starts, begin), bisect_left(self._starts, end)
+        name = bisect_left(self._starts, name_start)
+        for number in range(first, last):
+            if self._tokens[number].kind not in ("open", "close"):
+                continue
+            other = self._counterparts.get(number)
+            if other is None or not first <= other < last or (number < name) != (other < name):
+                return False
+        return True
+
     def find_bounds(self, name_end: int, *, has_body: bool) -> Bounds:
         """Return the parts of the declaration whose name ends at `name_end`.
 

@@ -54,7 +54,7 @@ class OutlinedSource:
     ) -> Declaration | None:
         """Return what the name at start and end declares, None if nothing.
 
-        `extent` is where the indexer says that the declaration is.
+        `extent` is where the indexer says that the declaration is; it counts if brackets agree.
         """
         start, end = name
         line = self._lines.offset(self._lines.row_of(start))
@@ -62,6 +62,8 @@ class OutlinedSource:
             directive = _DIRECTIVE.match(self._data, start)
             last = directive.end() if directive is not None else end
             return Declaration("Macro", line, line, None, None, last)
+        if extent is not None and not self._brackets.confirm(extent, start):
+            extent = None
         before = words_before(self._data, start)
         head = self._brackets.find_head(start, before)
         kind = self._kind(name, hover, tag, (before, head))

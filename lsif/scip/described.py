@@ -58,6 +58,8 @@ _PRIMITIVES = frozenset({
     "u8", "u16", "u32", "u64", "u128", "usize",
 })  # fmt: skip
 _TYPE_VARIABLE = re.compile(r"[A-Z][0-9]?\Z")
+_RULE = "---"
+"""Between declaration and docs; scip-python has it as a part of its own."""
 _FENCED = re.compile(r"\s*```[^\n]*\n(?P<code>.*?)\n?```\s*\Z", re.DOTALL)
 
 
@@ -254,7 +256,7 @@ def _name(symbol: Symbol | None, display_name: str) -> str:
 def _documentation(information: SymbolInformation) -> tuple[str, str | None]:
     """Return declaration and documentation; older indexers have the former among the latter."""
     declaration = text_of(information.signature_documentation.text).strip()
-    parts = list(map(text_of, information.documentation))
+    parts = [text for part in information.documentation if (text := text_of(part)).strip() != _RULE]
     fenced = _FENCED.match(parts[0]) if parts else None
     if fenced is not None:
         declaration = declaration or fenced["code"].strip()

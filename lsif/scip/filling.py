@@ -11,7 +11,7 @@ from lsif.reader.follow import NOTHING, Lookup
 from lsif.reader.hover import PLAIN_HOVERS
 from lsif.reader.spill import SpilledRows
 from lsif.reader.tables import Tables
-from lsif.scip.described import modern, outside_hover
+from lsif.scip.described import NO_STRUCTURE, modern, outside_hover
 from lsif.scip.schema import GENERATED, TEST
 from lsif.scip.symbols import Suffix, parse_symbol
 
@@ -167,9 +167,10 @@ class Filling:
         tables, hover = self.tables, described.hover
         if hover in PLAIN_HOVERS:
             tables.plain_hovers.append(number, PLAIN_HOVERS.index(hover))
-        elif hover is not None:
+            return
+        if hover is not None:
             tables.hovers[number] = hover
-        if hover is None or hover.code_type is not None or described.kind:
+        if hover is not NO_STRUCTURE:
             tables.tags[range_id] = Tag(
                 described.name,
                 described.kind,
