@@ -147,6 +147,8 @@ class Filling:
             for _, symbol in parsed.values()
             if symbol.descriptors[-1].suffix is Suffix.METHOD
         }
+        # A dump of LSIF has their definitions, in documents outside of the root.
+        self.tables.skipped["external"] += len(parsed.keys() - self._aliases.keys())
         hovers, further = self.tables.hovers, self.tables.further
         for number, (text, symbol) in parsed.items():
             hover = outside_hover(symbol, is_rust=is_rust, in_trait=symbol.owner in with_methods)
