@@ -325,12 +325,16 @@ def _reason(hover: Hover | None) -> str | None:
     return "field_or_variant" if hover.code_type is None else None
 
 
-def _preference(definition: Definition) -> tuple[int, int, str, str]:
-    """Order of definitions at one position: the first that is an item wins."""
+def _preference(definition: Definition) -> tuple[int, int, str, bool, str]:
+    """Order of definitions at one position: the first that is an item wins.
+
+    A macro may make a type and a function of the same name, which makes the type.
+    """
     hover, place = definition.hover, definition.range
     return (
         place.line,
         place.column,
         (hover.path or "") if hover else "",
+        hover is not None and hover.code_type == "Function",
         hover.declaration if hover else "",
     )

@@ -39,6 +39,10 @@ _CODE_TYPES: dict[str, CodeType] = {
 
 
 _PROC_MACRO = "proc_macro "
+_RESOLVED_LINK = re.compile(
+    r"(\[[^\[\]]*+\])\(https://(?:docs\.rs/|doc\.rust-lang\.org/\w+/(?:core|alloc|std)/)[^()\s]*+\)"
+)
+_BOUNDS = re.compile(r"\s*//[ ]Bounds[ ]from[ ](?:impl|trait):.*", re.DOTALL)
 
 
 class Hover(NamedTuple):
@@ -88,7 +92,16 @@ def parse_hover(value: str) -> Hover | None:
     # A constant's body is shown raw and may have fences: the declaration is all that follows.
     declaration = rest.strip().removesuffix("```").strip()
     code_type, name = classify(declaration)
-    return Hover(path.strip(), declaration, docs.strip() or None, code_type, name)
+    return Hover(path.strip(), declaration, as_written(docs.strip()) or None, code_type, name)
+
+
+def as_written(docs: str) -> str:
+    """Return docs without the targets of links that rust-analyzer resolved.
+
+    >>> as_written("See [`get`](https://docs.rs/axum/0.8.9/axum/routing/fn.get.html).")
+    'See [`get`].'
+    """
+    return _RESOLVED_LINK.sub(r"\1", docs)
 
 
 def decode_hover(hover: Hover | bytes | None) -> Hover | None:
@@ -112,8 +125,11 @@ def _parse_other(value: str) -> Hover | None:
 
 
 def own_declaration(hover: Hover) -> str:
-    """Return the declaration without the line for its `impl` or trait that it may begin with."""
-    return hover.declaration[_own_line(hover.declaration)[0] :]
+    """Return the declaration without what is its impl block's or trait's.
+
+    That is a line that it may begin with, and bounds that it may end with.
+    """
+    return _BOUNDS.sub("", hover.declaration[_own_line(hover.declaration)[0] :])
 
 
 def is_crate_root(declaration: str) -> bool:

@@ -6,7 +6,14 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from lsif.identifiers import is_identifier
-from lsif.reader.hover import CRATE_ROOT, Hover, classify, is_crate_root, parse_hover
+from lsif.reader.hover import (
+    CRATE_ROOT,
+    Hover,
+    as_written,
+    classify,
+    is_crate_root,
+    parse_hover,
+)
 from lsif.scip.schema import text_of
 from lsif.scip.symbols import Suffix
 
@@ -58,6 +65,7 @@ _PRIMITIVES = frozenset({
     "u8", "u16", "u32", "u64", "u128", "usize",
 })  # fmt: skip
 _TYPE_VARIABLE = re.compile(r"[A-Z][0-9]?\Z")
+_HIDDEN = re.compile(r"\s*#(?: |$)")
 _RULE = "---"
 """Between declaration and docs; scip-python has it as a part of its own."""
 _FENCED = re.compile(r"\s*```[^\n]*\n(?P<code>.*?)\n?```\s*\Z", re.DOTALL)
@@ -124,7 +132,7 @@ def describe_rust(
         code_type, declared = _CODE_TYPES.get(information.kind), name
     if code_type is None:
         return Described(NO_STRUCTURE)
-    docs = _unindented("\n\n".join(map(text_of, information.documentation)).strip())
+    docs = as_shown("\n\n".join(map(text_of, information.documentation)).strip())
     return Described(Hover(path, declaration, docs or None, code_type, declared), declared or "")
 
 
@@ -234,12 +242,21 @@ def _type_by_suffix(descriptors: Sequence[Descriptor]) -> CodeType | None:
     return _BY_SUFFIX.get(descriptors[-1].suffix)
 
 
-def _unindented(docs: str) -> str:
-    """Return docs without the blank that macros leave between `///` and the text."""
+def as_shown(docs: str) -> str:
+    """Return docs as hovers show them.
+
+    They are without the blank that macros leave between `///` and the text, and without the lines
+    of examples that rustdoc hides.
+    """
     first, *lines = docs.split("\n")
     if all(line.startswith(" ") for line in lines if line):
         lines = [line[1:] for line in lines]
-    return "\n".join((first, *lines))
+    shown, in_code = [], False
+    for line in (first, *lines):
+        in_code ^= line.startswith("```")
+        if not (in_code and _HIDDEN.match(line)):
+            shown.append(line)
+    return as_written("\n".join(shown))
 
 
 def _name(symbol: Symbol | None, display_name: str) -> str:
