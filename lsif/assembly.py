@@ -69,6 +69,7 @@ class Assembler:
             dump_format=dump_format,
             workers=workers,
             places=places,
+            root=self._root,
         )
         graph = self._checked(Graph(tables), lines)
         base = base_of(graph.document_uris, graph.project_root, self._root)

@@ -29,8 +29,11 @@ def read_dump(
     dump_format: Format = "auto",
     workers: Workers | None = None,
     places: Path | None = None,
+    root: Path | None = None,
 ) -> Tables:
     """Return the tables of the dump; the arguments are those of `read_tables`.
+
+    An index's copies of sources are kept only if there is no such file under `root` (resolved).
 
     Raises DumpError if it is no dump of that format, is cut off, or has too many unreadable lines.
     """
@@ -43,7 +46,7 @@ def read_dump(
                 f'is "{dump_format}". Leave it "auto", or give the dump that it names.'
             )
         if is_scip or dump_format == "scip":
-            return read_index(path, file, ledger, max_bad=max_bad_lines, places=places)
+            return read_index(path, file, ledger, max_bad=max_bad_lines, places=places, root=root)
         return read_tables(
             path, ledger, max_bad_lines=max_bad_lines, workers=workers, places=places, file=file
         )

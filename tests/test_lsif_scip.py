@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import tracemalloc
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -412,3 +413,52 @@ def test_an_extent_counts_where_the_grammar_can_not_read_the_source_if_brackets_
     assert [(one.name, one.line_from, one.line_to) for one in structures] == [
         ("first", 1, 2), ("second", 4, 4)
     ]  # fmt: skip
+
+
+def test_only_the_texts_of_documents_that_are_not_there_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "there.rs").touch()
+    documents = [document(path, text=b"x") for path in ("there.rs", "gone.rs", "../out.rs")]
+    (tmp_path / "index.scip").write_bytes(index(*documents))
+    tables = read_dump(
+        tmp_path / "index.scip", ReadLedger(), max_bad_lines=0, root=tmp_path.resolve()
+    )
+    assert [each.contents for each in tables.documents.values()] == [None, "eA==", None]
+
+
+def test_one_document_is_in_memory_at_a_time(tmp_path: Path) -> None:
+    place = Place(0, 3, 4, "f().", 0)
+    name = "x" * 1_000_000
+    with (tmp_path / "index.scip").open("wb") as file:
+        file.write(index())
+        for number in range(30):
+            described = [{"symbol": f"local {at}", "documentation": [name.encode()]} for at in "12"]
+            made = document(f"{number}.rs", [place] * 1000, described, RUST).SerializeToString()
+            file.write(b"\x12" + _varint(len(made)) + made)
+    tracemalloc.start()
+    tables = read_dump(tmp_path / "index.scip", ReadLedger(), max_bad_lines=0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(tables.documents) == 30
+    assert peak < 12_000_000  # the index has 60 MB
+
+
+def _varint(number: int) -> bytes:
+    more = b""
+    while number > 127:
+        more, number = more + bytes([number & 127 | 128]), number >> 7
+    return more + bytes([number])
+
+
+def test_a_variant_whose_symbol_is_a_structs_too_is_no_structure(tmp_path: Path) -> None:
+    source, places = read_marked(
+        "struct «End|+End#»;\nenum «Message|+Message#» {\n    «End|+End#»(«End|End#»),\n}\n"
+    )
+    (tmp_path / "a.rs").write_text(source)
+    described = [
+        {"symbol": "End#", "kind": 49, "signature_documentation": {"text": b"struct End"}},
+        {"symbol": "End#", "kind": 12, "signature_documentation": {"text": b"End(End)"}},
+    ]
+    made = document("a.rs", places, described, RUST)
+    ledger, structures = parse(index(made), tmp_path, tmp_path)
+    assert rows(structures) == ["Struct - End 1-1-1 1 > - : -", "Enum - Message 2-2-4 0 > End : -"]
+    assert (ledger.skipped, ledger.duplicate_symbols) == ({"field_or_variant": 1}, 1)

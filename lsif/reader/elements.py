@@ -100,6 +100,8 @@ class Tag(NamedTuple):
     extent: Extent | None
     is_test: bool = False
     is_generated: bool = False
+    is_ambiguous: bool = False
+    """Whether other definitions have the same symbol: the hover may be that of another one."""
 
 
 class Range(NamedTuple):

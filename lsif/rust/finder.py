@@ -209,6 +209,8 @@ class RustFile:
             return FoundItem(definition, row, column, item)
         if source.stands_in(row, column, "impl_item"):
             return "self_type"
+        if definition.range.tag is not None and definition.range.tag.is_ambiguous:
+            return "field_or_variant"
         return self._find_by_brackets(definition, column, encoding)
 
     def _why_no_item(

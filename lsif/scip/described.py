@@ -81,11 +81,14 @@ class Described(NamedTuple):
     """As of a dump's tag; 0 if it is unknown."""
 
 
-def is_parameter(symbol: Symbol | None, information: SymbolInformation | None) -> bool:
+def is_parameter(symbol: bytes, information: SymbolInformation | None) -> bool:
     """Return whether what is defined is a parameter, as those are that are not `local`."""
-    if information is not None and information.kind in _PARAMETERS:
-        return True
-    return symbol is not None and symbol.descriptors[-1].suffix is Suffix.PARAMETER
+    return symbol.endswith(b")") or (information is not None and information.kind in _PARAMETERS)
+
+
+def is_field(information: SymbolInformation | None) -> bool:
+    """Return whether the indexer calls it a field, a property or a variant."""
+    return information is not None and information.kind in _FIELDS
 
 
 def is_self_type(symbol: Symbol) -> bool:
@@ -188,7 +191,7 @@ def describe(symbol: Symbol | None, information: SymbolInformation | None) -> De
         return Described(None, _name(symbol, ""), _FIELD_TAG if may_be_field else 0)
     code_type = _CODE_TYPES.get(information.kind)
     declaration, docs = _documentation(information)
-    if information.kind in _FIELDS or (may_be_field and not information.kind and not declaration):
+    if is_field(information) or (may_be_field and not information.kind and not declaration):
         kind = _FIELD_TAG
     else:
         kind = _SYMBOL_KINDS.get(code_type, 0) if code_type is not None else 0

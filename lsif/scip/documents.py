@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lsif.scip.described import (
+    NO_STRUCTURE,
+    Described,
     crate_of,
     describe,
     describe_rust,
+    is_field,
     is_parameter,
     is_self_type,
     modern,
@@ -25,7 +29,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lsif.reader.elements import Extent
-    from lsif.scip.described import Described
     from lsif.scip.filling import Filling
     from lsif.scip.occurrences import Defined, Occurrences
     from lsif.scip.schema import SymbolInformation
@@ -67,13 +70,15 @@ class DocumentReading:
         if occurrences is not None:
             self._filling.is_old &= not any(map(_is_file_module, occurrences.defined))
             self._filling.tables.skipped["local"] += occurrences.locals
+            counts = Counter(defined.symbol for defined in occurrences.defined)
             for defined in occurrences.defined:
-                self._define(defined, own)
+                is_ambiguous = counts[defined.symbol] > 1
+                self._define(defined._replace(is_ambiguous=is_ambiguous), own)
             for declared in occurrences.declared:
                 guess = self._described(self._parsed(declared.symbol), None)
                 self._filling.declare(self._number, declared, guess)
         for symbol, information in self._informations.items():
-            if symbol not in own:
+            if symbol not in own and not is_parameter(symbol, information):
                 described = self._described(self._parsed(symbol), information)
                 self._filling.describe(symbol, described)
         if occurrences is not None:
@@ -108,18 +113,22 @@ class DocumentReading:
     def _define(self, defined: Defined, own: Own) -> None:
         """Add a definition."""
         text, information = defined.symbol, self._informations.get(defined.symbol)
-        symbol = self._parsed(text)
         skipped = self._filling.tables.skipped
-        if is_parameter(symbol, information):
+        if is_parameter(text, information):
             skipped["local"] += 1
-        elif self._is_rust and symbol is not None and is_self_type(symbol):
-            skipped["self_type"] += 1
+            return
+        if self._is_rust and is_field(information):
+            described = Described(NO_STRUCTURE)
         else:
+            symbol = self._parsed(text)
+            if self._is_rust and symbol is not None and is_self_type(symbol):
+                skipped["self_type"] += 1
+                return
             described = self._described(symbol, information)
-            number = self._filling.define(
-                self._number, defined, described, is_guess=information is None
-            )
-            own.setdefault(text, []).append((defined.extent, number))
+        number = self._filling.define(
+            self._number, defined, described, is_guess=information is None
+        )
+        own.setdefault(text, []).append((defined.extent, number))
 
     def _places(self, occurrences: Occurrences, own: Own) -> NDArray[np.int64]:
         """Return rows (number, line, column, length) of the places that name something."""

@@ -179,6 +179,7 @@ class Filling:
                 defined.extent,
                 is_test=bool(defined.roles & TEST),
                 is_generated=bool(defined.roles & GENERATED),
+                is_ambiguous=defined.is_ambiguous,
             )
 
     def _new_number(self) -> int:

@@ -30,6 +30,8 @@ class Defined(NamedTuple):
     extent: Extent | None
     """Of all of the definition; None if the indexer does not say it."""
     roles: int
+    is_ambiguous: bool = False
+    """Whether the document defines the symbol several times."""
 
 
 class Occurrences:

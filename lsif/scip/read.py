@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from lsif.errors import DumpError
+from lsif.paths import relative_path
 from lsif.reader.elements import Document, MetaData
 from lsif.reader.languages import language_of
 from lsif.reader.streams import REMAKE
@@ -38,16 +39,24 @@ _PATH = "/-._~!$&'()*+,;=:@"
 
 
 def read_index(
-    path: Path, file: BinaryIO, ledger: ReadLedger, *, max_bad: int, places: Path | None = None
+    path: Path,
+    file: BinaryIO,
+    ledger: ReadLedger,
+    *,
+    max_bad: int,
+    places: Path | None = None,
+    root: Path | None = None,
 ) -> Tables:
     """Return the tables of the index; `ledger` counts documents, occurrences and symbols.
 
     `path` is only for messages. The places that refer to something are kept in files of the folder
-    `places`, if one is given. Raises DumpError if the file is no index, is cut off, or has more
-    than `max_bad` unreadable documents, occurrences and symbols.
+    `places`, if one is given. Texts of documents are kept if `root` is given and lacks the files.
+
+    Raises DumpError if the file is no index, is cut off, or has more than `max_bad` unreadable
+    documents, occurrences and symbols.
     """
     ledger.format = "scip"
-    reading = _Reading(path, ledger, max_bad, places)
+    reading = _Reading(path, ledger, max_bad, places, root)
     try:
         for field in wire.fields(file):
             reading.add(field)
@@ -60,8 +69,15 @@ def read_index(
 class _Reading:
     """One pass over an index."""
 
-    def __init__(self, path: Path, ledger: ReadLedger, max_bad: int, places: Path | None) -> None:
-        self._path, self._ledger, self._max_bad = path, ledger, max_bad
+    def __init__(
+        self,
+        path: Path,
+        ledger: ReadLedger,
+        max_bad: int,
+        places: Path | None,
+        root: Path | None,
+    ) -> None:
+        self._path, self._ledger, self._max_bad, self._root = path, ledger, max_bad, root
         self._filling = Filling(places)
         self._documents: dict[str, int] = {}
         self._last = ""
@@ -118,7 +134,7 @@ class _Reading:
         number = self._documents.setdefault(path, len(self._documents) + 1)
         tables = self._filling.tables
         if number not in tables.documents:
-            tables.documents[number] = _document(number, path, document)
+            tables.documents[number] = _document(number, path, document, self._root)
         self._ledger.lines += len(document.occurrences) + len(document.symbols)
         is_rust = tables.meta.is_rust_analyzers
         reading = DocumentReading(self._filling, number, document.symbols, is_rust=is_rust)
@@ -155,11 +171,14 @@ def _decoded(data: bytes) -> tuple[schema.Document, str]:
     return document, path
 
 
-def _document(number: int, path: str, document: schema.Document) -> Document:
+def _document(number: int, path: str, document: schema.Document, root: Path | None) -> Document:
+    uri = f"{ROOT}/{quote(path, safe=_PATH)}"
+    inside = relative_path(uri, ROOT, root) if root is not None and document.text else None
+    is_wanted = root is not None and inside is not None and not (root / inside).exists()
     return Document(
         number,
-        f"{ROOT}/{quote(path, safe=_PATH)}",
+        uri,
         language_of(text_of(document.language), path),
-        base64.b64encode(document.text).decode() if document.text else None,
+        base64.b64encode(document.text).decode() if is_wanted else None,
         _ENCODINGS.get(document.position_encoding),
     )
