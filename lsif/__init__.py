@@ -16,6 +16,7 @@ build_output                 which files under the root a build wrote
 selection, listing           which files there are, which are left out, which a program wrote
 snippets                     the source that a record shows, bounded by the size of its file
 paths, join, builder         joins definitions and sources into records, file by file
+columns                      positions as numbers; columns in UTF-16, whatever a dump counts in
 anchors, spans, guesses      where a file's records stand, and which definitions they are; what
                              those refer to that no dump has
 references/                  which record refers to which, and the file of all places

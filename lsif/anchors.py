@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lsif.columns import excess_of, position
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
+    from lsif.columns import Excess
     from lsif.items import FoundItem
     from lsif.lines import Lines
     from lsif.reader.elements import Id
@@ -23,12 +26,13 @@ if TYPE_CHECKING:
 _TYPES = frozenset({"Struct", "Enum", "Union", "Trait", "TypeAlias"})
 _BUILTIN = "core::macros::builtin"
 _ATTRIBUTES = frozenset({"bench", "derive", "derive_const", "global_allocator", "test"})
-_LAST = (1 << 31) - 1
-"""Largest line and column that a position distinguishes."""
 
 
 class Anchors(NamedTuple):
-    """Of one file; structures are numbered from 0 in the order of their records."""
+    """Of one file; structures are numbered from 0 in the order of their records.
+
+    Positions count columns in the dump's units.
+    """
 
     spans: NDArray[np.int64]
     """Begin and end of each structure as positions, (structures, 2); the end is exclusive."""
@@ -44,16 +48,8 @@ class Anchors(NamedTuple):
     """Positions of the trait's name, which is in the head of an impl block, by its structure."""
     guesses: NDArray[np.int64] = np.empty((0, 4), dtype=np.int64)
     """Names whose meaning is guessed; see lsif.guesses.guesses_of."""
-
-
-def position(line: int, column: int) -> int:
-    """Return a number that orders positions; both are 0-based."""
-    return min(line, _LAST) << 32 | min(column, _LAST)
-
-
-def positions(lines: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the same for many positions."""
-    return np.minimum(lines, _LAST) << 32 | np.minimum(columns, _LAST)
+    excess: Excess | None = None
+    """How the file's columns differ from those in UTF-16; None if they don't."""
 
 
 def symbol_of(hover: Hover | None) -> str | None:
@@ -125,6 +121,7 @@ def anchors_of(
             for number, item in enumerate(items)
             if item.item.trait_at is not None
         },
+        excess=excess_of(lines.data, encoding),
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lsif.anchors import position
+from lsif.columns import position
 from lsif.identifiers import plain_name, symbol_key
 from lsif.reader.follow import NOTHING
 from lsif.rust.names import symbol_for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -391,6 +392,39 @@ def test_the_innermost_structure_has_the_place_and_columns_are_utf_16(tmp_path: 
         ("src/lib.rs", 1, 28, "r::a::i"),
         ("src/lib.rs", 1, 34, "r::a"),
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+def test_columns_and_lengths_are_utf_16_whatever_the_dump_counts_in(
+    encoding: str, tmp_path: Path
+) -> None:
+    def units(text: str) -> int:
+        return len(text.encode(encoding if encoding == "utf-8" else f"{encoding}-le")) // {
+            "utf-8": 1, "utf-16": 2, "utf-32": 4
+        }[encoding]  # fmt: skip
+
+    lines = [
+        "fn é() {} // ü",
+        "// 汉字 🦀",
+        "fn g() { /*é🦀*/é(); /*汉*/ é() } fn h() { é() }",
+        "#[cfg(off)] fn gone() { /*é*/ é() }",
+    ]
+    dump = Dump(tmp_path)
+    dump.elements[0]["positionEncoding"] = encoding
+    dump.source("src/lib.rs", "\ufeff" + "\n".join(lines) + "\n")
+    called = dump.define("src/lib.rs", 0, 3, units("é"), "r", "fn é()")
+    for name in "gh":
+        at = units(lines[2][: lines[2].index(f"{name}(")])
+        dump.define("src/lib.rs", 2, at, 1, "r", f"fn {name}()")
+    columns = [match.start() for match in re.finditer(r"é\(", lines[2])]
+    for column in columns:
+        dump.refer("src/lib.rs", 2, units(lines[2][:column]), units("é"), called)
+    found = parsed(dump, source_items=True)
+    places = found.places.page(found.by_symbol["r::é"].id, 0, 10)
+    assert [(place.line, place.column, place.length, place.is_guessed) for place in places] == [
+        (3, 17, 1, False), (3, 28, 1, False), (3, 43, 1, False), (4, 31, 1, True)
+    ]  # fmt: skip
+    assert [place[3] for place in found.places_of("r::é")] == ["r::g", "r::g", "r::h", "r::gone"]
 
 
 def test_what_no_dump_has_is_guessed_from_modules_and_imports(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from lsif.anchors import positions
+from lsif.columns import positions
 from lsif.reader.follow import NOTHING
 from lsif.references.numbered import NumberedStructures
 from lsif.references.places import GROUP, KINDS, SCHEMA, digest_of, places_writer, write_table
@@ -119,8 +119,7 @@ class Linker:
         self._tested = CountedTests(structures.tests(), folder)
         self.places = 0
         """Number of places, complete after `edges`."""
-        self._related = self._implementations()
-        """What structures implement by the dump's word, by their numbers."""
+        self._related = self._targets.implementations(collected.implementations)
         self._add_guesses()
 
     def write_records(self, unlinked: BinaryIO, output: BinaryIO) -> None:
@@ -175,15 +174,6 @@ class Linker:
             found = np.column_stack([files[rows[:, 0]], rows[:, 1:4], _FIRST_GUESS - target])
             self._collected.places.add(found[target != NOTHING])
 
-    def _implementations(self) -> dict[int, list[str]]:
-        """Return ids or symbols of what structures implement, sorted, by their numbers."""
-        targets, found = self._targets, dict[int, set[str]]()
-        own, others = (targets.of(column) for column in self._collected.implementations.T)
-        for number, other in zip(own.tolist(), others.tolist(), strict=True):
-            if NOTHING not in (number, other) and number < len(self._structures):
-                found.setdefault(number, set()).add(targets.name(other))
-        return {number: sorted(names) for number, names in found.items()}
-
     def _rows(self, piece: Piece) -> NDArray[np.int64]:
         """Return rows (file, line, column, length, target, guessed) without doubles, sorted.
 
@@ -208,6 +198,9 @@ class Linker:
         guesses = np.unique(owned[(owners != NOTHING) & is_guessed], axis=0)
         implements: dict[int, list[str]] = {}
         traits = [row for file in files for row in self._implement(file, rows, implements)]
+        for own, numbered in files:
+            if numbered.excess is not None:
+                numbered.excess.take_from(rows[own, 1:4])
         self._note(rows, owners, traits)
         self._tested.add(pairs)
         for _, file in files:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lsif.anchors import Anchors
+    from lsif.columns import Excess
     from lsif.structure import Structure
 
 
@@ -41,6 +42,8 @@ class NumberedFile(NamedTuple):
     spans: NDArray[np.int64]
     """See lsif.anchors.Anchors."""
     implementations: list[Implementation]
+    excess: Excess | None
+    """See lsif.anchors.Anchors."""
 
 
 class NumberedStructures:
@@ -75,7 +78,9 @@ class NumberedStructures:
             self._keys.append(symbol_key(structure.symbol))
             self._tests.append(structure.is_test and structure.code_type == "Function")
         implementations = [*self._relations(first, structures, anchors.traits)]
-        self.files[path] = NumberedFile(first, len(structures), anchors.spans, implementations)
+        self.files[path] = NumberedFile(
+            first, len(structures), anchors.spans, implementations, anchors.excess
+        )
         self._definitions.append(anchors.definitions + np.array([0, first]))
         of_file = np.full((len(anchors.guesses), 1), len(self.files) - 1)
         self.guesses.extend(np.hstack([of_file, anchors.guesses]))

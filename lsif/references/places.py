@@ -1,7 +1,7 @@
 """The file of places: each row says where a file refers to a structure or symbol.
 
 Columns: `target` (id of a structure, or the symbol of what is none), `file_path`, `line` and
-`column` (of the name's beginning, 1-based; columns are UTF-16 code units, or the dump's own units),
+`column` (of the name's beginning, 1-based, in UTF-16 code units whatever the dump counts in),
 `length` (of the name, in the same units), `kind` (KINDS, null if it is not known), `structure`
 (id of the innermost structure around the place; null if it belongs to the file as a whole) and
 `guessed` (whether only names say so, not the dump).

@@ -97,6 +97,19 @@ class Targets:
         member = self.member(trait, name)
         return None if member == NOTHING else self._structures.id_of(member)
 
+    def implementations(self, rows: NDArray[np.int64]) -> dict[int, list[str]]:
+        """Return what structures implement by the dump's word, by their numbers.
+
+        It is ids or symbols, sorted; `rows` are reference results (what implements, what it
+        implements).
+        """
+        found: dict[int, set[str]] = {}
+        own, others = (self.of(column).tolist() for column in rows.T)
+        for number, other in zip(own, others, strict=True):
+            if NOTHING not in (number, other) and number < len(self._structures):
+                found.setdefault(number, set()).add(self.name(other))
+        return {number: sorted(names) for number, names in found.items()}
+
     def order(self) -> NDArray[np.int64]:
         """Return the place of each target in the order of ids; symbols follow, in their order."""
         ids = np.argsort(self._structures.ids().view("S16"), kind="stable")
