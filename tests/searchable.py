@@ -32,6 +32,7 @@ from lsif.structure import Structure, with_digest
 from search.service import SearchService
 from search.web.app import make_app
 from storage.metadata import Metadata
+from storage.upload import UploadReport
 
 from conftest import SAMPLE, SAMPLE_DUMP, FakeEncoder
 
@@ -89,24 +90,25 @@ def index_sample(
     data: Path,
     root: Path = SAMPLE,
     *,
+    dump: Path = SAMPLE_DUMP,
     commit: str | None = "0123abc",
     dirty: bool = False,
     references: bool = False,
-) -> None:
+) -> UploadReport:
     """Index the sample, with sources in `root`, as `lsif-ingest ingest` does without Prefect.
 
-    With `references` it has impl blocks, too.
+    With `references` it has impl blocks, too. Return what the upload did.
     """
     project = _project(data, "sample")
     parsed = parse_repository(
         project,
-        SAMPLE_DUMP,
+        dump,
         root,
         project.folder,
         source_items=references,
         references=references,
     )
-    _publish(project, commit=commit, dirty=dirty, places=parsed.places_digest)
+    return _publish(project, commit=commit, dirty=dirty, places=parsed.places_digest)
 
 
 def index_tutorial(data: Path, source: Path, project: str) -> None:
@@ -162,7 +164,7 @@ def _publish(
     commit: str | None = "0123abc",
     dirty: bool = False,
     places: str = "",
-) -> None:
+) -> UploadReport:
     folder = project.folder
     units: list[WorkUnit] = []
     plan = plan_vectors(project, units.append)
@@ -173,8 +175,9 @@ def _publish(
         plan.done(unit, embed(project, unit))
     plan.no_more()
     metadata = Metadata(project.project, "file:///sample", commit, dirty, "", {}, places=places)
-    upload(project, metadata, plan)
+    report = upload(project, metadata, plan)
     plan.close()
+    return report
 
 
 def model_digests(settings: Settings) -> dict[str, str]:

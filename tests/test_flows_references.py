@@ -19,6 +19,7 @@ from flows.errors import FlowError
 from flows.stages.check import check_index
 from flows.stages.index import export_index, import_index, verify_index
 from flows.stages.upload import remove_old_places
+from lsif.structure import Structure
 from search.errors import ReferencesMissing
 from search.impact import follow
 from search.lookup import Lookup
@@ -28,7 +29,7 @@ from storage.index import Index
 from storage.live import require_live
 from storage.metadata import Metadata
 
-from conftest import SAMPLE, SAMPLE_DUMP, run
+from conftest import DATA, SAMPLE, SAMPLE_DUMP, run
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,15 @@ def opened(data: Path) -> Iterator[References]:
     with closing(connect(workspace)) as index:
         lookup = Lookup(require_live(index, "sample"))
         yield open_references(workspace, "sample", lookup)
+
+
+def stored(data: Path) -> dict[str, tuple[Structure, dict[str, list[float]]]]:
+    """Return the records of the sample as they are stored, and their vectors, by id."""
+    with closing(connect(workspace_of(data))) as index:
+        return {
+            point.id: (point.record, {name: [*map(float, v)] for name, v in point.vectors.items()})
+            for point in require_live(index, "sample").structures.scroll(vectors=True)
+        }
 
 
 def symbols(page: Page[Neighbour]) -> list[str]:
@@ -117,6 +127,25 @@ def test_an_import_refuses_places_of_another_index(data: Path, tmp_path: Path) -
     with pytest.raises(FlowError, match="is damaged, or of another export. Export again."):
         import_index(workspace_of(tmp_path / "data"), tmp_path / "export", rebuild=False)
     assert not (tmp_path / "data").exists()
+
+
+def test_a_change_from_lsif_to_scip_sets_payloads_and_makes_no_vector(data: Path) -> None:
+    before = stored(data)
+    with fake_models() as models:
+        report = index_sample(data, dump=DATA / "sample.scip.zst", references=True)
+    assert models.encoder.batches == []
+    assert (report.way, report.points, report.blocks) == ("synced", 93, 8)
+    assert (report.added, report.changed, report.deleted) == (0, 0, 0)
+    # What the index of rust-analyzer 1.85 does not say, such as the modules that are files.
+    assert report.moved == 20
+    after = stored(data)
+    assert {key: vectors for key, (_, vectors) in after.items()} == {
+        key: vectors for key, (_, vectors) in before.items()
+    }
+    assert {record.symbol: record.origin for record, _ in after.values()}["sample::cache"] == (
+        "source"
+    )
+    check_answers(data)
 
 
 def test_an_index_without_references_stays_so_until_it_is_built_again(tmp_path: Path) -> None:
