@@ -101,7 +101,7 @@ def as_written(docs: str) -> str:
     >>> as_written("See [`get`](https://docs.rs/axum/0.8.9/axum/routing/fn.get.html).")
     'See [`get`].'
     """
-    return _RESOLVED_LINK.sub(r"\1", docs)
+    return _RESOLVED_LINK.sub(r"\1", docs) if "](https://" in docs else docs
 
 
 def decode_hover(hover: Hover | bytes | None) -> Hover | None:

@@ -73,7 +73,7 @@ class DocumentReading:
             counts = Counter(defined.symbol for defined in occurrences.defined)
             for defined in occurrences.defined:
                 is_ambiguous = counts[defined.symbol] > 1
-                self._define(defined._replace(is_ambiguous=is_ambiguous), own)
+                self._define(defined._replace(is_ambiguous=True) if is_ambiguous else defined, own)
             for declared in occurrences.declared:
                 guess = self._described(self._parsed(declared.symbol), None)
                 self._filling.declare(self._number, declared, guess)
