@@ -44,7 +44,7 @@ OPTIONS := $(if $(LSIF_PROJECT),--project "$$LSIF_PROJECT") $(if $(CONFIG),--con
 
 RECORDS := data/projects/sample/structures.jsonl
 BENCHES := parse embed stage gpu search upload scale flow quality truth truth-crates \
-	graph-parse graph-refs graph-truth kill-resume fuzz
+	graph-parse graph-refs graph-truth formats kill-resume fuzz
 EXTRAS_parse  := bench
 EXTRAS_embed  := bench,openvino
 EXTRAS_search := bench
