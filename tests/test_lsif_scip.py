@@ -386,6 +386,45 @@ def test_self_refers_to_the_type_and_does_not_count(tmp_path: Path) -> None:
     ]
 
 
+def test_a_function_that_is_not_defined_is_the_type_of_its_name(tmp_path: Path) -> None:
+    source, places = read_marked(
+        "keyword!(«via|+via#»);\nstruct «Tree|+Tree#»;\n"
+        "fn «f|+f().»() { «via|via().»; «Tree|Tree().»; «other|other().» }\n"
+    )
+    (tmp_path / "a.rs").write_text(source)
+    described = [
+        {"symbol": "via#", "signature_documentation": {"text": b"struct via"}},
+        {"symbol": "via().", "signature_documentation": {"text": b"fn via()"}},
+    ]
+    _, structures = parse(index(document("a.rs", places, described, RUST)), tmp_path, tmp_path)
+    assert rows(structures) == [
+        "Struct - via 1-1-1 0 > - : -",
+        "Struct - Tree 2-2-2 0 > - : -",
+        "Function - f 3-3-3 0 > Tree,a::other,via : -",
+    ]
+
+
+def test_types_of_traits_that_are_implemented_are_used_and_variants_are_not(
+    tmp_path: Path,
+) -> None:
+    source, places = read_marked(
+        "struct «S|+S#»;\n"
+        "impl Deref for S { fn «f|+impl#[S][`ops::Deref<'a>`]f().»() {\n"
+        "«Target|core 1 ops/Deref#Target#» «own|core 1 ops/Deref#own.» «Ok|core 1 Result#Ok#» } }\n"
+    )
+    (tmp_path / "a.rs").write_text(source)
+    outside = [
+        place._replace(symbol=f"rust-analyzer cargo {place.symbol}")
+        if place.symbol.startswith("core")
+        else place
+        for place in places
+    ]
+    _, structures = parse(index(document("a.rs", outside, prefix=RUST)), tmp_path, tmp_path)
+    assert {structure.name: structure.uses for structure in structures}["f"] == (
+        "core::ops::Deref::Target",
+    )
+
+
 def test_an_extent_that_the_source_contradicts_is_counted(tmp_path: Path) -> None:
     source, places = read_marked("fn «f|+f().»() {\n}\nmake! {\n    fn «g|+g().»() {}\n}\n")
     (tmp_path / "a.rs").write_text(source)

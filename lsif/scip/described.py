@@ -65,6 +65,8 @@ _PRIMITIVES = frozenset({
     "u8", "u16", "u32", "u64", "u128", "usize",
 })  # fmt: skip
 _TYPE_VARIABLE = re.compile(r"[A-Z][0-9]?\Z")
+_TRAIT = re.compile(rb"impl#\[(?:`[^`]*`|[^`\]]*)\]\[`?([^`\]]+)")
+"""The trait behind the type of an impl block."""
 _HIDDEN = re.compile(r"\s*#(?: |$)")
 _RULE = "---"
 """Between declaration and docs; scip-python has it as a part of its own."""
@@ -102,7 +104,19 @@ def self_name(block: Symbol) -> str:
     """Return the name of the type that `Self` is in rust-analyzer's symbol of an impl block."""
     around = block.descriptors
     at = next(number for number, descriptor in enumerate(around) if _is_impl(descriptor))
-    return _type_name(around[at + 1]) if at + 1 < len(around) else ""
+    return _type_name(around[at + 1].name) if at + 1 < len(around) else ""
+
+
+def implemented_trait(text: bytes) -> str:
+    """Return the name of the trait in rust-analyzer's symbol of an impl block or of what is in it.
+
+    Empty if there is none.
+
+    >>> implemented_trait(b"rust-analyzer cargo a . impl#[`T<'a>`][`b::From<U>`]from().")
+    'From'
+    """
+    found = _TRAIT.search(text)
+    return _type_name(text_of(found[1])) if found is not None else ""
 
 
 def crate_of(information: SymbolInformation) -> str | None:
@@ -150,7 +164,7 @@ def rust_path(symbol: Symbol, crate: str | None) -> tuple[str, str]:
     *around, last = symbol.descriptors
     for number, descriptor in enumerate(around):
         if number and _is_impl(around[number - 1]):
-            owner = _type_name(descriptor)
+            owner = _type_name(descriptor.name)
             if (
                 is_identifier(owner)
                 and owner not in _PRIMITIVES
@@ -230,9 +244,9 @@ def _is_impl(descriptor: Descriptor) -> bool:
     return descriptor.suffix is Suffix.TYPE and descriptor.name == _IMPL
 
 
-def _type_name(descriptor: Descriptor) -> str:
-    """Return the name of the type that an impl block is of, without path and generics."""
-    return descriptor.name.partition("<")[0].rpartition("::")[2]
+def _type_name(text: str) -> str:
+    """Return the name of a type or trait without path and generics."""
+    return text.partition("<")[0].rpartition("::")[2]
 
 
 def _type_by_suffix(descriptors: Sequence[Descriptor]) -> CodeType | None:

@@ -11,7 +11,7 @@ from lsif.reader.follow import NOTHING, Lookup
 from lsif.reader.hover import PLAIN_HOVERS
 from lsif.reader.spill import SpilledRows
 from lsif.reader.tables import Tables
-from lsif.scip.described import NO_STRUCTURE, modern, outside_hover
+from lsif.scip.described import NO_STRUCTURE, implemented_trait, modern, outside_hover
 from lsif.scip.schema import GENERATED, TEST
 from lsif.scip.symbols import Suffix, parse_symbol
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _IDENTITIES = ("textDocument/hover", "textDocument/definition", "textDocument/references")
 """Edges that lead from each number to the same one: a symbol's results have its own number."""
+_FUNCTION, _TYPE = b"().", b"#"
+"""How the symbols of functions and types end."""
 
 
 class _Undescribed(NamedTuple):
@@ -128,11 +130,24 @@ class Filling:
         for number, range_id, defined, guess in self._undescribed:
             described = self._elsewhere.get(defined.symbol, guess)
             self._describe(number, range_id, defined, described)
+        if is_rust:
+            self._alias_functions()
         self._add_undefined(is_rust=is_rust)
         identity = np.repeat(np.arange(1, self._count + 1, dtype=np.int64)[:, None], 2, axis=1)
         for label in _IDENTITIES:
             self.tables.edges[label].extend(identity)
         return self.tables
+
+    def _alias_functions(self) -> None:
+        """Let functions that nothing defines be the type of the same name, if that is defined.
+
+        Of what a macro makes at one place, rust-analyzer defines one symbol only.
+        """
+        for text, number in self._numbers.items():
+            if number not in self._defined and text.endswith(_FUNCTION):
+                twin = self._numbers.get(text.removesuffix(_FUNCTION) + _TYPE)
+                if twin in self._defined:
+                    self._aliases[number] = twin
 
     def _add_undefined(self, *, is_rust: bool) -> None:
         """Add what is named and defined nowhere, as far as it may be an item, and the aliases."""
@@ -147,11 +162,16 @@ class Filling:
             for _, symbol in parsed.values()
             if symbol.descriptors[-1].suffix is Suffix.METHOD
         }
+        traits = {name for text in self._numbers if (name := implemented_trait(text))}
         # A dump of LSIF has their definitions, in documents outside of the root.
         self.tables.skipped["external"] += len(parsed.keys() - self._aliases.keys())
         hovers, further = self.tables.hovers, self.tables.further
         for number, (text, symbol) in parsed.items():
-            hover = outside_hover(symbol, is_rust=is_rust, in_trait=symbol.owner in with_methods)
+            *around, own = symbol.descriptors
+            in_trait = symbol.owner in with_methods or (
+                own.suffix is Suffix.TYPE and bool(around) and around[-1].name in traits
+            )
+            hover = outside_hover(symbol, is_rust=is_rust, in_trait=in_trait)
             described = self._elsewhere.get(text)
             if hover is not None and described is not None and described.hover is not None:
                 hover = hover._replace(code_type=described.hover.code_type)
