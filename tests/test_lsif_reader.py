@@ -245,7 +245,10 @@ def test_a_whole_last_line_needs_no_newline(write_lines: Write, tmp_path: Path) 
     [
         (b"", "is empty"),
         (b"\n\n", "is empty"),
-        (gzip.compress(b"x\n", mtime=0), "not an LSIF dump: expected a JSON object in line 1"),
+        (
+            gzip.compress(b"x\n", mtime=0),
+            "no dump of LSIF or SCIP: expected a JSON object in line 1",
+        ),
         (gzip.compress(SAMPLE_DUMP.read_bytes())[:-100], "is compressed, and cut off or damaged"),
         (
             gzip.compress(SAMPLE_DUMP.read_bytes())[:5000] + b"damage" * 9,
@@ -257,12 +260,12 @@ def test_a_whole_last_line_needs_no_newline(write_lines: Write, tmp_path: Path) 
         (b"[", "is cut off or damaged after element 0 of its JSON array"),
         (b"[]", "is an empty JSON array"),
         (b"[1, 2]", "has more than 0 unreadable lines"),
-        (b"hello\nworld\n", "not an LSIF dump: expected a JSON object in line 1"),
+        (b"hello\nworld\n", "no dump of LSIF or SCIP: expected a JSON object in line 1"),
         (
             b'{"id": 1, "type": "vertex", "label": "document", "uri": "file:///x"}\n',
             "expected a metaData vertex in line 1",
         ),
-        (b"\x00\x01\x02\xff\n", "not an LSIF dump"),
+        (b"\x00\x01\x02\xff\n", "no dump of LSIF or SCIP"),
     ],
 )
 def test_what_is_no_dump_is_refused_with_what_it_is(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lsif.scip.described import rust_path
+from lsif.scip.described import implemented_trait, rust_path
 from lsif.scip.symbols import Descriptor, Suffix, Symbol, parse_symbol
 
 NAMES = st.text(min_size=1, max_size=8).filter(lambda name: "\0" not in name)
@@ -80,11 +80,15 @@ def test_placeholders_are_empty_and_doubled_blanks_are_blanks() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a" * 10_000_000, "a b c d " + "x#" * 5_000_000, "a" * 60_000, "a b c d " + "`" * 60_001],
-)
+    [
+        "a" * 10_000_000, "a b c d " + "x#" * 5_000_000, "a" * 60_000, "a b c d " + "`" * 60_001,
+        "a b c d " + "impl#[" * 10_000,
+    ],
+)  # fmt: skip
 def test_a_symbol_of_10_mb_takes_no_time(text: str) -> None:
     begin = time.process_time()
     assert parse_symbol(text) is None
+    assert implemented_trait(text.encode()) == ""
     assert time.process_time() - begin < 1
 
 

@@ -231,7 +231,7 @@ class _Reading:
             orjson.loads(line)
         except ValueError as exc:
             raise DumpError(
-                f"{self._path} is not an LSIF dump: expected a JSON object in line 1, "
+                f"{self._path} is no dump of LSIF or SCIP: expected a JSON object in line 1, "
                 f"found {_excerpt(line)}."
             ) from exc
 

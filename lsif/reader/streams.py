@@ -36,7 +36,7 @@ def open_dump(path: Path) -> Iterator[BinaryIO]:
     except OSError as exc:
         if path.is_dir():
             raise DumpError(
-                f"{path} is a folder; expected a dump, the file that `rust-analyzer lsif` writes."
+                f"{path} is a folder; expected a dump, a file that an indexer writes."
             ) from exc
         raise DumpError(f"can't read the dump {path}: {exc.strerror or exc}. {REMAKE}") from exc
 

@@ -65,6 +65,7 @@ _PRIMITIVES = frozenset({
     "u8", "u16", "u32", "u64", "u128", "usize",
 })  # fmt: skip
 _TYPE_VARIABLE = re.compile(r"[A-Z][0-9]?\Z")
+_IMPL_BLOCK = b"impl#["
 _TRAIT = re.compile(rb"impl#\[(?:`[^`]*`|[^`\]]*)\]\[`?([^`\]]+)")
 """The trait behind the type of an impl block."""
 _HIDDEN = re.compile(r"\s*#(?: |$)")
@@ -115,7 +116,8 @@ def implemented_trait(text: bytes) -> str:
     >>> implemented_trait(b"rust-analyzer cargo a . impl#[`T<'a>`][`b::From<U>`]from().")
     'From'
     """
-    found = _TRAIT.search(text)
+    # A search would try at each of many beginnings, and a symbol may be as long as the file.
+    found = _TRAIT.match(text, max(0, text.find(_IMPL_BLOCK)))
     return _type_name(text_of(found[1])) if found is not None else ""
 
 

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from lsif.scip.schema import SymbolInformation
     from lsif.scip.symbols import Symbol
 
-    Own = dict[bytes, list[tuple[Extent | None, int]]]
-    """The extents and numbers of a document's own definitions, by symbol."""
+    Own = dict[bytes, dict[Extent | None, int]]
+    """The numbers of a document's own definitions, by symbol and extent; the first comes first."""
 
 
 _IMPL = b"impl#["
@@ -128,13 +128,13 @@ class DocumentReading:
         number = self._filling.define(
             self._number, defined, described, is_guess=information is None
         )
-        own.setdefault(text, []).append((defined.extent, number))
+        own.setdefault(text, {}).setdefault(defined.extent, number)
 
     def _places(self, occurrences: Occurrences, own: Own) -> NDArray[np.int64]:
         """Return rows (number, line, column, length) of the places that name something."""
         symbols, places = occurrences.symbols, occurrences.places()
         numbers = {
-            text: own[text][0][1] if text in own else self._number_of(text, occurrences)
+            text: _first(own[text]) if text in own else self._number_of(text, occurrences)
             for text in set(symbols)
         }
         rows = np.empty((len(symbols), 4), dtype=np.int64)
@@ -143,8 +143,9 @@ class DocumentReading:
         often = {text for text in numbers if len(own.get(text, ())) > 1}
         for at, text in enumerate(symbols) if often else ():
             if text in often:
+                # rust-analyzer gives a place the extent of the definition that it refers to.
                 enclosing = occurrences.enclosing(int(places[at, 3]))
-                rows[at, 0] = _nearest(own[text], enclosing)
+                rows[at, 0] = own[text].get(enclosing, numbers[text])
         return rows
 
     def _number_of(self, text: bytes, occurrences: Occurrences) -> int:
@@ -193,9 +194,6 @@ def _types_of(occurrences: Occurrences) -> dict[bytes, list[bytes]]:
     return types
 
 
-def _nearest(here: list[tuple[Extent | None, int]], enclosing: Extent | None) -> int:
-    """Return the number of the definition that a place names, of several of the same symbol.
-
-    rust-analyzer gives a place the range of the definition that it refers to.
-    """
-    return next((number for extent, number in here if extent == enclosing), here[0][1])
+def _first(own: dict[Extent | None, int]) -> int:
+    """Return the number of the first definition."""
+    return next(iter(own.values()))
