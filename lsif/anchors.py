@@ -121,7 +121,7 @@ def anchors_of(
             for number, item in enumerate(items)
             if item.item.trait_at is not None
         },
-        excess=excess_of(lines.data, encoding),
+        excess=excess_of(lines.counted, encoding),
     )
 
 

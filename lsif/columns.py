@@ -47,7 +47,7 @@ class Excess(NamedTuple):
 def excess_of(text: bytes, encoding: str) -> Excess | None:
     """Return how the columns of a text differ from those in UTF-16; None if they don't.
 
-    The text is UTF-8 without a byte order mark.
+    The text is UTF-8; a byte order mark in it is a character.
     """
     if encoding == "utf-16" or text.isascii():
         return None

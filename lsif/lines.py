@@ -108,6 +108,11 @@ class Lines:
         is_last = row + 1 >= len(self._starts)
         return len(self.data) if is_last else self._starts[row + 1] - 1
 
+    @property
+    def counted(self) -> bytes:
+        """The data as columns count it: with a byte order mark if it takes some."""
+        return _BOM + self.data if self._bom and self.counts_mark else self.data
+
     def _mark_columns(self, row: int, encoding: str) -> int:
         """Return how many columns of the row a byte order mark takes."""
         return _MARK_COLUMNS[encoding] if self._bom and self.counts_mark and row == 0 else 0

@@ -404,15 +404,16 @@ def test_columns_and_lengths_are_utf_16_whatever_the_dump_counts_in(
         }[encoding]  # fmt: skip
 
     lines = [
-        "fn é() {} // ü",
+        "\ufefffn é() { é() } // ü",
         "// 汉字 🦀",
         "fn g() { /*é🦀*/é(); /*汉*/ é() } fn h() { é() }",
         "#[cfg(off)] fn gone() { /*é*/ é() }",
     ]
     dump = Dump(tmp_path)
     dump.elements[0]["positionEncoding"] = encoding
-    dump.source("src/lib.rs", "\ufeff" + "\n".join(lines) + "\n")
-    called = dump.define("src/lib.rs", 0, 3, units("é"), "r", "fn é()")
+    dump.source("src/lib.rs", "\n".join(lines) + "\n")
+    called = dump.define("src/lib.rs", 0, units("\ufefffn "), units("é"), "r", "fn é()")
+    dump.refer("src/lib.rs", 0, units("\ufefffn é() { "), units("é"), called)
     for name in "gh":
         at = units(lines[2][: lines[2].index(f"{name}(")])
         dump.define("src/lib.rs", 2, at, 1, "r", f"fn {name}()")
@@ -422,9 +423,11 @@ def test_columns_and_lengths_are_utf_16_whatever_the_dump_counts_in(
     found = parsed(dump, source_items=True)
     places = found.places.page(found.by_symbol["r::é"].id, 0, 10)
     assert [(place.line, place.column, place.length, place.is_guessed) for place in places] == [
-        (3, 17, 1, False), (3, 28, 1, False), (3, 43, 1, False), (4, 31, 1, True)
+        (1, 11, 1, False), (3, 17, 1, False), (3, 28, 1, False), (3, 43, 1, False), (4, 31, 1, True)
     ]  # fmt: skip
-    assert [place[3] for place in found.places_of("r::é")] == ["r::g", "r::g", "r::h", "r::gone"]
+    assert [place[3] for place in found.places_of("r::é")] == [
+        "r::é", "r::g", "r::g", "r::h", "r::gone"
+    ]  # fmt: skip
 
 
 def test_what_no_dump_has_is_guessed_from_modules_and_imports(tmp_path: Path) -> None:

@@ -38,7 +38,8 @@ _CODE_TYPES: dict[str, CodeType] = {
 }
 
 
-_PROC_MACRO = "proc_macro "
+PROC_MACRO = "proc_macro "
+"""Before the name of a procedural macro, in rust-analyzer's declarations."""
 _RESOLVED_LINK = re.compile(
     r"(\[[^\[\]]*+\])\(https://(?:docs\.rs/|doc\.rust-lang\.org/\w+/(?:core|alloc|std)/)[^()\s]*+\)"
 )
@@ -59,7 +60,7 @@ class Hover(NamedTuple):
     @property
     def is_proc_macro(self) -> bool:
         """Whether it is a function that is a procedural macro; only that and the name are known."""
-        return self.declaration.startswith(_PROC_MACRO)
+        return self.declaration.startswith(PROC_MACRO)
 
 
 NO_ITEM = Hover(None, "", None, None, None)

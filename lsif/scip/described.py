@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lsif.identifiers import is_identifier
 from lsif.reader.hover import (
     CRATE_ROOT,
+    PROC_MACRO,
     Hover,
     as_written,
     classify,
@@ -233,7 +234,9 @@ def outside_hover(symbol: Symbol, *, is_rust: bool, in_trait: bool) -> Hover | N
     else:
         *around, name = (descriptor.name for descriptor in symbol.descriptors)
         path = "::".join(around)
-    return Hover(path, "", None, code_type, name) if path else None
+    is_proc_macro = is_rust and symbol.descriptors[-1].suffix is Suffix.META
+    declaration = f"{PROC_MACRO}{name}" if is_proc_macro else ""
+    return Hover(path, declaration, None, code_type, name) if path else None
 
 
 def is_in_type(descriptors: Sequence[Descriptor]) -> bool:
