@@ -49,12 +49,12 @@ def rows(structures: Sequence[Structure]) -> list[str]:
     """A line for each: kind, owner, name, lines, references, what it refers to and implements."""
     names = {structure.id: structure.name for structure in structures}
     lines = []
-    for one in structures:
-        refers = ",".join(sorted({names[key] for key in one.refers_to} | set(one.uses)))
-        implements = ",".join(names.get(key, key) for key in one.implements)
+    for structure in structures:
+        refers = ",".join(sorted({names[key] for key in structure.refers_to} | set(structure.uses)))
+        implements = ",".join(names.get(key, key) for key in structure.implements)
         lines.append(
-            f"{one.code_type} {one.context.struct_name or '-'} {one.name} "
-            f"{one.line_from}-{one.line}-{one.line_to} {one.references} "
+            f"{structure.code_type} {structure.context.struct_name or '-'} {structure.name} "
+            f"{structure.line_from}-{structure.line}-{structure.line_to} {structure.references} "
             f"> {refers or '-'} : {implements or '-'}"
         )
     return lines
@@ -63,7 +63,7 @@ def rows(structures: Sequence[Structure]) -> list[str]:
 def test_the_sample_has_the_same_records_in_both_formats(tmp_path: Path) -> None:
     ledger, structures = parse(SAMPLE_INDEX, SAMPLE, tmp_path)
     dumped, others = parse(DATA / "sample-0.0.340.lsif.zst", SAMPLE, tmp_path)
-    assert [asdict(one) for one in structures] == [asdict(other) for other in others]
+    assert [asdict(structure) for structure in structures] == [asdict(other) for other in others]
     assert (ledger.format, dumped.format) == ("scip", "lsif")
     assert (ledger.tool, ledger.documents) == ("rust-analyzer 0.0.0", 10)
     assert ledger.skipped == {
@@ -75,14 +75,16 @@ def test_the_sample_has_the_same_records_in_both_formats(tmp_path: Path) -> None
 def test_the_symbols_of_rust_analyzer_1_85_are_put_right(tmp_path: Path) -> None:
     _, structures = parse(DATA / "sample.scip.zst", SAMPLE, tmp_path)
     _, others = parse(SAMPLE_DUMP, SAMPLE, tmp_path)
-    assert [one.digest for one in structures] == [other.digest for other in others]
-    assert [one.id for one in structures] == [other.id for other in others]
+    assert [structure.digest for structure in structures] == [other.digest for other in others]
+    assert [structure.id for structure in structures] == [other.id for other in others]
     # Its indexes define no module that is a file.
     modules = {
-        one.symbol for one in structures if one.origin == "source" and one.code_type != "Impl"
+        structure.symbol
+        for structure in structures
+        if structure.origin == "source" and structure.code_type != "Impl"
     }
     assert "sample::geometry" in modules
-    by_symbol = {one.symbol: one for one in structures}
+    by_symbol = {structure.symbol: structure for structure in structures}
     assert by_symbol["sample::geometry::<Point as Add>::add"].implements == (
         "core::ops::arith::Add::add",
     )
@@ -275,10 +277,10 @@ def test_each_document_counts_columns_in_its_own_unit(tmp_path: Path) -> None:
         documents.append(document(path, places, (), f"{RUST}{number}/", position_encoding=number))
     ledger, structures = parse(index(*documents), tmp_path, tmp_path)
     assert ledger.skipped == {}
-    assert [(one.name, one.origin, one.references) for one in structures] == [
+    assert [(structure.name, structure.origin, structure.references) for structure in structures] == [
         ("f", "index", 1), ("g", "index", 0)
     ] * 3  # fmt: skip
-    assert [len(one.refers_to) for one in structures] == [0, 1] * 3
+    assert [len(structure.refers_to) for structure in structures] == [0, 1] * 3
 
 
 def test_typed_ranges_and_ranges_across_lines(tmp_path: Path) -> None:
@@ -306,7 +308,7 @@ def test_roles_of_tests_and_generated_code_are_kept(tmp_path: Path) -> None:
     ]
     made = document("a.go", places, prefix="scip-go gomod a . ", language=b"go")
     _, structures = parse(index(made, tool="scip-go"), tmp_path, tmp_path)
-    assert [(one.is_test, one.generated) for one in structures] == [
+    assert [(structure.is_test, structure.generated) for structure in structures] == [
         (False, False), (True, False), (False, True)
     ]  # fmt: skip
 
@@ -360,7 +362,11 @@ def test_places_of_a_symbol_that_is_defined_several_times_refer_to_the_nearest(
     (tmp_path / "c.rs").write_text("fn c() { inner() }\n")
     elsewhere = document("c.rs", [Place(0, 9, 14, "inner().", 0)], prefix=RUST)
     _, structures = parse(index(made, again, elsewhere), tmp_path, tmp_path)
-    counts = {one.symbol: one.references for one in structures if one.name == "inner"}
+    counts = {
+        structure.symbol: structure.references
+        for structure in structures
+        if structure.name == "inner"
+    }
     assert counts == {"a::a::inner": 2, "a::b::inner": 2, "a::inner": 1}
 
 
@@ -432,7 +438,10 @@ def test_an_extent_that_the_source_contradicts_is_counted(tmp_path: Path) -> Non
     made.occurrences[0].enclosing_range.extend([0, 0, 1, 1])
     made.occurrences[1].enclosing_range.extend([2, 0, 4, 1])  # the whole call
     ledger, structures = parse(index(made), tmp_path, tmp_path)
-    assert [(one.line_from, one.line_to) for one in structures] == [(1, 2), (4, 4)]
+    assert [(structure.line_from, structure.line_to) for structure in structures] == [
+        (1, 2),
+        (4, 4),
+    ]
     assert (ledger.extents, ledger.extents_differ) == (2, 1)
     assert ledger.first_extents_differ == ["a.rs:4"]
 
@@ -449,7 +458,7 @@ def test_an_extent_counts_where_the_grammar_can_not_read_the_source_if_brackets_
     made.occurrences[0].enclosing_range.extend([0, 0, 1, 1])
     made.occurrences[1].enclosing_range.extend([2, 0, 4, 1])  # what is around it
     _, structures = parse(index(made, tool="scip-zz"), tmp_path, tmp_path)
-    assert [(one.name, one.line_from, one.line_to) for one in structures] == [
+    assert [(structure.name, structure.line_from, structure.line_to) for structure in structures] == [
         ("first", 1, 2), ("second", 4, 4)
     ]  # fmt: skip
 

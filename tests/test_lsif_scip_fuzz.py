@@ -196,5 +196,9 @@ def test_a_damaged_index_ends_in_an_error_or_a_counted_skip(
         else:
             assert ledger.balanced
             structures = list(read_structures(output))
-            assert len({one.id for one in structures}) == len(structures) == ledger.structures
+            assert (
+                len({structure.id for structure in structures})
+                == len(structures)
+                == ledger.structures
+            )
     assert all(path.resolve().is_relative_to(root.resolve()) for path in opened)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lsif.scip.described import implemented_trait, rust_path
+from lsif.scip.rust_symbols import implemented_trait, rust_path
 from lsif.scip.symbols import Descriptor, Suffix, Symbol, parse_symbol
 
 NAMES = st.text(min_size=1, max_size=8).filter(lambda name: "\0" not in name)

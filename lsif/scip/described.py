@@ -15,6 +15,7 @@ from lsif.reader.hover import (
     is_crate_root,
     parse_hover,
 )
+from lsif.scip.rust_symbols import CRATE, rust_path
 from lsif.scip.schema import text_of
 from lsif.scip.symbols import Suffix
 
@@ -57,18 +58,6 @@ _BY_SUFFIX: dict[Suffix, CodeType] = {
     Suffix.META: "Function",
 }
 """Of symbols that nothing else is known of; a Meta of rust-analyzer is a procedural macro."""
-_IMPL = "impl"
-_AROUND = (Suffix.NAMESPACE, Suffix.TYPE)
-_CRATE = "crate"
-"""The descriptor of a crate's root."""
-_PRIMITIVES = frozenset({
-    "bool", "char", "f16", "f32", "f64", "f128", "i8", "i16", "i32", "i64", "i128", "isize", "str",
-    "u8", "u16", "u32", "u64", "u128", "usize",
-})  # fmt: skip
-_TYPE_VARIABLE = re.compile(r"[A-Z][0-9]?\Z")
-_IMPL_BLOCK = b"impl#["
-_TRAIT = re.compile(rb"impl#\[(?:`[^`]*`|[^`\]]*)\]\[`?([^`\]]+)")
-"""The trait behind the type of an impl block."""
 _HIDDEN = re.compile(r"\s*#(?: |$)")
 _RULE = "---"
 """Between declaration and docs; scip-python has it as a part of its own."""
@@ -95,41 +84,6 @@ def is_field(information: SymbolInformation | None) -> bool:
     return information is not None and information.kind in _FIELDS
 
 
-def is_self_type(symbol: Symbol) -> bool:
-    """Return whether rust-analyzer's symbol is that of an impl block, which `Self` refers to."""
-    return symbol.descriptors[-1].suffix is Suffix.TYPE_PARAMETER and any(
-        map(_is_impl, symbol.descriptors)
-    )
-
-
-def self_name(block: Symbol) -> str:
-    """Return the name of the type that `Self` is in rust-analyzer's symbol of an impl block."""
-    around = block.descriptors
-    at = next(number for number, descriptor in enumerate(around) if _is_impl(descriptor))
-    return _type_name(around[at + 1].name) if at + 1 < len(around) else ""
-
-
-def implemented_trait(text: bytes) -> str:
-    """Return the name of the trait in rust-analyzer's symbol of an impl block or of what is in it.
-
-    Empty if there is none.
-
-    >>> implemented_trait(b"rust-analyzer cargo a . impl#[`T<'a>`][`b::From<U>`]from().")
-    'From'
-    """
-    # A search would try at each of many beginnings, and a symbol may be as long as the file.
-    found = _TRAIT.match(text, max(0, text.find(_IMPL_BLOCK)))
-    return _type_name(text_of(found[1])) if found is not None else ""
-
-
-def crate_of(information: SymbolInformation) -> str | None:
-    """Return the crate whose root rust-analyzer describes, None if it describes something else."""
-    if not information.symbol.endswith(b" crate/"):
-        return None
-    signature = text_of(information.signature_documentation.text)
-    return signature.removeprefix("extern crate ") if is_crate_root(signature) else None
-
-
 def describe_rust(
     symbol: Symbol | None, crate: str | None, information: SymbolInformation | None
 ) -> Described:
@@ -154,47 +108,6 @@ def describe_rust(
         return Described(NO_STRUCTURE)
     docs = as_shown("\n\n".join(map(text_of, information.documentation)).strip())
     return Described(Hover(path, declaration, docs or None, code_type, declared), declared or "")
-
-
-def rust_path(symbol: Symbol, crate: str | None) -> tuple[str, str]:
-    """Return the path of what is around rust-analyzer's symbol, and its name.
-
-    >>> from lsif.scip.symbols import parse_symbol
-    >>> rust_path(parse_symbol("rust-analyzer cargo my-crate . a/impl#[`Bee<T>`][C]d()."), None)
-    ('my_crate::a::Bee', 'd')
-    """
-    path = [crate or symbol.package.replace("-", "_")]
-    *around, last = symbol.descriptors
-    for number, descriptor in enumerate(around):
-        if number and _is_impl(around[number - 1]):
-            owner = _type_name(descriptor.name)
-            if (
-                is_identifier(owner)
-                and owner not in _PRIMITIVES
-                and not _TYPE_VARIABLE.match(owner)
-            ):
-                path.append(owner)
-        elif descriptor.suffix in _AROUND and descriptor.name not in (_IMPL, _CRATE):
-            path.append(descriptor.name)
-    return "::".join(path), last.name
-
-
-def modern(symbol: Symbol) -> Symbol:
-    """Return a symbol of rust-analyzer 1.85 or older as newer ones have it, but for impl blocks.
-
-    There modules are inside out, a member of an impl block is one of its trait, too, and an
-    associated type is a type parameter.
-
-    >>> from lsif.scip.symbols import parse_symbol
-    >>> rust_path(modern(parse_symbol("rust-analyzer cargo a . c/b/Tree#Add#[Output]")), None)
-    ('a::b::c::Tree', 'Output')
-    """
-    *around, last = symbol.descriptors
-    modules = [each for each in around if each.suffix is Suffix.NAMESPACE]
-    others = [each for each in around if each.suffix is not Suffix.NAMESPACE]
-    if last.suffix is Suffix.TYPE_PARAMETER and others:
-        last = last._replace(suffix=Suffix.TYPE)
-    return symbol._replace(descriptors=(*reversed(modules), *others[:1], last))
 
 
 def describe(symbol: Symbol | None, information: SymbolInformation | None) -> Described:
@@ -229,7 +142,7 @@ def outside_hover(symbol: Symbol, *, is_rust: bool, in_trait: bool) -> Hover | N
         return None
     if is_rust:
         path, name = rust_path(symbol, None)
-        if symbol.descriptors[-1] == (_CRATE, Suffix.NAMESPACE, ""):
+        if symbol.descriptors[-1] == (CRATE, Suffix.NAMESPACE, ""):
             return None
     else:
         *around, name = (descriptor.name for descriptor in symbol.descriptors)
@@ -243,15 +156,6 @@ def is_in_type(descriptors: Sequence[Descriptor]) -> bool:
     """Return whether it is a type or term inside a type; in a trait they are items."""
     in_type = len(descriptors) > 1 and descriptors[-2].suffix is Suffix.TYPE
     return in_type and descriptors[-1].suffix in (Suffix.TYPE, Suffix.TERM)
-
-
-def _is_impl(descriptor: Descriptor) -> bool:
-    return descriptor.suffix is Suffix.TYPE and descriptor.name == _IMPL
-
-
-def _type_name(text: str) -> str:
-    """Return the name of a type or trait without path and generics."""
-    return text.partition("<")[0].rpartition("::")[2]
 
 
 def _type_by_suffix(descriptors: Sequence[Descriptor]) -> CodeType | None:

@@ -11,15 +11,12 @@ import numpy as np
 from lsif.scip.described import (
     NO_STRUCTURE,
     Described,
-    crate_of,
     describe,
     describe_rust,
     is_field,
     is_parameter,
-    is_self_type,
-    modern,
-    self_name,
 )
+from lsif.scip.rust_symbols import crate_of, is_self_type, modern, self_name
 from lsif.scip.schema import text_of
 from lsif.scip.symbols import LOCAL, parse_symbol
 

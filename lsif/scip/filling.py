@@ -11,7 +11,8 @@ from lsif.reader.follow import NOTHING, Lookup
 from lsif.reader.hover import PLAIN_HOVERS
 from lsif.reader.spill import SpilledRows
 from lsif.reader.tables import Tables
-from lsif.scip.described import NO_STRUCTURE, implemented_trait, modern, outside_hover
+from lsif.scip.described import NO_STRUCTURE, outside_hover
+from lsif.scip.rust_symbols import implemented_trait, modern
 from lsif.scip.schema import GENERATED, TEST
 from lsif.scip.symbols import Suffix, parse_symbol
 
