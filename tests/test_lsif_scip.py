@@ -277,7 +277,7 @@ def test_each_document_counts_columns_in_its_own_unit(tmp_path: Path) -> None:
         documents.append(document(path, places, (), f"{RUST}{number}/", position_encoding=number))
     ledger, structures = parse(index(*documents), tmp_path, tmp_path)
     assert ledger.skipped == {}
-    assert [(structure.name, structure.origin, structure.references) for structure in structures] == [
+    assert [(found.name, found.origin, found.references) for found in structures] == [
         ("f", "index", 1), ("g", "index", 0)
     ] * 3  # fmt: skip
     assert [len(structure.refers_to) for structure in structures] == [0, 1] * 3
@@ -458,7 +458,7 @@ def test_an_extent_counts_where_the_grammar_can_not_read_the_source_if_brackets_
     made.occurrences[0].enclosing_range.extend([0, 0, 1, 1])
     made.occurrences[1].enclosing_range.extend([2, 0, 4, 1])  # what is around it
     _, structures = parse(index(made, tool="scip-zz"), tmp_path, tmp_path)
-    assert [(structure.name, structure.line_from, structure.line_to) for structure in structures] == [
+    assert [(found.name, found.line_from, found.line_to) for found in structures] == [
         ("first", 1, 2), ("second", 4, 4)
     ]  # fmt: skip
 
