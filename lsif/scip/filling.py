@@ -120,14 +120,7 @@ class Filling:
 
     def finish(self, *, is_rust: bool) -> Tables:
         """Return the tables when all documents are added."""
-        for document, declared, guess in self._declared:
-            number = self.number_of(declared.symbol)
-            if number not in self._defined:
-                self.define(document, declared, guess, is_guess=True)
-            else:
-                place = declared.place
-                length = place.end_column - place.column if place.line == place.end_line else 0
-                self.refer(document, np.array([(number, place.line, place.column, length)]))
+        self._add_declared()
         for number, range_id, defined, guess in self._undescribed:
             described = self._elsewhere.get(defined.symbol, guess)
             self._describe(number, range_id, defined, described)
@@ -138,6 +131,20 @@ class Filling:
         for label in _IDENTITIES:
             self.tables.edges[label].extend(identity)
         return self.tables
+
+    def _add_declared(self) -> None:
+        """Add the forward declarations: as definitions, or places that refer to one."""
+        places: dict[int, list[tuple[int, ...]]] = {}
+        for document, declared, guess in self._declared:
+            number = self.number_of(declared.symbol)
+            if number not in self._defined:
+                self.define(document, declared, guess, is_guess=True)
+            else:
+                line, column, end_line, end_column = declared.place
+                length = end_column - column if line == end_line else 0
+                places.setdefault(document, []).append((number, line, column, length))
+        for document, rows in places.items():
+            self.refer(document, np.array(rows))
 
     def _alias_functions(self) -> None:
         """Let functions that nothing defines be the type of the same name, if that is defined.
