@@ -583,9 +583,7 @@ def test_a_dump_of_scip_is_kept_beside_one_of_lsif(project: Project) -> None:
     assert Path(again.file).read_text() == "index\n"
 
 
-@pytest.mark.parametrize(
-    ("commands", "expected"), [("lsif scip", "lsif"), ("scip", "scip"), ("", "lsif")]
-)
+@pytest.mark.parametrize(("commands", "expected"), [("lsif scip", "lsif"), ("scip", "scip")])
 def test_rust_analyzer_writes_lsif_as_long_as_it_can(
     project: Project, commands: str, expected: str
 ) -> None:

@@ -22,7 +22,7 @@ from lsif.reader.streams import open_dump
 from conftest import DATA, SAMPLE
 from made_index import MESSAGES, read_text
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "15"))
 """Indexes of each indexer."""
 
 Message = Any

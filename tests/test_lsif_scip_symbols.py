@@ -55,13 +55,13 @@ def written_descriptor(descriptor: Descriptor) -> str:
 
 
 @given(SYMBOLS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_a_symbol_comes_back_as_it_was_written(symbol: Symbol) -> None:
     assert parse_symbol(written(symbol)) == symbol
 
 
 @given(st.text(st.sampled_from("a.#`()[]/! :"), max_size=30))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_what_is_no_symbol_is_none_and_no_error(text: str) -> None:
     assert parse_symbol(text) is None or isinstance(parse_symbol(text), Symbol)
 
