@@ -21,7 +21,7 @@ import qdrant_edge as edge
 from fakes import FINGERPRINTS, FakeEncoder, embed_all
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
-from qdrant_client import QdrantClient
+from servers import SAMPLE_METADATA, server_index
 
 from configs.settings import Settings, load_settings
 from embedding.checkpoint import Checkpoint, as_keys
@@ -38,10 +38,9 @@ from storage.embedded.disk import copy_file
 from storage.embedded.index import EmbeddedIndex
 from storage.embedded.points import ShardPoints
 from storage.index import Index, Points
-from storage.metadata import Metadata, VectorInfo
+from storage.metadata import Metadata
 from storage.points import FileSource
-from storage.server.connection import Connection, connect
-from storage.server.index import ServerIndex
+from storage.server.connection import connect
 from storage.server.points import ServerPoints
 
 from qdrant_double import QdrantDouble
@@ -142,17 +141,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def metadata() -> Metadata:
-    vectors = {
-        name: VectorInfo(8, one.digest, one.describe()) for name, one in FINGERPRINTS.items()
-    }
-    return Metadata(
-        "sample",
-        "file:///sample",
-        "0123abc",
-        dirty=False,
-        created="2026-01-01T00:00:00+00:00",
-        vectors=vectors,
-    )
+    return SAMPLE_METADATA
 
 
 @pytest.fixture
@@ -172,14 +161,6 @@ def drop_index(points: Points[Any], field: str) -> None:
     name, _ = points._index(field)
     points._update(edge.UpdateOperation.delete_field_index(name))
     points._written = 1  # so that it is flushed
-
-
-def server_index(client: QdrantClient, url: str, **changes: object) -> ServerIndex:
-    """Return an index on the client's server, with these settings of [storage] changed."""
-    settings = load_settings().storage.model_copy(
-        update={"retry_s": 5.0, "ready_s": 20.0, **changes}
-    )
-    return ServerIndex(Connection(client, url, settings))
 
 
 @pytest.fixture(

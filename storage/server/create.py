@@ -8,7 +8,7 @@ from qdrant_client import models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from storage.schema import SPARSE
-from storage.server.generation import METADATA_KEY
+from storage.server.described import METADATA_KEY
 from storage.server.points import ServerPoints
 
 if TYPE_CHECKING:

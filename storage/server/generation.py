@@ -11,14 +11,12 @@ from qdrant_client import models
 from storage.errors import IndexUnready
 from storage.metadata import BLOCKS_SUFFIX
 from storage.schema import BLOCKS, STRUCTURES
+from storage.server.described import METADATA_KEY
 from storage.server.points import ServerPoints
 
 if TYPE_CHECKING:
     from storage.metadata import Metadata
     from storage.server.connection import Connection
-
-METADATA_KEY = "lsif_ingest"
-"""Key of the generation's metadata in that of the structures' collection."""
 
 
 class ServerGeneration:

@@ -10,10 +10,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
-
-from qdrant_client import models
-from qdrant_client.http.exceptions import UnexpectedResponse
+from typing import TYPE_CHECKING
 
 from storage.errors import IndexMismatch, StorageError
 from storage.metadata import (
@@ -21,12 +18,13 @@ from storage.metadata import (
     generation_name,
     is_generation,
     made_at,
-    read_metadata,
     require_own_names,
 )
 from storage.schema import BLOCKS, STRUCTURES
+from storage.server.aliases import move_aliases, require_own_aliases, structure_aliases
 from storage.server.create import create_collection
-from storage.server.generation import METADATA_KEY, ServerGeneration
+from storage.server.described import exists, metadata_if_any, metadata_of
+from storage.server.generation import ServerGeneration
 from storage.server.health import ask_health, check_version
 
 if TYPE_CHECKING:
@@ -60,23 +58,21 @@ class ServerIndex:
         """Return the names of the published collections that this project made, sorted."""
         return sorted(
             alias
-            for alias, collection in self._aliases().items()
-            if self._metadata(collection) is not None
+            for alias, collection in structure_aliases(self._connection).items()
+            if metadata_of(self._connection, collection) is not None
         )
 
     def live(self, collection: str) -> Generation | None:
         """Return the published generation, None if nothing is published under the name."""
-        name = self._aliases().get(collection)
+        name = structure_aliases(self._connection).get(collection)
         if name is None:
-            if self._connection.call(
-                "look up collections", self._connection.client.collection_exists, collection
-            ):
+            if exists(self._connection, collection):
                 raise IndexMismatch(
                     f"{self._connection.location} has a collection {collection!r} "
                     "that lsif-ingest did not make. Choose another name: --set project.name=NAME"
                 )
             return None
-        metadata = self._metadata(name)
+        metadata = metadata_of(self._connection, name)
         if metadata is None:
             raise IndexMismatch(
                 f"alias {collection!r} on {self._connection.location} names collection {name!r}, "
@@ -91,7 +87,7 @@ class ServerIndex:
 
     def former(self, collection: str) -> Generation | None:
         """Return the newest complete generation before the live one, None if none was kept."""
-        live = self._aliases().get(collection)
+        live = structure_aliases(self._connection).get(collection)
         for name, metadata in reversed(self._complete(collection)):
             if live is not None and made_at(name, collection) < made_at(live, collection):
                 return ServerGeneration(self._connection, name, metadata)
@@ -109,7 +105,7 @@ class ServerIndex:
         of the collection's names is another's.
         """
         require_own_names(collection)
-        self._require_unused(collection)
+        require_own_aliases(self._connection, collection)
         yield
 
     def create(self, collection: str, metadata: Metadata) -> Generation:
@@ -138,26 +134,7 @@ class ServerIndex:
 
     def publish(self, collection: str, generation: Generation, *, keep: int = 1) -> None:
         """Make the generation the live one, atomically, and drop all older ones but `keep`."""
-        former, changes = self._all_aliases(), list[Any]()
-        for suffix in ("", BLOCKS_SUFFIX):
-            alias, name = collection + suffix, generation.name + suffix
-            if former.get(alias) != name and (not suffix or self._exists(name)):
-                if alias in former:
-                    changes.append(
-                        models.DeleteAliasOperation(
-                            delete_alias=models.DeleteAlias(alias_name=alias)
-                        )
-                    )
-                create = models.CreateAlias(collection_name=name, alias_name=alias)
-                changes.append(models.CreateAliasOperation(create_alias=create))
-        if changes:
-            self._connection.call(
-                f"publish {generation.name}",
-                self._move_aliases,
-                changes,
-                collection,
-                generation.name,
-            )
+        move_aliases(self._connection, collection, generation.name)
         try:
             made = made_at(generation.name, collection)
             older = [
@@ -170,7 +147,7 @@ class ServerIndex:
 
     def drop(self, collection: str, generation: Generation) -> None:
         """Remove a generation that is not live."""
-        if self._aliases().get(collection) != generation.name:
+        if structure_aliases(self._connection).get(collection) != generation.name:
             self._delete(generation.name)
 
     def snapshot(self, generation: Generation) -> list[str]:
@@ -208,63 +185,6 @@ class ServerIndex:
         """Close the connection."""
         self._connection.client.close()
 
-    def _require_unused(self, collection: str) -> None:
-        """Raise IndexMismatch if the server has another's collection or alias of these names."""
-        aliases = self._all_aliases()
-        for suffix in ("", BLOCKS_SUFFIX):
-            name = collection + suffix
-            named = aliases.get(name)
-            if named is None:
-                unused, what = not self._exists(name), f"a collection {name!r}"
-            else:
-                own = named.endswith(suffix) and is_generation(
-                    named.removesuffix(suffix), collection
-                )
-                unused = own or (not suffix and self._metadata(named) is not None)
-                what = f"an alias {name!r} of collection {named!r}"
-            if not unused:
-                raise IndexMismatch(
-                    f"{self.location} has {what}, which is not of the index {collection!r}. "
-                    "Choose another name: --project NAME or --branch NAME"
-                )
-
-    def _move_aliases(self, changes: list[Any], collection: str, name: str) -> None:
-        try:
-            self._connection.client.update_collection_aliases(changes)
-        except UnexpectedResponse:
-            # If the alias is there, only the answer to an earlier try was lost.
-            if self._aliases().get(collection) != name:
-                raise
-
-    def _aliases(self) -> dict[str, str]:
-        """Return the structures' collections by their aliases."""
-        return {
-            alias: name
-            for alias, name in self._all_aliases().items()
-            if not alias.endswith(BLOCKS_SUFFIX)
-        }
-
-    def _all_aliases(self) -> dict[str, str]:
-        found = self._connection.call(
-            "look up aliases", self._connection.client.get_aliases
-        ).aliases
-        return {alias.alias_name: alias.collection_name for alias in found}
-
-    def _exists(self, name: str) -> bool:
-        return self._connection.call(
-            "look up collections", self._connection.client.collection_exists, name
-        )
-
-    def _metadata(self, name: str) -> Metadata | None:
-        config = self._connection.call(
-            f"look up {name}", self._connection.client.get_collection, name
-        ).config
-        found = (config.metadata or {}).get(METADATA_KEY)
-        try:
-            return read_metadata(found) if isinstance(found, dict) else None
-        except (KeyError, TypeError):
-            return None
-
     def _drop_abandoned(self, collection: str) -> None:
         """Remove generations that were never completed."""
         for name in self._abandoned(collection, self._generations(collection)):
@@ -273,11 +193,11 @@ class ServerIndex:
 
     def _abandoned(self, collection: str, names: Iterable[str]) -> Iterator[str]:
         """Yield those of the collection's generations that were never completed."""
-        live = self._aliases().get(collection)
+        live = structure_aliases(self._connection).get(collection)
         for name in names:
             if name == live or datetime.now(UTC) - made_at(name, collection) < _ABANDONED:
                 continue
-            metadata = self._metadata(name) if self._exists(name) else None
+            metadata = metadata_if_any(self._connection, name)
             if metadata is None or not metadata.complete:
                 yield name
 
@@ -299,7 +219,7 @@ class ServerIndex:
         """Return the complete generations, oldest first."""
         found = []
         for name in self._generations(collection):
-            metadata = self._metadata(name) if self._exists(name) else None
+            metadata = metadata_if_any(self._connection, name)
             if metadata is not None and metadata.complete:
                 found.append((name, metadata))
         return found
