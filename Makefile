@@ -118,6 +118,13 @@ test-tune: $(READY) ## install the extra `tune` (110 MB) and run the tests that 
 	$(PIP) --editable '.[tune]'
 	$(BIN)/python -m pytest tests/test_embedding_tuning.py tests/test_embedding_tuning_reranker.py $(ARGS)
 
+# Each test starts the program in a folder of its own; see DEVELOPMENT.md.
+test-server: $(READY) ## run the tests of the index against a real Qdrant: QDRANT_TEST_BINARY=FILE
+	@test -x "$(QDRANT_TEST_BINARY)" || { echo "QDRANT_TEST_BINARY names no program; \
+	build or download Qdrant 1.16 or later: QDRANT_TEST_BINARY=/path/to/qdrant make test-server"; exit 2; }
+	QDRANT_TEST_BINARY="$(abspath $(QDRANT_TEST_BINARY))" $(BIN)/python -m pytest \
+		$(wildcard tests/test_storage_*.py) tests/test_search_engine.py $(ARGS)
+
 bench: $(READY) ## run benchmark NAME=parse|embed|... with ARGS (minutes); without NAME: list
 ifneq ($(EXTRAS_$(NAME)),)
 	$(PIP) --editable '.[$(EXTRAS_$(NAME))]'

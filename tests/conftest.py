@@ -21,6 +21,7 @@ import qdrant_edge as edge
 from fakes import FINGERPRINTS, FakeEncoder, embed_all
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
+from qdrant_server import running_double
 from servers import SAMPLE_METADATA, server_index
 
 from configs.settings import Settings, load_settings
@@ -146,10 +147,9 @@ def metadata() -> Metadata:
 
 @pytest.fixture
 def double() -> Iterator[QdrantDouble]:
-    """A server's double; a defect of its own fails the test."""
-    with QdrantDouble() as running:
+    """A server's double, or a real server behind it; a defect of its own fails the test."""
+    with running_double() as running:
         yield running
-        assert running.errors == []
 
 
 def drop_index(points: Points[Any], field: str) -> None:
@@ -163,24 +163,15 @@ def drop_index(points: Points[Any], field: str) -> None:
     points._written = 1  # so that it is flushed
 
 
-@pytest.fixture(
-    params=["embedded", "server", *(["real-server"] if os.environ.get("QDRANT_URL") else [])]
-)
+@pytest.fixture(params=["embedded", "server"])
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Index]:
-    """Both ends of the interface, with a double of the server; also a real one from QDRANT_URL."""
+    """Both ends of the interface, with a double of the server, or a real one behind it."""
     opened: Index
     if request.param == "embedded":
         opened = EmbeddedIndex(tmp_path / "qdrant")
-    elif request.param == "server":
+    else:
         double = request.getfixturevalue("double")
         opened = server_index(connect(double.url, None, load_settings().storage), double.url)
-    else:
-        url = os.environ["QDRANT_URL"]
-        client = connect(url, os.environ.get("QDRANT_API_KEY"), load_settings().storage)
-        for one in client.get_collections().collections:
-            if one.name.startswith("test-"):
-                client.delete_collection(one.name)
-        opened = server_index(client, url)
     yield opened
     opened.close()
 

@@ -1,6 +1,7 @@
 """A double of a Qdrant server for tests. It fails on command.
 
-A real server can't be installed everywhere. The double listens on a port of 127.0.0.1, takes the
+A real server can't be installed everywhere; qdrant_server has what puts one behind the double.
+The double listens on a port of 127.0.0.1, takes the
 REST calls that `QdrantClient(url=...)` sends, and answers them from the client library's local
 mode, in the envelope and with the error texts of a server. It has no indexing, no shards, no
 consistency, and no gRPC. It adds what only a server can do: reject requests, be slow, and break a
@@ -13,7 +14,6 @@ connection before or after a change was applied.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import itertools
 import os
@@ -23,7 +23,6 @@ import struct
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -36,8 +35,19 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import orjson
 from pydantic import BaseModel, ValidationError
 from pydantic_core import to_json
+from qdrant_answers import (
+    check_ids,
+    check_upsert,
+    config_fields,
+    malformed,
+    no_facet,
+    point_fields,
+    snapshot_fields,
+)
 from qdrant_client import QdrantClient, models
 from qdrant_client.local.qdrant_local import QdrantLocal
+from qdrant_strict import check_limits
+from qdrant_writes import Refusal, Writes, dense_sizes
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -99,10 +109,6 @@ class Request(NamedTuple):
     n_points: int | None
 
 
-class Refusal(Exception):
-    """A status and a message, answered instead of a result."""
-
-
 @dataclass
 class Call:
     """A request on its way to the function that answers it."""
@@ -138,7 +144,8 @@ def _count_points(body: Any) -> Iterator[int]:
                 yield from _count_points(operation)
 
 
-def _error(code: int, message: str) -> tuple[int, bytes]:
+def as_error(code: int, message: str) -> tuple[int, bytes]:
+    """Return an error as a server answers it."""
     return code, to_json({"status": {"error": message}, "time": 0.0})
 
 
@@ -157,21 +164,25 @@ _SPELLINGS = [
         400,
         r"Wrong input: Vector dimension error: expected dim: \1, got \2",
     ),
-    (r"(.* is invalid\. Must be .*)", 422, r"Validation error in JSON body: [\1]"),
     (r"(?:Wrong input: )?(.*)", 400, r"Wrong input: \1"),
 ]
 
 
-def _refusal(error: ValueError) -> tuple[int, bytes]:
-    text = str(error)
+def _refusal(error: ValueError, body: bytes) -> tuple[int, bytes]:
     if isinstance(error, ValidationError | orjson.JSONDecodeError):
-        return _error(400, f"Format error in JSON body: {text}")
+        return as_error(400, malformed(body, error))
+    text = str(error)
     found = (
         (re.fullmatch(pattern, text, re.DOTALL), code, spelling)
         for pattern, code, spelling in _SPELLINGS
     )
-    return next(_error(code, match.expand(spelling)) for match, code, spelling in found if match)
+    return next(as_error(code, match.expand(spelling)) for match, code, spelling in found if match)
 
+
+_READS = re.compile(
+    r"GET .*|POST /collections/[^/]+/(points|facet|points/(scroll|count|query|query/batch))"
+)
+"""What a key that may only read is allowed."""
 
 # ---- The server
 
@@ -183,13 +194,15 @@ class QdrantDouble:
         self,
         *,
         api_key: str | None = None,
-        version: str = "1.16.0",
+        version: str = "1.17.1",
         max_body_bytes: int | None = None,
     ) -> None:
         self.api_key = api_key
+        self.read_only_key: str | None = None
         self.version = version
         self.max_body_bytes = max_body_bytes
         self.too_long_status = 413  # a proxy's; Qdrant itself answers 400 with this text
+        self.strict_mode: dict[str, Any] = {}  # of all collections that are made from now on
         self.status = "green"
         self.requests: list[Request] = []
         self.errors: list[
@@ -199,6 +212,9 @@ class QdrantDouble:
         self.local = cast(
             "QdrantLocal", self.client._client
         )  # as the client asks it, less the inference of vectors
+        self.writes = Writes(self.local)
+        self.writes.before_delete = self._note_values
+        self.values: dict[tuple[str, str], set[Any]] = {}  # of indexed fields, before a deletion
         self.lock = (
             threading.RLock()
         )  # local mode knows no threads: hold it to look at the client while requests come
@@ -207,7 +223,6 @@ class QdrantDouble:
         self.snapshots: dict[str, dict[str, bytes]] = {}
         self.serial = itertools.count(1)
         self._rules: list[_Rule] = []
-        self._refused: set[str] = set()
         self._port = 0
         self._server: _Server | None = None
 
@@ -262,9 +277,9 @@ class QdrantDouble:
             self._rules.clear()
 
     def refuse_points(self, ids: Iterable[int | str]) -> None:
-        """From now on reject every upsert with one of these ids; no ids end that."""
+        """From now on decline every upsert with one of these ids; no ids end that."""
         with self.lock:
-            self._refused = {str(point_id) for point_id in ids}
+            self.writes.refused = {str(point_id) for point_id in ids}
 
     def stay_yellow(self) -> None:
         self.status = "yellow"
@@ -278,38 +293,22 @@ class QdrantDouble:
         return self.local.aliases.get(name, name)
 
     def update_result(self, call: Call) -> dict[str, Any]:
-        """Everything is applied before it is answered, even if nobody waits for it."""
         return {
             "operation_id": next(self.serial),
             "status": "completed" if call.query.get("wait") == ["true"] else "acknowledged",
         }
 
     def update(self, call: Call, name: str, body: Any) -> list[dict[str, Any]]:
+        for operation in body["operations"]:
+            if "upsert" in operation:
+                check_upsert(operation["upsert"])
         name, operations = (
             self.resolve(name),
             models.UpdateOperations.model_validate(body).operations,
         )
-        for operation in operations:
-            if isinstance(operation, models.UpsertOperation):
-                self._check_ids(operation.upsert)
-        try:
-            self.local.batch_update_points(name, operations)
-        except KeyError as missing:  # the points that are there have got theirs, as on a server
-            raise Refusal(404, f"Not found: No point with id {missing.args[0]} found") from None
+        wait = call.query.get("wait") == ["true"]
+        self.writes.write(name, operations, dense_sizes(self.configs[name]), wait=wait)
         return [self.update_result(call) for _ in operations]
-
-    def _check_ids(self, upsert: models.PointsBatch | models.PointsList) -> None:
-        for point_id in (
-            upsert.batch.ids
-            if isinstance(upsert, models.PointsBatch)
-            else [point.id for point in upsert.points]
-        ):
-            if isinstance(point_id, int) and not 0 <= point_id < 2**64:  # local mode takes them
-                raise Refusal(
-                    400, f"Format error in JSON body: value {point_id} is not a valid point ID"
-                )
-            if str(point_id) in self._refused:
-                raise Refusal(400, f"Wrong input: point {point_id} is refused")
 
     def meet(self, method: str, path: str) -> Fault | None:
         """The fault that this request is to show."""
@@ -329,15 +328,17 @@ class QdrantDouble:
         try:
             self._admit(call, headers)
             with self.lock:
+                self.writes.apply_waiting()
                 function, args = self._route(call)
+                self._check_limits(call, args.get("name", ""))
                 result = function(self, call, **args)
         except Refusal as refusal:
-            return _error(*refusal.args)
+            return as_error(*refusal.args)
         except ValueError as error:
-            return _refusal(error)
+            return _refusal(error, call.body)
         except Exception as error:  # noqa: BLE001 - a server answers 500, and the test may look it up
             self.errors.append(error)
-            return _error(500, f"Service internal error: {error!r}")
+            return as_error(500, f"Service internal error: {error!r}")
         return 200, result if isinstance(result, bytes) else to_json(
             {"result": result, "status": "ok", "time": 0.0}
         )
@@ -345,7 +346,10 @@ class QdrantDouble:
     def _admit(self, call: Call, headers: Mapping[str, str]) -> None:
         if self.api_key is not None and call.path != "/":  # a server tells its version to everybody
             key = headers.get("api-key") or headers.get("Authorization", "").removeprefix("Bearer ")
-            if key != self.api_key:
+            if self.read_only_key is not None and key == self.read_only_key:
+                if not _READS.fullmatch(f"{call.method} {call.path}"):
+                    raise Refusal(403, "Forbidden: Global manage access is required")
+            elif key != self.api_key:
                 raise (
                     Refusal(403, "Invalid api-key")
                     if key
@@ -357,6 +361,17 @@ class QdrantDouble:
                 f"(limit: {self.max_body_bytes} bytes)."
             )
             raise Refusal(self.too_long_status, f"Payload error: {text}")
+
+    def _note_values(self, name: str) -> None:
+        for key in self.payload_indexes[name]:
+            found = self.local.facet(name, key, limit=1_000_000).hits
+            self.values.setdefault((name, key), set()).update(hit.value for hit in found)
+
+    def _check_limits(self, call: Call, name: str) -> None:
+        name = self.local.aliases.get(name, name)
+        if strict := self.configs.get(name, {}).get("strict_mode_config"):
+            body = call.json if call.body else None
+            check_limits(strict, call.query, body, self.payload_indexes[name])
 
     def _route(self, call: Call) -> tuple[Function, dict[str, str]]:
         for pattern, function in _PATTERNS:
@@ -434,7 +449,7 @@ class _Connection(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         if isinstance(fault, Status):
-            code, body = _error(
+            code, body = as_error(
                 fault.code, f"the double's {fault.code} {HTTPStatus(fault.code).phrase}"
             )
             self._send(code, body if fault.body is None else fault.body.encode(), fault.headers)
@@ -481,6 +496,8 @@ def create_collection(double: QdrantDouble, call: Call, name: str) -> bool:
         sys.maxsize
     )  # above it, local mode warns
     double.configs[name] = {key: value for key, value in call.json.items() if key != "metadata"}
+    if double.strict_mode:
+        double.configs[name].setdefault("strict_mode_config", double.strict_mode)
     double.payload_indexes[name], double.snapshots[name] = {}, {}
     return True
 
@@ -508,28 +525,30 @@ def _merge(config: dict[str, Any], change: Mapping[str, Any]) -> None:
 
 def get_collection(double: QdrantDouble, _call: Call, name: str) -> dict[str, Any]:
     name = double.resolve(name)
-    info = double.local.get_collection(name).model_dump(mode="json", exclude_none=True)
-    for key, value in double.configs[name].items():  # local mode keeps little of it
-        place = (
-            info["config"]["params"]
-            if key in models.CollectionParams.model_fields
-            else info["config"]
-        )
-        _merge(
-            place, {"optimizer_config" if key == "optimizers_config" else key: copy.deepcopy(value)}
-        )
-    info["status"] = double.status
-    for key, schema in double.payload_indexes[name].items():
-        kind, params = (schema["type"], schema) if isinstance(schema, dict) else (schema, None)
-        filled = models.Filter(
-            must_not=[models.IsEmptyCondition(is_empty=models.PayloadField(key=key))]
-        )
-        n_points = double.local.count(name, filled).count
-        info["payload_schema"][key] = {"data_type": kind, "params": params, "points": n_points}
-    return info
+    metadata = double.local.get_collection(name).config.metadata
+    schemas = double.payload_indexes[name].items()
+    return {
+        "status": double.status,
+        "optimizer_status": "ok",
+        "indexed_vectors_count": 0,
+        "points_count": double.local.count(name).count,
+        "segments_count": 2,
+        "config": config_fields(double.configs[name], metadata),
+        "payload_schema": {key: _schema_fields(double, name, key, kind) for key, kind in schemas},
+        "update_queue": {"length": 0},
+    }
+
+
+def _schema_fields(double: QdrantDouble, name: str, key: str, schema: Any) -> dict[str, Any]:
+    params = {"data_type": schema["type"], "params": schema} if isinstance(schema, dict) else {}
+    filled = models.Filter(
+        must_not=[models.IsEmptyCondition(is_empty=models.PayloadField(key=key))]
+    )
+    return {"data_type": schema, **params, "points": double.local.count(name, filled).count}
 
 
 def delete_collection(double: QdrantDouble, _call: Call, name: str) -> bool:
+    double.writes.forget(name)
     for kept in (double.configs, double.payload_indexes, double.snapshots):
         kept.pop(name, None)
     return double.local.delete_collection(name)  # its aliases go with it
@@ -588,8 +607,21 @@ def _read(method: str, double: QdrantDouble, name: str, request: BaseModel, **de
         sent["search_params"] = models.SearchParams(
             idf=params.idf
         )  # of the others local mode says that they are ignored
+    for key, given in sent.items():
+        if isinstance(given, models.Filter):
+            sent[key] = _as_heeded(given)
     arguments = defaults | {key: value for key, value in sent.items() if value is not None}
     return getattr(double.local, method)(name, **arguments)
+
+
+def _as_heeded(given: models.Filter) -> models.Filter:
+    """Return what a server heeds of a filter: no must_not that must has, too."""
+    must, must_not = (
+        clause if isinstance(clause, list) else [clause] if clause else []
+        for clause in (given.must, given.must_not)
+    )
+    kept = [condition for condition in must_not if condition not in must]
+    return given.model_copy(update={"must_not": kept or None})
 
 
 def read(
@@ -604,31 +636,21 @@ def read(
 
 
 def scroll(double: QdrantDouble, call: Call, name: str) -> Any:
-    return dict(
-        zip(
-            ("points", "next_page_offset"),
-            read(models.ScrollRequest, "scroll", double, call, name),
-            strict=True,
-        )
-    )
+    request = call.parse(models.ScrollRequest)
+    if request.limit == 0:
+        least = "scroll_request.limit: value 0 invalid, must be 1 or larger"
+        raise Refusal(422, f"Validation error in JSON body: [{least}]")
+    points, offset = _read("scroll", double, name, request)
+    shown = True if request.with_payload is None else request.with_payload
+    found = [point_fields(point, shown) for point in points]
+    return {"points": found, "next_page_offset": offset}
 
 
 def retrieve(double: QdrantDouble, call: Call, name: str) -> Any:
+    check_ids(call.json["ids"], f" at line 1 column {len(call.body)}")
     request = call.parse(models.PointRequest)
-    for point_id in request.ids:
-        if isinstance(point_id, str) and not _is_uuid(point_id):  # local mode just does not find it
-            raise Refusal(
-                400, f"Format error in JSON body: value {point_id} is not a valid point ID"
-            )
-    return _read("retrieve", double, name, request)
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True
+    shown = True if request.with_payload is None else request.with_payload
+    return [point_fields(point, shown) for point in _read("retrieve", double, name, request)]
 
 
 def facet(double: QdrantDouble, call: Call, name: str) -> Any:
@@ -636,15 +658,27 @@ def facet(double: QdrantDouble, call: Call, name: str) -> Any:
     if (
         request.key not in double.payload_indexes[double.resolve(name)]
     ):  # local mode knows no indexes
-        raise Refusal(400, f"Wrong input: No appropriate index for faceting: `{request.key}`.")
-    return _read("facet", double, name, request)
+        raise Refusal(400, no_facet(request.key))
+    found = _read("facet", double, name, request)
+    if request.exact:  # then a server still shows values whose points are deleted
+        shown = {hit.value for hit in found.hits}
+        gone = sorted(double.values.get((double.resolve(name), request.key), set()) - shown)
+        found.hits += [models.FacetValueHit(value=value, count=0) for value in gone]
+    return found
+
+
+def query(double: QdrantDouble, call: Call, name: str) -> Any:
+    return _hits(double, name, call.parse(models.QueryRequest))
 
 
 def query_batch(double: QdrantDouble, call: Call, name: str) -> Any:
     requests = call.parse(models.QueryRequestBatch).searches
-    return [
-        _read("query_points", double, name, request, with_payload=False) for request in requests
-    ]
+    return [_hits(double, name, request) for request in requests]
+
+
+def _hits(double: QdrantDouble, name: str, request: models.QueryRequest) -> dict[str, Any]:
+    found = _read("query_points", double, name, request, with_payload=False).points
+    return {"points": [point_fields(point, request.with_payload) for point in found]}
 
 
 def create_snapshot(double: QdrantDouble, call: Call, name: str) -> Any:
@@ -656,8 +690,7 @@ def create_snapshot(double: QdrantDouble, call: Call, name: str) -> Any:
 def list_snapshots(double: QdrantDouble, _call: Call, name: str) -> Any:
     found = double.snapshots[double.resolve(name)].items()
     return [
-        {"name": key, "size": len(content), "checksum": hashlib.sha256(content).hexdigest()}
-        for key, content in found
+        snapshot_fields(key, content, hashlib.sha256(content).hexdigest()) for key, content in found
     ]
 
 
@@ -671,6 +704,8 @@ _ROUTES: dict[str, Function] = {
     "GET /": lambda double, _: to_json(
         {"title": "qdrant - vector search engine", "version": double.version}
     ),
+    "GET /readyz": lambda *_: b"all shards are ready",
+    "GET /cluster": lambda *_: {"status": "disabled"},
     "GET /aliases": lambda double, _: double.local.get_aliases(),
     "GET /collections": lambda double, _: double.local.get_collections(),
     "POST /collections/aliases": update_aliases,
@@ -697,9 +732,7 @@ _ROUTES: dict[str, Function] = {
     "POST /collections/{name}/points/scroll": scroll,
     "POST /collections/{name}/points/count": partial(read, models.CountRequest, "count"),
     "POST /collections/{name}/facet": facet,
-    "POST /collections/{name}/points/query": partial(
-        read, models.QueryRequest, "query_points", with_payload=False
-    ),
+    "POST /collections/{name}/points/query": query,
     "POST /collections/{name}/points/query/batch": query_batch,
     "POST /collections/{name}/points/query/groups": partial(
         read, models.QueryGroupsRequest, "query_points_groups", with_payload=False

@@ -20,25 +20,21 @@ import textwrap
 import threading
 import time
 import traceback
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 import pytest
 from kills import KILLS
-from numpy.typing import NDArray
 from qdrant_client import QdrantClient
+from versions import MadeUp, is_that, is_whole
 
 from configs.settings import load_settings
-from lsif.blocks import Block
 from lsif.structure import Structure, with_digest
 from storage.embedded.index import EmbeddedIndex
 from storage.errors import (
@@ -50,17 +46,17 @@ from storage.errors import (
     RequestRejected,
     StorageError,
 )
-from storage.index import Generation, Index, StoredPoint
+from storage.index import Generation, Index
 from storage.live import require_live
 from storage.maintenance.rollback import rollback
 from storage.maintenance.verify import verify
 from storage.metadata import Metadata, VectorInfo
-from storage.points import BlockDraft, RecordDraft, StructureDraft, block_draft, structure_draft
+from storage.points import RecordDraft
 from storage.server.connection import Connection, connect
 from storage.server.index import ServerIndex
 from storage.upload import UploadReport, publish_source
 
-from conftest import FINGERPRINTS, PROJECT_ROOT, FakeEncoder, server_index
+from conftest import FINGERPRINTS, PROJECT_ROOT, server_index
 from qdrant_double import CutAnswer, Delay, Fault, LostAnswer, QdrantDouble, Reset, Status
 
 NAME = "test-faults"
@@ -83,148 +79,10 @@ WRITES = {
     "delete": ("POST", r"/points/delete$"),
     "aliases": ("POST", r"/collections/aliases$"),
     "metadata": ("PATCH", r"/collections/[^/]+$"),
-    "drop": ("DELETE", r"/collections/[^/]+$"),
+    "drop": ("DELETE", rf"/collections/{NAME}[^/]*$"),
 }
 OF_BUILD = ("create collection", "create index", "upsert", "delete", "aliases", "metadata", "drop")
 OF_SYNC = ("upsert", "set payload", "delete", "metadata")
-
-
-# ---- Made-up code, in versions
-
-
-def structure(number: int, version: int) -> Structure:
-    """The structure of that number. Each version changes one of seven, and moves another."""
-    content, line = version if number % 7 == 0 else 0, 1 + (version if number % 7 == 1 else 0)
-    context = {
-        "module": "src",
-        "file_path": f"src/{number % 9}.rs",
-        "file_name": f"{number % 9}.rs",
-        "struct_name": None,
-    }
-    return with_digest(
-        {
-            "name": f"f{number}",
-            "signature": f"fn f{number}()",
-            "code_type": "Function",
-            "docstring": None,
-            "line": line,
-            "line_from": line,
-            "line_to": line + 2,
-            "context": {**context, "snippet": f"fn f{number}() {{\n    g({content})\n}}\n"},
-            "id": str(uuid.uuid5(uuid.NAMESPACE_OID, f"structure {number}")),
-            "symbol": f"f{number}",
-            "crate": "made_up",
-            "module_path": "crate",
-            "trait_name": None,
-            "visibility": "pub",
-            "is_test": False,
-            "docs_inherited": False,
-            "references": 0,
-            "referencing_files": 0,
-        }
-    )
-
-
-class MadeUp:
-    """A source of `count` structures, every second with a block.
-
-    Each version has five new ones and lacks five old ones.
-    """
-
-    def __init__(self, count: int, version: int = 0) -> None:
-        self.version = version
-        self.all = [
-            structure(number, version) for number in range(5 * version, 5 * version + count)
-        ]
-
-    @cached_property
-    def _structures(self) -> dict[str, StructureDraft]:
-        return {
-            one.id: structure_draft(one, vectors(text=one.signature, code=one.context.snippet))
-            for one in self.all
-        }
-
-    @cached_property
-    def _blocks(self) -> dict[str, BlockDraft]:
-        made = []
-        for one in self.all[::2]:
-            block_id, snippet = (
-                str(uuid.uuid5(uuid.NAMESPACE_OID, f"block of {one.id}")),
-                f"for _ in {one.context.snippet}",
-            )
-            block = Block(
-                id=block_id,
-                structure_id=one.id,
-                kind="for",
-                code_type=one.code_type,
-                crate=one.crate,
-                module=one.context.module,
-                struct_name=None,
-                trait_name=None,
-                visibility=one.visibility,
-                is_test=one.is_test,
-                file_path=one.context.file_path,
-                line_from=one.line_from,
-                line_to=one.line_to,
-                snippet=snippet,
-            )
-            made.append(block_draft(block, vectors(code=snippet)))
-        return {one.id: one for one in made}
-
-    def structures(self) -> Iterator[RecordDraft[Any]]:
-        return iter(self._structures.values())
-
-    def blocks(self) -> Iterator[RecordDraft[Any]]:
-        return iter(self._blocks.values())
-
-    def structure_count(self) -> int:
-        return len(self._structures)
-
-    def settle(self) -> None:
-        """All vectors are there."""
-
-    def kinds(self) -> list[dict[str, Any]]:
-        """The records of both kinds by their ids."""
-        return [self._structures, self._blocks]
-
-
-def vectors(**texts: str) -> dict[str, Callable[[], NDArray[np.float32]]]:
-    return {name: partial(vector, text) for name, text in texts.items()}
-
-
-@cache
-def vector(text: str) -> NDArray[np.float32]:
-    return FakeEncoder().vector(text)
-
-
-def is_that(stored: StoredPoint[Any], draft: RecordDraft[Any] | None) -> bool:
-    """Whether the point is as it should be, record, place and vectors."""
-    if draft is None or (stored.record, stored.place) != (draft.record, draft.place):
-        return False
-    wanted = draft.point().vectors
-    return stored.vectors.keys() == wanted.keys() and all(
-        np.abs(np.subtract(stored.vectors[name], vector)).max() < 1e-5
-        for name, vector in wanted.items()
-    )
-
-
-def is_whole(generation: Generation, source: MadeUp) -> bool:
-    """Whether the generation says that it is complete, and holds exactly what the source says."""
-    metadata, (structures, blocks) = generation.metadata, source.kinds()
-    stored = [
-        {one.id: one for one in points.scroll(vectors=True)}
-        for points in (generation.structures, generation.blocks)
-    ]
-    return (
-        (metadata.complete, metadata.structures, metadata.blocks)
-        == (True, len(structures), len(blocks))
-        and [set(one) for one in stored] == [set(structures), set(blocks)]
-        and all(
-            is_that(one, kind[one.id])
-            for some, kind in zip(stored, (structures, blocks), strict=True)
-            for one in some.values()
-        )
-    )
 
 
 def check(index: Index, source: MadeUp) -> None:
@@ -504,7 +362,7 @@ def test_a_server_that_is_gone_for_good_is_not_waited_for_again_to_clean_up(
     old: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    double.fail(Status(status), times=None, after=37)
+    double.fail(Status(status), times=None, after=42)
     with pytest.raises(IndexUnreachable, match=rf"failed to write 10 points: HTTP {status}"):
         publish(open_index(retry_s=0.3), NEW, rebuild=True)
     assert [(one.method, re.sub(r".*/", "/", one.path)) for one in double.requests[-2:]] == [
@@ -559,7 +417,7 @@ def test_a_sync_in_place_that_failed_in_its_last_request_ends_with_the_right_cou
     double: QdrantDouble, open_index: Callable[..., ServerIndex], old: str
 ) -> None:
     larger = MadeUp(43, 1)
-    double.fail(Status(503), method="PATCH", times=None)
+    double.fail(Status(503), method="PATCH", path=r"-[0-9a-f]{8}$", times=None)
     with pytest.raises(IndexUnreachable):
         publish(open_index(retry_s=0.1), larger)
     double.heal()

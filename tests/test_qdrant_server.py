@@ -1,0 +1,63 @@
+"""The harness of `make test-server`, with a program that stands in for Qdrant's."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from _pytest.outcomes import Skipped
+from qdrant_server import BINARY, QdrantProxy, QdrantServer, running_double
+from servers import SAMPLE_METADATA, server_index
+
+from configs.settings import load_settings
+from storage.errors import IndexUnreachable
+from storage.server.connection import connect
+
+from qdrant_double import Status
+
+TESTS = Path(__file__).parent
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    script = tmp_path / "qdrant"
+    script.write_text(
+        f"#!/bin/sh\nPYTHONPATH={TESTS} exec {sys.executable} {TESTS}/stand_in_qdrant.py\n"
+    )
+    script.chmod(0o755)
+    return script
+
+
+def test_a_server_is_put_behind_the_double_with_its_faults(
+    program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(BINARY, str(program))
+    with running_double() as double:
+        assert isinstance(double, QdrantProxy)
+        client = connect(double.url, None, load_settings().storage)
+        index = server_index(client, double.url, retry_s=0.0)
+        generation = index.create("mine", SAMPLE_METADATA)
+        generation.describe(replace(SAMPLE_METADATA, complete=True))
+        index.publish("mine", generation)
+        assert [found.alias_name for found in double.client.get_aliases().aliases] == [
+            "mine",
+            "mine--blocks",
+        ]
+        double.fail(Status(503))
+        with pytest.raises(IndexUnreachable, match="HTTP 503"):
+            index.collections()
+        with pytest.raises(Skipped):
+            double.refuse_points([1])
+        with pytest.raises(Skipped):
+            _ = double.configs
+        index.close()
+
+
+def test_a_program_that_does_not_start_is_named_with_its_log(tmp_path: Path) -> None:
+    script = tmp_path / "broken"
+    script.write_text("#!/bin/sh\necho no room; exit 3\n")
+    script.chmod(0o755)
+    with pytest.raises(RuntimeError, match="broken does not start: no room"):
+        QdrantServer(script, tmp_path).start()
