@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from embedding.text import passage
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from search.fusion import Retriever
     from search.hit import Hit
     from search.retrievers import Vector
+    from storage.words import WordCounts
 
 _CACHED_QUERIES = 1024
 """Vectors of queries that are kept: retrievers share them, and queries come again."""
@@ -29,9 +31,13 @@ class QueryModels:
     """Encodes queries and scores hits. Several threads may use it; models run one at a time."""
 
     def __init__(
-        self, load_encoder: Callable[[str], Encoder], load_reranker: Callable[[], Reranker]
+        self,
+        load_encoder: Callable[[str], Encoder],
+        load_reranker: Callable[[], Reranker],
+        load_word_counts: Callable[[], WordCounts | None],
     ) -> None:
         self._load_encoder, self._load_reranker = load_encoder, load_reranker
+        self._load_word_counts = load_word_counts
         self._lock = threading.RLock()
         self._encoders: dict[str, Encoder] = {}
         self._reranker: Reranker | None = None
@@ -40,7 +46,8 @@ class QueryModels:
     def vector(self, retriever: Retriever, query: str) -> Vector:
         """Return the query's vector for the retriever."""
         if retriever == "bm25":
-            return query_vector(query)
+            vector, counts = query_vector(query), self._word_counts
+            return vector if counts is None else counts.weighted(vector)
         name = "code" if retriever == "blocks" else retriever
         with self._lock:
             if name not in self._encoders:
@@ -53,6 +60,11 @@ class QueryModels:
             while len(self._vectors) > _CACHED_QUERIES:
                 self._vectors.popitem(last=False)
             return self._vectors[key]
+
+    @cached_property
+    def _word_counts(self) -> WordCounts | None:
+        """How many structures hold each word; None if Qdrant weighs the query's words."""
+        return self._load_word_counts()
 
     def scores(self, query: str, hits: Sequence[Hit]) -> list[float]:
         """Return how well each hit fits the query, by the reranker."""

@@ -69,7 +69,7 @@ class Searcher(Lookup):
     ) -> None:
         super().__init__(generation)
         self._places = places
-        self._models = QueryModels(load, load_reranker)
+        self._models = QueryModels(load, load_reranker, generation.word_counts)
         self._settings = settings
         self._calibration = calibration
 

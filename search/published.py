@@ -13,6 +13,7 @@ from storage.open import open_index
 
 if TYPE_CHECKING:
     from configs.workspace import Workspace
+    from storage.generations import GenerationInfo
     from storage.index import Index
     from storage.metadata import Metadata
 
@@ -31,16 +32,22 @@ class CollectionInfo:
     """None if it can't be read."""
     error: str = ""
     """Why it can't be read."""
+    generations: list[GenerationInfo] | None = None
+    """Those that are kept, oldest first; None if they were not asked for."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the information as plain data."""
+        kept = {}
+        if self.generations is not None:
+            kept = {"generations": [each.to_dict() for each in self.generations]}
         if self.metadata is None:
-            return {"collection": self.collection, "error": self.error}
+            return {"collection": self.collection, "error": self.error, **kept}
         return {
             "collection": self.collection,
             "points": self.points,
             "generation": self.generation,
             **self.metadata.to_dict(),
+            **kept,
         }
 
 
@@ -77,15 +84,24 @@ def choose_collection(index: Index, wanted: str) -> str:
     return max(live)[1]
 
 
-def describe_collections(index: Index) -> list[CollectionInfo]:
-    """Return what each published collection contains and was made of."""
-    described: list[CollectionInfo] = []
-    for name in index.collections():
-        try:
-            generation = index.live(name)
-            if generation is not None:
-                points, metadata = generation.structures.count(), generation.metadata
-                described.append(CollectionInfo(name, points, generation.name, metadata))
-        except StorageError as exc:  # one damaged collection must not hide the others
-            described.append(CollectionInfo(name, error=str(exc)))
-    return described
+def describe_collections(index: Index, *, generations: bool = False) -> list[CollectionInfo]:
+    """Return what each published collection contains and was made of.
+
+    With `generations`, also which generations of it are kept.
+    """
+    found = (_describe(index, name, generations=generations) for name in index.collections())
+    return [info for info in found if info is not None]
+
+
+def _describe(index: Index, name: str, *, generations: bool) -> CollectionInfo | None:
+    """Return the same of one collection; None if it was removed meanwhile."""
+    kept: list[GenerationInfo] | None = None
+    try:
+        kept = index.generations(name) if generations else None
+        live = index.live(name)
+        if live is None:
+            return None
+        points, metadata = live.structures.count(), live.metadata
+    except StorageError as exc:  # one damaged collection must not hide the others
+        return CollectionInfo(name, error=str(exc), generations=kept)
+    return CollectionInfo(name, points, live.name, metadata, generations=kept)

@@ -4,7 +4,9 @@ In the order in which they are worth reading:
 
 errors, index         what can fail; the one interface to both kinds of Qdrant
 schema, sparse        how a record becomes a payload and a sparse vector, and back
+words                 how many structures hold each word, to weigh a query's words by
 metadata              what a generation says of itself, and its name
+generations           a generation from outside: live, kept, or who builds it
 points                what should be stored: drafts of points, and where they come from
 sync, plan            what differs between the index and the drafts, and what to do about it
 indexes               the payload indexes that a generation lacks

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     import numpy as np
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from lsif.blocks import Block
     from lsif.structure import Structure
+    from storage.generations import GenerationInfo
     from storage.metadata import Metadata
     from storage.sparse import SparseVector
+    from storage.words import WordCounts
 
 Value: TypeAlias = str | int | bool
 
@@ -42,6 +44,23 @@ class Condition(NamedTuple):
 
 Where: TypeAlias = "Sequence[Condition]"
 """A filter: conditions that a point must meet, all of them."""
+
+
+def excludes_itself(where: Where) -> bool:
+    """Return whether no point can meet the conditions, because one excludes what another asks for.
+
+    >>> tests = Condition("is_test", (True,))
+    >>> excludes_itself([tests, Condition("is_test", (True, False), negated=True)])
+    True
+    >>> excludes_itself([tests, Condition("crate", ("core",), negated=True)])
+    False
+    """
+    return any(
+        wanted.field == unwanted.field and set(wanted.values) <= set(unwanted.values)
+        for wanted in where
+        for unwanted in where
+        if unwanted.negated and not wanted.negated
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +138,12 @@ class Health:
 class Points(Protocol[R]):
     """The points of one kind in a generation; their records are structures or blocks."""
 
-    def upsert(self, points: Iterable[Point]) -> list[Rejection]:
-        """Insert the points, or replace those of the same ids; return those that were rejected."""
+    def upsert(self, points: Iterable[Point], *, wait: bool = False) -> list[Rejection]:
+        """Insert the points, or replace those of the same ids; return those that were rejected.
+
+        Only with `wait` are the rejected ones all known: a server declines others later, without
+        a word, and then they are missing after `Generation.finish`.
+        """
 
     def set_payloads(self, changes: Sequence[tuple[str, dict[str, Any]]]) -> None:
         """Set these payload fields of the points of these ids; all else stays as it is."""
@@ -174,6 +197,15 @@ class Nearest:
     """Scalar fields of the record that are returned, as in Points.select."""
 
 
+def search_possible(
+    queries: Sequence[Nearest], search: Callable[[Sequence[Nearest]], list[list[ScoredPoint]]]
+) -> list[list[ScoredPoint]]:
+    """Return what `search` finds for each query; those that exclude themselves are not asked."""
+    possible = [query for query in queries if not excludes_itself(query.where)]
+    found = iter(search(possible) if possible else ())
+    return [[] if excludes_itself(query.where) else next(found) for query in queries]
+
+
 class Generation(Protocol):
     """One fully or partly built version of a collection."""
 
@@ -195,6 +227,15 @@ class Generation(Protocol):
 
     def describe(self, metadata: Metadata) -> None:
         """Replace its metadata; durable when this returns."""
+
+    def word_counts(self) -> WordCounts | None:
+        """Return how many structures hold each word, None if Qdrant itself weighs words.
+
+        Raises IndexDamaged if they can't be read.
+        """
+
+    def keep_word_counts(self, counts: WordCounts) -> None:
+        """Replace these counts; durable when this returns."""
 
     def finish(self) -> None:
         """Wait until everything that was sent is stored and indexed.
@@ -236,10 +277,20 @@ class Index(Protocol):
         """Return the metadata of all complete generations, the oldest first."""
 
     def writing(self, collection: str) -> AbstractContextManager[None]:
-        """Hold the collection for writing. Raises IndexLocked if another process holds it."""
+        """Hold the collection for writing.
+
+        Raises IndexLocked if another process holds it, IndexMismatch if one of its names is
+        another's, KeyRejected if the API key may not write.
+        """
+
+    def generations(self, collection: str) -> list[GenerationInfo]:
+        """Return the collection's generations, oldest first: live, kept, and unfinished ones."""
+
+    def open(self, collection: str, name: str) -> Generation:
+        """Return a complete generation of the collection. Raises IndexMissing if it has none so."""
 
     def create(self, collection: str, metadata: Metadata) -> Generation:
-        """Return a new, empty generation, not yet published. Remains of killed runs are removed."""
+        """Return a new, empty generation, not yet published."""
 
     def copy(self, collection: str, generation: Generation) -> Generation:
         """Return a copy of the generation, not yet published.
@@ -268,8 +319,24 @@ class Index(Protocol):
         Raises IndexMismatch if it is too old, IndexUnreachable, KeyRejected.
         """
 
-    def half_built(self) -> list[str]:
-        """Return the generations that killed runs left behind: folders, or names on the server."""
+    def restriction(self, collection: str, candidates: int) -> str:
+        """Return what limits of the server keep searches from, in words; empty if nothing.
+
+        `candidates` is the number of points that each retriever asks for. Raises IndexMismatch if
+        no run can end well within the limits, as far as the live generation shows.
+        """
+
+    def unfinished(self) -> list[GenerationInfo]:
+        """Return the generations of any collection that runs build, or left when killed.
+
+        An embedded index leaves out those of a process that is at work.
+        """
+
+    def remove_unfinished(self, collection: str) -> list[str]:
+        """Remove what killed runs left of the collection; return the generations' names.
+
+        The caller holds the project's lock in the data folder: what was begun there is dead.
+        """
 
     def close(self) -> None:
         """Release everything."""

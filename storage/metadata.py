@@ -57,6 +57,8 @@ class Metadata:
     """Whether it holds what no dump does; indexes of earlier versions do not."""
     project_model: bool = False
     """Whether rust_analyzer.project and features apply to it; they came later than some indexes."""
+    word_counts: bool = False
+    """Whether it keeps how many structures hold each word; else Qdrant weighs a query's words."""
     coverage: Coverage | None = None
     """Of the repository's Rust files; None if it is not known: records that were imported, another
     language, an index of an earlier version."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from embedding.vectors import VectorTable
     from storage.schema import Kind
+    from storage.sparse import SparseVector
 
 
 T = TypeVar("T")
@@ -53,6 +54,9 @@ class PointDraft(Protocol):
     def vectors(self) -> dict[str, NDArray[np.float32]]:
         """Return its dense vectors by name; none if they are not known."""
 
+    def sparse(self) -> dict[str, SparseVector]:
+        """Return its sparse vectors by name."""
+
     def point(self) -> Point:
         """Return the point, with its vectors."""
 
@@ -80,12 +84,13 @@ class RecordDraft(Generic[R]):
         """See PointDraft."""
         return {name: vector() for name, vector in self._vectors.items()}
 
+    def sparse(self) -> dict[str, SparseVector]:
+        """See PointDraft."""
+        return {SPARSE: document_vector(self.record)} if isinstance(self.record, Structure) else {}
+
     def point(self) -> Point:
         """See PointDraft."""
-        sparse = (
-            {SPARSE: document_vector(self.record)} if isinstance(self.record, Structure) else {}
-        )
-        return Point(self.id, self.vectors(), self.payload(), sparse)
+        return Point(self.id, self.vectors(), self.payload(), self.sparse())
 
 
 StructureDraft: TypeAlias = RecordDraft[Structure]

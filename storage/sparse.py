@@ -1,7 +1,7 @@
 """The sparse vector: the words that a structure is about, weighted by BM25, identifiers split.
 
 Robertson and Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009. The rarity of
-words (IDF) is Qdrant's part, which knows the whole collection. Stems and numbers of words are the
+words (IDF) is not in it: storage.words weighs a query's words. Stems and numbers of words are the
 engine's own for English, so that a server computes the same; the weights of documents are computed
 here, because most identifiers recur and their numbers can be remembered.
 """

@@ -260,11 +260,12 @@ def apply(
     kind: Kind[Any],
     *,
     note: Callable[[Point], None] = lambda _: None,
+    wait: bool = False,
 ) -> list[Rejection]:
     """Make the points what the drafts say; return the rejected ones.
 
     Former versions of rejected points are deleted, too. `note` is called with each point before it
-    is written.
+    is written; `wait` is that of Points.upsert.
     """
     fields, places = (*kind.moving_fields, PLACE), list[tuple[str, dict[str, object]]]()
 
@@ -278,7 +279,7 @@ def apply(
                 payload = draft.payload()
                 places.append((draft.id, {name: payload[name] for name in fields}))
 
-    rejected = points.upsert(written())
+    rejected = points.upsert(written(), wait=wait)
     points.set_payloads(places)
     stale = [rejection.id for rejection in rejected if rejection.id in found.changed]
     points.delete([*found.deleted, *stale])

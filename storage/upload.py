@@ -17,9 +17,10 @@ from storage.indexes import add_missing_indexes
 from storage.live import is_comparable
 from storage.maintenance.verify import is_sound
 from storage.plan import Strategy, make_plan
-from storage.schema import SCHEMA_VERSION
+from storage.schema import SCHEMA_VERSION, SPARSE
 from storage.shrinkage import check_shrinkage
 from storage.sync import Change, Changes, UsedChange, changes_between
+from storage.words import WordCounter
 from storage.write import write
 
 if TYPE_CHECKING:
@@ -95,22 +96,23 @@ def publish_source(
 
     With `rebuild`, or if nothing is published yet, everything is sent. Raises the errors of
     storage.errors; the unfinished generation is removed then, and the live one is unchanged.
-    One of them is IndexShrinks: the source has too few structures, rebuild or not.
+    One of them is IndexShrinks: the source has too few structures, rebuild or not. The caller
+    holds the project's lock in the data folder, because what killed runs left is removed.
     """
     started = time.perf_counter()
     with index.writing(collection):
+        index.remove_unfinished(collection)
         min_share = settings.min_share_of_last
         live = _live(index, collection, rebuild=rebuild) if min_share or not rebuild else None
         if live is not None and min_share:
             check_shrinkage(live, metadata, source, min_share)
+        # An index whose words Qdrant weighs keeps that: scores must not change unasked.
+        word_counts = live is None or rebuild or live.metadata.word_counts
+        metadata = replace(metadata, word_counts=word_counts)
         base = live if live is not None and not rebuild and _is_trusted(live, metadata) else None
         plan = make_plan(index, base, source, settings)
         if plan.strategy == "unchanged" and plan.base is not None:
-            # Counted again: its metadata is older than its points if a sync in place was cut off.
-            structures, blocks = plan.structures.unchanged, plan.blocks.unchanged
-            counted = replace(metadata, structures=structures, blocks=blocks, complete=True)
-            plan.base.describe(counted)
-            published = _Published(plan.base, plan, plan.changes)
+            published = _leave(plan.base, metadata, plan)
         else:
             published = _carry_out(index, collection, metadata, source, settings, plan)
     seconds = time.perf_counter() - started
@@ -188,6 +190,14 @@ def _is_trusted(live: Generation, metadata: Metadata) -> bool:
     return True
 
 
+def _leave(live: Generation, metadata: Metadata, plan: Plan) -> _Published:
+    """Leave the points as they are; describe them."""
+    # Counted again: its metadata is older than its points if a sync in place was cut off.
+    structures, blocks = plan.structures.unchanged, plan.blocks.unchanged
+    live.describe(replace(metadata, structures=structures, blocks=blocks, complete=True))
+    return _Published(live, plan, plan.changes)
+
+
 def _carry_out(
     index: Index,
     collection: str,
@@ -207,7 +217,7 @@ def _carry_out(
     try:
         if plan.missing_indexes:
             add_missing_indexes(generation)
-        rejected = write(generation, source, plan, settings)
+        rejected = _write(generation, source, plan, settings)
         changes = plan.changes
         if not changes.parts:
             changes = _changes_against_live(index, collection, source)
@@ -225,6 +235,26 @@ def _carry_out(
             _drop_quietly(index, collection, generation)
         raise
     return _Published(generation, plan, changes, rejected)
+
+
+def _write(
+    generation: Generation, source: PointSource, plan: Plan, settings: StorageSettings
+) -> list[Rejection]:
+    """Write points and counts of words; return rejected points."""
+    if not generation.metadata.word_counts:
+        return write(generation, source, plan, settings)
+    counter = WordCounter()
+    if plan.base is not None:
+        # Counts first: a run that is cut off here finds changes again, and counts again.
+        for draft in source.structures():
+            counter.add(draft.sparse()[SPARSE])
+        generation.keep_word_counts(counter.result())
+        return write(generation, source, plan, settings)
+    rejected = write(
+        generation, source, plan, settings, lambda point: counter.add(point.sparse[SPARSE])
+    )
+    generation.keep_word_counts(counter.result())
+    return rejected
 
 
 def _changes_against_live(index: Index, collection: str, source: PointSource) -> Changes:

@@ -6,7 +6,7 @@ contents and positions are read back and compared, and the vectors of a sample.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -18,7 +18,7 @@ from storage.schema import BLOCKS, STRUCTURES
 from storage.sync import Sum, apply, difference, sum_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from configs.settings import StorageSettings
     from storage.index import Generation, Point, Rejection
@@ -30,33 +30,45 @@ if TYPE_CHECKING:
 _SAMPLE = 500
 """Points of each kind whose vectors are read back before a generation is published."""
 _ROUNDS = 2
-"""Rounds until the run fails. A server may lose points that it has only acknowledged: the second
-round sends what is missing."""
+"""Rounds until the run fails. A server declines points that it has acknowledged, or loses them: the
+second round sends what is missing and waits for it, so that the server names what it declines."""
+
+
+def _ignore(_: Point) -> None:
+    """Note nothing."""
 
 
 def write(
-    generation: Generation, source: PointSource, plan: Plan, settings: StorageSettings
+    generation: Generation,
+    source: PointSource,
+    plan: Plan,
+    settings: StorageSettings,
+    note: Callable[[Point], None] = _ignore,
 ) -> list[Rejection]:
     """Apply the plan until the generation holds what the source says; return rejected points.
 
+    `note` is called once with the point of each structure that is sent, before it is sent.
     Raises StorageError if it does not end up so, or more points are rejected than allowed.
     """
     rejected: dict[str, Rejection] = {}
     structures, blocks = plan.structures, plan.blocks
     for number in range(_ROUNDS):
+        wait = number > 0
         total = len(structures.added) + len(structures.changed)
         with tqdm(
             total=total or None, desc="upload", unit="point", disable=None, leave=False
         ) as progress:
-            of_structures = _Written(generation.structures, structures, STRUCTURES)
+            of_structures = _Written(
+                generation.structures, structures, STRUCTURES, wait=wait, note=note
+            )
             found = of_structures.apply(_counted(source.structures(), progress))
-        of_blocks = _Written(generation.blocks, blocks, BLOCKS)
+        of_blocks = _Written(generation.blocks, blocks, BLOCKS, wait=wait)
         found += of_blocks.apply(source.blocks())
         rejected.update({rejection.id: rejection for rejection in found})
         _check_rejected(generation, rejected, settings)
         generation.finish()
         # What a second round of a build finds unchanged was never compared with its vectors.
-        noted = number == 0 or plan.base is not None
+        noted = not wait or plan.base is not None
         if noted and of_structures.is_stored(rejected) and of_blocks.is_stored(rejected):
             return list(rejected.values())
         report = verify(
@@ -64,8 +76,9 @@ def write(
         )
         if report.ok:
             return list(rejected.values())
-        if report.bad_vectors:
-            break
+        if report.bad_vectors and not (report.missing or report.different):
+            break  # else they may be those of former versions, which are sent again
+        note = _ignore  # the second round sends the same points again
         structures = difference(generation.structures, without(source.structures(), rejected))
         blocks = difference(generation.blocks, without(source.blocks(), rejected))
     expected = report.structures + report.blocks
@@ -84,6 +97,11 @@ class _Written:
     points: AnyPoints
     found: Difference
     kind: Kind[Any]
+    _: KW_ONLY
+    wait: bool
+    """Whether to wait until the points are stored; see Points.upsert."""
+    note: Callable[[Point], None] = _ignore
+    """Called with each point that is sent."""
     _sum: Sum = field(default_factory=Sum)
     """Of all drafts, if everything is written."""
     _touched: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -95,7 +113,9 @@ class _Written:
     def apply(self, drafts: Iterable[PointDraft]) -> list[Rejection]:
         """Make the points what the drafts say; return the rejected ones."""
         noted = self._noting_all(drafts) if self.found.everything else self._noting(drafts)
-        return apply(self.points, self.found, noted, self.kind, note=self._note_vectors)
+        return apply(
+            self.points, self.found, noted, self.kind, note=self._note_vectors, wait=self.wait
+        )
 
     def is_stored(self, rejected: Mapping[str, object]) -> bool:
         """Return whether the points are as they were sent, as far as this can tell.
@@ -121,6 +141,7 @@ class _Written:
 
     def _note_vectors(self, point: Point) -> None:
         """Keep each _step-th point's vectors; when there are too many, every second of those."""
+        self.note(point)
         if not self.found.everything or (self._sum.count - 1) % self._step:
             return
         self._sample[point.id] = point.vectors

@@ -50,7 +50,9 @@ class QdrantServer:
         return f"http://127.0.0.1:{self._http}"
 
     def start(self) -> None:
-        """Start it, on the same ports as before, and wait until it is ready."""
+        """Start it unless it runs, on the same ports as before, and wait until it is ready."""
+        if self._process is not None:
+            return
         settings = {
             "SERVICE__HOST": "127.0.0.1",
             "SERVICE__HTTP_PORT": str(self._http),
@@ -76,14 +78,7 @@ class QdrantServer:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """End it, as a restart does."""
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(_END_S)
-            self._process = None
-
-    def kill(self) -> None:
-        """End it without a chance to tidy up."""
+        """Kill it: what it acknowledged must be there when it starts again."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(_END_S)
@@ -114,6 +109,14 @@ class QdrantProxy(QdrantDouble):
     def __exit__(self, *details: object) -> None:
         super().__exit__(*details)
         self._http.close()
+
+    def start(self) -> None:
+        self.server.start()
+        super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        self.server.stop()
 
     def __getattr__(self, name: str) -> Any:
         if name in _INSIDE:

@@ -509,6 +509,7 @@ def test_every_command_explains_itself_and_its_options(capsys: pytest.CaptureFix
         "status",
         "verify",
         "rollback",
+        "remove --unfinished",
         "export -o x",
     ],
 )

@@ -205,7 +205,7 @@ def test_a_cluster_is_whole_or_not(settings: Settings, monkeypatch: pytest.Monke
     with qdrant(monkeypatch) as double:
         double.fail(cluster(), path="^/cluster$")
         assert (
-            f"Qdrant 1.16.0 at {double.url}, 2 peers: "
+            f"Qdrant 1.17.1 at {double.url}, 2 peers: "
             in doctor_index.check_index(Workspace(settings)).found
         )
         double.fail(
@@ -215,7 +215,7 @@ def test_a_cluster_is_whole_or_not(settings: Settings, monkeypatch: pytest.Monke
     assert (finding.status, finding.found) == (
         "warning",
         (
-            f"Qdrant 1.16.0 at {double.url}, 2 peers: "
+            f"Qdrant 1.17.1 at {double.url}, 2 peers: "
             "peer http://b:6335/ does not get messages (7 failed)"
         ),
     )
@@ -235,4 +235,4 @@ def test_half_built_generations_on_a_server(
         client.close()
         finding = doctor_index.check_leftovers(Workspace(settings))
     assert finding.found == "1 half-built generation and 0 temporary files of killed runs, 0.0 MB"
-    assert finding.advice == "lsif-ingest ingest, of the same project"
+    assert finding.advice == "lsif-ingest remove --unfinished"

@@ -240,6 +240,30 @@ def test_a_branch_has_an_index_of_its_own_and_an_index_goes_back(
     code, out, _ = run("rollback", "--project", "sample", "--json", *there, capsys=capsys)
     assert before is not None
     assert (code, orjson.loads(out)["live"]) == (0, before.name)
+    sample = ("--project", "sample")
+    code, out, _ = run("status", *sample, "--generations", "--json", *there, capsys=capsys)
+    (kept,) = [
+        collection["generations"]
+        for collection in orjson.loads(out)["collections"]
+        if collection["branch"] == ""
+    ]
+    assert [(each["live"], each["complete"]) for each in kept] == [(True, True), (False, True)]
+    newer = kept[1]["name"]
+    _, out, _ = run("status", *sample, "--generations", *there, capsys=capsys)
+    assert f"kept   {newer}  " in out
+    code, out, _ = run("rollback", *sample, "--to", newer, "--json", *there, capsys=capsys)
+    assert (code, orjson.loads(out)) == (
+        0,
+        {"collection": "sample", "was_live": before.name, "live": newer},
+    )
+    left = "sample--20200101T000000000000-0badcafe"
+    (tmp_path / "there/qdrant/sample" / left).mkdir()
+    _, out, _ = run("status", *there, capsys=capsys)
+    assert f"unfinished {left}: of an unknown run; killed" in out
+    code, out, _ = run("remove", "--unfinished", "--json", *there, capsys=capsys)
+    assert (code, orjson.loads(out)) == (0, {"removed": [left]})
+    code, out, _ = run("remove", "--unfinished", *there, capsys=capsys)
+    assert (code, out.strip()) == (0, "0 unfinished generations removed")
 
 
 def test_a_damaged_index_is_reported_and_the_next_run_repairs_it(

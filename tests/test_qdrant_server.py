@@ -48,6 +48,9 @@ def test_a_server_is_put_behind_the_double_with_its_faults(
         double.fail(Status(503))
         with pytest.raises(IndexUnreachable, match="HTTP 503"):
             index.collections()
+        double.stop()  # what stands in for the program has no data afterwards
+        double.start()
+        assert index.collections() == []
         with pytest.raises(Skipped):
             double.refuse_points([1])
         with pytest.raises(Skipped):

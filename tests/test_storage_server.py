@@ -16,7 +16,13 @@ from qdrant_client import QdrantClient, models
 
 from configs.settings import Settings, load_settings
 from storage.embedded.index import EmbeddedIndex
-from storage.errors import IndexMismatch, IndexUnreachable, KeyRejected, StorageError
+from storage.errors import (
+    IndexMismatch,
+    IndexUnreachable,
+    KeyRejected,
+    RequestRejected,
+    StorageError,
+)
 from storage.metadata import Metadata, generation_name, is_generation
 from storage.open import open_index
 from storage.server.connection import Connection, connect
@@ -180,6 +186,7 @@ def test_what_a_run_killed_long_ago_left_behind_is_removed_and_a_young_one_is_no
     other = "mine--not-a-time"
     for name in (old, young, other):
         client.create_collection(name, vectors_config={})
+    assert index.remove_unfinished("mine") == [old]
     created = index.create("mine", metadata)
     assert {one.name for one in client.get_collections().collections} == {
         young,
@@ -269,3 +276,42 @@ def test_generations_belong_to_the_collection_before_their_last_time(metadata: M
     assert not is_generation(inner, "foo")
     assert is_generation(inner, "foo--20260101T000000000000-0123abcd")
     assert is_generation(generation_name("foo", metadata, []), "foo")
+
+
+class GrpcError(Exception):
+    """What the client raises by gRPC: the error's name is that of its code."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def code(self) -> GrpcError:
+        return self
+
+    def details(self) -> str:
+        return f"Wrong input: {SECRET}"
+
+
+GrpcError.__module__ = "grpc._channel"
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "message"),
+    [
+        ("INVALID_ARGUMENT", RequestRejected, "INVALID_ARGUMENT Wrong input"),
+        ("PERMISSION_DENIED", KeyRejected, r"\(PERMISSION_DENIED\); set QDRANT_API_KEY"),
+        ("UNAVAILABLE", IndexUnreachable, "no Qdrant answers by gRPC"),
+    ],
+)
+def test_what_a_server_rejects_by_grpc_is_not_taken_for_its_absence(
+    code: str, error: type[StorageError], message: str
+) -> None:
+    index = open_server(9)
+
+    def ask() -> None:
+        raise GrpcError(code)
+
+    with pytest.raises(error, match=message) as caught:
+        index._connection.call("write", ask)
+    assert SECRET not in str(caught.value)
+    index.close()

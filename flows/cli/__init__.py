@@ -4,6 +4,6 @@ Reading order: `main` knows every command by name, loads the module of the one t
 turns failures into exit codes; `arguments` has what several commands take; `output` prints results;
 then any command: `ingest`, `dump`, `parse`, `search` (with `answers` and `editor`), `refs` (with
 `relations`), `impact` (with `changes`), `serve`, `evaluate`, `index` (verify, rollback, export,
-import), `status`, `checkpoint`, `tune`, `doctor`, `deploy`.
+import), `remove`, `status`, `checkpoint`, `tune`, `doctor`, `deploy`.
 `termination` makes SIGTERM end a command as Ctrl-C does.
 """

@@ -32,6 +32,13 @@ def add_verify(parser: argparse.ArgumentParser) -> None:
 
 def add_rollback(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `rollback`."""
+    parser.add_argument(
+        "--to",
+        metavar="GENERATION",
+        default="",
+        help="generation to switch to, older or newer, as `status --generations` names it "
+        "(default: the one before the live one)",
+    )
     add_index(parser)
     add_settings(parser)
     add_json(parser)
@@ -117,13 +124,13 @@ def _rollback(options: argparse.Namespace) -> None:
 
     workspace = workspace_of(options)
     collection = chosen_collection(workspace)
-    former, live = roll_back(workspace, collection)
-    print_result(
-        {"collection": collection, "was_live": former, "live": live},
-        f"{collection}: switched back from {former} to {live}; "
-        "the next `lsif-ingest ingest` rolls forward again",
-        as_json=options.json,
-    )
+    former, live = roll_back(workspace, collection, options.to)
+    text = f"{collection}: switched from {former} to {live}; the next `lsif-ingest ingest` "
+    text += "brings it to what the sources say then"
+    if former == live:
+        text = f"{collection}: {live} is live already"
+    document = {"collection": collection, "was_live": former, "live": live}
+    print_result(document, text, as_json=options.json)
 
 
 def _export(options: argparse.Namespace) -> None:

@@ -23,11 +23,15 @@ if TYPE_CHECKING:
 
     from lsif.coverage import Coverage
     from search.published import CollectionInfo
+    from storage.generations import GenerationInfo
 
 
 def add_status(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `status`."""
     add_index(parser, "project to show, with its branches (default: all projects)")
+    parser.add_argument(
+        "--generations", action="store_true", help="also show the generations that are kept"
+    )
     add_settings(parser)
     add_json(parser)
     parser.set_defaults(run=_status)
@@ -42,15 +46,23 @@ def _status(options: argparse.Namespace) -> None:
         raise UsageError(f"{nearest} is no folder. Choose another: --set paths.data=DIR")
     wanted = named_collection(workspace) if options.project or options.branch else ""
     with closing(connect(workspace)) as index:
-        location, collections = index.location, describe_collections(index)
+        location = index.location
+        collections = describe_collections(index, generations=options.generations)
+        unfinished = index.unfinished()
         if wanted:
             collections = [each for each in collections if _is_of(each.collection, wanted)]
+            unfinished = [each for each in unfinished if _is_of(each.collection, wanted)]
             if not collections:
                 require_live(index, wanted)  # says what exists instead
     text = "\n".join(_text(each, location) for each in collections) or (
         f"Nothing is indexed at {location}. Index a repository: lsif-ingest ingest --repo DIR"
     )
-    document = {"location": location, "collections": [each.to_dict() for each in collections]}
+    document = {
+        "location": location,
+        "collections": [each.to_dict() for each in collections],
+        "unfinished": [{"collection": each.collection, **each.to_dict()} for each in unfinished],
+    }
+    text = "\n".join([text, *map(_unfinished_text, unfinished)])
     print_result(document, text, as_json=options.json)
 
 
@@ -71,7 +83,28 @@ def _text(info: CollectionInfo, location: str) -> str:
         f"{models}"
         f"  commit {commit}\n"
         f"  made   {metadata.created} as {info.generation}"
+        f"{_generation_lines(info.generations)}"
     )
+
+
+def _generation_lines(generations: list[GenerationInfo] | None) -> str:
+    """Return a line for each generation that is live or can be; each begins with a line feed."""
+    lines = []
+    for each in generations or []:
+        metadata = each.metadata
+        if metadata is None or not each.complete:
+            continue
+        points = f"{counted(metadata.structures, 'structure')}, {counted(metadata.blocks, 'block')}"
+        commit = (metadata.commit or "unknown")[:12]
+        now = "  live" if each.live else ""
+        lines.append(f"\n  kept   {each.name}  {commit}  {metadata.created}  {points}{now}")
+    return "".join(lines)
+
+
+def _unfinished_text(info: GenerationInfo) -> str:
+    whose = f"built by {info.builder}" if info.builder is not None else "of an unknown run"
+    state = f"{whose}; killed, remove it: lsif-ingest remove --unfinished" if info.dead else whose
+    return f"unfinished {info.name}: {state}"
 
 
 def _coverage_lines(coverage: Coverage | None) -> str:

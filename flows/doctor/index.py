@@ -17,13 +17,13 @@ from machine.disk import taken_bytes, why_not_writable
 from machine.text import counted
 from search.published import connect
 from storage.errors import IndexMismatch, StorageError
+from storage.generations import GenerationInfo
 from storage.indexes import missing_indexes
 from storage.live import check_fingerprints, require_live
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-    from configs.settings import ModelSettings
     from storage.index import Index
 
 _ANSWER_S = 5
@@ -61,25 +61,27 @@ def _check_open_index(workspace: Workspace, index: Index) -> Finding:
 
 def check_leftovers(workspace: Workspace) -> Finding:
     """Return what killed runs left behind."""
-    files, built, in_place = list(_old_files(workspace)), list[str](), False
+    files, built, folder = list(_old_files(workspace)), list[GenerationInfo](), None
     try:
         with closing(connect(_impatient(workspace))) as index:
-            built, in_place = index.half_built(), index.changes_in_place
+            built = [each for each in index.unfinished() if each.dead]
+            folder = None if index.changes_in_place else Path(index.location)
     except StorageError:  # the check of the index reports it
         pass
     if not files and not built:
         return Finding("leftovers", "ok", "none")
-    # On a server a generation is no path; the next run of its project removes it.
-    paths = files if in_place else [*map(Path, built), *files]
+    # On a server a generation is no path.
+    folders = [folder / each.collection / each.name for each in built] if folder else []
+    paths = [*folders, *files]
     size = sum(taken_bytes(path) for path in paths) / 1e6
     found = (
         f"{counted(len(built), 'half-built generation')} and "
         f"{counted(len(files), 'temporary file')} of killed runs, {size:,.1f} MB"
     )
-    advice = "lsif-ingest ingest, of the same project"
+    advice = ["lsif-ingest remove --unfinished"] if built and folder is None else []
     if paths:
-        advice = shlex.join(["rm", "-r", *map(str, paths[:_MOST_NAMED])])
-    return Finding("leftovers", "warning", found, advice)
+        advice.append(shlex.join(["rm", "-r", *map(str, paths[:_MOST_NAMED])]))
+    return Finding("leftovers", "warning", found, "; ".join(advice))
 
 
 def _check_collections(workspace: Workspace, index: Index, server: str) -> Finding:
@@ -88,7 +90,7 @@ def _check_collections(workspace: Workspace, index: Index, server: str) -> Findi
     points, stale, damaged = 0, list[StorageError](), list[StorageError]()
     for name in names:
         try:
-            points += _check_collection(index, name, workspace.structure_models)
+            points += _check_collection(index, name, workspace)
         except IndexMismatch as exc:
             stale.append(exc)
         except StorageError as exc:
@@ -101,17 +103,17 @@ def _check_collections(workspace: Workspace, index: Index, server: str) -> Findi
     return Finding("index", "ok", f"{server}: {points:,} structures in {_listed(names)}")
 
 
-def _check_collection(index: Index, name: str, models: Mapping[str, ModelSettings]) -> int:
+def _check_collection(index: Index, name: str, workspace: Workspace) -> int:
     """Return the number of its structures.
 
-    Raises IndexMismatch if it was made with other models or lacks a payload index, another
-    StorageError if it is unreadable.
+    Raises IndexMismatch if it was made with other models, lacks a payload index, or is limited by
+    the server; another StorageError if it is unreadable.
     """
     live = require_live(index, name)
     project = shlex.quote(live.metadata.project)
     remedy = f"lsif-ingest ingest --rebuild --set project.name={project}, with the same sources"
     with suppress(ModelError):  # the check of the model reports it
-        kept = kept_models(models, live.metadata.fingerprints)
+        kept = kept_models(workspace.structure_models, live.metadata.fingerprints)
         check_fingerprints(live, fingerprints_of(kept), name, remedy)
     if missing := missing_indexes(live):
         raise IndexMismatch(
@@ -119,6 +121,8 @@ def _check_collection(index: Index, name: str, models: Mapping[str, ModelSetting
             f"by these fields read all points; lsif-ingest ingest "
             f"--set project.name={project}, with the same sources"
         )
+    if found := index.restriction(name, workspace.settings.search.candidates):
+        raise IndexMismatch(f"collection {name!r}: {found}; raise the limit on the server")
     return live.structures.count()
 
 

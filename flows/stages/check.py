@@ -55,6 +55,7 @@ def check_index(project: ProjectWorkspace, identity: str, *, rebuild: bool) -> M
     fingerprints_of(models)  # fails if one is not available
     with closing(connect(project)) as index:
         with index.writing(collection):
+            index.restriction(collection, project.settings.search.candidates)
             live = None if rebuild else index.live(collection)
         models = kept_models(models, live.metadata.fingerprints if live is not None else {})
         if live is not None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from configs.workspace import ProjectWorkspace
 from embedding.errors import CheckpointError, ModelError
 from embedding.models import fingerprints_of, kept_models
 from embedding.plan import gathered_vectors
@@ -87,10 +88,38 @@ def _vectors_of(workspace: Workspace, folder: ProjectFolder) -> Iterator[PointSo
             yield with_vectors(folder, tables)
 
 
-def roll_back(workspace: Workspace, collection: str) -> tuple[str, str]:
-    """Switch back to the previous generation; return the names of the former and the live one."""
+def roll_back(workspace: Workspace, collection: str, to: str = "") -> tuple[str, str]:
+    """Switch to the generation named `to`, or back to the previous one.
+
+    Returns the names of the former and the live one.
+    """
     with closing(connect(workspace)) as index:
-        return rollback(index, collection, workspace.settings.storage)
+        return rollback(index, collection, workspace.settings.storage, to=to)
+
+
+def remove_unfinished(workspace: Workspace, collection: str = "") -> list[str]:
+    """Remove what killed runs left of the collection, or of all; return the generations' names.
+
+    Collections whose run is in progress in this data folder are left alone.
+    """
+    removed: list[str] = []
+    with closing(connect(workspace)) as index:
+        found = {each.collection for each in index.unfinished()}
+        for name in sorted(found & {collection} if collection else found):
+            try:
+                with _held(workspace, name):
+                    removed += index.remove_unfinished(name)
+            except FlowError as exc:
+                logger.warning("%s", exc)
+    return removed
+
+
+@contextmanager
+def _held(workspace: Workspace, collection: str) -> Iterator[None]:
+    """Hold the project's folder, if the data folder has one."""
+    project = ProjectWorkspace(workspace.settings, collection, "")
+    with project_lock(project) if project.folder.path.is_dir() else nullcontext():
+        yield
 
 
 def export_index(workspace: Workspace, collection: str, folder: Path) -> tuple[int, int]:

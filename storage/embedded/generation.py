@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shutil
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from machine.files import atomic_writer
 from machine.text import why_malformed
 from storage.embedded.points import WAY_OUT, create_shard, load_shard
-from storage.errors import IndexMissing, StorageError
+from storage.errors import IndexDamaged, IndexMissing, StorageError
 from storage.metadata import read_metadata
 from storage.schema import BLOCKS, STRUCTURES
+from storage.words import read_word_counts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
     from lsif.structure import Structure
     from storage.embedded.points import ShardPoints
     from storage.metadata import Metadata
+    from storage.words import WordCounts
 
 SHARDS = ("shard", "blocks")
 """The folders of structures and blocks."""
 METADATA = "metadata.json"
+WORDS = "words.json"
+"""How many structures hold each word."""
 
 
 class EmbeddedGeneration:
@@ -48,7 +52,9 @@ class EmbeddedGeneration:
         """Make the folder and two empty shards in it."""
         dimensions = {name: info.dimension for name, info in metadata.vectors.items()}
         try:
-            structures = create_shard(folder / SHARDS[0], dimensions, STRUCTURES)
+            structures = create_shard(
+                folder / SHARDS[0], dimensions, STRUCTURES, weighs_words=not metadata.word_counts
+            )
             blocks = create_shard(folder / SHARDS[1], dimensions, BLOCKS)
             write_metadata(folder, metadata)
         except Exception as exc:  # the engine raises plain Exception
@@ -75,18 +81,36 @@ class EmbeddedGeneration:
 
     def describe(self, metadata: Metadata) -> None:
         """Replace its metadata; durable when this returns."""
-        try:
-            write_metadata(self._folder, metadata)
-        except OSError as exc:
-            raise StorageError(
-                f"can't write {self._folder}: {exc.strerror or exc}. Make room and run again."
-            ) from exc
+        self._write(METADATA, metadata.to_dict())
         self.metadata = metadata
+
+    def word_counts(self) -> WordCounts | None:
+        """Return how many structures hold each word, None if the engine weighs words."""
+        if not self.metadata.word_counts:
+            return None
+        try:
+            return read_word_counts(orjson.loads((self._folder / WORDS).read_bytes()))
+        except (OSError, ValueError) as exc:
+            raise IndexDamaged(
+                f"{self._folder / WORDS} can't be read: {why_malformed(exc)}. {WAY_OUT}"
+            ) from exc
+
+    def keep_word_counts(self, counts: WordCounts) -> None:
+        """Replace these counts; durable when this returns."""
+        self._write(WORDS, counts.to_dict())
 
     def finish(self) -> None:
         """Make what was written durable."""
         self.structures.flush()
         self.blocks.flush()
+
+    def _write(self, name: str, fields: dict[str, Any]) -> None:
+        try:
+            write_fields(self._folder / name, fields)
+        except OSError as exc:
+            raise StorageError(
+                f"can't write {self._folder}: {exc.strerror or exc}. Make room and run again."
+            ) from exc
 
     def close(self) -> None:
         """Make everything durable and release the shards."""
@@ -110,10 +134,13 @@ def metadata_in(folder: Path) -> Metadata:
 
 def write_metadata(folder: Path, metadata: Metadata) -> None:
     """Write a generation's metadata, atomically. Raises OSError."""
-    with atomic_writer(folder / METADATA) as file:
-        file.write(
-            orjson.dumps(metadata.to_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-        )
+    write_fields(folder / METADATA, metadata.to_dict())
+
+
+def write_fields(path: Path, fields: dict[str, Any]) -> None:
+    """Write a file of plain data, atomically. Raises OSError."""
+    with atomic_writer(path) as file:
+        file.write(orjson.dumps(fields, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def remove_generation(folder: Path) -> None:
@@ -124,6 +151,14 @@ def remove_generation(folder: Path) -> None:
     with suppress(OSError):
         (folder / METADATA).unlink()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def found_metadata(folder: Path) -> Metadata | None:
+    """Return a generation's metadata, None if they can't be read."""
+    try:
+        return read_metadata(orjson.loads((folder / METADATA).read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def is_complete(folder: Path) -> bool:

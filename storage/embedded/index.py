@@ -31,6 +31,7 @@ from storage.embedded.generation import (
     METADATA,
     SHARDS,
     EmbeddedGeneration,
+    found_metadata,
     is_complete,
     metadata_in,
     remove_generation,
@@ -38,6 +39,7 @@ from storage.embedded.generation import (
 )
 from storage.embedded.points import WAY_OUT
 from storage.errors import IndexDamaged, IndexLocked, IndexMissing, StorageError
+from storage.generations import GenerationInfo
 from storage.index import Health
 from storage.metadata import generation_name, require_own_names
 
@@ -110,6 +112,23 @@ class EmbeddedIndex:
         """Return the metadata of all complete generations, the oldest first."""
         return [metadata_in(folder) for folder in self._complete(collection)]
 
+    def generations(self, collection: str) -> list[GenerationInfo]:
+        """Return the collection's generations, oldest first."""
+        live = None
+        with suppress(IndexDamaged):  # nothing is live
+            live = self._live_name(collection)
+        return [
+            GenerationInfo(collection, folder.name, found_metadata(folder), folder.name == live)
+            for folder in self._generations(collection)
+        ]
+
+    def open(self, collection: str, name: str) -> Generation:
+        """Return a complete generation of the collection. Raises IndexMissing if it has none so."""
+        for folder in self._complete(collection):
+            if folder.name == name:
+                return self._remember(EmbeddedGeneration.open(folder))
+        raise IndexMissing(f"{self._root / collection} has no complete generation {name!r}.")
+
     @contextmanager
     def writing(self, collection: str) -> Iterator[None]:
         """Hold the collection for writing; the lock ends with the process.
@@ -139,18 +158,13 @@ class EmbeddedIndex:
             yield
 
     def create(self, collection: str, metadata: Metadata) -> Generation:
-        """Return a new, empty generation, not yet published. Remains of killed runs are removed."""
-        self._drop_incomplete(collection)
+        """Return a new, empty generation, not yet published."""
         folder = self._new_folder(collection, metadata)
         require_room(self._root, folder, EMPTY)
         return self._remember(EmbeddedGeneration.create(folder, metadata))
 
     def copy(self, collection: str, generation: Generation) -> Generation:
-        """Return a copy of the generation, not yet published.
-
-        Remains of killed runs are removed.
-        """
-        self._drop_incomplete(collection)
+        """Return a copy of the generation, not yet published."""
         folder = self._new_folder(collection, generation.metadata)
         shards = {
             self._root / collection / generation.name / shard: folder / shard for shard in SHARDS
@@ -204,19 +218,27 @@ class EmbeddedIndex:
         """Return the engine's version; nothing else can be wrong with it as a whole."""
         return Health(f"edge {version('qdrant-edge-py')}")
 
-    def half_built(self) -> list[str]:
-        """Return the folders that killed runs left behind, of any collection."""
-        found: list[str] = []
+    def restriction(self, collection: str, candidates: int) -> str:  # noqa: ARG002 - the engine has no limits
+        """Return an empty text: nothing is limited."""
+        return ""
+
+    def unfinished(self) -> list[GenerationInfo]:
+        """Return what killed runs left behind, of any collection."""
+        found: list[GenerationInfo] = []
         for collection in sorted(path.parent.name for path in self._root.glob("*/lock")):
-            complete = self._complete(collection)
-            incomplete = [
-                str(folder) for folder in self._generations(collection) if folder not in complete
-            ]
+            incomplete = [each for each in self.generations(collection) if not each.complete]
             with suppress(IndexLocked):  # it is being built
                 if incomplete:
                     with self._locked(collection):
-                        found += incomplete
+                        found += [replace(each, dead=True) for each in incomplete]
         return found
+
+    def remove_unfinished(self, collection: str) -> list[str]:
+        """Remove what killed runs left of the collection, which the caller holds for writing."""
+        names = [each.name for each in self.generations(collection) if not each.complete]
+        for name in names:
+            remove_generation(self._root / collection / name)
+        return names
 
     def close(self) -> None:
         """Close every generation that was opened."""
@@ -254,9 +276,3 @@ class EmbeddedIndex:
             for folder in self._generations(collection)
             if folder.name == live or is_complete(folder)
         ]
-
-    def _drop_incomplete(self, collection: str) -> None:
-        complete = self._complete(collection)
-        for folder in self._generations(collection):
-            if folder not in complete:
-                shutil.rmtree(folder, ignore_errors=True)

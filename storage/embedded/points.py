@@ -9,7 +9,15 @@ import qdrant_edge as edge
 from storage.embedded.convert import edge_filter, edge_point, edge_request
 from storage.embedded.disk import require_room
 from storage.errors import IndexDamaged, StorageError
-from storage.index import Rejection, Row, ScoredPoint, StoredPoint, values_of
+from storage.index import (
+    Rejection,
+    Row,
+    ScoredPoint,
+    StoredPoint,
+    excludes_itself,
+    search_possible,
+    values_of,
+)
 from storage.schema import PLACE, SPARSE, R, payload_bytes, shadow_of, with_shadows
 
 if TYPE_CHECKING:
@@ -51,7 +59,7 @@ class ShardPoints(Generic[R]):
         self._written = 0
         """Points that were written and not flushed."""
 
-    def upsert(self, points: Iterable[Point]) -> list[Rejection]:
+    def upsert(self, points: Iterable[Point], *, wait: bool = False) -> list[Rejection]:  # noqa: ARG002 - the engine always waits
         """Insert the points, or replace those of the same ids; return those that were rejected."""
         rejected: list[Rejection] = []
         for batch, size in _packed(points):
@@ -123,6 +131,9 @@ class ShardPoints(Generic[R]):
 
     def search(self, *queries: Nearest) -> list[list[ScoredPoint]]:
         """Return the points nearest to each query, best first, in one request."""
+        return search_possible(queries, self._search)
+
+    def _search(self, queries: Sequence[Nearest]) -> list[list[ScoredPoint]]:
         requests = edge.QueryBatchRequest([edge_request(query) for query in queries])
         try:
             found = self._open_shard.query_batch(requests)
@@ -178,7 +189,7 @@ class ShardPoints(Generic[R]):
     ) -> Iterator[edge.Record]:
         offset: Any = None
         wanted: Any = payload
-        while True:
+        while not excludes_itself(where):
             request = edge.ScrollRequest(
                 offset=offset,
                 limit=page,
@@ -235,10 +246,16 @@ class ShardPoints(Generic[R]):
             raise StorageError(f"can't write {self._folder}: {exc}") from exc
 
 
-def create_shard(folder: Path, dimensions: dict[str, int], kind: Kind[R]) -> ShardPoints[R]:
-    """Return an empty shard for records of the kind, with its payload indexes."""
+def create_shard(
+    folder: Path, dimensions: dict[str, int], kind: Kind[R], *, weighs_words: bool = False
+) -> ShardPoints[R]:
+    """Return an empty shard for records of the kind, with its payload indexes.
+
+    With `weighs_words` the engine multiplies a query's words by their IDF.
+    """
     folder.mkdir(parents=True)
-    sparse = {SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
+    modifier = edge.Modifier.Idf if weighs_words else None
+    sparse = {SPARSE: edge.EdgeSparseVectorParams(modifier=modifier)}
     config = edge.EdgeConfig(
         vectors={
             name: edge.EdgeVectorParams(size=dimensions[name], distance=edge.Distance.Cosine)

@@ -1,4 +1,4 @@
-"""Switching back to the previous generation."""
+"""Switching to another generation that is kept."""
 
 from __future__ import annotations
 
@@ -12,19 +12,36 @@ if TYPE_CHECKING:
     from storage.index import Index
 
 
-def rollback(index: Index, collection: str, settings: StorageSettings) -> tuple[str, str]:
-    """Publish the previous generation again; return the names of the one before and the one now.
+def rollback(
+    index: Index, collection: str, settings: StorageSettings, *, to: str = ""
+) -> tuple[str, str]:
+    """Publish a kept generation again: the one named `to`, else the newest before the live one.
 
-    Raises IndexMissing if none is kept.
+    Returns the names of the one before and the one now. Raises IndexMissing if there is no such.
     """
     with index.writing(collection):
-        live, former = require_live(index, collection), index.former(collection)
-        if former is None:
-            raise IndexMissing(
-                f"there is nothing to roll back to: no generation of {collection!r} older than "
-                f"{live.name} is kept at {index.location}; storage.keep_generations is "
-                f"{settings.keep_generations}."
-            )
-        name = former.name
-        index.publish(collection, former, keep=settings.keep_generations)
+        live = require_live(index, collection)
+        if to == live.name:
+            return to, to
+        kept = index.open(collection, to) if to else index.former(collection)
+        if kept is None:
+            raise IndexMissing(_nothing_older(index, collection, live.name, settings))
+        name = kept.name
+        # All are kept, so that one can go back and forth; the next run removes what is too much.
+        index.publish(collection, kept, keep=len(index.generations(collection)))
         return live.name, name
+
+
+def _nothing_older(index: Index, collection: str, live: str, settings: StorageSettings) -> str:
+    """Return that no older generation is kept, and how to get to a newer one."""
+    kept = [each.name for each in index.generations(collection) if each.complete]
+    newer = [name for name in kept if name != live]
+    advice = (
+        f"Newer: {', '.join(newer)}; go there by --to NAME"
+        if newer
+        else f"storage.keep_generations is {settings.keep_generations}."
+    )
+    return (
+        f"there is nothing to roll back to: no generation of {collection!r} older than {live} is "
+        f"kept at {index.location}. {advice}"
+    )

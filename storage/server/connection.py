@@ -9,7 +9,7 @@ import time
 import warnings
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
@@ -39,6 +39,8 @@ _REFUSED = (401, 403)
 _BUSY = 429
 _LATER = (408, _BUSY, 500, 502, 503, 504)
 _BAD_REQUEST = (400, 413, 422)
+_GRPC_REFUSED = ("UNAUTHENTICATED", "PERMISSION_DENIED")
+_GRPC_BAD_REQUEST = ("INVALID_ARGUMENT", "OUT_OF_RANGE")
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 10.0
 
 
@@ -183,10 +185,7 @@ class Connection:
             ) from None
         except Exception as exc:
             if type(exc).__module__.startswith("grpc"):
-                raise IndexUnreachable(
-                    f"no Qdrant answers by gRPC at {self.location} (failed to {doing}); "
-                    "check port 6334, or --set storage.prefer_grpc=false"
-                ) from None
+                raise self._grpc_refusal(exc, doing) from None
             raise
 
     def _refusal(self, exc: UnexpectedResponse, doing: str) -> StorageError:
@@ -209,6 +208,22 @@ class Connection:
             else StorageError
         )
         return kind(f"{self.location} failed to {doing}: HTTP {status} {reason}")
+
+    def _grpc_refusal(self, exc: Any, doing: str) -> StorageError:
+        """Return the error of a call by gRPC, which says what is wrong by the name of a code."""
+        code = exc.code().name if hasattr(exc, "code") else ""
+        if code in _GRPC_REFUSED:
+            return KeyRejected(
+                f"{self.location} refuses to {doing} ({code}); "
+                "set QDRANT_API_KEY to a key that may."
+            )
+        if code in _GRPC_BAD_REQUEST:
+            reason = self._redact(str(exc.details()))[:200]
+            return RequestRejected(f"{self.location} failed to {doing}: {code} {reason}")
+        return IndexUnreachable(
+            f"no Qdrant answers by gRPC at {self.location} (failed to {doing}); "
+            "check port 6334, or --set storage.prefer_grpc=false"
+        )
 
     def _busy(self, seconds: float) -> IndexUnreachable:
         self._reached = True

@@ -19,15 +19,15 @@ def server_filter(where: Where) -> models.Filter | None:
     return models.Filter(must=must or None, must_not=must_not or None) if where else None
 
 
-def server_request(query: Nearest) -> models.QueryRequest:
-    """Return the query."""
+def server_request(query: Nearest, limit: int) -> models.QueryRequest:
+    """Return the query; `limit` is the number of points to ask for."""
     vector = query.vector
     return models.QueryRequest(
         query=models.SparseVector(**vector._asdict())
         if isinstance(vector, SparseVector)
         else vector.tolist(),
         using=query.using,
-        limit=query.limit,
+        limit=limit,
         with_payload=list(query.fields) or False,
         filter=server_filter(query.where),
     )

@@ -8,13 +8,11 @@ from qdrant_client import models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from storage.schema import SPARSE
-from storage.server.described import METADATA_KEY
 from storage.server.points import ServerPoints
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from storage.metadata import Metadata
     from storage.schema import Kind
     from storage.server.connection import Connection
 
@@ -26,9 +24,15 @@ def create_collection(
     name: str,
     dimensions: Mapping[str, int],
     kind: Kind[Any],
-    metadata: Metadata | None = None,
+    metadata: Mapping[str, Any],
+    *,
+    weighs_words: bool = False,
 ) -> None:
-    """Create an empty collection for records of the kind, with its payload indexes."""
+    """Create an empty collection for records of the kind, with its payload indexes.
+
+    `metadata` is what the server keeps with it. With `weighs_words` the server multiplies a query's
+    words by their IDF, as each shard sees it.
+    """
     settings = connection.settings
     vectors = {
         vector: models.VectorParams(
@@ -39,11 +43,8 @@ def create_collection(
         )
         for vector in kind.vectors
     }
-    sparse = (
-        {SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)}
-        if kind.has_sparse
-        else None
-    )
+    modifier = models.Modifier.IDF if weighs_words else None
+    sparse = {SPARSE: models.SparseVectorParams(modifier=modifier)} if kind.has_sparse else None
 
     def create() -> None:
         try:
@@ -60,7 +61,7 @@ def create_collection(
                 quantization_config=_quantization(settings.quantization),
                 # The graph is built after the load; see ServerGeneration.finish.
                 optimizers_config=models.OptimizersConfigDiff(indexing_threshold=0),
-                metadata={METADATA_KEY: metadata.to_dict()} if metadata is not None else None,
+                metadata=dict(metadata) or None,
             )
         except UnexpectedResponse as exc:
             # A conflict means that the answer to an earlier try was lost: the name is new.

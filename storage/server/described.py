@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 METADATA_KEY = "lsif_ingest"
 """Key of the generation's metadata in that of the structures' collection."""
+WORDS_KEY = "lsif_ingest_words"
+"""Key of the counts of words in the metadata of the blocks' collection."""
 
 
 def exists(connection: Connection, name: str) -> bool:
@@ -21,14 +23,14 @@ def exists(connection: Connection, name: str) -> bool:
     return connection.call("look up collections", connection.client.collection_exists, name)
 
 
-def config_of(connection: Connection, name: str) -> models.CollectionConfig:
-    """Return the collection's configuration."""
-    return connection.call(f"look up {name}", connection.client.get_collection, name).config
+def describe(connection: Connection, name: str) -> models.CollectionInfo:
+    """Return what the server says of the collection."""
+    return connection.call(f"look up {name}", connection.client.get_collection, name)
 
 
 def metadata_of(connection: Connection, name: str) -> Metadata | None:
     """Return the generation's metadata; None if lsif-ingest did not make the collection."""
-    return as_metadata(config_of(connection, name).metadata)
+    return as_metadata(describe(connection, name).config.metadata)
 
 
 def metadata_if_any(connection: Connection, name: str) -> Metadata | None:

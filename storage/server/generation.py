@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qdrant_client import models
 
 from storage.errors import IndexUnready
 from storage.metadata import BLOCKS_SUFFIX
 from storage.schema import BLOCKS, STRUCTURES
-from storage.server.described import METADATA_KEY
+from storage.server.described import METADATA_KEY, WORDS_KEY, describe
 from storage.server.points import ServerPoints
+from storage.words import read_word_counts
 
 if TYPE_CHECKING:
     from storage.metadata import Metadata
     from storage.server.connection import Connection
+    from storage.words import WordCounts
 
 
 class ServerGeneration:
@@ -35,14 +36,20 @@ class ServerGeneration:
 
     def describe(self, metadata: Metadata) -> None:
         """Replace its metadata."""
-        fields = {METADATA_KEY: metadata.to_dict()}
-        self._connection.call(
-            f"describe {self.name}",
-            self._connection.client.update_collection,
-            self.name,
-            metadata=fields,
-        )
+        self._keep(self.name, {METADATA_KEY: metadata.to_dict()})
         self.metadata = metadata
+
+    def word_counts(self) -> WordCounts | None:
+        """Return how many structures hold each word, None if the server weighs words."""
+        if not self.metadata.word_counts:
+            return None
+        kept = describe(self._connection, self.name + BLOCKS_SUFFIX).config.metadata or {}
+        return read_word_counts(kept.get(WORDS_KEY))
+
+    def keep_word_counts(self, counts: WordCounts) -> None:
+        """Replace these counts."""
+        # The blocks' collection keeps them, because the structures' is looked up by each search.
+        self._keep(self.name + BLOCKS_SUFFIX, {WORDS_KEY: counts.to_dict()})
 
     def finish(self) -> None:
         """Wait until everything that was sent is stored and indexed.
@@ -50,7 +57,8 @@ class ServerGeneration:
         Raises IndexUnready if that takes too long.
         """
         connection, client = self._connection, self._connection.client
-        for name in (self.name, self.name + BLOCKS_SUFFIX):
+        both = ((self.name, self.structures), (self.name + BLOCKS_SUFFIX, self.blocks))
+        for name, points in both:
             if self._deferred:
                 threshold = models.OptimizersConfigDiff(
                     indexing_threshold=connection.settings.indexing_threshold_kb
@@ -58,21 +66,17 @@ class ServerGeneration:
                 connection.call(
                     f"index {name}", client.update_collection, name, optimizers_config=threshold
                 )
-            # Writes happen in their order: after this one, all acknowledged ones have happened.
-            nobody = models.PointIdsList(points=[str(uuid.uuid4())])
-            connection.call(
-                f"finish {name}",
-                client.delete,
-                name,
-                nobody,
-                wait=True,
-                timeout=max(1, int(connection.settings.ready_s)),
-            )
+            points.settle()
             self._wait_for_green(name)
         self._deferred = False
 
     def close(self) -> None:
         """Do nothing: the connection is the index's."""
+
+    def _keep(self, collection: str, fields: dict[str, Any]) -> None:
+        """Have the server keep these fields with the collection, beside others."""
+        update = self._connection.client.update_collection
+        self._connection.call(f"describe {collection}", update, collection, metadata=fields)
 
     def _wait_for_green(self, name: str) -> None:
         deadline, pause = time.monotonic() + self._connection.settings.ready_s, 0.05

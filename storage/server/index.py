@@ -8,11 +8,13 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from storage.errors import IndexMismatch, StorageError
+from storage.errors import IndexMismatch, IndexMissing, StorageError
+from storage.generations import GenerationInfo
 from storage.metadata import (
     BLOCKS_SUFFIX,
     generation_name,
@@ -23,22 +25,28 @@ from storage.metadata import (
 from storage.schema import BLOCKS, STRUCTURES
 from storage.server.aliases import move_aliases, require_own_aliases, structure_aliases
 from storage.server.create import create_collection
-from storage.server.described import exists, metadata_if_any, metadata_of
+from storage.server.described import (
+    METADATA_KEY,
+    as_metadata,
+    describe,
+    exists,
+    metadata_if_any,
+    metadata_of,
+)
 from storage.server.generation import ServerGeneration
 from storage.server.health import ask_health, check_version
+from storage.server.life import Heartbeat, builder_fields, builder_of, is_dead
+from storage.server.limits import restriction, why_unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
+    from storage.generations import Builder
     from storage.index import Generation, Health
     from storage.metadata import Metadata
     from storage.server.connection import Connection
 
 logger = logging.getLogger(__name__)
-
-_ABANDONED = timedelta(days=1)
-"""Age from which an incomplete generation counts as a killed run's; a younger one may still be
-building."""
 
 
 class ServerIndex:
@@ -46,8 +54,12 @@ class ServerIndex:
 
     changes_in_place = True
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, builder: Builder | None = None) -> None:
         self._connection = connection
+        self._builder = builder
+        """This process, if its data folder is known."""
+        self._heartbeats: dict[str, Heartbeat] = {}
+        """By the name of the generation that is being built."""
 
     @property
     def location(self) -> str:
@@ -102,28 +114,36 @@ class ServerIndex:
         """Hold nothing: several runs may write at once.
 
         Each builds a generation of its own; the last to publish wins. Raises IndexMismatch if one
-        of the collection's names is another's.
+        of the collection's names is another's, KeyRejected if the API key may not write.
         """
         require_own_names(collection)
         require_own_aliases(self._connection, collection)
+        self._require_right_to_write()
         yield
 
     def create(self, collection: str, metadata: Metadata) -> Generation:
-        """Return a new, empty generation, not yet published.
-
-        Remains of runs that were killed long ago are removed.
-        """
+        """Return a new, empty generation, not yet published. It gives signs of life."""
         check_version(self._connection)
-        self._drop_abandoned(collection)
-        name = generation_name(collection, metadata, self._generations(collection))
+        name = generation_name(collection, metadata, self._generation_names(collection))
         dimensions = {vector: info.dimension for vector, info in metadata.vectors.items()}
         try:
-            create_collection(self._connection, name + BLOCKS_SUFFIX, dimensions, BLOCKS)
-            create_collection(self._connection, name, dimensions, STRUCTURES, metadata)
+            fields = builder_fields(self._builder)
+            create_collection(self._connection, name + BLOCKS_SUFFIX, dimensions, BLOCKS, fields)
+            fields = {METADATA_KEY: metadata.to_dict(), **fields}
+            create_collection(
+                self._connection,
+                name,
+                dimensions,
+                STRUCTURES,
+                fields,
+                weighs_words=not metadata.word_counts,
+            )
         except BaseException:
             with suppress(StorageError):  # a failure here must not hide the one that led here
                 self._delete(name)
             raise
+        if self._builder is not None:
+            self._heartbeats[name] = Heartbeat(self._connection, name, self._builder)
         return ServerGeneration(self._connection, name, metadata, deferred=True)
 
     def copy(self, collection: str, generation: Generation) -> Generation:
@@ -134,6 +154,7 @@ class ServerIndex:
 
     def publish(self, collection: str, generation: Generation, *, keep: int = 1) -> None:
         """Make the generation the live one, atomically, and drop all older ones but `keep`."""
+        self._end_heartbeat(generation.name)
         move_aliases(self._connection, collection, generation.name)
         try:
             made = made_at(generation.name, collection)
@@ -147,6 +168,7 @@ class ServerIndex:
 
     def drop(self, collection: str, generation: Generation) -> None:
         """Remove a generation that is not live."""
+        self._end_heartbeat(generation.name)
         if structure_aliases(self._connection).get(collection) != generation.name:
             self._delete(generation.name)
 
@@ -165,51 +187,111 @@ class ServerIndex:
         """Return the server's health."""
         return ask_health(self._connection)
 
-    def half_built(self) -> list[str]:
-        """Return the generations of any collection that were never completed."""
-        existing = self._connection.call(
-            "look up collections", self._connection.client.get_collections
-        ).collections
-        names = sorted({found.name.removesuffix(BLOCKS_SUFFIX) for found in existing})
+    def restriction(self, collection: str, candidates: int) -> str:
+        """Return what strict mode keeps searches from. Raises IndexMismatch if no run can end."""
+        name = structure_aliases(self._connection).get(collection)
+        if name is None:
+            return ""
+        found = describe(self._connection, name)
+        strict = found.config.strict_mode_config
+        if why := why_unusable(strict, len(STRUCTURES.indexes), found.points_count or 0):
+            raise IndexMismatch(
+                f"collection {name!r} on {self.location}: {why}. Change it on the server, "
+                "or use another: QDRANT_URL"
+            )
+        return restriction(strict, candidates)
+
+    def generations(self, collection: str) -> list[GenerationInfo]:
+        """Return the collection's generations, oldest first."""
+        live = structure_aliases(self._connection).get(collection)
+        return [self._info(collection, name, live) for name in self._generation_names(collection)]
+
+    def open(self, collection: str, name: str) -> Generation:
+        """Return a complete generation of the collection. Raises IndexMissing if it has none so."""
+        metadata = metadata_if_any(self._connection, name)
+        is_own = is_generation(name, collection)
+        if not is_own or metadata is None or not metadata.complete:
+            raise IndexMissing(
+                f"{collection} at {self.location} has no complete generation {name!r}."
+            )
+        return ServerGeneration(self._connection, name, metadata)
+
+    def unfinished(self) -> list[GenerationInfo]:
+        """Return the generations of any collection that runs build, or left when killed."""
+        live = structure_aliases(self._connection)
+        names = sorted({name.removesuffix(BLOCKS_SUFFIX) for name in self._names()})
         owners = [(name.rpartition("--")[0], name) for name in names]
-        made = [
-            (collection, name) for collection, name in owners if is_generation(name, collection)
+        infos = [
+            self._info(collection, name, live.get(collection))
+            for collection, name in owners
+            if is_generation(name, collection)
         ]
-        return [
-            abandoned
-            for collection, name in made
-            for abandoned in self._abandoned(collection, [name])
-        ]
+        return [info for info in infos if not info.complete]
+
+    def remove_unfinished(self, collection: str) -> list[str]:
+        """Remove what killed runs left of the collection; return the generations' names.
+
+        What was begun in this data folder is dead, because the caller holds the project's lock
+        there. Others' is, if it gave no sign of life for an hour.
+        """
+        removed = []
+        for info in self.generations(collection):
+            killed = info.dead or (not info.complete and self._was_begun_here(info))
+            if killed and info.name not in self._heartbeats:
+                logger.warning("removing %s, which a run that was killed left behind", info.name)
+                self._delete(info.name)
+                removed.append(info.name)
+        return removed
 
     def close(self) -> None:
         """Close the connection."""
+        for name in list(self._heartbeats):
+            self._end_heartbeat(name)
         self._connection.client.close()
 
-    def _drop_abandoned(self, collection: str) -> None:
-        """Remove generations that were never completed."""
-        for name in self._abandoned(collection, self._generations(collection)):
-            logger.warning("removing %s, which a run that was killed left behind", name)
-            self._delete(name)
+    def _require_right_to_write(self) -> None:
+        """Raise KeyRejected if the API key may only read.
 
-    def _abandoned(self, collection: str, names: Iterable[str]) -> Iterator[str]:
-        """Yield those of the collection's generations that were never completed."""
-        live = structure_aliases(self._connection).get(collection)
-        for name in names:
-            if name == live or datetime.now(UTC) - made_at(name, collection) < _ABANDONED:
-                continue
-            metadata = metadata_if_any(self._connection, name)
-            if metadata is None or not metadata.complete:
-                yield name
+        No request asks for a key's rights. Deleting what does not exist needs them, and changes
+        nothing.
+        """
+        nothing = f"lsif-ingest-{uuid.uuid4().hex}"
+        self._connection.call(
+            "create or delete collections", self._connection.client.delete_collection, nothing
+        )
 
-    def _generations(self, collection: str) -> list[str]:
+    def _info(self, collection: str, name: str, live: str | None) -> GenerationInfo:
+        """Return what is known of a generation, which may lack one of its two collections."""
+        metadata, builder = None, None
+        for part in (name, name + BLOCKS_SUFFIX):
+            if exists(self._connection, part):
+                kept = describe(self._connection, part).config.metadata
+                metadata, builder = metadata or as_metadata(kept), builder or builder_of(kept)
+        info = GenerationInfo(collection, name, metadata, name == live, builder)
+        return replace(info, dead=not info.complete and is_dead(collection, name, builder))
+
+    def _was_begun_here(self, info: GenerationInfo) -> bool:
+        if self._builder is None or info.builder is None:
+            return False
+        return info.builder.is_at_work_in(self._builder)
+
+    def _end_heartbeat(self, name: str) -> None:
+        if name in self._heartbeats:
+            self._heartbeats.pop(name).stop()
+
+    def _names(self) -> list[str]:
+        """Return the names of all collections of the server."""
+        found = self._connection.call(
+            "look up collections", self._connection.client.get_collections
+        ).collections
+        return [entry.name for entry in found]
+
+    def _generation_names(self, collection: str) -> list[str]:
         """Return the names of the collection's generations, oldest first.
 
         One may lack one of its two collections.
         """
-        found = self._connection.call(
-            "look up collections", self._connection.client.get_collections
-        ).collections
-        names = {entry.name.removesuffix(BLOCKS_SUFFIX) for entry in found}
+        names = {name.removesuffix(BLOCKS_SUFFIX) for name in self._names()}
         return sorted(
             (name for name in names if is_generation(name, collection)),
             key=lambda name: made_at(name, collection),
@@ -218,7 +300,7 @@ class ServerIndex:
     def _complete(self, collection: str) -> list[tuple[str, Metadata]]:
         """Return the complete generations, oldest first."""
         found = []
-        for name in self._generations(collection):
+        for name in self._generation_names(collection):
             metadata = metadata_if_any(self._connection, name)
             if metadata is not None and metadata.complete:
                 found.append((name, metadata))

@@ -1,33 +1,31 @@
-"""The points of one collection on a Qdrant server.
-
-Points are sent as JSON that orjson makes of the arrays: the client's own methods make a Python
-object of each number and validate it. If the server rejects a point, its batch is halved until the
-point is found, and the others are stored.
-"""
+"""The points of one collection on a Qdrant server."""
 
 from __future__ import annotations
 
+import time
+import uuid
 import warnings
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic
 
-from qdrant_client import QdrantClient, models
-from qdrant_client.http.models import InlineResponse2008
+from qdrant_client import models
 
-from storage.errors import IndexDamaged, RequestRejected
-from storage.index import Rejection, Row, ScoredPoint, StoredPoint, values_of
+from storage.errors import IndexDamaged, IndexUnreachable, IndexUnready, RequestRejected
+from storage.index import Row, ScoredPoint, StoredPoint, excludes_itself, search_possible, values_of
 from storage.points import batched
 from storage.schema import PLACE, R
-from storage.server.batch import Batch, encode_point
 from storage.server.convert import server_filter, server_request
+from storage.server.limits import CollectionLimits
+from storage.server.sender import Sender
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from storage.index import Nearest, Point, Where
+    from storage.index import Nearest, Point, Rejection, Where
     from storage.schema import Kind
     from storage.server.connection import Connection
+    from storage.server.limits import Limits
 
 _SCROLL_PAGE, _VECTOR_PAGE, _DELETE_PAGE = 1000, 200, 1000
 _MOST_VALUES = 1_000_000
@@ -42,27 +40,15 @@ class ServerPoints(Generic[R]):
         self._client = connection.client
         self._name = name
         self._kind = kind
+        self._limits = CollectionLimits(connection, name)
 
-    def upsert(self, points: Iterable[Point]) -> list[Rejection]:
+    def upsert(self, points: Iterable[Point], *, wait: bool = False) -> list[Rejection]:
         """Insert the points, or replace those of the same ids; return those that were rejected.
 
-        Several streams send them. When this returns, the server has acknowledged them;
-        `Generation.finish` waits until they are stored.
+        With `wait` they are stored when this returns. Otherwise the server has only acknowledged
+        them, and may still decline some without a word; `Generation.finish` waits for the others.
         """
-        settings, rejected = self._connection.settings, list[Rejection]()
-        waiting: deque[Future[list[Rejection]]] = deque()
-        with ThreadPoolExecutor(settings.streams) as pool:
-            try:
-                for batch in self._batches(points, rejected):
-                    while len(waiting) > settings.streams:
-                        rejected += waiting.popleft().result()
-                    waiting.append(pool.submit(self._send, batch))
-                while waiting:
-                    rejected += waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
-        return rejected
+        return Sender(self._connection, self._name, self._limits, wait=wait).send(points)
 
     def set_payloads(self, changes: Sequence[tuple[str, dict[str, Any]]]) -> None:
         """Set these payload fields of the points of these ids; all else stays as it is."""
@@ -108,7 +94,13 @@ class ServerPoints(Generic[R]):
 
     def count(self) -> int:
         """Return the exact number of points."""
-        return self._connection.call("count", self._client.count, self._name, exact=True).count
+
+        def ask(allowed: Limits) -> int:
+            if not allowed.exact:
+                return sum(1 for _ in self.select(()))
+            return self._connection.call("count", self._client.count, self._name, exact=True).count
+
+        return self._limits.within(ask)
 
     def missing_indexes(self) -> list[str]:
         """Return the fields that searches filter by and that have no payload index here."""
@@ -120,32 +112,41 @@ class ServerPoints(Generic[R]):
     def add_indexes(self, fields: Collection[str]) -> None:
         """Add the payload indexes of these fields, and wait until they are built."""
         for field in fields:
-            with warnings.catch_warnings():
-                # The client's local mode has no payload indexes, and warns.
-                warnings.simplefilter("ignore", UserWarning)
-                self._connection.call(
-                    f"index {field}",
-                    self._client.create_payload_index,
-                    self._name,
-                    field,
-                    models.PayloadSchemaType(self._kind.indexes[field]),
-                    wait=True,
-                    timeout=max(1, int(self._connection.settings.ready_s)),
+            self._limits.within(partial(self._add_index, field))
+
+    def settle(self) -> None:
+        """Wait until the server has done all writes that it acknowledged.
+
+        Raises IndexUnready after storage.ready_s seconds.
+        """
+        deadline = time.monotonic() + self._connection.settings.ready_s
+        while not self._limits.within(partial(self._is_settled, deadline)):
+            if time.monotonic() > deadline:
+                raise IndexUnready(
+                    f"{self._name} on {self._connection.location} has writes to do after "
+                    f"{self._connection.settings.ready_s} s; look at the server's log, "
+                    "or raise storage.ready_s."
                 )
 
     def values(self, field: str) -> dict[str, int]:
         """Return the values of an indexed keyword field, most common first, with their counts."""
-        found = self._connection.call(
-            f"count {field}", self._client.facet, self._name, field, limit=_MOST_VALUES, exact=True
-        )
-        return {str(hit.value): hit.count for hit in found.hits}
+        return self._limits.within(partial(self._values, field))
 
     def search(self, *queries: Nearest) -> list[list[ScoredPoint]]:
         """Return the points nearest to each query, best first, in one request."""
-        requests = [server_request(query) for query in queries]
-        found = self._connection.call(
-            "search", self._client.query_batch_points, self._name, requests
+        return search_possible(
+            queries, lambda some: self._limits.within(partial(self._search, some))
         )
+
+    def _search(self, queries: Sequence[Nearest], allowed: Limits) -> list[list[ScoredPoint]]:
+        requests = [server_request(query, allowed.page(query.limit)) for query in queries]
+        found = [
+            response
+            for some in batched(iter(requests), allowed.searches or len(requests))
+            for response in self._connection.call(
+                "search", self._client.query_batch_points, self._name, some
+            )
+        ]
         return [
             [
                 ScoredPoint(str(hit.id), hit.score, values_of(hit.payload or {}, paths))
@@ -153,6 +154,56 @@ class ServerPoints(Generic[R]):
             ]
             for response, paths in zip(found, map(_paths, queries), strict=True)
         ]
+
+    def _values(self, field: str, allowed: Limits) -> dict[str, int]:
+        if not allowed.exact or allowed.points is not None:
+            counts = Counter(self._all_values(field))
+            return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+        found = self._connection.call(
+            f"count {field}", self._client.facet, self._name, field, limit=_MOST_VALUES, exact=True
+        )
+        # A facet still lists values whose points are deleted.
+        return {str(hit.value): hit.count for hit in found.hits if hit.count}
+
+    def _all_values(self, field: str) -> Iterator[str]:
+        """Yield the field's values of each point; strict mode may allow no complete facet."""
+        for record in self._scroll((), _SCROLL_PAGE, payload=[field], vectors=False):
+            (value,) = values_of(record.payload or {}, [field.split(".")])
+            yield from map(str, value if isinstance(value, list) else [value] * (value is not None))
+
+    def _add_index(self, field: str, allowed: Limits) -> None:
+        with warnings.catch_warnings():
+            # The client's local mode has no payload indexes, and warns.
+            warnings.simplefilter("ignore", UserWarning)
+            self._connection.call(
+                f"index {field}",
+                self._client.create_payload_index,
+                self._name,
+                field,
+                models.PayloadSchemaType(self._kind.indexes[field]),
+                wait=True,
+                timeout=allowed.wait(self._connection.settings.ready_s),
+            )
+
+    def _is_settled(self, deadline: float, allowed: Limits) -> bool:
+        """Wait for the writes as long as one request may; return whether they are done."""
+        # Writes happen in their order: after this one, all acknowledged ones have happened.
+        nobody = models.PointIdsList(points=[str(uuid.uuid4())])
+        try:
+            result = self._connection.call(
+                f"finish {self._name}",
+                self._client.delete,
+                self._name,
+                nobody,
+                wait=True,
+                timeout=allowed.wait(deadline - time.monotonic()),
+            )
+        except IndexUnreachable:
+            # The client gives up after the same time, maybe before the answer "not yet" is here.
+            if allowed.wait_s is None or time.monotonic() > deadline:
+                raise
+            return False
+        return result.status != models.UpdateStatus.WAIT_TIMEOUT
 
     def _stored(self, record: models.Record) -> StoredPoint[R]:
         payload = record.payload or {}
@@ -170,59 +221,25 @@ class ServerPoints(Generic[R]):
         self, where: Where, page: int, *, payload: bool | list[str], vectors: bool
     ) -> Iterator[models.Record]:
         offset: Any = None
-        while True:
-            records, offset = self._connection.call(
+
+        def ask(allowed: Limits) -> tuple[list[models.Record], Any]:
+            return self._connection.call(
                 "scroll",
                 self._client.scroll,
                 self._name,
-                limit=page,
+                limit=allowed.page(page),
                 offset=offset,
                 with_payload=payload,
                 with_vectors=vectors,
                 scroll_filter=server_filter(where),
             )
+
+        # A server takes no heed of must_not if must has the same condition.
+        while not excludes_itself(where):
+            records, offset = self._limits.within(ask)
             yield from records
             if offset is None:
                 return
-
-    def _batches(self, points: Iterable[Point], rejected: list[Rejection]) -> Iterator[Batch]:
-        """Yield the points packed by number and bytes; reject those too large for a request."""
-        settings = self._connection.settings
-        most, limit = settings.batch_points, settings.batch_mb * 1_000_000
-        if not _speaks_rest(self._client):
-            for some in batched(iter(points), most):
-                yield Batch([point.id for point in some], some, [])
-            return
-        batch, size = Batch([], [], []), 0
-        for point in points:
-            encoded = encode_point(point)
-            if len(encoded) > limit:
-                rejected.append(
-                    Rejection(
-                        point.id,
-                        f"{len(encoded):,} bytes; "
-                        f"a request has at most {limit:,} (storage.batch_mb)",
-                    )
-                )
-                continue
-            if batch.ids and (len(batch.ids) == most or size + len(encoded) > limit):
-                yield batch
-                batch, size = Batch([], [], []), 0
-            batch.ids.append(point.id)
-            batch.encoded.append(encoded)
-            size += len(encoded) + 1
-        if batch.ids:
-            yield batch
-
-    def _send(self, batch: Batch) -> list[Rejection]:
-        """Send the batch, or its halves if the server rejects it; return rejected points."""
-        try:
-            self._connection.call(f"write {len(batch.ids)} points", self._put, batch)
-        except RequestRejected as exc:
-            if len(batch.ids) == 1:
-                return [Rejection(batch.ids[0], str(exc))]
-            return [rejection for half in batch.halves() for rejection in self._send(half)]
-        return []
 
     def _set_payloads(self, batch: list[tuple[str, dict[str, Any]]]) -> None:
         """Send the changes, or their halves if the server rejects them as too large a request."""
@@ -246,44 +263,6 @@ class ServerPoints(Generic[R]):
             middle = len(batch) // 2
             self._set_payloads(batch[:middle])
             self._set_payloads(batch[middle:])
-
-    def _put(self, batch: Batch) -> None:
-        if batch.encoded:
-            self._client.http.client.request(
-                type_=InlineResponse2008,
-                method="PUT",
-                url="/collections/{name}/points",
-                path_params={"name": self._name},
-                params={"wait": "false"},
-                headers={
-                    "Content-Type": "application/json",
-                    "Content-Length": str(batch.body_bytes()),
-                },
-                content=batch.body(),
-            )
-            return
-        vectors: dict[str, Any] = {
-            name: [point.vectors[name].tolist() for point in batch.points]
-            for name in batch.points[0].vectors
-        }
-        for name in batch.points[0].sparse:
-            vectors[name] = [
-                models.SparseVector(**point.sparse[name]._asdict()) for point in batch.points
-            ]
-        payloads = [point.payload for point in batch.points]
-        self._client.upsert(
-            self._name,
-            models.Batch(ids=[*batch.ids], vectors=vectors, payloads=payloads),
-            wait=False,
-        )
-
-
-def _speaks_rest(client: QdrantClient) -> bool:
-    """Return whether requests can be made by hand: not in local mode, and not by gRPC."""
-    try:
-        return client.http is not None and not getattr(client._client, "_prefer_grpc", False)  # noqa: SLF001 - it does not say
-    except NotImplementedError:
-        return False
 
 
 def _paths(query: Nearest) -> list[list[str]]:
