@@ -240,13 +240,13 @@ def test_a_sync_sends_what_differs(
     kind = type(require_live(index, COLLECTION).structures)
     upsert = kind.upsert
 
-    def note(self: object, points: Iterable[Point]) -> list[Rejection]:
+    def note(self: object, points: Iterable[Point], **options: bool) -> list[Rejection]:
         def noted() -> Iterator[Point]:
             for point in points:
                 sent.append(point.id)
                 yield point
 
-        return upsert(self, noted())  # type: ignore[arg-type, no-any-return]
+        return upsert(self, noted(), **options)  # type: ignore[arg-type, no-any-return]
 
     monkeypatch.setattr(kind, "upsert", note)
     now = [*structures[3:10], change(structures[10]), moved(structures[11], 4), *structures[12:]]
@@ -298,7 +298,7 @@ def test_a_sync_that_is_stopped_starts_again_and_ends_right(
     kind = type(require_live(index, COLLECTION).structures)
     for method in ("upsert", "set_payloads", "delete"):
 
-        def fail(self: object, *_: object) -> None:
+        def fail(self: object, *_: object, **_options: object) -> None:
             raise StorageError("the plug was pulled")
 
         with monkeypatch.context() as patch:
@@ -459,8 +459,8 @@ def test_a_build_that_fails_leaves_the_live_generation_and_nothing_else(
     kind = type(require_live(index, COLLECTION).structures)
     upsert = kind.upsert
 
-    def fail_at_the_third(self: object, points: Iterable[Point]) -> None:
-        upsert(self, list(points)[:30])  # type: ignore[arg-type]
+    def fail_at_the_third(self: object, points: Iterable[Point], **options: bool) -> None:
+        upsert(self, list(points)[:30], **options)  # type: ignore[arg-type]
         raise StorageError("the disk is full")
 
     monkeypatch.setattr(kind, "upsert", fail_at_the_third)
@@ -496,7 +496,9 @@ def test_points_that_get_lost_on_the_way_are_sent_again(
     monkeypatch.setattr(
         kind,
         "upsert",
-        lambda self, points: upsert(self, list(points)[8 if next(calls) == 0 else 0 :]),
+        lambda self, points, **options: upsert(
+            self, list(points)[8 if next(calls) == 0 else 0 :], **options
+        ),
     )
     assert publish(index, metadata, source).points == 77
     check(index, sample_structures)
@@ -508,7 +510,11 @@ def test_points_that_get_lost_again_and_again_fail_the_run(
     before = publish(index, metadata, source)
     kind = type(require_live(index, COLLECTION).structures)
     upsert = kind.upsert
-    monkeypatch.setattr(kind, "upsert", lambda self, points: upsert(self, list(points)[1:]))
+    monkeypatch.setattr(
+        kind,
+        "upsert",
+        lambda self, points, **options: upsert(self, list(points)[1:], **options),
+    )
     with pytest.raises(StorageError, match=r"points were sent, \d+ are there; 2 are missing"):
         publish_source(index, COLLECTION, metadata, source, storage(), rebuild=True)
     assert require_live(index, COLLECTION).name == before.generation
@@ -522,9 +528,11 @@ def test_a_point_that_is_changed_on_the_way_is_noticed(
     kind = type(unused.structures)
     upsert = kind.upsert
 
-    def spoil(self: object, points: Iterable[Point]) -> list[Rejection]:
+    def spoil(self: object, points: Iterable[Point], **options: bool) -> list[Rejection]:
         return upsert(
-            self, [replace(one, payload={**one.payload, "digest": "x"}) for one in points]
+            self,
+            [replace(one, payload={**one.payload, "digest": "x"}) for one in points],
+            **options,
         )  # type: ignore[arg-type, no-any-return]
 
     monkeypatch.setattr(kind, "upsert", spoil)
@@ -544,16 +552,17 @@ def test_a_point_that_is_refused_is_named_and_the_others_are_there(
 
     class Spoilt:
         def __init__(self, record: PointDraft) -> None:
-            self.id, self.digest, self.place, self.label, self.payload = (
+            self.id, self.digest, self.place, self.label, self.payload, self.sparse = (
                 record.id,
                 record.digest,
                 record.place,
                 record.label,
                 record.payload,
+                record.sparse,
             )
 
         def point(self) -> Point:
-            return Point(self.id, {"text": np.ones(3, np.float32)}, self.payload())
+            return Point(self.id, {"text": np.ones(3, np.float32)}, self.payload(), self.sparse())
 
     def spoilt() -> Iterator[PointDraft]:
         return (
