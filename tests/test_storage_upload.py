@@ -552,6 +552,7 @@ def test_a_point_that_is_refused_is_named_and_the_others_are_there(
 
     class Spoilt:
         def __init__(self, record: PointDraft) -> None:
+            self.vectors = record.vectors
             self.id, self.digest, self.place, self.label, self.payload, self.sparse = (
                 record.id,
                 record.digest,
