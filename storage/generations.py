@@ -29,7 +29,7 @@ class Builder:
     seen: str
     """ISO 8601, UTC."""
 
-    def is_at_work_in(self, other: Builder) -> bool:
+    def shares_folder_with(self, other: Builder) -> bool:
         """Return whether both are of one data folder."""
         return (self.host, self.folder) == (other.host, other.folder)
 

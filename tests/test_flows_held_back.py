@@ -62,6 +62,9 @@ def test_an_index_says_whether_it_is_older(newer: bool, monkeypatch: pytest.Monk
         def writing(self, _: str) -> Index:
             return self
 
+        def restriction(self, *_: object) -> str:
+            return ""
+
         def __enter__(self) -> None: ...
 
         def __exit__(self, *_: object) -> None: ...

@@ -856,9 +856,7 @@ def test_builds_that_are_killed_at_random_moments_leave_what_is_live_whole(
     double.heal()
     publish(open_index(), MadeUp(200, KILLS), rebuild=True)
     check(index, MadeUp(200, KILLS))
-    monkeypatch.setattr(
-        "storage.server.index._ABANDONED", timedelta(0)
-    )  # as if it were a day later
+    monkeypatch.setattr("storage.server.life._ABANDONED", timedelta(0))  # as if it were a day later
     publish(open_index(), MadeUp(200, KILLS + 1), rebuild=True)
     check(index, MadeUp(200, KILLS + 1))
     former = index.former(NAME)
@@ -973,7 +971,7 @@ def test_a_generation_whose_removal_was_killed_is_no_former_one(
         publish(index, MadeUp(10, 1), keep_generations=0)
     assert (folder / NAME / first).is_dir()
     assert index.former(NAME) is None
-    index.create(NAME, METADATA)
+    assert index.remove_unfinished(NAME) == [first]
     assert not (folder / NAME / first).exists()
     check(index, MadeUp(10, 1))
     index.close()

@@ -299,6 +299,7 @@ GrpcError.__module__ = "grpc._channel"
     ("code", "error", "message"),
     [
         ("INVALID_ARGUMENT", RequestRejected, "INVALID_ARGUMENT Wrong input"),
+        ("NOT_FOUND", StorageError, "failed to write: NOT_FOUND Wrong input"),
         ("PERMISSION_DENIED", KeyRejected, r"\(PERMISSION_DENIED\); set QDRANT_API_KEY"),
         ("UNAVAILABLE", IndexUnreachable, "no Qdrant answers by gRPC"),
     ],

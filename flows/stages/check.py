@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from configs.settings import ModelSettings, StorageSettings
     from configs.workspace import ProjectWorkspace
     from storage.index import Generation
+
+logger = logging.getLogger(__name__)
 
 _SERVER_ONLY = (
     "on_disk",
@@ -55,7 +58,8 @@ def check_index(project: ProjectWorkspace, identity: str, *, rebuild: bool) -> M
     fingerprints_of(models)  # fails if one is not available
     with closing(connect(project)) as index:
         with index.writing(collection):
-            index.restriction(collection, project.settings.search.candidates)
+            if found := index.restriction(collection, project.settings.search.candidates):
+                logger.warning("collection %r: %s", collection, found)
             live = None if rebuild else index.live(collection)
         models = kept_models(models, live.metadata.fingerprints if live is not None else {})
         if live is not None:

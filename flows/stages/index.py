@@ -20,6 +20,7 @@ from lsif.jsonl import write_records
 from lsif.references.places import digest_of
 from machine.files import copy_atomically
 from search.published import connect
+from storage.errors import IndexLocked
 from storage.live import require_live
 from storage.maintenance.exchange import ExportedSource, export_generation
 from storage.maintenance.rollback import rollback
@@ -107,9 +108,9 @@ def remove_unfinished(workspace: Workspace, collection: str = "") -> list[str]:
         found = {each.collection for each in index.unfinished()}
         for name in sorted(found & {collection} if collection else found):
             try:
-                with _held(workspace, name):
+                with _held(workspace, name), index.writing(name):
                     removed += index.remove_unfinished(name)
-            except FlowError as exc:
+            except (FlowError, IndexLocked) as exc:
                 logger.warning("%s", exc)
     return removed
 

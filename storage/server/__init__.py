@@ -7,6 +7,7 @@ aliases       what names the live generation, and whose a name is
 described     what a collection says of itself
 create        new collections, as the settings [storage] say
 life          signs of life of a generation that is being built
+inventory     the generations that there are, complete and unfinished
 generation    one pair of collections
 points        the points of one collection
 limits        what strict mode allows in one request

@@ -41,6 +41,8 @@ _LATER = (408, _BUSY, 500, 502, 503, 504)
 _BAD_REQUEST = (400, 413, 422)
 _GRPC_REFUSED = ("UNAUTHENTICATED", "PERMISSION_DENIED")
 _GRPC_BAD_REQUEST = ("INVALID_ARGUMENT", "OUT_OF_RANGE")
+_GRPC_FINAL = ("NOT_FOUND", "ALREADY_EXISTS", "FAILED_PRECONDITION", "UNIMPLEMENTED")
+"""The server answers: another try would fail likewise."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 10.0
 
 
@@ -217,9 +219,10 @@ class Connection:
                 f"{self.location} refuses to {doing} ({code}); "
                 "set QDRANT_API_KEY to a key that may."
             )
-        if code in _GRPC_BAD_REQUEST:
+        if code in (*_GRPC_BAD_REQUEST, *_GRPC_FINAL):
+            kind = RequestRejected if code in _GRPC_BAD_REQUEST else StorageError
             reason = self._redact(str(exc.details()))[:200]
-            return RequestRejected(f"{self.location} failed to {doing}: {code} {reason}")
+            return kind(f"{self.location} failed to {doing}: {code} {reason}")
         return IndexUnreachable(
             f"no Qdrant answers by gRPC at {self.location} (failed to {doing}); "
             "check port 6334, or --set storage.prefer_grpc=false"

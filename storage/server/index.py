@@ -10,11 +10,9 @@ from __future__ import annotations
 import logging
 import uuid
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from storage.errors import IndexMismatch, IndexMissing, StorageError
-from storage.generations import GenerationInfo
 from storage.metadata import (
     BLOCKS_SUFFIX,
     generation_name,
@@ -25,23 +23,22 @@ from storage.metadata import (
 from storage.schema import BLOCKS, STRUCTURES
 from storage.server.aliases import move_aliases, require_own_aliases, structure_aliases
 from storage.server.create import create_collection
-from storage.server.described import (
-    METADATA_KEY,
-    as_metadata,
-    describe,
-    exists,
-    metadata_if_any,
-    metadata_of,
-)
+from storage.server.described import METADATA_KEY, describe, exists, metadata_if_any, metadata_of
 from storage.server.generation import ServerGeneration
 from storage.server.health import ask_health, check_version
-from storage.server.life import Heartbeat, builder_fields, builder_of, is_dead
+from storage.server.inventory import (
+    complete_generations,
+    generation_names,
+    generations_of,
+    unfinished_generations,
+)
+from storage.server.life import Heartbeat, builder_fields
 from storage.server.limits import restriction, why_unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from storage.generations import Builder
+    from storage.generations import Builder, GenerationInfo
     from storage.index import Generation, Health
     from storage.metadata import Metadata
     from storage.server.connection import Connection
@@ -100,7 +97,7 @@ class ServerIndex:
     def former(self, collection: str) -> Generation | None:
         """Return the newest complete generation before the live one, None if none was kept."""
         live = structure_aliases(self._connection).get(collection)
-        for name, metadata in reversed(self._complete(collection)):
+        for name, metadata in reversed(complete_generations(self._connection, collection)):
             if live is not None and made_at(name, collection) < made_at(live, collection):
                 return ServerGeneration(self._connection, name, metadata)
         return None
@@ -124,7 +121,8 @@ class ServerIndex:
     def create(self, collection: str, metadata: Metadata) -> Generation:
         """Return a new, empty generation, not yet published. It gives signs of life."""
         check_version(self._connection)
-        name = generation_name(collection, metadata, self._generation_names(collection))
+        others = generation_names(self._connection, collection)
+        name = generation_name(collection, metadata, others)
         dimensions = {vector: info.dimension for vector, info in metadata.vectors.items()}
         try:
             fields = builder_fields(self._builder)
@@ -158,9 +156,8 @@ class ServerIndex:
         move_aliases(self._connection, collection, generation.name)
         try:
             made = made_at(generation.name, collection)
-            older = [
-                name for name, _ in self._complete(collection) if made_at(name, collection) < made
-            ]
+            complete = complete_generations(self._connection, collection)
+            older = [name for name, _ in complete if made_at(name, collection) < made]
             for name in older[: max(0, len(older) - keep)]:
                 self._delete(name)
         except StorageError as exc:  # the new generation is live; the next run removes the rest
@@ -203,8 +200,7 @@ class ServerIndex:
 
     def generations(self, collection: str) -> list[GenerationInfo]:
         """Return the collection's generations, oldest first."""
-        live = structure_aliases(self._connection).get(collection)
-        return [self._info(collection, name, live) for name in self._generation_names(collection)]
+        return generations_of(self._connection, collection)
 
     def open(self, collection: str, name: str) -> Generation:
         """Return a complete generation of the collection. Raises IndexMissing if it has none so."""
@@ -218,15 +214,7 @@ class ServerIndex:
 
     def unfinished(self) -> list[GenerationInfo]:
         """Return the generations of any collection that runs build, or left when killed."""
-        live = structure_aliases(self._connection)
-        names = sorted({name.removesuffix(BLOCKS_SUFFIX) for name in self._names()})
-        owners = [(name.rpartition("--")[0], name) for name in names]
-        infos = [
-            self._info(collection, name, live.get(collection))
-            for collection, name in owners
-            if is_generation(name, collection)
-        ]
-        return [info for info in infos if not info.complete]
+        return unfinished_generations(self._connection)
 
     def remove_unfinished(self, collection: str) -> list[str]:
         """Remove what killed runs left of the collection; return the generations' names.
@@ -260,51 +248,14 @@ class ServerIndex:
             "create or delete collections", self._connection.client.delete_collection, nothing
         )
 
-    def _info(self, collection: str, name: str, live: str | None) -> GenerationInfo:
-        """Return what is known of a generation, which may lack one of its two collections."""
-        metadata, builder = None, None
-        for part in (name, name + BLOCKS_SUFFIX):
-            if exists(self._connection, part):
-                kept = describe(self._connection, part).config.metadata
-                metadata, builder = metadata or as_metadata(kept), builder or builder_of(kept)
-        info = GenerationInfo(collection, name, metadata, name == live, builder)
-        return replace(info, dead=not info.complete and is_dead(collection, name, builder))
-
     def _was_begun_here(self, info: GenerationInfo) -> bool:
         if self._builder is None or info.builder is None:
             return False
-        return info.builder.is_at_work_in(self._builder)
+        return info.builder.shares_folder_with(self._builder)
 
     def _end_heartbeat(self, name: str) -> None:
         if name in self._heartbeats:
             self._heartbeats.pop(name).stop()
-
-    def _names(self) -> list[str]:
-        """Return the names of all collections of the server."""
-        found = self._connection.call(
-            "look up collections", self._connection.client.get_collections
-        ).collections
-        return [entry.name for entry in found]
-
-    def _generation_names(self, collection: str) -> list[str]:
-        """Return the names of the collection's generations, oldest first.
-
-        One may lack one of its two collections.
-        """
-        names = {name.removesuffix(BLOCKS_SUFFIX) for name in self._names()}
-        return sorted(
-            (name for name in names if is_generation(name, collection)),
-            key=lambda name: made_at(name, collection),
-        )
-
-    def _complete(self, collection: str) -> list[tuple[str, Metadata]]:
-        """Return the complete generations, oldest first."""
-        found = []
-        for name in self._generation_names(collection):
-            metadata = metadata_if_any(self._connection, name)
-            if metadata is not None and metadata.complete:
-                found.append((name, metadata))
-        return found
 
     def _delete(self, name: str) -> None:
         delete = self._connection.client.delete_collection
