@@ -30,7 +30,9 @@ from storage.embedded.index import EmbeddedIndex
 from storage.index import Generation, Index, Nearest
 from storage.live import require_live
 from storage.metadata import Metadata
+from storage.sparse import document_vector
 from storage.upload import publish_source
+from storage.words import WordCounter
 
 from conftest import FakeEncoder, embedded_source
 from made_up import (
@@ -374,6 +376,21 @@ def test_by_words_identifiers_are_found_by_their_parts(index: Index, metadata: M
     assert names(searcher.search("RetryWithBackoff", "bm25"))[0] == "retry_with_backoff"
     for words in ("zxqv", "?!", "{}();", "the of and"):
         assert searcher.search(words, "bm25").hits == []
+
+
+def test_words_are_weighed_by_the_counts_that_the_index_keeps(build: Build) -> None:
+    structures = [made("parse_config"), made("parse_line"), made("parse_retry")]
+    counter = WordCounter()
+    for one in structures:
+        counter.add(document_vector(one.structure))
+    counted = build(structures, word_counts=True)
+    counted.keep_word_counts(counter.result())
+    found = searcher_of(counted).search("parse config", "bm25")
+    by_the_engine = searcher_of(build(structures)).search("parse config", "bm25")
+    assert names(found) == names(by_the_engine) == ["parse_config", "parse_line", "parse_retry"]
+    scores = [hit.score for hit in found.hits]
+    assert scores == pytest.approx([hit.score for hit in by_the_engine.hits], abs=1e-4)
+    assert scores[0] > 5 * scores[1]  # `config` is rare, `parse` is not
 
 
 def test_by_blocks_a_structure_is_found_by_its_best_block_with_the_lines_of_three(
