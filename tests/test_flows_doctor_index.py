@@ -101,9 +101,9 @@ def test_what_killed_runs_left_is_reported_with_the_command_that_removes_it(
     finding = doctor_index.check_leftovers(Workspace(settings))
     assert finding.status == "warning"
     assert finding.found.startswith(
-        "1 half-built generation and 1 temporary file of killed runs, 0.1 MB"
+        "1 unfinished generation and 1 temporary file of killed runs, 0.1 MB"
     )
-    assert finding.advice == f"rm -r {half} {old}"
+    assert finding.advice == f"lsif-ingest remove --unfinished; rm -r {old}"
     with EmbeddedIndex(indexed / "qdrant").writing("sample"):  # then it is being built
         assert doctor_index.check_leftovers(Workspace(settings)).advice == f"rm -r {old}"
 
@@ -221,7 +221,7 @@ def test_a_cluster_is_whole_or_not(settings: Settings, monkeypatch: pytest.Monke
     )
 
 
-def test_half_built_generations_on_a_server(
+def test_unfinished_generations_on_a_server(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from qdrant_client import QdrantClient, models
@@ -234,5 +234,5 @@ def test_half_built_generations_on_a_server(
             )
         client.close()
         finding = doctor_index.check_leftovers(Workspace(settings))
-    assert finding.found == "1 half-built generation and 0 temporary files of killed runs, 0.0 MB"
+    assert finding.found == "1 unfinished generation and 0 temporary files of killed runs, 0.0 MB"
     assert finding.advice == "lsif-ingest remove --unfinished"

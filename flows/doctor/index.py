@@ -72,15 +72,14 @@ def check_leftovers(workspace: Workspace) -> Finding:
         return Finding("leftovers", "ok", "none")
     # On a server a generation is no path.
     folders = [folder / each.collection / each.name for each in built] if folder else []
-    paths = [*folders, *files]
-    size = sum(taken_bytes(path) for path in paths) / 1e6
+    size = sum(taken_bytes(path) for path in (*folders, *files)) / 1e6
     found = (
-        f"{counted(len(built), 'half-built generation')} and "
+        f"{counted(len(built), 'unfinished generation')} and "
         f"{counted(len(files), 'temporary file')} of killed runs, {size:,.1f} MB"
     )
-    advice = ["lsif-ingest remove --unfinished"] if built and folder is None else []
-    if paths:
-        advice.append(shlex.join(["rm", "-r", *map(str, paths[:_MOST_NAMED])]))
+    advice = ["lsif-ingest remove --unfinished"] if built else []
+    if files:
+        advice.append(shlex.join(["rm", "-r", *map(str, files[:_MOST_NAMED])]))
     return Finding("leftovers", "warning", found, "; ".join(advice))
 
 
