@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from storage.metadata import Metadata
@@ -98,3 +99,16 @@ class GenerationInfo:
             "builder": asdict(self.builder) if self.builder is not None else None,
             "dead": self.dead,
         }
+
+
+def outdated(older: Sequence[str], keep: int, former: str | None) -> list[str]:
+    """Return which of the generations `older` than a new one, oldest first, are dropped for it.
+
+    `keep` of them stay: the `former`, which was live until now, then those that were made last. It
+    is another one than the newest after a rollback, and likely the one that is good.
+
+    >>> outdated(["a", "b", "c"], 1, "c"), outdated(["a", "b", "c"], 1, "a")
+    (['a', 'b'], ['b', 'c'])
+    """
+    by_worth = sorted(older, key=lambda name: name == former)
+    return by_worth[: max(0, len(by_worth) - keep)]

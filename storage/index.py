@@ -301,7 +301,7 @@ class Index(Protocol):
     def publish(self, collection: str, generation: Generation, *, keep: int = 1) -> None:
         """Make the generation the live one, atomically, and drop all older ones but `keep`.
 
-        It is closed afterwards.
+        The one that was live is kept first. The generation is closed afterwards.
         """
 
     def drop(self, collection: str, generation: Generation) -> None:

@@ -67,6 +67,16 @@ def test_who_can_go_no_further_back_is_shown_the_newer_ones(index: Index) -> Non
     assert live(index) == first
 
 
+def test_the_generation_that_one_went_back_to_outlives_the_newer_one_that_was_bad(
+    index: Index,
+) -> None:
+    good, _bad = publish(index, "a"), publish(index, "b")
+    rollback(index, NAME, SETTINGS)
+    newest = publish(index, "c", keep=1)
+    assert [each.name for each in index.generations(NAME)] == [good, newest]
+    assert rollback(index, NAME, SETTINGS) == (newest, good)
+
+
 def test_generations_are_listed_oldest_first_with_what_they_were_made_of(index: Index) -> None:
     first, second = publish(index, "a"), publish(index, "b")
     unfinished = index.create(NAME, SAMPLE_METADATA)

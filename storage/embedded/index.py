@@ -39,7 +39,7 @@ from storage.embedded.generation import (
 )
 from storage.embedded.points import WAY_OUT
 from storage.errors import IndexDamaged, IndexLocked, IndexMissing, StorageError
-from storage.generations import GenerationInfo
+from storage.generations import GenerationInfo, outdated
 from storage.index import Health
 from storage.metadata import generation_name, require_own_names
 
@@ -184,8 +184,11 @@ class EmbeddedIndex:
     def publish(self, collection: str, generation: Generation, *, keep: int = 1) -> None:
         """Make the generation the live one, atomically, and drop all older ones but `keep`.
 
-        It is closed afterwards.
+        The one that was live is kept first. The generation is closed afterwards.
         """
+        former = None
+        with suppress(IndexDamaged):  # nothing was live
+            former = self._live_name(collection)
         try:
             generation.close()
             with atomic_writer(self._root / collection / "live.json") as file:
@@ -196,9 +199,10 @@ class EmbeddedIndex:
             raise StorageError(
                 f"can't publish {self._root / collection / generation.name}: {exc}"
             ) from exc
-        older = [folder for folder in self._complete(collection) if folder.name < generation.name]
-        for folder in older[: max(0, len(older) - keep)]:
-            remove_generation(folder)
+        complete = [folder.name for folder in self._complete(collection)]
+        older = [name for name in complete if name < generation.name]
+        for name in outdated(older, keep, former):
+            remove_generation(self._root / collection / name)
 
     def drop(self, collection: str, generation: Generation) -> None:
         """Remove a generation that is not live."""

@@ -42,8 +42,8 @@ def require_own_aliases(connection: Connection, collection: str) -> None:
     _require_own(connection, collection, all_aliases(connection))
 
 
-def move_aliases(connection: Connection, collection: str, generation: str) -> None:
-    """Let the collection's aliases name the generation; both move in one call.
+def move_aliases(connection: Connection, collection: str, generation: str) -> str | None:
+    """Let the collection's aliases name the generation, both in one call; return the former one.
 
     Raises IndexMismatch if one of them has become another's since the run began.
     """
@@ -63,6 +63,7 @@ def move_aliases(connection: Connection, collection: str, generation: str) -> No
         connection.call(
             f"publish {generation}", _change, connection, changes, collection, generation
         )
+    return former.get(collection)
 
 
 def _change(connection: Connection, changes: list[Any], collection: str, generation: str) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from storage.errors import IndexMismatch, IndexMissing, StorageError
+from storage.generations import outdated
 from storage.metadata import (
     BLOCKS_SUFFIX,
     generation_name,
@@ -153,12 +154,12 @@ class ServerIndex:
     def publish(self, collection: str, generation: Generation, *, keep: int = 1) -> None:
         """Make the generation the live one, atomically, and drop all older ones but `keep`."""
         self._end_heartbeat(generation.name)
-        move_aliases(self._connection, collection, generation.name)
+        former = move_aliases(self._connection, collection, generation.name)
         try:
             made = made_at(generation.name, collection)
             complete = complete_generations(self._connection, collection)
             older = [name for name, _ in complete if made_at(name, collection) < made]
-            for name in older[: max(0, len(older) - keep)]:
+            for name in outdated(older, keep, former):
                 self._delete(name)
         except StorageError as exc:  # the new generation is live; the next run removes the rest
             logger.warning("could not remove what was live before: %s", exc)
