@@ -6,16 +6,19 @@ import os
 import socket
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from storage.metadata import Metadata
 
-SILENT = timedelta(hours=1)
+_SILENT = timedelta(hours=1)
 """After this time without a sign of life whoever builds a generation counts as killed."""
+_SILENT_NAMESAKE = timedelta(minutes=5)
+"""The same if the builder's machine has this one's name, and was started again or is another."""
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +32,21 @@ class Builder:
     """The process."""
     seen: str
     """ISO 8601, UTC."""
+    boot: str = ""
+    """Which start of the machine; empty where the system does not say."""
 
-    def shares_folder_with(self, other: Builder) -> bool:
-        """Return whether both are of one data folder."""
-        return (self.host, self.folder) == (other.host, other.folder)
-
-    def is_silent(self) -> bool:
+    def is_silent(self, time: timedelta = _SILENT) -> bool:
         """Return whether it gave no sign of life for so long that it counts as killed."""
-        return datetime.now(UTC) - datetime.fromisoformat(self.seen) >= SILENT
+        return datetime.now(UTC) - datetime.fromisoformat(self.seen) >= time
+
+    def is_gone_from(self, folder_holder: Builder) -> bool:
+        """Return whether it built in the data folder that `folder_holder` has locked now.
+
+        Then it was killed. Machines that are made of one image may have one name.
+        """
+        if (self.host, self.folder) != (folder_holder.host, folder_holder.folder):
+            return False
+        return self.boot == folder_holder.boot or self.is_silent(_SILENT_NAMESAKE)
 
     def __str__(self) -> str:
         """Return who it is, in words."""
@@ -46,7 +56,14 @@ class Builder:
 def this_builder(data: Path) -> Builder:
     """Return this process, seen now; `data` is its data folder."""
     folder, run = str(data.absolute()), f"process {os.getpid()}"
-    return Builder(socket.gethostname(), folder, run, now())
+    return Builder(socket.gethostname(), folder, run, now(), _boot_id())
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
 
 
 def read_builder(fields: object) -> Builder | None:
@@ -54,7 +71,7 @@ def read_builder(fields: object) -> Builder | None:
     try:
         builder = Builder(**fields) if isinstance(fields, dict) else None
         if builder is not None:
-            datetime.fromisoformat(builder.seen)
+            builder.is_silent()  # fails if its time can't be compared
     except (TypeError, ValueError):
         return None
     return builder

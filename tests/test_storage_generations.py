@@ -95,6 +95,7 @@ def test_generations_are_listed_oldest_first_with_what_they_were_made_of(index: 
 
 
 HERE = Builder("this-host", "/data", "process 1", "2026-01-01T00:00:00+00:00")
+WITHOUT_ZONE = {**asdict(HERE), "seen": "2026-01-01T00:00:00"}
 ELSEWHERE = replace(HERE, host="other-host")
 
 
@@ -134,6 +135,14 @@ def test_a_run_removes_what_was_begun_in_its_own_data_folder_and_what_is_silent_
     assert [each.name for each in index.generations(NAME)] == [at_work, unknown]
 
 
+def test_a_machine_of_the_same_name_has_some_minutes_to_show_that_it_is_another() -> None:
+    client, namesake = QdrantClient(":memory:"), replace(HERE, boot="another")
+    at_work = begun(client, namesake, timedelta(minutes=4))
+    started_again = begun(client, namesake, timedelta(minutes=6))
+    assert on_server(client, HERE).remove_unfinished(NAME) == [started_again]
+    assert [each.name for each in on_server(client, HERE).unfinished()] == [at_work]
+
+
 def test_what_this_run_builds_is_not_removed_and_gives_signs_of_life(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -166,5 +175,5 @@ def test_a_run_that_was_killed_between_the_two_collections_is_known_by_the_first
 
 def test_a_builder_that_says_nonsense_is_unknown(tmp_path: Path) -> None:
     assert read_builder(asdict(this_builder(tmp_path))) is not None
-    for said in (None, {}, {"host": "x"}, {**asdict(HERE), "seen": "yesterday"}, "x"):
+    for said in (None, {}, {"host": "x"}, {**asdict(HERE), "seen": "yesterday"}, WITHOUT_ZONE, "x"):
         assert read_builder(said) is None

@@ -252,7 +252,7 @@ class ServerIndex:
     def _was_begun_here(self, info: GenerationInfo) -> bool:
         if self._builder is None or info.builder is None:
             return False
-        return info.builder.shares_folder_with(self._builder)
+        return info.builder.is_gone_from(self._builder)
 
     def _end_heartbeat(self, name: str) -> None:
         if name in self._heartbeats:
