@@ -19,6 +19,7 @@ from storage.errors import IndexDamaged
 from storage.index import Generation, Index, Nearest
 from storage.live import require_live
 from storage.schema import SPARSE
+from storage.server.index import ServerIndex
 from storage.sparse import SparseVector, query_vector
 from storage.upload import UploadReport, publish_source
 from storage.words import WordCounter, WordCounts, read_word_counts
@@ -85,6 +86,23 @@ def test_counts_are_written_and_read_and_added() -> None:
 def test_counts_that_cannot_be_read_are_named(fields: object) -> None:
     with pytest.raises(IndexDamaged, match="the counts of words can't be read.*--rebuild"):
         read_word_counts(fields)
+
+
+def test_an_index_that_lost_its_counts_says_so_and_a_rebuild_mends_it(
+    index: Index, tmp_path: Path
+) -> None:
+    publish(index, MadeUp(10))
+    live = require_live(index, NAME)
+    if isinstance(index, EmbeddedIndex):
+        (tmp_path / NAME / live.name / "words.json").unlink()
+    else:
+        assert isinstance(index, ServerIndex)
+        client = index._connection.client
+        client.update_collection(f"{live.name}--blocks", metadata={"lsif_ingest_words": None})
+    with pytest.raises(IndexDamaged, match="--rebuild"):
+        live.word_counts()
+    publish(index, MadeUp(10), rebuild=True)
+    assert require_live(index, NAME).word_counts() is not None
 
 
 def test_scores_are_those_of_the_engine_on_one_shard(index: Index) -> None:
