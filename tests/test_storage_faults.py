@@ -361,8 +361,16 @@ def test_a_server_that_is_gone_for_good_is_not_waited_for_again_to_clean_up(
     open_index: Callable[..., ServerIndex],
     old: str,
     caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    double.fail(Status(status), times=None, after=42)
+    create = ServerIndex.create
+
+    def create_and_go(index: ServerIndex, collection: str, metadata: Metadata) -> Generation:
+        generation = create(index, collection, metadata)
+        double.fail(Status(status), times=None)
+        return generation
+
+    monkeypatch.setattr(ServerIndex, "create", create_and_go)
     with pytest.raises(IndexUnreachable, match=rf"failed to write 10 points: HTTP {status}"):
         publish(open_index(retry_s=0.3), NEW, rebuild=True)
     assert [(one.method, re.sub(r".*/", "/", one.path)) for one in double.requests[-2:]] == [
