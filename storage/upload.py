@@ -17,11 +17,10 @@ from storage.indexes import add_missing_indexes
 from storage.live import is_comparable
 from storage.maintenance.verify import is_sound
 from storage.plan import Strategy, make_plan
-from storage.schema import SCHEMA_VERSION, SPARSE
+from storage.schema import SCHEMA_VERSION
 from storage.shrinkage import check_shrinkage
 from storage.sync import Change, Changes, UsedChange, changes_between
-from storage.words import WordCounter
-from storage.write import write
+from storage.write import write_with_words
 
 if TYPE_CHECKING:
     from configs.settings import StorageSettings
@@ -217,7 +216,7 @@ def _carry_out(
     try:
         if plan.missing_indexes:
             add_missing_indexes(generation)
-        rejected = _write(generation, source, plan, settings)
+        rejected = write_with_words(generation, source, plan, settings)
         changes = plan.changes
         if not changes.parts:
             changes = _changes_against_live(index, collection, source)
@@ -235,26 +234,6 @@ def _carry_out(
             _drop_quietly(index, collection, generation)
         raise
     return _Published(generation, plan, changes, rejected)
-
-
-def _write(
-    generation: Generation, source: PointSource, plan: Plan, settings: StorageSettings
-) -> list[Rejection]:
-    """Write points and counts of words; return rejected points."""
-    if not generation.metadata.word_counts:
-        return write(generation, source, plan, settings)
-    counter = WordCounter()
-    if plan.base is not None:
-        # Counts first: a run that is cut off here finds changes again, and counts again.
-        for draft in source.structures():
-            counter.add(draft.sparse()[SPARSE])
-        generation.keep_word_counts(counter.result())
-        return write(generation, source, plan, settings)
-    rejected = write(
-        generation, source, plan, settings, lambda point: counter.add(point.sparse[SPARSE])
-    )
-    generation.keep_word_counts(counter.result())
-    return rejected
 
 
 def _changes_against_live(index: Index, collection: str, source: PointSource) -> Changes:

@@ -14,14 +14,16 @@ from tqdm import tqdm
 from storage.errors import StorageError
 from storage.maintenance.verify import vector_fault, verify
 from storage.points import READ_AT_ONCE, batched, without
-from storage.schema import BLOCKS, STRUCTURES
+from storage.schema import BLOCKS, SPARSE, STRUCTURES
 from storage.sync import Sum, apply, difference, sum_of
+from storage.words import WordCounter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from configs.settings import StorageSettings
     from storage.index import Generation, Point, Rejection
+    from storage.maintenance.verify import VerifyReport
     from storage.plan import Plan
     from storage.points import PointDraft, PointSource
     from storage.schema import Kind
@@ -54,22 +56,13 @@ def write(
     structures, blocks = plan.structures, plan.blocks
     for number in range(_ROUNDS):
         wait = number > 0
-        total = len(structures.added) + len(structures.changed)
-        with tqdm(
-            total=total or None, desc="upload", unit="point", disable=None, leave=False
-        ) as progress:
-            of_structures = _Written(
-                generation.structures, structures, STRUCTURES, wait=wait, note=note
-            )
-            found = of_structures.apply(_counted(source.structures(), progress))
-        of_blocks = _Written(generation.blocks, blocks, BLOCKS, wait=wait)
-        found += of_blocks.apply(source.blocks())
+        written, found = _send(generation, source, structures, blocks, wait=wait, note=note)
         rejected.update({rejection.id: rejection for rejection in found})
         _check_rejected(generation, rejected, settings)
         generation.finish()
         # What a second round of a build finds unchanged was never compared with its vectors.
         noted = not wait or plan.base is not None
-        if noted and of_structures.is_stored(rejected) and of_blocks.is_stored(rejected):
+        if noted and all(kind.is_stored(rejected) for kind in written):
             return list(rejected.values())
         report = verify(
             generation, source.structures, source.blocks, rejected=rejected, sample=_SAMPLE
@@ -81,8 +74,54 @@ def write(
         note = _ignore  # the second round sends the same points again
         structures = difference(generation.structures, without(source.structures(), rejected))
         blocks = difference(generation.blocks, without(source.blocks(), rejected))
+    raise _failure(generation, report)
+
+
+def _send(
+    generation: Generation,
+    source: PointSource,
+    structures: Difference,
+    blocks: Difference,
+    *,
+    wait: bool,
+    note: Callable[[Point], None],
+) -> tuple[list[_Written], list[Rejection]]:
+    """Send what differs; return what was written of both kinds, and the rejected points."""
+    total = len(structures.added) + len(structures.changed)
+    of_structures = _Written(generation.structures, structures, STRUCTURES, wait=wait, note=note)
+    with tqdm(
+        total=total or None, desc="upload", unit="point", disable=None, leave=False
+    ) as progress:
+        found = of_structures.apply(_counted(source.structures(), progress))
+    of_blocks = _Written(generation.blocks, blocks, BLOCKS, wait=wait)
+    found += of_blocks.apply(source.blocks())
+    return [of_structures, of_blocks], found
+
+
+def write_with_words(
+    generation: Generation, source: PointSource, plan: Plan, settings: StorageSettings
+) -> list[Rejection]:
+    """Write the same, and the counts of words if the generation keeps them."""
+    if not generation.metadata.word_counts:
+        return write(generation, source, plan, settings)
+    counter = WordCounter()
+    if plan.base is not None:
+        # Counts first: a run that is cut off here finds changes again, and counts again.
+        for draft in source.structures():
+            counter.add(draft.sparse()[SPARSE])
+        generation.keep_word_counts(counter.result())
+        return write(generation, source, plan, settings)
+    rejected = write(
+        generation, source, plan, settings, lambda point: counter.add(point.sparse[SPARSE])
+    )
+    generation.keep_word_counts(counter.result())
+    return rejected
+
+
+def _failure(generation: Generation, report: VerifyReport) -> StorageError:
+    """Return the error of a generation that does not hold what was sent."""
     expected = report.structures + report.blocks
-    raise StorageError(
+    return StorageError(
         f"{generation.name}: {expected} points were sent, {report.points} are there; "
         f"{report.missing} are missing, {report.different} are not as they were sent, "
         f"{report.unexpected} are unexpected, {report.bad_vectors} have bad vectors: "

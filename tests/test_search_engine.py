@@ -381,8 +381,8 @@ def test_by_words_identifiers_are_found_by_their_parts(index: Index, metadata: M
 def test_words_are_weighed_by_the_counts_that_the_index_keeps(build: Build) -> None:
     structures = [made("parse_config"), made("parse_line"), made("parse_retry")]
     counter = WordCounter()
-    for one in structures:
-        counter.add(document_vector(one.structure))
+    for made_up in structures:
+        counter.add(document_vector(made_up.structure))
     counted = build(structures, word_counts=True)
     counted.keep_word_counts(counter.result())
     found = searcher_of(counted).search("parse config", "bm25")

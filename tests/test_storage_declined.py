@@ -72,7 +72,7 @@ def test_a_vector_of_the_wrong_size_is_named_with_the_reason_and_its_neighbours_
 def test_a_change_that_is_declined_takes_the_former_point_away(index: ServerIndex) -> None:
     publish(index, MadeUp(40))
     source = MadeUp(40, 1)
-    (changed,) = [number for number, one in enumerate(source.all) if one.name == "f14"]
+    (changed,) = [number for number, found in enumerate(source.all) if found.name == "f14"]
     bad = with_a_short_vector(source, changed)
     report = publish(index, source)
     assert (report.way, [refused["id"] for refused in report.refused]) == (
@@ -101,7 +101,7 @@ def test_a_server_that_declines_everything_is_not_asked_about_each_point(
     client = connect(double.url, None, settings)
     index = server_index(client, double.url, batch_points=10, max_refused=5, streams=1)
     source = MadeUp(400)
-    double.refuse_points([str(one.id) for one in source.all])
+    double.refuse_points([structure.id for structure in source.all])
     with pytest.raises(StorageError, match="points were rejected, storage.max_refused is 5"):
         publish(index, source, max_refused=5)
     sent = [request for request in double.requests if request.method == "PUT" and request.n_points]

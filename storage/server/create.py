@@ -13,6 +13,7 @@ from storage.server.points import ServerPoints
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from configs.settings import StorageSettings
     from storage.schema import Kind
     from storage.server.connection import Connection
 
@@ -34,15 +35,6 @@ def create_collection(
     words by their IDF, as each shard sees it.
     """
     settings = connection.settings
-    vectors = {
-        vector: models.VectorParams(
-            size=dimensions[vector],
-            distance=models.Distance.COSINE,
-            on_disk=settings.on_disk,
-            datatype=models.Datatype(settings.datatype),
-        )
-        for vector in kind.vectors
-    }
     modifier = models.Modifier.IDF if weighs_words else None
     sparse = {SPARSE: models.SparseVectorParams(modifier=modifier)} if kind.has_sparse else None
 
@@ -50,7 +42,7 @@ def create_collection(
         try:
             connection.client.create_collection(
                 name,
-                vectors_config=vectors,
+                vectors_config=_vectors(settings, dimensions, kind),
                 sparse_vectors_config=sparse,
                 shard_number=settings.shard_number or None,
                 replication_factor=settings.replication_factor or None,
@@ -70,6 +62,20 @@ def create_collection(
 
     connection.call(f"create {name}", create)
     ServerPoints(connection, name, kind).add_indexes(kind.indexes)
+
+
+def _vectors(
+    settings: StorageSettings, dimensions: Mapping[str, int], kind: Kind[Any]
+) -> dict[str, models.VectorParams]:
+    return {
+        vector: models.VectorParams(
+            size=dimensions[vector],
+            distance=models.Distance.COSINE,
+            on_disk=settings.on_disk,
+            datatype=models.Datatype(settings.datatype),
+        )
+        for vector in kind.vectors
+    }
 
 
 def _quantization(kind: str) -> Any:
