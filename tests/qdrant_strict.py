@@ -24,7 +24,9 @@ def check_limits(
         isinstance(point, dict) for point in body["points"]
     ):
         _at_most(len(body["points"]), strict.get("upsert_max_batchsize"), "upsert limit")
-    for request in body.get("searches") or [body]:
+    searches = body.get("searches") or []
+    _at_most(len(searches), strict.get("search_max_batchsize"), "search batch size")
+    for request in searches or [body]:
         if isinstance(limit := request.get("limit"), int):
             _at_most(limit, strict.get("max_query_limit"), "limit")
         if request.get("exact") and strict.get("search_allow_exact") is False:

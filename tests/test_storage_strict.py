@@ -30,6 +30,7 @@ STRICT = {
     "max_query_limit": 7,
     "max_timeout": 30,
     "upsert_max_batchsize": 3,
+    "search_max_batchsize": 2,
     "search_allow_exact": False,
     "unindexed_filtering_retrieve": False,
 }
@@ -77,9 +78,9 @@ def test_values_and_hits_are_counted_and_found_within_the_limits(index: ServerIn
         **{f"src/{number}.rs": 4 for number in range(4, 9)},
     }
     assert structures.values("paths")["src"] == 40
-    vector = np.ones(8, dtype=np.float32)
-    (hits,) = structures.search(Nearest("text", vector, 200))
-    assert len(hits) == 7
+    vector, another = np.ones(8, dtype=np.float32), require_live(index, NAME).structures
+    found = another.search(*[Nearest("text", vector, wanted) for wanted in (200, 3, 5)])
+    assert [len(hits) for hits in found] == [7, 3, 5]
     assert structures.count() == 40
 
 
@@ -116,6 +117,7 @@ def test_a_mode_that_no_run_can_end_well_under_is_said_before_the_work(
         ('Limit exceeded 1000 > 50 for \\"limit\\". Help: Reduce', Limits(points=50)),
         ('Limit exceeded 3600 > 30 for "timeout". Help: Reduce', Limits(wait_s=30)),
         ('Limit exceeded 4 > 3 for "upsert limit". Help: Reduce', Limits(batch_points=3)),
+        ('Limit exceeded 3 > 2 for "search batch size". Help: Reduce', Limits(searches=2)),
         ("Bad request: Exact search disabled!. Help: Set exact=false.", Limits(exact=False)),
         ("Wrong input: Vector dimension error: expected dim: 8, got 3", Limits()),
         ('Limit exceeded 4 > 3 for "something new"', Limits()),

@@ -113,6 +113,8 @@ def learnt_from(refusal: str, known: Limits) -> Limits:
             return replace(known, wait_s=most)
         case "upsert limit":
             return replace(known, batch_points=most)
+        case "search batch size":
+            return replace(known, searches=most)
     return known
 
 
