@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+from numpy.typing import NDArray
 
 from configs.settings import StorageSettings, load_settings
 from embedding.encoder import Fingerprint
@@ -26,7 +27,7 @@ from storage.maintenance.rollback import rollback
 from storage.maintenance.verify import verify
 from storage.metadata import Metadata, VectorInfo
 from storage.plan import make_plan
-from storage.points import FileSource, PointDraft, RecordSource
+from storage.points import FileSource, RecordSource, StructureDraft, structure_draft
 from storage.schema import PATHS, SPARSE, STRUCTURES
 from storage.server import generation as server_generation
 from storage.sparse import query_vector
@@ -550,26 +551,13 @@ def test_a_point_that_is_refused_is_named_and_the_others_are_there(
 ) -> None:
     bad = structures[40].id
 
-    class Spoilt:
-        def __init__(self, record: PointDraft) -> None:
-            self.vectors = record.vectors
-            self.id, self.digest, self.place, self.label, self.payload, self.sparse = (
-                record.id,
-                record.digest,
-                record.place,
-                record.label,
-                record.payload,
-                record.sparse,
-            )
+    def short() -> NDArray[np.float32]:
+        return np.ones(3, np.float32)
 
-        def point(self) -> Point:
-            return Point(self.id, {"text": np.ones(3, np.float32)}, self.payload(), self.sparse())
-
-    def spoilt() -> Iterator[PointDraft]:
-        return (
-            Spoilt(record) if record.id == bad else record
-            for record in FileSource.structures(source)
-        )
+    def spoilt() -> Iterator[StructureDraft]:
+        for draft in FileSource.structures(source):
+            of_short = structure_draft(draft.record, {"text": short, "code": short})
+            yield of_short if draft.id == bad else draft
 
     monkeypatch.setattr(source, "structures", spoilt)
     report = publish(index, metadata, source)
