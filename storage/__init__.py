@@ -7,6 +7,7 @@ schema, sparse        how a record becomes a payload and a sparse vector, and ba
 words                 how many structures hold each word, to weigh a query's words by
 metadata              what a generation says of itself, and its name
 generations           a generation from outside: live, kept, or who builds it
+filters               those that no point can meet
 points                what should be stored: drafts of points, and where they come from
 sync, plan            what differs between the index and the drafts, and what to do about it
 indexes               the payload indexes that a generation lacks

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     import numpy as np
@@ -44,23 +44,6 @@ class Condition(NamedTuple):
 
 Where: TypeAlias = "Sequence[Condition]"
 """A filter: conditions that a point must meet, all of them."""
-
-
-def excludes_itself(where: Where) -> bool:
-    """Return whether no point can meet the conditions, because one excludes what another asks for.
-
-    >>> tests = Condition("is_test", (True,))
-    >>> excludes_itself([tests, Condition("is_test", (True, False), negated=True)])
-    True
-    >>> excludes_itself([tests, Condition("crate", ("core",), negated=True)])
-    False
-    """
-    return any(
-        wanted.field == unwanted.field and set(wanted.values) <= set(unwanted.values)
-        for wanted in where
-        for unwanted in where
-        if unwanted.negated and not wanted.negated
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,15 +178,6 @@ class Nearest:
     where: Where = ()
     fields: tuple[str, ...] = ()
     """Scalar fields of the record that are returned, as in Points.select."""
-
-
-def search_possible(
-    queries: Sequence[Nearest], search: Callable[[Sequence[Nearest]], list[list[ScoredPoint]]]
-) -> list[list[ScoredPoint]]:
-    """Return what `search` finds for each query; those that exclude themselves are not asked."""
-    possible = [query for query in queries if not excludes_itself(query.where)]
-    found = iter(search(possible) if possible else ())
-    return [[] if excludes_itself(query.where) else next(found) for query in queries]
 
 
 class Generation(Protocol):

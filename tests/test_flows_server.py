@@ -18,7 +18,7 @@ from flows.doctor import index as doctor_index
 from flows.locks import project_lock
 from flows.stages import check
 from flows.stages.index import export_index
-from search.opening import connect
+from search.published import connect
 from storage.errors import IndexMismatch
 from storage.generations import this_builder
 from storage.live import require_live

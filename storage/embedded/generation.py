@@ -10,7 +10,8 @@ import orjson
 
 from machine.files import atomic_writer
 from machine.text import why_malformed
-from storage.embedded.points import WAY_OUT, create_shard, load_shard
+from storage.embedded.points import WAY_OUT
+from storage.embedded.shards import create_shard, load_shard
 from storage.errors import IndexDamaged, IndexMissing, StorageError
 from storage.metadata import read_metadata
 from storage.schema import BLOCKS, STRUCTURES

@@ -9,16 +9,9 @@ import qdrant_edge as edge
 from storage.embedded.convert import edge_filter, edge_point, edge_request
 from storage.embedded.disk import require_room
 from storage.errors import IndexDamaged, StorageError
-from storage.index import (
-    Rejection,
-    Row,
-    ScoredPoint,
-    StoredPoint,
-    excludes_itself,
-    search_possible,
-    values_of,
-)
-from storage.schema import PLACE, SPARSE, R, payload_bytes, shadow_of, with_shadows
+from storage.filters import excludes_itself, search_possible
+from storage.index import Rejection, Row, ScoredPoint, StoredPoint, values_of
+from storage.schema import PLACE, R, payload_bytes, shadow_of, with_shadows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -34,9 +27,6 @@ _MOST_VALUES = 1_000_000
 """Values of a field that are returned; enough for each file of the largest repositories."""
 _BATCH, _BATCH_BYTES = 1024, 4 << 20
 """Points, and their bytes, that are written at once."""
-_NEVER_KB = 1_000_000_000
-"""Indexing threshold: no HNSW graph is built. At the sizes that fit one process it would cost
-seconds and recall."""
 _POINT = 1024
 """Upper bound of the bytes that a point takes beside its vectors and payload: ids, indexes,
 rounding. Measured: 300 to 700."""
@@ -244,35 +234,6 @@ class ShardPoints(Generic[R]):
             raise
         except Exception as exc:  # the engine raises plain Exception
             raise StorageError(f"can't write {self._folder}: {exc}") from exc
-
-
-def create_shard(
-    folder: Path, dimensions: dict[str, int], kind: Kind[R], *, weighs_words: bool = False
-) -> ShardPoints[R]:
-    """Return an empty shard for records of the kind, with its payload indexes.
-
-    With `weighs_words` the engine multiplies a query's words by their IDF.
-    """
-    folder.mkdir(parents=True)
-    modifier = edge.Modifier.Idf if weighs_words else None
-    sparse = {SPARSE: edge.EdgeSparseVectorParams(modifier=modifier)}
-    config = edge.EdgeConfig(
-        vectors={
-            name: edge.EdgeVectorParams(size=dimensions[name], distance=edge.Distance.Cosine)
-            for name in kind.vectors
-        },
-        sparse_vectors=sparse if kind.has_sparse else None,
-        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_NEVER_KB),
-        wal_enabled=False,
-    )
-    points = ShardPoints(folder, edge.EdgeShard.create(str(folder), config), kind)
-    points.add_indexes(kind.indexes)
-    return points
-
-
-def load_shard(folder: Path, kind: Kind[R]) -> ShardPoints[R]:
-    """Open a shard. One may be missing in a generation of an earlier version, which still opens."""
-    return ShardPoints(folder, edge.EdgeShard.load(str(folder)) if folder.is_dir() else None, kind)
 
 
 def _is_points_fault(exc: StorageError) -> bool:

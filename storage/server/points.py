@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Generic
 from qdrant_client import models
 
 from storage.errors import IndexDamaged, IndexUnreachable, IndexUnready, RequestRejected
-from storage.index import Row, ScoredPoint, StoredPoint, excludes_itself, search_possible, values_of
+from storage.filters import excludes_itself, search_possible
+from storage.index import Row, ScoredPoint, StoredPoint, values_of
 from storage.points import batched
 from storage.schema import PLACE, R
 from storage.server.convert import server_filter, server_request
@@ -234,7 +235,6 @@ class ServerPoints(Generic[R]):
                 scroll_filter=server_filter(where),
             )
 
-        # A server takes no heed of must_not if must has the same condition.
         while not excludes_itself(where):
             records, offset = self._limits.within(ask)
             yield from records
