@@ -15,7 +15,6 @@ from storage.embedded.shards import create_shard, load_shard
 from storage.errors import IndexDamaged, IndexMissing, StorageError
 from storage.metadata import read_metadata
 from storage.schema import BLOCKS, STRUCTURES
-from storage.words import read_word_counts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,6 +88,8 @@ class EmbeddedGeneration:
         """Return how many structures hold each word, None if the engine weighs words."""
         if not self.metadata.word_counts:
             return None
+        from storage.words import read_word_counts  # noqa: PLC0415 - NumPy; most commands need none
+
         try:
             return read_word_counts(orjson.loads((self._folder / WORDS).read_bytes()))
         except (OSError, ValueError) as exc:
