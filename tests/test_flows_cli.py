@@ -448,6 +448,7 @@ def test_every_command_can_be_debugged() -> None:
         "similar": ["x"],
         "refs": ["x"],
         "evaluate": ["x"],
+        "remove": ["--unfinished"],
         "export": ["--snapshot"],
         "import": ["x"],
         "checkpoint": ["compact"],

@@ -387,7 +387,8 @@ def test_words_are_weighed_by_the_counts_that_the_index_keeps(build: Build) -> N
     counted.keep_word_counts(counter.result())
     found = searcher_of(counted).search("parse config", "bm25")
     by_the_engine = searcher_of(build(structures)).search("parse config", "bm25")
-    assert names(found) == names(by_the_engine) == ["parse_config", "parse_line", "parse_retry"]
+    assert sorted(names(found)) == ["parse_config", "parse_line", "parse_retry"]
+    assert names(found)[0] == names(by_the_engine)[0] == "parse_config"
     scores = [hit.score for hit in found.hits]
     assert scores == pytest.approx([hit.score for hit in by_the_engine.hits], abs=1e-4)
     assert scores[0] > 5 * scores[1]  # `config` is rare, `parse` is not

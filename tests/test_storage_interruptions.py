@@ -47,7 +47,7 @@ STAGES = {
     "publish": ("POST", r"/collections/aliases$"),
     "remove the former": ("DELETE", rf"/{NAME}--[^/]+$"),
 }
-OF_SYNC = ("load", "settle", "read back", "keep words")
+OF_SYNC = ("load", "settle")
 
 
 @pytest.fixture(autouse=True)
@@ -131,8 +131,7 @@ def answer(code: int, text: str) -> Status:
 FULL = "No space left on device: WAL buffer size exceeds available disk space"
 
 
-@pytest.mark.parametrize("rebuild", [True, False])
-@pytest.mark.parametrize("code", [500, 507])
+@pytest.mark.parametrize(("code", "rebuild"), [(500, True), (507, False)])
 def test_a_full_disk_ends_the_run_with_what_the_server_says_and_the_next_run_mends_it(
     code: int, rebuild: bool, double: QdrantDouble, index: ServerIndex
 ) -> None:

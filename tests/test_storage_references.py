@@ -111,7 +111,7 @@ def test_a_sync_that_ends_amid_leaves_the_references_as_they_were(
 ) -> None:
     publish(index, metadata, Source(referring(A, B), B, C))
     before = edges(index)
-    write = upload.write
+    write = upload.write_with_words
 
     def killed(*arguments: Any, **options: Any) -> None:
         if written:
@@ -119,7 +119,7 @@ def test_a_sync_that_ends_amid_leaves_the_references_as_they_were(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(upload, "write", killed)
+        patch.setattr(upload, "write_with_words", killed)
         with pytest.raises(KeyboardInterrupt):
             publish(index, metadata, Source(referring(A, C), C))
     assert edges(index) == before
