@@ -16,7 +16,7 @@ from search.confidence import Calibration
 from search.errors import CalibrationError
 from search.judged import at_level, matches
 from search.statistics import auroc
-from storage.index import Condition
+from storage.query import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from search.errors import SearchError, StructureMissing
-from storage.index import Condition
+from storage.query import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from lsif.identifiers import spellings
 from search.errors import SearchError
-from storage.index import Condition
+from storage.query import Condition
 from storage.schema import PATHS
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from search.cargo_tests import has_test_attribute
 from search.lookup import is_id
-from storage.index import Condition
+from storage.query import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence

@@ -9,14 +9,15 @@ from lsif.identifiers import is_same, spellings
 from search.errors import AmbiguousName, Candidate, SearchError, StructureMissing
 from search.locations import locations_in
 from search.symbols import as_written, bare, matches_symbol, readings
-from storage.index import Condition
+from storage.query import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lsif.structure import Structure
     from search.locations import Location
-    from storage.index import Generation, Row, StoredPoint
+    from storage.index import Generation, StoredPoint
+    from storage.query import Row
 
 _WORD = re.compile(r"(r#)?\w+")
 _EXPECTED = "FILE:LINE, an id, a symbol or a name"

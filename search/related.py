@@ -8,7 +8,7 @@ from lsif.identifiers import spellings
 from search.asked import spellings_by_convention
 from search.fusion import Candidate
 from search.ranking import TYPES
-from storage.index import Condition
+from storage.query import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from search.filters import BLOCK_FIELDS, STRUCTURE_FIELDS
 from search.fusion import Candidate, Retriever
 from search.hit import LineRange
-from storage.index import Condition, Nearest
+from storage.query import Condition, Nearest
 from storage.schema import SPARSE
 
 if TYPE_CHECKING:

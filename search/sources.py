@@ -20,7 +20,7 @@ from machine.files import atomic_writer
 from machine.git import git_bytes
 from search.errors import FileUnknown
 from search.record import flatten
-from storage.index import Condition
+from storage.query import Condition
 from storage.schema import PATHS
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from search.answer import FromReferences
 from search.asked import relation_asked
 from search.errors import ReferencesMissing, SearchError, StructureMissing
 from search.fusion import Candidate
-from storage.index import Condition
+from storage.query import Condition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -3,6 +3,7 @@
 In the order in which they are worth reading:
 
 errors, index         what can fail; the one interface to both kinds of Qdrant
+query                 what an index is asked for, and what it answers
 schema, sparse        how a record becomes a payload and a sparse vector, and back
 words                 how many structures hold each word, to weigh a query's words by
 metadata              what a generation says of itself, and its name

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from storage.index import Nearest, ScoredPoint, Where
+    from storage.query import Nearest, ScoredPoint, Where
 
 
 def excludes_itself(where: Where) -> bool:
     """Return whether no point can meet the conditions, because one excludes what another asks for.
 
-    >>> from storage.index import Condition
+    >>> from storage.query import Condition
     >>> tests = Condition("is_test", (True,))
     >>> excludes_itself([tests, Condition("is_test", (True, False), negated=True)])
     True

@@ -9,9 +9,10 @@ from searchable import fake_models, index_sample, workspace_of
 
 from flows.stages.check import check_index
 from flows.stages.records import parse_repository
-from storage.index import Condition, Index
+from storage.index import Index
 from storage.metadata import Metadata, read_metadata
 from storage.points import structure_draft
+from storage.query import Condition
 from storage.schema import STRUCTURES
 from storage.sync import apply, difference
 

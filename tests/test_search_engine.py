@@ -27,9 +27,10 @@ from search.errors import SearchError, StructureMissing
 from search.filters import Filters
 from search.hit import LineMatch, LineRange
 from storage.embedded.index import EmbeddedIndex
-from storage.index import Generation, Index, Nearest
+from storage.index import Generation, Index
 from storage.live import require_live
 from storage.metadata import Metadata
+from storage.query import Nearest
 from storage.sparse import document_vector
 from storage.upload import publish_source
 from storage.words import WordCounter

@@ -15,8 +15,9 @@ from search.engine import Searcher
 from search.errors import AmbiguousName, ReferencesMissing, SearchError
 from search.filters import BLOCK_FIELDS, STRUCTURE_FIELDS, Filters, parse_filters
 from storage.embedded.index import EmbeddedIndex
-from storage.index import Condition, Index
+from storage.index import Index
 from storage.metadata import Metadata
+from storage.query import Condition
 from storage.schema import BLOCK_KEYWORD_FIELDS, BOOL_FIELDS, KEYWORD_FIELDS
 
 from conftest import PROJECT_ROOT

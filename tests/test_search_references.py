@@ -18,8 +18,9 @@ from search.lookup import Lookup
 from search.references import Neighbour, Page, References
 from search.symbols import matches_symbol
 from storage.embedded.index import EmbeddedIndex
-from storage.index import Condition, Generation, Row
+from storage.index import Generation
 from storage.metadata import Metadata, VectorInfo
+from storage.query import Condition, Row
 
 from conftest import FINGERPRINTS
 from made_up import Made, made, publish

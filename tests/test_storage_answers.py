@@ -14,7 +14,8 @@ from versions import MadeUp
 
 from configs.settings import load_settings
 from storage.embedded.index import EmbeddedIndex
-from storage.index import Condition, Generation, Nearest
+from storage.index import Generation
+from storage.query import Condition, Nearest
 from storage.server.connection import connect
 
 from qdrant_double import QdrantDouble

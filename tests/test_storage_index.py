@@ -17,9 +17,10 @@ from storage import metadata as metadata_module
 from storage.embedded.disk import copy_file
 from storage.embedded.index import EmbeddedIndex
 from storage.errors import IndexLocked, IndexMissing, StorageError
-from storage.index import Condition, Generation, Index, Nearest, Point, Points, Where
+from storage.index import Generation, Index, Point, Points
 from storage.live import require_live
 from storage.metadata import Metadata
+from storage.query import Condition, Nearest, Where
 from storage.schema import SPARSE
 from storage.sparse import SparseVector
 

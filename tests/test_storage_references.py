@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from configs.settings import load_settings
 from lsif.structure import Structure
 from storage import upload
-from storage.index import Condition, Index
+from storage.index import Index
 from storage.live import require_live
 from storage.metadata import Metadata
 from storage.points import StructureDraft, structure_draft
+from storage.query import Condition
 from storage.schema import structure_place
 from storage.upload import UploadReport, publish_source
 

@@ -11,8 +11,8 @@ from servers import SAMPLE_METADATA
 
 from configs.settings import load_settings
 from storage.errors import KeyRejected
-from storage.index import Condition
 from storage.maintenance.rollback import rollback
+from storage.query import Condition
 from storage.server.connection import Connection, connect
 from storage.server.index import ServerIndex
 

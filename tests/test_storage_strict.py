@@ -14,8 +14,8 @@ from versions import MadeUp
 
 from configs.settings import load_settings
 from storage.errors import IndexMismatch
-from storage.index import Nearest
 from storage.live import require_live
+from storage.query import Nearest
 from storage.server.connection import connect
 from storage.server.index import ServerIndex
 from storage.server.limits import Limits, learnt_from, limits_of

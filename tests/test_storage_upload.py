@@ -21,13 +21,14 @@ from lsif.structure import Structure, with_digest
 from storage import sync as sync_module
 from storage.embedded import generation as embedded_generation
 from storage.errors import IndexMismatch, IndexMissing, StorageError
-from storage.index import Condition, Generation, Index, Nearest, Point, Points, Rejection
+from storage.index import Generation, Index, Point, Points, Rejection
 from storage.live import check_fingerprints, require_live
 from storage.maintenance.rollback import rollback
 from storage.maintenance.verify import verify
 from storage.metadata import Metadata, VectorInfo
 from storage.plan import make_plan
 from storage.points import FileSource, RecordSource, StructureDraft, structure_draft
+from storage.query import Condition, Nearest
 from storage.schema import PATHS, SPARSE, STRUCTURES
 from storage.server import generation as server_generation
 from storage.sparse import query_vector

@@ -16,8 +16,9 @@ from versions import MadeUp
 from configs.settings import load_settings
 from storage.embedded.index import EmbeddedIndex
 from storage.errors import IndexDamaged
-from storage.index import Generation, Index, Nearest
+from storage.index import Generation, Index
 from storage.live import require_live
+from storage.query import Nearest
 from storage.schema import SPARSE
 from storage.server.index import ServerIndex
 from storage.sparse import SparseVector, query_vector

@@ -30,7 +30,7 @@ from search.web.metrics import Metrics
 from search.web.models import AnswerModel, FileModel, MapModel, StatusModel, StructureModel
 from search.web.parameters import Project, Shape, filters_of, known_only
 from search.web.replies import ERRORS, json_reply, refusal
-from storage.index import Condition
+from storage.query import Condition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

@@ -12,7 +12,8 @@ from storage.schema import BOOL_FIELDS, shadow_of, with_shadows
 from storage.sparse import SparseVector
 
 if TYPE_CHECKING:
-    from storage.index import Condition, Nearest, Point, Where
+    from storage.index import Point
+    from storage.query import Condition, Nearest, Where
 
 
 def edge_point(point: Point) -> edge.Point:

@@ -10,14 +10,16 @@ from storage.embedded.convert import edge_filter, edge_point, edge_request
 from storage.embedded.disk import require_room
 from storage.errors import IndexDamaged, StorageError
 from storage.filters import excludes_itself, search_possible
-from storage.index import Rejection, Row, ScoredPoint, StoredPoint, values_of
+from storage.index import Rejection, StoredPoint
+from storage.query import Row, ScoredPoint, values_of
 from storage.schema import PLACE, R, payload_bytes, shadow_of, with_shadows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from storage.index import Nearest, Point, Where
+    from storage.index import Point
+    from storage.query import Nearest, Where
     from storage.schema import IndexType, Kind
 
 WAY_OUT = "Replace it: lsif-ingest ingest --rebuild with the arguments that made it."

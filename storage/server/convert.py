@@ -9,7 +9,7 @@ from qdrant_client import models
 from storage.sparse import SparseVector
 
 if TYPE_CHECKING:
-    from storage.index import Condition, Nearest, Value, Where
+    from storage.query import Condition, Nearest, Value, Where
 
 
 def server_filter(where: Where) -> models.Filter | None:

@@ -13,8 +13,9 @@ from qdrant_client import models
 
 from storage.errors import IndexDamaged, IndexUnreachable, IndexUnready, RequestRejected
 from storage.filters import excludes_itself, search_possible
-from storage.index import Row, ScoredPoint, StoredPoint, values_of
+from storage.index import StoredPoint
 from storage.points import batched
+from storage.query import Row, ScoredPoint, values_of
 from storage.schema import PLACE, R
 from storage.server.convert import server_filter, server_request
 from storage.server.limits import CollectionLimits
@@ -23,7 +24,8 @@ from storage.server.sender import Sender
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from storage.index import Nearest, Point, Rejection, Where
+    from storage.index import Point, Rejection
+    from storage.query import Nearest, Where
     from storage.schema import Kind
     from storage.server.connection import Connection
     from storage.server.limits import Limits
