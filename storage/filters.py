@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from storage.query import Nearest, ScoredPoint, Where
+    from storage.query import Condition, Nearest, ScoredPoint, Where
 
 
 def excludes_itself(where: Where) -> bool:
@@ -22,13 +22,20 @@ def excludes_itself(where: Where) -> bool:
     True
     >>> excludes_itself([tests, Condition("crate", ("core",), negated=True)])
     False
+    >>> used = Condition("refers_to", ("a",), others=("uses",))
+    >>> excludes_itself([used, Condition("refers_to", ("a",), negated=True)])
+    False
     """
     return any(
-        wanted.field == unwanted.field and set(wanted.values) <= set(unwanted.values)
+        _fields(wanted) <= _fields(unwanted) and set(wanted.values) <= set(unwanted.values)
         for wanted in where
         for unwanted in where
         if unwanted.negated and not wanted.negated
     )
+
+
+def _fields(condition: Condition) -> set[str]:
+    return {condition.field, *condition.others}
 
 
 def search_possible(
