@@ -101,7 +101,7 @@ def test_an_index_that_lost_its_counts_says_so_and_a_rebuild_mends_it(
         client = index._connection.client
         client.update_collection(f"{live.name}--blocks", metadata={"lsif_ingest_words": None})
     with pytest.raises(IndexDamaged, match="--rebuild"):
-        live.word_counts()
+        require_live(index, NAME).word_counts()
     publish(index, MadeUp(10), rebuild=True)
     assert require_live(index, NAME).word_counts() is not None
 

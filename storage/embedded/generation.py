@@ -41,8 +41,11 @@ class EmbeddedGeneration:
         metadata: Metadata,
         structures: ShardPoints[Structure],
         blocks: ShardPoints[Block],
+        words: bytes | None = None,
     ) -> None:
         self._folder = folder
+        self._words = words
+        """What WORDS holds, for searches that outlive the folder; None if there is none."""
         self.name = folder.name
         self.metadata = metadata
         self.structures, self.blocks = structures, blocks
@@ -77,7 +80,8 @@ class EmbeddedGeneration:
                     f"{folder} can't be opened: the engine needs permission to write there ({exc})."
                 ) from exc
             raise IndexMissing(f"{folder} can't be opened: {exc}. {WAY_OUT}") from exc
-        return cls(folder, metadata, structures, blocks)
+        words = _read_if_any(folder / WORDS) if metadata.word_counts else None
+        return cls(folder, metadata, structures, blocks, words)
 
     def describe(self, metadata: Metadata) -> None:
         """Replace its metadata; durable when this returns."""
@@ -90,16 +94,20 @@ class EmbeddedGeneration:
             return None
         from storage.words import read_word_counts  # noqa: PLC0415 - NumPy; most commands need none
 
+        if self._words is None:
+            raise IndexDamaged(f"{self._folder / WORDS} can't be read. {WAY_OUT}")
         try:
-            return read_word_counts(orjson.loads((self._folder / WORDS).read_bytes()))
-        except (OSError, ValueError) as exc:
+            fields = orjson.loads(self._words)
+        except ValueError as exc:
             raise IndexDamaged(
                 f"{self._folder / WORDS} can't be read: {why_malformed(exc)}. {WAY_OUT}"
             ) from exc
+        return read_word_counts(fields)
 
     def keep_word_counts(self, counts: WordCounts) -> None:
         """Replace these counts; durable when this returns."""
         self._write(WORDS, counts.to_dict())
+        self._words = _read_if_any(self._folder / WORDS)
 
     def finish(self) -> None:
         """Make what was written durable."""
@@ -132,6 +140,13 @@ def metadata_in(folder: Path) -> Metadata:
         raise IndexMissing(
             f"{folder} can't be opened: {METADATA}: {why_malformed(exc)}. {WAY_OUT}"
         ) from exc
+
+
+def _read_if_any(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 def write_metadata(folder: Path, metadata: Metadata) -> None:
