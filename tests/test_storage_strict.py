@@ -13,12 +13,12 @@ from servers import SAMPLE_METADATA, server_index
 from versions import MadeUp
 
 from configs.settings import load_settings
-from storage.errors import IndexMismatch
+from storage.errors import IndexMismatch, RequestRejected
 from storage.live import require_live
 from storage.query import Nearest
 from storage.server.connection import connect
 from storage.server.index import ServerIndex
-from storage.server.limits import Limits, learnt_from, limits_of
+from storage.server.limits import CollectionLimits, Limits, learnt_from, limits_of
 from storage.upload import UploadReport, publish_source
 
 from qdrant_double import QdrantDouble
@@ -125,6 +125,18 @@ def test_a_mode_that_no_run_can_end_well_under_is_said_before_the_work(
 )
 def test_a_refusal_says_what_is_allowed(refusal: str, limits: Limits) -> None:
     assert learnt_from(refusal, Limits()) == limits
+
+
+def test_a_limit_that_another_thread_learns_meanwhile_is_kept_to(index: ServerIndex) -> None:
+    limits = CollectionLimits(index._connection, NAME)
+
+    def ask(allowed: Limits) -> int | None:
+        if allowed == Limits():
+            limits.known = Limits(points=7)
+            raise RequestRejected('Limit exceeded 1000 > 7 for "limit"')
+        return allowed.points
+
+    assert limits.within(ask) == 7
 
 
 def test_a_configuration_that_is_switched_off_limits_nothing() -> None:

@@ -68,10 +68,12 @@ class CollectionLimits:
     def within(self, request: Callable[[Limits], T]) -> T:
         """Return what the request returns; if strict mode refuses it, make it within the limits."""
         while True:
+            allowed = self.known
             try:
-                return request(self.known)
+                return request(allowed)
             except RequestRejected as exc:
-                if not self.learn(str(exc)):
+                # What is no news any more, another thread may have learnt meanwhile.
+                if not self.learn(str(exc)) and allowed == self.known:
                     raise
 
     def learn(self, refusal: str) -> bool:
