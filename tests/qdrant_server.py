@@ -62,18 +62,19 @@ class QdrantServer:
             "TELEMETRY_DISABLED": "true",
             "LOG_LEVEL": "WARN",
         }
-        log = (self._folder / "log").open("ab")
-        with log:
+        # Those of the shell, such as a key, are for another server.
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("QDRANT__")
+        }
+        environment |= {f"QDRANT__{name}": value for name, value in settings.items()}
+        with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._program],
-                cwd=self._folder,
-                env=os.environ | {f"QDRANT__{name}": value for name, value in settings.items()},
-                stdout=log,
-                stderr=log,
+                [self._program], cwd=self._folder, env=environment, stdout=log, stderr=log
             )
         deadline = time.monotonic() + _READY_S
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
                 raise RuntimeError(f"{self._program} does not start: {self._log()}")
             time.sleep(0.02)
 
@@ -86,9 +87,10 @@ class QdrantServer:
 
     def _is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz").status_code == httpx.codes.OK
+            answered = httpx.get(f"{self.url}/readyz", trust_env=False)
         except httpx.TransportError:
             return False
+        return answered.status_code == httpx.codes.OK
 
     def _log(self) -> str:
         return (self._folder / "log").read_text(errors="replace")[-2000:]
@@ -103,8 +105,10 @@ class QdrantProxy(QdrantDouble):
         for name in _INSIDE:
             delattr(self, name)
         self.server = server
-        self.client = QdrantClient(url=server.url, check_compatibility=False)
-        self._http = httpx.Client(base_url=server.url, timeout=120)
+        self._own_version = self.version
+        # A proxy that the environment names is not asked for this machine.
+        self.client = QdrantClient(url=server.url, check_compatibility=False, trust_env=False)
+        self._http = httpx.Client(base_url=server.url, timeout=120, trust_env=False)
 
     def __exit__(self, *details: object) -> None:
         super().__exit__(*details)
@@ -128,6 +132,8 @@ class QdrantProxy(QdrantDouble):
             self._admit(call, headers)
         except Refusal as refusal:
             return as_error(*refusal.args)
+        if call.path == "/" and self.version != self._own_version:
+            return 200, orjson.dumps({"title": "qdrant", "version": self.version})
         body = call.body
         if self.strict_mode and call.method == "PUT" and call.path.count("/") == 2:
             body = orjson.dumps({"strict_mode_config": self.strict_mode, **call.json})

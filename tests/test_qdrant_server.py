@@ -12,7 +12,7 @@ from qdrant_server import BINARY, QdrantProxy, QdrantServer, running_double
 from servers import SAMPLE_METADATA, server_index
 
 from configs.settings import load_settings
-from storage.errors import IndexUnreachable
+from storage.errors import IndexMismatch, IndexUnreachable
 from storage.server.connection import connect
 
 from qdrant_double import Status
@@ -34,6 +34,8 @@ def test_a_server_is_put_behind_the_double_with_its_faults(
     program: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(BINARY, str(program))
+    monkeypatch.setenv("QDRANT__SERVICE__API_KEY", "of another server")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with running_double() as double:
         assert isinstance(double, QdrantProxy)
         client = connect(double.url, None, load_settings().storage)
@@ -51,6 +53,9 @@ def test_a_server_is_put_behind_the_double_with_its_faults(
         double.stop()  # what stands in for the program has no data afterwards
         double.start()
         assert index.collections() == []
+        double.version = "1.9.0"
+        with pytest.raises(IndexMismatch, match=r"is Qdrant 1\.9"):
+            index.health()
         with pytest.raises(Skipped):
             double.refuse_points([1])
         with pytest.raises(Skipped):
@@ -62,5 +67,7 @@ def test_a_program_that_does_not_start_is_named_with_its_log(tmp_path: Path) -> 
     script = tmp_path / "broken"
     script.write_text("#!/bin/sh\necho no room; exit 3\n")
     script.chmod(0o755)
+    server = QdrantServer(script, tmp_path)
     with pytest.raises(RuntimeError, match="broken does not start: no room"):
-        QdrantServer(script, tmp_path).start()
+        server.start()
+    assert server._process is None
