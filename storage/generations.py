@@ -34,6 +34,8 @@ class Builder:
     """ISO 8601, UTC."""
     boot: str = ""
     """Which start of the machine; empty where the system does not say."""
+    disk: str = ""
+    """Where the folder is on its disk: containers of one machine may have equal hosts and paths."""
 
     def is_silent(self, time: timedelta = _SILENT) -> bool:
         """Return whether it gave no sign of life for so long that it counts as killed."""
@@ -42,11 +44,12 @@ class Builder:
     def is_gone_from(self, folder_holder: Builder) -> bool:
         """Return whether it built in the data folder that `folder_holder` has locked now.
 
-        Then it was killed. Machines that are made of one image may have one name.
+        Then it was killed. Machines and containers that are made of one image may have one name.
         """
         if (self.host, self.folder) != (folder_holder.host, folder_holder.folder):
             return False
-        return self.boot == folder_holder.boot or self.is_silent(_SILENT_NAMESAKE)
+        same = (self.boot, self.disk) == (folder_holder.boot, folder_holder.disk)
+        return same or self.is_silent(_SILENT_NAMESAKE)
 
     def __str__(self) -> str:
         """Return who it is, in words."""
@@ -56,7 +59,15 @@ class Builder:
 def this_builder(data: Path) -> Builder:
     """Return this process, seen now; `data` is its data folder."""
     folder, run = str(data.absolute()), f"process {os.getpid()}"
-    return Builder(socket.gethostname(), folder, run, now(), _boot_id())
+    return Builder(socket.gethostname(), folder, run, now(), _boot_id(), _disk_place(data))
+
+
+def _disk_place(folder: Path) -> str:
+    try:
+        found = folder.stat()
+    except OSError:  # it is not made yet: nothing was built there
+        return ""
+    return f"{found.st_dev}:{found.st_ino}"
 
 
 def _boot_id() -> str:

@@ -135,8 +135,9 @@ def test_a_run_removes_what_was_begun_in_its_own_data_folder_and_what_is_silent_
     assert [each.name for each in index.generations(NAME)] == [at_work, unknown]
 
 
-def test_a_machine_of_the_same_name_has_some_minutes_to_show_that_it_is_another() -> None:
-    client, namesake = QdrantClient(":memory:"), replace(HERE, boot="another")
+@pytest.mark.parametrize("what", ["boot", "disk"])
+def test_a_machine_of_the_same_name_has_some_minutes_to_show_that_it_is_another(what: str) -> None:
+    client, namesake = QdrantClient(":memory:"), replace(HERE, **{what: "another"})
     at_work = begun(client, namesake, timedelta(minutes=4))
     started_again = begun(client, namesake, timedelta(minutes=6))
     assert on_server(client, HERE).remove_unfinished(NAME) == [started_again]
@@ -175,5 +176,6 @@ def test_a_run_that_was_killed_between_the_two_collections_is_known_by_the_first
 
 def test_a_builder_that_says_nonsense_is_unknown(tmp_path: Path) -> None:
     assert read_builder(asdict(this_builder(tmp_path))) is not None
+    assert this_builder(tmp_path).disk != this_builder(tmp_path / "not made").disk
     for said in (None, {}, {"host": "x"}, {**asdict(HERE), "seen": "yesterday"}, WITHOUT_ZONE, "x"):
         assert read_builder(said) is None
