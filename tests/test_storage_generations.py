@@ -13,19 +13,30 @@ from servers import SAMPLE_METADATA, server_index
 
 from configs.settings import load_settings
 from storage.embedded.index import EmbeddedIndex
+from storage.embedded.points import ShardPoints
 from storage.errors import IndexMissing
 from storage.generations import Builder, read_builder, this_builder
 from storage.index import Index
 from storage.live import require_live
 from storage.maintenance.rollback import rollback
+from storage.schema import Kind, R
 from storage.server.index import ServerIndex
 
 NAME = "mine"
 SETTINGS = load_settings().storage
 
 
+def no_shard(folder: Path, _: object, kind: Kind[R], **_options: bool) -> ShardPoints[R]:
+    """Return the points of a shard that is not made: making one takes the engine a while."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return ShardPoints(folder, None, kind)
+
+
 @pytest.fixture(params=["embedded", "server"])
-def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Index]:
+def index(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Index]:
+    monkeypatch.setattr("storage.embedded.generation.create_shard", no_shard)
     opened = (
         EmbeddedIndex(tmp_path)
         if request.param == "embedded"

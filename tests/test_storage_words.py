@@ -128,12 +128,13 @@ def test_scores_do_not_depend_on_which_shard_holds_a_point(index: Index) -> None
     live = require_live(index, NAME)
     whole, drafts = live.word_counts(), list(source.structures())
     shards, parts = [], []
-    for number in range(6):
+    total = 2 if isinstance(index, EmbeddedIndex) else 6  # the engine takes a while to make one
+    for number in range(total):
         counter = WordCounter()
         shard = index.create(f"shard{number}", replace(METADATA, word_counts=True))
-        for draft in drafts[number::6]:
+        for draft in drafts[number::total]:
             counter.add(draft.sparse()[SPARSE])
-        shard.structures.upsert(draft.point() for draft in drafts[number::6])
+        shard.structures.upsert(draft.point() for draft in drafts[number::total])
         shard.finish()
         shards.append(shard)
         parts.append(counter.result())
@@ -147,15 +148,14 @@ def test_scores_do_not_depend_on_which_shard_holds_a_point(index: Index) -> None
         shard.close()
 
 
-def test_a_sync_counts_as_a_build_does(index: Index) -> None:
-    publish(index, MadeUp(40))
-    assert publish(index, MadeUp(40, 1)).way != "built"
-    synced = require_live(index, NAME).word_counts()
-    publish(index, MadeUp(40, 1), rebuild=True)
-    built = require_live(index, NAME).word_counts()
-    assert synced is not None
-    assert built is not None
-    assert synced.to_dict() == built.to_dict()
+def test_a_build_and_a_sync_count_the_words_of_what_they_store(index: Index) -> None:
+    for source, way in ((MadeUp(40), "built"), (MadeUp(40, 1), None)):
+        assert publish(index, source).way in {way, "synced", "changed_in_place"}
+        kept, counter = require_live(index, NAME).word_counts(), WordCounter()
+        for draft in source.structures():
+            counter.add(draft.sparse()[SPARSE])
+        assert kept is not None
+        assert kept.to_dict() == counter.result().to_dict()
 
 
 def test_an_index_of_an_earlier_version_keeps_the_engine_s_weights_until_rebuild(
