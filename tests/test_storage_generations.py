@@ -71,7 +71,7 @@ def test_one_goes_back_and_forth_as_often_as_one_likes(index: Index) -> None:
 def test_who_can_go_no_further_back_is_shown_the_newer_ones(index: Index) -> None:
     first, second = publish(index, "a"), publish(index, "b")
     rollback(index, NAME, SETTINGS)
-    with pytest.raises(IndexMissing, match=f"older than {first} is kept.*Newer: {second}; .*--to"):
+    with pytest.raises(IndexMissing, match=f"older than {first} is kept.*Others: {second}; .*--to"):
         rollback(index, NAME, SETTINGS)
     with pytest.raises(IndexMissing, match="no complete generation 'mine--nonsense'"):
         rollback(index, NAME, SETTINGS, to="mine--nonsense")

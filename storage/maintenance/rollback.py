@@ -33,12 +33,13 @@ def rollback(
 
 
 def _nothing_older(index: Index, collection: str, live: str, settings: StorageSettings) -> str:
-    """Return that no older generation is kept, and how to get to a newer one."""
+    """Return that no older generation is kept, and how to get to another one."""
     kept = [each.name for each in index.generations(collection) if each.complete]
-    newer = [name for name in kept if name != live]
+    # Newer ones; all if a restored snapshot is live, whose age is not known.
+    others = [name for name in kept if name != live]
     advice = (
-        f"Newer: {', '.join(newer)}; go there by --to NAME"
-        if newer
+        f"Others: {', '.join(others)}; go there by --to NAME"
+        if others
         else f"storage.keep_generations is {settings.keep_generations}."
     )
     return (
