@@ -264,8 +264,7 @@ def apply(
 ) -> list[Rejection]:
     """Make the points what the drafts say; return the rejected ones.
 
-    Former versions of rejected points are deleted, too. `note` is called with each point before it
-    is written; `wait` is that of Points.upsert.
+    Their former versions are deleted. `note` gets each point that is written; see upsert on `wait`.
     """
     fields, places = (*kind.moving_fields, PLACE), list[tuple[str, dict[str, object]]]()
 
