@@ -284,6 +284,10 @@ class QdrantDouble:
     def stay_yellow(self) -> None:
         self.status = "yellow"
 
+    def stay_grey(self) -> None:
+        """Index no more until the optimizers are configured, as after a start."""
+        self.status = "grey"
+
     def go_green(self) -> None:
         self.status = "green"
 
@@ -506,6 +510,8 @@ def update_collection(double: QdrantDouble, call: Call, name: str) -> bool:
     change, config = call.parse(models.UpdateCollection), double.configs[double.resolve(name)]
     double.local.update_collection(name, change.sparse_vectors, change.metadata, change.vectors)
     wanted = {key: value for key, value in call.json.items() if key != "metadata"}
+    if "optimizers_config" in wanted and double.status == "grey":
+        double.go_green()
     wanted |= wanted.pop("params", {})
     if "" in wanted.get("vectors", {}):  # the only vector, without a name
         wanted["vectors"] = wanted["vectors"][""]

@@ -591,6 +591,14 @@ def test_a_server_that_gets_green_late_is_waited_for(
     check_all(double, "built", old)
 
 
+def test_a_server_that_started_again_while_it_indexed_is_told_to_go_on(
+    double: QdrantDouble, open_index: Callable[..., ServerIndex], old: str
+) -> None:
+    double.stay_grey()
+    publish(open_index(ready_s=2), NEW)
+    check_all(double, "changed_in_place", old)
+
+
 class Echo(Status):
     """Answers with the key, as some proxies do."""
 

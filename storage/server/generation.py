@@ -56,16 +56,14 @@ class ServerGeneration:
 
         Raises IndexUnready if that takes too long.
         """
-        connection, client = self._connection, self._connection.client
+        settings = self._connection.settings
         both = ((self.name, self.structures), (self.name + BLOCKS_SUFFIX, self.blocks))
         for name, points in both:
             if self._deferred:
                 threshold = models.OptimizersConfigDiff(
-                    indexing_threshold=connection.settings.indexing_threshold_kb
+                    indexing_threshold=settings.indexing_threshold_kb
                 )
-                connection.call(
-                    f"index {name}", client.update_collection, name, optimizers_config=threshold
-                )
+                self._configure_optimizers(name, threshold)
             points.settle()
             self._wait_for_green(name)
         self._deferred = False
@@ -78,6 +76,10 @@ class ServerGeneration:
         update = self._connection.client.update_collection
         self._connection.call(f"describe {collection}", update, collection, metadata=fields)
 
+    def _configure_optimizers(self, name: str, change: models.OptimizersConfigDiff) -> None:
+        update = self._connection.client.update_collection
+        self._connection.call(f"index {name}", update, name, optimizers_config=change)
+
     def _wait_for_green(self, name: str) -> None:
         deadline, pause = time.monotonic() + self._connection.settings.ready_s, 0.05
         while True:
@@ -86,6 +88,9 @@ class ServerGeneration:
             ).status
             if status == models.CollectionStatus.GREEN:
                 return
+            if status == models.CollectionStatus.GREY:
+                # The server was started again: it goes on indexing when something is updated.
+                self._configure_optimizers(name, models.OptimizersConfigDiff())
             if time.monotonic() > deadline:
                 raise IndexUnready(
                     f"{name} on {self._connection.location} is {status.value} after "
