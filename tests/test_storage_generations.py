@@ -185,6 +185,12 @@ def test_a_run_that_was_killed_between_the_two_collections_is_known_by_the_first
     assert client.get_collections().collections == []
 
 
+def test_what_another_program_named_like_a_generation_is_not_taken_for_one() -> None:
+    client = QdrantClient(":memory:")
+    client.create_collection("logs--20250101T000000000000", vectors_config={})
+    assert on_server(client, HERE).unfinished() == []
+
+
 def test_a_builder_that_says_nonsense_is_unknown(tmp_path: Path) -> None:
     assert read_builder(asdict(this_builder(tmp_path))) is not None
     assert this_builder(tmp_path).disk != this_builder(tmp_path / "not made").disk

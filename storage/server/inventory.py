@@ -53,7 +53,8 @@ def unfinished_generations(connection: Connection) -> list[GenerationInfo]:
         for collection, name in owners
         if is_generation(name, collection)
     ]
-    return [info for info in infos if not info.complete]
+    # One that says nothing of itself may be another program's, whatever its name looks like.
+    return [info for info in infos if not info.complete and (info.metadata or info.builder)]
 
 
 def _info(
