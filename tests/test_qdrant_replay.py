@@ -88,10 +88,17 @@ def double() -> Iterator[QdrantDouble]:
         assert running.errors == []
 
 
-def send(double: QdrantDouble, exchange: dict[str, Any]) -> httpx.Response:
+@pytest.fixture(scope="module")
+def client() -> Iterator[httpx.Client]:
+    """One for all: each loads the certificates of the system anew."""
+    with httpx.Client() as opened:
+        yield opened
+
+
+def send(client: httpx.Client, double: QdrantDouble, exchange: dict[str, Any]) -> httpx.Response:
     body = exchange["body"]
     query = {key: value[0] for key, value in exchange["query"].items()}
-    return httpx.request(
+    return client.request(
         exchange["method"],
         f"{double.url}{exchange['path']}",
         params=query,
@@ -109,13 +116,15 @@ def shape(answer: Any) -> Any:
 
 
 @pytest.mark.parametrize("session", range(len(SESSIONS) - 1))
-def test_the_double_answers_as_a_server_did(session: int, double: QdrantDouble) -> None:
+def test_the_double_answers_as_a_server_did(
+    session: int, double: QdrantDouble, client: httpx.Client
+) -> None:
     for number in range(SESSIONS[session], SESSIONS[session + 1]):
         exchange = EXCHANGES[number]
         for method, path, body in BEFORE.get(number, []):
-            request = httpx.request(method, f"{double.url}{path}", content=orjson.dumps(body))
+            request = client.request(method, f"{double.url}{path}", content=orjson.dumps(body))
             request.raise_for_status()
-        answer = send(double, exchange)
+        answer = send(client, double, exchange)
         found = {key: value for key, value in answer.json().items() if key != "time"}
         wanted, what = exchange["answer"], f"{number} {exchange['method']} {exchange['path']}"
         assert (what, answer.status_code) == (what, exchange["status"])
