@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import httpx
@@ -64,6 +65,19 @@ def double() -> Iterator[QdrantDouble]:
 @pytest.fixture
 def index(double: QdrantDouble) -> Iterator[ServerIndex]:
     """An index with a live generation of OLD."""
+    with opened_on(double) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def restarted() -> Iterator[tuple[QdrantDouble, ServerIndex]]:
+    """A server that each restart finds as the one before left it, and its index."""
+    with running_double() as running, opened_on(running) as opened:
+        yield running, opened
+
+
+@contextmanager
+def opened_on(double: QdrantDouble) -> Iterator[ServerIndex]:
     client = connect(double.url, None, load_settings().storage)
     opened = server_index(client, double.url, batch_points=10, retry_s=20.0)
     publish(opened, OLD)
@@ -108,19 +122,23 @@ def restart(double: QdrantDouble, method: str, path: str) -> threading.Thread:
 
 
 @pytest.mark.parametrize(
-    ("stage", "rebuild"),
-    [*((stage, True) for stage in STAGES), *((stage, False) for stage in OF_SYNC)],
+    ("stage", "rebuild", "version"),
+    [
+        *((stage, True, version) for version, stage in enumerate(STAGES, 1)),
+        *((stage, False, version) for version, stage in enumerate(OF_SYNC, len(STAGES) + 1)),
+    ],
 )
 def test_a_restart_in_any_stage_ends_well(
-    stage: str, rebuild: bool, double: QdrantDouble, index: ServerIndex
+    stage: str, rebuild: bool, version: int, restarted: tuple[QdrantDouble, ServerIndex]
 ) -> None:
-    method, path = STAGES[stage]
+    (double, index), (method, path) = restarted, STAGES[stage]
+    double.requests.clear()
     restarting = restart(double, method, path)
-    publish(index, NEW, rebuild=rebuild)
+    publish(index, MadeUp(20, version), rebuild=rebuild)
     restarting.join()
     asked = [request for request in double.requests if re.search(path, request.path)]
     assert len([request for request in asked if request.method == method]) > 1
-    check(index, NEW)
+    check(index, MadeUp(20, version))
 
 
 def answer(code: int, text: str) -> Status:
