@@ -105,7 +105,7 @@ class ServerIndex:
 
     def kept(self, collection: str) -> list[Metadata]:
         """Return the metadata of all complete generations, the oldest first."""
-        return [metadata for _, metadata in self._complete(collection)]
+        return [metadata for _, metadata in complete_generations(self._connection, collection)]
 
     @contextmanager
     def writing(self, collection: str) -> Iterator[None]:
