@@ -1,7 +1,7 @@
 """A real Qdrant in the double's place, where QDRANT_TEST_BINARY names its program.
 
-Each test gets a process of its own, on free ports of 127.0.0.1 and with a folder of its own. The
-double stands in front of it as a proxy, so that faults are injected as ever.
+Each test gets a process of its own (restarts share one), on free ports of 127.0.0.1 and with a
+folder of its own. The double stands in front of it as a proxy, so that faults are injected as ever.
 """
 
 from __future__ import annotations
