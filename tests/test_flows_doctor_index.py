@@ -12,6 +12,7 @@ import orjson
 import pytest
 from doctored import changed
 from searchable import DEFAULT_TOLD
+from servers import SAMPLE_METADATA
 
 from configs.settings import Settings
 from configs.workspace import Workspace
@@ -230,7 +231,9 @@ def test_unfinished_generations_on_a_server(
         client = QdrantClient(url=double.url, check_compatibility=False)
         for name in ("sample--20260101T000000000000-0badcafe", "somebody--elses"):
             client.create_collection(
-                name, {"code": models.VectorParams(size=4, distance=models.Distance.COSINE)}
+                name,
+                {"code": models.VectorParams(size=4, distance=models.Distance.COSINE)},
+                metadata={"lsif_ingest": SAMPLE_METADATA.to_dict()},
             )
         client.close()
         finding = doctor_index.check_leftovers(Workspace(settings))
