@@ -190,9 +190,6 @@ class Index(Protocol):
     def former(self, collection: str) -> Generation | None:
         """Return the newest complete generation before the live one, None if none was kept."""
 
-    def kept(self, collection: str) -> list[Metadata]:
-        """Return the metadata of all complete generations, the oldest first."""
-
     def writing(self, collection: str) -> AbstractContextManager[None]:
         """Hold the collection for writing.
 

@@ -25,6 +25,7 @@ from search.impact import follow
 from search.lookup import Lookup
 from search.published import connect
 from search.references import Neighbour, Page, References, Target, open_references
+from storage.generations import GenerationInfo
 from storage.index import Index
 from storage.live import require_live
 from storage.metadata import Metadata
@@ -173,10 +174,13 @@ def test_places_of_generations_that_are_gone_are_removed(tmp_path: Path) -> None
     class Kept:
         """An index with a former generation, after which several runs failed."""
 
-        def kept(self, collection: str) -> list[Metadata]:
+        def generations(self, collection: str) -> list[GenerationInfo]:
             assert collection == "sample"
             known = Metadata("sample", "file:///sample", None, False, "", {}, complete=True)
-            return [replace(known, places=digest) for digest in ("former", "live")]
+            return [
+                GenerationInfo("sample", digest, replace(known, places=digest))
+                for digest in ("former", "live")
+            ] + [GenerationInfo("sample", "unreadable", None)]
 
     folder = ProjectFolder(tmp_path)
     for age, digest in enumerate(["failed1", "failed2", "failed3", "former", "live"]):

@@ -80,10 +80,11 @@ def with_tests(report: UploadReport, index: Index) -> UploadReport:
 def remove_old_places(folder: ProjectFolder, index: Index, collection: str) -> None:
     """Remove files of places that no generation names, but for the newest _UNNAMED_PLACES."""
     try:
-        named = {folder.places(metadata.places) for metadata in index.kept(collection)}
+        kept = [info.metadata for info in index.generations(collection) if info.metadata]
     except StorageError as exc:  # the index is published by now
         logger.warning("files of places of former generations stay: %s", exc)
         return
+    named = {folder.places(metadata.places) for metadata in kept}
     others = [path for path in folder.all_places() if path not in named]
     others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for path in others[_UNNAMED_PLACES:]:

@@ -68,7 +68,7 @@ class EmbeddedGeneration:
     @classmethod
     def open(cls, folder: Path) -> EmbeddedGeneration:
         """Open a generation that was built before. Raises IndexMissing if it can't be opened."""
-        metadata = metadata_in(folder)
+        metadata = _metadata_in(folder)
         try:
             structures = load_shard(folder / SHARDS[0], STRUCTURES)
             blocks = load_shard(folder / SHARDS[1], BLOCKS)
@@ -130,7 +130,7 @@ class EmbeddedGeneration:
             self.blocks.close()
 
 
-def metadata_in(folder: Path) -> Metadata:
+def _metadata_in(folder: Path) -> Metadata:
     """Return a generation's metadata. Raises IndexMissing if it can't be read."""
     try:
         return read_metadata(orjson.loads((folder / METADATA).read_bytes()))

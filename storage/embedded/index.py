@@ -33,7 +33,6 @@ from storage.embedded.generation import (
     EmbeddedGeneration,
     found_metadata,
     is_complete,
-    metadata_in,
     remove_generation,
     write_metadata,
 )
@@ -107,10 +106,6 @@ class EmbeddedIndex:
             if live is not None and folder.name < live
         ]
         return self._remember(EmbeddedGeneration.open(older[-1])) if older else None
-
-    def kept(self, collection: str) -> list[Metadata]:
-        """Return the metadata of all complete generations, the oldest first."""
-        return [metadata_in(folder) for folder in self._complete(collection)]
 
     def generations(self, collection: str) -> list[GenerationInfo]:
         """Return the collection's generations, oldest first."""

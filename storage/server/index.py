@@ -103,10 +103,6 @@ class ServerIndex:
                 return ServerGeneration(self._connection, name, metadata)
         return None
 
-    def kept(self, collection: str) -> list[Metadata]:
-        """Return the metadata of all complete generations, the oldest first."""
-        return [metadata for _, metadata in complete_generations(self._connection, collection)]
-
     @contextmanager
     def writing(self, collection: str) -> Iterator[None]:
         """Hold nothing: several runs may write at once.
