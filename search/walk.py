@@ -44,9 +44,10 @@ class Reached(NamedTuple):
         return self.node.key
 
     def rank(self, crate: str | None = None) -> tuple[Any, ...]:
-        """Return by what answers are ordered: what comes first is smaller.
+        """Return the sort key of answers.
 
-        It is nearer, of the crate if one is given, no test code, used more.
+        What is nearer comes first, then what is known, of the crate (if one is given), no test
+        code, and used more.
         """
         _, _, _, of_crate, is_test, references, *place = self.node
         is_abroad = crate is not None and of_crate != crate
