@@ -57,7 +57,7 @@ class AmbiguousName(SearchError):
         """Name the first candidates in the message."""
         shown = ", ".join(candidate.place for candidate in candidates[:_SHOWN])
         outside = not candidates[0].file_path
-        what, how = ("symbols", "their symbols") if outside else ("structures", "FILE:LINE")
+        what, how = ("symbols", "its symbol") if outside else ("structures", "FILE:LINE")
         super().__init__(
             f"{len(candidates)} {what} are called {name}: choose one by {how}, such as {shown}."
         )

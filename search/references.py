@@ -125,7 +125,8 @@ class References:
             if outside:
                 raise AmbiguousName(name, [Candidate(it, "", "", it, 0) for it in outside])
         raise StructureMissing(
-            f"the index has no structure {text!r}, and nothing in it refers to such a symbol."
+            f"the index has no structure {text!r}, and nothing in it refers to such a symbol. "
+            "Case matters; if you don't know the exact name, search for it."
         )
 
     def references(self, target: Target, offset: int = 0, limit: int = 100) -> Page[Place]:
@@ -255,9 +256,9 @@ class References:
 
         if self._path is None or not self._path.is_file():
             raise ReferencesMissing(
-                f"{self._path or 'the file of places'} is not on this machine: which structures "
-                "refer to others is known, and in which lines is not. Search where the index was "
-                "made, or ingest here."
+                f"{self._path or 'the file of places'} is not on this machine, so the lines "
+                "of references are not known here; callers, callees, tests and implementations "
+                "are. Ask where the index was made, or ingest here."
             )
         return PlacesFile(self._path)
 

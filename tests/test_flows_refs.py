@@ -161,13 +161,17 @@ def test_an_ambiguous_name_lists_its_candidates(
         },
     )
     assert "4 symbols are called new" in message
+    assert main(["refs", "new", "--set", f"paths.data={data}"]) == 2
+    first, *_, message = capsys.readouterr().err.splitlines()
+    assert first == "alloc::collections::vec_deque::VecDeque::new  outside the index"
+    assert "4 symbols are called new: choose one by its symbol" in message
 
 
 @pytest.mark.parametrize(
     ("words", "code", "expected"),
     [
         (("Circle", "--depth", "2"), 2, "--depth needs one of --callers, --callees, --tests."),
-        (("absent",), 1, "the index has no structure 'absent', and nothing in it refers to"),
+        (("absent",), 1, "nothing in it refers to such a symbol. Case matters; "),
         (("src/tests.rs:2",), 1, "the index has no structure in line 2 of 'src/tests.rs'."),
         (("Circle", "--branch", "dev"), 2, "add --project NAME"),
     ],

@@ -125,7 +125,7 @@ def test_callees_implementations_and_tests(served: Served) -> None:
 def test_a_refusal_is_no_longer_than_an_answer(served: Served) -> None:
     message = refusal(served, "find_tests", target="x" * 20_000)
     assert message.startswith("the index has no structure 'xxx")
-    assert message.endswith("xxx… (20,073 characters)")
+    assert message.endswith("xxx… (20,136 characters)")
     assert len(message) < limits.RELATED_CHARACTERS + 30
 
 

@@ -155,5 +155,6 @@ def _print_candidates(exc: AmbiguousName, *, as_json: bool) -> None:
         print_json({"candidates": [candidate.to_dict() for candidate in exc.candidates]})
         return
     for candidate in exc.candidates[:_SHOWN]:
-        line = f"{candidate.place}  {candidate.code_type} {candidate.symbol}"
+        what = f"{candidate.code_type} {candidate.symbol}"
+        line = f"{candidate.place}  {what if candidate.file_path else 'outside the index'}"
         sys.stderr.write(f"{one_line(line)}\n")
