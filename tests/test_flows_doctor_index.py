@@ -147,7 +147,7 @@ def test_a_key_that_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPat
         finding = doctor_index.check_index(Workspace(settings))
     assert finding.status == "failed"
     assert finding.found.startswith(f"{double.url} refuses to look up aliases (HTTP 403)")
-    assert finding.advice == "set QDRANT_API_KEY to a key that may."
+    assert finding.advice == "set QDRANT_API_KEY to a key that allows it."
 
 
 def test_a_key_is_not_sent_in_the_clear(

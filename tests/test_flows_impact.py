@@ -293,7 +293,7 @@ def test_bad_arguments_are_told(ask: Ask, options: Sequence[str], code: int, mes
 def test_a_folder_that_says_nothing_of_the_commit_is_told(ask: Ask, data: Path, repo: Path) -> None:
     with (
         generation_of(data, commit=None) as generation,
-        pytest.raises(ChangesUnknown, match="is of no commit"),
+        pytest.raises(ChangesUnknown, match="were in no git repository"),
     ):
         find_changes(generation, repo, None)
     with generation_of(data) as generation:

@@ -67,8 +67,8 @@ def _commit_of_index(metadata: Metadata, root: Path) -> str:
     """Return the commit that the index is of, which the folder's repository has."""
     if metadata.commit is None:
         raise ChangesUnknown(
-            f"the index of {metadata.project} is of no commit, as it was made of no git "
-            "repository, so nothing says what changed since. Commit, and ingest again."
+            f"the sources of {metadata.project} were in no git repository when they were indexed, "
+            "so nothing says what changed since. Commit them to one, and ingest again."
         )
     if git_output(root, "rev-parse", "--git-dir") is None:
         raise ChangesUnknown(f"{root} is in no git repository, or git is not installed.")

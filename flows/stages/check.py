@@ -68,7 +68,7 @@ def check_index(project: ProjectWorkspace, identity: str, *, rebuild: bool) -> M
                 live,
                 fingerprints_of(models),
                 collection,
-                "Replace it: --rebuild; or keep both: --set project.name=NAME; "
+                "Replace it: --rebuild; or keep both: --project NAME; "
                 "or use the configuration it was made with.",
             )
     if live is None:
@@ -93,7 +93,7 @@ def check_source(live: Generation, collection: str, identity: str) -> None:
     if live.metadata.source != identity:
         raise IndexMismatch(
             f"project {collection!r} was indexed from {live.metadata.source}; this is {identity}. "
-            "Choose another name: --set project.name=NAME; or replace it: --rebuild."
+            "Choose another name: --project NAME; or replace it: --rebuild."
         )
 
 

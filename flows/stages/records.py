@@ -174,7 +174,7 @@ def _notes(ledger: ParseLedger, *, held_back: bool) -> list[str]:
         )
     if ledger.duplicate_symbols:
         notes.append(
-            f"{ledger.duplicate_symbols} symbols are described more than once in the dump; "
+            f"{counted(ledger.duplicate_symbols, 'symbol')} described more than once in the dump; "
             "the first description counts"
         )
     if ledger.files_missing:

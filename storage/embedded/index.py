@@ -122,7 +122,10 @@ class EmbeddedIndex:
         for folder in self._complete(collection):
             if folder.name == name:
                 return self._remember(EmbeddedGeneration.open(folder))
-        raise IndexMissing(f"{self._root / collection} has no complete generation {name!r}.")
+        raise IndexMissing(
+            f"{self._root / collection} has no complete generation {name!r}; "
+            "`lsif-ingest status --generations` lists those that are kept."
+        )
 
     @contextmanager
     def writing(self, collection: str) -> Iterator[None]:

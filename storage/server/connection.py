@@ -108,8 +108,8 @@ def safe_location(url: str) -> str:
     if host is None or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
         # Not quoted: a password with an unescaped character looks like this.
         raise StorageError(
-            "QDRANT_URL must be a URL such as http://localhost:6333; "
-            "characters like # ? / in a password are escaped."
+            "QDRANT_URL must be a URL such as http://localhost:6333; write characters like # ? / "
+            "in a password as %23 %3F %2F."
         )
     host = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
@@ -197,7 +197,7 @@ class Connection:
         if status in _REFUSED:
             return KeyRejected(
                 f"{self.location} refuses to {doing} (HTTP {status}); "
-                "set QDRANT_API_KEY to a key that may."
+                "set QDRANT_API_KEY to a key that allows it."
             )
         reason = self._redact(exc.content.decode("utf-8", "replace"))[:200]
         if not exc.content.lstrip().startswith(b"{"):
@@ -217,7 +217,7 @@ class Connection:
         if code in _GRPC_REFUSED:
             return KeyRejected(
                 f"{self.location} refuses to {doing} ({code}); "
-                "set QDRANT_API_KEY to a key that may."
+                "set QDRANT_API_KEY to a key that allows it."
             )
         if code in (*_GRPC_BAD_REQUEST, *_GRPC_FINAL):
             kind = RequestRejected if code in _GRPC_BAD_REQUEST else StorageError

@@ -79,14 +79,14 @@ class ServerIndex:
             if exists(self._connection, collection):
                 raise IndexMismatch(
                     f"{self._connection.location} has a collection {collection!r} "
-                    "that lsif-ingest did not make. Choose another name: --set project.name=NAME"
+                    "that lsif-ingest did not make. Choose another name: --project NAME"
                 )
             return None
         metadata = metadata_of(self._connection, name)
         if metadata is None:
             raise IndexMismatch(
                 f"alias {collection!r} on {self._connection.location} names collection {name!r}, "
-                "which lsif-ingest did not make. Choose another name: --set project.name=NAME"
+                "which lsif-ingest did not make. Choose another name: --project NAME"
             )
         return ServerGeneration(self._connection, name, metadata)
 
@@ -205,7 +205,8 @@ class ServerIndex:
         is_own = is_generation(name, collection)
         if not is_own or metadata is None or not metadata.complete:
             raise IndexMissing(
-                f"{collection} at {self.location} has no complete generation {name!r}."
+                f"{collection} at {self.location} has no complete generation {name!r}; "
+                "`lsif-ingest status --generations` lists those that are kept."
             )
         return ServerGeneration(self._connection, name, metadata)
 
