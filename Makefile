@@ -58,7 +58,7 @@ endif
 endif
 
 TARGETS := help setup ingest search serve status verify deploy worker tune test test-kills \
-	test-server test-deployed test-tune bench quality lint types check browser clean clean-data
+	test-deployed test-tune test-server bench quality lint types check browser clean clean-data
 .DEFAULT_GOAL := help
 .PHONY: $(TARGETS)
 

@@ -128,7 +128,7 @@ def test_an_unknown_benchmark_lists_those_that_exist(name: str, environment: Pat
     assert (done.returncode, done.stdout) == (2, "")
     assert (
         "make bench NAME=... takes one of: parse embed stage gpu search upload scale flow quality "
-        "truth truth-crates graph-parse graph-refs graph-truth kill-resume fuzz; "
+        "truth truth-crates graph-parse graph-refs graph-truth formats kill-resume fuzz; "
         f"found: {name.strip() or 'nothing'}."
     ) in done.stderr
     assert not (PROJECT_ROOT / "PWNED").exists()
@@ -142,8 +142,9 @@ def test_a_benchmark_is_a_program_that_exists(environment: Path) -> None:
     benches = re.search(r"takes one of: (.*); found", make("bench").stderr)
     assert benches is not None
     for name in benches[1].split():
-        (program,) = (word for word in last(name) if word.endswith(".py"))
-        assert (PROJECT_ROOT / program).is_file()
+        programs = [word for word in last(name) if word.endswith(".py")]
+        assert programs
+        assert all((PROJECT_ROOT / program).is_file() for program in programs)
     records = "data/projects/sample/structures.jsonl"
     assert last("truth")[1:] == ["benchmarks/truth.py", records, "tests/data/sample"]
     assert last("truth", "ARGS=a b")[1:] == ["benchmarks/truth.py", "a", "b"]
