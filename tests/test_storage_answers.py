@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from qdrant_server import running_double
 from servers import SAMPLE_METADATA, server_index
 from versions import MadeUp
 
@@ -25,12 +24,6 @@ TESTS, NO_TESTS = Condition("is_test", (False,)), Condition("is_test", (False,),
 IN_A = Condition("paths", ("src/1.rs",))
 NOT_IN_A_OR_B = Condition("paths", ("src/1.rs", "src/2.rs"), negated=True)
 EXCLUDED = ((TESTS, NO_TESTS), (IN_A, NOT_IN_A_OR_B), (IN_A, NO_TESTS, TESTS))
-
-
-@pytest.fixture
-def double() -> Iterator[QdrantDouble]:
-    with running_double() as running:
-        yield running
 
 
 @pytest.fixture(params=["embedded", "server"])

@@ -9,7 +9,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-from qdrant_server import running_double
 from servers import SAMPLE_METADATA, server_index
 from versions import MadeUp, vectors
 
@@ -26,12 +25,6 @@ from qdrant_double import QdrantDouble
 NAME = "test-declined"
 WRONG_SIZE = "Vector dimension error: expected dim: 8, got 3"
 METADATA = replace(SAMPLE_METADATA, project=NAME)
-
-
-@pytest.fixture
-def double() -> Iterator[QdrantDouble]:
-    with running_double() as running:
-        yield running
 
 
 @pytest.fixture

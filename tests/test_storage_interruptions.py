@@ -57,12 +57,6 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def double() -> Iterator[QdrantDouble]:
-    with running_double() as running:
-        yield running
-
-
-@pytest.fixture
 def index(double: QdrantDouble) -> Iterator[ServerIndex]:
     """An index with a live generation of OLD."""
     with opened_on(double) as opened:
